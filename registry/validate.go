@@ -1,0 +1,77 @@
+package registry
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Validate returns everything that is wrong with the definition, errors and warnings alike, in
+// order of resources. A definition without errors can be generated and served.
+func (o *Object) Validate() []Fault {
+	v := validation{object: int(o.ID)}
+	if o.ID == ReservedID {
+		v.add(-1, Error, "the object ID 65535 is reserved", "use another")
+	}
+	if strings.TrimSpace(o.Name) == "" {
+		v.add(-1, Error, "the object has no name", "give it one")
+	}
+	for i := range o.Resources {
+		if i > 0 && o.Resources[i-1].ID >= o.Resources[i].ID {
+			v.add(int(o.Resources[i].ID), Error, "resource IDs are not in ascending order", "sort them and let no ID occur twice")
+		}
+		v.resource(&o.Resources[i])
+	}
+	return v.faults
+}
+
+type validation struct {
+	object int
+	faults []Fault
+}
+
+func (v *validation) add(resource int, s Severity, what, do string) {
+	v.faults = append(v.faults, Fault{Object: v.object, Resource: resource, Severity: s, What: what, Do: do})
+}
+
+func (v *validation) resource(r *Resource) {
+	id := int(r.ID)
+	if r.ID == ReservedID {
+		v.add(id, Error, "the resource ID 65535 is reserved", "use another")
+	}
+	if strings.TrimSpace(r.Name) == "" {
+		v.add(id, Error, "the resource has no name", "give it one")
+	}
+	switch {
+	case r.Ops.Executable() && r.Ops != E:
+		v.add(id, Error, "the resource can be executed as well as read or written", "let an executable have the operation E alone")
+	case r.Ops.Executable() && r.Type != None:
+		v.add(id, Error, fmt.Sprintf("the executable has the type %s", r.Type), "leave the type out")
+	case !r.Ops.Executable() && (r.Type == None || r.Type > Corelnk):
+		v.add(id, Error, "the resource has no type", "name one of the data types")
+	}
+	v.span(id, r)
+}
+
+func (v *validation) span(id int, r *Resource) {
+	if r.Range == nil {
+		return
+	}
+	if !r.Type.Numeric() && !r.Type.Measured() {
+		v.add(id, Error, fmt.Sprintf("a %s cannot have the range %s", r.Type, r.Range), "leave the range out")
+	}
+	last := math.Inf(-1)
+	for n, i := range r.Range {
+		if math.IsNaN(i.Min) || math.IsNaN(i.Max) || i.Min > i.Max || n > 0 && i.Min <= last {
+			v.add(id, Error, fmt.Sprintf("the range %s is not ascending", r.Range), "write intervals from low to high")
+			return
+		}
+		last = i.Max
+		if r.Type != Float && (inexact(i.Min) || inexact(i.Max)) {
+			v.add(id, Error, fmt.Sprintf("the range %s has a bound beyond 2^53", r.Range), "leave the bound open")
+			return
+		}
+	}
+}
+
+func inexact(bound float64) bool { return math.Abs(bound) > MaxExact && !math.IsInf(bound, 0) }

@@ -1,0 +1,56 @@
+package registry
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Version is the version of an object or of the LwM2M enabler, such as 1.1. Versions are compared
+// by Compare, never as text. The zero value means "not said", which reads as 1.0 (Core 1.2.2 §7.2.2).
+type Version struct {
+	Major, Minor uint8
+}
+
+// V returns the version major.minor.
+func V(major, minor uint8) Version { return Version{major, minor} }
+
+// IsZero reports whether the version is not said.
+func (v Version) IsZero() bool { return v == Version{} }
+
+// OrDefault returns v, or 1.0 where v is not said.
+func (v Version) OrDefault() Version {
+	if v.IsZero() {
+		return V(1, 0)
+	}
+	return v
+}
+
+// Compare returns -1, 0 or 1 as v is lower than, equal to or higher than w. A version that is not
+// said equals 1.0.
+func (v Version) Compare(w Version) int {
+	v, w = v.OrDefault(), w.OrDefault()
+	return cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(v.Minor, w.Minor))
+}
+
+// String returns the version as in "1.1"; a version that is not said is "1.0".
+func (v Version) String() string {
+	v = v.OrDefault()
+	return strconv.Itoa(int(v.Major)) + "." + strconv.Itoa(int(v.Minor))
+}
+
+// ParseVersion reads a version such as "1.1": two decimal numbers up to 255, without signs or
+// blanks.
+func ParseVersion(s string) (Version, error) {
+	major, minor, ok := strings.Cut(s, ".")
+	if !ok {
+		return Version{}, fmt.Errorf("version %q: write it as major.minor, such as 1.0", s)
+	}
+	hi, err1 := strconv.ParseUint(major, 10, 8)
+	lo, err2 := strconv.ParseUint(minor, 10, 8)
+	if err1 != nil || err2 != nil || hi == 0 {
+		return Version{}, fmt.Errorf("version %q: write it as major.minor with numbers 1..255 and 0..255", s)
+	}
+	return V(uint8(hi), uint8(lo)), nil
+}
