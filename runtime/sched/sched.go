@@ -1,0 +1,244 @@
+package sched
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+)
+
+// A Scheduler runs jobs at their deadlines. Make one with [New]. See the
+// package documentation for who may call what.
+type Scheduler struct {
+	clock clock
+	heap  heap
+	seq   uint64
+	round Time // clock reading of the round that runs, valid if running
+	// running guards the order of a round; a Run inside a Run does nothing.
+	running bool
+
+	spare []func() // the posted functions of the last round, for reuse
+
+	mu     sync.Mutex
+	posted []func()
+	woken  bool
+	onWake func()
+	signal chan struct{}
+}
+
+// New makes a scheduler whose clock starts at zero now.
+func New() *Scheduler { return newScheduler(suspended) }
+
+func newScheduler(asleep func() (time.Duration, bool)) *Scheduler {
+	return &Scheduler{clock: newClock(asleep), signal: make(chan struct{}, 1)}
+}
+
+// Now is the present instant on the scheduler's clock.
+func (s *Scheduler) Now() Time { return s.clock.now() }
+
+// At schedules j for the instant t; if j is pending, it is moved there and
+// queues behind the jobs that have the same deadline already. An instant in
+// the past means at once, which is the next round when a round is running.
+// A job that is pending on another scheduler leaves that one.
+func (s *Scheduler) At(j *Job, t Time) {
+	if s.running && t < s.round {
+		t = s.round // behind everything that is due in this round
+	}
+	s.seq++
+	e := entry{at: t, seq: s.seq, job: j}
+	switch j.owner {
+	case s:
+		s.heap.fix(j.index, e)
+		return
+	case nil:
+	default:
+		j.owner.Cancel(j)
+	}
+	j.owner = s
+	s.heap.push(e)
+}
+
+// After schedules j for the time d from now, like [Scheduler.At].
+func (s *Scheduler) After(j *Job, d time.Duration) {
+	now := s.Now()
+	if d > 0 && now > math.MaxInt64-Time(d) {
+		s.At(j, math.MaxInt64)
+		return
+	}
+	s.At(j, now.Add(d))
+}
+
+// AfterFunc schedules fn for the time d from now and returns its job, with
+// which it can be moved or cancelled. It allocates; [Scheduler.After] with an
+// embedded job does not.
+func (s *Scheduler) AfterFunc(d time.Duration, fn func()) *Job {
+	j := &Job{Func: fn}
+	s.After(j, d)
+	return j
+}
+
+// Cancel takes j out and reports whether it was pending here. A cancelled job
+// does not run, not even if it was due already.
+func (s *Scheduler) Cancel(j *Job) bool {
+	if j.owner != s {
+		return false
+	}
+	s.heap.remove(j.index)
+	j.owner = nil
+	return true
+}
+
+// Len is the number of pending jobs.
+func (s *Scheduler) Len() int { return len(s.heap) }
+
+// Next is the deadline of the job that runs next; ok is false when there is
+// none. What was posted by other goroutines has no deadline.
+func (s *Scheduler) Next() (t Time, ok bool) {
+	if len(s.heap) == 0 {
+		return 0, false
+	}
+	return s.heap[0].at, true
+}
+
+// Wait is how long the loop may sleep before it has to call [Scheduler.Run]:
+// the time to the next deadline, at most limit, and 0 when a job is due or
+// another goroutine called [Scheduler.Post] or [Scheduler.Wake] since the last
+// Run. Without any job it is limit. A negative limit counts as 0.
+//
+// Most ways to sleep stand still while the machine is suspended. A loop that
+// must notice a resume in good time sleeps with a limit of about a minute.
+func (s *Scheduler) Wait(limit time.Duration) time.Duration {
+	s.mu.Lock()
+	woken := s.woken
+	s.mu.Unlock()
+	if woken || limit <= 0 {
+		return 0
+	}
+	if len(s.heap) == 0 {
+		return limit
+	}
+	s.clock.check()
+	return min(limit, max(0, s.heap[0].at.Sub(s.clock.now())))
+}
+
+// Run runs the jobs that are due, then what other goroutines posted, and
+// returns how many of both it ran. The clock is read once, at the beginning;
+// what is added meanwhile waits for the next round, whatever its deadline. Run
+// does nothing and returns 0 when called from a job.
+func (s *Scheduler) Run() int {
+	if s.running {
+		return 0
+	}
+	posted := s.takePosted()
+	s.clock.check()
+	s.round = s.clock.now()
+	s.running = true
+	defer func() { s.running = false }()
+	last, n := s.seq, 0
+	for len(s.heap) > 0 {
+		e := s.heap[0]
+		if e.at > s.round || e.seq > last {
+			break
+		}
+		s.heap.remove(0)
+		e.job.owner = nil
+		if e.job.Func != nil {
+			e.job.Func()
+		}
+		n++
+	}
+	for i, fn := range posted {
+		posted[i] = nil
+		fn()
+		n++
+	}
+	s.spare = posted[:0]
+	return n
+}
+
+func (s *Scheduler) takePosted() []func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.woken = false
+	select {
+	case <-s.signal:
+	default:
+	}
+	posted := s.posted
+	s.posted, s.spare = s.spare, nil
+	return posted
+}
+
+// Leap moves the clock forward by d, as if that time had passed: deadlines
+// come nearer by d. It tells the scheduler of a suspension that it cannot see
+// itself. A d that is not positive does nothing.
+func (s *Scheduler) Leap(d time.Duration) {
+	if d > 0 && d < math.MaxInt64-time.Duration(s.clock.now()) {
+		s.clock.extra += d
+	}
+}
+
+// Post has fn run in the scheduler's next round, in the order of the calls,
+// and wakes the loop. It is safe for concurrent use and never blocks.
+func (s *Scheduler) Post(fn func()) {
+	s.mu.Lock()
+	s.posted = append(s.posted, fn)
+	s.mu.Unlock()
+	s.Wake()
+}
+
+// Wake ends the loop's sleep: the next [Scheduler.Wait] says 0, the channel of
+// [Scheduler.Woken] becomes readable, and the function given to
+// [Scheduler.OnWake] is called. It is safe for concurrent use and never blocks.
+func (s *Scheduler) Wake() {
+	s.mu.Lock()
+	first := !s.woken
+	s.woken = true
+	fn := s.onWake
+	s.mu.Unlock()
+	if !first {
+		return // it was woken already and has not run since
+	}
+	select {
+	case s.signal <- struct{}{}:
+	default:
+	}
+	if fn != nil {
+		fn()
+	}
+}
+
+// Woken is a channel with one element after [Scheduler.Wake] or
+// [Scheduler.Post]; [Scheduler.Run] empties it. It is safe for concurrent use.
+func (s *Scheduler) Woken() <-chan struct{} { return s.signal }
+
+// OnWake names the function that ends the loop's sleep, for loops that do not
+// sleep on a channel: for instance one that sets a past read deadline on the
+// socket the loop reads from. It is called on the goroutine that wakes, must
+// not block, and replaces the one named before; nil means none. A loop must
+// ask [Scheduler.Wait] once more after it has made its sleep interruptible,
+// lest it miss a wake-up before that.
+func (s *Scheduler) OnWake(fn func()) {
+	s.mu.Lock()
+	s.onWake = fn
+	s.mu.Unlock()
+}
+
+// Sleep waits until a job is due, the scheduler is woken, limit has passed or
+// ctx is done. It is for loops that have nothing else to wait for. The error
+// is that of ctx.
+func (s *Scheduler) Sleep(ctx context.Context, limit time.Duration) error {
+	d := s.Wait(limit)
+	if d == 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-s.signal:
+		// The flag behind Wait stays until Run, so nothing is lost.
+	}
+	return ctx.Err()
+}
