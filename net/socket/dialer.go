@@ -1,0 +1,186 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+)
+
+// A Dialer makes the sockets for some schemes of server URIs. Ports of the network layer are plugged into a client by
+// their Dialer. Its methods may be called from any goroutine.
+type Dialer interface {
+	// Schemes are the URI schemes the dialer serves, in lower case: "coap", "coaps", "coap+tcp", "coaps+tcp" or others.
+	Schemes() []string
+	// NewSocket makes a closed socket. It does no input or output and starts no goroutine. Everything in c that the socket could
+	// never honour, such as a key or ciphersuite it cannot use, is refused here and not later.
+	NewSocket(c Config) (Socket, error)
+}
+
+// A Decorator is a dialer whose sockets run over those of another one, as DTLS over UDP, or over a modem's datagrams.
+type Decorator interface {
+	Dialer
+	// Over is the scheme whose dialer makes the sockets below: "coap" for datagrams, "coap+tcp" for streams.
+	Over() string
+}
+
+// A Listener takes connections from peers. Devices do not need one; tests and tools do.
+//
+// Over datagrams it tells peers apart by their address, and a new address makes a new connection. Accepted sockets stay usable after the
+// listener is closed if they have the means, and may have to end with it if they share its descriptor: this is the
+// implementation's to say.
+type Listener interface {
+	// Accept waits for the next connection until ctx or the listener ends (ErrClosed). It may be called from any goroutine.
+	Accept(ctx context.Context) (Socket, error)
+	// Addr is the local address, with the port that was really taken.
+	Addr() netip.AddrPort
+	// Close ends pending Accepts and refuses connections that nobody has accepted yet. No goroutine of the listener is left
+	// when Close returns. Closing twice does nothing and returns nil.
+	Close() error
+}
+
+// Config is what a socket is made with. Sockets keep their own copy; what it points to must not change any more.
+type Config struct {
+	// Security says how the connection is secured. Zero: not at all, which a dialer for secured schemes refuses.
+	Security Security
+	// Family restricts or orders the addresses of a host name. Zero: as the name service orders them.
+	Family Family
+	// Local is the address and port to bind, as by Binder.Bind. Zero: the system chooses. A socket that is no Binder refuses any other.
+	Local netip.AddrPort
+	// Sticky is an address that was used before: it is tried first if the host name still resolves to it. Zero: none. A
+	// socket remembers its own last address anyway; this is for the first Connect after a restart.
+	Sticky netip.Addr
+	// LinkMTU is the size of the largest packet of the link in bytes, IP header included, from 576 to 65535. Zero: what the system knows, or else
+	// 1280.
+	LinkMTU int
+	// SendBuffer bounds the bytes that a stream socket holds back for a slow peer before Send returns ErrBusy. Zero: 64 KiB.
+	SendBuffer int
+	// Below makes the socket that a Decorator runs over. Zero: the decorator's own choice, or an error if it has none. Open sets
+	// it; others ignore it.
+	Below Dialer
+	// Logger takes what helps to find faults: never secrets, at debug level only. Zero: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Family is a policy for the address family of the remote end.
+type Family uint8
+
+// The family policies.
+const (
+	AnyFamily  Family = iota // as the name service orders them
+	PreferIPv4               // IPv4 addresses first
+	PreferIPv6               // IPv6 addresses first
+	ForceIPv4                // IPv4 only
+	ForceIPv6                // IPv6 only
+)
+
+// String returns the policy in words.
+func (f Family) String() string {
+	switch f {
+	case AnyFamily:
+		return "any family"
+	case PreferIPv4:
+		return "prefer IPv4"
+	case PreferIPv6:
+		return "prefer IPv6"
+	case ForceIPv4:
+		return "IPv4 only"
+	case ForceIPv6:
+		return "IPv6 only"
+	}
+	return "unknown"
+}
+
+// Order returns the addresses of a resolved host name in the order in which to try them: filtered and ordered by the policy, sticky
+// moved to the front if it is among them. IPv4-mapped addresses come out as IPv4. The result shares no memory with addrs.
+func (f Family) Order(addrs []netip.Addr, sticky netip.Addr) []netip.Addr {
+	out := make([]netip.Addr, 0, len(addrs))
+	take := func(want func(netip.Addr) bool) {
+		for _, a := range addrs {
+			if a = a.Unmap(); want(a) {
+				out = append(out, a)
+			}
+		}
+	}
+	is4, is6 := netip.Addr.Is4, netip.Addr.Is6
+	switch f {
+	case PreferIPv4:
+		take(is4)
+		take(is6)
+	case PreferIPv6:
+		take(is6)
+		take(is4)
+	case ForceIPv4:
+		take(is4)
+	case ForceIPv6:
+		take(is6)
+	default:
+		take(netip.Addr.IsValid)
+	}
+	sticky = sticky.Unmap()
+	for i, a := range out {
+		if a == sticky {
+			copy(out[1:], out[:i])
+			out[0] = sticky
+			break
+		}
+	}
+	return out
+}
+
+// Validate checks what every socket would refuse. Dialers call it first; they may refuse more.
+func (c *Config) Validate() error {
+	if c.Family > ForceIPv6 {
+		return fmt.Errorf("socket configuration: address family policy %d does not exist", c.Family)
+	}
+	if c.LinkMTU != 0 && (c.LinkMTU < 576 || c.LinkMTU > 65535) {
+		return fmt.Errorf("socket configuration: LinkMTU is %d, it must be from 576 to 65535, or 0", c.LinkMTU)
+	}
+	if c.SendBuffer < 0 {
+		return fmt.Errorf("socket configuration: SendBuffer is %d, it must not be negative", c.SendBuffer)
+	}
+	return c.Security.Validate()
+}
+
+// Open makes the socket for a server URI with the dialer that serves its scheme, the first if there are several, and returns it with the
+// end to connect it to. A [Decorator] without c.Below gets the dialer of the scheme it runs over. Nothing is sent: call Connect. The error
+// for a scheme that no dialer serves says what to import.
+func Open(dialers []Dialer, uri string, c Config) (Socket, Endpoint, error) {
+	scheme, remote, err := ParseURI(uri)
+	if err != nil {
+		return nil, Endpoint{}, err
+	}
+	d := dialerFor(dialers, scheme)
+	if d == nil {
+		return nil, Endpoint{}, fmt.Errorf("server URI %s: %w: no dialer for the scheme %s among the %d configured; %s",
+			quote(uri), ErrNotSupported, quote(scheme), len(dialers), remedy(scheme))
+	}
+	if deco, ok := d.(Decorator); ok && c.Below == nil {
+		c.Below = dialerFor(dialers, deco.Over())
+	}
+	s, err := d.NewSocket(c)
+	if err != nil {
+		return nil, Endpoint{}, fmt.Errorf("server URI %s: %w", quote(uri), err)
+	}
+	return s, remote, nil
+}
+
+func dialerFor(dialers []Dialer, scheme string) Dialer {
+	for _, d := range dialers {
+		for _, s := range d.Schemes() {
+			if s == scheme {
+				return d
+			}
+		}
+	}
+	return nil
+}
+
+func remedy(scheme string) string {
+	pkg := map[string]string{"coap": "udp", "coaps": "dtls", "coap+tcp": "tcp", "coaps+tcp": "tls"}[scheme]
+	if pkg == "" {
+		return "the toolkit has none for it: write one (docs/porting.md) and add it"
+	}
+	return strings.ReplaceAll("import github.com/lwm2mgen/toolkit/net/PKG and add PKG.Dialer{}", "PKG", pkg)
+}

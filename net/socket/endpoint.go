@@ -1,0 +1,99 @@
+package socket
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Endpoint names the remote end of a connection before any name resolution.
+type Endpoint struct {
+	// Host is a name or a numeric address, without brackets, with the zone of a link-local IPv6 address if it needs one
+	// ("fe80::1%eth0"). A network without IP gives it a meaning of its own (a telephone number, nothing).
+	Host string
+	// Port is the port number; zero where the network has no ports.
+	Port uint16
+}
+
+// String returns host:port, with brackets around an IPv6 address, or just the host if the port is zero.
+func (e Endpoint) String() string {
+	if e.Port == 0 {
+		return e.Host
+	}
+	return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
+}
+
+// maxHost is the length of the longest domain name in text form (RFC 1035 §2.3.4).
+const maxHost = 255
+
+// ParseURI splits a server URI (/0/x/0) into its scheme, in lower case, and the end to connect to. Without a port in it
+// the port is the scheme's default: 5683 for coap and coap+tcp, 5684 for coaps and coaps+tcp (RFC 7252 §6, RFC 8323 §8), 80 for http, 443
+// for https, otherwise zero. The path and the query belong to the layer above and may be anything. A URI without an authority part
+// ("tel:+15550100") gives its opaque part as the host.
+func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		if ue, ok := err.(*url.Error); ok { // its text repeats the URI without bound
+			err = ue.Err
+		}
+		return "", Endpoint{}, fmt.Errorf("server URI %s: %w", quote(uri), err)
+	}
+	fail := func(format string, args ...any) (string, Endpoint, error) {
+		return "", Endpoint{}, fmt.Errorf("server URI %s: %s", quote(uri), fmt.Sprintf(format, args...))
+	}
+	if u.Scheme == "" {
+		return fail("no scheme; expected for example coap://host or coaps://host")
+	}
+	if u.User != nil {
+		return "", Endpoint{}, fmt.Errorf("server URI of scheme %s: a user part is not allowed", u.Scheme) // it may hold a password
+	}
+	if u.Opaque != "" {
+		remote.Host = u.Opaque
+	} else {
+		remote.Host = u.Hostname()
+	}
+	switch {
+	case remote.Host == "":
+		return fail("no host")
+	case len(remote.Host) > maxHost:
+		return fail("the host has %d characters, at most %d are allowed", len(remote.Host), maxHost)
+	case strings.ContainsFunc(remote.Host, notInHost):
+		return fail("the host contains a blank or a control character")
+	}
+	remote.Port = defaultPort(u.Scheme)
+	if p := u.Port(); p != "" {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return fail("port %s is not between 1 and 65535", p)
+		}
+		remote.Port = uint16(n)
+	}
+	return u.Scheme, remote, nil
+}
+
+func notInHost(r rune) bool { return r <= ' ' || r == 0x7f }
+
+func defaultPort(scheme string) uint16 {
+	switch scheme {
+	case "coap", "coap+tcp":
+		return 5683
+	case "coaps", "coaps+tcp":
+		return 5684
+	case "http":
+		return 80
+	case "https":
+		return 443
+	}
+	return 0
+}
+
+// quote shortens what a message shows of a URI, which may come from a server.
+func quote(s string) string {
+	const most = 100
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "..."
+	}
+	return strconv.Quote(s)
+}

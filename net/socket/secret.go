@@ -1,0 +1,55 @@
+package socket
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Secret holds bytes that must not reach a log: every fmt verb, slog and JSON show "[redacted]" instead, also when the Secret is in
+// an unexported field of something printed. The zero value is empty.
+type Secret struct {
+	b *[]byte // a pointer, because fmt shows one inside other values as an address only
+}
+
+// NewSecret returns a Secret with a copy of b.
+func NewSecret(b []byte) Secret {
+	if len(b) == 0 {
+		return Secret{}
+	}
+	c := append([]byte(nil), b...)
+	return Secret{&c}
+}
+
+// Bytes returns the secret itself, not a copy: the caller must not change it.
+func (s Secret) Bytes() []byte {
+	if s.b == nil {
+		return nil
+	}
+	return *s.b
+}
+
+// Len returns the number of bytes.
+func (s Secret) Len() int { return len(s.Bytes()) }
+
+const redacted = "[redacted]"
+
+// String returns "[redacted]", or "" for an empty secret.
+func (s Secret) String() string {
+	if s.Len() == 0 {
+		return ""
+	}
+	return redacted
+}
+
+// GoString is String in quotes.
+func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
+
+// Format writes String for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// LogValue gives slog the String.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText gives encoders, JSON's among them, the String. There is no way back.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
