@@ -19,7 +19,7 @@ type Interval struct {
 }
 
 // MaxExact is the largest size of an integer bound: float64 holds every integer up to it exactly.
-const MaxExact = 1 << 53
+const MaxExact = 1<<53 - 1
 
 // Between returns the range from min to max, both included.
 func Between(min, max float64) Range { return Range{{min, max}} }

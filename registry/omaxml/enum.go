@@ -1,0 +1,177 @@
+package omaxml
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// enumLine is one line of the form "N: meaning".
+type enumLine struct {
+	value   int64
+	meaning string
+	more    string // the lines that go on about it
+	dotted  bool   // "N. meaning", which may be a numbered list as well
+}
+
+// scanEnumLine reads "N: meaning", "N = meaning", "N - meaning" or "N. meaning". Lines about several
+// values, such as "5-203: reserved" or "9..15 = reserved", are none.
+func scanEnumLine(s string) (enumLine, bool) {
+	s = strings.TrimLeft(s, "*\u2022 ")
+	end := 0
+	if strings.HasPrefix(s, "-") {
+		end = 1
+	}
+	n := digits(s[end:])
+	value, err := strconv.ParseInt(s[:end+n], 10, 64)
+	if n == 0 || err != nil {
+		return enumLine{}, false
+	}
+	rest := strings.TrimLeft(s[end+n:], " ")
+	sep, size := utf8.DecodeRuneInString(rest)
+	meaning := strings.TrimSpace(rest[size:])
+	spaced := strings.HasPrefix(rest[size:], " ")
+	first, _ := utf8.DecodeRuneInString(meaning)
+	if meaning == "" || first == '.' {
+		return enumLine{}, false
+	}
+	l := enumLine{value: value, meaning: meaning}
+	switch sep {
+	case ':', '=':
+		return l, spaced || !unicode.IsDigit(first) // 12:30 is a time
+	case '-', '\u2013', '\u2014':
+		return l, spaced && !unicode.IsDigit(first) // 5 - 10 is an interval
+	case '.':
+		l.dotted = true
+		return l, spaced
+	}
+	return enumLine{}, false
+}
+
+// enumLines reads all values that one line names: usually one, or several as in
+// "0: off, 1: on" when each is introduced in the same way.
+func enumLines(s string) []enumLine {
+	l, ok := scanEnumLine(s)
+	if !ok {
+		return nil
+	}
+	all := []enumLine{l}
+	for i := 0; i < len(s); i++ {
+		if s[i] != ',' && s[i] != ';' {
+			continue
+		}
+		next, ok := scanEnumLine(s[i+1:])
+		if !ok || next.dotted || l.dotted {
+			continue
+		}
+		last := &all[len(all)-1]
+		last.meaning = strings.TrimSpace(strings.TrimSuffix(last.meaning, s[i:]))
+		all = append(all, next)
+	}
+	return all
+}
+
+// rangeEnum reads a range of which every line names values.
+func rangeEnum(s string, t registry.Type) ([]registry.EnumValue, bool) {
+	if t != registry.Integer && t != registry.UnsignedInteger {
+		return nil, false
+	}
+	var all []enumLine
+	for l := range lines(s) {
+		values := enumLines(l)
+		if values == nil && l != "" {
+			return nil, false
+		}
+		all = append(all, values...)
+	}
+	return enumValues(all, t, nil)
+}
+
+// enumRange returns the set of the values.
+func enumRange(values []registry.EnumValue) registry.Range {
+	r := make(registry.Range, len(values))
+	for i, v := range values {
+		r[i] = registry.Interval{Min: float64(v.Value), Max: float64(v.Value)}
+	}
+	return r
+}
+
+// splitEnum takes the values that the lines of a description name out of it. A description that
+// names fewer than two, or that may mean something else, is left as it is: examples, numbered
+// steps, a number that occurs twice or that the range does not allow.
+func splitEnum(description string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string) {
+	if t != registry.Integer && t != registry.UnsignedInteger {
+		return nil, description
+	}
+	var all []enumLine
+	var kept, between []string // between are lines that may go on about the last value
+	before, paragraph := "", true
+	for l := range lines(description) {
+		l = line(l)
+		values := enumLines(l)
+		switch {
+		case values == nil:
+			paragraph = paragraph || l == ""
+			if paragraph || len(all) == 0 || !goesOn(l) {
+				kept = append(append(kept, between...), l)
+				between = nil
+			} else {
+				between = append(between, l)
+			}
+			before = cmp.Or(l, before)
+			continue
+		case len(all) == 0 && introducesExamples(before):
+			return nil, description
+		case len(between) > 0:
+			all[len(all)-1].more = strings.Join(between, " ")
+			between = nil
+		}
+		paragraph = false
+		all = append(all, values...)
+	}
+	enum, ok := enumValues(all, t, r)
+	if !ok {
+		return nil, description
+	}
+	return enum, strings.Join(append(kept, between...), "\n")
+}
+
+// goesOn reports whether a line can continue the one before it. Lines about several values do not.
+func goesOn(l string) bool {
+	return l != "" && digits(l) == 0 && l[0] != '['
+}
+
+// introducesExamples reports whether what follows the line are some values among many.
+func introducesExamples(l string) bool {
+	l = strings.ToLower(l)
+	return strings.Contains(l, "example") || strings.Contains(l, "e.g.")
+}
+
+// enumValues returns the values in ascending order with their names, unless they are no enumeration.
+func enumValues(all []enumLine, t registry.Type, r registry.Range) ([]registry.EnumValue, bool) {
+	if len(all) < 2 {
+		return nil, false
+	}
+	slices.SortStableFunc(all, func(a, b enumLine) int { return cmp.Compare(a.value, b.value) })
+	dots := 0
+	for i, l := range all {
+		switch {
+		case i > 0 && l.value == all[i-1].value,
+			t == registry.UnsignedInteger && l.value < 0,
+			l.value > registry.MaxExact || l.value < -registry.MaxExact,
+			!r.AllowsInt(l.value):
+			return nil, false
+		case l.dotted:
+			dots++
+		}
+	}
+	if dots == len(all) && all[0].value != 0 {
+		return nil, false // steps are numbered from 1
+	}
+	return nameValues(all), true
+}

@@ -1,0 +1,187 @@
+package omaxml
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/beevik/etree"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// Limits of one file. The largest file of the public registry has 34 kB and 1 200 tags; all of its
+// definitions in one file would have 63 000.
+const (
+	// MaxSize is the largest size of a file in bytes.
+	MaxSize = 4 << 20
+	// MaxTags is the largest number of '<' in a file: of tags, comments and instructions.
+	MaxTags = 1 << 17
+	// MaxAttributes is the largest number of '=' in a file, attributes and text together.
+	MaxAttributes = 1 << 16
+	// MaxDepth is how deep elements may be nested. Definitions need five levels.
+	MaxDepth = 16
+	// MaxName is the largest length of a name in bytes.
+	MaxName = 255
+)
+
+// Read reads all object definitions of one file from r. The name says in faults where they came
+// from; it is never opened.
+//
+// It returns the objects that can be used, in the order of the file, and everything that is wrong
+// with the file, each [registry.Fault] an error or a warning. An object with an error is left out, the
+// others are returned. The returned error says only that r failed; then nothing else is returned.
+func Read(name string, r io.Reader) ([]registry.Object, []registry.Fault, error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	objects, faults := ReadBytes(name, data)
+	return objects, faults, nil
+}
+
+// ReadBytes is [Read] for a file that is already in memory. It keeps nothing of data.
+func ReadBytes(name string, data []byte) ([]registry.Object, []registry.Fault) {
+	f := &file{name: name}
+	f.at(-1)
+	if root := f.parse(data); root != nil {
+		f.root(root)
+	}
+	slices.SortStableFunc(f.faults, registry.Fault.Compare)
+	return f.objects, f.faults
+}
+
+// file collects what comes of one file.
+type file struct {
+	name     string
+	objects  []registry.Object
+	faults   []registry.Fault
+	object   int // what the next fault concerns, -1 for the file as a whole
+	resource int
+	broken   bool // an error was found since the last at
+}
+
+// at says that the following faults concern the object with the given ID, or none where it is -1.
+func (f *file) at(object int) { f.object, f.resource, f.broken = object, -1, false }
+
+func (f *file) warn(what, do string) { f.add(registry.Warning, what, do) }
+
+func (f *file) fail(what, do string) { f.add(registry.Error, what, do) }
+
+func (f *file) add(s registry.Severity, what, do string) {
+	f.broken = f.broken || s == registry.Error
+	f.faults = append(f.faults, registry.Fault{
+		File: f.name, Object: f.object, Resource: f.resource, Severity: s, What: what, Do: do,
+	})
+}
+
+// parse checks the limits and returns the root element, or nil after a fault.
+func (f *file) parse(data []byte) *etree.Element {
+	switch {
+	case len(data) > MaxSize:
+		f.fail(fmt.Sprintf("the file is larger than %d bytes", MaxSize), "split it into one file per object")
+		return nil
+	case bytes.Count(data, []byte{'<'}) > MaxTags || bytes.Count(data, []byte{'='}) > MaxAttributes:
+		f.fail("the file has more tags or attributes than any object definition needs", "split it into one file per object")
+		return nil
+	}
+	data, ok := f.unmark(data)
+	if !ok {
+		return nil
+	}
+	doc := etree.NewDocument()
+	var encoding charset
+	doc.ReadSettings = etree.ReadSettings{CharsetReader: encoding.reader, MaxDepth: MaxDepth}
+	err := doc.ReadFromBytes(data)
+	if hasDoctype(&doc.Element) {
+		f.fail("the file has a document type declaration", "remove it: definitions need none, and entities are not expanded")
+		return nil
+	}
+	if encoding.refused {
+		f.fail("the file declares the encoding "+quote(encoding.declared), "save it as UTF-8")
+		return nil
+	}
+	if err != nil {
+		f.malformed(err)
+		return nil
+	}
+	return f.only(doc)
+}
+
+// unmark removes a byte-order mark, and refuses the marks of encodings other than UTF-8.
+func (f *file) unmark(data []byte) ([]byte, bool) {
+	if bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF}) {
+		f.fail("the file is in UTF-16", "save it as UTF-8")
+		return nil, false
+	}
+	return bytes.TrimPrefix(data, []byte("\uFEFF")), true
+}
+
+func (f *file) malformed(err error) {
+	switch {
+	case errors.Is(err, etree.ErrMaxDepth):
+		f.fail(fmt.Sprintf("elements are nested more than %d deep", MaxDepth), "follow the structure of LWM2M.xsd")
+	case errors.Is(err, etree.ErrXML):
+		f.fail("the file is not well-formed XML: a tag is not closed, or closed twice", "let every element have one start and one end tag")
+	default:
+		f.fail("the file is not well-formed XML: "+err.Error(), "correct it")
+	}
+}
+
+// only returns the document's one root element.
+func (f *file) only(doc *etree.Document) *etree.Element {
+	var root *etree.Element
+	for _, t := range doc.Child {
+		e, ok := t.(*etree.Element)
+		switch {
+		case !ok:
+		case root == nil:
+			root = e
+		default:
+			f.fail(fmt.Sprintf("there is a second root element %s", quote(e.Tag)), "put everything into one <LWM2M> element")
+			return nil
+		}
+	}
+	if root == nil {
+		f.fail("the file has no elements", "let it hold a <LWM2M> element with <Object> elements")
+	}
+	return root
+}
+
+func hasDoctype(e *etree.Element) bool {
+	for _, t := range e.Child {
+		switch t := t.(type) {
+		case *etree.Directive:
+			return true
+		case *etree.Element:
+			if hasDoctype(t) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// root reads the objects within the root element.
+func (f *file) root(root *etree.Element) {
+	if root.Tag != "LWM2M" {
+		f.fail(fmt.Sprintf("the root element is %s", quote(root.Tag)), "let it be <LWM2M>, as LWM2M.xsd has it")
+		return
+	}
+	found := false
+	for e := range root.ChildElementsSeq() {
+		f.at(-1)
+		if e.Tag != "Object" {
+			f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(e.Tag)), "let <LWM2M> hold <Object> elements only")
+			continue
+		}
+		found = true
+		f.readObject(e)
+	}
+	if !found {
+		f.at(-1)
+		f.fail("the file defines no object", "let <LWM2M> hold an <Object> element")
+	}
+}

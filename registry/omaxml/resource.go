@@ -1,0 +1,130 @@
+package omaxml
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/beevik/etree"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// readItem reads one <Item>, the n-th of its object. Without an ID there is no resource.
+func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
+	id, ok := f.itemID(e, n)
+	if !ok {
+		return registry.Resource{}, false
+	}
+	f.resource = int(id)
+	var v fields
+	for _, t := range e.Child {
+		switch t := t.(type) {
+		case *etree.CharData:
+			f.stray(t)
+		case *etree.Element:
+			f.take(&v, t, true)
+		}
+	}
+	if !v.hasOperations {
+		f.warn("<Operations> is missing and read as empty: only the bootstrap server reaches the resource", "write R, W, RW or E, or an empty <Operations>")
+	}
+	r := registry.Resource{
+		ID:        id,
+		Name:      f.title(v.name),
+		Ops:       f.operations(v.operations),
+		Multiple:  f.choice("MultipleInstances", v.multiple, "Multiple", "Single"),
+		Mandatory: f.choice("Mandatory", v.mandatory, "Mandatory", "Optional"),
+		Units:     line(v.units),
+		RangeText: strings.ReplaceAll(prose(v.span), "\n", "; "),
+	}
+	r.Type = f.kind(v.kind, &r)
+	r.Secret = r.Ops.BootstrapOnly() && r.Type == registry.Opaque
+	var faults []registry.Fault
+	r.Range, r.Enum, faults = ParseRange(v.span, r.Type)
+	for _, fault := range faults {
+		f.add(fault.Severity, fault.What, fault.Do)
+	}
+	r.Description = v.description
+	if r.Enum == nil {
+		r.Enum, r.Description = splitEnum(v.description, r.Type, r.Range)
+	}
+	r.Description = prose(r.Description)
+	return r, true
+}
+
+func (f *file) itemID(e *etree.Element, n int) (uint16, bool) {
+	for i := range e.Attr {
+		a := &e.Attr[i]
+		if a.Space != "" || !strings.EqualFold(a.Key, "ID") {
+			continue
+		}
+		id, err := strconv.ParseUint(line(a.Value), 10, 16)
+		if err != nil {
+			f.fail(fmt.Sprintf("the ID %s of <Item> number %d is not a number up to 65534", quote(a.Value), n), "correct it")
+			return 0, false
+		}
+		return uint16(id), true
+	}
+	f.fail(fmt.Sprintf("<Item> number %d has no ID", n), `write it as an attribute, such as <Item ID="5700">`)
+	return 0, false
+}
+
+// operations reads the letters of <Operations>. None means that the bootstrap server alone reaches
+// the resource. Which sets make sense is checked with everything else.
+func (f *file) operations(s string) registry.Operations {
+	var ops registry.Operations
+	for _, c := range line(s) {
+		switch c {
+		case 'R', 'r':
+			ops |= registry.R
+		case 'W', 'w':
+			ops |= registry.W
+		case 'E', 'e':
+			ops |= registry.E
+		case ' ', ',', '/':
+		default:
+			f.fail(fmt.Sprintf("the operations are %s", quote(s)), "write R, W, RW or E, or nothing for resources of the bootstrap server")
+			return ops
+		}
+	}
+	return ops
+}
+
+// kind reads the data type, and mends the two ways in which it disagrees with the operations: an
+// executable has no value, everything else has one. An executable with several instances is served
+// as one, because Execute names no resource instance (Core 1.2.2 §6.3.5).
+func (f *file) kind(s string, r *registry.Resource) registry.Type {
+	s = line(s)
+	t, ok := parseType(s)
+	if r.Ops.Executable() {
+		if r.Multiple {
+			f.warn("the executable has several instances and is served as one", "let <MultipleInstances> be Single")
+			r.Multiple = false
+		}
+		if s != "" && r.Ops == registry.E {
+			f.warn(fmt.Sprintf("the executable has the type %s, which is left out", quote(s)), "let <Type> be empty")
+			return registry.None
+		}
+		return t
+	}
+	switch {
+	case s == "":
+		f.warn("the resource has no type and is read as Opaque", "write the type into <Type>")
+		return registry.Opaque
+	case !ok:
+		f.fail(fmt.Sprintf("the type %s is unknown", quote(s)),
+			"write String, Integer, Unsigned Integer, Float, Boolean, Opaque, Time, Objlnk or Corelnk")
+		return registry.Opaque
+	}
+	return t
+}
+
+func parseType(s string) (registry.Type, bool) {
+	for t := registry.String; t <= registry.Corelnk; t++ {
+		if strings.EqualFold(s, t.String()) {
+			return t, true
+		}
+	}
+	return registry.None, false
+}

@@ -1,0 +1,136 @@
+package omaxml
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/beevik/etree"
+)
+
+// text returns all text within an element, comments left out and the text of markup included.
+func text(e *etree.Element) string {
+	if len(e.Child) == 1 {
+		if c, ok := e.Child[0].(*etree.CharData); ok {
+			return c.Data
+		}
+	}
+	var b strings.Builder
+	appendText(&b, e)
+	return b.String()
+}
+
+func appendText(b *strings.Builder, e *etree.Element) {
+	for _, t := range e.Child {
+		switch t := t.(type) {
+		case *etree.CharData:
+			b.WriteString(t.Data)
+		case *etree.Element:
+			appendText(b, t)
+		}
+	}
+}
+
+// line returns s as one line: every run of blanks, of any kind, becomes one space, and none is at
+// either end.
+func line(s string) string {
+	if tidy(s) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	gap := false
+	for _, r := range s {
+		if blank(r) {
+			gap = b.Len() > 0
+			continue
+		}
+		if gap {
+			b.WriteByte(' ')
+			gap = false
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// tidy reports whether line has nothing to do, as far as ASCII can tell.
+func tidy(s string) bool {
+	last := byte(' ')
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c >= utf8.RuneSelf || c == ' ' && last == ' ' {
+			return false
+		}
+		last = c
+	}
+	return s == "" || last != ' '
+}
+
+// blank reports whether r is a blank of any kind, including those that no one sees: no-break and
+// zero-width ones, controls and stray byte-order marks.
+func blank(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || r >= '\u200B' && r <= '\u200D' || r == '\u2060' || r == '\uFEFF'
+}
+
+// prose returns s with every line as by [line], without blank lines at the ends and with at most one
+// between paragraphs.
+func prose(s string) string {
+	if !strings.ContainsAny(s, "\n\r") {
+		return line(s)
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	breaks := 0
+	for l := range lines(s) {
+		l = line(l)
+		if l == "" {
+			breaks++
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+			if breaks > 0 {
+				b.WriteByte('\n')
+			}
+		}
+		breaks = 0
+		b.WriteString(l)
+	}
+	return b.String()
+}
+
+// lines yields the lines of s without their ends, whichever way they end.
+func lines(s string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for s != "" {
+			i := strings.IndexAny(s, "\n\r")
+			if i < 0 {
+				yield(s)
+				return
+			}
+			if !yield(s[:i]) {
+				return
+			}
+			if strings.HasPrefix(s[i:], "\r\n") {
+				i++
+			}
+			s = s[i+1:]
+		}
+	}
+}
+
+// quote quotes text from a file for a fault: on one line, printable and short.
+func quote(s string) string {
+	s = line(s)
+	const most = 60
+	if len(s) <= most {
+		return strconv.Quote(s)
+	}
+	cut := most
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strconv.Quote(s[:cut]) + "..."
+}

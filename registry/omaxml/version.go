@@ -1,0 +1,79 @@
+package omaxml
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// version reads a version element. Empty, which is how the first schema has it, means not said; so
+// does one that cannot be read.
+func (f *file) version(element, s string) registry.Version {
+	if s = line(s); s == "" {
+		return registry.Version{}
+	}
+	if v, err := registry.ParseVersion(s); err == nil {
+		return v
+	}
+	if v, err := registry.ParseVersion(s + ".0"); err == nil {
+		f.warn(fmt.Sprintf("the %s %s has no minor number and is read as %s", element, quote(s), v), "write major.minor, such as 1.0")
+		return v
+	}
+	f.warn(fmt.Sprintf("the %s %s is not a version and is left out", element, quote(s)), "write major.minor, such as 1.0")
+	return registry.Version{}
+}
+
+// urn is what the registered name of an object says: urn:oma:lwm2m:{oma,ext,x}:ID[:version]
+// (Core 1.2.2 Appendix D.1). A name without a version is that of version 1.0.
+type urn struct {
+	id      uint16
+	version registry.Version
+}
+
+func parseURN(s string) (urn, bool) {
+	part := strings.Split(s, ":")
+	if len(part) != 5 && len(part) != 6 {
+		return urn{}, false
+	}
+	if !strings.EqualFold(part[0], "urn") || !strings.EqualFold(part[1], "oma") || !strings.EqualFold(part[2], "lwm2m") {
+		return urn{}, false
+	}
+	id, err := strconv.ParseUint(part[4], 10, 16)
+	if err != nil {
+		return urn{}, false
+	}
+	u := urn{id: uint16(id)}
+	if len(part) == 6 {
+		if u.version, err = registry.ParseVersion(part[5]); err != nil {
+			return urn{}, false
+		}
+	}
+	return u, true
+}
+
+// checkURN compares the registered name with the ID and the version, and takes the version from it
+// where the definition has none.
+func (f *file) checkURN(o *registry.Object) {
+	if o.URN == "" {
+		f.warn("the object has no URN", fmt.Sprintf("write urn:oma:lwm2m:...:%d:%s into <ObjectURN>", o.ID, o.Version))
+		return
+	}
+	u, ok := parseURN(o.URN)
+	if !ok {
+		f.warn(fmt.Sprintf("the URN %s is not of the form urn:oma:lwm2m:...:ID:version", quote(o.URN)), "correct it")
+		return
+	}
+	if u.id != o.ID {
+		f.warn(fmt.Sprintf("the URN %s names object %d", quote(o.URN), u.id), "let <ObjectURN> and <ObjectID> agree")
+		return
+	}
+	if o.Version.IsZero() {
+		o.Version = u.version
+	}
+	if u.version.Compare(o.Version) != 0 {
+		f.warn(fmt.Sprintf("the URN %s names version %s but the object has version %s, which is used", quote(o.URN), u.version, o.Version),
+			"let <ObjectURN> and <ObjectVersion> agree")
+	}
+}
