@@ -1,0 +1,52 @@
+package goname
+
+import "strings"
+
+// fold returns s in ASCII: Latin letters without their accents and a few symbols as letters. What
+// has no ASCII form becomes a blank and so parts words. File systems and import paths are
+// the reason why names stay within ASCII.
+func fold(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch plain, known := latin[r]; {
+		case r == '\'' || r == '’': // as in "user's"
+		case r < 0x80:
+			b.WriteRune(r)
+		case known:
+			b.WriteString(plain)
+		case r >= 0x300 && r <= 0x36f: // an accent on the letter before it
+		default:
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
+// latin is what the letters of the Latin languages, digits set high or low, and the Greek letters
+// that occur in units are in ASCII.
+var latin = letters(map[string]string{
+	"A": "ÀÁÂÃÅĀĂĄ", "a": "àáâãåāăąª", "AE": "ÄÆ", "ae": "äæ",
+	"C": "ÇĆĈĊČ", "c": "çćĉċč", "D": "ĎĐÐ", "d": "ďđð",
+	"E": "ÈÉÊËĒĔĖĘĚ", "e": "èéêëēĕėęě", "G": "ĜĞĠĢ", "g": "ĝğġģ",
+	"H": "ĤĦ", "h": "ĥħ", "I": "ÌÍÎÏĨĪĬĮİ", "i": "ìíîïĩīĭįı",
+	"J": "Ĵ", "j": "ĵ", "K": "Ķ", "k": "ķ", "L": "ĹĻĽĿŁ", "l": "ĺļľŀł",
+	"N": "ÑŃŅŇ", "n": "ñńņň", "O": "ÒÓÔÕŌŎŐ", "o": "òóôõōŏőº",
+	"OE": "ÖØŒ", "oe": "öøœ", "R": "ŔŖŘ", "r": "ŕŗř", "S": "ŚŜŞŠȘ", "s": "śŝşšș",
+	"ss": "ß", "T": "ŢŤŦȚ", "t": "ţťŧț", "TH": "Þ", "th": "þ",
+	"U": "ÙÚÛŨŪŬŮŰŲ", "u": "ùúûũūŭůűųµμ", "UE": "Ü", "ue": "ü",
+	"W": "Ŵ", "w": "ŵ", "Y": "ÝŶŸ", "y": "ýŷÿ", "Z": "ŹŻŽ", "z": "źżž",
+	"0": "⁰₀", "1": "¹₁", "2": "²₂", "3": "³₃", "4": "⁴₄",
+	"5": "⁵₅", "6": "⁶₆", "7": "⁷₇", "8": "⁸₈", "9": "⁹₉",
+	"Ohm": "Ω\u2126", " phi ": "φϕ", " theta ": "θ", " delta ": "δ", " Delta ": "Δ\u2206",
+	" alpha ": "α", " beta ": "β", " lambda ": "λ", " rho ": "ρ", " sigma ": "σ", " degrees ": "°",
+})
+
+func letters(byASCII map[string]string) map[rune]string {
+	m := make(map[rune]string)
+	for ascii, letters := range byASCII {
+		for _, r := range letters {
+			m[r] = ascii
+		}
+	}
+	return m
+}

@@ -1,0 +1,155 @@
+package gen
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lwm2mgen/toolkit/gen/internal/goname"
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// plan is what is known about all packages before the first is generated: which there are and what
+// they are called.
+type plan struct {
+	packages []pkg
+	faults   []registry.Fault
+}
+
+// pkg is one package to generate.
+type pkg struct {
+	file      string
+	object    registry.Object
+	name      string
+	chosen    bool // the name is from the names file
+	resources []resource
+	faults    []registry.Fault
+}
+
+func (p *pkg) fault(resource int, s registry.Severity, what, do string) {
+	p.faults = append(p.faults, registry.Fault{
+		File: p.file, Object: int(p.object.ID), Resource: resource, Severity: s, What: what, Do: do,
+	})
+}
+
+func newPlan(defs []Definition, names *Names) *plan {
+	var p plan
+	for _, d := range defs {
+		k := pkg{file: d.File, object: d.Object}
+		if k.valid() && p.isNew(&k) {
+			p.packages = append(p.packages, k)
+			continue
+		}
+		p.faults = append(p.faults, k.faults...)
+	}
+	p.namePackages(names)
+	return &p
+}
+
+// valid collects what makes the definition unusable. Mere warnings are for those who read it.
+func (k *pkg) valid() bool {
+	for _, f := range k.object.Validate() {
+		if f.Severity == registry.Error {
+			f.File = k.file
+			k.faults = append(k.faults, f)
+		}
+	}
+	return len(k.faults) == 0
+}
+
+// isNew reports whether no earlier definition is of the same object in the same version.
+func (p *plan) isNew(k *pkg) bool {
+	i := slices.IndexFunc(p.packages, func(other pkg) bool {
+		return other.object.ID == k.object.ID && other.object.Version.Compare(k.object.Version) == 0
+	})
+	if i < 0 {
+		return true
+	}
+	other := p.packages[i]
+	what := fmt.Sprintf("version %s of the object is defined in %s already", k.object.Version, other.file)
+	if reflect.DeepEqual(other.object, k.object) {
+		k.fault(-1, registry.Warning, what, "leave one of the two equal files out")
+	} else {
+		k.fault(-1, registry.Error, what+" and differently", "leave one of the two files out")
+	}
+	return false
+}
+
+// namePackages gives every package a name of its own, and drops those for which the names file leaves none.
+func (p *plan) namePackages(names *Names) {
+	for i := range p.packages {
+		k := &p.packages[i]
+		k.name, k.chosen = k.plainName(names, p.isLatest(k))
+	}
+	name := func(k *pkg) string { return k.name }
+	for _, k := range clashing(p.packages, name) {
+		if !k.chosen {
+			k.rename(k.name+strconv.Itoa(int(k.object.ID)), fmt.Sprintf("the package name %s is not the object's alone", k.name))
+		}
+	}
+	for _, k := range clashing(p.packages, name) {
+		why := fmt.Sprintf("the package name %s is not the object's alone", k.name)
+		if k.chosen {
+			k.fault(-1, registry.Error, why, "change it in the names file")
+			continue
+		}
+		k.rename(fmt.Sprintf("%s_%d%s", k.name, k.object.ID, versionSuffix(k.object.Version)), why)
+	}
+	p.packages = slices.DeleteFunc(p.packages, func(k pkg) bool {
+		if !failed(k.faults) {
+			return false
+		}
+		p.faults = append(p.faults, k.faults...)
+		return true
+	})
+}
+
+// plainName returns the name that the package has unless another has it as well, and whether it is
+// from the names file as it stands.
+func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
+	o := &k.object
+	if name, exact := names.pkg(o.ID, o.Version); name != "" {
+		if exact || latest {
+			return name, true
+		}
+		return name + versionSuffix(o.Version), false
+	}
+	name = goname.Package(o.Name)
+	id := strconv.Itoa(int(o.ID))
+	switch {
+	case name == "":
+		name = "object" + id
+		k.rename(name, fmt.Sprintf("the name %q gives no package name", oneLine(o.Name)))
+	case goname.Taken(name):
+		k.rename(name+id, fmt.Sprintf("the package name %s is that of another package in most Go programs", name))
+		name = k.name
+	}
+	if !latest {
+		name += versionSuffix(o.Version)
+	}
+	return name, false
+}
+
+func (k *pkg) rename(name, why string) {
+	k.fault(-1, registry.Warning, fmt.Sprintf("%s, so it is %s", why, name),
+		fmt.Sprintf("choose one with a line \"%d name\" in the names file", k.object.ID))
+	k.name = name
+}
+
+// isLatest reports whether no other package is of a higher version of the same object.
+func (p *plan) isLatest(k *pkg) bool {
+	return !slices.ContainsFunc(p.packages, func(other pkg) bool {
+		return other.object.ID == k.object.ID && other.object.Version.Compare(k.object.Version) > 0
+	})
+}
+
+// versionSuffix returns what tells the package of an older version from that of the newest.
+func versionSuffix(v registry.Version) string {
+	between := ""
+	if v.OrDefault().Major > 9 || v.Minor > 9 { // 1.10 is not 11.0
+		between = "_"
+	}
+	return "v" + strings.ReplaceAll(v.String(), ".", between)
+}

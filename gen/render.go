@@ -1,0 +1,212 @@
+package gen
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+const modulePath = "github.com/lwm2mgen/toolkit"
+
+// render returns the formatted source of the package's one file.
+func (p *pkg) render() ([]byte, error) {
+	f := jen.NewFile(p.name)
+	f.HeaderComment(marker(p.file))
+	f.PackageComment(comment(0, p.packageDoc()))
+	p.imports(f)
+	p.constants(f)
+	p.instance(f)
+	p.aliases(f)
+	p.constructor(f)
+	p.switchToCell(f)
+	p.table(f)
+	var b bytes.Buffer
+	if err := f.Render(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func (p *pkg) title() string { return oneLine(p.object.Name) }
+
+func (p *pkg) packageDoc() string {
+	o := &p.object
+	urn := oneLine(o.URN)
+	if urn == "" {
+		urn = fmt.Sprintf("object %d, version %s", o.ID, o.Version)
+	}
+	return fmt.Sprintf("Package %s is the LwM2M object %s (%s)%s", p.name, p.title(), urn, after(": ", prose(o.Description)))
+}
+
+// imports writes the import block itself: jennifer's has one group, where Go programs have
+// one for the standard library and one for the rest.
+func (p *pkg) imports(f *jen.File) {
+	var std []jen.Code
+	if p.usesInfinity() {
+		std = append(std, jen.Lit("math"))
+	}
+	if p.uses(registry.Time) {
+		std = append(std, jen.Lit("time"))
+	}
+	if len(std) > 0 {
+		std = append(std, jen.Empty())
+	}
+	own := []jen.Code{jen.Lit(modulePath + "/registry"), jen.Lit(modulePath + "/runtime/dm")}
+	f.Id("import").Custom(jen.Options{Open: "(", Close: ")", Multi: true}, append(std, own...)...)
+	f.Line()
+}
+
+func (p *pkg) uses(t registry.Type) bool {
+	for i := range p.resources {
+		if p.resources[i].Type == t {
+			return true
+		}
+	}
+	return false
+}
+
+// constants writes the handshake with the runtime, the IDs, and the values of enumerations.
+func (p *pkg) constants(f *jen.File) {
+	f.Comment(comment(0, "This fails to compile when the runtime is older than the generator that wrote this file:"))
+	f.Comment(comment(0, "go get "+modulePath+"@latest, or regenerate with the version in go.mod."))
+	f.Const().Id("_").Op("=").Id("dm").Dot("GeneratedV1")
+	f.Line()
+	f.Comment("// ObjectID identifies the object.")
+	f.Const().Id("ObjectID").Id("dm").Dot("ObjectID").Op("=").Lit(int(p.object.ID))
+	f.Line()
+	if len(p.resources) == 0 {
+		return
+	}
+	f.Comment("// Resource IDs.")
+	f.Const().DefsFunc(func(g *jen.Group) {
+		for i := range p.resources {
+			r := &p.resources[i]
+			g.Id(r.name + "ID").Id("dm").Dot("ResourceID").Op("=").Lit(int(r.ID))
+		}
+	})
+	f.Line()
+	for i := range p.resources {
+		p.resources[i].enumConstants(f)
+	}
+}
+
+func (r *resource) enumConstants(f *jen.File) {
+	if len(r.values) == 0 {
+		return
+	}
+	f.Comment(comment(0, fmt.Sprintf("Values of %s.", r.name)))
+	f.Const().DefsFunc(func(g *jen.Group) {
+		for _, v := range r.values {
+			s := g.Id(v.name).Add(r.goType()).Op("=").Id(fmt.Sprint(v.Value))
+			if doc := prose(v.Doc); doc != "" {
+				s.Comment("// " + strings.TrimSuffix(cut(doc, maxValueDoc), "."))
+			}
+		}
+	})
+	f.Line()
+}
+
+// instance writes the struct of cells.
+func (p *pkg) instance(f *jen.File) {
+	which := "one instance"
+	if !p.object.Multiple {
+		which = "the one instance"
+	}
+	f.Comment(comment(0, fmt.Sprintf("Instance is %s of %s. A resource left at its zero value does not exist in it.", which, p.title())))
+	f.Type().Id("Instance").StructFunc(func(g *jen.Group) {
+		for i := range p.resources {
+			r := &p.resources[i]
+			g.Comment(comment(1, r.about()))
+			g.Id(r.name).Add(r.cell())
+		}
+	})
+	f.Line()
+}
+
+// cell returns the type of a resource's field.
+func (r *resource) cell() jen.Code {
+	switch {
+	case r.Ops.Executable():
+		return jen.Id("dm").Dot("Exec")
+	case r.Multiple:
+		return jen.Id("dm").Dot("Multi").Types(r.goType())
+	}
+	return jen.Id("dm").Dot("Res").Types(r.goType())
+}
+
+// goType returns the type of a resource's value.
+func (r *resource) goType() jen.Code {
+	switch r.Type {
+	case registry.Integer:
+		return jen.Int64()
+	case registry.UnsignedInteger:
+		return jen.Uint64()
+	case registry.Float:
+		return jen.Float64()
+	case registry.Boolean:
+		return jen.Bool()
+	case registry.Time:
+		return jen.Id("time").Dot("Time")
+	case registry.Objlnk:
+		return jen.Id("dm").Dot("ObjectLink")
+	case registry.Corelnk:
+		return jen.Id("dm").Dot("CoreLink")
+	case registry.Opaque:
+		if r.Secret {
+			return jen.Id("dm").Dot("Secret")
+		}
+		return jen.Index().Byte()
+	}
+	if r.Secret {
+		return jen.Id("dm").Dot("SecretString")
+	}
+	return jen.String()
+}
+
+// aliases writes the names under which a program uses the runtime's generic types.
+func (p *pkg) aliases(f *jen.File) {
+	instances, zero := p.title()+" instances", "the zero value refuses instances made by a server."
+	if !p.object.Multiple {
+		instances, zero = "the "+p.title()+" instance", "the zero value is ready for use."
+	}
+	alias := func(g *jen.Group, name, of, doc string) {
+		g.Comment(comment(1, name+" "+doc))
+		g.Id(name).Op("=").Id("dm").Dot(of).Types(jen.Id("Instance"))
+	}
+	f.Type().DefsFunc(func(g *jen.Group) {
+		alias(g, "Hooks", "Hooks", "are called around transactions that touch "+instances+"; all are optional.")
+		alias(g, "Tx", "Tx", "is what a hook sees of its transaction.")
+		alias(g, "Object", "TypedObject", "holds the "+strings.TrimPrefix(instances, "the ")+" of a device.")
+		alias(g, "Config", "ObjectConfig", "is what New needs; "+zero)
+	})
+	f.Line()
+}
+
+func (p *pkg) constructor(f *jen.File) {
+	f.Comment("// New returns the object without instances.")
+	f.Func().Id("New").Params(jen.Id("c").Id("Config")).Params(jen.Op("*").Id("Object"), jen.Error()).
+		Custom(jen.Options{Open: "{", Close: "}"}, jen.Return(jen.Id("dm").Dot("NewObject").Call(
+			jen.Op("&").Id("definition"), jen.Parens(jen.Op("*").Id("Instance")).Dot("cell"), jen.Id("c"))))
+	f.Line()
+}
+
+// switchToCell writes the one way from a resource ID to its cell.
+func (p *pkg) switchToCell(f *jen.File) {
+	body := []jen.Code{jen.Return(jen.Nil())}
+	if len(p.resources) > 0 {
+		choose := jen.Switch(jen.Id("id")).BlockFunc(func(g *jen.Group) {
+			for i := range p.resources {
+				name := p.resources[i].name
+				g.Case(jen.Id(name + "ID")).Block(jen.Return(jen.Op("&").Id("i").Dot(name)))
+			}
+		})
+		body = []jen.Code{choose, body[0]}
+	}
+	f.Func().Params(jen.Id("i").Op("*").Id("Instance")).Id("cell").
+		Params(jen.Id("id").Id("dm").Dot("ResourceID")).Id("dm").Dot("Cell").Block(body...)
+	f.Line()
+}

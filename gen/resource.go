@@ -1,0 +1,155 @@
+package gen
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lwm2mgen/toolkit/gen/internal/goname"
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// resource is one resource to generate.
+type resource struct {
+	registry.Resource
+	name   string // of the field; that of the ID's constant is this and "ID"
+	chosen bool   // the name is from the names file
+	values []value
+}
+
+// value is one named value of an enumeration.
+type value struct {
+	registry.EnumValue
+	name string
+}
+
+// reserved are the names that every generated package declares itself.
+var reserved = []string{"ObjectID", "Instance", "Hooks", "Tx", "Object", "Config", "New"}
+
+// nameResources fills p.resources, and reports whether the object can be generated.
+func (p *pkg) nameResources(names *Names) bool {
+	o := &p.object
+	p.resources = make([]resource, len(o.Resources))
+	for i := range o.Resources {
+		r := &p.resources[i]
+		r.Resource = o.Resources[i]
+		r.name = names.identifier(o.ID, o.Version, r.ID)
+		r.chosen = r.name != ""
+		if !r.chosen {
+			r.name = goname.Exported(r.Name)
+		}
+		if r.name == "" {
+			p.renameResource(r, "Resource"+strconv.Itoa(int(r.ID)), fmt.Sprintf("the name %q gives no Go name", oneLine(r.Name)))
+		}
+		p.markSecret(r, names)
+	}
+	for _, line := range names.unknown(o) {
+		p.fault(-1, registry.Warning, fmt.Sprintf("line %d of the names file is about a resource that the object does not have", line), "leave the line out")
+	}
+	p.separateResources()
+	p.nameValues()
+	return !failed(p.faults)
+}
+
+// markSecret says that a resource is secret where the names file or the kind of resource does: what
+// only the bootstrap server may set, as bytes, is a key or an identity.
+func (p *pkg) markSecret(r *resource, names *Names) {
+	marked := names.secret(p.object.ID, p.object.Version, r.ID)
+	if marked && r.Type != registry.String && r.Type != registry.Opaque {
+		p.fault(int(r.ID), registry.Error, fmt.Sprintf("the names file marks a resource of type %q as secret", r.Type), "mark String and Opaque resources only")
+	}
+	r.Secret = r.Secret || marked || r.Ops.BootstrapOnly() && r.Type == registry.Opaque
+}
+
+// separateResources renames those resources whose name is another's. The name Object is taken:
+// its ID would be that of the object.
+func (p *pkg) separateResources() {
+	name := func(r *resource) string { return r.name }
+	for _, r := range clashing(p.resources, name, "Object") {
+		if !r.chosen {
+			p.renameResource(r, r.name+strconv.Itoa(int(r.ID)), fmt.Sprintf("the Go name %s is not the resource's alone", r.name))
+		}
+	}
+	for _, r := range clashing(p.resources, name, "Object") {
+		why := fmt.Sprintf("the Go name %s is not the resource's alone", r.name)
+		if r.chosen {
+			p.fault(int(r.ID), registry.Error, why, "change it in the names file")
+			continue
+		}
+		p.renameResource(r, fmt.Sprintf("%s_%d", r.name, r.ID), why)
+	}
+}
+
+func (p *pkg) renameResource(r *resource, name, why string) {
+	p.fault(int(r.ID), registry.Warning, fmt.Sprintf("%s, so it is %s", why, name),
+		fmt.Sprintf("choose one with a line \"%d/%d Name\" in the names file", p.object.ID, r.ID))
+	r.name = name
+}
+
+// nameValues names the constants for the values of enumerations.
+func (p *pkg) nameValues() {
+	var all []value
+	taken := append([]string(nil), reserved...)
+	for i := range p.resources {
+		r := &p.resources[i]
+		taken = append(taken, r.name+"ID")
+		all = append(all, r.enumeration()...)
+	}
+	name := func(v *value) string { return v.name }
+	for _, between := range []string{"", "_"} {
+		for _, v := range clashing(all, name, taken...) {
+			v.name += between + strings.Replace(strconv.FormatInt(v.Value, 10), "-", "Minus", 1)
+		}
+	}
+	for i := range p.resources {
+		r := &p.resources[i]
+		n := len(r.enumeration())
+		r.values, all = all[:n:n], all[n:]
+	}
+}
+
+// enumeration returns the named values that the resource's type can hold.
+func (r *resource) enumeration() []value {
+	if r.Type != registry.Integer && r.Type != registry.UnsignedInteger {
+		return nil
+	}
+	var values []value
+	for _, e := range r.Enum {
+		if r.Type == registry.UnsignedInteger && e.Value < 0 {
+			continue
+		}
+		meaning := goname.Suffix(e.Name)
+		if meaning == "" {
+			meaning = "Value"
+		}
+		values = append(values, value{e, r.name + meaning})
+	}
+	return values
+}
+
+// clashing returns pointers to those elements whose name is taken or another's, in their order.
+func clashing[T any](all []T, name func(*T) string, taken ...string) []*T {
+	count := make(map[string]int, len(all)+len(taken))
+	for _, n := range taken {
+		count[n]++
+	}
+	for i := range all {
+		count[name(&all[i])]++
+	}
+	var out []*T
+	for i := range all {
+		if count[name(&all[i])] > 1 {
+			out = append(out, &all[i])
+		}
+	}
+	return out
+}
+
+func failed(faults []registry.Fault) bool {
+	for _, f := range faults {
+		if f.Severity == registry.Error {
+			return true
+		}
+	}
+	return false
+}
