@@ -1,0 +1,176 @@
+package dm
+
+import (
+	"bytes"
+	"time"
+	"unicode/utf8"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// DataType is the set of Go types that carry resource values (Core 1.2.2 Appendix C):
+//
+//	Integer           int64
+//	Unsigned Integer  uint64
+//	Float             float64
+//	Boolean           bool
+//	String            string, valid UTF-8; SecretString where it must not show
+//	Opaque            []byte; Secret where it must not show
+//	Time              time.Time, in whole seconds
+//	Objlnk            ObjectLink
+//	Corelnk           CoreLink
+type DataType interface {
+	int64 | uint64 | float64 | bool | string | []byte | time.Time | ObjectLink | CoreLink | Secret | SecretString
+}
+
+// toValue returns v as a Value that shares bytes with it.
+func toValue[T DataType](v *T) Value {
+	switch p := any(v).(type) {
+	case *int64:
+		return IntegerValue(*p)
+	case *uint64:
+		return UnsignedValue(*p)
+	case *float64:
+		return FloatValue(*p)
+	case *bool:
+		return BooleanValue(*p)
+	case *string:
+		return StringValue(*p)
+	case *[]byte:
+		return OpaqueValue(*p)
+	case *time.Time:
+		return TimeValue(p.Unix())
+	case *ObjectLink:
+		return LinkValue(*p)
+	case *CoreLink:
+		return CoreLinkValue(*p)
+	case *Secret:
+		w := OpaqueValue(p.bytes())
+		w.secret = true
+		return w
+	case *SecretString:
+		w := StringValue(p.Reveal())
+		w.secret = true
+		return w
+	}
+	return Value{}
+}
+
+// fromValue returns w as a T that shares nothing with it; false where the types differ.
+func fromValue[T DataType](w Value) (v T, ok bool) {
+	if w.typ != typeOf[T]() {
+		return v, false
+	}
+	switch p := any(&v).(type) {
+	case *int64:
+		*p = w.Integer()
+	case *uint64:
+		*p = w.Unsigned()
+	case *float64:
+		*p = w.Float()
+	case *bool:
+		*p = w.Boolean()
+	case *string:
+		*p = w.text
+	case *[]byte:
+		*p = bytes.Clone(w.raw)
+	case *time.Time:
+		*p = time.Unix(w.Seconds(), 0).UTC()
+	case *ObjectLink:
+		*p = w.Link()
+	case *CoreLink:
+		*p = CoreLink(w.text)
+	case *Secret:
+		*p = NewSecret(w.raw)
+	case *SecretString:
+		*p = NewSecretString(w.text)
+	}
+	return v, true
+}
+
+// typeOf returns the registered type that T carries.
+func typeOf[T DataType]() registry.Type {
+	switch any((*T)(nil)).(type) {
+	case *int64:
+		return registry.Integer
+	case *uint64:
+		return registry.UnsignedInteger
+	case *float64:
+		return registry.Float
+	case *bool:
+		return registry.Boolean
+	case *string, *SecretString:
+		return registry.String
+	case *[]byte, *Secret:
+		return registry.Opaque
+	case *time.Time:
+		return registry.Time
+	case *ObjectLink:
+		return registry.Objlnk
+	case *CoreLink:
+		return registry.Corelnk
+	}
+	return registry.None
+}
+
+// owned returns v for keeping: bytes are copied, and a time is cut to the seconds that LwM2M carries.
+func owned[T DataType](v T) T {
+	switch p := any(&v).(type) {
+	case *[]byte:
+		*p = bytes.Clone(*p)
+	case *time.Time:
+		*p = time.Unix(p.Unix(), 0).UTC()
+	}
+	return v
+}
+
+// equal reports whether a and b are the same value, NaN included.
+func equal[T DataType](a, b *T) bool {
+	return toValue(a).Equal(toValue(b))
+}
+
+// checkValue reports what makes v no value of the resource: its type, text that is not UTF-8, or the
+// range. The error's code is 4.00.
+func checkValue(def *registry.Resource, p Path, v Value) error {
+	if v.typ != def.Type {
+		return fail(BadRequest, p, "%s is a %s, not a %s", def.Name, def.Type, v.typ)
+	}
+	length := 0
+	switch v.typ {
+	case registry.String, registry.Corelnk:
+		if !utf8.ValidString(v.text) {
+			return fail(BadRequest, p, "%s is not valid UTF-8", def.Name)
+		}
+		if def.Range == nil {
+			return nil
+		}
+		length = utf8.RuneCountInString(v.text)
+	case registry.Opaque:
+		length = len(v.raw)
+	}
+	if def.Range == nil {
+		return nil
+	}
+	if v.typ.Measured() {
+		if !def.Range.AllowsLen(length) {
+			return fail(BadRequest, p, "%s has the length %d, outside of %s", def.Name, length, def.Range)
+		}
+		return nil
+	}
+	if !inRange(def.Range, v) {
+		return fail(BadRequest, p, "%s is %v, outside of %s", def.Name, v, def.Range)
+	}
+	return nil
+}
+
+func inRange(r registry.Range, v Value) bool {
+	switch v.typ {
+	case registry.Integer, registry.Time:
+		return r.AllowsInt(int64(v.num))
+	case registry.UnsignedInteger:
+		return r.AllowsUint(v.num)
+	case registry.Float:
+		return r.Allows(v.Float())
+	}
+	return true
+}

@@ -1,0 +1,171 @@
+package dm
+
+import "math/bits"
+
+// tree is a persistent map from IDs to values: put and remove return a new tree that shares all but
+// the changed path with the old one, which stays as it was. It is a radix tree with a fan-out of 64
+// whose height follows the largest ID, so that a few small IDs cost one node. The zero value is empty.
+type tree[V any] struct {
+	root   *node[V]
+	height uint8 // levels: 1 for IDs below 64, 2 below 4096, 3 for all
+	n      int
+}
+
+// node holds the children of one radix digit: kids above the lowest level, vals on it. bits says
+// which digits are there; the others take no room.
+type node[V any] struct {
+	bits uint64
+	kids []*node[V]
+	vals []V
+}
+
+const digitBits = 6
+
+// slot returns the position of the digit of id at the given shift, and its bit.
+func (n *node[V]) slot(id uint16, shift uint8) (int, uint64) {
+	bit := uint64(1) << (id >> shift & 63)
+	return bits.OnesCount64(n.bits & (bit - 1)), bit
+}
+
+func heightFor(id uint16) uint8 {
+	switch {
+	case id < 1<<digitBits:
+		return 1
+	case id < 1<<(2*digitBits):
+		return 2
+	}
+	return 3
+}
+
+// get returns the value at id.
+func (t *tree[V]) get(id uint16) (v V, ok bool) {
+	n := t.root
+	if n == nil || heightFor(id) > t.height {
+		return v, false
+	}
+	for shift := (t.height - 1) * digitBits; ; shift -= digitBits {
+		i, bit := n.slot(id, shift)
+		if n.bits&bit == 0 {
+			return v, false
+		}
+		if shift == 0 {
+			return n.vals[i], true
+		}
+		n = n.kids[i]
+	}
+}
+
+// put returns the tree with v at id.
+func (t tree[V]) put(id uint16, v V) tree[V] {
+	for h := heightFor(id); t.height < h; t.height++ {
+		if t.root != nil {
+			t.root = &node[V]{bits: 1, kids: []*node[V]{t.root}}
+		}
+	}
+	added := false
+	t.root = t.root.put(id, v, (t.height-1)*digitBits, &added)
+	if added {
+		t.n++
+	}
+	return t
+}
+
+func (n *node[V]) put(id uint16, v V, shift uint8, added *bool) *node[V] {
+	if n == nil {
+		n = &node[V]{}
+	}
+	i, bit := n.slot(id, shift)
+	has := n.bits&bit != 0
+	m := &node[V]{bits: n.bits | bit}
+	if shift == 0 {
+		*added = !has
+		m.vals = with(n.vals, i, v, has)
+		return m
+	}
+	var kid *node[V]
+	if has {
+		kid = n.kids[i]
+	}
+	m.kids = with(n.kids, i, kid.put(id, v, shift-digitBits, added), has)
+	return m
+}
+
+// with returns a copy of s with v at i: instead of what is there when has, else before it.
+func with[E any](s []E, i int, v E, has bool) []E {
+	tail := s[i:]
+	if has {
+		tail = s[i+1:]
+	}
+	c := make([]E, i+1+len(tail))
+	copy(c, s[:i])
+	c[i] = v
+	copy(c[i+1:], tail)
+	return c
+}
+
+// remove returns the tree without id.
+func (t tree[V]) remove(id uint16) tree[V] {
+	if _, ok := t.get(id); !ok {
+		return t
+	}
+	if t.n == 1 {
+		return tree[V]{}
+	}
+	t.n--
+	t.root = t.root.remove(id, (t.height-1)*digitBits)
+	return t
+}
+
+// remove returns the node without id, which is there; nil when nothing is left.
+func (n *node[V]) remove(id uint16, shift uint8) *node[V] {
+	i, bit := n.slot(id, shift)
+	m := &node[V]{bits: n.bits}
+	if shift > 0 {
+		if kid := n.kids[i].remove(id, shift-digitBits); kid != nil {
+			m.kids = with(n.kids, i, kid, true)
+			return m
+		}
+	}
+	if m.bits &^= bit; m.bits == 0 {
+		return nil
+	}
+	if shift > 0 {
+		m.kids = without(n.kids, i)
+	} else {
+		m.vals = without(n.vals, i)
+	}
+	return m
+}
+
+func without[E any](s []E, i int) []E {
+	c := make([]E, 0, len(s)-1)
+	return append(append(c, s[:i]...), s[i+1:]...)
+}
+
+// next returns the entry with the lowest ID that is at least from. A walk starts at 0 and goes on at
+// the found ID plus one.
+func (t *tree[V]) next(from uint32) (id uint16, v V, ok bool) {
+	if t.root == nil || from > reserved || heightFor(uint16(from)) > t.height {
+		return 0, v, false
+	}
+	return t.root.next(uint16(from), (t.height-1)*digitBits)
+}
+
+func (n *node[V]) next(from uint16, shift uint8) (id uint16, v V, ok bool) {
+	digit := from >> shift & 63
+	for rest := n.bits >> digit << digit; rest != 0; rest &= rest - 1 {
+		d := uint16(bits.TrailingZeros64(rest))
+		i := bits.OnesCount64(n.bits & (uint64(1)<<d - 1))
+		if shift == 0 {
+			return d, n.vals[i], true
+		}
+		sub := uint16(0)
+		if d == digit {
+			sub = from & (1<<shift - 1)
+		}
+		if id, v, ok = n.kids[i].next(sub, shift-digitBits); ok {
+			return d<<shift | id, v, true
+		}
+	}
+	return 0, v, false
+}

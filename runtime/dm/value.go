@@ -1,0 +1,155 @@
+package dm
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// Value is one value of any data type, as it passes between the data model and a data format. It is
+// a tagged union handed around by value, so that numbers never escape to the heap. The zero value
+// holds nothing and has the type registry.None.
+//
+// A Value may share the bytes of a text or an opaque with what it was made from; see Opaque.
+type Value struct {
+	typ    registry.Type
+	secret bool
+	num    uint64
+	text   string
+	raw    []byte
+}
+
+// IntegerValue returns an Integer.
+func IntegerValue(v int64) Value { return Value{typ: registry.Integer, num: uint64(v)} }
+
+// UnsignedValue returns an Unsigned Integer.
+func UnsignedValue(v uint64) Value { return Value{typ: registry.UnsignedInteger, num: v} }
+
+// FloatValue returns a Float.
+func FloatValue(v float64) Value { return Value{typ: registry.Float, num: math.Float64bits(v)} }
+
+// BooleanValue returns a Boolean.
+func BooleanValue(v bool) Value {
+	if v {
+		return Value{typ: registry.Boolean, num: 1}
+	}
+	return Value{typ: registry.Boolean}
+}
+
+// StringValue returns a String.
+func StringValue(v string) Value { return Value{typ: registry.String, text: v} }
+
+// OpaqueValue returns an Opaque that shares v: v must not change while the Value is in use. Writing
+// it to a Model copies it.
+func OpaqueValue(v []byte) Value { return Value{typ: registry.Opaque, raw: v} }
+
+// TimeValue returns a Time in whole seconds since 1970-01-01 UTC.
+func TimeValue(seconds int64) Value { return Value{typ: registry.Time, num: uint64(seconds)} }
+
+// LinkValue returns an Objlnk.
+func LinkValue(v ObjectLink) Value {
+	return Value{typ: registry.Objlnk, num: uint64(v.Object)<<16 | uint64(v.Instance)}
+}
+
+// CoreLinkValue returns a Corelnk.
+func CoreLinkValue(v CoreLink) Value { return Value{typ: registry.Corelnk, text: string(v)} }
+
+// Type returns the data type; registry.None for the zero Value.
+func (v Value) Type() registry.Type { return v.typ }
+
+// IsSecret reports whether the value must not be shown.
+func (v Value) IsSecret() bool { return v.secret }
+
+// Integer returns the number of an Integer, 0 for other types.
+func (v Value) Integer() int64 {
+	if v.typ != registry.Integer {
+		return 0
+	}
+	return int64(v.num)
+}
+
+// Unsigned returns the number of an Unsigned Integer, 0 for other types.
+func (v Value) Unsigned() uint64 {
+	if v.typ != registry.UnsignedInteger {
+		return 0
+	}
+	return v.num
+}
+
+// Float returns the number of a Float, 0 for other types.
+func (v Value) Float() float64 {
+	if v.typ != registry.Float {
+		return 0
+	}
+	return math.Float64frombits(v.num)
+}
+
+// Boolean returns the truth of a Boolean, false for other types.
+func (v Value) Boolean() bool { return v.typ == registry.Boolean && v.num != 0 }
+
+// Text returns the text of a String or Corelnk, "" for other types.
+func (v Value) Text() string { return v.text }
+
+// Opaque returns the bytes of an Opaque, nil for other types. They may be shared with the data model
+// and must not be changed.
+func (v Value) Opaque() []byte { return v.raw }
+
+// Seconds returns the seconds since 1970-01-01 UTC of a Time, 0 for other types.
+func (v Value) Seconds() int64 {
+	if v.typ != registry.Time {
+		return 0
+	}
+	return int64(v.num)
+}
+
+// Link returns the link of an Objlnk, NullLink for other types.
+func (v Value) Link() ObjectLink {
+	if v.typ != registry.Objlnk {
+		return NullLink
+	}
+	return ObjectLink{ObjectID(v.num >> 16), InstanceID(v.num)}
+}
+
+// Equal reports whether both values have the same type and content. NaN equals NaN here, bit by bit.
+func (v Value) Equal(w Value) bool {
+	return v.typ == w.typ && v.num == w.num && v.text == w.text && bytes.Equal(v.raw, w.raw)
+}
+
+// String returns the value for people: numbers and text as they are, opaque bytes in base64, times
+// in RFC 3339, secrets as [redacted].
+func (v Value) String() string {
+	if v.secret {
+		return redacted
+	}
+	switch v.typ {
+	case registry.String, registry.Corelnk:
+		return v.text
+	case registry.Integer:
+		return strconv.FormatInt(v.Integer(), 10)
+	case registry.UnsignedInteger:
+		return strconv.FormatUint(v.num, 10)
+	case registry.Float:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	case registry.Boolean:
+		return strconv.FormatBool(v.Boolean())
+	case registry.Opaque:
+		return base64.StdEncoding.EncodeToString(v.raw)
+	case registry.Time:
+		return time.Unix(v.Seconds(), 0).UTC().Format(time.RFC3339)
+	case registry.Objlnk:
+		return v.Link().String()
+	}
+	return ""
+}
+
+// Format prints String under every verb, so that a secret never shows.
+func (v Value) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(v.String())) }
+
+// LogValue returns String.
+func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
