@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	width       = 100 // columns of a comment line, where a tab counts as 4
+	width       = 112 // columns of a comment line, where a tab counts as 4
 	maxProse    = 220 // runes of a description
 	maxRange    = 60  // runes of a range that is not understood
 	maxValueDoc = 80  // runes of what explains a value of an enumeration

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/lwm2mgen/toolkit/gen"
+)
+
+// check compares the files with what is in the output folder, prints the differences, and reports
+// whether there are none. Files of the generator that are not among those given are differences too.
+func (o output) check(files []gen.File) bool {
+	same := true
+	want := make(map[string]bool, len(files))
+	for _, f := range files {
+		path := filepath.Join(o.dir, filepath.FromSlash(f.Path))
+		want[path] = true
+		same = o.checkFile(path, f.Content) && same
+	}
+	orphans, err := o.orphans(want)
+	if err != nil {
+		complain(o.stderr, err)
+		return false
+	}
+	for _, path := range orphans {
+		fmt.Fprintf(o.stderr, "%s: none of the given definitions makes this file, delete it or name its XML file as well\n", path)
+		same = false
+	}
+	return same
+}
+
+func (o output) checkFile(path string, content []byte) bool {
+	old, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(o.stderr, "%s: the file is missing, run lwm2mgen without -check\n", path)
+		return false
+	}
+	if err != nil {
+		complain(o.stderr, err)
+		return false
+	}
+	if bytes.Equal(old, content) {
+		return true
+	}
+	fmt.Fprintf(o.stderr, "%s: the file is out of date or edited by hand, run lwm2mgen without -check\n", path)
+	name := filepath.ToSlash(path)
+	o.stdout.Write(diff.Diff(name, old, name+" (generated)", content))
+	return false
+}
+
+// orphans returns the generated files in the folders of packages that are not wanted, in order.
+func (o output) orphans(want map[string]bool) ([]string, error) {
+	folders, err := os.ReadDir(o.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var orphans []string
+	for _, folder := range folders {
+		if !folder.IsDir() {
+			continue
+		}
+		entries, err := os.ReadDir(filepath.Join(o.dir, folder.Name()))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			path := filepath.Join(o.dir, folder.Name(), e.Name())
+			if want[path] || !e.Type().IsRegular() || filepath.Ext(path) != ".go" {
+				continue
+			}
+			generated, err := isGeneratedFile(path)
+			if err != nil {
+				return nil, err
+			}
+			if generated {
+				orphans = append(orphans, path)
+			}
+		}
+	}
+	return orphans, nil
+}
+
+func isGeneratedFile(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, 4096))
+	return gen.IsGenerated(head), err
+}

@@ -1,0 +1,68 @@
+package fetch
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// Ref names a registered definition. The zero value is object 0 in its newest version.
+type Ref struct {
+	// ID is the object ID.
+	ID uint16
+	// Version is the object version. Zero means the newest.
+	Version registry.Version
+}
+
+// ParseRef reads a reference such as "3303" or "3303@1.0".
+func ParseRef(s string) (Ref, error) {
+	object, version, hasVersion := strings.Cut(s, "@")
+	id, err := strconv.ParseUint(object, 10, 16)
+	if err != nil || id == registry.ReservedID {
+		return Ref{}, fmt.Errorf("%q is not an object, write ID or ID@VERSION with an ID from 0 to 65534", s)
+	}
+	ref := Ref{ID: uint16(id)}
+	if hasVersion {
+		if ref.Version, err = registry.ParseVersion(version); err != nil {
+			return Ref{}, fmt.Errorf("object %d: %w", id, err)
+		}
+	}
+	return ref, nil
+}
+
+// String returns the reference as ParseRef reads it.
+func (r Ref) String() string {
+	if r.Version.IsZero() {
+		return strconv.Itoa(int(r.ID))
+	}
+	return fmt.Sprintf("%d@%s", r.ID, r.Version)
+}
+
+// File returns the name of the definition's file, which is OMA's: 3303.xml for the newest version,
+// 3303-1_0.xml for a named one.
+func (r Ref) File() string {
+	if r.Version.IsZero() {
+		return fmt.Sprintf("%d.xml", r.ID)
+	}
+	return fmt.Sprintf("%d-%d_%d.xml", r.ID, r.Version.Major, r.Version.Minor)
+}
+
+// refOfFile is the inverse of File.
+func refOfFile(name string) (Ref, bool) {
+	s, isXML := strings.CutSuffix(name, ".xml")
+	s = strings.Replace(strings.Replace(s, "-", "@", 1), "_", ".", 1)
+	ref, err := ParseRef(s)
+	return ref, isXML && err == nil && ref.File() == name
+}
+
+// paths returns where the definition may be in OMA's repository, the likelier place first: the newest
+// version of each object is at the root, all the others are in a folder.
+func (r Ref) paths() []string {
+	newest := fmt.Sprintf("%d.xml", r.ID)
+	if r.Version.IsZero() {
+		return []string{newest}
+	}
+	return []string{"version_history/" + r.File(), newest}
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/lwm2mgen/toolkit/gen"
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+func lintCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "lint",
+		Usage:     "says all that is wrong with object definitions",
+		UsageText: "lwm2mgen lint [-names FILE] XML...",
+		Description: `It prints one line for each fault, "file: object/resource: what is wrong, what to do", and fails if there
+is one, also for faults that generation repairs with a warning, such as names that collide.
+
+Examples:
+
+   lwm2mgen lint xml/3303.xml
+   lwm2mgen lint -names xml/names 'xml/*.xml'`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "names", Usage: "`FILE` Go names and secrets, as for generation"},
+		},
+		Action: func(_ context.Context, c *cli.Command) error {
+			if !c.Args().Present() {
+				return usageError{text: "which XML files?", command: c.FullName()}
+			}
+			names, err := loadNames(c.String("names"))
+			if err != nil {
+				return err
+			}
+			l := load(c.Args().Slice(), c.Root().ErrWriter)
+			_, faults := gen.Generate(l.defs, gen.Options{Names: names})
+			faults = append(l.faults, faults...)
+			slices.SortStableFunc(faults, registry.Fault.Compare)
+			for _, f := range faults {
+				fmt.Fprintln(c.Root().Writer, f.Error())
+			}
+			if len(faults) > 0 || l.failed {
+				return errReported
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lwm2mgen/toolkit/gen"
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/registry/omaxml"
+)
+
+// loaded is what the XML files of a command line hold.
+type loaded struct {
+	defs   []gen.Definition
+	faults []registry.Fault
+	failed bool // a file could not be read; it has been said
+}
+
+// load reads the given XML files and returns what they hold, in their order. Files that cannot be
+// read are told to stderr; the others are loaded all the same.
+func load(args []string, stderr io.Writer) loaded {
+	files, err := expand(args)
+	var l loaded
+	for _, file := range files {
+		objects, faults, loadErr := loadFile(file)
+		err = errors.Join(err, loadErr)
+		l.faults = append(l.faults, faults...)
+		for _, o := range objects {
+			l.defs = append(l.defs, gen.Definition{File: filepath.ToSlash(file), Object: o})
+		}
+	}
+	if err != nil {
+		l.failed = true
+		complain(stderr, err)
+	}
+	return l
+}
+
+func loadFile(name string) ([]registry.Object, []registry.Fault, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	return omaxml.Read(filepath.ToSlash(name), f)
+}
+
+// expand returns the files that the arguments name, each once. Patterns are expanded here because
+// go generate does not run commands in a shell.
+func expand(args []string) ([]string, error) {
+	var files []string
+	var errs error
+	for _, a := range args {
+		if _, err := os.Lstat(a); errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(a, "*?[") {
+			matches, err := filepath.Glob(a)
+			if err == nil && len(matches) == 0 {
+				err = errors.New("no file matches")
+			}
+			if err != nil {
+				errs = errors.Join(errs, fmt.Errorf("%s: %w", a, err))
+			}
+			files = append(files, matches...)
+			continue
+		}
+		files = append(files, filepath.Clean(a))
+	}
+	seen := make(map[string]bool, len(files))
+	files = slices.DeleteFunc(files, func(f string) bool {
+		before := seen[f]
+		seen[f] = true
+		return before
+	})
+	return files, errs
+}
+
+// loadNames reads a names file, if one is given.
+func loadNames(file string) (*gen.Names, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ParseNames(filepath.ToSlash(file), text)
+}
+
+// report prints faults, one per line, and reports whether one of them is an error.
+func report(w io.Writer, faults []registry.Fault) (failed bool) {
+	for _, f := range faults {
+		if f.Severity == registry.Error {
+			failed = true
+			fmt.Fprintln(w, f.Error())
+			continue
+		}
+		fmt.Fprintf(w, "warning: %s\n", f.Error())
+	}
+	return failed
+}
+
+// complain prints each of the errors that err joins on a line of its own.
+func complain(w io.Writer, err error) {
+	fmt.Fprintf(w, "lwm2mgen: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nlwm2mgen: "))
+}
