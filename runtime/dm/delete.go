@@ -1,0 +1,72 @@
+package dm
+
+// Delete deletes the instance or the resource instance that p names; the bootstrap server may name an
+// object as well, whose instances are all deleted. A server cannot delete the instance of a
+// single-instance object, nor the last resource instance of a mandatory resource. After an error
+// nothing is done, and the transaction can go on (Core 1.2.2 §6.3.7, §6.1.7.7).
+func (t *Transaction) Delete(p Path) error {
+	if err := t.ready(); err != nil {
+		return err
+	}
+	v, ok := t.view(p.Object())
+	switch {
+	case p.IsRoot() || p.level == ResourceLevel, p.level == ObjectLevel && !t.origin.IsBootstrap():
+		return fail(t.codeOr(MethodNotAllowed), p, "only instances and resource instances can be deleted")
+	case !ok:
+		return fail(t.codeOr(NotFound), p, "the device has no such object")
+	case p.level == ResourceInstanceLevel:
+		return t.deleteResourceInstance(v, p)
+	case p.level == InstanceLevel && !v.has(p.Instance()):
+		return fail(t.codeOr(NotFound), p, "the object has no such instance")
+	case !v.definition().Multiple && !t.origin.IsBootstrap() && !t.origin.IsApplication():
+		return fail(MethodNotAllowed, p, "the instance of %s cannot be deleted", v.definition().Name)
+	}
+	x, err := t.touch(p.Object())
+	if err != nil {
+		return err
+	}
+	var ids []InstanceID
+	for id, ok := x.next(0); ok; id, ok = x.next(uint32(id) + 1) {
+		if !p.Contains(InstancePath(p.Object(), id)) {
+			continue
+		}
+		if err := x.mayDelete(&t.ctx, id); err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		x.drop(id)
+	}
+	return nil
+}
+
+func (t *Transaction) deleteResourceInstance(v view, p Path) error {
+	w := writing{t: t, base: p}
+	if t.origin.IsBootstrap() {
+		return fail(BadRequest, p, "the bootstrap server deletes instances and objects")
+	}
+	if !v.has(p.Instance()) {
+		return fail(NotFound, p, "the object has no such instance")
+	}
+	if err := w.checkInstance(v); err != nil {
+		return err
+	}
+	def := v.definition().Resource(uint16(p.Resource()))
+	c := v.cell(p.Instance(), p.Resource())
+	if c.live() {
+		return fail(MethodNotAllowed, p, "the resource instances of %s are live", def.Name)
+	}
+	if n := 0; def.Mandatory {
+		_ = c.instances(&t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 }) // stored: cannot fail
+		if n < 2 {
+			return fail(MethodNotAllowed, p, "%s is mandatory: its last resource instance cannot be deleted", def.Name)
+		}
+	}
+	x, err := t.touch(p.Object())
+	if err != nil {
+		return err
+	}
+	x.own(p).remove(p.ResourceInstance())
+	return nil
+}

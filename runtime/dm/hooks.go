@@ -1,0 +1,80 @@
+package dm
+
+import (
+	"context"
+	"iter"
+)
+
+// Hooks are called around transactions that touch instances of an object; each is optional. The
+// hooks of one Model never run at the same time. For one request they run in this order, however many
+// objects it touches: Begin on each object at its first touch, the operations, Validate on every
+// touched object, Commit on each (ascending by object ID), then the change is persisted and
+// published, and Changed runs on each. Any error makes Rollback run on every begun object in reverse
+// order, those that committed included, and nothing is published.
+//
+// A bootstrap sequence is one transaction over many requests: its Begin hooks run at its end, just
+// before Validate. When Validate fails there, the sequence stays open for correction and the hooks
+// run again at its next end.
+//
+// Hooks run on the loop that serves the device, or on the goroutine of the Update that they belong
+// to. A hook must not write to the same Model: with the context that it received that is
+// ErrInTransaction.
+type Hooks[T any] struct {
+	// Begin prepares for changes. An error refuses the operation.
+	Begin func(ctx context.Context, tx *Tx[T]) error
+	// Validate judges the changes; an error refuses them all. Return dm.Errorf(dm.BadRequest, ...) to
+	// tell the server so. Validate may amend an instance through Change.New: values that depend on
+	// what was written join the same transaction, and are checked against their ranges as well.
+	Validate func(ctx context.Context, tx *Tx[T]) error
+	// Commit applies the changes to the world outside the data model. An error undoes the whole
+	// transaction.
+	Commit func(ctx context.Context, tx *Tx[T]) error
+	// Rollback undoes what Begin and Commit did. An error is logged and shows in Model.Status.
+	Rollback func(ctx context.Context, tx *Tx[T]) error
+	// Changed runs after the change was published.
+	Changed func(ctx context.Context, tx *Tx[T])
+
+	// Create fills in an instance that a server makes, before the payload lands on it: it starts as
+	// a copy of the template. An error refuses the operation. Create must have no other effect: the
+	// transaction may still fail.
+	Create func(ctx context.Context, id InstanceID, inst *T) error
+	// Delete may refuse that a server deletes an instance. It must have no effect; effects belong
+	// in Commit.
+	Delete func(ctx context.Context, id InstanceID) error
+}
+
+// Change is what a transaction does to one instance.
+type Change[T any] struct {
+	// ID is the instance.
+	ID InstanceID
+	// Old is a copy of the instance as it was, nil when the transaction creates it.
+	Old *T
+	// New is the instance as it will be, nil when the transaction deletes it. In Validate it may be
+	// amended; in other hooks it is a copy that nothing reads back.
+	New *T
+
+	written []Path
+}
+
+// Written yields what was written, in the order of the operations: resources, or resource instances
+// where only some of a resource were. It says nothing of amendments by Validate, and yields nothing
+// for an instance that is deleted, or that the application changes through Update.
+func (c Change[T]) Written() iter.Seq[Path] {
+	return func(yield func(Path) bool) {
+		for _, p := range c.written {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Wrote reports whether the resource, or an instance of it, was written.
+func (c Change[T]) Wrote(id ResourceID) bool {
+	for _, p := range c.written {
+		if p.Resource() == id {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,196 @@
+package dm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+// Model is the objects of one device (or of one end device behind a gateway) and the one place where
+// their state lives. Reads never wait and see one published state; writes are Transactions, one at a
+// time. All methods are safe for concurrent use.
+type Model struct {
+	cfg         ModelConfig
+	root        atomic.Pointer[root]
+	slot        slot
+	subscribers subscribers
+	private     bool // the home of one object that no Model has taken yet
+
+	mu     sync.Mutex
+	status Status
+}
+
+// ModelConfig is what NewModel needs besides objects.
+type ModelConfig struct {
+	// Persist stores what a transaction changed, as one record: after its Commit hooks and before it
+	// is published. An error undoes the transaction. It is called for one transaction at a time. Nil
+	// means that nothing is stored.
+	Persist func(ctx context.Context, c Committed) error
+	// Logger receives what no caller can be told: failing Rollback hooks (Error), and live values
+	// outside of their range (Warn, once each). Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Committed is a change that is about to be published.
+type Committed struct {
+	// Origin is who made the change.
+	Origin Origin
+	// Before and After are the whole Model before and after the change.
+	Before, After Snapshot
+	// Events say what differs between Before and After.
+	Events []Event
+}
+
+// Status is what went wrong inside a Model without anybody to tell.
+type Status struct {
+	// RollbackFailures counts Rollback hooks that returned an error.
+	RollbackFailures int
+	// LastRollbackError is the error of the last of them, nil when there was none.
+	LastRollbackError error
+}
+
+// NewModel returns the Model of the given objects, which may hold instances already. It fails when two
+// objects share an ID, also in different versions, and when an object is part of another Model.
+func NewModel(cfg ModelConfig, objects ...Object) (*Model, error) {
+	m := &Model{cfg: cfg}
+	m.root.Store(&root{})
+	var errs []error
+	for _, o := range objects {
+		errs = append(errs, m.Register(context.Background(), o))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// privateModel returns the home of an object that no Model has taken yet.
+func privateModel(o Object, s objectState) *Model {
+	m := &Model{private: true}
+	m.root.Store((&root{}).with(s))
+	return m
+}
+
+// Register adds an object with its instances, also while the device runs. Subscribers are told.
+func (m *Model) Register(ctx context.Context, o Object) error {
+	if o == nil {
+		return errors.New("a nil object cannot be registered")
+	}
+	if err := m.acquire(ctx); err != nil {
+		return err
+	}
+	defer m.slot.release()
+	old := o.home()
+	if old == m || !old.private {
+		return fmt.Errorf("object %s (%d) is part of a model already", o.Definition().Name, o.ID())
+	}
+	r := m.root.Load()
+	if s, ok := r.find(o.ID()); ok {
+		return fmt.Errorf("objects %s %s and %s %s share the ID %d: register one of them",
+			s.definition().Name, s.definition().Version, o.Definition().Name, o.Definition().Version, o.ID())
+	}
+	if err := old.acquire(ctx); err != nil {
+		return err
+	}
+	defer old.slot.release()
+	s, _ := old.root.Load().find(o.ID())
+	m.root.Store(r.with(s))
+	o.setHome(m)
+	m.subscribers.tell(Batch{Events: []Event{{ObjectPath(o.ID()), Created}}})
+	return nil
+}
+
+// Unregister removes an object with its instances from the Model; it keeps them and can be
+// registered again. Subscribers are told.
+func (m *Model) Unregister(ctx context.Context, id ObjectID) error {
+	if err := m.acquire(ctx); err != nil {
+		return err
+	}
+	defer m.slot.release()
+	r := m.root.Load()
+	s, ok := r.find(id)
+	if !ok {
+		return fail(NotFound, ObjectPath(id), "the device has no such object")
+	}
+	s.object().setHome(privateModel(s.object(), s))
+	m.root.Store(r.without(id))
+	m.subscribers.tell(Batch{Events: []Event{{ObjectPath(id), Deleted}}})
+	return nil
+}
+
+// Begin starts a transaction, waiting for the writer slot until ctx ends. ctx is also what the
+// transaction's hooks receive. From inside a hook of the same Model, recognised by its context, it is
+// ErrInTransaction.
+func (m *Model) Begin(ctx context.Context, who Origin) (*Transaction, error) {
+	if err := m.acquire(ctx); err != nil {
+		return nil, err
+	}
+	return m.begun(ctx, who), nil
+}
+
+// TryBegin starts a transaction if the writer slot is free.
+func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
+	if m.inside(ctx) || !m.slot.try() {
+		return nil, false
+	}
+	return m.begun(ctx, who), true
+}
+
+// BeginAsync starts a transaction when its turn has come and calls granted with it then: at once when
+// the writer slot is free, otherwise from the goroutine that frees it, which granted must not hold
+// up. cancel gives up the turn; it returns false when granted has been called already.
+func (m *Model) BeginAsync(ctx context.Context, who Origin, granted func(*Transaction)) (cancel func() bool) {
+	return m.slot.enqueue(func() { granted(m.begun(ctx, who)) })
+}
+
+func (m *Model) begun(ctx context.Context, who Origin) *Transaction {
+	t := &Transaction{m: m, origin: who, base: m.root.Load(), held: true}
+	t.ctx = txContext{ctx, t}
+	return t
+}
+
+// inside reports whether ctx is that of a hook of this Model.
+func (m *Model) inside(ctx context.Context) bool {
+	t, ok := ctx.Value(txKey{}).(*Transaction)
+	return ok && t.m == m && !t.over.Load()
+}
+
+func (m *Model) acquire(ctx context.Context) error {
+	if m.inside(ctx) {
+		return ErrInTransaction
+	}
+	return m.slot.acquire(ctx)
+}
+
+// Snapshot returns the Model as it is now. It never changes and never waits.
+func (m *Model) Snapshot() Snapshot { return Snapshot{m: m, r: m.root.Load()} }
+
+// Subscribe calls fn after every published transaction that changed something, in the order of
+// publishing, on the goroutine that published. fn must be quick and must not write to the Model;
+// the batch is valid during the call. cancel ends that; a call may still be running then.
+func (m *Model) Subscribe(fn func(Batch)) (cancel func()) { return m.subscribers.add(fn) }
+
+// Status returns what went wrong without anybody to tell.
+func (m *Model) Status() Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.status
+}
+
+func (m *Model) rollbackFailed(err error) {
+	m.mu.Lock()
+	m.status.RollbackFailures++
+	m.status.LastRollbackError = err
+	m.mu.Unlock()
+	m.logger().Error("a Rollback hook failed: the data model is as before the transaction, what the hook guards may not be", "error", err)
+}
+
+func (m *Model) logger() *slog.Logger {
+	if m.cfg.Logger == nil {
+		return slog.Default()
+	}
+	return m.cfg.Logger
+}

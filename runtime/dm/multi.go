@@ -1,0 +1,282 @@
+package dm
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// Multi is a resource with resource instances, each with a value of its own. Like Res it is
+// unsupported (the zero value), supported but empty (EmptyMulti), or valued, and either stores its
+// instances (List, Map) or is live (FuncMulti).
+//
+// A Multi is a plain value: Set and Delete change the copy that they are called on and no other.
+// They are for instances not yet added and for the copy that Update hands out; they are not safe for
+// concurrent use.
+type Multi[T DataType] struct {
+	state  state
+	inst   tree[T]
+	source *multiSource[T]
+}
+
+type multiSource[T DataType] struct {
+	fn   func(context.Context) (map[ResourceInstanceID]T, error)
+	slow bool
+	warning
+}
+
+// List returns a stored resource with the values as its instances 0, 1, 2, ...
+func List[T DataType](values ...T) Multi[T] {
+	m := EmptyMulti[T]()
+	for i, v := range values {
+		m.Set(ResourceInstanceID(i), v)
+	}
+	return m
+}
+
+// Map returns a stored resource with the given instances.
+func Map[T DataType](values map[ResourceInstanceID]T) Multi[T] {
+	m := EmptyMulti[T]()
+	for id, v := range values {
+		m.Set(id, v)
+	}
+	return m
+}
+
+// EmptyMulti returns a resource that is supported and has no instances yet.
+func EmptyMulti[T DataType]() Multi[T] { return Multi[T]{state: empty} }
+
+// FuncMulti returns a live resource: every read calls fn for all instances. The rules of Func hold.
+func FuncMulti[T DataType](fn func(context.Context) (map[ResourceInstanceID]T, error)) Multi[T] {
+	return Multi[T]{state: liveIdle, source: &multiSource[T]{fn: fn}}
+}
+
+// SlowMulti returns a live resource as FuncMulti does, whose function may take long. The rules of
+// Slow hold.
+func SlowMulti[T DataType](fn func(context.Context) (map[ResourceInstanceID]T, error)) Multi[T] {
+	return Multi[T]{state: liveIdle, source: &multiSource[T]{fn: fn, slow: true}}
+}
+
+// Supported reports whether the resource exists here.
+func (m Multi[T]) Supported() bool { return m.state != unsupported }
+
+// Len returns the number of instances that are stored, or staged by the transaction in progress.
+func (m Multi[T]) Len() int { return m.inst.n }
+
+// Get returns the value of an instance that is stored or staged.
+func (m Multi[T]) Get(id ResourceInstanceID) (T, bool) {
+	v, ok := m.inst.get(uint16(id))
+	return owned(v), ok
+}
+
+// All yields the instances that are stored or staged, in ascending order of ID.
+func (m Multi[T]) All() iter.Seq2[ResourceInstanceID, T] {
+	return func(yield func(ResourceInstanceID, T) bool) {
+		for id, v, ok := m.inst.next(0); ok; id, v, ok = m.inst.next(uint32(id) + 1) {
+			if !yield(ResourceInstanceID(id), owned(v)) {
+				return
+			}
+		}
+	}
+}
+
+// Set stores v as the instance with the given ID; an unsupported resource becomes supported. The ID
+// 65535 is refused when the instance is added or the Update ends.
+func (m *Multi[T]) Set(id ResourceInstanceID, v T) {
+	m.state, m.inst = m.state.setTo(), m.inst.put(uint16(id), owned(v))
+}
+
+// Delete removes an instance; it reports whether there was one.
+func (m *Multi[T]) Delete(id ResourceInstanceID) bool { return m.remove(id) }
+
+// Clear removes all instances: the resource stays supported but empty.
+func (m *Multi[T]) Clear() { m.clear() }
+
+// Format prints the instances as in [0:1 1:5], each value under the given verb.
+func (m Multi[T]) Format(f fmt.State, verb rune) {
+	if m.inst.n == 0 {
+		_, _ = f.Write([]byte(m.state.String()))
+		return
+	}
+	sep := "["
+	for id, v := range m.All() {
+		_, _ = fmt.Fprintf(f, "%s%d:", sep, id)
+		_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), v)
+		sep = " "
+	}
+	_, _ = f.Write([]byte("]"))
+}
+
+func (m *Multi[T]) kind() (registry.Type, bool) { return typeOf[T](), true }
+
+func (m *Multi[T]) supported() bool { return m.state != unsupported }
+
+func (m *Multi[T]) hasValue() bool { return m.state == liveIdle || m.state != unsupported }
+
+func (m *Multi[T]) live() bool { return m.state.isLive() }
+
+// values returns the instances, from the function where the resource is live.
+func (m *Multi[T]) values(ctx context.Context) (tree[T], error) {
+	if m.state != liveIdle {
+		return m.inst, nil
+	}
+	if m.source.slow && refusesSlow(ctx) {
+		return tree[T]{}, ErrSlow
+	}
+	all, err := m.source.fn(ctx)
+	if err != nil {
+		return tree[T]{}, err
+	}
+	var t tree[T]
+	for id, v := range all {
+		if id == reserved {
+			return t, fmt.Errorf("the function returned the reserved resource instance ID %d", id)
+		}
+		t = t.put(uint16(id), v)
+	}
+	return t, nil
+}
+
+func (m *Multi[T]) read(ctx context.Context, ri ResourceInstanceID) (Value, error) {
+	t, err := m.values(ctx)
+	if err != nil {
+		return Value{}, err
+	}
+	v, ok := t.get(uint16(ri))
+	if !ok {
+		return Value{}, ErrNoValue
+	}
+	return toValue(&v), nil
+}
+
+func (m *Multi[T]) each(ctx context.Context, p Path, yield Yield) error {
+	t, err := m.values(ctx)
+	if err != nil {
+		return err
+	}
+	for id, v, ok := t.next(0); ok; id, v, ok = t.next(uint32(id) + 1) {
+		if err := yield(p.child(id), toValue(&v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Multi[T]) instances(ctx context.Context, yield func(ResourceInstanceID) bool) error {
+	t, err := m.values(ctx)
+	if err != nil {
+		return err
+	}
+	for id, _, ok := t.next(0); ok; id, _, ok = t.next(uint32(id) + 1) {
+		if !yield(ResourceInstanceID(id)) {
+			break
+		}
+	}
+	return nil
+}
+
+func (m *Multi[T]) support() {
+	if m.state == unsupported {
+		m.state = empty
+	}
+}
+
+func (m *Multi[T]) clear() { m.state, m.inst = m.state.cleared(), tree[T]{} }
+
+func (m *Multi[T]) set(ri ResourceInstanceID, v Value) {
+	if t, ok := fromValue[T](v); ok {
+		m.state, m.inst = m.state.setTo(), m.inst.put(uint16(ri), t)
+	}
+}
+
+func (m *Multi[T]) remove(ri ResourceInstanceID) bool {
+	if _, ok := m.inst.get(uint16(ri)); !ok {
+		return false
+	}
+	m.inst = m.inst.remove(uint16(ri))
+	if m.state == stored && m.inst.n == 0 {
+		m.state = empty
+	}
+	return true
+}
+
+func (m *Multi[T]) assign(from Cell) {
+	if f, ok := from.(*Multi[T]); ok {
+		*m = *f
+	}
+}
+
+func (m *Multi[T]) assignOne(from Cell, ri ResourceInstanceID) {
+	f, ok := from.(*Multi[T])
+	if !ok {
+		return
+	}
+	if v, ok := f.inst.get(uint16(ri)); ok {
+		m.state, m.inst = m.state.setTo(), m.inst.put(uint16(ri), v)
+	} else {
+		m.remove(ri)
+	}
+}
+
+func (m *Multi[T]) settle() {
+	if m.state.isLive() {
+		m.state, m.inst = liveIdle, tree[T]{}
+	}
+}
+
+func (m *Multi[T]) diff(old Cell, p Path, yield func(Path)) {
+	o, ok := old.(*Multi[T])
+	if !ok || m.state.isLive() || o.state.isLive() || (m.state == unsupported) != (o.state == unsupported) {
+		if !ok || m.state != o.state || m.source != o.source || m.state == liveSet {
+			yield(p)
+		}
+		return
+	}
+	if m.inst.root == o.inst.root {
+		return
+	}
+	walkDiff(&m.inst, &o.inst, func(id uint16) { yield(p.child(id)) })
+}
+
+// walkDiff yields the IDs at which the two trees differ, ascending.
+func walkDiff[T DataType](a, b *tree[T], yield func(uint16)) {
+	i, x, okA := a.next(0)
+	j, y, okB := b.next(0)
+	for okA || okB {
+		switch {
+		case okA && (!okB || i < j):
+			yield(i)
+			i, x, okA = a.next(uint32(i) + 1)
+		case okB && (!okA || j < i):
+			yield(j)
+			j, y, okB = b.next(uint32(j) + 1)
+		default:
+			if !equal(&x, &y) {
+				yield(i)
+			}
+			i, x, okA = a.next(uint32(i) + 1)
+			j, y, okB = b.next(uint32(j) + 1)
+		}
+	}
+}
+
+func (m *Multi[T]) check(def *registry.Resource, p Path) error {
+	if m.state.isLive() && m.source.fn == nil {
+		return fail(InternalServerError, p, "%s is live without a function", def.Name)
+	}
+	for id, v, ok := m.inst.next(0); ok; id, v, ok = m.inst.next(uint32(id) + 1) {
+		if id == reserved {
+			return fail(BadRequest, p, "%s has the reserved resource instance ID 65535", def.Name)
+		}
+		if err := checkValue(def, p.child(id), toValue(&v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Multi[T]) stream() *stream { return nil }
+
+func (m *Multi[T]) warn() bool { return m.source != nil && m.source.first() }

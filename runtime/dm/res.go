@@ -1,0 +1,258 @@
+package dm
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// Res is a single resource of one instance. It is in one of three states: unsupported (the zero
+// value: the resource does not exist here), supported but empty (Empty), or valued. A valued resource
+// either stores its value (Float, Str, ...) or is live: a function gives it (Func, Slow).
+//
+// A Res is a plain value: copying it copies the value. Methods that change it are for instances not
+// yet added and for the copy that Update hands out; they are not safe for concurrent use.
+type Res[T DataType] struct {
+	state  state
+	v      T
+	source *source[T]
+}
+
+// source is what stands behind a live resource. It is shared by all copies of the cell.
+type source[T DataType] struct {
+	fn   func(context.Context) (T, error)
+	slow bool
+	*stream
+	warning
+}
+
+// Int returns a stored Integer.
+func Int(v int64) Res[int64] { return Res[int64]{state: stored, v: v} }
+
+// Uint returns a stored Unsigned Integer.
+func Uint(v uint64) Res[uint64] { return Res[uint64]{state: stored, v: v} }
+
+// Float returns a stored Float.
+func Float(v float64) Res[float64] { return Res[float64]{state: stored, v: v} }
+
+// Str returns a stored String. It must be valid UTF-8 by the time the instance is added.
+func Str(v string) Res[string] { return Res[string]{state: stored, v: v} }
+
+// Bool returns a stored Boolean.
+func Bool(v bool) Res[bool] { return Res[bool]{state: stored, v: v} }
+
+// Bytes returns a stored Opaque with a copy of v.
+func Bytes(v []byte) Res[[]byte] { return Res[[]byte]{state: stored, v: owned(v)} }
+
+// Time returns a stored Time. It is kept in UTC and whole seconds, which is what LwM2M carries.
+func Time(v time.Time) Res[time.Time] { return Res[time.Time]{state: stored, v: owned(v)} }
+
+// Link returns a stored Objlnk.
+func Link(v ObjectLink) Res[ObjectLink] { return Res[ObjectLink]{state: stored, v: v} }
+
+// Core returns a stored Corelnk.
+func Core(v CoreLink) Res[CoreLink] { return Res[CoreLink]{state: stored, v: v} }
+
+// Key returns a stored secret Opaque with a copy of v.
+func Key(v []byte) Res[Secret] { return Res[Secret]{state: stored, v: NewSecret(v)} }
+
+// Password returns a stored secret String.
+func Password(v string) Res[SecretString] {
+	return Res[SecretString]{state: stored, v: NewSecretString(v)}
+}
+
+// Empty returns a resource that is supported but has no value yet. A server can write it.
+func Empty[T DataType]() Res[T] { return Res[T]{state: empty} }
+
+// Func returns a live resource: every read calls fn, on the loop that serves the device, so fn must
+// be quick; see Slow. fn may be called from several goroutines at once. The context says who asks
+// (OriginFrom). fn returns ErrNoValue when there is nothing to tell at the moment; another error fails
+// the read. A nil fn is refused when the instance is added.
+//
+// A write to a live resource is staged: Validate and Commit see the written value in the new
+// instance, Commit applies it, and the resource stays live. A live resource that servers may write
+// therefore needs a Commit hook.
+func Func[T DataType](fn func(context.Context) (T, error)) Res[T] {
+	return Res[T]{state: liveIdle, source: &source[T]{fn: fn}}
+}
+
+// Slow returns a live resource as Func does, whose function may take long: it runs on a worker
+// instead of on the loop, and other requests are served meanwhile.
+func Slow[T DataType](fn func(context.Context) (T, error)) Res[T] {
+	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, slow: true}}
+}
+
+// Supported reports whether the resource exists here.
+func (r Res[T]) Supported() bool { return r.state != unsupported }
+
+// Get returns the value that is stored, or staged by the transaction in progress. It returns false
+// for a resource that is unsupported, empty or live.
+func (r Res[T]) Get() (T, bool) {
+	if r.state != stored && r.state != liveSet {
+		var zero T
+		return zero, false
+	}
+	return owned(r.v), true
+}
+
+// Or returns Get's value, or other where there is none.
+func (r Res[T]) Or(other T) T {
+	if v, ok := r.Get(); ok {
+		return v
+	}
+	return other
+}
+
+// Read returns the value, stored or live. It fails with ErrNoValue where the resource is empty and
+// with NotFound where it is unsupported; other errors come from the function.
+func (r Res[T]) Read(ctx context.Context) (T, error) {
+	switch r.state {
+	case stored, liveSet:
+		return owned(r.v), nil
+	case liveIdle:
+		return r.call(ctx)
+	case unsupported:
+		var zero T
+		return zero, NotFound
+	}
+	var zero T
+	return zero, ErrNoValue
+}
+
+func (r *Res[T]) call(ctx context.Context) (T, error) {
+	if r.source.fn == nil {
+		var zero T
+		return zero, ErrNoValue
+	}
+	if r.source.slow && refusesSlow(ctx) {
+		var zero T
+		return zero, ErrSlow
+	}
+	return r.source.fn(ctx)
+}
+
+// Set stores v; an unsupported resource becomes supported. A live resource stays live: the value is
+// staged for the Commit hook of the Update in which Set is called.
+func (r *Res[T]) Set(v T) {
+	r.state, r.v = r.state.setTo(), owned(v)
+}
+
+// Clear takes the value away: the resource stays supported but empty. An unsupported one stays so.
+func (r *Res[T]) Clear() { r.clear() }
+
+// Format prints the value under the given verb, and words in angle brackets where there is none.
+func (r Res[T]) Format(f fmt.State, verb rune) {
+	if v, ok := r.Get(); ok {
+		_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), v)
+		return
+	}
+	_, _ = f.Write([]byte(r.state.String()))
+}
+
+// String returns what is printed where there is no stored value.
+func (s state) String() string {
+	switch s {
+	case unsupported:
+		return "<unsupported>"
+	case empty, liveEmpty:
+		return "<empty>"
+	}
+	return "<live>"
+}
+
+func (r *Res[T]) kind() (registry.Type, bool) { return typeOf[T](), false }
+
+func (r *Res[T]) supported() bool { return r.state != unsupported }
+
+func (r *Res[T]) hasValue() bool {
+	return r.state == stored || r.state == liveSet || r.state == liveIdle
+}
+
+func (r *Res[T]) live() bool { return r.state.isLive() }
+
+func (r *Res[T]) read(ctx context.Context, _ ResourceInstanceID) (Value, error) {
+	switch r.state {
+	case stored, liveSet:
+		return toValue(&r.v), nil
+	case liveIdle:
+		v, err := r.call(ctx)
+		if err != nil {
+			return Value{}, err
+		}
+		return toValue(&v), nil
+	}
+	return Value{}, ErrNoValue
+}
+
+func (r *Res[T]) each(ctx context.Context, p Path, yield Yield) error {
+	v, err := r.read(ctx, 0)
+	if err != nil {
+		return err
+	}
+	return yield(p, v)
+}
+
+func (r *Res[T]) instances(context.Context, func(ResourceInstanceID) bool) error { return nil }
+
+func (r *Res[T]) support() {
+	if r.state == unsupported {
+		r.state = empty
+	}
+}
+
+func (r *Res[T]) clear() {
+	var zero T
+	r.state, r.v = r.state.cleared(), zero
+}
+
+func (r *Res[T]) set(_ ResourceInstanceID, v Value) {
+	t, ok := fromValue[T](v)
+	if ok {
+		r.state, r.v = r.state.setTo(), t
+	}
+}
+
+func (r *Res[T]) remove(ResourceInstanceID) bool { return false }
+
+func (r *Res[T]) assign(from Cell) {
+	if f, ok := from.(*Res[T]); ok {
+		*r = *f
+	}
+}
+
+func (r *Res[T]) assignOne(Cell, ResourceInstanceID) {}
+
+func (r *Res[T]) settle() {
+	if r.state.isLive() {
+		var zero T
+		r.state, r.v = liveIdle, zero
+	}
+}
+
+func (r *Res[T]) diff(old Cell, p Path, yield func(Path)) {
+	o, ok := old.(*Res[T])
+	if !ok || r.state != o.state || r.source != o.source || !equal(&r.v, &o.v) {
+		yield(p)
+	}
+}
+
+func (r *Res[T]) check(def *registry.Resource, p Path) error {
+	switch {
+	case r.state.isLive() && r.source.fn == nil && r.source.stream == nil:
+		return fail(InternalServerError, p, "%s is live without a function", def.Name)
+	case r.state == stored, r.state == liveSet:
+		return checkValue(def, p, toValue(&r.v))
+	}
+	return nil
+}
+
+func (r *Res[T]) stream() *stream {
+	if r.source == nil {
+		return nil
+	}
+	return r.source.stream
+}
+
+func (r *Res[T]) warn() bool { return r.source != nil && r.source.first() }

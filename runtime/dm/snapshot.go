@@ -1,0 +1,331 @@
+package dm
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// Snapshot is a Model at one moment: all reads of one Snapshot see the same state, however long they
+// take. Only live resources are as they are when they are read. It is a small value to hand around,
+// safe for concurrent use. The zero value is not usable.
+type Snapshot struct {
+	m *Model
+	r *root
+	t *Transaction // set inside a transaction, whose changes come first
+}
+
+func (s Snapshot) find(id ObjectID) (view, bool) {
+	if s.t != nil {
+		return s.t.view(id)
+	}
+	v, ok := s.r.find(id)
+	return v, ok
+}
+
+// Objects yields the IDs of the objects, ascending.
+func (s Snapshot) Objects() iter.Seq[ObjectID] {
+	return func(yield func(ObjectID) bool) {
+		for _, o := range s.r.states {
+			if !yield(o.id()) {
+				return
+			}
+		}
+	}
+}
+
+// Definition returns the definition of an object, nil when the device has no such object.
+func (s Snapshot) Definition(id ObjectID) *registry.Object {
+	v, ok := s.find(id)
+	if !ok {
+		return nil
+	}
+	return v.definition()
+}
+
+// Instances yields the IDs of an object's instances, ascending.
+func (s Snapshot) Instances(id ObjectID) iter.Seq[InstanceID] {
+	return func(yield func(InstanceID) bool) {
+		v, ok := s.find(id)
+		if !ok {
+			return
+		}
+		for i, ok := v.next(0); ok && yield(i); i, ok = v.next(uint32(i) + 1) {
+		}
+	}
+}
+
+// Has reports whether the node exists: for a resource, whether it is supported; for a resource
+// instance, whether it is stored.
+func (s Snapshot) Has(p Path) bool {
+	v, ok := s.find(p.Object())
+	switch {
+	case p.IsRoot():
+		return true
+	case !ok, p.level >= InstanceLevel && !v.has(p.Instance()):
+		return false
+	case p.level <= InstanceLevel:
+		return true
+	}
+	c := v.cell(p.Instance(), p.Resource())
+	if c == nil || !c.supported() {
+		return false
+	}
+	if p.level == ResourceLevel {
+		return true
+	}
+	_, multiple := c.kind()
+	if !multiple {
+		return false
+	}
+	_, err := c.read(context.Background(), p.ResourceInstance())
+	return !c.live() && err == nil
+}
+
+// Value returns the value of a single resource or of one resource instance. It fails with NotFound
+// where there is none, with MethodNotAllowed where it cannot be read, and with the error of the
+// function behind it, as *Error.
+func (s Snapshot) Value(ctx context.Context, who Origin, p Path) (Value, error) {
+	def, c, err := s.readable(who, p)
+	if err != nil {
+		return Value{}, err
+	}
+	_, multiple := c.kind()
+	if multiple != (p.level == ResourceInstanceLevel) {
+		return Value{}, s.wrongShape(p, multiple)
+	}
+	v, err := s.one(ctx, def, c, p)
+	if err != nil {
+		return Value{}, at(p, err)
+	}
+	return v, nil
+}
+
+// one reads a single value.
+func (s Snapshot) one(ctx context.Context, def *registry.Resource, c Cell, p Path) (Value, error) {
+	if st := c.stream(); st != nil {
+		return st.readWhole(ctx, p)
+	}
+	v, err := c.read(ctx, p.ResourceInstance())
+	if err == nil && def.Range != nil && c.live() {
+		s.judge(def, c, p, v)
+	}
+	return v, err
+}
+
+// judge logs, once, a live value that is outside of its range. It is sent all the same: a sensor
+// that shows an impossible value is news.
+func (s Snapshot) judge(def *registry.Resource, c Cell, p Path, v Value) {
+	if err := checkValue(def, p, v); err != nil && c.warn() {
+		s.m.logger().Warn("a live value is outside of what its definition allows", "path", p.String(), "error", cause(err))
+	}
+}
+
+func (s Snapshot) wrongShape(p Path, multiple bool) error {
+	if multiple {
+		return fail(MethodNotAllowed, p, "the resource has resource instances: read it as a whole or one of them")
+	}
+	return fail(MethodNotAllowed, p, "the resource has no resource instances")
+}
+
+// readable finds the resource that p names or lies in, for reading it alone.
+func (s Snapshot) readable(who Origin, p Path) (*registry.Resource, Cell, error) {
+	v, ok := s.find(p.Object())
+	if !ok || p.level < ResourceLevel {
+		return nil, nil, s.missing(p)
+	}
+	def := v.definition().Resource(uint16(p.Resource()))
+	if def == nil || !v.has(p.Instance()) {
+		return nil, nil, s.missing(p)
+	}
+	if !mayRead(who, def) {
+		return nil, nil, fail(MethodNotAllowed, p, "%s cannot be read", def.Name)
+	}
+	c := v.cell(p.Instance(), p.Resource())
+	if !c.supported() {
+		return nil, nil, s.missing(p)
+	}
+	return def, c, nil
+}
+
+// missing says which part of the path the device does not have.
+func (s Snapshot) missing(p Path) error {
+	v, ok := s.find(p.Object())
+	switch {
+	case p.level < ResourceLevel:
+		return fail(NotFound, p, "the path names no resource")
+	case !ok:
+		return fail(NotFound, p, "the device has no such object")
+	case !v.has(p.Instance()):
+		return fail(NotFound, p, "the object has no such instance")
+	case v.definition().Resource(uint16(p.Resource())) == nil:
+		return fail(NotFound, p, "%s defines no such resource", v.definition().Name)
+	}
+	return fail(NotFound, p, "the instance does not have the resource")
+}
+
+// mayRead reports whether a resource is shown to who. Secrets are shown to the application alone.
+func mayRead(who Origin, def *registry.Resource) bool {
+	switch {
+	case def.Ops.Executable():
+		return false
+	case who.IsApplication():
+		return true
+	case def.Secret:
+		return false
+	}
+	return who.IsBootstrap() || def.Ops.Readable()
+}
+
+// Read yields every value at and below p, in ascending order of paths. What cannot be read, has no
+// value at the moment, or is a stream is left out below an instance; a resource that is named by p
+// fails with NotFound or MethodNotAllowed instead. Read fails where p names nothing, where a function
+// fails, and where yield does.
+func (s Snapshot) Read(ctx context.Context, who Origin, p Path, yield Yield) error {
+	switch {
+	case p.IsRoot():
+		for _, o := range s.r.states {
+			if err := s.readObject(ctx, who, o.id(), yield); err != nil {
+				return err
+			}
+		}
+		return nil
+	case p.level == ObjectLevel:
+		return s.readObject(ctx, who, p.Object(), yield)
+	case p.level == InstanceLevel:
+		v, ok := s.find(p.Object())
+		if !ok || !v.has(p.Instance()) {
+			return fail(NotFound, p, "the device has no such instance")
+		}
+		return s.readInstance(ctx, who, v, p, yield)
+	}
+	return s.readResource(ctx, who, p, yield)
+}
+
+func (s Snapshot) readObject(ctx context.Context, who Origin, id ObjectID, yield Yield) error {
+	v, ok := s.find(id)
+	if !ok {
+		return fail(NotFound, ObjectPath(id), "the device has no such object")
+	}
+	for i, ok := v.next(0); ok; i, ok = v.next(uint32(i) + 1) {
+		if err := s.readInstance(ctx, who, v, InstancePath(id, i), yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Snapshot) readInstance(ctx context.Context, who Origin, v view, p Path, yield Yield) error {
+	def := v.definition()
+	for i := range def.Resources {
+		r := &def.Resources[i]
+		if !mayRead(who, r) {
+			continue
+		}
+		c := v.cell(p.Instance(), ResourceID(r.ID))
+		if !c.supported() || c.stream() != nil {
+			continue
+		}
+		if err := s.values(ctx, r, c, p.child(r.ID), yield); err != nil && !errors.Is(err, ErrNoValue) {
+			return at(p.child(r.ID), err)
+		}
+	}
+	return nil
+}
+
+func (s Snapshot) readResource(ctx context.Context, who Origin, p Path, yield Yield) error {
+	if p.level == ResourceInstanceLevel {
+		v, err := s.Value(ctx, who, p)
+		if err != nil {
+			return err
+		}
+		return yield(p, v)
+	}
+	def, c, err := s.readable(who, p)
+	if err != nil {
+		return err
+	}
+	if err := s.values(ctx, def, c, p, yield); err != nil {
+		return at(p, err)
+	}
+	return nil
+}
+
+// values yields the value of a resource, or those of its resource instances.
+func (s Snapshot) values(ctx context.Context, def *registry.Resource, c Cell, p Path, yield Yield) error {
+	if _, multiple := c.kind(); !multiple {
+		v, err := s.one(ctx, def, c, p)
+		if err != nil {
+			return err
+		}
+		return yield(p, v)
+	}
+	if def.Range == nil || !c.live() {
+		return c.each(ctx, p, yield)
+	}
+	return c.each(ctx, p, func(p Path, v Value) error {
+		s.judge(def, c, p, v)
+		return yield(p, v)
+	})
+}
+
+// Stored yields every stored value at and below an object or instance, secrets included, for keeping
+// over a restart: live resources and streams are left out. A supported resource without a value is
+// yielded with the zero Value, so that it can be told from an unsupported one.
+func (s Snapshot) Stored(p Path, yield Yield) error {
+	v, ok := s.find(p.Object())
+	if !ok || p.IsRoot() {
+		return fail(NotFound, p, "the device has no such object")
+	}
+	for i, ok := v.next(0); ok; i, ok = v.next(uint32(i) + 1) {
+		ip := InstancePath(p.Object(), i)
+		if !ip.Contains(p) && !p.Contains(ip) {
+			continue
+		}
+		if err := storedInstance(v, ip, yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func storedInstance(v view, ip Path, yield Yield) error {
+	def := v.definition()
+	for i := range def.Resources {
+		c := v.cell(ip.Instance(), ResourceID(def.Resources[i].ID))
+		t, multiple := c.kind()
+		if !c.supported() || c.live() || t == registry.None {
+			continue
+		}
+		rp := ip.child(def.Resources[i].ID)
+		if multiple || !c.hasValue() {
+			if err := yield(rp, Value{}); err != nil {
+				return err
+			}
+		}
+		if err := c.each(context.Background(), rp, yield); err != nil && !errors.Is(err, ErrNoValue) {
+			return err
+		}
+	}
+	return nil
+}
+
+// OpenSource opens the stream behind a readable resource; false where a resource is no stream, so
+// that Value serves it. The caller closes the Source.
+func (s Snapshot) OpenSource(ctx context.Context, who Origin, p Path) (Source, bool, error) {
+	_, c, err := s.readable(who, p)
+	if err != nil {
+		return nil, false, err
+	}
+	st := c.stream()
+	if st == nil || st.source == nil {
+		return nil, false, nil
+	}
+	src, err := st.source(ctx)
+	if err != nil {
+		return nil, true, at(p, err)
+	}
+	return src, true, nil
+}

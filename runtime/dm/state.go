@@ -1,0 +1,111 @@
+package dm
+
+import (
+	"slices"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// root is one published state of a whole Model. It and everything that hangs under it never changes.
+type root struct {
+	states []objectState // ascending by object ID
+}
+
+// find returns the state of an object.
+func (r *root) find(id ObjectID) (objectState, bool) {
+	i, ok := r.search(id)
+	if !ok {
+		return nil, false
+	}
+	return r.states[i], true
+}
+
+func (r *root) search(id ObjectID) (int, bool) {
+	i, j := 0, len(r.states)
+	for i < j {
+		m := int(uint(i+j) >> 1)
+		if r.states[m].id() < id {
+			i = m + 1
+		} else {
+			j = m
+		}
+	}
+	return i, i < len(r.states) && r.states[i].id() == id
+}
+
+// with returns the root with s in the place of its object's state.
+func (r *root) with(s objectState) *root {
+	i, ok := r.search(s.id())
+	if ok {
+		states := slices.Clone(r.states)
+		states[i] = s
+		return &root{states}
+	}
+	return &root{slices.Insert(slices.Clone(r.states), i, s)}
+}
+
+// without returns the root without an object.
+func (r *root) without(id ObjectID) *root {
+	i, ok := r.search(id)
+	if !ok {
+		return r
+	}
+	return &root{slices.Delete(slices.Clone(r.states), i, i+1)}
+}
+
+// view is the instances of one object, published or inside a transaction.
+type view interface {
+	id() ObjectID
+	definition() *registry.Object
+	has(InstanceID) bool
+	len() int
+	// next returns the lowest instance ID that is at least from.
+	next(from uint32) (InstanceID, bool)
+	// cell returns the cell of a resource, nil where there is no such instance or resource. It must
+	// not be changed.
+	cell(InstanceID, ResourceID) Cell
+}
+
+// objectState is the published instances of one object.
+type objectState interface {
+	view
+	object() Object
+	// part opens the object for the transaction.
+	part(*Transaction) part
+}
+
+// typedState is an objectState with instances of type T.
+type typedState[T any] struct {
+	o    *TypedObject[T]
+	inst tree[*T]
+}
+
+func (s *typedState[T]) id() ObjectID { return ObjectID(s.o.def.ID) }
+
+func (s *typedState[T]) definition() *registry.Object { return s.o.def }
+
+func (s *typedState[T]) object() Object { return s.o }
+
+func (s *typedState[T]) has(id InstanceID) bool {
+	_, ok := s.inst.get(uint16(id))
+	return ok
+}
+
+func (s *typedState[T]) len() int { return s.inst.n }
+
+func (s *typedState[T]) next(from uint32) (InstanceID, bool) {
+	id, _, ok := s.inst.next(from)
+	return InstanceID(id), ok
+}
+
+func (s *typedState[T]) cell(id InstanceID, r ResourceID) Cell {
+	inst, ok := s.inst.get(uint16(id))
+	if !ok {
+		return nil
+	}
+	return s.o.cellOf(inst, r)
+}
+
+func (s *typedState[T]) part(t *Transaction) part {
+	return &Tx[T]{o: s.o, t: t, base: s.inst, now: s.inst}
+}
