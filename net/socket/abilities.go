@@ -65,8 +65,9 @@ type Notifier interface {
 	// returned ErrTimeout, possibly more often than needed; and before NotifyReadable returns, if something is waiting already. So a
 	// caller that receives until ErrTimeout after each call misses nothing.
 	//
-	// ready is called from any goroutine. It must not block and must not call the socket: it marks and wakes.
-	// It stays set over reconnects. nil ends it: ready is not called any more after NotifyReadable(nil) has returned.
+	// ready is called from any goroutine, that of the caller of Send or Close included. It must not block and must not call the
+	// socket: it marks and wakes. So no method of the socket but SetRecvDeadline is to be called with a lock held that ready takes.
+	// It stays set over reconnects. nil ends it, apart from calls that other goroutines are making at that moment.
 	NotifyReadable(ready func())
 }
 

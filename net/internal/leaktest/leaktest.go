@@ -1,0 +1,81 @@
+// Package leaktest finds goroutines that a test leaves behind.
+package leaktest
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// grace is how long goroutines that are already on their way out get to finish.
+const grace = 5 * time.Second
+
+// Check records the goroutines that exist now and fails tb at its end if there are others then, naming them. Call it first in a test, so that it
+// runs after every other clean-up. A test that uses it must not run in parallel with others. Inside a
+// testing/synctest bubble it is not needed: there the bubble itself fails if a goroutine stays.
+func Check(tb testing.TB) {
+	tb.Helper()
+	before := stacks()
+	tb.Cleanup(func() {
+		for _, s := range Left(before) {
+			tb.Errorf("goroutine left behind:\n%s", s)
+		}
+	})
+}
+
+// Snapshot is the set of goroutines that exist now.
+func Snapshot() map[string]string { return stacks() }
+
+// Left waits until every goroutine that is not in before has gone, for a few seconds at most, and returns the stacks of those that stay.
+func Left(before map[string]string) []string {
+	pause := time.Millisecond
+	for end := time.Now().Add(grace); ; pause = min(2*pause, 100*time.Millisecond) {
+		var left []string
+		for id, s := range stacks() {
+			if _, old := before[id]; !old {
+				left = append(left, s)
+			}
+		}
+		if len(left) == 0 || time.Now().After(end) {
+			return left
+		}
+		time.Sleep(pause)
+	}
+}
+
+// stacks returns the stack of every goroutine of the program under test by its identifier, apart from the caller's and the testing package's.
+func stacks() map[string]string {
+	buf := make([]byte, 1<<16)
+	for {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			buf = buf[:n]
+			break
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+	all := strings.Split(string(buf), "\n\n")
+	m := make(map[string]string, len(all))
+	for _, s := range all[1:] { // the first is the caller
+		id, _, _ := strings.Cut(strings.TrimPrefix(s, "goroutine "), " ")
+		if !ours(s) {
+			continue
+		}
+		m[id] = s
+	}
+	return m
+}
+
+// ours tells goroutines that code under test may have started from those of the runtime and of package testing.
+func ours(stack string) bool {
+	for _, foreign := range []string{
+		"testing.Main(", "testing.tRunner(", "testing.(*M).", "testing.runFuzz", "testing.(*F).",
+		"created by runtime.", "created by os/signal.", "runtime.ensureSigM", "testing.(*B).", "testing.runTests",
+	} {
+		if strings.Contains(stack, foreign) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,276 @@
+// Package lifecycle is what the sockets of all IP networks, real and simulated, have in common: the states, name resolution, trying
+// addresses in turn, sticking to the last one, and keeping the local port.
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// Conn is one connection: what a socket has between Connect and Close.
+type Conn interface {
+	LocalAddr() netip.AddrPort
+	RemoteAddr() netip.AddrPort
+	// Close ends the connection for good; nothing of it is left when it returns.
+	Close() error
+}
+
+// Network is what differs from network to network.
+type Network[C Conn] interface {
+	// Resolve returns the addresses of a host name, at least one.
+	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
+	// Dial connects to one address. A local port that is taken is socket.ErrAddressInUse.
+	Dial(ctx context.Context, local, remote netip.AddrPort) (C, error)
+}
+
+// Socket holds the state of a socket whose connections are of type C. All its methods may be called from any goroutine.
+type Socket[C Conn] struct {
+	net    Network[C]
+	family socket.Family
+	cur    atomic.Pointer[C] // nil when not open
+
+	mu       sync.Mutex
+	state    socket.State // never StateBound: that is StateClosed with bound set
+	bound    netip.AddrPort
+	cancel   context.CancelCauseFunc // of the Connect under way, else nil
+	local    netip.AddrPort          // of the last connection
+	remote   netip.AddrPort
+	sticky   netip.Addr
+	rest     []netip.Addr // addresses not yet tried since Connect
+	restPort uint16
+}
+
+// Init prepares a socket that can be connected.
+func (s *Socket[C]) Init(n Network[C], c *socket.Config) {
+	s.net, s.family, s.bound, s.sticky = n, c.Family, unmap(c.Local), c.Sticky.Unmap()
+}
+
+// unmap makes an IPv4-mapped address one of IPv4.
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// Accept prepares a socket around a connection that a listener has taken.
+func (s *Socket[C]) Accept(c C) {
+	s.state, s.local, s.remote = socket.StateAccepted, c.LocalAddr(), c.RemoteAddr()
+	s.cur.Store(&c)
+}
+
+// Conn returns the connection of an open socket.
+func (s *Socket[C]) Conn() (C, bool) {
+	if c := s.cur.Load(); c != nil {
+		return *c, true
+	}
+	var none C
+	return none, false
+}
+
+// Connect is the Connect of a socket.
+func (s *Socket[C]) Connect(ctx context.Context, remote socket.Endpoint) error {
+	ctx, done, err := s.begin(ctx, false)
+	if err != nil {
+		return fmt.Errorf("connect %s: %w", remote, err)
+	}
+	defer done()
+	addrs, err := s.resolve(ctx, remote.Host)
+	if err == nil {
+		err = s.dialAny(ctx, addrs, remote.Port)
+	}
+	if err != nil {
+		return fmt.Errorf("connect %s: %w", remote, s.reason(ctx, err))
+	}
+	return nil
+}
+
+// ConnectNext implements socket.Alternates.
+func (s *Socket[C]) ConnectNext(ctx context.Context) error {
+	ctx, done, err := s.begin(ctx, true)
+	if err != nil {
+		return fmt.Errorf("connect to the next address: %w", err)
+	}
+	defer done()
+	s.mu.Lock()
+	addrs, port := s.rest, s.restPort
+	s.mu.Unlock()
+	if err := s.dialAny(ctx, addrs, port); err != nil {
+		return fmt.Errorf("connect to the next address: %w", s.reason(ctx, err))
+	}
+	return nil
+}
+
+// begin enters the connecting state. next says that an open connection is to be given up for another address.
+func (s *Socket[C]) begin(ctx context.Context, next bool) (context.Context, func(), error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.net == nil:
+		return nil, nil, fmt.Errorf("%w: the socket was made by a listener", socket.ErrNotSupported)
+	case s.cancel != nil, s.state.Open() && !next:
+		return nil, nil, socket.ErrConnected
+	case next && len(s.rest) == 0:
+		return nil, nil, fmt.Errorf("%w: there is no other", socket.ErrAddressNotFound)
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
+	}
+	if s.state.Open() {
+		if err := s.drop(socket.StateClosed); err != nil {
+			return nil, nil, err
+		}
+	}
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	return ctx, s.end, nil
+}
+
+func (s *Socket[C]) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel(nil)
+	s.cancel = nil
+}
+
+// reason prefers the end of the context, or of the socket, to the error it made.
+func (s *Socket[C]) reason(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+func (s *Socket[C]) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	var addrs []netip.Addr
+	if a, err := netip.ParseAddr(host); err == nil {
+		addrs = []netip.Addr{a}
+	} else if addrs, err = s.net.Resolve(ctx, host); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	sticky := s.sticky
+	s.mu.Unlock()
+	ordered := s.family.Order(addrs, sticky)
+	if len(ordered) == 0 {
+		return nil, fmt.Errorf("%w: %d addresses, none allowed by %q", socket.ErrAddressNotFound, len(addrs), s.family)
+	}
+	return ordered, nil
+}
+
+// dialAny connects to the first of addrs that can be connected to.
+func (s *Socket[C]) dialAny(ctx context.Context, addrs []netip.Addr, port uint16) error {
+	var errs []error
+	for i, a := range addrs {
+		if ctx.Err() != nil {
+			break
+		}
+		remote := netip.AddrPortFrom(a, port)
+		c, err := s.dial(ctx, remote)
+		if err == nil {
+			return s.publish(ctx, c, addrs[i+1:], port)
+		}
+		if len(addrs) > 1 {
+			err = fmt.Errorf("%s: %w", remote, err)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// dial tries the address that Bind has fixed, or else the port of the last connection before any other.
+func (s *Socket[C]) dial(ctx context.Context, remote netip.AddrPort) (C, error) {
+	s.mu.Lock()
+	bound, last := s.bound, s.local
+	s.mu.Unlock()
+	if bound.Addr().IsValid() && bound.Addr().Unmap().Is4() != remote.Addr().Is4() {
+		var none C
+		return none, fmt.Errorf("%w: %s from the bound address %s", socket.ErrUnreachable, remote.Addr(), bound.Addr())
+	}
+	if bound.Port() != 0 || last.Port() == 0 {
+		return s.net.Dial(ctx, bound, remote)
+	}
+	c, err := s.net.Dial(ctx, netip.AddrPortFrom(bound.Addr(), last.Port()), remote)
+	if errors.Is(err, socket.ErrAddressInUse) {
+		return s.net.Dial(ctx, bound, remote)
+	}
+	return c, err
+}
+
+// publish makes c the connection of the socket, unless that was closed meanwhile.
+func (s *Socket[C]) publish(ctx context.Context, c C, rest []netip.Addr, port uint16) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		_ = c.Close()
+		return context.Cause(ctx)
+	}
+	s.state, s.rest, s.restPort = socket.StateConnected, rest, port
+	s.local, s.remote = c.LocalAddr(), c.RemoteAddr()
+	s.sticky = s.remote.Addr()
+	s.cur.Store(&c)
+	return nil
+}
+
+// Close is the Close of a socket.
+func (s *Socket[C]) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drop(socket.StateClosed)
+}
+
+// Shutdown implements socket.Shutdowner.
+func (s *Socket[C]) Shutdown() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.state.Open() && s.state != socket.StateShutdown {
+		return socket.ErrClosed
+	}
+	return s.drop(socket.StateShutdown)
+}
+
+// drop ends the connection, or the Connect under way.
+func (s *Socket[C]) drop(to socket.State) error {
+	s.state = to
+	if s.cancel != nil {
+		s.cancel(socket.ErrClosed)
+	}
+	if c := s.cur.Swap(nil); c != nil {
+		return (*c).Close()
+	}
+	return nil
+}
+
+// State is the State of a socket.
+func (s *Socket[C]) State() socket.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == socket.StateClosed && s.bound != (netip.AddrPort{}) {
+		return socket.StateBound
+	}
+	return s.state
+}
+
+// Bind implements socket.Binder.
+func (s *Socket[C]) Bind(local netip.AddrPort) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.net == nil {
+		return fmt.Errorf("bind: %w: the socket was made by a listener", socket.ErrNotSupported)
+	}
+	s.bound = unmap(local)
+	return nil
+}
+
+// LocalAddr is half of socket.Addresses.
+func (s *Socket[C]) LocalAddr() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.local
+}
+
+// RemoteAddr is the other half.
+func (s *Socket[C]) RemoteAddr() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.remote
+}

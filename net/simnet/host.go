@@ -1,0 +1,151 @@
+package simnet
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// firstEphemeral is the first port that a host gives out by itself (RFC 6335 §6).
+const firstEphemeral = 49152
+
+// A Host is one machine on a Network.
+type Host struct {
+	net   *Network
+	name  string
+	index int
+	nat   *NAT // nil if it has a public address
+	addrs []netip.Addr
+
+	// The rest is guarded by net.mu.
+	down   bool
+	next   uint16 // ephemeral port
+	flows  map[flow]*datagramConn
+	ports  map[netip.AddrPort]packetTaker // unconnected; the address may be zero: all of the host's
+	accept map[netip.AddrPort]*streamListener
+	stream map[flow]bool // local ends of streams
+}
+
+// flow identifies a connection at one of its ends.
+type flow struct{ local, remote netip.AddrPort }
+
+// packetTaker is where datagrams end up: take gets one that has arrived at one of the host's addresses. It copies data, and is called
+// without the network's lock.
+type packetTaker interface {
+	take(at, from netip.AddrPort, data []byte)
+}
+
+// Addrs returns the addresses of the host: an IPv4 and an IPv6 address.
+func (h *Host) Addrs() []netip.Addr { return slices.Clone(h.addrs) }
+
+// String returns the host's name.
+func (h *Host) String() string { return h.name }
+
+// SetDown turns the host off, or on again: while it is off nothing arrives at it, and nobody is told. Its sockets stay as they are.
+func (h *Host) SetDown(down bool) {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	h.down = down
+}
+
+// source returns the address of the host for talking to remote.
+func (h *Host) source(remote netip.Addr) netip.Addr {
+	for _, a := range h.addrs {
+		if a.Is4() == remote.Is4() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// local completes the local end of a connection to remote, with an ephemeral port if none is asked for.
+func (h *Host) local(kind socket.Kind, want, remote netip.AddrPort) (netip.AddrPort, error) {
+	addr := want.Addr()
+	if !addr.IsValid() || addr.IsUnspecified() {
+		addr = h.source(remote.Addr())
+	}
+	if !slices.Contains(h.addrs, addr) {
+		return netip.AddrPort{}, fmt.Errorf("%s is not an address of %s", addr, h.name)
+	}
+	if want.Port() != 0 {
+		local := netip.AddrPortFrom(addr, want.Port())
+		if h.taken(kind, local, remote) {
+			return netip.AddrPort{}, fmt.Errorf("%w: %s to %s", socket.ErrAddressInUse, local, remote)
+		}
+		return local, nil
+	}
+	for range 1<<16 - firstEphemeral {
+		local := netip.AddrPortFrom(addr, h.ephemeral())
+		if !h.taken(kind, local, remote) {
+			return local, nil
+		}
+	}
+	return netip.AddrPort{}, fmt.Errorf("%w: all ports of %s", socket.ErrAddressInUse, h.name)
+}
+
+func (h *Host) ephemeral() uint16 {
+	p := h.next
+	if h.next++; h.next == 0 {
+		h.next = firstEphemeral
+	}
+	return p
+}
+
+// taken reports whether a connection with these ends exists already.
+func (h *Host) taken(kind socket.Kind, local, remote netip.AddrPort) bool {
+	f := flow{local, remote}
+	if kind == socket.Stream {
+		return h.stream[f]
+	}
+	return h.flows[f] != nil
+}
+
+// listening completes the address of a listener and checks that nobody else listens there.
+func listening[L any](h *Host, table map[netip.AddrPort]L, want netip.AddrPort) (netip.AddrPort, error) {
+	addr := want.Addr().Unmap()
+	if addr.IsValid() && addr.IsUnspecified() {
+		addr = netip.Addr{}
+	}
+	if addr.IsValid() && !slices.Contains(h.addrs, addr) {
+		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: it is not an address of %s", want, socket.ErrAddressNotFound, h.name)
+	}
+	port := want.Port()
+	for tries := 0; port == 0; tries++ {
+		if p := h.ephemeral(); !listened(table, addr, p) {
+			port = p
+		} else if tries > 1<<16 {
+			return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: all ports", want, socket.ErrAddressInUse)
+		}
+	}
+	if listened(table, addr, port) {
+		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w", want, socket.ErrAddressInUse)
+	}
+	return netip.AddrPortFrom(addr, port), nil
+}
+
+func listened[L any](table map[netip.AddrPort]L, addr netip.Addr, port uint16) bool {
+	_, one := table[netip.AddrPortFrom(addr, port)]
+	_, all := table[netip.AddrPortFrom(netip.Addr{}, port)]
+	return one || all
+}
+
+// shown is the address of a listener for others to connect to.
+func (h *Host) shown(at netip.AddrPort) netip.AddrPort {
+	if at.Addr().IsValid() {
+		return at
+	}
+	return netip.AddrPortFrom(h.addrs[0], at.Port())
+}
+
+// taker finds who takes a datagram that arrives at the address at of the host.
+func (h *Host) taker(at, from netip.AddrPort) packetTaker {
+	if c := h.flows[flow{at, from}]; c != nil {
+		return c
+	}
+	if t := h.ports[at]; t != nil {
+		return t
+	}
+	return h.ports[netip.AddrPortFrom(netip.Addr{}, at.Port())]
+}

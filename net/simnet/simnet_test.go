@@ -1,0 +1,525 @@
+package simnet_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// pair is a connected client socket and the server's listener.
+type pair struct {
+	net      *simnet.Network
+	dev, srv *simnet.Host
+	l        socket.Listener
+	s        socket.Socket
+}
+
+func newPair(t *testing.T, n *simnet.Network, dev, srv *simnet.Host, kind socket.Kind) *pair {
+	t.Helper()
+	p := &pair{net: n, dev: dev, srv: srv}
+	d, listen := dev.Dialer(), srv.Listen
+	if kind == socket.Stream {
+		d, listen = dev.StreamDialer(), srv.ListenStream
+	}
+	var err error
+	if p.l, err = listen(5683); err != nil {
+		t.Fatal(err)
+	}
+	if p.s, err = d.NewSocket(socket.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.s.Connect(t.Context(), socket.Endpoint{Host: srv.String(), Port: 5683}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(p.s.Close(), p.l.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func (p *pair) accept(t *testing.T) socket.Socket {
+	t.Helper()
+	s, err := p.l.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func send(t *testing.T, s socket.Socket, text string) {
+	t.Helper()
+	if err := s.Send([]byte(text)); err != nil {
+		t.Fatalf("send %q: %v", text, err)
+	}
+}
+
+// want receives exactly this datagram within a minute.
+func want(t *testing.T, s socket.Socket, text string) {
+	t.Helper()
+	if got, err := recv(s, time.Minute); err != nil || got != text {
+		t.Fatalf("received %q, %v; want %q", got, err, text)
+	}
+}
+
+func recv(s socket.Socket, d time.Duration) (string, error) {
+	s.SetRecvDeadline(time.Now().Add(d))
+	buf := make([]byte, 2048)
+	n, err := s.Recv(buf)
+	return string(buf[:n]), err
+}
+
+func setLink(t *testing.T, n *simnet.Network, l simnet.Link) {
+	t.Helper()
+	if err := n.SetDefaultLink(l); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPerfectLink(t *testing.T) {
+	n := simnet.New(1)
+	p := newPair(t, n, n.NewHost("device"), n.NewHost("server"), socket.Datagram)
+	send(t, p.s, "question")
+	far := p.accept(t)
+	want(t, far, "question")
+	send(t, far, "answer")
+	want(t, p.s, "answer")
+}
+
+func TestDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		setLink(t, n, simnet.Link{Delay: 70 * time.Millisecond})
+		p := newPair(t, n, n.NewHost("device"), n.NewHost("server"), socket.Datagram)
+		start := time.Now()
+		send(t, p.s, "question")
+		far := p.accept(t)
+		want(t, far, "question")
+		if d := time.Since(start); d != 70*time.Millisecond {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
+
+// arrivals sends numbered datagrams 1 ms apart and returns what arrives, with the times.
+func arrivals(t *testing.T, seed uint64, l simnet.Link, count int) []string {
+	t.Helper()
+	var got []string
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(seed)
+		setLink(t, n, l)
+		dev, srv := n.NewHost("device"), n.NewHost("server")
+		pc, err := srv.ListenPacket(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			buf := make([]byte, 100)
+			for {
+				k, _, err := pc.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				got = append(got, fmt.Sprintf("%s@%v", buf[:k], time.Since(start)))
+			}
+		}()
+		s, err := dev.Dialer().NewSocket(socket.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Connect(t.Context(), socket.Endpoint{Host: "server", Port: 5683}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range count {
+			send(t, s, fmt.Sprint(i))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		_ = pc.Close()
+		_ = s.Close()
+		<-done
+	})
+	return got
+}
+
+func TestChance(t *testing.T) {
+	const count = 2000
+	number := func(s string) string { n, _, _ := strings.Cut(s, "@"); return n }
+	t.Run("loss", func(t *testing.T) {
+		if n := len(arrivals(t, 1, simnet.Link{Loss: 0.3}, count)); n < 1300 || n > 1500 {
+			t.Errorf("%d of %d arrived with 30 %% loss", n, count)
+		}
+	})
+	t.Run("duplication", func(t *testing.T) {
+		if n := len(arrivals(t, 1, simnet.Link{Duplicate: 0.25}, count)); n < 2400 || n > 2600 {
+			t.Errorf("%d arrived of %d with 25 %% duplication", n, count)
+		}
+	})
+	t.Run("reordering", func(t *testing.T) {
+		got := arrivals(t, 1, simnet.Link{Reorder: 0.1}, count)
+		if len(got) != count {
+			t.Fatalf("%d arrived of %d", len(got), count)
+		}
+		moved := 0
+		for i, s := range got {
+			if number(s) != fmt.Sprint(i) {
+				moved++
+			}
+		}
+		if moved < count/2 { // each one held back moves ten others
+			t.Errorf("%d of %d are out of place", moved, count)
+		}
+	})
+	t.Run("repeatable", func(t *testing.T) {
+		l := simnet.Link{Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.1, Duplicate: 0.1, Reorder: 0.1}
+		a, b, c := arrivals(t, 7, l, 200), arrivals(t, 7, l, 200), arrivals(t, 8, l, 200)
+		if strings.Join(a, " ") != strings.Join(b, " ") {
+			t.Error("two runs with one seed differ")
+		}
+		if strings.Join(a, " ") == strings.Join(c, " ") {
+			t.Error("another seed changes nothing")
+		}
+	})
+}
+
+func TestMTU(t *testing.T) {
+	n := simnet.New(1)
+	setLink(t, n, simnet.Link{MTU: 1280})
+	p := newPair(t, n, n.NewHost("device"), n.NewHost("server"), socket.Datagram)
+	if m := p.s.InnerMTU(); m != 1280-28 {
+		t.Errorf("InnerMTU is %d", m)
+	}
+	if err := p.s.Send(make([]byte, p.s.InnerMTU())); err != nil {
+		t.Errorf("a datagram of InnerMTU: %v", err)
+	}
+	err := p.s.Send(make([]byte, p.s.InnerMTU()+1))
+	var size *socket.SizeError
+	if !errors.Is(err, socket.ErrMessageTooLong) || !errors.As(err, &size) || size.Limit != 1252 {
+		t.Errorf("one byte more: %v", err)
+	}
+}
+
+func TestCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		setLink(t, n, simnet.Link{Delay: time.Second})
+		p := newPair(t, n, n.NewHost("device"), n.NewHost("server"), socket.Datagram)
+		send(t, p.s, "on its way when the link breaks")
+		n.Cut(p.dev, p.srv)
+		send(t, p.s, "sent meanwhile")
+		time.Sleep(2 * time.Second)
+		n.Heal(p.srv, p.dev)
+		send(t, p.s, "after")
+		want(t, p.accept(t), "after")
+		p.srv.SetDown(true)
+		send(t, p.s, "nobody there")
+		if got, err := recv(p.s, time.Hour); !errors.Is(err, socket.ErrTimeout) {
+			t.Errorf("from a host that is down: %q, %v", got, err)
+		}
+	})
+}
+
+func TestRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		setLink(t, n, simnet.Link{Delay: time.Second})
+		p := newPair(t, n, n.NewHost("device"), n.NewHost("server"), socket.Datagram)
+		if err := p.l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		send(t, p.s, "anybody?")
+		if _, err := recv(p.s, time.Minute); !errors.Is(err, socket.ErrRefused) || time.Since(start) != 2*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		send(t, p.s, "still usable")
+	})
+}
+
+func TestNames(t *testing.T) {
+	n := simnet.New(1)
+	dev, srv := n.NewHost("device"), n.NewHost("Server")
+	connect := func(c socket.Config, host string) (string, error) {
+		s, err := dev.Dialer().NewSocket(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		err = s.Connect(t.Context(), socket.Endpoint{Host: host, Port: 1})
+		return socket.Detect(s).Addresses.RemoteAddr().Addr().String(), err
+	}
+	for f, i := range map[socket.Family]int{socket.ForceIPv4: 0, socket.PreferIPv4: 0, socket.PreferIPv6: 1, socket.ForceIPv6: 1} {
+		if got, err := connect(socket.Config{Family: f}, "SERVER"); err != nil || got != srv.Addrs()[i].String() {
+			t.Errorf("%v: %s, %v", f, got, err)
+		}
+	}
+	if _, err := connect(socket.Config{}, "nobody"); !errors.Is(err, socket.ErrAddressNotFound) {
+		t.Errorf("unknown name: %v", err)
+	}
+	n.SetName("server", srv.Addrs()[1])
+	if _, err := connect(socket.Config{Family: socket.ForceIPv4}, "server"); !errors.Is(err, socket.ErrAddressNotFound) {
+		t.Errorf("no address of the family: %v", err)
+	}
+}
+
+func TestLookupIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		n.SetLookupDelay(time.Hour)
+		n.NewHost("server")
+		s, err := n.NewHost("device").Dialer().NewSocket(socket.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		err = s.Connect(ctx, socket.Endpoint{Host: "server", Port: 1})
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || s.State() != socket.StateClosed {
+			t.Errorf("%v after %v, state %v", err, time.Since(start), s.State())
+		}
+	})
+}
+
+func TestNAT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		nat := n.NewNAT()
+		nat.SetIdleTimeout(30 * time.Second)
+		p := newPair(t, n, nat.NewHost("device"), n.NewHost("server"), socket.Datagram)
+		send(t, p.s, "one")
+		first := p.accept(t)
+		want(t, first, "one")
+		shown := socket.Detect(first).Addresses.RemoteAddr()
+		if shown == socket.Detect(p.s).Addresses.LocalAddr() {
+			t.Error("the server sees the inside address")
+		}
+		send(t, first, "reply")
+		want(t, p.s, "reply")
+		send(t, p.s, "two")
+		want(t, first, "two") // same mapping
+
+		nat.Rebind()
+		send(t, first, "into the void")
+		send(t, p.s, "three")
+		second := p.accept(t)
+		want(t, second, "three")
+		if a := socket.Detect(second).Addresses.RemoteAddr(); a == shown {
+			t.Errorf("still %v after Rebind", a)
+		}
+		send(t, second, "reply to three")
+		want(t, p.s, "reply to three")
+
+		time.Sleep(31 * time.Second)
+		send(t, second, "too late")
+		if got, err := recv(p.s, time.Minute); !errors.Is(err, socket.ErrTimeout) {
+			t.Errorf("through an expired mapping: %q, %v", got, err)
+		}
+	})
+}
+
+func TestFilterAndInject(t *testing.T) {
+	n := simnet.New(1)
+	p := newPair(t, n, n.NewHost("device"), n.NewHost("server"), socket.Datagram)
+	var seen []string
+	n.SetFilter(func(p simnet.Packet) bool {
+		seen = append(seen, string(p.Data))
+		return string(p.Data) != "lose me"
+	})
+	send(t, p.s, "lose me")
+	send(t, p.s, "keep me")
+	want(t, p.accept(t), "keep me")
+	if fmt.Sprint(seen) != "[lose me keep me]" {
+		t.Errorf("filter saw %q", seen)
+	}
+	ends := socket.Detect(p.s).Addresses
+	n.Inject(ends.RemoteAddr(), ends.LocalAddr(), []byte("forged"))
+	want(t, p.s, "forged")
+}
+
+func TestStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		setLink(t, n, simnet.Link{Delay: 10 * time.Millisecond, Jitter: 30 * time.Millisecond, Loss: 0.2})
+		p := newPair(t, n, n.NewHost("device"), n.NewHost("server"), socket.Stream)
+		far := p.accept(t)
+		message := strings.Repeat("0123456789abcdef", 1<<10)
+		go func() {
+			for i := 0; i < 32; {
+				switch err := p.s.Send([]byte(message)); err {
+				case nil:
+					i++
+				case socket.ErrBusy:
+					time.Sleep(10 * time.Millisecond)
+				default:
+					t.Error(err)
+					return
+				}
+			}
+			_ = p.s.Close()
+		}()
+		far.SetRecvDeadline(time.Now().Add(time.Hour))
+		var got strings.Builder
+		buf := make([]byte, 1000)
+		for {
+			k, err := far.Recv(buf)
+			got.Write(buf[:k])
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got.String() != strings.Repeat(message, 32) {
+			t.Errorf("%d bytes arrived, or others than those sent", got.Len())
+		}
+	})
+}
+
+func TestStreamSurvivesAndGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		p := newPair(t, n, n.NewHost("device"), n.NewHost("server"), socket.Stream)
+		far := p.accept(t)
+		n.Cut(p.dev, p.srv)
+		send(t, p.s, "patience")
+		time.Sleep(time.Minute)
+		n.Heal(p.dev, p.srv)
+		want(t, far, "patience")
+		n.Cut(p.dev, p.srv)
+		send(t, p.s, "lost")
+		if _, err := recv(p.s, time.Hour); !errors.Is(err, socket.ErrReset) {
+			t.Errorf("a stream that was cut for long: %v", err)
+		}
+		if err := p.s.Send([]byte("x")); !errors.Is(err, socket.ErrReset) {
+			t.Errorf("send on a broken stream: %v", err)
+		}
+	})
+}
+
+func TestStreamConnectFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		setLink(t, n, simnet.Link{Delay: 10 * time.Millisecond})
+		dev, srv := n.NewHost("device"), n.NewHost("server")
+		s, err := dev.StreamDialer().NewSocket(socket.Config{Family: socket.ForceIPv4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Connect(t.Context(), socket.Endpoint{Host: "server", Port: 9}); !errors.Is(err, socket.ErrRefused) {
+			t.Errorf("nobody listens: %v", err)
+		}
+		if err := s.Connect(t.Context(), socket.Endpoint{Host: "192.0.2.1", Port: 9}); !errors.Is(err, socket.ErrUnreachable) {
+			t.Errorf("no such host: %v", err)
+		}
+		n.Cut(dev, srv)
+		if err := s.Connect(t.Context(), socket.Endpoint{Host: "server", Port: 9}); !errors.Is(err, socket.ErrTimeout) {
+			t.Errorf("no way: %v", err)
+		}
+	})
+}
+
+func TestStreamAndRebind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		nat := n.NewNAT()
+		p := newPair(t, n, nat.NewHost("device"), n.NewHost("server"), socket.Stream)
+		far := p.accept(t)
+		send(t, p.s, "hello")
+		want(t, far, "hello")
+		nat.Rebind()
+		send(t, p.s, "from a port that the server does not know")
+		if _, err := recv(p.s, time.Minute); !errors.Is(err, socket.ErrReset) {
+			t.Errorf("device: %v", err)
+		}
+		send(t, far, "to a port that is gone")
+		if _, err := recv(far, time.Minute); !errors.Is(err, socket.ErrTimeout) {
+			t.Errorf("server: %v", err)
+		}
+	})
+}
+
+func TestPacketConnDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		h := n.NewHost("server")
+		pc, err := h.ListenPacket(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(time.Second)
+			_ = pc.SetReadDeadline(time.Unix(1, 0)) // wakes the pending read
+		}()
+		start := time.Now()
+		if _, _, err := pc.ReadFrom(nil); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		n.Inject(pc.LocalAddr().(*net.UDPAddr).AddrPort(), pc.LocalAddr().(*net.UDPAddr).AddrPort(), []byte("x"))
+		if _, _, err := pc.ReadFrom(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a read past its deadline: %v", err)
+		}
+		_ = pc.Close()
+		if _, _, err := pc.ReadFrom(nil); !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+func TestBadLinks(t *testing.T) {
+	n := simnet.New(1)
+	for _, l := range []simnet.Link{{Loss: 1.1}, {Duplicate: -1}, {Delay: -1}, {MTU: 100}, {MTU: 1 << 17}} {
+		if err := n.SetDefaultLink(l); err == nil {
+			t.Errorf("%+v was accepted", l)
+		}
+	}
+}
+
+func TestListenerClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		h := n.NewHost("server")
+		for _, listen := range []func(uint16) (socket.Listener, error){h.Listen, h.ListenStream} {
+			l, err := listen(5683)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := listen(5683); !errors.Is(err, socket.ErrAddressInUse) {
+				t.Errorf("second listener: %v", err)
+			}
+			go func() {
+				time.Sleep(time.Second)
+				_ = l.Close()
+			}()
+			if s, err := l.Accept(t.Context()); s != nil || !errors.Is(err, socket.ErrClosed) {
+				t.Errorf("Accept on a closed listener: %v, %v", s, err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			l, err = listen(5683)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Accept(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("cancelled Accept: %v", err)
+			}
+			_ = l.Close()
+		}
+	})
+}

@@ -1,0 +1,225 @@
+package simnet
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+const (
+	// headerTCP is what a segment needs of a packet besides its data.
+	headerTCP = 40 + 20
+	// retransmission is what the loss of a segment costs, and how long a stalled sender waits between attempts.
+	retransmission = 200 * time.Millisecond
+	// giveUp is how long a stream lives without getting anything through (RFC 1122 §4.2.3.5 asks for at least 100 s).
+	giveUp = 120 * time.Second
+)
+
+// half is one direction of a stream: from what one end sends to what the other receives.
+type half struct {
+	net      *Network
+	from, to *Host
+	src, dst netip.AddrPort // as the sender knows them
+	inbox    *socket.Inbox  // the receiver's
+	limit    int            // of what is under way
+	back     *half          // the other direction
+	rebound  [2]int         // of the NATs of from and to, when the stream began
+
+	mu       sync.Mutex
+	queue    []segment // under way, in order
+	underWay int       // bytes in queue
+	stalled  time.Time // since when nothing gets through; zero if it does
+	ended    bool      // the sender has closed
+	gone     bool      // the receiver has closed
+	broken   error     // the stream failed
+	working  bool      // a goroutine is in advance
+	again    bool      // and has to look again
+	planned  bool      // an event will call advance
+}
+
+// segment is a part of the stream under way; without data it is its end.
+type segment struct {
+	at   time.Time
+	data []byte
+}
+
+// send takes over all of p or nothing.
+func (h *half) send(p []byte) error {
+	h.mu.Lock()
+	err := h.broken
+	switch {
+	case err != nil:
+	case h.ended:
+		err = socket.ErrClosed
+	case h.underWay > 0 && h.underWay+len(p) > h.limit:
+		err = socket.ErrBusy
+	default:
+		h.enqueue(p)
+	}
+	h.mu.Unlock()
+	h.advance()
+	return err
+}
+
+// enqueue puts p under way in segments.
+func (h *half) enqueue(p []byte) {
+	h.underWay += len(p)
+	for len(p) > 0 {
+		at, size := h.draw(p)
+		h.queue = append(h.queue, segment{at, append([]byte(nil), p[:size]...)})
+		p = p[size:]
+	}
+}
+
+// draw decides when the next segment arrives and how much of p it carries. Segments stay in order.
+func (h *half) draw(p []byte) (time.Time, int) {
+	n := h.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	path, l := n.path(h.from, h.to), n.link(h.from, h.to)
+	size := min(len(p), l.mtu()-headerTCP)
+	d := path.delay(l)
+	if n.filter != nil && size > 0 && !n.filter(Packet{From: h.src, To: h.dst, Data: p[:size], Kind: socket.Stream}) {
+		d += retransmission
+	}
+	for d < giveUp && path.chance(l.Loss) {
+		d += retransmission
+	}
+	at := time.Now().Add(d)
+	if k := len(h.queue); k > 0 && at.Before(h.queue[k-1].at) {
+		at = h.queue[k-1].at
+	}
+	return at, size
+}
+
+// end sends the end of the stream behind what is under way.
+func (h *half) end() {
+	h.mu.Lock()
+	if !h.ended && h.broken == nil {
+		at, _ := h.draw(nil)
+		h.queue = append(h.queue, segment{at: at})
+	}
+	h.ended = true
+	h.mu.Unlock()
+	h.advance()
+}
+
+// abandon says that the receiver has closed.
+func (h *half) abandon() {
+	h.mu.Lock()
+	h.gone = true
+	h.mu.Unlock()
+	h.advance()
+}
+
+// backlog is what the receiver does not have yet.
+func (h *half) backlog() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.underWay
+}
+
+// advance delivers what can be delivered now. It is called whenever something has changed.
+func (h *half) advance() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.working {
+		h.again = true
+		return
+	}
+	h.working = true
+	for {
+		h.again = false
+		deliver := h.next()
+		if deliver == nil && !h.again {
+			break
+		}
+		if deliver != nil {
+			h.mu.Unlock() // it calls the receiver
+			deliver()
+			h.mu.Lock()
+		}
+	}
+	h.working = false
+}
+
+// next takes the first segment that may arrive now and returns what to do about it, nil if there is none.
+func (h *half) next() func() {
+	if len(h.queue) == 0 {
+		return nil
+	}
+	s, now := &h.queue[0], time.Now()
+	if s.at.After(now) {
+		h.plan(s.at.Sub(now))
+		return nil
+	}
+	through, known := h.way()
+	switch {
+	case !through && h.stalled.IsZero():
+		h.stalled = now
+		fallthrough
+	case !through && now.Sub(h.stalled) < giveUp:
+		h.plan(retransmission)
+		return nil
+	case !through:
+		return h.fail(fmt.Errorf("%w: no answer for %v", socket.ErrReset, giveUp))
+	case !known, h.gone:
+		return h.fail(fmt.Errorf("%w: reset by peer", socket.ErrReset))
+	}
+	h.stalled = time.Time{}
+	if len(s.data) == 0 {
+		h.queue = nil
+		return func() { h.inbox.PutError(io.EOF) }
+	}
+	data := s.data[:min(len(s.data), h.inbox.Room())]
+	if len(data) == 0 {
+		return nil // the receiver's next Recv calls again
+	}
+	h.underWay -= len(data)
+	if s.data = s.data[len(data):]; len(s.data) == 0 {
+		h.queue = h.queue[1:]
+	}
+	return func() { h.inbox.Put(data) }
+}
+
+// way reports whether packets get through, and if so whether the other end still knows the stream. A NAT that was rebound loses
+// what comes from outside, and gives what comes from inside a port that nobody knows.
+func (h *half) way() (through, known bool) {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	through = h.net.reachable(h.from, h.to) && rebound(h.to) == h.rebound[1]
+	return through, rebound(h.from) == h.rebound[0]
+}
+
+func rebound(h *Host) int {
+	if h.nat == nil {
+		return 0
+	}
+	return h.nat.rebound
+}
+
+// fail breaks the stream for the sender.
+func (h *half) fail(err error) func() {
+	h.broken, h.queue, h.underWay = err, nil, 0
+	return func() { h.back.inbox.PutError(err) }
+}
+
+// plan has advance called after d.
+func (h *half) plan(d time.Duration) {
+	if h.planned {
+		return
+	}
+	h.planned = true
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	h.net.plan(d, &event{do: func() {
+		h.mu.Lock()
+		h.planned = false
+		h.mu.Unlock()
+		h.advance()
+	}})
+}

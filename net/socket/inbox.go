@@ -1,0 +1,281 @@
+package socket
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Inbox is the receiving half of a Socket for networks that deliver by calling: it keeps what has arrived until Recv takes it, and does
+// deadlines, waking, notification and closing as Socket and Notifier demand. A port whose driver calls it with data (a
+// modem's, or a goroutine that reads) puts the data in and forwards the methods of the same names.
+//
+// An Inbox is made with NewInbox, and is closed at first. It uses no goroutine and, once it has grown to its usual size, allocates nothing. All its
+// methods may be called from any goroutine, Recv from one at a time.
+type Inbox struct {
+	kind  Kind
+	limit int
+	wake  chan struct{} // one token: look again
+
+	mu       sync.Mutex
+	open     bool
+	deadline time.Time
+	timer    *time.Timer // made by the first Recv that waits for a deadline
+	data     ring[byte]
+	sizes    ring[int32] // of datagrams, or one of the values below
+	errs     []error     // for each size that is isError, in order
+	end      error       // of a stream: after the data, for ever
+
+	notify notification
+}
+
+// isError in sizes stands for the next of errs.
+const isError = -1
+
+// NewInbox returns a closed Inbox that holds at most limit bytes; limit zero means 64 KiB. An empty inbox takes one datagram of any size.
+func NewInbox(kind Kind, limit int) *Inbox {
+	if limit <= 0 {
+		limit = 64 << 10
+	}
+	return &Inbox{kind: kind, limit: limit, wake: make(chan struct{}, 1)}
+}
+
+// Open empties the inbox and lets Put and Recv work: the part of Connect.
+func (b *Inbox) Open() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clear()
+	b.open = true
+}
+
+// Close drops what is in the inbox and ends Recv with ErrClosed until the next Open.
+func (b *Inbox) Close() {
+	b.mu.Lock()
+	was := b.open
+	b.open = false
+	b.clear()
+	b.mu.Unlock()
+	if was {
+		b.changed()
+	}
+}
+
+func (b *Inbox) clear() {
+	b.data, b.sizes, b.errs, b.end = ring[byte]{}, ring[int32]{}, nil, nil
+}
+
+// Put adds a datagram, or the next bytes of a stream, copying p. It returns false, and drops p, if the inbox is closed or full.
+func (b *Inbox) Put(p []byte) bool {
+	b.mu.Lock()
+	ok := b.open && b.end == nil && b.fits(len(p))
+	if ok {
+		b.data.push(p)
+		if b.kind == Datagram {
+			b.sizes.push([]int32{int32(len(p))})
+		}
+	}
+	b.mu.Unlock()
+	if ok {
+		b.changed()
+	}
+	return ok
+}
+
+// perDatagram is what a datagram counts against the limit besides its bytes, so that empty ones are bounded too.
+const perDatagram = 32
+
+func (b *Inbox) fits(n int) bool {
+	if b.kind == Datagram && b.sizes.n == 0 {
+		return true
+	}
+	return b.data.n+n+b.sizes.n*perDatagram <= b.limit
+}
+
+// PutError makes Recv return err: once, in its place between the datagrams; or on a stream after the data, for ever, which ends the stream.
+func (b *Inbox) PutError(err error) {
+	b.mu.Lock()
+	switch {
+	case !b.open || !b.fits(0):
+	case b.kind == Stream:
+		if b.end == nil {
+			b.end = err
+		}
+	default:
+		b.errs = append(b.errs, err)
+		b.sizes.push([]int32{isError})
+	}
+	b.mu.Unlock()
+	b.changed()
+}
+
+// Room is the number of bytes that Put would take now.
+func (b *Inbox) Room() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.open || b.end != nil {
+		return 0
+	}
+	return max(0, b.limit-b.data.n)
+}
+
+// HasBuffered implements Buffered.
+func (b *Inbox) HasBuffered() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting()
+}
+
+func (b *Inbox) waiting() bool { return b.sizes.n > 0 || b.data.n > 0 || b.end != nil }
+
+// Recv is the Recv of a Socket.
+func (b *Inbox) Recv(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		switch {
+		case !b.open:
+			return 0, ErrClosed
+		case b.waiting():
+			return b.take(p)
+		case passed(b.deadline):
+			return 0, ErrTimeout
+		}
+		b.wait()
+	}
+}
+
+// take returns the first thing that waits.
+func (b *Inbox) take(p []byte) (int, error) {
+	if b.kind == Stream {
+		if b.data.n == 0 {
+			return 0, b.end
+		}
+		return b.data.pop(p), nil
+	}
+	var one [1]int32
+	b.sizes.pop(one[:])
+	if one[0] == isError {
+		err := b.errs[0]
+		b.errs = b.errs[1:]
+		return 0, err
+	}
+	size := int(one[0])
+	n := b.data.pop(p[:min(len(p), size)])
+	if n < size {
+		b.data.skip(size - n)
+		return n, ErrMessageTooLong
+	}
+	return n, nil
+}
+
+// wait gives up the lock until something changes or the deadline passes.
+func (b *Inbox) wait() {
+	var after <-chan time.Time
+	if !b.deadline.IsZero() {
+		left := time.Until(b.deadline)
+		if b.timer == nil {
+			b.timer = time.NewTimer(left)
+		} else {
+			b.timer.Reset(left)
+		}
+		after = b.timer.C
+	}
+	b.mu.Unlock()
+	select {
+	case <-b.wake:
+	case <-after:
+	}
+	b.mu.Lock()
+	if after != nil {
+		b.timer.Stop()
+	}
+}
+
+// SetRecvDeadline is the SetRecvDeadline of a Socket.
+func (b *Inbox) SetRecvDeadline(t time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deadline = t
+	b.poke()
+}
+
+// NotifyReadable implements Notifier.
+func (b *Inbox) NotifyReadable(ready func()) {
+	b.notify.set(ready)
+	if b.HasBuffered() {
+		b.notify.call()
+	}
+}
+
+func (b *Inbox) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *Inbox) changed() {
+	b.poke()
+	b.notify.call()
+}
+
+// notification holds the function of a Notifier. No lock is held during a call, as the function takes locks of the caller's.
+type notification struct{ f atomic.Pointer[func()] }
+
+func (n *notification) set(f func()) {
+	if f == nil {
+		n.f.Store(nil)
+		return
+	}
+	n.f.Store(&f)
+}
+
+func (n *notification) call() {
+	if f := n.f.Load(); f != nil {
+		(*f)()
+	}
+}
+
+// ring is a queue in a slice that grows when it is full.
+type ring[T any] struct {
+	buf   []T
+	first int
+	n     int
+}
+
+func (r *ring[T]) push(p []T) {
+	if r.n+len(p) > len(r.buf) {
+		bigger := make([]T, max(16, 2*len(r.buf), r.n+len(p)))
+		r.peek(bigger[:r.n])
+		r.buf, r.first = bigger, 0
+	}
+	if len(p) == 0 {
+		return
+	}
+	at := (r.first + r.n) % len(r.buf)
+	done := copy(r.buf[at:], p)
+	copy(r.buf, p[done:])
+	r.n += len(p)
+}
+
+func (r *ring[T]) peek(p []T) int {
+	n := min(len(p), r.n)
+	done := copy(p[:n], r.buf[r.first:])
+	copy(p[done:n], r.buf)
+	return n
+}
+
+func (r *ring[T]) pop(p []T) int {
+	n := r.peek(p)
+	r.skip(n)
+	return n
+}
+
+func (r *ring[T]) skip(n int) {
+	r.n -= n
+	if r.n == 0 {
+		r.first = 0
+		return
+	}
+	r.first = (r.first + n) % len(r.buf)
+}
