@@ -73,7 +73,7 @@ func fromValue[T DataType](w Value) (v T, ok bool) {
 	case *string:
 		*p = w.text
 	case *[]byte:
-		*p = bytes.Clone(w.raw)
+		*p = []byte(w.text)
 	case *time.Time:
 		*p = time.Unix(w.Seconds(), 0).UTC()
 	case *ObjectLink:
@@ -81,7 +81,7 @@ func fromValue[T DataType](w Value) (v T, ok bool) {
 	case *CoreLink:
 		*p = CoreLink(w.text)
 	case *Secret:
-		*p = NewSecret(w.raw)
+		*p = NewSecret(w.Opaque())
 	case *SecretString:
 		*p = NewSecretString(w.text)
 	}
@@ -146,7 +146,7 @@ func checkValue(def *registry.Resource, p Path, v Value) error {
 		}
 		length = utf8.RuneCountInString(v.text)
 	case registry.Opaque:
-		length = len(v.raw)
+		length = len(v.text)
 	}
 	if def.Range == nil {
 		return nil

@@ -105,14 +105,17 @@ func (s Snapshot) Value(ctx context.Context, who Origin, p Path) (Value, error) 
 
 // one reads a single value.
 func (s Snapshot) one(ctx context.Context, def *registry.Resource, c Cell, p Path) (Value, error) {
-	if st := c.stream(); st != nil {
-		return st.readWhole(ctx, p)
-	}
 	v, err := c.read(ctx, p.ResourceInstance())
-	if err == nil && def.Range != nil && c.live() {
+	if err != nil {
+		if st := c.stream(); st != nil {
+			return st.readWhole(ctx, p)
+		}
+		return v, err
+	}
+	if def.Range != nil && c.live() {
 		s.judge(def, c, p, v)
 	}
-	return v, err
+	return v, nil
 }
 
 // judge logs, once, a live value that is outside of its range. It is sent all the same: a sensor

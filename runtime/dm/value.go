@@ -1,13 +1,13 @@
 package dm
 
 import (
-	"bytes"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"math"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/lwm2mgen/toolkit/registry"
 )
@@ -21,8 +21,7 @@ type Value struct {
 	typ    registry.Type
 	secret bool
 	num    uint64
-	text   string
-	raw    []byte
+	text   string // of a String or Corelnk; the bytes of an Opaque, which keeps a Value at four words
 }
 
 // IntegerValue returns an Integer.
@@ -47,7 +46,9 @@ func StringValue(v string) Value { return Value{typ: registry.String, text: v} }
 
 // OpaqueValue returns an Opaque that shares v: v must not change while the Value is in use. Writing
 // it to a Model copies it.
-func OpaqueValue(v []byte) Value { return Value{typ: registry.Opaque, raw: v} }
+func OpaqueValue(v []byte) Value {
+	return Value{typ: registry.Opaque, text: unsafe.String(unsafe.SliceData(v), len(v))}
+}
 
 // TimeValue returns a Time in whole seconds since 1970-01-01 UTC.
 func TimeValue(seconds int64) Value { return Value{typ: registry.Time, num: uint64(seconds)} }
@@ -94,11 +95,21 @@ func (v Value) Float() float64 {
 func (v Value) Boolean() bool { return v.typ == registry.Boolean && v.num != 0 }
 
 // Text returns the text of a String or Corelnk, "" for other types.
-func (v Value) Text() string { return v.text }
+func (v Value) Text() string {
+	if v.typ == registry.Opaque {
+		return ""
+	}
+	return v.text
+}
 
 // Opaque returns the bytes of an Opaque, nil for other types. They may be shared with the data model
 // and must not be changed.
-func (v Value) Opaque() []byte { return v.raw }
+func (v Value) Opaque() []byte {
+	if v.typ != registry.Opaque {
+		return nil
+	}
+	return unsafe.Slice(unsafe.StringData(v.text), len(v.text))
+}
 
 // Seconds returns the seconds since 1970-01-01 UTC of a Time, 0 for other types.
 func (v Value) Seconds() int64 {
@@ -118,7 +129,7 @@ func (v Value) Link() ObjectLink {
 
 // Equal reports whether both values have the same type and content. NaN equals NaN here, bit by bit.
 func (v Value) Equal(w Value) bool {
-	return v.typ == w.typ && v.num == w.num && v.text == w.text && bytes.Equal(v.raw, w.raw)
+	return v.typ == w.typ && v.num == w.num && v.text == w.text
 }
 
 // String returns the value for people: numbers and text as they are, opaque bytes in base64, times
@@ -139,7 +150,7 @@ func (v Value) String() string {
 	case registry.Boolean:
 		return strconv.FormatBool(v.Boolean())
 	case registry.Opaque:
-		return base64.StdEncoding.EncodeToString(v.raw)
+		return base64.StdEncoding.EncodeToString(v.Opaque())
 	case registry.Time:
 		return time.Unix(v.Seconds(), 0).UTC().Format(time.RFC3339)
 	case registry.Objlnk:

@@ -112,7 +112,7 @@ func (w *writing) check() error {
 	if err := w.checkTarget(); err != nil {
 		return err
 	}
-	kept := w.entries[:0:0]
+	var kept []Entry // set once one is left out
 	for i := range w.entries {
 		use, err := w.checkEntry(&w.entries[i])
 		if err != nil {
