@@ -88,11 +88,3 @@ func (s state) cleared() state {
 	}
 	return empty
 }
-
-// settled returns the state once the transaction is over.
-func (s state) settled() state {
-	if s.isLive() {
-		return liveIdle
-	}
-	return s
-}

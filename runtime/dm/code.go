@@ -11,7 +11,7 @@ type Code uint8
 
 // The codes that LwM2M uses (Core 1.2.2 §6, Transport 1.2.2 §6.4).
 const (
-	BadRequest               Code = 4<<5 | 0  // 4.00: the payload or the arguments are wrong
+	BadRequest               Code = 4 << 5    // 4.00: the payload or the arguments are wrong
 	Unauthorized             Code = 4<<5 | 1  // 4.01: the server has no right to do this
 	BadOption                Code = 4<<5 | 2  // 4.02: a critical option is not understood
 	Forbidden                Code = 4<<5 | 3  // 4.03: refused, whoever asks
@@ -23,7 +23,7 @@ const (
 	PreconditionFailed       Code = 4<<5 | 12 // 4.12: a condition of the request does not hold
 	RequestEntityTooLarge    Code = 4<<5 | 13 // 4.13: the payload is too large
 	UnsupportedContentFormat Code = 4<<5 | 15 // 4.15: the payload's format is not known here
-	InternalServerError      Code = 5<<5 | 0  // 5.00: the device failed
+	InternalServerError      Code = 5 << 5    // 5.00: the device failed
 	NotImplemented           Code = 5<<5 | 1  // 5.01: the device has no such operation
 	BadGateway               Code = 5<<5 | 2  // 5.02: a device behind this one failed
 	ServiceUnavailable       Code = 5<<5 | 3  // 5.03: busy at the moment, try again later

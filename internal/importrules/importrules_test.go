@@ -1,0 +1,143 @@
+// Package importrules holds no code: its test keeps the rules of who may import whom, which are
+// explained in CONTRIBUTING.md.
+package importrules
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/lwm2mgen/toolkit/"
+
+// rule says what the packages below a folder may import besides the standard library and packages
+// below the same folder. An entry that ends in "/..." stands for everything below it. The most
+// specific rule of a package counts.
+type rule struct {
+	below string
+	may   []string
+}
+
+var rules = []rule{
+	{"registry", nil},
+	{"registry/omaxml", []string{"registry", "github.com/beevik/etree"}},
+	{"gen", []string{"registry", "github.com/dave/jennifer/jen"}},
+	{"cmd/lwm2mgen", []string{"gen", "registry/...", "github.com/urfave/cli/v3", "github.com/rogpeppe/go-internal/..."}},
+	{"net/socket", nil},
+	{"net/internal", []string{"net/socket"}},
+	{"net/udp", []string{"net/socket", "net/internal/..."}},
+	{"net/tcp", []string{"net/socket", "net/internal/..."}},
+	{"net/tls", []string{"net/socket", "net/internal/..."}},
+	{"net/simnet", []string{"net/socket", "net/internal/..."}},
+	{"net/dtls", []string{"net/socket", "net/internal/...", "github.com/pion/..."}},
+	{"net/sockettest", []string{"net/socket", "net/internal/..."}},
+	{"runtime/dm", []string{"registry"}},
+	{"runtime/dm/dmtest", []string{"runtime/dm", "registry"}},
+	{"runtime/content", []string{"runtime/dm", "registry"}},
+	{"generated", []string{"runtime/dm", "registry"}},
+	{"runtime/sched", []string{"golang.org/x/sys/..."}},
+	{"runtime/coap", []string{"runtime/sched", "net/socket"}},
+	{"runtime/lwm2m", []string{"runtime/dm", "runtime/content/...", "runtime/coap/...", "runtime/sched", "registry",
+		"net/socket", "net/udp", "net/tcp", "generated/security", "generated/server", "generated/accesscontrol"}},
+	{"runtime/objects", []string{"generated/...", "runtime/dm", "runtime/lwm2m", "registry"}},
+	{"runtime/lwm2mtest", []string{"runtime/coap/...", "runtime/content/...", "runtime/dm", "registry", "runtime/sched", "net/..."}},
+}
+
+// free lists folders without a rule of their own: programs and tests, which may import anything.
+var free = []string{"examples", "internal", "docs"}
+
+func TestImports(t *testing.T) {
+	for _, line := range goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...") {
+		pkg, imports, _ := strings.Cut(line, " ")
+		pkg = strings.TrimPrefix(pkg, module)
+		r, ok := ruleFor(pkg)
+		if !ok {
+			t.Errorf("package %s has no rule: say in internal/importrules who it may import, and in CONTRIBUTING.md why", pkg)
+			continue
+		}
+		for _, imp := range strings.Fields(imports) {
+			if !allowed(r, imp) {
+				t.Errorf("package %s must not import %s", pkg, imp)
+			}
+		}
+	}
+}
+
+// TestDeviceBinary keeps what only the tools need, and pion, out of programs that do not import it.
+func TestDeviceBinary(t *testing.T) {
+	devices := goList(t, module+"generated/...", module+"runtime/...")
+	devices = slices.DeleteFunc(devices, func(pkg string) bool { return pkg == module+"runtime/lwm2mtest" })
+	for _, dep := range goList(t, append([]string{"-deps"}, devices...)...) {
+		for _, unwanted := range []string{"github.com/beevik/etree", "github.com/dave/jennifer", "github.com/pion/", "encoding/xml"} {
+			if strings.HasPrefix(dep, unwanted) {
+				t.Errorf("%s would be part of every device's binary", dep)
+			}
+		}
+	}
+}
+
+func TestRulesAreKept(t *testing.T) {
+	omaxml, _ := ruleFor("registry/omaxml")
+	dm, _ := ruleFor("runtime/dm")
+	for _, c := range []struct {
+		r    rule
+		imp  string
+		want bool
+	}{
+		{omaxml, "github.com/beevik/etree", true},
+		{omaxml, module + "registry", true},
+		{omaxml, module + "gen", false},
+		{dm, "net/http", true},
+		{dm, "github.com/pion/dtls/v3", false},
+		{dm, module + "runtime/coap", false},
+		{dm, module + "runtime/dm/internal/x", true},
+	} {
+		if allowed(c.r, c.imp) != c.want {
+			t.Errorf("%s importing %s: allowed is %v", c.r.below, c.imp, !c.want)
+		}
+	}
+}
+
+// ruleFor returns the most specific rule; programs and tests get one that allows everything.
+func ruleFor(pkg string) (rule, bool) {
+	best, found := rule{}, false
+	for _, r := range rules {
+		if within(pkg, r.below) && len(r.below) >= len(best.below) {
+			best, found = r, true
+		}
+	}
+	for _, f := range free {
+		if !found && within(pkg, f) {
+			return rule{f, []string{"*"}}, true
+		}
+	}
+	return best, found
+}
+
+func allowed(r rule, imp string) bool {
+	own, ours := strings.CutPrefix(imp, module)
+	if !ours && !strings.Contains(strings.SplitN(imp, "/", 2)[0], ".") {
+		return true // the standard library
+	}
+	if slices.Contains(r.may, "*") || ours && within(own, r.below) {
+		return true
+	}
+	return slices.ContainsFunc(r.may, func(may string) bool {
+		if base, deep := strings.CutSuffix(may, "/..."); deep {
+			return within(own, base) || within(imp, base)
+		}
+		return own == may || imp == may
+	})
+}
+
+func within(pkg, folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v", args, err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
