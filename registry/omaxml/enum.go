@@ -53,27 +53,30 @@ func scanEnumLine(s string) (enumLine, bool) {
 	return enumLine{}, false
 }
 
-// enumLines reads all values that one line names: usually one, or several as in
-// "0: off, 1: on" when each is introduced in the same way.
+// enumLines reads all values that one line names: usually one, or several that are introduced in the
+// same way, as in "0: off, 1: on" or "0: no error. 1: error."
 func enumLines(s string) []enumLine {
 	l, ok := scanEnumLine(s)
 	if !ok {
 		return nil
 	}
-	all := []enumLine{l}
-	for i := 0; i < len(s); i++ {
-		if s[i] != ',' && s[i] != ';' {
+	var all []enumLine
+	start := 0
+	for i := 0; i < len(s) && !l.dotted; i++ {
+		if s[i] != ',' && s[i] != ';' && s[i] != '.' {
 			continue
 		}
 		next, ok := scanEnumLine(s[i+1:])
-		if !ok || next.dotted || l.dotted {
+		if !ok || next.dotted || s[i] == '.' && next.value != l.value+1 {
 			continue
 		}
-		last := &all[len(all)-1]
-		last.meaning = strings.TrimSpace(strings.TrimSuffix(last.meaning, s[i:]))
-		all = append(all, next)
+		if l, ok = scanEnumLine(s[start:i]); !ok {
+			return nil
+		}
+		all = append(all, l)
+		l, start = next, i+1
 	}
-	return all
+	return append(all, l)
 }
 
 // rangeEnum reads a range of which every line names values.
@@ -109,7 +112,14 @@ func splitEnum(description string, t registry.Type, r registry.Range) (enum []re
 		return nil, description
 	}
 	var all []enumLine
-	var kept, between []string // between are lines that may go on about the last value
+	var kept strings.Builder
+	var between []string // lines that may go on about the last value
+	keep := func(lines ...string) {
+		for _, l := range lines {
+			kept.WriteString(l)
+			kept.WriteByte('\n')
+		}
+	}
 	before, paragraph := "", true
 	for l := range lines(description) {
 		l = line(l)
@@ -117,28 +127,30 @@ func splitEnum(description string, t registry.Type, r registry.Range) (enum []re
 		switch {
 		case values == nil:
 			paragraph = paragraph || l == ""
-			if paragraph || len(all) == 0 || !goesOn(l) {
-				kept = append(append(kept, between...), l)
-				between = nil
+			if paragraph || !goesOn(l) {
+				keep(between...)
+				keep(l)
+				between = between[:0]
 			} else {
 				between = append(between, l)
 			}
 			before = cmp.Or(l, before)
 			continue
-		case len(all) == 0 && introducesExamples(before):
+		case len(all) == 0 && noEnum(before):
 			return nil, description
 		case len(between) > 0:
 			all[len(all)-1].more = strings.Join(between, " ")
-			between = nil
+			between = between[:0]
 		}
 		paragraph = false
 		all = append(all, values...)
 	}
+	keep(between...)
 	enum, ok := enumValues(all, t, r)
 	if !ok {
 		return nil, description
 	}
-	return enum, strings.Join(append(kept, between...), "\n")
+	return enum, kept.String()
 }
 
 // goesOn reports whether a line can continue the one before it. Lines about several values do not.
@@ -146,10 +158,11 @@ func goesOn(l string) bool {
 	return l != "" && digits(l) == 0 && l[0] != '['
 }
 
-// introducesExamples reports whether what follows the line are some values among many.
-func introducesExamples(l string) bool {
+// noEnum reports whether a line introduces something else than the values: some of them only, or
+// the bits of a mask.
+func noEnum(l string) bool {
 	l = strings.ToLower(l)
-	return strings.Contains(l, "example") || strings.Contains(l, "e.g.")
+	return strings.Contains(l, "example") || strings.Contains(l, "e.g.") || strings.Contains(l, "mask")
 }
 
 // enumValues returns the values in ascending order with their names, unless they are no enumeration.

@@ -17,16 +17,14 @@ func nameValues(all []enumLine) []registry.EnumValue {
 	values := make([]registry.EnumValue, len(all))
 	count := make(map[string]int, len(all))
 	for i, l := range all {
-		v := &values[i]
-		v.Value = l.value
-		v.Name, v.Doc = splitMeaning(l.meaning)
-		v.Doc = joinDoc(v.Doc, l.more)
-		count[v.Name]++
+		name, doc := splitMeaning(l.meaning)
+		values[i] = registry.EnumValue{Value: l.value, Name: name, Doc: joinDoc(doc, l.more)}
+		count[name]++
 	}
 	for i, l := range all {
 		if v := &values[i]; count[v.Name] > 1 && v.Doc != "" {
-			v.Name, v.Doc = cutWords(trimEnd(l.meaning))
-			v.Doc = joinDoc(v.Doc, l.more)
+			name, doc := cutWords(l.meaning)
+			v.Name, v.Doc = name, joinDoc(doc, l.more)
 		}
 	}
 	return values
@@ -40,24 +38,23 @@ func joinDoc(doc, more string) string {
 }
 
 // splitMeaning cuts a meaning after its first clause: at a dash, colon, semicolon or full stop, or
-// before a remark in brackets that ends it.
+// before the remark in brackets that ends it. The name has no punctuation at its end.
 func splitMeaning(s string) (name, doc string) {
-	s = trimEnd(s)
-	name, doc = s, ""
+	name = s
 	if at, size := clauseEnd(s); at > 0 {
-		name, doc = trimEnd(s[:at]), strings.TrimSpace(s[at+size:])
+		name, doc = s[:at], s[at+size:]
 	}
-	open := strings.LastIndexByte(name, '(')
-	if open > 0 && (strings.HasSuffix(name, ")") || len(name) > maxEnumName || !strings.Contains(name[open:], ")")) {
-		name, doc = strings.TrimSpace(s[:open]), s[open:]
-		if inner := strings.TrimSuffix(strings.TrimPrefix(doc, "("), ")"); !strings.ContainsAny(inner, "()") && strings.HasSuffix(doc, ")") {
-			doc = inner
+	name = trimEnd(name)
+	for range 2 { // a second one may have been cut by the end of the clause
+		if at := remark(name); at > 0 {
+			name, doc = trimEnd(name[:at]), s[at:]
 		}
 	}
+	doc = unwrap(strings.TrimRight(doc, " ,;"))
 	if len(name) > maxEnumName {
-		return cutWords(s)
+		return cutClause(s)
 	}
-	return name, doc
+	return name, strings.TrimSpace(doc)
 }
 
 // clauseEnd returns where the first clause of s ends, and the length of the mark that ends it.
@@ -70,7 +67,7 @@ func clauseEnd(s string) (at, size int) {
 				return i, 2
 			}
 		case '.':
-			next, _ := utf8.DecodeRuneInString(strings.TrimPrefix(after, " "))
+			next, _ := utf8.DecodeRuneInString(after[1:])
 			if after[0] == ' ' && unicode.IsUpper(next) {
 				return i, 2
 			}
@@ -85,22 +82,67 @@ func clauseEnd(s string) (at, size int) {
 	return 0, 0
 }
 
+// remark returns where the brackets open that end a clause, or that its end has cut, or that make a
+// name too long; -1 when there are none.
+func remark(s string) int {
+	first, depth := -1, 0
+	last := -1 // where the outermost brackets opened last
+	for i := range len(s) {
+		switch s[i] {
+		case '(', '[':
+			if first < 0 {
+				first = i
+			}
+			if depth == 0 {
+				last = i
+			}
+			depth++
+		case ')', ']':
+			depth = max(depth-1, 0)
+		}
+	}
+	switch {
+	case depth > 0, strings.HasSuffix(s, ")"), strings.HasSuffix(s, "]"):
+		return last
+	case len(s) > maxEnumName:
+		return first
+	}
+	return -1
+}
+
+// unwrap removes the brackets around a whole remark.
+func unwrap(s string) string {
+	t := strings.TrimSuffix(s, ".")
+	if len(t) < 2 || t[0] != '(' && t[0] != '[' || remark(t) != 0 || t[len(t)-1] != ')' && t[len(t)-1] != ']' {
+		return s
+	}
+	return t[1 : len(t)-1]
+}
+
+// cutClause is cutWords at a comma or bracket, where that leaves half of a name.
+func cutClause(s string) (name, doc string) {
+	if len(s) > maxEnumName {
+		if cut := strings.LastIndexAny(s[:maxEnumName], ",(["); cut >= maxEnumName/2 {
+			return trimEnd(s[:cut]), s
+		}
+	}
+	return cutWords(s)
+}
+
 // cutWords returns the first words of s, as many as a name may have, and all of s when they are not
 // all.
 func cutWords(s string) (name, doc string) {
-	if len(s) <= maxEnumName {
-		return s, ""
+	if name = trimEnd(s); len(name) <= maxEnumName {
+		return name, ""
 	}
-	cut := strings.LastIndexByte(s[:maxEnumName], ' ')
+	cut := strings.LastIndexByte(name[:maxEnumName], ' ')
 	if cut <= 0 {
-		for cut = maxEnumName; !utf8.RuneStart(s[cut]); {
-			cut--
-		}
+		cut = runeStart(s, maxEnumName)
 	}
 	return trimEnd(s[:cut]), s
 }
 
-// trimEnd removes punctuation and blanks from the end of a meaning.
+// trimEnd removes punctuation and blanks from the end of a name, unless there is nothing else.
 func trimEnd(s string) string {
 	if t := strings.TrimRight(s, " .,;:"); t != "" {
 		return t

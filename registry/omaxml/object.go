@@ -125,10 +125,11 @@ func (f *file) keep(o registry.Object) {
 		f.faults = append(f.faults, fault)
 		f.broken = f.broken || fault.Severity == registry.Error
 	}
-	for i := range f.objects {
-		if p := &f.objects[i]; p.ID == o.ID && p.Version.Compare(o.Version) == 0 && f.object >= 0 {
+	if key := (objectVersion{o.ID, o.Version.OrDefault()}); f.object >= 0 {
+		if f.seen[key] {
 			f.fail(fmt.Sprintf("the file defines version %s of the object twice", o.Version), "remove one")
 		}
+		f.seen[key] = true
 	}
 	if !f.broken {
 		f.objects = append(f.objects, o)
@@ -143,6 +144,10 @@ func (f *file) take(v *fields, e *etree.Element, item bool) {
 		return
 	}
 	s := text(e)
+	if len(s) > MaxText {
+		f.fail(fmt.Sprintf("the text of the element %s is longer than %d bytes", quote(e.Tag), MaxText), "shorten it")
+		return
+	}
 	if *p != "" && s != *p {
 		f.fail(fmt.Sprintf("there is a second element %s with another text", quote(e.Tag)), "remove one")
 		return

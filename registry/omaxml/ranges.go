@@ -36,10 +36,8 @@ func ParseRange(text string, t registry.Type) (registry.Range, []registry.EnumVa
 		}
 		return nil, nil, notUnderstood(s, kind+" has no range", "remove it, or explain it in <Description>")
 	}
-	if strings.ContainsAny(s, ":=\n") {
-		if values, ok := rangeEnum(s, t); ok {
-			return enumRange(values), values, nil
-		}
+	if values, ok := rangeEnum(s, t); ok {
+		return enumRange(values), values, nil
 	}
 	p := spanParser{t: t}
 	r, why := p.parse(s)

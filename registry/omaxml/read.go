@@ -23,6 +23,9 @@ const (
 	MaxAttributes = 1 << 16
 	// MaxDepth is how deep elements may be nested. Definitions need five levels.
 	MaxDepth = 16
+	// MaxText is the largest length of the text of one element in bytes. The longest description of
+	// the public registry has 3 kB.
+	MaxText = 1 << 16
 	// MaxName is the largest length of a name in bytes.
 	MaxName = 255
 )
@@ -44,7 +47,7 @@ func Read(name string, r io.Reader) ([]registry.Object, []registry.Fault, error)
 
 // ReadBytes is [Read] for a file that is already in memory. It keeps nothing of data.
 func ReadBytes(name string, data []byte) ([]registry.Object, []registry.Fault) {
-	f := &file{name: name}
+	f := &file{name: name, seen: make(map[objectVersion]bool)}
 	f.at(-1)
 	if root := f.parse(data); root != nil {
 		f.root(root)
@@ -57,10 +60,17 @@ func ReadBytes(name string, data []byte) ([]registry.Object, []registry.Fault) {
 type file struct {
 	name     string
 	objects  []registry.Object
+	seen     map[objectVersion]bool // every object of the file, broken ones too
 	faults   []registry.Fault
 	object   int // what the next fault concerns, -1 for the file as a whole
 	resource int
 	broken   bool // an error was found since the last at
+}
+
+// objectVersion tells the objects of a file apart.
+type objectVersion struct {
+	id      uint16
+	version registry.Version
 }
 
 // at says that the following faults concern the object with the given ID, or none where it is -1.
@@ -95,7 +105,7 @@ func (f *file) parse(data []byte) *etree.Element {
 	var encoding charset
 	doc.ReadSettings = etree.ReadSettings{CharsetReader: encoding.reader, MaxDepth: MaxDepth}
 	err := doc.ReadFromBytes(data)
-	if hasDoctype(&doc.Element) {
+	if hasDoctype(doc) {
 		f.fail("the file has a document type declaration", "remove it: definitions need none, and entities are not expanded")
 		return nil
 	}
@@ -126,7 +136,7 @@ func (f *file) malformed(err error) {
 	case errors.Is(err, etree.ErrXML):
 		f.fail("the file is not well-formed XML: a tag is not closed, or closed twice", "let every element have one start and one end tag")
 	default:
-		f.fail("the file is not well-formed XML: "+err.Error(), "correct it")
+		f.fail("the file is not well-formed XML: "+shorten(err.Error()), "correct it")
 	}
 }
 
@@ -150,18 +160,13 @@ func (f *file) only(doc *etree.Document) *etree.Element {
 	return root
 }
 
-func hasDoctype(e *etree.Element) bool {
-	for _, t := range e.Child {
-		switch t := t.(type) {
-		case *etree.Directive:
-			return true
-		case *etree.Element:
-			if hasDoctype(t) {
-				return true
-			}
-		}
-	}
-	return false
+// hasDoctype reports whether a declaration stands before the root element, the only place where XML
+// has one.
+func hasDoctype(doc *etree.Document) bool {
+	return slices.ContainsFunc(doc.Child, func(t etree.Token) bool {
+		_, ok := t.(*etree.Directive)
+		return ok
+	})
 }
 
 // root reads the objects within the root element.

@@ -45,9 +45,9 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 	for _, fault := range faults {
 		f.add(fault.Severity, fault.What, fault.Do)
 	}
-	r.Description = v.description
+	r.Description = unescape(v.description)
 	if r.Enum == nil {
-		r.Enum, r.Description = splitEnum(v.description, r.Type, r.Range)
+		r.Enum, r.Description = splitEnum(r.Description, r.Type, r.Range)
 	}
 	r.Description = prose(r.Description)
 	return r, true
@@ -85,7 +85,7 @@ func (f *file) operations(s string) registry.Operations {
 		case ' ', ',', '/':
 		default:
 			f.fail(fmt.Sprintf("the operations are %s", quote(s)), "write R, W, RW or E, or nothing for resources of the bootstrap server")
-			return ops
+			return registry.R // one error is enough
 		}
 	}
 	return ops

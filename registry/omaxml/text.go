@@ -77,6 +77,7 @@ func blank(r rune) bool {
 // prose returns s with every line as by [line], without blank lines at the ends and with at most one
 // between paragraphs.
 func prose(s string) string {
+	s = unescape(s)
 	if !strings.ContainsAny(s, "\n\r") {
 		return line(s)
 	}
@@ -101,36 +102,82 @@ func prose(s string) string {
 	return b.String()
 }
 
+// unescape turns the line ends that some authors wrote as \n, with \t after them, into real ones.
+// Before a lower-case letter it is something else, such as a path.
+func unescape(s string) string {
+	if !strings.Contains(s, `\n`) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for {
+		i := strings.Index(s, `\n`)
+		if i < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(s[:i])
+		rest := s[i+2:]
+		for strings.HasPrefix(rest, `\t`) {
+			rest = rest[2:]
+		}
+		if rest != "" && rest[0] >= 'a' && rest[0] <= 'z' {
+			b.WriteString(s[i : i+2])
+			s = s[i+2:]
+			continue
+		}
+		b.WriteByte('\n')
+		s = rest
+	}
+}
+
 // lines yields the lines of s without their ends, whichever way they end.
 func lines(s string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
-		for s != "" {
-			i := strings.IndexAny(s, "\n\r")
-			if i < 0 {
-				yield(s)
-				return
+		start := 0
+		for i := 0; i < len(s); i++ {
+			if s[i] != '\n' && s[i] != '\r' {
+				continue
 			}
-			if !yield(s[:i]) {
+			if !yield(s[start:i]) {
 				return
 			}
 			if strings.HasPrefix(s[i:], "\r\n") {
 				i++
 			}
-			s = s[i+1:]
+			start = i + 1
+		}
+		if start < len(s) {
+			yield(s[start:])
 		}
 	}
 }
 
+// maxQuote is the length in bytes beyond which a fault shortens what a file says.
+const maxQuote = 60
+
 // quote quotes text from a file for a fault: on one line, printable and short.
 func quote(s string) string {
 	s = line(s)
-	const most = 60
-	if len(s) <= most {
+	if len(s) <= maxQuote {
 		return strconv.Quote(s)
 	}
-	cut := most
-	for !utf8.RuneStart(s[cut]) {
-		cut--
+	return strconv.Quote(s[:runeStart(s, maxQuote)]) + "..."
+}
+
+// shorten bounds the text of an error that may repeat what a file says.
+func shorten(s string) string {
+	const most = 3 * maxQuote
+	if len(s) <= most {
+		return s
 	}
-	return strconv.Quote(s[:cut]) + "..."
+	return s[:runeStart(s, most)] + "..."
+}
+
+// runeStart returns the last place in s, at most i, at which a character starts.
+func runeStart(s string, i int) int {
+	for i > 0 && !utf8.RuneStart(s[i]) {
+		i--
+	}
+	return i
 }
