@@ -27,7 +27,7 @@ const (
 	Changed                  Code = 2<<5 | 4
 	Content                  Code = 2<<5 | 5
 	Continue                 Code = 2<<5 | 31
-	BadRequest               Code = 4<<5 | 0
+	BadRequest               Code = 4 << 5
 	Unauthorized             Code = 4<<5 | 1
 	BadOption                Code = 4<<5 | 2
 	Forbidden                Code = 4<<5 | 3
@@ -41,7 +41,7 @@ const (
 	UnsupportedContentFormat Code = 4<<5 | 15
 	UnprocessableEntity      Code = 4<<5 | 22
 	TooManyRequests          Code = 4<<5 | 29
-	InternalServerError      Code = 5<<5 | 0
+	InternalServerError      Code = 5 << 5
 	NotImplemented           Code = 5<<5 | 1
 	BadGateway               Code = 5<<5 | 2
 	ServiceUnavailable       Code = 5<<5 | 3

@@ -1,0 +1,242 @@
+package coap
+
+import "bytes"
+
+// An upload is the state of a request's body on its way (RFC 7959 §2.5).
+type upload struct {
+	size   int64
+	offset int64 // of the block under way
+	length int64 // of the block under way
+	szx    uint8
+	blocks bool // the body goes in several
+	sent   Block
+}
+
+// fill sets Block1 if the body needs it and returns the payload of this message.
+func (u *upload) fill(call *Call, opts *Options) ([]byte, error) {
+	c := call.c
+	u.szx = c.fitting(u.szx, opts.Len(), 8)
+	whole := int64(c.blockBytes(u.szx, opts.Len(), 8))
+	if c.stream != nil {
+		whole = int64(c.stream.peerMax - overhead - opts.Len() - 8)
+	}
+	if !u.blocks && u.size <= whole {
+		u.length = u.size
+		return u.read(call)
+	}
+	if !u.blocks {
+		u.blocks = true
+		call.tagIfNeeded()
+	}
+	if call.tag != nil {
+		opts.Add(OptionRequestTag, call.tag)
+	}
+	if u.offset == 0 && u.size < 1<<32 {
+		opts.SetUint(OptionSize1, uint32(u.size))
+	}
+	u.length = min(u.size-u.offset, int64(c.blockBytes(u.szx, opts.Len(), 8)))
+	u.sent = Block{SZX: u.szx, More: u.offset+u.length < u.size}
+	num := u.offset / int64(u.sent.Size())
+	if num > maxBlockNum {
+		return nil, ErrTooLarge
+	}
+	u.sent.Num = uint32(num)
+	opts.SetBlock(OptionBlock1, u.sent)
+	return u.read(call)
+}
+
+func (u *upload) read(call *Call) ([]byte, error) {
+	if call.Source == nil {
+		return call.Body[u.offset : u.offset+u.length], nil
+	}
+	b := call.c.e.blockBuffer(int(u.length))
+	return b, readSource(call.Source, b, u.offset)
+}
+
+// more handles the answer to a block that is not the last; it reports whether
+// the upload goes on (or has ended the call).
+func (u *upload) more(call *Call, m *Message) bool {
+	if !u.blocks || call.download.active && call.download.next > call.download.start {
+		if m.Code == Continue {
+			call.finish(Result{Err: ErrTransfer, Last: true})
+			return true
+		}
+		return false
+	}
+	b, ok := m.Options.Block(OptionBlock1)
+	switch {
+	case m.Code == RequestEntityTooLarge && ok && b.SZX < u.szx && u.offset == 0:
+		// The size of the block was too large, not the body (RFC 7959 §2.9.3).
+		u.szx = b.SZX
+		call.again()
+		return true
+	case m.Code == Continue || m.Code.IsSuccess() && u.sent.More && ok:
+		if !ok || b.Num != u.sent.Num || !u.sent.More {
+			call.finish(Result{Err: ErrTransfer, Last: true})
+			return true
+		}
+		u.offset += u.length
+		u.szx = min(u.szx, b.SZX)
+		call.again()
+		return true
+	}
+	return false
+}
+
+// tagIfNeeded makes the transfer distinguishable from another one to the same
+// resource (RFC 9175 §3.3).
+func (call *Call) tagIfNeeded() {
+	for n := call.c.calls.head; n != nil; n = n.next {
+		o := n.value
+		if o != call && o.upload.blocks && o.state == callWaiting && o.Code == call.Code &&
+			bytes.Equal(o.Options.raw, call.Options.raw) && bytes.Equal(o.tag, call.tag) {
+			v := uint32(call.c.e.rand.Uint32())
+			call.tag = appendUint(nil, v|1<<24)
+			return
+		}
+	}
+}
+
+// A download is the state of a response's body on its way (RFC 7959 §2.4).
+type download struct {
+	active   bool
+	start    int64 // where the transfer begins in the body
+	next     int64 // bytes that were taken, counted from the beginning of the body
+	szx      uint8
+	body     []byte
+	code     Code
+	options  Options // of the first block
+	etag     [8]byte
+	etagLen  int
+	restarts int
+}
+
+// maxRestarts is how often a transfer begins anew when the resource changes.
+const maxRestarts = 2
+
+func (d *download) reset() { *d = download{options: d.options} }
+
+// begin prepares a transfer that begins with block b.
+func (d *download) begin(b Block) {
+	d.active, d.szx = true, b.SZX
+	d.start = b.Offset()
+	d.next = d.start
+}
+
+// ask is the next block to ask for.
+func (d *download) ask() Block {
+	b := Block{SZX: d.szx}
+	b.Num = uint32(d.next / int64(b.Size()))
+	return b
+}
+
+// take handles a response that has, or may have, a part of the body.
+func (d *download) take(call *Call, m *Message) {
+	b, ok := m.Options.Block(OptionBlock2)
+	began := d.active && d.next > d.start
+	if !m.Code.IsSuccess() || !ok && !began {
+		d.whole(call, m)
+		return
+	}
+	if !d.fits(b, ok, len(m.Payload), call.c.stream != nil) {
+		call.finish(Result{Err: ErrTransfer, Last: true})
+		return
+	}
+	tag, _ := m.Options.ETag()
+	if began && (!bytes.Equal(tag, d.etag[:d.etagLen]) || m.Code != d.code) {
+		d.changed(call)
+		return
+	}
+	if !began {
+		d.active, d.code = true, m.Code
+		d.options.CopyFrom(&m.Options)
+		d.etagLen = copy(d.etag[:], tag)
+	}
+	d.szx = min(b.SZX, call.c.maxSZX())
+	if !d.keep(call, m.Payload) {
+		return
+	}
+	if b.More {
+		call.again()
+		return
+	}
+	r := Result{Code: d.code, Options: &d.options, Last: true}
+	if call.Sink == nil {
+		r.Body = d.body
+	}
+	call.finish(r)
+}
+
+// fits reports whether the block is the one asked for and as long as it must be.
+func (d *download) fits(b Block, ok bool, n int, stream bool) bool {
+	if !ok || b.Offset() != d.next || b.SZX == BERT && !stream {
+		return false
+	}
+	switch {
+	case b.SZX == BERT:
+		return !b.More || n > 0 && n%1024 == 0
+	case b.More:
+		return n == b.Size()
+	}
+	return n <= b.Size()
+}
+
+// changed begins anew, a few times, when the resource changed meanwhile.
+func (d *download) changed(call *Call) {
+	if !call.Code.safe() || call.Sink != nil || d.restarts == maxRestarts || call.watch.isChild {
+		call.finish(Result{Err: ErrChanged, Last: true})
+		return
+	}
+	d.restarts++
+	d.next, d.body = d.start, d.body[:0]
+	call.again()
+}
+
+// keep stores a part of the body; if it cannot, the call has ended.
+func (d *download) keep(call *Call, p []byte) bool {
+	d.next += int64(len(p))
+	if call.Sink != nil {
+		if _, err := call.Sink.Write(p); err != nil {
+			d.active = false // the sink knows
+			call.finish(Result{Err: err, Last: true})
+			return false
+		}
+		return call.state == callWaiting
+	}
+	limit := call.MaxBody
+	if limit == 0 {
+		limit = call.c.cfg.MaxBody
+	}
+	if len(d.body)+len(p) > limit {
+		call.finish(Result{Err: ErrTooLarge, Last: true})
+		return false
+	}
+	d.body = append(d.body, p...)
+	return true
+}
+
+// whole ends the call with a response in one message.
+func (d *download) whole(call *Call, m *Message) {
+	r := Result{Code: m.Code, Options: &m.Options, Body: m.Payload, Last: true}
+	if call.Sink != nil {
+		if !m.Code.IsSuccess() {
+			if d.next > d.start {
+				call.Sink.Abort(&Error{Code: m.Code})
+			}
+		} else {
+			if len(m.Payload) > 0 {
+				if _, err := call.Sink.Write(m.Payload); err != nil {
+					d.active = false
+					call.finish(Result{Err: err, Last: true})
+					return
+				}
+			}
+			if call.state != callWaiting {
+				return
+			}
+			r.Body = nil
+		}
+	}
+	d.active = false
+	call.finish(r)
+}

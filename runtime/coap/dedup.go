@@ -1,0 +1,216 @@
+package coap
+
+import "github.com/lwm2mgen/toolkit/runtime/sched"
+
+// history remembers the message IDs that arrived from a peer and what they were
+// answered with, for EXCHANGE_LIFETIME (RFC 7252 §4.5). Finding and adding cost
+// O(1): entries lie in a ring in the order of arrival, which is the order in
+// which they expire, and each hash bucket chains its entries from the newest to
+// the oldest, so that a chain simply ends where it reaches a forgotten one.
+//
+// Numbers of entries count arrivals and wrap around.
+type history struct {
+	ring        []arrival // length is a power of two, or none
+	buckets     []uint32  // newest entry by hash of its message ID
+	first, next uint32    // entries first..next-1 are remembered
+
+	chunks    []chunk // answers, oldest first
+	chunk0    uint32  // number of chunks[0]
+	chunkSize int     // bytes in chunks
+}
+
+// reaction is what a repeated message is answered with.
+type reaction uint8
+
+const (
+	reactIgnore reaction = iota // nothing (yet), as it was not confirmable or is being worked on
+	reactAck                    // an empty acknowledgement
+	reactReset                  // a reset
+	reactAnswer                 // the answer kept in a chunk
+)
+
+type arrival struct {
+	expires sched.Time
+	older   uint32 // next entry of the same bucket
+	chunk   uint32 // where the answer is
+	at      uint16
+	size    uint16
+	mid     uint16
+	react   reaction
+}
+
+// chunk holds answers one after the other.
+type chunk struct {
+	bytes   []byte
+	expires sched.Time // when the last of them is forgotten
+}
+
+// memory accounts for what a peer makes us keep.
+type memory interface {
+	take(bytes int) bool
+	give(bytes int)
+}
+
+const (
+	chunkBytes    = 2048
+	arrivalBytes  = 32 // an arrival and its bucket
+	firstArrivals = 8
+)
+
+func (h *history) live(n uint32) bool { return n-h.first < h.next-h.first }
+
+func (h *history) entry(n uint32) *arrival { return &h.ring[n&uint32(len(h.ring)-1)] }
+
+func (h *history) bucket(mid uint16) *uint32 {
+	return &h.buckets[uint32(mid)&uint32(len(h.buckets)-1)]
+}
+
+// find is the entry of a message ID that has not expired, or nil.
+func (h *history) find(mid uint16, now sched.Time) *arrival {
+	if len(h.ring) == 0 {
+		return nil
+	}
+	for n := *h.bucket(mid); h.live(n); {
+		a := h.entry(n)
+		if a.mid == mid {
+			if a.expires <= now {
+				return nil
+			}
+			return a
+		}
+		if a.older-h.first >= n-h.first {
+			return nil // the chain must lead to the past
+		}
+		n = a.older
+	}
+	return nil
+}
+
+// add remembers a message ID and returns the number of its entry. If m has no
+// more memory, the oldest entry is forgotten.
+func (h *history) add(mid uint16, now, expires sched.Time, m memory) uint32 {
+	for h.first != h.next && h.entry(h.first).expires <= now {
+		h.first++
+	}
+	if int(h.next-h.first) == len(h.ring) && !h.enlarge(m) {
+		if len(h.ring) == 0 {
+			return h.next // no memory at all: a repetition will not be noticed
+		}
+		h.first++
+	}
+	n := h.next
+	h.next++
+	b := h.bucket(mid)
+	*h.entry(n) = arrival{expires: expires, older: *b, mid: mid}
+	*b = n
+	return n
+}
+
+func (h *history) enlarge(m memory) bool {
+	size := max(2*len(h.ring), firstArrivals)
+	if size > 1<<16 || !m.take((size-len(h.ring))*arrivalBytes) {
+		return false
+	}
+	old := *h
+	h.ring = make([]arrival, size)
+	h.buckets = make([]uint32, size)
+	for i := range h.buckets {
+		h.buckets[i] = h.first - 1 // nothing there
+	}
+	for n := old.first; n != old.next; n++ {
+		a := *old.entry(n)
+		b := h.bucket(a.mid)
+		a.older = *b
+		*h.entry(n) = a
+		*b = n
+	}
+	return true
+}
+
+// set says how repetitions of entry n are answered from now on.
+func (h *history) set(n uint32, r reaction) {
+	if h.live(n) {
+		h.entry(n).react = r
+	}
+}
+
+// keep stores the answer to entry n. When limit bytes of answers are stored or
+// m has no more memory, the oldest answers go.
+func (h *history) keep(n uint32, answer []byte, limit int, m memory) {
+	if !h.live(n) || len(answer) > 1<<16-1 {
+		return
+	}
+	last := len(h.chunks) - 1
+	if last < 0 || cap(h.chunks[last].bytes)-len(h.chunks[last].bytes) < len(answer) {
+		if !h.addChunk(max(chunkBytes, len(answer)), limit, m) {
+			return
+		}
+		last = len(h.chunks) - 1
+	}
+	c, a := &h.chunks[last], h.entry(n)
+	a.react, a.chunk = reactAnswer, h.chunk0+uint32(last)
+	a.at, a.size = uint16(len(c.bytes)), uint16(len(answer))
+	c.bytes = append(c.bytes, answer...)
+	c.expires = max(c.expires, a.expires)
+}
+
+func (h *history) addChunk(size, limit int, m memory) bool {
+	var spare []byte
+	for h.chunkSize+size > limit || !m.take(size) {
+		if len(h.chunks) == 0 {
+			return false
+		}
+		spare = h.dropChunk(m)
+	}
+	if cap(spare) != size {
+		spare = make([]byte, 0, size)
+	}
+	h.chunkSize += size
+	h.chunks = append(h.chunks, chunk{bytes: spare[:0]})
+	return true
+}
+
+// answer is what was kept for a; nil if it had to go.
+func (h *history) answer(a *arrival) []byte {
+	i := a.chunk - h.chunk0
+	if i >= uint32(len(h.chunks)) {
+		return nil
+	}
+	return h.chunks[i].bytes[a.at:][:a.size]
+}
+
+func (h *history) dropChunk(m memory) []byte {
+	b := h.chunks[0].bytes
+	m.give(cap(b))
+	h.chunkSize -= cap(b)
+	n := copy(h.chunks, h.chunks[1:])
+	h.chunks[n] = chunk{}
+	h.chunks = h.chunks[:n]
+	h.chunk0++
+	return b
+}
+
+// expire forgets what is over, and gives its memory back when nothing is left.
+// It returns when the next entry expires.
+func (h *history) expire(now sched.Time, m memory) (next sched.Time, more bool) {
+	for h.first != h.next && h.entry(h.first).expires <= now {
+		h.first++
+	}
+	for len(h.chunks) > 0 && h.chunks[0].expires <= now {
+		h.dropChunk(m)
+	}
+	if h.first == h.next {
+		h.reset(m)
+		return 0, false
+	}
+	return h.entry(h.first).expires, true
+}
+
+// reset forgets everything.
+func (h *history) reset(m memory) {
+	for len(h.chunks) > 0 {
+		h.dropChunk(m)
+	}
+	m.give(len(h.ring) * arrivalBytes)
+	*h = history{}
+}

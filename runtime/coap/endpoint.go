@@ -1,0 +1,130 @@
+package coap
+
+import (
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// Config is what an [Endpoint] is made with.
+type Config struct {
+	// Scheduler runs the endpoint's deadlines. The endpoint, its connections and
+	// everything they call belong to the scheduler's goroutine. Required; it may
+	// be shared with others.
+	Scheduler *sched.Scheduler
+	// MaxMemory bounds, in bytes, what peers can make all connections together
+	// keep: bodies under way, answers for de-duplication, snapshots. When it is
+	// reached, the block-wise transfers that paused longest are given up. Zero:
+	// 64 MiB.
+	MaxMemory int
+	// Seed makes tokens, message IDs and time-outs repeatable, for tests only:
+	// who knows the seed can forge answers. Zero: drawn from the system.
+	Seed [32]byte
+}
+
+// An Endpoint is what the connections of a process share: the scheduler, the
+// bound of memory, the random numbers and the buffers. It belongs to one
+// goroutine and starts none.
+type Endpoint struct {
+	sched      *sched.Scheduler
+	rand       *rand.Rand
+	hashSeed   maphash.Seed
+	maxMemory  int
+	memory     int             // taken of maxMemory
+	transfers  list[*transfer] // of all connections, the longest idle first
+	requests   []*Request      // free
+	txs        []*transmission // free
+	deliveries []*delivery     // free
+	receiving  bool            // guards the buffers below
+	in         []byte          // the datagram being handled
+	msg        Message         // parsed from in
+	out        []byte          // the message being sent
+	msg2       Message         // being sent, with opts
+	opts       Options         // its options
+	block      []byte          // a block read from a source
+	key        []byte          // what a transfer is found by
+}
+
+const (
+	defaultMaxMemory = 64 << 20
+	// What is kept for use again.
+	maxFreeRequests      = 4 // one is served at a time
+	maxFreeTransmissions = 32
+	maxFreeBytes         = 1280 // of each one's buffer
+)
+
+// NewEndpoint makes an endpoint.
+func NewEndpoint(cfg Config) (*Endpoint, error) {
+	if cfg.Scheduler == nil {
+		return nil, errors.New("coap: Config.Scheduler is missing")
+	}
+	if cfg.MaxMemory < 0 {
+		return nil, fmt.Errorf("coap: Config.MaxMemory is %d, it must not be negative", cfg.MaxMemory)
+	}
+	if cfg.MaxMemory == 0 {
+		cfg.MaxMemory = defaultMaxMemory
+	}
+	if cfg.Seed == ([32]byte{}) {
+		if _, err := crand.Read(cfg.Seed[:]); err != nil {
+			return nil, fmt.Errorf("coap: no random numbers: %w", err)
+		}
+	}
+	return &Endpoint{
+		sched:     cfg.Scheduler,
+		rand:      rand.New(rand.NewChaCha8(cfg.Seed)),
+		hashSeed:  maphash.MakeSeed(),
+		maxMemory: cfg.MaxMemory,
+	}, nil
+}
+
+// Scheduler is the scheduler the endpoint was made with.
+func (e *Endpoint) Scheduler() *sched.Scheduler { return e.sched }
+
+// Memory is how much of [Config.MaxMemory] is in use, in bytes.
+func (e *Endpoint) Memory() int { return e.memory }
+
+// take accounts for memory that a peer makes us keep, and gives up transfers
+// that paused longest to make room for it. Those of other purposes than
+// transfers are never refused for want of transfers to give up only.
+func (e *Endpoint) take(bytes int) bool {
+	for e.memory+bytes > e.maxMemory {
+		t, ok := e.transfers.first()
+		if !ok || bytes > e.maxMemory {
+			return false
+		}
+		t.end(ErrIdle)
+	}
+	e.memory += bytes
+	return true
+}
+
+func (e *Endpoint) give(bytes int) { e.memory -= bytes }
+
+// newToken draws a token nobody can guess (RFC 7252 §5.3.1).
+func (e *Endpoint) newToken() uint64 { return e.rand.Uint64() }
+
+// firstTimeout is between AckTimeout and AckTimeout times AckRandomFactor.
+func (e *Endpoint) firstTimeout(p *Params) sched.Time {
+	spread := int64(float64(p.AckTimeout) * (p.AckRandomFactor - 1))
+	return sched.Time(int64(p.AckTimeout) + e.rand.Int64N(spread+1))
+}
+
+// receiveBuffer is the buffer that datagrams and streams are read to.
+func (e *Endpoint) receiveBuffer() []byte {
+	if e.in == nil {
+		e.in = make([]byte, 1<<16)
+	}
+	return e.in
+}
+
+// blockBuffer has room for n bytes.
+func (e *Endpoint) blockBuffer(n int) []byte {
+	if cap(e.block) < n {
+		e.block = make([]byte, n)
+	}
+	return e.block[:n]
+}

@@ -1,0 +1,57 @@
+package coap
+
+// node links a value into one list without any allocation: it is embedded in
+// what it links.
+type node[T any] struct {
+	prev, next *node[T]
+	in         *list[T]
+	value      T
+}
+
+// list is a doubly linked list in the order of insertion. The zero list is
+// empty.
+type list[T any] struct {
+	head, tail *node[T]
+	n          int
+}
+
+// push puts n at the end; a node that is in a list already leaves it first.
+func (l *list[T]) push(n *node[T], v T) {
+	n.remove()
+	n.value, n.in, n.prev, n.next = v, l, l.tail, nil
+	if l.tail == nil {
+		l.head = n
+	} else {
+		l.tail.next = n
+	}
+	l.tail = n
+	l.n++
+}
+
+// remove takes n out of its list, if it is in one.
+func (n *node[T]) remove() {
+	l := n.in
+	if l == nil {
+		return
+	}
+	if n.prev == nil {
+		l.head = n.next
+	} else {
+		n.prev.next = n.next
+	}
+	if n.next == nil {
+		l.tail = n.prev
+	} else {
+		n.next.prev = n.prev
+	}
+	l.n--
+	n.prev, n.next, n.in = nil, nil, nil
+}
+
+// first is the value that was inserted first.
+func (l *list[T]) first() (v T, ok bool) {
+	if l.head == nil {
+		return v, false
+	}
+	return l.head.value, true
+}
