@@ -70,7 +70,7 @@ func after(sep, text string) string {
 // at its start unless that is part of an acronym, and with a full stop. It is empty when there is none.
 func prose(description string) string {
 	s := oneLine(firstSentence(description))
-	s = strings.TrimRight(s, " ,;:-.")
+	s = strings.TrimRight(strings.TrimLeft(s, " -*#•"), " ,;:-.")
 	if s == "" {
 		return ""
 	}

@@ -84,18 +84,18 @@ func (p *plan) namePackages(names *Names) {
 		k.name, k.chosen = k.plainName(names, p.isLatest(k))
 	}
 	name := func(k *pkg) string { return k.name }
+	why := func(k *pkg) string { return fmt.Sprintf("several objects would have the package name %s", k.name) }
 	for _, k := range clashing(p.packages, name) {
 		if !k.chosen {
-			k.rename(k.name+strconv.Itoa(int(k.object.ID)), fmt.Sprintf("the package name %s is not the object's alone", k.name))
+			k.rename(k.name+strconv.Itoa(int(k.object.ID)), why(k))
 		}
 	}
 	for _, k := range clashing(p.packages, name) {
-		why := fmt.Sprintf("the package name %s is not the object's alone", k.name)
 		if k.chosen {
-			k.fault(-1, registry.Error, why, "change it in the names file")
+			k.fault(-1, registry.Error, why(k), "choose another in the names file")
 			continue
 		}
-		k.rename(fmt.Sprintf("%s_%d%s", k.name, k.object.ID, versionSuffix(k.object.Version)), why)
+		k.rename(fmt.Sprintf("%s_%d%s", k.name, k.object.ID, versionSuffix(k.object.Version)), why(k))
 	}
 	p.packages = slices.DeleteFunc(p.packages, func(k pkg) bool {
 		if !failed(k.faults) {
@@ -123,7 +123,7 @@ func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
 		name = "object" + id
 		k.rename(name, fmt.Sprintf("the name %q gives no package name", oneLine(o.Name)))
 	case goname.Taken(name):
-		k.rename(name+id, fmt.Sprintf("the package name %s is that of another package in most Go programs", name))
+		k.rename(name+id, fmt.Sprintf("%s is a word or a package of Go", name))
 		name = k.name
 	}
 	if !latest {
@@ -133,7 +133,7 @@ func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
 }
 
 func (k *pkg) rename(name, why string) {
-	k.fault(-1, registry.Warning, fmt.Sprintf("%s, so it is %s", why, name),
+	k.fault(-1, registry.Warning, fmt.Sprintf("%s, so the package is %s", why, name),
 		fmt.Sprintf("choose one with a line \"%d name\" in the names file", k.object.ID))
 	k.name = name
 }

@@ -169,9 +169,9 @@ func (r *resource) goType() jen.Code {
 
 // aliases writes the names under which a program uses the runtime's generic types.
 func (p *pkg) aliases(f *jen.File) {
-	instances, zero := p.title()+" instances", "the zero value refuses instances made by a server."
+	instances := p.title() + " instances"
 	if !p.object.Multiple {
-		instances, zero = "the "+p.title()+" instance", "the zero value is ready for use."
+		instances = "the " + p.title() + " instance"
 	}
 	alias := func(g *jen.Group, name, of, doc string) {
 		g.Comment(comment(1, name+" "+doc))
@@ -181,7 +181,7 @@ func (p *pkg) aliases(f *jen.File) {
 		alias(g, "Hooks", "Hooks", "are called around transactions that touch "+instances+"; all are optional.")
 		alias(g, "Tx", "Tx", "is what a hook sees of its transaction.")
 		alias(g, "Object", "TypedObject", "holds the "+strings.TrimPrefix(instances, "the ")+" of a device.")
-		alias(g, "Config", "ObjectConfig", "is what New needs; "+zero)
+		alias(g, "Config", "ObjectConfig", "is what New needs; the zero value refuses instances made by a server.")
 	})
 	f.Line()
 }

@@ -62,26 +62,31 @@ func (p *pkg) markSecret(r *resource, names *Names) {
 }
 
 // separateResources renames those resources whose name is another's. The name Object is taken:
-// its ID would be that of the object.
+// with ID behind it, it is that of the object's own ID.
 func (p *pkg) separateResources() {
 	name := func(r *resource) string { return r.name }
+	why := func(r *resource) string {
+		if r.name == "Object" {
+			return "ObjectID is the Go name of the object's ID already"
+		}
+		return fmt.Sprintf("several resources would have the Go name %s", r.name)
+	}
 	for _, r := range clashing(p.resources, name, "Object") {
 		if !r.chosen {
-			p.renameResource(r, r.name+strconv.Itoa(int(r.ID)), fmt.Sprintf("the Go name %s is not the resource's alone", r.name))
+			p.renameResource(r, r.name+strconv.Itoa(int(r.ID)), why(r))
 		}
 	}
 	for _, r := range clashing(p.resources, name, "Object") {
-		why := fmt.Sprintf("the Go name %s is not the resource's alone", r.name)
 		if r.chosen {
-			p.fault(int(r.ID), registry.Error, why, "change it in the names file")
+			p.fault(int(r.ID), registry.Error, why(r), "choose another in the names file")
 			continue
 		}
-		p.renameResource(r, fmt.Sprintf("%s_%d", r.name, r.ID), why)
+		p.renameResource(r, fmt.Sprintf("%s_%d", r.name, r.ID), why(r))
 	}
 }
 
 func (p *pkg) renameResource(r *resource, name, why string) {
-	p.fault(int(r.ID), registry.Warning, fmt.Sprintf("%s, so it is %s", why, name),
+	p.fault(int(r.ID), registry.Warning, fmt.Sprintf("%s, so the resource is %s", why, name),
 		fmt.Sprintf("choose one with a line \"%d/%d Name\" in the names file", p.object.ID, r.ID))
 	r.name = name
 }

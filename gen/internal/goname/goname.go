@@ -69,7 +69,7 @@ func withoutEnabler(words []string) []string {
 // writeWord appends one word as part of an identifier. Inside a word that was written in mixed case
 // already, such as "servingCellId", initialisms are found too.
 func writeWord(b *strings.Builder, w string, shouting bool) {
-	if shouting && !initialisms[w] {
+	if shouting && w != "" && !initialisms[w] {
 		w = w[:1] + strings.ToLower(w[1:])
 	}
 	for w != "" {

@@ -46,6 +46,8 @@ func TestExported(t *testing.T) {
 		{"3-Phase Active Power", "ThreePhaseActivePower"},
 		{"24 hour average", "N24HourAverage"},
 		{"7", "Seven"},
+		{"_7", "Seven"},
+		{"_7UP", "SevenUp"},
 		// Words of the language are no danger: the first letter is a capital.
 		{"Type", "Type"},
 		{"package", "Package"},
@@ -146,7 +148,7 @@ func TestValid(t *testing.T) {
 }
 
 func FuzzExported(f *testing.F) {
-	for _, name := range []string{"Sensor Value", "5QI", "24 hour", "MAX_RETRANSMIT", "radioBearerId", "Größe", "|+A|", "温度"} {
+	for _, name := range []string{"Sensor Value", "5QI", "24 hour", "MAX_RETRANSMIT", "radioBearerId", "Größe", "|+A|", "温度", "_0"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
