@@ -12,13 +12,14 @@ type Range []Interval
 
 // Interval holds every value from Min to Max, both included. An open end is -Inf or +Inf.
 //
-// Bounds of integers are exact up to 2^53 in size; a larger bound is never used as a Range, so that
-// comparing an int64 or uint64 with it cannot be wrong by rounding.
+// Bounds of integers and lengths are whole numbers up to [MaxExact] in size. A larger bound is never
+// used as a Range, so that comparing an int64 or uint64 with it cannot be wrong by rounding.
 type Interval struct {
 	Min, Max float64
 }
 
-// MaxExact is the largest size of an integer bound: float64 holds every integer up to it exactly.
+// MaxExact is the largest size of an integer bound, 2^53-1: float64 holds every integer up to it
+// exactly, and no larger integer is rounded to it.
 const MaxExact = 1<<53 - 1
 
 // Between returns the range from min to max, both included.

@@ -45,6 +45,8 @@ func (v *validation) resource(r *Resource) {
 	switch {
 	case r.Ops.Executable() && r.Ops != E:
 		v.add(id, Error, "the resource can be executed as well as read or written", "let an executable have the operation E alone")
+	case r.Ops.Executable() && r.Multiple:
+		v.add(id, Error, "the executable has several instances", "let it have one: Execute names no resource instance")
 	case r.Ops.Executable() && r.Type != None:
 		v.add(id, Error, fmt.Sprintf("the executable has the type %s", r.Type), "leave the type out")
 	case !r.Ops.Executable() && (r.Type == None || r.Type > Corelnk):
@@ -58,20 +60,32 @@ func (v *validation) span(id int, r *Resource) {
 		return
 	}
 	if !r.Type.Numeric() && !r.Type.Measured() {
-		v.add(id, Error, fmt.Sprintf("a %s cannot have the range %s", r.Type, r.Range), "leave the range out")
+		v.add(id, Error, fmt.Sprintf("the resource has the range %s but no values or lengths that it can bound", r.Range), "leave the range out")
+		return
+	}
+	if len(r.Range) == 0 {
+		v.add(id, Error, "the range allows no value", "leave the range out")
 	}
 	last := math.Inf(-1)
 	for n, i := range r.Range {
-		if math.IsNaN(i.Min) || math.IsNaN(i.Max) || i.Min > i.Max || n > 0 && i.Min <= last {
+		if !i.valid() || n > 0 && i.Min <= last {
 			v.add(id, Error, fmt.Sprintf("the range %s is not ascending", r.Range), "write intervals from low to high")
 			return
 		}
 		last = i.Max
 		if r.Type != Float && (inexact(i.Min) || inexact(i.Max)) {
-			v.add(id, Error, fmt.Sprintf("the range %s has a bound beyond 2^53", r.Range), "leave the bound open")
+			v.add(id, Error, fmt.Sprintf("the range %s has a bound that is no whole number below 2^53", r.Range), "leave the bound open")
 			return
 		}
 	}
 }
 
-func inexact(bound float64) bool { return math.Abs(bound) > MaxExact && !math.IsInf(bound, 0) }
+// valid reports whether there can be a value in the interval.
+func (i Interval) valid() bool {
+	return i.Min <= i.Max && !math.IsInf(i.Min, 1) && !math.IsInf(i.Max, -1) // false for NaN
+}
+
+// inexact reports whether an integer cannot be compared with the bound exactly.
+func inexact(bound float64) bool {
+	return !math.IsInf(bound, 0) && (math.Abs(bound) > MaxExact || bound != math.Trunc(bound))
+}

@@ -40,17 +40,19 @@ func (v Version) String() string {
 	return strconv.Itoa(int(v.Major)) + "." + strconv.Itoa(int(v.Minor))
 }
 
-// ParseVersion reads a version such as "1.1": two decimal numbers up to 255, without signs or
-// blanks.
+// ParseVersion reads a version such as "1.1": two decimal numbers, 1 to 255 and 0 to 255, without
+// signs, blanks or leading zeros.
 func ParseVersion(s string) (Version, error) {
-	major, minor, ok := strings.Cut(s, ".")
-	if !ok {
-		return Version{}, fmt.Errorf("version %q: write it as major.minor, such as 1.0", s)
+	major, minor, _ := strings.Cut(s, ".")
+	hi, ok1 := parseByte(major)
+	lo, ok2 := parseByte(minor)
+	if !ok1 || !ok2 || hi == 0 {
+		return Version{}, fmt.Errorf("version %.20q: write it as major.minor, such as 1.0, with numbers up to 255", s)
 	}
-	hi, err1 := strconv.ParseUint(major, 10, 8)
-	lo, err2 := strconv.ParseUint(minor, 10, 8)
-	if err1 != nil || err2 != nil || hi == 0 {
-		return Version{}, fmt.Errorf("version %q: write it as major.minor with numbers 1..255 and 0..255", s)
-	}
-	return V(uint8(hi), uint8(lo)), nil
+	return V(hi, lo), nil
+}
+
+func parseByte(s string) (uint8, bool) {
+	n, err := strconv.ParseUint(s, 10, 8)
+	return uint8(n), err == nil && (len(s) == 1 || s[0] != '0')
 }
