@@ -189,7 +189,7 @@ func TestSeveralObjects(t *testing.T) {
 	other := strings.ReplaceAll(object, "3999", "4000")
 	newer := strings.NewReplacer("3999:1.1", "3999:2.0", "<ObjectVersion>1.1", "<ObjectVersion>2.0").Replace(object)
 	broken := strings.NewReplacer("3999", "4001", "<Type>Float", "<Type>Double").Replace(object)
-	objects, faults := ReadBytes("all.xml", []byte(one[:start]+object+other+broken+newer+object+one[end:]))
+	objects, faults := ReadBytes("all.xml", []byte(one[:start]+"<Info/>"+object+other+broken+newer+object+one[end:]))
 	var got []string
 	for _, o := range objects {
 		got = append(got, o.URN)
@@ -199,6 +199,7 @@ func TestSeveralObjects(t *testing.T) {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{
+		`warning: all.xml: the element "Info" is unknown and left out, let <LWM2M> hold <Object> elements only`,
 		"error: all.xml: 3999: the file defines version 1.1 of the object twice, remove one",
 		`error: all.xml: 4001/5700: the type "Double" is unknown, write String, Integer, Unsigned Integer, Float, Boolean, Opaque, Time, Objlnk or Corelnk`,
 	}, texts(faults)); diff != "" {

@@ -59,14 +59,18 @@ func TestSplitEnum(t *testing.T) {
 		},
 		{
 			name: "names that are cut",
-			text: "0: The transfer is over, and " + strings.Repeat("so ", 20) + "on\n1: " + strings.Repeat("long ", 20) + "\n2: " + strings.Repeat("ä", 40) +
+			text: "0: The transfer is over, and " + strings.Repeat("so ", 20) + "on\n1: " + strings.Repeat("long ", 20) + "\n2: " + "a" + strings.Repeat("ä", 40) +
 				"\n3: CoAP (as defined in RFC 7252) with the additional support for blocks, see there (again)",
 			want: []registry.EnumValue{
 				{Value: 0, Name: strings.TrimSpace("The transfer is over, and " + strings.Repeat("so ", 11)), Doc: "The transfer is over, and " + strings.Repeat("so ", 20) + "on"},
 				{Value: 1, Name: strings.TrimSpace(strings.Repeat("long ", 12)), Doc: strings.TrimSpace(strings.Repeat("long ", 20))},
-				{Value: 2, Name: strings.Repeat("ä", 30), Doc: strings.Repeat("ä", 40)},
+				{Value: 2, Name: "a" + strings.Repeat("ä", 29), Doc: "a" + strings.Repeat("ä", 40)},
 				{Value: 3, Name: "CoAP", Doc: "(as defined in RFC 7252) with the additional support for blocks, see there (again)"},
 			},
+		},
+		{
+			name: "punctuation only", text: "0: ,;\n1: On",
+			want: []registry.EnumValue{{Value: 0, Name: ",;"}, {Value: 1, Name: "On"}},
 		},
 		{
 			name: "one name for two",
@@ -105,6 +109,7 @@ func TestSplitEnumLeaves(t *testing.T) {
 		{"times", "Times\n12:30 is lunch\n18:30 is dinner", registry.Integer, nil},
 		{"intervals", "0 - 20 are low\n21 - 40 are high", registry.Integer, nil},
 		{"nothing after the colon", "0:\n1:", registry.Integer, nil},
+		{"nothing before the comma", "0: , 1: b", registry.Integer, nil},
 		{"too many digits", "0: a\n99999999999999999999: b", registry.Integer, nil},
 	} {
 		got, rest := splitEnum(test.text, test.t, test.r)

@@ -130,6 +130,12 @@ func TestItemFaults(t *testing.T) {
 			faults: []string{`error: f.xml: 3999: <Item> number 1 has no ID, write it as an attribute, such as <Item ID="5700">`},
 		},
 		{
+			name:   "ID of another namespace",
+			item:   `<Item xml:ID="7" Id="5"><Name>Value</Name><Operations>E</Operations><MultipleInstances>Single</MultipleInstances><Mandatory>Optional</Mandatory></Item>`,
+			want:   &registry.Resource{ID: 5, Name: "Value", Ops: registry.E},
+			faults: nil,
+		},
+		{
 			name: "ID out of bounds",
 			item: item("0", "") + item("65536", ""),
 			faults: []string{
