@@ -50,6 +50,13 @@ func readRegistry(t testing.TB) (map[uint16]registry.Object, []registry.Fault) {
 // TestRegistry compares what comes of the whole registry with what is known of it.
 func TestRegistry(t *testing.T) {
 	objects, faults := readRegistry(t)
+	golden(t, "testdata/registry-faults.txt", strings.Join(texts(faults), "\n")+"\n")
+	t.Run("counts", func(t *testing.T) { testCounts(t, objects) })
+	t.Run("ranges", func(t *testing.T) { testRanges(t, objects) })
+	t.Run("enumerations", func(t *testing.T) { testEnums(t, objects) })
+}
+
+func testCounts(t *testing.T, objects map[uint16]registry.Object) {
 	got := make(map[string]int)
 	for _, o := range objects {
 		got["objects"]++
@@ -88,12 +95,10 @@ func TestRegistry(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	golden(t, "testdata/registry-faults.txt", strings.Join(texts(faults), "\n")+"\n")
 }
 
-// TestRegistryRanges looks at the ranges whose spelling is out of the ordinary.
-func TestRegistryRanges(t *testing.T) {
-	objects, _ := readRegistry(t)
+// testRanges looks at the ranges whose spelling is out of the ordinary.
+func testRanges(t *testing.T, objects map[uint16]registry.Object) {
 	for _, test := range []struct {
 		object, resource uint16
 		want             string
@@ -123,9 +128,8 @@ func TestRegistryRanges(t *testing.T) {
 	}
 }
 
-// TestRegistryEnums looks at the named values of a few resources.
-func TestRegistryEnums(t *testing.T) {
-	objects, _ := readRegistry(t)
+// testEnums looks at the named values of a few resources.
+func testEnums(t *testing.T, objects map[uint16]registry.Object) {
 	for _, test := range []struct {
 		object, resource uint16
 		want             string
