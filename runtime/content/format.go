@@ -1,0 +1,88 @@
+package content
+
+import "strconv"
+
+// Format is a CoAP Content-Format (RFC 7252 §12.3; Core 1.2.2 §7.4, Transport 1.2.2 §6.4.7). The
+// zero value is Text.
+type Format uint16
+
+// The formats of LwM2M 1.0 to 1.2.
+const (
+	Text          Format = 0     // text/plain: one value
+	Link          Format = 40    // application/link-format: registrations and Discover
+	Opaque        Format = 42    // application/octet-stream: one Opaque
+	CBOR          Format = 60    // application/cbor: one value
+	SenMLJSON     Format = 110   // application/senml+json
+	SenMLCBOR     Format = 112   // application/senml+cbor
+	SenMLETCHJSON Format = 320   // application/senml-etch+json: payloads of FETCH and iPATCH
+	SenMLETCHCBOR Format = 322   // application/senml-etch+cbor: payloads of FETCH and iPATCH
+	TLV           Format = 11542 // application/vnd.oma.lwm2m+tlv
+	LwM2MJSON     Format = 11543 // application/vnd.oma.lwm2m+json
+	LwM2MCBOR     Format = 11544 // application/vnd.oma.lwm2m+cbor
+)
+
+// Numbers that early servers used before the registration; an answer carries the one that was asked
+// for.
+const (
+	LegacyTLV99 Format = 99
+	LegacyTLV   Format = 1542
+	LegacyJSON  Format = 1543
+)
+
+// None says that a message names no Content-Format. It is the reserved number 65535.
+const None Format = 65535
+
+// Canonical returns the registered number of a legacy one, and f itself otherwise.
+func (f Format) Canonical() Format {
+	switch f {
+	case LegacyTLV99, LegacyTLV:
+		return TLV
+	case LegacyJSON:
+		return LwM2MJSON
+	}
+	return f
+}
+
+// Known reports whether f is a format that LwM2M uses, legacy numbers included.
+func (f Format) Known() bool { return f.Canonical().name() != "" }
+
+// String returns the format's short name, such as "SenML CBOR", with the number where it is a legacy
+// or unknown one.
+func (f Format) String() string {
+	name := f.Canonical().name()
+	switch {
+	case name == "":
+		return "Content-Format " + strconv.Itoa(int(f))
+	case f != f.Canonical():
+		return name + " (" + strconv.Itoa(int(f)) + ")"
+	}
+	return name
+}
+
+func (f Format) name() string {
+	switch f {
+	case Text:
+		return "plain text"
+	case Link:
+		return "link format"
+	case Opaque:
+		return "octet stream"
+	case CBOR:
+		return "CBOR"
+	case SenMLJSON:
+		return "SenML JSON"
+	case SenMLCBOR:
+		return "SenML CBOR"
+	case SenMLETCHJSON:
+		return "SenML-ETCH JSON"
+	case SenMLETCHCBOR:
+		return "SenML-ETCH CBOR"
+	case TLV:
+		return "TLV"
+	case LwM2MJSON:
+		return "LwM2M JSON"
+	case LwM2MCBOR:
+		return "LwM2M CBOR"
+	}
+	return ""
+}

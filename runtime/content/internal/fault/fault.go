@@ -1,0 +1,54 @@
+// Package fault makes the errors of the data formats.
+package fault
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// BadRequest returns a 4.00 for p: the payload is wrong.
+func BadRequest(p dm.Path, format string, args ...any) error {
+	return &dm.Error{Code: dm.BadRequest, Path: p, Err: fmt.Errorf(format, args...)}
+}
+
+// NotAcceptable returns a 4.06 for p: the format cannot carry it.
+func NotAcceptable(p dm.Path, format string, args ...any) error {
+	return &dm.Error{Code: dm.NotAcceptable, Path: p, Err: fmt.Errorf(format, args...)}
+}
+
+// Internal returns a 5.00 for p: no format can carry it.
+func Internal(p dm.Path, format string, args ...any) error {
+	return &dm.Error{Code: dm.InternalServerError, Path: p, Err: fmt.Errorf(format, args...)}
+}
+
+// Entry reports what no format can carry: a path outside of base, a value of no resource, a text that
+// is not UTF-8.
+func Entry(base dm.Path, e *dm.Entry) error {
+	t := e.Value.Type()
+	switch {
+	case !base.Contains(e.Path):
+		return Internal(e.Path, "the value lies outside of %v", base)
+	case e.Path.Level() < dm.ResourceLevel && (t != registry.None || e.Path.Level() != dm.InstanceLevel):
+		return Internal(e.Path, "the path names no resource")
+	case (t == registry.String || t == registry.Corelnk) && !utf8.ValidString(e.Value.Text()):
+		return Internal(e.Path, "the text is not valid UTF-8")
+	}
+	return nil
+}
+
+// Prefix reports a gateway prefix that cannot be part of a path: it is one segment of the characters
+// that need no escaping in URIs, JSON and links (RFC 3986 §2.3).
+func Prefix(prefix string) error {
+	for i := range len(prefix) {
+		c := prefix[i]
+		switch {
+		case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'z', c == '-', c == '.', c == '_', c == '~':
+		default:
+			return Internal(dm.Path{}, "the gateway prefix %.32q must be made of letters, digits and -._~", prefix)
+		}
+	}
+	return nil
+}

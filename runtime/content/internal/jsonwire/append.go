@@ -1,0 +1,59 @@
+// Package jsonwire reads and appends the part of JSON (RFC 8259) that LwM2M's formats are made of. It
+// uses no reflection and allocates only for strings with escapes.
+package jsonwire
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+)
+
+const hexDigits = "0123456789abcdef"
+
+// AppendString appends a string in quotes. The text is valid UTF-8.
+func AppendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	from := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	b = append(b, s[from:]...)
+	return append(b, '"')
+}
+
+// AppendBase64 appends bytes as a base64 string in quotes.
+func AppendBase64(b []byte, enc *base64.Encoding, v []byte) []byte {
+	b = append(b, '"')
+	b = enc.AppendEncode(b, v)
+	return append(b, '"')
+}
+
+// AppendFloat appends the shortest number that reads back as v. JSON has none for NaN and infinities:
+// the caller keeps them away.
+func AppendFloat(b []byte, v float64) []byte {
+	format := byte('f')
+	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(b, v, format, -1, 64)
+}
+
+// Finite reports whether JSON has a number for v.
+func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

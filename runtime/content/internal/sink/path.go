@@ -1,0 +1,119 @@
+package sink
+
+import (
+	"errors"
+
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// MaxName bounds the names that a payload gives to resources: a path has at most 24 characters, the
+// rest is for a gateway prefix.
+const MaxName = 256
+
+var (
+	errName   = errors.New("a name must be a path such as /3303/0/5700, of up to four IDs 0..65534 without leading zeros")
+	errPrefix = errors.New("a name does not start with the gateway prefix of the device")
+)
+
+// Path reads a name as a path. A name with a slash at its start is absolute, with the gateway prefix
+// where the request has one; any other continues the request's base. In a Create, an absolute name
+// may leave out the instance ID (/3303//5700), and a relative one of a single ID is a resource: both
+// lie in the new instance.
+func (s *Sink) Path(name []byte) (dm.Path, error) {
+	p, err := s.path(name)
+	if err != nil {
+		return dm.Path{}, fault.BadRequest(s.Req.Base, "%w", err)
+	}
+	return p, nil
+}
+
+func (s *Sink) path(name []byte) (dm.Path, error) {
+	switch {
+	case len(name) == 0:
+		return s.Req.Base, nil
+	case name[0] != '/':
+		p := s.Req.Base
+		if s.Req.Create && ids(name) == 1 {
+			p = dm.InstancePath(p.Object(), s.Req.NewInstance)
+		}
+		return appendIDs(p, name)
+	}
+	name, ok := cutPrefix(name, s.Req.Prefix)
+	if !ok {
+		return dm.Path{}, errPrefix
+	}
+	if len(name) == 1 {
+		return dm.Path{}, nil
+	}
+	if s.Req.Create {
+		if object, rest, ok := cutEmpty(name); ok {
+			p, err := appendIDs(dm.Path{}, object)
+			if err != nil || p.Level() != dm.ObjectLevel {
+				return p, errName
+			}
+			return appendIDs(dm.InstancePath(p.Object(), s.Req.NewInstance), rest)
+		}
+	}
+	return appendIDs(dm.Path{}, name[1:])
+}
+
+// cutPrefix returns an absolute name without the gateway prefix.
+func cutPrefix(name []byte, prefix string) ([]byte, bool) {
+	if prefix == "" {
+		return name, true
+	}
+	n := 1 + len(prefix)
+	if len(name) < n || string(name[1:n]) != prefix {
+		return nil, false
+	}
+	if len(name) == n {
+		return name[:1], true
+	}
+	return name[n:], name[n] == '/'
+}
+
+// cutEmpty splits /o//r into o and r.
+func cutEmpty(name []byte) (before, after []byte, ok bool) {
+	for i := 1; i+1 < len(name); i++ {
+		if name[i] == '/' {
+			return name[1:i], name[i+2:], name[i+1] == '/'
+		}
+	}
+	return nil, nil, false
+}
+
+// ids returns how many IDs a relative name has.
+func ids(name []byte) int {
+	n := 1
+	for _, c := range name {
+		if c == '/' {
+			n++
+		}
+	}
+	return n
+}
+
+// appendIDs returns p with the IDs of a name such as 0/5700 below it.
+func appendIDs(p dm.Path, name []byte) (dm.Path, error) {
+	for {
+		v, n := uint32(0), 0
+		for ; n < len(name) && name[n] != '/'; n++ {
+			c := name[n] - '0'
+			if c > 9 || n > 0 && v == 0 {
+				return p, errName
+			}
+			if v = v*10 + uint32(c); v > 0xffff {
+				return p, errName
+			}
+		}
+		child, ok := p.Child(uint16(v))
+		if n == 0 || !ok {
+			return p, errName
+		}
+		if p = child; n == len(name) {
+			return p, nil
+		}
+		name = name[n+1:]
+	}
+}
