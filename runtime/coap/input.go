@@ -239,6 +239,10 @@ func (c *Conn) route(r *Request) {
 		r.reply(BadOption, fmt.Sprintf("critical option %d is not understood", uint16(id)))
 		return
 	}
+	if r.code > IPATCH {
+		r.reply(MethodNotAllowed, "") // RFC 7252 §5.8
+		return
+	}
 	if r.options.Has(OptionProxyURI) || r.options.Has(OptionProxyScheme) {
 		r.reply(ProxyingNotSupported, "")
 		return
