@@ -287,7 +287,7 @@ type duo struct {
 	a, b *bench
 }
 
-func newPair(t *testing.T, kind socket.Kind, cfg ConnConfig) duo {
+func newDuo(t *testing.T, kind socket.Kind, cfg ConnConfig) duo {
 	t.Helper()
 	p := duo{
 		a: &bench{t: t, w: &wire{mtu: 1232, kind: kind}, e: newEndpoint(t, 1), h: &script{}},
@@ -329,7 +329,7 @@ func TestPairs(t *testing.T) {
 		for _, size := range []int{0, 10, 1024, 1025, 5000, 70000, 300000} {
 			for _, code := range []Code{GET, PUT, FETCH, POST} {
 				t.Run(kind.String()+"/"+code.String(), func(t *testing.T) {
-					p := newPair(t, kind, ConnConfig{MaxBody: 1 << 20})
+					p := newDuo(t, kind, ConnConfig{MaxBody: 1 << 20})
 					p.run()
 					body := pattern(size)
 					var got []byte
