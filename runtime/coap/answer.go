@@ -1,5 +1,7 @@
 package coap
 
+import "errors"
+
 // sendAnswer sends one message that answers r. For a confirmable request that
 // was not acknowledged it is piggybacked on the acknowledgement, and kept for
 // repetitions; otherwise it is a separate response (RFC 7252 §5.2).
@@ -10,7 +12,12 @@ func (c *Conn) sendAnswer(r *Request, code Code, opts *Options, payload []byte, 
 		if suppressed {
 			return nil
 		}
-		return c.stream.send(m)
+		err := c.stream.send(m)
+		if errors.Is(err, ErrBusy) {
+			// An answer cannot be left out, and the peer does not read.
+			c.Close(err)
+		}
+		return err
 	}
 	if r.kind == Confirmable && !r.acked {
 		m.Type, m.MessageID = Acknowledgement, r.mid

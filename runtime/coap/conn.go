@@ -43,6 +43,10 @@ type ConnConfig struct {
 	// Critical are numbers of critical options that the handler understands
 	// beyond those of this package. Nil: none.
 	Critical []OptionID
+	// OnClose is called once when the connection was closed, by [Conn.Close] or
+	// because a stream cannot go on, after everything under way has ended. Nil:
+	// nobody is told.
+	OnClose func(reason error)
 	// KeepOnTimeout keeps an observation whose confirmable notification was not
 	// acknowledged. False: it is cancelled (RFC 7641 §4.5).
 	KeepOnTimeout bool
@@ -227,6 +231,9 @@ func (c *Conn) Close(reason error) {
 		r.drop()
 	}
 	c.seen.reset(c)
+	if c.cfg.OnClose != nil {
+		c.cfg.OnClose(c.closed)
+	}
 }
 
 // oldestSent is the message with the lowest sequence of those that wait.

@@ -192,7 +192,7 @@ func (r *Request) respond(resp *Response) error {
 	} else {
 		err = c.sendBody(r, resp)
 	}
-	if err != nil {
+	if err != nil && c.closed == nil {
 		c.fallback(r)
 	}
 	if !r.serving {

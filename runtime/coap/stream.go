@@ -62,8 +62,9 @@ func (c *Conn) closeStream() {
 		return
 	}
 	c.e.sched.Cancel(&s.flushing)
+	c.e.give(len(s.backlog))
 	s.backlog = nil
-	s.keep(nil)
+	_ = s.keep(nil)
 	for s.pings.n > 0 {
 		p, _ := s.pings.first()
 		p.finish(c.closed)
@@ -83,23 +84,26 @@ func (s *stream) send(m *Message) error {
 	if len(out) > s.peerMax {
 		return fmt.Errorf("%w: a message of %d bytes for a peer that takes %d", ErrTooLarge, len(out), s.peerMax)
 	}
-	if len(s.backlog) > maxBacklog {
-		return ErrBusy
+	rest := out
+	if len(s.backlog) == 0 {
+		if rest, err = s.write(out); err != nil {
+			return fmt.Errorf("coap: sending: %w", err)
+		}
+	}
+	if len(rest) > 0 {
+		if len(s.backlog) > maxBacklog || !s.c.e.take(len(rest)) {
+			if len(rest) < len(out) { // half a message is on its way
+				s.c.Close(fmt.Errorf("%w: no memory for what the peer does not read", ErrBusy))
+			}
+			return ErrBusy
+		}
+		s.backlog = append(s.backlog, rest...)
+		if !s.flushing.Pending() {
+			s.c.e.sched.After(&s.flushing, flushEvery)
+		}
 	}
 	s.c.stats.MessagesSent++
 	s.c.stats.BytesSent += uint64(len(out))
-	if len(s.backlog) > 0 {
-		s.backlog = append(s.backlog, out...)
-		return nil
-	}
-	rest, err := s.write(out)
-	if err != nil {
-		return fmt.Errorf("coap: sending: %w", err)
-	}
-	if len(rest) > 0 {
-		s.backlog = append(s.backlog, rest...)
-		s.c.e.sched.After(&s.flushing, flushEvery)
-	}
 	if cap(s.c.e.out) > 1<<17 {
 		s.c.e.out = nil
 	}
@@ -131,6 +135,7 @@ func (s *stream) flush() {
 		return
 	}
 	n := copy(s.backlog, rest)
+	s.c.e.give(len(s.backlog) - n)
 	s.backlog = s.backlog[:n]
 	if n > 0 {
 		s.c.e.sched.After(&s.flushing, flushEvery)

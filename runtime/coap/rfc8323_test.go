@@ -1,0 +1,295 @@
+package coap
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+func req(code Code, path string) Message {
+	m := request(0, code, 0, path)
+	return m
+}
+
+func TestRFC8323(t *testing.T) {
+	big := []any{csmMaxMessageSize, "\x10\x00", csmBlockWise, ""}
+	// hello greets with the settings of a peer that takes 4096 bytes.
+	hello := func(t *testing.T, cfg ConnConfig) *bench { return newStreamBench(t, cfg, big...) }
+	aborted := func(b *bench, err error, want error) {
+		b.t.Helper()
+		wantErr(b.t, err, want)
+		b.expect(Message{Code: Abort})
+		wantErr(b.t, b.c.Closed(), want)
+		b.clean()
+	}
+	check(t, []rule{
+		{"5.3/CSM is the first message", func(t *testing.T) {
+			b := newStreamBench(t, ConnConfig{MaxToken: 20})
+			m := b.expect(Message{Code: CSM})
+			if v, _ := m.Options.Uint(csmMaxMessageSize); v != 64<<10 || !m.Options.Has(csmBlockWise) {
+				t.Errorf("%x", m.Options.raw)
+			}
+			if v, _ := m.Options.Uint(csmTokenLength); v != 20 {
+				t.Errorf("Extended-Token-Length %d", v)
+			}
+			b.silent()
+		}},
+		{"5.3/another first message is an error", func(t *testing.T) {
+			for _, m := range []Message{req(GET, "/a"), {Code: Ping}} {
+				b := newStreamBench(t, ConnConfig{})
+				b.take()
+				aborted(b, b.put(m), ErrFormat)
+				if b.h.calls != 0 {
+					t.Error("it was served")
+				}
+			}
+		}},
+		{"5.3/critical option in a CSM is an error", func(t *testing.T) {
+			b := newStreamBench(t, ConnConfig{})
+			b.take()
+			err := b.put(Message{Code: CSM, Options: options(OptionID(9), "x")})
+			wantErr(t, err, ErrFormat)
+			b.expect(Message{Code: Abort, Options: options(abortBadCSM, "\x09")})
+		}},
+		{"5.3/elective options are ignored and settings accumulate", func(t *testing.T) {
+			b := newStreamBench(t, ConnConfig{}, csmMaxMessageSize, "\x10\x00", OptionID(8), "x")
+			if p := b.c.Peer(); !p.Announced || p.MaxMessage != 4096 || p.BlockWise {
+				t.Errorf("%+v", p)
+			}
+			b.put(Message{Code: CSM, Options: options(csmBlockWise, "")})
+			if p := b.c.Peer(); p.MaxMessage != 4096 || !p.BlockWise {
+				t.Errorf("%+v", p)
+			}
+			b.silent()
+		}},
+		{"3.2/messages in pieces", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			b.h.serve = func(r *Request) { content(string(r.Body()))(r) }
+			var all []byte
+			for i := range 3 {
+				m := req(POST, "/a")
+				m.Payload = pattern(500 * (i + 1))
+				all, _ = m.AppendTCP(all)
+			}
+			for _, step := range []int{1, 7, 400, len(all)} {
+				for i := 0; i < len(all); i += step {
+					if err := b.putBytes(bytes.Clone(all[i:min(i+step, len(all))])); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i := range 3 {
+					b.expect(Message{Code: Content, Token: tok, Payload: pattern(500 * (i + 1))})
+				}
+				b.clean()
+			}
+		}},
+		{"3.3/no acknowledgement, no repetition", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			var held *Request
+			b.h.serve = func(r *Request) { held = r }
+			b.put(req(GET, "/a"))
+			held.Acknowledge()
+			b.sleep(time.Hour)
+			b.silent()
+			content("late")(held)
+			b.expect(Message{Code: Content, Token: tok, Payload: []byte("late")})
+			_, o := b.get("/b")
+			m := b.expect(Message{Code: GET})
+			b.sleep(time.Minute)
+			b.silent()
+			b.put(Message{Code: Content, Token: m.Token, Payload: []byte("x")})
+			o.one(t)
+			_, o = b.get("/c")
+			b.sleep(time.Hour)
+			wantErr(t, o.one(t).Err, ErrTimeout)
+			b.put(Message{Code: Content, Token: tok}) // belongs to nothing
+			b.clean()
+		}},
+		{"3.4/Empty message is ignored", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			if err := b.put(Message{}); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"5.2/message that is too large ends the connection", func(t *testing.T) {
+			b := hello(t, ConnConfig{MaxMessage: 2000})
+			aborted(b, b.putBytes(unhex(t, "e1 0800 01 ca")), ErrFormat)
+		}},
+		{"3.2/format error ends the connection", func(t *testing.T) {
+			for _, wire := range []string{"0f01", "1001ff", "0021"} {
+				b := hello(t, ConnConfig{})
+				aborted(b, b.putBytes(unhex(t, wire)), ErrFormat)
+			}
+		}},
+		{"5.3.1/nothing larger than the peer takes", func(t *testing.T) {
+			b := newStreamBench(t, ConnConfig{}, csmMaxMessageSize, "\x04\x80") // 1152, no block-wise
+			o := &outcome{}
+			if err := b.c.Do(&Call{Code: PUT, Body: pattern(3000), Done: o.add}); err != nil {
+				t.Fatal(err)
+			}
+			m := b.expect(Message{Code: PUT, Options: block(OptionBlock1, 0, true, 6)})
+			if m.LenTCP() > 1152 {
+				t.Errorf("%d bytes", m.LenTCP())
+			}
+			b.c.Close(nil)
+		}},
+		{"5.4/Ping is answered by Pong", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			b.put(Message{Code: Ping, Token: tok, Options: options(pingCustody, "")})
+			b.expect(Message{Code: Pong, Token: tok, Options: options(pingCustody, "")})
+			var results []error
+			for range 2 {
+				if err := b.c.Ping(func(err error) { results = append(results, err) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := b.expect(Message{Code: Ping})
+			b.take()
+			b.put(Message{Code: Pong, Token: m.Token})
+			b.put(Message{Code: Pong, Token: tok})
+			b.sleep(time.Hour)
+			if len(results) != 2 || results[0] != nil || !errors.Is(results[1], ErrTimeout) {
+				t.Errorf("%v", results)
+			}
+			b.c.Ping(func(err error) { results = append(results, err) })
+			b.c.Close(nil)
+			if len(results) != 3 || !errors.Is(results[2], ErrClosed) {
+				t.Errorf("%v", results)
+			}
+		}},
+		{"5.5/Release lets outstanding requests end", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			b.h.serve = content("x")
+			_, o := b.get("/a")
+			m := b.take()
+			both, _ := (&Message{Code: Release}).AppendTCP(nil)
+			r := req(GET, "/a")
+			both, _ = r.AppendTCP(both)
+			wantErr(t, b.putBytes(both), ErrReleased)
+			b.expect(Message{Code: Content})
+			if !b.c.Peer().Released {
+				t.Error("not noted")
+			}
+			wantErr(t, b.c.Do(&Call{Code: GET, Done: o.add}), ErrReleased)
+			b.put(Message{Code: Content, Token: m.Token})
+			if r := o.one(t); r.Err != nil {
+				t.Errorf("%+v", r)
+			}
+			if err := b.c.Release(); err != nil {
+				t.Fatal(err)
+			}
+			b.expect(Message{Code: Release})
+			b.clean()
+		}},
+		{"5.6/Abort ends everything", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			_, o := b.get("/a")
+			b.take()
+			wantErr(t, b.put(Message{Code: Abort, Payload: []byte("why")}), ErrAborted)
+			wantErr(t, o.one(t).Err, ErrAborted)
+			wantErr(t, o.one(t).Err, ErrClosed)
+			b.silent()
+			b.clean()
+			b = hello(t, ConnConfig{})
+			b.c.Abort(nil)
+			b.expect(Message{Code: Abort})
+			b.c.Abort(nil)
+			b.silent()
+		}},
+		{"5.1/unknown signal is ignored, its critical options are not", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			if err := b.put(Message{Code: MakeCode(7, 20)}); err != nil {
+				t.Fatal(err)
+			}
+			aborted(b, b.put(Message{Code: Pong, Options: options(OptionID(1), "")}), ErrFormat)
+		}},
+		{"6/BERT", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			b.h.serve = content(string(pattern(9000)))
+			m := req(GET, "/a")
+			m.Options.SetBlock(OptionBlock2, Block{SZX: BERT})
+			b.put(m)
+			var body []byte
+			for {
+				got := b.expect(Message{Code: Content})
+				v, _ := got.Options.Block(OptionBlock2)
+				if v.SZX != BERT || v.More && len(got.Payload)%1024 != 0 || got.LenTCP() > 4096 || v.Offset() != int64(len(body)) {
+					t.Fatalf("%+v with %d bytes", v, len(got.Payload))
+				}
+				body = append(body, got.Payload...)
+				if !v.More {
+					break
+				}
+				m.Options.SetBlock(OptionBlock2, Block{Num: uint32(len(body) / 1024), SZX: BERT})
+				b.put(m)
+			}
+			if !bytes.Equal(body, pattern(9000)) {
+				t.Errorf("%d bytes", len(body))
+			}
+			b.clean()
+		}},
+		{"7/observe without sequence numbers", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			first, later := &outcome{}, &outcome{}
+			if err := b.c.Do(&Call{Code: GET, Done: first.add, Observe: later.add}); err != nil {
+				t.Fatal(err)
+			}
+			m := b.take()
+			for range 3 {
+				b.put(Message{Code: Content, Token: m.Token, Options: options(OptionObserve, "")})
+			}
+			if len(first.results) != 1 || len(later.results) != 2 {
+				t.Errorf("%d and %d results", len(first.results), len(later.results))
+			}
+		}},
+		{"none/a busy socket gets the rest later", func(t *testing.T) {
+			b := hello(t, ConnConfig{})
+			b.h.serve = content(string(pattern(1000)))
+			b.w.err = socket.ErrBusy
+			for range 3 {
+				b.put(req(GET, "/a"))
+			}
+			b.sleep(time.Second)
+			b.silent()
+			b.w.err = nil
+			b.sleep(flushEvery)
+			var all []byte
+			for _, w := range b.w.sent {
+				all = append(all, w...)
+			}
+			var m Message
+			for range 3 {
+				n, err := m.ParseTCP(all)
+				if err != nil || !bytes.Equal(m.Payload, pattern(1000)) {
+					t.Fatal(err)
+				}
+				all = all[n:]
+			}
+			b.w.err = socket.ErrBusy
+			b.put(req(GET, "/a"))
+			b.w.err = socket.ErrReset
+			_, o := b.get("/a")
+			b.sleep(flushEvery)
+			wantErr(t, o.one(t).Err, socket.ErrReset)
+			wantErr(t, b.c.Closed(), socket.ErrReset)
+		}},
+		{"none/a peer that does not read ends the connection", func(t *testing.T) {
+			var reason error
+			b := hello(t, ConnConfig{OnClose: func(err error) { reason = err }})
+			b.h.serve = func(r *Request) { r.Respond(&Response{Code: Content, Body: pattern(3000)}) }
+			b.w.err = socket.ErrBusy
+			for range 1000 {
+				b.put(req(GET, "/a"))
+			}
+			wantErr(t, b.c.Closed(), ErrBusy)
+			wantErr(t, reason, ErrBusy)
+			if len(b.c.stream.backlog) != 0 {
+				t.Error("the backlog is still there")
+			}
+			b.clean()
+		}},
+	})
+}
