@@ -75,17 +75,17 @@ func ParseArgs(s string) (Args, error) {
 	for rest := s; rest != ""; {
 		n := int(rest[0] - '0')
 		if rest[0] < '0' || n > 9 {
-			return Args{}, badArgs(s, len(s)-len(rest), "a digit 0..9 must stand here")
+			return Args{}, badArgs(len(s)-len(rest), "a digit 0..9 must stand here")
 		}
 		if a.has&(1<<n) != 0 {
-			return Args{}, badArgs(s, len(s)-len(rest), "the argument stands there twice")
+			return Args{}, badArgs(len(s)-len(rest), "the argument stands there twice")
 		}
 		a.has |= 1 << n
 		rest = rest[1:]
 		if rest != "" && rest[0] == '=' {
 			v, ok := quoted(rest[1:])
 			if !ok {
-				return Args{}, badArgs(s, len(s)-len(rest)+1, "the value must stand in single quotes")
+				return Args{}, badArgs(len(s)-len(rest)+1, "the value must stand in single quotes")
 			}
 			a.values[n] = v
 			rest = rest[len(v)+3:]
@@ -94,7 +94,7 @@ func ParseArgs(s string) (Args, error) {
 			break
 		}
 		if rest[0] != ',' || len(rest) == 1 {
-			return Args{}, badArgs(s, len(s)-len(rest), "a comma and a further argument, or the end, must follow")
+			return Args{}, badArgs(len(s)-len(rest), "a comma and a further argument, or the end, must follow")
 		}
 		rest = rest[1:]
 	}
@@ -117,8 +117,9 @@ func quoted(s string) (string, bool) {
 	return "", false
 }
 
-func badArgs(s string, at int, why string) error {
-	return &Error{Code: BadRequest, Err: fmt.Errorf("arguments %.64q: at byte %d: %s", s, at, why)}
+// badArgs does not show the arguments: they may hold a password.
+func badArgs(at int, why string) error {
+	return &Error{Code: BadRequest, Err: fmt.Errorf("arguments of Execute, at byte %d: %s", at, why)}
 }
 
 // Append appends the arguments as they stand in a payload to b.
