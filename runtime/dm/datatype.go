@@ -45,7 +45,7 @@ func toValue[T DataType](v *T) Value {
 	case *CoreLink:
 		return CoreLinkValue(*p)
 	case *Secret:
-		w := OpaqueValue(p.bytes())
+		w := textValue(registry.Opaque, p.bytes())
 		w.secret = true
 		return w
 	case *SecretString:
@@ -71,19 +71,19 @@ func fromValue[T DataType](w Value) (v T, ok bool) {
 	case *bool:
 		*p = w.Boolean()
 	case *string:
-		*p = w.text
+		*p = w.text()
 	case *[]byte:
-		*p = []byte(w.text)
+		*p = []byte(w.text())
 	case *time.Time:
 		*p = time.Unix(w.Seconds(), 0).UTC()
 	case *ObjectLink:
 		*p = w.Link()
 	case *CoreLink:
-		*p = CoreLink(w.text)
+		*p = CoreLink(w.text())
 	case *Secret:
 		*p = NewSecret(w.Opaque())
 	case *SecretString:
-		*p = NewSecretString(w.text)
+		*p = NewSecretString(w.text())
 	}
 	return v, true
 }
@@ -138,15 +138,15 @@ func checkValue(def *registry.Resource, p Path, v Value) error {
 	length := 0
 	switch v.typ {
 	case registry.String, registry.Corelnk:
-		if !utf8.ValidString(v.text) {
+		if !utf8.ValidString(v.text()) {
 			return fail(BadRequest, p, "%s is not valid UTF-8", def.Name)
 		}
 		if def.Range == nil {
 			return nil
 		}
-		length = utf8.RuneCountInString(v.text)
+		length = utf8.RuneCountInString(v.text())
 	case registry.Opaque:
-		length = len(v.text)
+		length = int(v.num)
 	}
 	if def.Range == nil {
 		return nil

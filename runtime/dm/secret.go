@@ -12,28 +12,28 @@ const redacted = "[redacted]"
 // Secret is the value of an Opaque resource that must never be shown, such as a key. It prints as
 // [redacted] under every fmt verb, in slog and in JSON. The value hides behind a pointer, so that it
 // stays hidden even where fmt reaches it through unexported fields. The zero value is empty.
-type Secret struct{ p *[]byte }
+type Secret struct{ p *string } // fmt follows pointers to slices, not those to strings
 
 // NewSecret returns a secret with a copy of b.
 func NewSecret(b []byte) Secret {
-	c := append([]byte(nil), b...)
-	return Secret{&c}
+	s := string(b)
+	return Secret{&s}
 }
 
 // Reveal returns a copy of the secret bytes.
-func (s Secret) Reveal() []byte { return append([]byte(nil), s.bytes()...) }
+func (s Secret) Reveal() []byte { return []byte(s.bytes()) }
 
 // Len returns the number of secret bytes.
 func (s Secret) Len() int { return len(s.bytes()) }
 
 // Equal reports whether both secrets hold the same bytes, in a time that depends on the length only.
 func (s Secret) Equal(t Secret) bool {
-	return subtle.ConstantTimeCompare(s.bytes(), t.bytes()) == 1
+	return subtle.ConstantTimeCompare(s.Reveal(), t.Reveal()) == 1
 }
 
-func (s Secret) bytes() []byte {
+func (s Secret) bytes() string {
 	if s.p == nil {
-		return nil
+		return ""
 	}
 	return *s.p
 }

@@ -16,12 +16,28 @@ import (
 // a tagged union handed around by value, so that numbers never escape to the heap. The zero value
 // holds nothing and has the type registry.None.
 //
-// A Value may share the bytes of a text or an opaque with what it was made from; see Opaque.
-type Value struct {
+// A Value may share the bytes of a text or an opaque with what it was made from; see Opaque. Values
+// are compared with Equal: == compares where bytes lie, not what they are.
+type Value struct { // at most four fields, so that the compiler keeps it in registers
 	typ    registry.Type
 	secret bool
-	num    uint64
-	text   string // of a String or Corelnk; the bytes of an Opaque, which keeps a Value at four words
+	num    uint64 // the number, or how many bytes data points to
+	// data is the bytes of a String, Corelnk or Opaque. It is a bare pointer because fmt looks through
+	// strings and slices in unexported fields, past the methods that would hide a secret.
+	data unsafe.Pointer
+}
+
+// textValue returns a Value of one of the types that are text or bytes.
+func textValue(t registry.Type, s string) Value {
+	return Value{typ: t, num: uint64(len(s)), data: unsafe.Pointer(unsafe.StringData(s))}
+}
+
+// text returns the text or bytes of a String, Corelnk or Opaque, "" for other types.
+func (v Value) text() string {
+	if v.data == nil {
+		return ""
+	}
+	return unsafe.String((*byte)(v.data), int(v.num))
 }
 
 // IntegerValue returns an Integer.
@@ -42,12 +58,12 @@ func BooleanValue(v bool) Value {
 }
 
 // StringValue returns a String.
-func StringValue(v string) Value { return Value{typ: registry.String, text: v} }
+func StringValue(v string) Value { return textValue(registry.String, v) }
 
 // OpaqueValue returns an Opaque that shares v: v must not change while the Value is in use. Writing
 // it to a Model copies it.
 func OpaqueValue(v []byte) Value {
-	return Value{typ: registry.Opaque, text: unsafe.String(unsafe.SliceData(v), len(v))}
+	return Value{typ: registry.Opaque, num: uint64(len(v)), data: unsafe.Pointer(unsafe.SliceData(v))}
 }
 
 // TimeValue returns a Time in whole seconds since 1970-01-01 UTC.
@@ -59,7 +75,7 @@ func LinkValue(v ObjectLink) Value {
 }
 
 // CoreLinkValue returns a Corelnk.
-func CoreLinkValue(v CoreLink) Value { return Value{typ: registry.Corelnk, text: string(v)} }
+func CoreLinkValue(v CoreLink) Value { return textValue(registry.Corelnk, string(v)) }
 
 // Type returns the data type; registry.None for the zero Value.
 func (v Value) Type() registry.Type { return v.typ }
@@ -99,7 +115,7 @@ func (v Value) Text() string {
 	if v.typ == registry.Opaque {
 		return ""
 	}
-	return v.text
+	return v.text()
 }
 
 // Opaque returns the bytes of an Opaque, nil for other types. They may be shared with the data model
@@ -108,7 +124,7 @@ func (v Value) Opaque() []byte {
 	if v.typ != registry.Opaque {
 		return nil
 	}
-	return unsafe.Slice(unsafe.StringData(v.text), len(v.text))
+	return unsafe.Slice((*byte)(v.data), int(v.num))
 }
 
 // Seconds returns the seconds since 1970-01-01 UTC of a Time, 0 for other types.
@@ -129,7 +145,7 @@ func (v Value) Link() ObjectLink {
 
 // Equal reports whether both values have the same type and content. NaN equals NaN here, bit by bit.
 func (v Value) Equal(w Value) bool {
-	return v.typ == w.typ && v.num == w.num && v.text == w.text
+	return v.typ == w.typ && v.num == w.num && v.text() == w.text()
 }
 
 // String returns the value for people: numbers and text as they are, opaque bytes in base64, times
@@ -140,7 +156,7 @@ func (v Value) String() string {
 	}
 	switch v.typ {
 	case registry.String, registry.Corelnk:
-		return v.text
+		return v.text()
 	case registry.Integer:
 		return strconv.FormatInt(v.Integer(), 10)
 	case registry.UnsignedInteger:
