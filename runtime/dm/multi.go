@@ -71,6 +71,25 @@ func (m Multi[T]) Get(id ResourceInstanceID) (T, bool) {
 	return owned(v), ok
 }
 
+// Read returns the value of an instance, stored or live. It fails with ErrNoValue where there is no
+// such instance and with NotFound where the resource is unsupported; other errors come from the
+// function, which is called for all instances.
+func (m Multi[T]) Read(ctx context.Context, id ResourceInstanceID) (T, error) {
+	var zero T
+	if m.state == unsupported {
+		return zero, NotFound
+	}
+	t, err := m.values(ctx)
+	if err != nil {
+		return zero, err
+	}
+	v, ok := t.get(uint16(id))
+	if !ok {
+		return zero, ErrNoValue
+	}
+	return owned(v), nil
+}
+
 // All yields the instances that are stored or staged, in ascending order of ID.
 func (m Multi[T]) All() iter.Seq2[ResourceInstanceID, T] {
 	return func(yield func(ResourceInstanceID, T) bool) {
@@ -122,7 +141,10 @@ func (m *Multi[T]) values(ctx context.Context) (tree[T], error) {
 	if m.state != liveIdle {
 		return m.inst, nil
 	}
-	if m.source.slow && refusesSlow(ctx) {
+	switch {
+	case m.source.fn == nil:
+		return tree[T]{}, ErrNoValue
+	case m.source.slow && refusesSlow(ctx):
 		return tree[T]{}, ErrSlow
 	}
 	all, err := m.source.fn(ctx)

@@ -1,0 +1,152 @@
+package dm
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+func TestSlotIsFirstComeFirstServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s slot
+		if !s.try() || s.try() {
+			t.Fatal("a free slot is not taken exactly once")
+		}
+		var order []int
+		var wg sync.WaitGroup
+		for i := range 5 {
+			wg.Go(func() {
+				if err := s.acquire(t.Context()); err != nil {
+					t.Error(err)
+				}
+				order = append(order, i)
+				s.release()
+			})
+			synctest.Wait() // the i-th waits now
+		}
+		s.release()
+		wg.Wait()
+		if !slices.Equal(order, []int{0, 1, 2, 3, 4}) {
+			t.Errorf("served in the order %v", order)
+		}
+		if !s.try() {
+			t.Error("the slot is not free in the end")
+		}
+	})
+}
+
+// Nobody overtakes a waiter: not even with try at the moment of the release.
+func TestSlotIsHandedOver(t *testing.T) {
+	var s slot
+	s.try()
+	granted := false
+	s.enqueue(func() {
+		granted = true
+		if s.try() {
+			t.Error("the slot was free while it was handed over")
+		}
+	})
+	s.release()
+	if !granted || s.try() {
+		t.Error("the slot did not pass to the waiter")
+	}
+	s.release()
+	if !s.try() {
+		t.Error("the slot is not free in the end")
+	}
+}
+
+func TestSlotEnqueue(t *testing.T) {
+	var s slot
+	got := 0
+	cancel := s.enqueue(func() { got++ })
+	if got != 1 {
+		t.Error("a free slot is not granted at once")
+	}
+	if cancel() {
+		t.Error("a granted turn can be given up")
+	}
+	var order []int
+	cancels := make([]func() bool, 4)
+	for i := range cancels {
+		cancels[i] = s.enqueue(func() { order = append(order, i) })
+	}
+	if !cancels[1]() || cancels[1]() {
+		t.Error("a turn is not given up exactly once")
+	}
+	for range 3 {
+		s.release()
+	}
+	if !slices.Equal(order, []int{0, 2, 3}) {
+		t.Errorf("served in the order %v, want 0 2 3", order)
+	}
+	if cancels[3]() {
+		t.Error("a granted turn can be given up")
+	}
+	s.release()
+	if !s.try() {
+		t.Error("the slot is not free in the end")
+	}
+}
+
+func TestSlotAcquireEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s slot
+		s.try()
+		why := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- s.acquire(ctx) }()
+		synctest.Wait()
+		cancel(why)
+		if err := <-result; !errors.Is(err, why) {
+			t.Errorf("got %v, want the cause", err)
+		}
+		if len(s.waiting) != 0 {
+			t.Error("who gave up still waits")
+		}
+		s.release()
+		if !s.try() {
+			t.Error("the slot is lost")
+		}
+	})
+}
+
+// The grant and the end of the context at the same moment: the slot is either held or not, never lost.
+func TestSlotRace(t *testing.T) {
+	var s slot
+	var wg sync.WaitGroup
+	inside, sum := 0, 0
+	for i := range 8 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 2))
+			for range 300 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if r.IntN(2) == 0 {
+					go cancel()
+				}
+				if r.IntN(8) == 0 {
+					cancel()
+				}
+				if err := s.acquire(ctx); err == nil {
+					inside++
+					if inside != 1 {
+						t.Errorf("%d hold the slot", inside)
+					}
+					sum++
+					inside--
+					s.release()
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	if !s.try() || len(s.waiting) != 0 || sum == 0 {
+		t.Errorf("the slot is not free in the end; %d wait, %d were served", len(s.waiting), sum)
+	}
+}
