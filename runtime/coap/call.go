@@ -53,13 +53,15 @@ type Call struct {
 	Done func(Result)
 	// Observe makes a GET or FETCH the beginning of an observation (RFC 7641):
 	// after Done it is called for each notification, in order, old ones left
-	// out, until one is the last. Nil: no observation.
+	// out, until one is the last. A notification of which some blocks could not
+	// be fetched is an error that is not the last. Nil: no observation.
 	Observe func(Result)
 
 	c     *Conn
 	node  node[*Call]
 	state callState
 	token uint64
+	wire  [8]byte       // the token in bytes
 	tx    *transmission // on its way
 	timer sched.Job
 	end   func() // the method expired, made once
@@ -161,9 +163,9 @@ func (call *Call) Cancel() {
 func (call *Call) Active() bool { return call.state != callIdle }
 
 // tokenBytes is the token on the wire.
-func (call *Call) tokenBytes(b *[8]byte) []byte {
-	binary.BigEndian.PutUint64(b[:], call.token)
-	return b[:]
+func (call *Call) tokenBytes() []byte {
+	binary.BigEndian.PutUint64(call.wire[:], call.token)
+	return call.wire[:]
 }
 
 func (call *Call) hasToken(token []byte) bool {
@@ -188,9 +190,8 @@ func (call *Call) send() error {
 	if err != nil {
 		return err
 	}
-	var token [8]byte
 	m := &c.e.msg2
-	*m = Message{Code: call.Code, Token: call.tokenBytes(&token), Options: *opts, Payload: payload}
+	*m = Message{Code: call.Code, Token: call.tokenBytes(), Options: *opts, Payload: payload}
 	wait := call.Timeout
 	if wait == 0 {
 		wait = c.cfg.Params.ResponseTimeout

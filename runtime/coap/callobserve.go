@@ -96,7 +96,10 @@ func (call *Call) collect(m *Message, then func(Result)) {
 			return
 		}
 		call.watch.child = nil
-		if r.Err == nil {
+		switch {
+		case r.Err == nil && !r.Code.IsSuccess():
+			r = Result{Err: ErrChanged} // its other blocks are no longer there
+		case r.Err == nil:
 			r.Options = &options
 		}
 		then(r)

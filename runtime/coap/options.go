@@ -105,6 +105,9 @@ func (o *Options) Values(id OptionID) iter.Seq[[]byte] {
 
 // Get is the first value of the option id; it aliases o.
 func (o *Options) Get(id OptionID) (value []byte, ok bool) {
+	if id > o.last {
+		return nil, false
+	}
 	for it := o.Iter(); it.Next() && it.id <= id; {
 		if it.id == id {
 			return it.value, true
