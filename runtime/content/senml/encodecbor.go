@@ -3,6 +3,7 @@ package senml
 import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborvalue"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/jsonwire"
@@ -89,27 +90,17 @@ func appendTime(b []byte, t float64) []byte {
 func appendCBORValue(b []byte, v *dm.Value) []byte {
 	switch v.Type() {
 	case registry.String, registry.Corelnk:
-		return cborwire.AppendText(cborwire.AppendInt(b, labelString), v.Text())
+		b = cborwire.AppendInt(b, labelString)
 	case registry.Boolean:
-		return cborwire.AppendBool(cborwire.AppendInt(b, labelBool), v.Boolean())
+		b = cborwire.AppendInt(b, labelBool)
 	case registry.Opaque:
-		return cborwire.AppendBytes(cborwire.AppendInt(b, labelData), v.Opaque())
+		b = cborwire.AppendInt(b, labelData)
 	case registry.Objlnk:
-		var text [11]byte
-		link := v.Link().Append(text[:0])
 		b = cborwire.AppendText(b, "vlo")
-		return append(cborwire.AppendHead(b, cborwire.Text, uint64(len(link))), link...)
+	default:
+		b = cborwire.AppendInt(b, labelValue)
 	}
-	b = cborwire.AppendInt(b, labelValue)
-	switch v.Type() {
-	case registry.Integer:
-		return cborwire.AppendInt(b, v.Integer())
-	case registry.UnsignedInteger:
-		return cborwire.AppendUint(b, v.Unsigned())
-	case registry.Time:
-		return cborwire.AppendInt(b, v.Seconds())
-	}
-	return cborwire.AppendFloat(b, v.Float())
+	return cborvalue.Append(b, v)
 }
 
 // Finish ends the payload.

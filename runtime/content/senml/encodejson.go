@@ -85,16 +85,7 @@ func appendJSONValue(b []byte, v *dm.Value) []byte {
 	case registry.Objlnk:
 		return append(v.Link().Append(append(b, `lo":"`...)), '"')
 	}
-	b = append(b, `":`...)
-	switch v.Type() {
-	case registry.Integer:
-		return strconv.AppendInt(b, v.Integer(), 10)
-	case registry.UnsignedInteger:
-		return strconv.AppendUint(b, v.Unsigned(), 10)
-	case registry.Time:
-		return strconv.AppendInt(b, v.Seconds(), 10)
-	}
-	return jsonwire.AppendFloat(b, v.Float())
+	return jsonwire.AppendNumber(append(b, `":`...), v)
 }
 
 // Finish ends the payload.

@@ -19,22 +19,33 @@ func NotAcceptable(p dm.Path, format string, args ...any) error {
 	return &dm.Error{Code: dm.NotAcceptable, Path: p, Err: fmt.Errorf(format, args...)}
 }
 
+// Unsupported returns a 4.15 for p: the payload's format does not fit it.
+func Unsupported(p dm.Path, format string, args ...any) error {
+	return &dm.Error{Code: dm.UnsupportedContentFormat, Path: p, Err: fmt.Errorf(format, args...)}
+}
+
 // Internal returns a 5.00 for p: no format can carry it.
 func Internal(p dm.Path, format string, args ...any) error {
 	return &dm.Error{Code: dm.InternalServerError, Path: p, Err: fmt.Errorf(format, args...)}
 }
 
 // Entry reports what no format can carry: a path outside of base, a value of no resource, a text that
-// is not UTF-8.
+// is not UTF-8, nothing where there cannot be nothing.
 func Entry(base dm.Path, e *dm.Entry) error {
-	t := e.Value.Type()
-	switch {
+	lowest, highest := dm.ResourceLevel, dm.ResourceInstanceLevel
+	switch e.Value.Type() {
+	case registry.None:
+		lowest, highest = dm.InstanceLevel, dm.ResourceLevel
+	case registry.String, registry.Corelnk:
+		if !utf8.ValidString(e.Value.Text()) {
+			return Internal(e.Path, "the text is not valid UTF-8")
+		}
+	}
+	switch l := e.Path.Level(); {
 	case !base.Contains(e.Path):
-		return Internal(e.Path, "the value lies outside of %v", base)
-	case e.Path.Level() < dm.ResourceLevel && (t != registry.None || e.Path.Level() != dm.InstanceLevel):
-		return Internal(e.Path, "the path names no resource")
-	case (t == registry.String || t == registry.Corelnk) && !utf8.ValidString(e.Value.Text()):
-		return Internal(e.Path, "the text is not valid UTF-8")
+		return Internal(e.Path, "it lies outside of %v", base)
+	case l < lowest || l > highest:
+		return Internal(e.Path, "the node cannot have the type %q", e.Value.Type())
 	}
 	return nil
 }

@@ -6,6 +6,9 @@ import (
 	"encoding/base64"
 	"math"
 	"strconv"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 const hexDigits = "0123456789abcdef"
@@ -57,3 +60,16 @@ func AppendFloat(b []byte, v float64) []byte {
 
 // Finite reports whether JSON has a number for v.
 func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// AppendNumber appends a value whose type is a number: Integer, Unsigned Integer, Time or Float.
+func AppendNumber(b []byte, v *dm.Value) []byte {
+	switch v.Type() {
+	case registry.Integer:
+		return strconv.AppendInt(b, v.Integer(), 10)
+	case registry.UnsignedInteger:
+		return strconv.AppendUint(b, v.Unsigned(), 10)
+	case registry.Time:
+		return strconv.AppendInt(b, v.Seconds(), 10)
+	}
+	return AppendFloat(b, v.Float())
+}

@@ -1,0 +1,150 @@
+// Package corelink is application/link-format (RFC 6690) as LwM2M uses it: the list of objects in a
+// Register or an Update, and the answers to Discover and Bootstrap-Discover.
+package corelink
+
+import (
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// Encoder writes one list of links after another: Begin, then for each link Link (or Root, Enabler)
+// and its attributes, then Finish. It is reused rather than made anew; in steady state it allocates
+// nothing. One goroutine at a time uses it. The zero value is ready.
+type Encoder struct {
+	buf   []byte
+	start int
+	root  string
+	err   error
+}
+
+// Begin starts a list behind the bytes of dst. Root is what stands before every path, such as
+// "/lwm2m" for an alternate path or "/dev0" for a device behind a gateway; empty means nothing.
+func (e *Encoder) Begin(dst []byte, root string) {
+	*e = Encoder{buf: dst, start: len(dst), root: root}
+	for i := range len(root) {
+		if c := root[i]; c <= ' ' || c == '"' || c == '<' || c == '>' || c >= 0x7f || i == 0 && c != '/' {
+			e.err = fault.Internal(dm.Path{}, "the root path %.32q of links must start with a slash and be a URI path", root)
+		}
+	}
+}
+
+func (e *Encoder) comma() {
+	if len(e.buf) > e.start {
+		e.buf = append(e.buf, ',')
+	}
+}
+
+// Link starts the link of a node, such as </3303/0>.
+func (e *Encoder) Link(p dm.Path) {
+	e.comma()
+	e.buf = append(append(e.buf, '<'), e.root...)
+	if e.root == "" || !p.IsRoot() {
+		e.buf = p.Append(e.buf)
+	}
+	e.buf = append(e.buf, '>')
+}
+
+// Root starts the link of the root with what a Register says of it: that it is LwM2M's, and the
+// formats that the client prefers, most preferred first (Core 1.2.2 §6.2.1.2).
+func (e *Encoder) Root(formats ...content.Format) {
+	e.Link(dm.Path{})
+	e.Text("rt", "oma.lwm2m")
+	switch len(formats) {
+	case 0:
+		return
+	case 1:
+		e.Int("ct", int64(formats[0]))
+		return
+	}
+	e.buf = append(e.buf, `;ct="`...)
+	for i, f := range formats {
+		if i > 0 {
+			e.buf = append(e.buf, ' ')
+		}
+		e.buf = strconv.AppendUint(e.buf, uint64(f), 10)
+	}
+	e.buf = append(e.buf, '"')
+}
+
+// Enabler starts what a Bootstrap-Discover begins with: the version of LwM2M. Version 1.0 has an
+// attribute without a link (Core 1.0.2 §5.2.7.3, Core 1.2.2 §6.1.7.3).
+func (e *Encoder) Enabler(v registry.Version) {
+	if v.Compare(registry.V(1, 0)) > 0 {
+		e.Link(dm.Path{})
+		e.Version("lwm2m", v, false)
+		return
+	}
+	e.comma()
+	e.buf = append(e.buf, `lwm2m="`...)
+	e.appendVersion(v)
+	e.buf = append(e.buf, '"')
+}
+
+// name appends the name of an attribute, which is one of LwM2M's.
+func (e *Encoder) name(name string) {
+	e.buf = append(append(e.buf, ';'), name...)
+}
+
+// Int adds an attribute with a whole number, such as dim=2.
+func (e *Encoder) Int(name string, v int64) {
+	e.name(name)
+	e.buf = strconv.AppendInt(append(e.buf, '='), v, 10)
+}
+
+// Float adds an attribute with a number, such as gt=22.5. It is finite.
+func (e *Encoder) Float(name string, v float64) {
+	e.name(name)
+	e.buf = strconv.AppendFloat(append(e.buf, '='), v, 'f', -1, 64)
+}
+
+// Text adds an attribute with a text in quotes, such as uri="coaps://lwm2m.example.com".
+func (e *Encoder) Text(name, v string) {
+	e.name(name)
+	e.buf = append(e.buf, `="`...)
+	for i := range len(v) {
+		c := v[i]
+		if c < ' ' || c == 0x7f {
+			e.err = fault.Internal(dm.Path{}, "the attribute %s has a control character", name)
+		}
+		if c == '"' || c == '\\' {
+			e.buf = append(e.buf, '\\')
+		}
+		e.buf = append(e.buf, c)
+	}
+	e.buf = append(e.buf, '"')
+	if !utf8.ValidString(v) {
+		e.err = fault.Internal(dm.Path{}, "the attribute %s is not valid UTF-8", name)
+	}
+}
+
+// Version adds an attribute with a version: ver=1.1, or ver="1.1" as LwM2M 1.0 writes it.
+func (e *Encoder) Version(name string, v registry.Version, quoted bool) {
+	e.name(name)
+	e.buf = append(e.buf, '=')
+	if !quoted {
+		e.appendVersion(v)
+		return
+	}
+	e.buf = append(e.buf, '"')
+	e.appendVersion(v)
+	e.buf = append(e.buf, '"')
+}
+
+func (e *Encoder) appendVersion(v registry.Version) {
+	v = v.OrDefault()
+	e.buf = strconv.AppendUint(e.buf, uint64(v.Major), 10)
+	e.buf = append(e.buf, '.')
+	e.buf = strconv.AppendUint(e.buf, uint64(v.Minor), 10)
+}
+
+// Finish ends the list and returns dst with it. It reports a root or a text that no link can have.
+func (e *Encoder) Finish() ([]byte, error) {
+	b, err := e.buf, e.err
+	*e = Encoder{}
+	return b, err
+}
