@@ -9,5 +9,13 @@ require (
 	github.com/urfave/cli/v3 v3.14.0
 )
 
+require (
+	github.com/pion/dtls/v3 v3.1.15 // indirect
+	github.com/pion/logging v0.2.4 // indirect
+	github.com/pion/transport/v5 v5.0.0 // indirect
+	golang.org/x/crypto v0.48.0 // indirect
+	golang.org/x/sys v0.41.0 // indirect
+)
+
 // Test dependencies.
 require github.com/google/go-cmp v0.7.0

@@ -1,0 +1,122 @@
+package dtls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/internal/pki"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// pionAlert is what can be told of an alert that pion received; its type is not exported.
+type pionAlert interface {
+	error
+	IsFatalOrCloseNotify() bool
+	Marshal() ([]byte, error)
+}
+
+// handshakeError finds out why a handshake failed, from pion's error and from what the guard saw.
+func handshakeError(ctx context.Context, err error, g *guard, p *parameters, timedOut bool, waited time.Duration) error {
+	g.mu.Lock()
+	seen, sent := g.seen, g.alert
+	g.mu.Unlock()
+	var received pionAlert
+	var refused *pki.Error
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("dtls handshake: %w: %s", context.Cause(ctx), story(&seen, p))
+	case timedOut:
+		return fmt.Errorf("dtls handshake: %w after %s: %s", socket.ErrTimeout, waited, story(&seen, p))
+	case errors.As(err, &received):
+		return receivedAlert(received, p)
+	case errors.As(err, &refused) && sent != nil:
+		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: refused})
+	case sent != nil:
+		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: err})
+	}
+	return fmt.Errorf("dtls handshake: %w", err)
+}
+
+// story tells what was seen of the server and what it probably means.
+func story(s *progress, p *parameters) string {
+	switch {
+	case s.received == 0:
+		return fmt.Sprintf("%d datagrams sent, none received: there is probably no DTLS server at this address and port, or a firewall in between; "+
+			"a server that still holds an earlier connection from the same local port may be silent as well", s.sent)
+	case !s.handshake:
+		return fmt.Sprintf("%d datagrams received, none of them of a DTLS handshake: this is probably no DTLS server", s.received)
+	case !s.serverHello:
+		return "the server asked for a cookie and then fell silent: it probably ignores this client, for instance for its identity or its version of DTLS, " +
+			"or large datagrams are lost on the way"
+	case s.sentFinished && !s.gotFinished && p.credential == nil:
+		return "the server answered but never accepted our Finished: the key is probably wrong for this identity, which servers do not tell"
+	case s.sentFinished && !s.gotFinished:
+		return "the server answered but never accepted our Finished: it probably dislikes our certificate, or our large datagrams are lost on the way"
+	case s.gotFinished && !s.sentFinished:
+		return "the server tried to resume a session that it knows differently"
+	case s.gotFinished:
+		return "the server's Finished could not be decrypted: the key is probably wrong"
+	}
+	return "the server's flight never arrived as a whole: its large datagrams are probably lost on the way"
+}
+
+// withAlerts makes the guard send the alert that fits the reason why the peer's certificate is refused. pion sends bad_certificate for all.
+func withAlerts(p *parameters, g *guard) *parameters {
+	out := *p
+	var why error // verify and the alert come from the same goroutine
+	out.verify = func(certs [][]byte) error {
+		why = p.verify(certs)
+		return why
+	}
+	g.sendAlert = func(a socket.Alert) socket.Alert {
+		var refused *pki.Error
+		if errors.As(why, &refused) {
+			return refused.Alert
+		}
+		return a
+	}
+	return &out
+}
+
+// receivedAlert adds to an alert of the server what it probably means.
+func receivedAlert(a pionAlert, p *parameters) error {
+	e := &socket.AlertError{Level: socket.AlertFatal, Received: true}
+	if b, err := a.Marshal(); err == nil && len(b) == 2 {
+		e.Level, e.Description = socket.AlertLevel(b[0]), socket.Alert(b[1])
+	}
+	hint := ""
+	switch e.Description {
+	case socket.AlertHandshakeFailure, socket.AlertInsufficientSecurity:
+		hint = "it has probably no ciphersuite in common with us, we offered " + namesOf(p.suites)
+		if p.credential != nil {
+			hint += "; or it does not accept our certificate"
+		}
+	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
+		hint = "it wants a certificate of a CA that ours is not from"
+	case socket.AlertUnknownCA, socket.AlertBadCertificate, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
+		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied:
+		hint = "it refuses our certificate"
+	case socket.AlertUnknownPSKIdentity, socket.AlertDecryptError, socket.AlertBadRecordMAC:
+		hint = "it does not know our identity, or has another key for it"
+	case socket.AlertInternalError:
+		if p.credential == nil {
+			hint = "some servers say so when they do not know the identity"
+		}
+	case socket.AlertProtocolVersion:
+		hint = "it does not speak DTLS 1.2"
+	case socket.AlertUnrecognizedName:
+		hint = "it has no service of the name " + p.serverName
+	}
+	if hint == "" {
+		return fmt.Errorf("dtls handshake: %w", e)
+	}
+	return fmt.Errorf("dtls handshake: %w: %s", e, hint)
+}
+
+// noCommonSuite reports whether a handshake failed because the server wants none of the suites that were offered.
+func noCommonSuite(err error) bool {
+	var a *socket.AlertError
+	return errors.As(err, &a) && a.Received && (a.Description == socket.AlertHandshakeFailure || a.Description == socket.AlertInsufficientSecurity)
+}

@@ -1,0 +1,283 @@
+package dtls
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// guard is the net.PacketConn on which pion does a handshake. It gives pion only records that belong to one, keeps those for the record
+// layer, notes how far the handshake came, and remembers the last flight. When it is closed the socket below stays open.
+type guard struct {
+	below socket.Socket
+	addr  packetAddr
+	// sendAlert chooses the alert to send in place of one that pion sends.
+	sendAlert func(socket.Alert) socket.Alert
+	progress  func() // called when the peer has got one step further
+
+	reading sync.Mutex // held by ReadFrom
+
+	mu       sync.Mutex
+	closed   bool
+	deadline time.Time
+	cidLen   int      // of records that arrive
+	held     [][]byte // records for the record layer
+	heldSize int
+	flight   [][]byte // datagrams sent since something was received
+	answered bool     // something was received since the last of flight
+	seen     progress
+	nextSeq  uint64 // one above the highest sequence number sent in epoch 1
+	alert    *socket.AlertError
+}
+
+// progress is what a guard has seen of a handshake.
+type progress struct {
+	sent, received int  // datagrams
+	handshake      bool // a handshake message of the peer
+	helloVerify    bool
+	serverHello    bool
+	helloDone      bool // the server's flight is complete
+	sentFinished   bool
+	gotFinished    bool // something encrypted arrived that may be it
+	clientKey      bool // ClientKeyExchange was sent: no abbreviated handshake
+	messages       int  // handshake messages of both sides, repetitions included
+}
+
+// Handshake message types (RFC 5246 §7.4, RFC 6347 §4.3.2).
+const (
+	msgHelloVerify = 3
+	msgServerHello = 2
+	msgHelloDone   = 14
+	msgClientKey   = 16
+)
+
+// maxHeld bounds the bytes of application data kept for after the handshake.
+const maxHeld = 32 << 10
+
+func newGuard(below socket.Socket, addr packetAddr) *guard {
+	below.SetRecvDeadline(time.Time{})
+	return &guard{
+		below: below, addr: addr,
+		sendAlert: func(a socket.Alert) socket.Alert { return a },
+		progress:  func() {},
+	}
+}
+
+// ReadFrom returns the next datagram with only those of its records that a handshake needs.
+func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
+	g.reading.Lock()
+	defer g.reading.Unlock()
+	for {
+		g.mu.Lock()
+		closed, past := g.closed, !g.deadline.IsZero() && !g.deadline.After(time.Now())
+		g.mu.Unlock()
+		switch {
+		case closed:
+			return 0, nil, net.ErrClosed
+		case past:
+			return 0, nil, socket.ErrTimeout
+		}
+		n, err := g.below.Recv(p)
+		switch {
+		case err == nil:
+		case err == socket.ErrTimeout, errors.Is(err, socket.ErrMessageTooLong): //nolint:errorlint // Recv promises exactly ErrTimeout
+			continue // the deadline itself decides; what is longer than any handshake datagram is none
+		default:
+			return 0, nil, err
+		}
+		if n = g.inbound(p[:n]); n > 0 {
+			return n, g.addr, nil
+		}
+	}
+}
+
+// inbound moves the records that pion gets to the front of the datagram and returns their length.
+func (g *guard) inbound(datagram []byte) int {
+	g.mu.Lock()
+	kept, step := 0, false
+	before := g.seen
+	for rest := datagram; len(rest) > 0; {
+		h, record, after, ok := splitRecord(rest, g.cidLen)
+		if !ok {
+			break
+		}
+		rest = after
+		switch {
+		case h.epoch == 0 && wellFormed(&h, record):
+			g.note(&h, record, false)
+		case h.epoch == 1 && h.typ == typeHandshake:
+			g.seen.gotFinished = true
+		case h.epoch == 1 && h.typ == typeConnectionID && !g.seen.sentFinished:
+			g.seen.gotFinished = true // of a client; what it sends later is for the record layer
+		default:
+			g.hold(&h, record)
+			continue
+		}
+		kept += copy(datagram[kept:], record)
+	}
+	g.seen.received++
+	if kept > 0 {
+		g.answered = true
+	}
+	after := g.seen
+	step = after.helloVerify != before.helloVerify || after.serverHello != before.serverHello ||
+		after.helloDone != before.helloDone || after.gotFinished != before.gotFinished
+	g.mu.Unlock()
+	if step {
+		g.progress()
+	}
+	return kept
+}
+
+// wellFormed drops what no peer sends in the clear, but would make pion give up.
+func wellFormed(h *header, record []byte) bool {
+	body := record[h.body:]
+	switch h.typ {
+	case typeHandshake:
+		return len(body) >= 12
+	case typeChangeCipherSpec:
+		return len(body) == 1 && body[0] == 1
+	case typeAlert:
+		return len(body) == 2 && (body[0] == 1 || body[0] == 2)
+	}
+	return false
+}
+
+func (g *guard) hold(h *header, record []byte) {
+	if h.epoch == 1 && g.heldSize+len(record) <= maxHeld {
+		g.held = append(g.held, bytes.Clone(record))
+		g.heldSize += len(record)
+	}
+}
+
+// note looks at a handshake message in the clear, as far as it is the first in its record.
+func (g *guard) note(h *header, record []byte, sent bool) {
+	if h.typ != typeHandshake {
+		return
+	}
+	g.seen.messages++
+	typ := record[h.body]
+	if sent {
+		g.seen.clientKey = g.seen.clientKey || typ == msgClientKey
+		return
+	}
+	g.seen.handshake = true
+	switch typ {
+	case msgHelloVerify:
+		g.seen.helloVerify = true
+	case msgServerHello:
+		g.seen.serverHello = true
+	case msgHelloDone:
+		g.seen.helloDone = true
+	case msgClientKey:
+		g.seen.clientKey = true
+	}
+}
+
+// WriteTo sends a datagram of the handshake.
+func (g *guard) WriteTo(p []byte, _ net.Addr) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return len(p), nil // what pion says when it is stopped is not for the peer
+	}
+	if g.answered {
+		g.flight, g.answered = nil, false
+	}
+	g.outbound(p)
+	g.flight = append(g.flight, bytes.Clone(p))
+	if len(g.flight) > maxFlight {
+		g.flight = g.flight[1:]
+	}
+	g.seen.sent++
+	if err := g.below.Send(p); err != nil && !lostAnyway(err) {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// maxFlight bounds the datagrams of a flight that are remembered; repetitions come on top.
+const maxFlight = 16
+
+// lostAnyway reports errors of Send after which the handshake's repetition is the remedy.
+func lostAnyway(err error) bool {
+	return errors.Is(err, socket.ErrBusy) || errors.Is(err, socket.ErrUnreachable)
+}
+
+func (g *guard) outbound(p []byte) {
+	for rest := p; len(rest) > 0; {
+		h, record, after, ok := splitOutgoing(rest)
+		if !ok {
+			return
+		}
+		rest = after
+		switch {
+		case h.epoch == 1:
+			g.seen.sentFinished = true
+			g.nextSeq = max(g.nextSeq, h.seq+1)
+		case h.typ == typeAlert && len(record) == headerLen+2:
+			description := g.sendAlert(socket.Alert(record[headerLen+1]))
+			record[headerLen+1] = byte(description)
+			g.alert = &socket.AlertError{Level: socket.AlertLevel(record[headerLen]), Description: description}
+		default:
+			g.note(&h, record, true)
+		}
+	}
+}
+
+// splitOutgoing is splitRecord for what pion sends: a record with a Connection ID of unknown length is the last of its flight.
+func splitOutgoing(b []byte) (h header, record, rest []byte, ok bool) {
+	if len(b) >= headerLen && b[0] == typeConnectionID {
+		h, _, _, _ = splitRecord(append([]byte{typeHandshake}, append(bytes.Clone(b[1:11]), 0, 0)...), 0)
+		return h, b, nil, h.epoch != 0
+	}
+	return splitRecord(b, 0)
+}
+
+// Close ends reading and writing, and leaves the socket below open.
+func (g *guard) Close() error {
+	g.mu.Lock()
+	g.closed = true
+	g.below.SetRecvDeadline(socket.NoWait())
+	g.mu.Unlock()
+	return nil
+}
+
+// SetReadDeadline wakes a pending ReadFrom too.
+func (g *guard) SetReadDeadline(t time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.deadline = t
+	if !g.closed {
+		g.below.SetRecvDeadline(t)
+	}
+	return nil
+}
+
+// SetDeadline is SetReadDeadline: writing never waits.
+func (g *guard) SetDeadline(t time.Time) error { return g.SetReadDeadline(t) }
+
+// SetWriteDeadline does nothing.
+func (g *guard) SetWriteDeadline(time.Time) error { return nil }
+
+// LocalAddr is not known here.
+func (g *guard) LocalAddr() net.Addr { return packetAddr("local") }
+
+// drain waits until nobody reads from the socket below any more. It must be called after Close.
+func (g *guard) drain() {
+	g.reading.Lock()
+	defer g.reading.Unlock()
+}
+
+// packetAddr is the address of a peer for pion, which compares and prints it only.
+type packetAddr string
+
+// Network implements net.Addr.
+func (packetAddr) Network() string { return "dtls" }
+
+// String implements net.Addr.
+func (a packetAddr) String() string { return string(a) }

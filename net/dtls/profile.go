@@ -1,0 +1,205 @@
+package dtls
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/internal/pki"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// profile is a Security made ready for handshakes. It does not change.
+type profile struct {
+	sec        socket.Security
+	suites     []suite
+	credential *tls.Certificate
+	prover     prover
+	sessions   socket.SessionStore
+}
+
+// newProfile refuses everything that a handshake could never be done with.
+func newProfile(sec socket.Security) (*profile, error) {
+	p := &profile{sec: sec, sessions: sec.Sessions}
+	switch sec.Mode {
+	case socket.ModeNoSec:
+		return nil, errors.New("security: DTLS needs credentials: set Mode to PSK or X.509, or use the scheme coap")
+	case socket.ModeRPK:
+		return nil, fmt.Errorf("security: %w: mode RPK, as pion/dtls has no certificate types other than X.509 (RFC 7250); use PSK, "+
+			"or X.509 with certificate usage 3, which trusts one certificate just as a raw public key", socket.ErrNotSupported)
+	}
+	psk := sec.Mode == socket.ModePSK
+	var err error
+	if p.suites, err = chooseSuites(sec.CipherSuites, psk); err != nil {
+		return nil, err
+	}
+	if psk {
+		p.prover.psk = sec.Key
+	} else {
+		c, err := pki.Credential(&sec)
+		if err != nil {
+			return nil, err
+		}
+		p.credential, p.prover.signer = &c, sec.PrivateKey
+	}
+	if p.sessions == nil {
+		p.sessions = &socket.MemorySessions{}
+	}
+	return p, nil
+}
+
+// target is what a connection leads to.
+type target struct {
+	remote socket.Endpoint
+	addr   netip.AddrPort // zero if the socket below does not tell
+}
+
+// parameters for a handshake with t.
+func (p *profile) parameters(t target) (*parameters, error) {
+	out := &parameters{client: true, suites: p.suites, interval: p.sec.HandshakeMin, keyLog: p.sec.KeyLog}
+	if p.credential == nil {
+		out.identity, out.key = p.sec.Identity, p.sec.Key
+		out.serverName = sni(p.sec.ServerName) // with PSK nothing is compared with the name
+		return out, nil
+	}
+	v, err := pki.NewVerifier(&p.sec, t.remote.Host)
+	if err != nil {
+		return nil, err
+	}
+	out.credential = p.credential
+	out.serverName = sni(pki.ServerName(&p.sec, t.remote.Host))
+	out.verify = func(certs [][]byte) error { return v.Verify(certs, time.Now()) }
+	return out, nil
+}
+
+// sni is name, unless it is an address, which is not allowed there (RFC 6066 §3).
+func sni(name string) string {
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return ""
+	}
+	return name
+}
+
+// timers are the waits of a handshake: the first, and all together (RFC 6347 §4.2.4.1). A flight is repeated after the first wait, then after twice that, and so on; the last
+// wait is the longest one.
+func (p *profile) timers() (first, total time.Duration) {
+	first, longest := p.sec.HandshakeMin, p.sec.HandshakeMax
+	if longest == 0 {
+		longest = time.Minute
+	}
+	if first == 0 {
+		first = min(time.Second, longest)
+	}
+	for w := first; w < longest; w *= 2 {
+		total += w
+	}
+	return first, total + longest
+}
+
+// binding stands for the peer and the credentials in a blob. live ones are bound to the address as well.
+func (p *profile) binding(t target, live bool) [32]byte {
+	h := sha256.New()
+	put := func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
+		h.Write(b)
+	}
+	put([]byte(t.remote.String()))
+	if live {
+		put([]byte(t.addr.String()))
+	}
+	p.putCredentials(put)
+	put([]byte(p.sec.ServerName))
+	put([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
+	put(p.sec.ServerPublicKey)
+	return [32]byte(h.Sum(nil))
+}
+
+func (p *profile) putCredentials(put func([]byte)) {
+	put([]byte{byte(p.sec.Mode)})
+	put(p.sec.Identity)
+	for _, c := range p.sec.Certificates {
+		put(c)
+	}
+}
+
+// storeKey is the key of a peer and an identity in the store. It tells nothing of the credentials but that they differ.
+func (p *profile) storeKey(t target) string {
+	h := sha256.New()
+	p.putCredentials(func(b []byte) {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
+		h.Write(b)
+	})
+	return "dtls " + t.remote.String() + " " + hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// take gets what is stored for t out of the store, if it may be used. An error says why it may not; what was stored is gone in any case.
+func (p *profile) take(t target) (*stored, error) {
+	blob, err := p.sessions.Take(p.storeKey(t))
+	if err != nil || len(blob) == 0 {
+		return nil, err
+	}
+	return p.open(blob, t, time.Now())
+}
+
+// open checks a blob: its proof, what it is bound to, its age, and with certificates whether the server's is still good.
+func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
+	body, err := p.prover.check(blob)
+	if err != nil {
+		return nil, err
+	}
+	live := body[len(blobMagic)+1] == kindLive
+	st, err := parseBlob(body, now, p.binding(t, live))
+	if err != nil {
+		return nil, err
+	}
+	used, peer := socket.CipherSuite(0), [][]byte(nil)
+	if st.live != nil {
+		used, peer = st.live.secrets.suite.id, st.live.peer
+	} else {
+		used, peer = st.session.suite, st.session.peer
+	}
+	if !contains(p.suites, used) {
+		return nil, blobFault("its ciphersuite %s is not allowed any more", used)
+	}
+	if st.live != nil && len(st.live.sendCID) == 0 {
+		return nil, blobFault("it has no Connection ID")
+	}
+	if p.credential != nil {
+		params, err := p.parameters(t)
+		if err == nil {
+			err = params.verify(peer)
+		}
+		if err != nil {
+			return nil, blobFault("%w", err)
+		}
+	}
+	return st, nil
+}
+
+// put stores s for t.
+func (p *profile) put(t target, s *stored) error {
+	b := s.appendBlob(nil, time.Now(), p.binding(t, s.live != nil))
+	b, err := p.prover.prove(b)
+	if err != nil {
+		return err
+	}
+	if len(b) > maxBlob {
+		return blobFault("it would have %d bytes, at most %d are allowed", len(b), maxBlob)
+	}
+	return p.sessions.Put(p.storeKey(t), b)
+}
+
+func contains(all []suite, id socket.CipherSuite) bool {
+	for _, s := range all {
+		if s.id == id {
+			return true
+		}
+	}
+	return false
+}
