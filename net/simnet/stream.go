@@ -205,6 +205,9 @@ func rebound(h *Host) int {
 // fail breaks the stream for the sender.
 func (h *half) fail(err error) func() {
 	h.broken, h.queue, h.underWay = err, nil, 0
+	if h.ended {
+		return func() {} // nobody is there to be told, and the inbox may be that of a new stream
+	}
 	return func() { h.back.inbox.PutError(err) }
 }
 

@@ -29,8 +29,11 @@ type Inbox struct {
 	notify notification
 }
 
-// isError in sizes stands for the next of errs.
-const isError = -1
+// isError in sizes stands for the next of errs. A value below it is a datagram that came cut off, of isCut - value bytes.
+const (
+	isError = -1
+	isCut   = -2
+)
 
 // NewInbox returns a closed Inbox that holds at most limit bytes; limit zero means 64 KiB. An empty inbox takes one datagram of any size.
 func NewInbox(kind Kind, limit int) *Inbox {
@@ -65,13 +68,18 @@ func (b *Inbox) clear() {
 }
 
 // Put adds a datagram, or the next bytes of a stream, copying p. It returns false, and drops p, if the inbox is closed or full.
-func (b *Inbox) Put(p []byte) bool {
+func (b *Inbox) Put(p []byte) bool { return b.put(p, int32(len(p))) }
+
+// PutCut adds the beginning of a datagram whose rest is lost: Recv returns it with ErrMessageTooLong.
+func (b *Inbox) PutCut(p []byte) bool { return b.put(p, isCut-int32(len(p))) }
+
+func (b *Inbox) put(p []byte, size int32) bool {
 	b.mu.Lock()
 	ok := b.open && b.end == nil && b.fits(len(p))
 	if ok {
 		b.data.push(p)
 		if b.kind == Datagram {
-			b.sizes.push([]int32{int32(len(p))})
+			b.sizes.push([]int32{size})
 		}
 	}
 	b.mu.Unlock()
@@ -159,10 +167,13 @@ func (b *Inbox) take(p []byte) (int, error) {
 		b.errs = b.errs[1:]
 		return 0, err
 	}
-	size := int(one[0])
+	size, cut := int(one[0]), false
+	if size <= isCut {
+		size, cut = isCut-size, true
+	}
 	n := b.data.pop(p[:min(len(p), size)])
-	if n < size {
-		b.data.skip(size - n)
+	b.data.skip(size - n)
+	if n < size || cut {
 		return n, ErrMessageTooLong
 	}
 	return n, nil

@@ -261,6 +261,13 @@ func (s *Socket[C]) Bind(local netip.AddrPort) error {
 	return nil
 }
 
+// Bound is what Bind has set.
+func (s *Socket[C]) Bound() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bound
+}
+
 // LocalAddr is half of socket.Addresses.
 func (s *Socket[C]) LocalAddr() netip.AddrPort {
 	s.mu.Lock()

@@ -1,0 +1,41 @@
+package osnet
+
+import (
+	"syscall"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// Windows Sockets has numbers of its own beside those of package syscall.
+const (
+	wsaEMSGSIZE      syscall.Errno = 10040
+	wsaEADDRINUSE    syscall.Errno = 10048
+	wsaEADDRNOTAVAIL syscall.Errno = 10049
+	wsaENETDOWN      syscall.Errno = 10050
+	wsaENETUNREACH   syscall.Errno = 10051
+	wsaENETRESET     syscall.Errno = 10052
+	wsaENOBUFS       syscall.Errno = 10055
+	wsaETIMEDOUT     syscall.Errno = 10060
+	wsaECONNREFUSED  syscall.Errno = 10061
+	wsaEHOSTUNREACH  syscall.Errno = 10065
+)
+
+func kindOfErrno(errno syscall.Errno) error {
+	switch errno {
+	case wsaECONNREFUSED:
+		return socket.ErrRefused
+	case wsaENETDOWN, wsaENETUNREACH, wsaEHOSTUNREACH:
+		return socket.ErrUnreachable
+	case wsaEADDRINUSE, wsaEADDRNOTAVAIL:
+		return socket.ErrAddressInUse
+	case wsaEMSGSIZE:
+		return socket.ErrMessageTooLong
+	case syscall.WSAECONNRESET, syscall.WSAECONNABORTED, wsaENETRESET:
+		return socket.ErrReset
+	case wsaENOBUFS:
+		return socket.ErrBusy
+	case wsaETIMEDOUT:
+		return socket.ErrTimeout
+	}
+	return commonErrno(errno)
+}

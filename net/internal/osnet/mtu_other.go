@@ -1,0 +1,6 @@
+//go:build !linux
+
+package osnet
+
+// PathMTU is what the system knows of the path of the connected socket fd; zero if it does not tell, as here.
+func PathMTU(uintptr, bool) int { return 0 }

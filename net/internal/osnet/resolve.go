@@ -1,0 +1,21 @@
+package osnet
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// Resolver looks up host names; *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Lookup resolves host with r, or with the system's resolver if r is nil. Ending ctx ends it.
+func Lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
+	if r == nil {
+		r = net.DefaultResolver
+	}
+	addrs, err := r.LookupNetIP(ctx, "ip", host)
+	return addrs, Error(err)
+}

@@ -1,0 +1,174 @@
+package sockettest
+
+import (
+	"errors"
+	"net/netip"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+func addressChecks() []check {
+	addresses := ability("Addresses", func(a socket.Abilities) bool { return a.Addresses != nil })
+	binder := ability("Binder", func(a socket.Abilities) bool { return a.Binder != nil })
+	alternates := ability("Alternates", func(a socket.Abilities) bool { return a.Alternates != nil })
+	return []check{
+		{name: "Addresses", run: checkAddresses, unless: addresses},
+		{name: "Bind", run: checkBind, unless: needs(addresses, binder)},
+		{name: "BindInConfig", run: checkBindInConfig, unless: needs(addresses, binder)},
+		{name: "PortIsKept", run: checkPortKept, unless: needs(datagramOnly, addresses, binder)},
+		{name: "PortIsTaken", run: checkTaken, unless: needs(binder, field("Taken", func(r *Rig) bool { return r.Taken.IsValid() }))},
+		{name: "PortIsShared", run: checkShared, unless: needs(datagramOnly, addresses, binder, field("SecondPeer", func(r *Rig) bool { return r.SecondPeer != nil }))},
+		{name: "NoNextAddress", run: checkNoNext, unless: needs(alternates, field("numeric Remote", func(r *Rig) bool { return numeric(r.Remote.Host) }))},
+		{name: "NextAddress", run: checkNext, unless: needs(datagramOnly, addresses, alternates, field("Multihomed", func(r *Rig) bool { return r.Multihomed.Host != "" }))},
+	}
+}
+
+func checkAddresses(r *rig) {
+	s, peer := r.connected()
+	a := socket.Detect(s).Addresses
+	if got := a.RemoteAddr(); got.Port() != r.Remote.Port || !got.Addr().IsValid() {
+		r.t.Errorf("RemoteAddr is %v for a connection to %s", got, r.Remote)
+	}
+	if seen := socket.Detect(peer).Addresses; seen != nil && !r.Translated && seen.RemoteAddr() != a.LocalAddr() {
+		r.t.Errorf("LocalAddr is %v, but the peer sees %v", a.LocalAddr(), seen.RemoteAddr())
+	}
+	local, remote := a.LocalAddr(), a.RemoteAddr()
+	if !local.IsValid() || local.Port() == 0 {
+		r.t.Errorf("LocalAddr is %v", local)
+	}
+	r.drop(s, peer)
+	if a.LocalAddr() != local || a.RemoteAddr() != remote {
+		r.t.Errorf("after Close the addresses are %v and %v; want the last connection's, %v and %v", a.LocalAddr(), a.RemoteAddr(), local, remote)
+	}
+	if fresh := socket.Detect(r.socket()).Addresses; fresh.LocalAddr() != (netip.AddrPort{}) || fresh.RemoteAddr() != (netip.AddrPort{}) {
+		r.t.Errorf("a new socket has the addresses %v and %v, want none", fresh.LocalAddr(), fresh.RemoteAddr())
+	}
+}
+
+// freePort finds a local port that can be bound: one that the system has just given out.
+func (r *rig) freePort() netip.AddrPort {
+	r.t.Helper()
+	s, peer := r.connected()
+	local := socket.Detect(s).Addresses.LocalAddr()
+	_ = peer.Close() // first, so that no stream's end keeps the local port
+	r.arrived()
+	_ = s.Close()
+	return local
+}
+
+func checkBind(r *rig) {
+	local := r.freePort()
+	s := r.socket()
+	a := socket.Detect(s)
+	for _, at := range []netip.AddrPort{netip.AddrPortFrom(netip.Addr{}, local.Port()), local} {
+		if err := a.Binder.Bind(at); err != nil {
+			r.t.Fatalf("Bind to %v: %v", at, err)
+		}
+		if st := s.State(); st != socket.StateBound {
+			r.t.Errorf("State after Bind is %q, want %q", st, socket.StateBound)
+		}
+		peer := r.connect(s)
+		if got := a.Addresses.LocalAddr(); got != local {
+			r.t.Errorf("LocalAddr after Bind to %v is %v", at, got)
+		}
+		_ = peer.Close()
+		r.arrived()
+		_ = s.Close()
+	}
+	if err := a.Binder.Bind(netip.AddrPort{}); err != nil || s.State() != socket.StateClosed {
+		r.t.Errorf("Bind to nothing: %v, state %q", err, s.State())
+	}
+}
+
+func checkBindInConfig(r *rig) {
+	local := r.freePort()
+	r.Config.Local = local
+	s := r.socket()
+	r.connect(s)
+	if got := socket.Detect(s).Addresses.LocalAddr(); got != local {
+		r.t.Errorf("LocalAddr is %v, Config.Local was %v", got, local)
+	}
+}
+
+func checkPortKept(r *rig) {
+	s, peer := r.connected()
+	a := socket.Detect(s).Addresses
+	want := a.LocalAddr().Port()
+	for range 3 {
+		r.drop(s, peer)
+		peer = r.connect(s)
+		if got := a.LocalAddr().Port(); got != want {
+			r.t.Fatalf("the local port is %d after a reconnect, it was %d", got, want)
+		}
+	}
+}
+
+func checkTaken(r *rig) {
+	s := r.socket()
+	if err := socket.Detect(s).Binder.Bind(r.Taken); err != nil {
+		r.t.Fatalf("Bind to %v: %v", r.Taken, err)
+	}
+	if err := s.Connect(r.ctx, r.Remote); !errors.Is(err, socket.ErrAddressInUse) {
+		r.t.Errorf("Connect from %v, which is taken: %v, want ErrAddressInUse", r.Taken, err)
+	}
+	if st := s.State(); st != socket.StateBound {
+		r.t.Errorf("State after it is %q, want %q", st, socket.StateBound)
+	}
+	_ = socket.Detect(s).Binder.Bind(netip.AddrPort{})
+	r.echo(s, r.connect(s))
+}
+
+func checkShared(r *rig) {
+	r.Config.Local = netip.AddrPortFrom(netip.Addr{}, r.freePort().Port())
+	one, two := r.socket(), r.socket()
+	peerOne := r.connect(one)
+	peerTwo := r.connectTo(two, r.SecondRemote, r.SecondPeer)
+	if a, b := socket.Detect(one).Addresses.LocalAddr(), socket.Detect(two).Addresses.LocalAddr(); a != b {
+		r.t.Errorf("the sockets are bound to %v and %v, want the same", a, b)
+	}
+	r.send(peerOne, "for one")
+	r.send(peerTwo, "for two")
+	r.receive(one, "for one")
+	r.receive(two, "for two")
+}
+
+func checkNoNext(r *rig) {
+	s, peer := r.connected()
+	if err := socket.Detect(s).Alternates.ConnectNext(r.ctx); !errors.Is(err, socket.ErrAddressNotFound) {
+		r.t.Errorf("ConnectNext without another address: %v, want ErrAddressNotFound", err)
+	}
+	r.echo(s, peer)
+}
+
+func numeric(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+func checkNext(r *rig) {
+	s := r.socket()
+	a := socket.Detect(s)
+	if err := s.Connect(r.ctx, r.Multihomed); err != nil {
+		r.t.Fatalf("Connect to %s: %v", r.Multihomed, err)
+	}
+	first := a.Addresses.RemoteAddr()
+	if err := a.Alternates.ConnectNext(r.ctx); err != nil {
+		r.t.Fatalf("ConnectNext: %v", err)
+	}
+	second := a.Addresses.RemoteAddr()
+	if first == second || first.Port() != second.Port() {
+		r.t.Errorf("RemoteAddr is %v, after ConnectNext %v", first, second)
+	}
+	peer := r.greet(s, r.Peer)
+	if err := a.Alternates.ConnectNext(r.ctx); !errors.Is(err, socket.ErrAddressNotFound) {
+		r.t.Errorf("ConnectNext after the last address: %v, want ErrAddressNotFound", err)
+	}
+	r.echo(s, peer)
+	r.drop(s, peer)
+	if err := s.Connect(r.ctx, r.Multihomed); err != nil {
+		r.t.Fatalf("Connect to %s: %v", r.Multihomed, err)
+	}
+	if got := a.Addresses.RemoteAddr(); got != second {
+		r.t.Errorf("RemoteAddr after a reconnect is %v, want the address used last, %v", got, second)
+	}
+}

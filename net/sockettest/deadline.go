@@ -1,0 +1,131 @@
+package sockettest
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+func deadlineChecks() []check {
+	return []check{
+		{name: "NoWait", run: checkNoWait},
+		{name: "Deadline", run: checkDeadline},
+		{name: "DeadlinePassesLater", run: checkDeadlinePassed},
+		{name: "DeadlineWakesRecv", run: checkDeadlineWakes},
+		{name: "DeadlineMovesPendingRecv", run: checkDeadlineMoves},
+		{name: "DeadlineIsKept", run: checkDeadlineKept},
+		{name: "NoDeadlineAtFirst", run: checkNoDeadline},
+	}
+}
+
+// soon is how long a call that does not wait may take on a busy machine.
+const soon = time.Second
+
+func checkNoWait(r *rig) {
+	s, peer := r.connected()
+	s.SetRecvDeadline(socket.NoWait())
+	for range 3 {
+		r.expectTimeout(s, 0, soon, "with NoWait and nothing there")
+	}
+	r.send(peer, "one")
+	r.send(peer, "two")
+	r.arrived()
+	for _, want := range []string{"one", "two"} {
+		got, err := r.recvNow(s, len(want))
+		if err != nil || got != want {
+			r.t.Fatalf("Recv with NoWait of data that is there: %q, %v; want %q", got, err, want)
+		}
+	}
+	r.expectTimeout(s, 0, soon, "with NoWait and nothing left")
+}
+
+// expectTimeout expects a Recv to time out, and how long that takes.
+func (r *rig) expectTimeout(s socket.Socket, least, most time.Duration, when string) {
+	r.t.Helper()
+	start := time.Now()
+	got, err := r.recvNow(s, 100)
+	if err != socket.ErrTimeout { //nolint:errorlint // it is promised exactly
+		r.t.Fatalf("Recv %s: %q, %v; want exactly ErrTimeout", when, got, err)
+	}
+	if d := time.Since(start); d < least || d > most {
+		r.t.Errorf("Recv %s returned after %v, want %v to %v", when, d, least, most)
+	}
+}
+
+func checkDeadline(r *rig) {
+	s, peer := r.connected()
+	const d = 50 * time.Millisecond
+	s.SetRecvDeadline(time.Now().Add(d))
+	r.expectTimeout(s, d-time.Millisecond, d+soon, "with a deadline")
+	r.send(peer, "later")
+	r.receive(s, "later")
+}
+
+func checkDeadlinePassed(r *rig) {
+	s, peer := r.connected()
+	s.SetRecvDeadline(time.Now().Add(settle))
+	r.pause(2 * settle)
+	r.expectTimeout(s, 0, soon, "after the deadline")
+	r.send(peer, "in time")
+	r.arrived()
+	if got, err := r.recvNow(s, 100); err != nil || got != "in time" {
+		r.t.Errorf("Recv after the deadline of data that is there: %q, %v", got, err)
+	}
+}
+
+func checkDeadlineWakes(r *rig) {
+	s, peer := r.connected()
+	s.SetRecvDeadline(time.Time{})
+	for range 5 {
+		c := r.pending(s)
+		s.SetRecvDeadline(socket.NoWait())
+		if got := r.await(c, "SetRecvDeadline(NoWait)"); got.err != socket.ErrTimeout { //nolint:errorlint // it is promised exactly
+			r.t.Fatalf("a Recv woken by NoWait returned %q, %v; want exactly ErrTimeout", got.text, got.err)
+		}
+		s.SetRecvDeadline(time.Time{})
+	}
+	r.echo(s, peer)
+}
+
+func checkDeadlineMoves(r *rig) {
+	s, peer := r.connected()
+	s.SetRecvDeadline(time.Now().Add(10 * settle))
+	c := r.pending(s)
+	s.SetRecvDeadline(time.Now().Add(patience))
+	r.pause(15 * settle)
+	r.send(peer, "after the first deadline")
+	if got := r.await(c, "data"); got.err != nil || got.text != "after the first deadline" {
+		r.t.Errorf("a Recv whose deadline was moved on meanwhile: %q, %v", got.text, got.err)
+	}
+	s.SetRecvDeadline(time.Now().Add(patience))
+	c = r.pending(s)
+	s.SetRecvDeadline(time.Now().Add(settle))
+	start := time.Now()
+	if got := r.await(c, "an earlier deadline"); !errors.Is(got.err, socket.ErrTimeout) {
+		r.t.Errorf("a Recv whose deadline was moved closer: %q, %v; want ErrTimeout", got.text, got.err)
+	}
+	if d := time.Since(start); d > patience/2 {
+		r.t.Errorf("a deadline that was moved closer took %v", d)
+	}
+}
+
+func checkDeadlineKept(r *rig) {
+	s := r.socket()
+	s.SetRecvDeadline(socket.NoWait())
+	peer := r.connect(s)
+	r.expectTimeout(s, 0, soon, "with NoWait set before Connect")
+	r.drop(s, peer)
+	r.connect(s)
+	r.expectTimeout(s, 0, soon, "with NoWait set before a reconnect")
+}
+
+func checkNoDeadline(r *rig) {
+	s, peer := r.connected()
+	c := r.pending(s)
+	r.pause(10 * settle)
+	r.send(peer, "at last")
+	if got := r.await(c, "data"); got.err != nil || got.text != "at last" {
+		r.t.Errorf("Recv on a socket whose deadline was never set: %q, %v", got.text, got.err)
+	}
+}

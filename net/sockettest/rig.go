@@ -1,0 +1,273 @@
+package sockettest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// Rig is a port under test with something to talk to. The network between them must not lose anything.
+type Rig struct {
+	// Dialer makes the sockets under test, with Config.
+	Dialer socket.Dialer
+	Config socket.Config
+	// Remote is where Peer accepts what the sockets connect to.
+	Remote socket.Endpoint
+	// Peer accepts the other end of each connection. Its sockets are trusted: they are not what is tested.
+	Peer socket.Listener
+
+	// Unused is an endpoint at a host that can be reached, but where nobody listens. Zero: not known.
+	Unused socket.Endpoint
+	// Silent is an endpoint that never answers anything. Zero: not known.
+	Silent socket.Endpoint
+	// Unknown is a host name that does not exist, and is found not to within a few seconds. Zero: not known.
+	Unknown string
+	// SecondPeer accepts at SecondRemote, an endpoint other than Remote. Zero: not there.
+	SecondRemote socket.Endpoint
+	SecondPeer   socket.Listener
+	// Multihomed has a host name that resolves to two addresses, the first of which does not answer and the second of which is Peer's. Zero: not there.
+	Multihomed socket.Endpoint
+	// Taken is a local address and port that a socket to Remote cannot be bound to. Zero: not known.
+	Taken netip.AddrPort
+	// Translated says that there is a NAT between the socket and the peer.
+	Translated bool
+	// Resumes says that Peer goes on with a security session when the socket comes back after Shutdown.
+	Resumes bool
+	// Secrets must not show when sockets and their configuration are printed: keys. At least four bytes each.
+	Secrets [][]byte
+}
+
+// patience is how long anything that has to happen may take.
+const patience = 10 * time.Second
+
+// settle is how long the kit waits for a goroutine to get stuck where it is to be woken. Whether it has does not decide about the result.
+const settle = 20 * time.Millisecond
+
+// rig is a Rig in the hands of a check.
+type rig struct {
+	Rig
+	t   testing.TB
+	ctx context.Context
+}
+
+// socket makes a socket, which is closed at the end of the check.
+func (r *rig) socket() socket.Socket {
+	r.t.Helper()
+	s, err := r.Dialer.NewSocket(r.Config)
+	if err != nil {
+		r.t.Fatalf("NewSocket: %v", err)
+	}
+	r.t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// connected makes a socket and connects it to Remote.
+func (r *rig) connected() (s, peer socket.Socket) {
+	r.t.Helper()
+	s = r.socket()
+	return s, r.connect(s)
+}
+
+// connect connects s to Remote and returns the other end.
+func (r *rig) connect(s socket.Socket) socket.Socket {
+	r.t.Helper()
+	return r.connectTo(s, r.Remote, r.Peer)
+}
+
+func (r *rig) connectTo(s socket.Socket, remote socket.Endpoint, l socket.Listener) socket.Socket {
+	r.t.Helper()
+	if err := s.Connect(r.ctx, remote); err != nil {
+		r.t.Fatalf("Connect to %s: %v", remote, err)
+	}
+	return r.greet(s, l)
+}
+
+// hello is the first thing that is sent on a connection, so that a listener for datagrams notices it.
+const hello = "hello"
+
+// greet sends the first message and returns the end that receives it: over an address that was used before this may be one
+// that was accepted before.
+func (r *rig) greet(s socket.Socket, l socket.Listener) socket.Socket {
+	r.t.Helper()
+	if s.State() != socket.StateConnected {
+		r.t.Fatalf("State after Connect is %q, want %q", s.State(), socket.StateConnected)
+	}
+	r.send(s, hello)
+	ctx, cancel := context.WithTimeout(r.ctx, patience)
+	defer cancel()
+	peer, err := l.Accept(ctx)
+	if err != nil {
+		r.t.Fatalf("the peer did not see a connection: %v", err)
+	}
+	r.t.Cleanup(func() { _ = peer.Close() })
+	r.receive(peer, hello)
+	return peer
+}
+
+// drop closes both ends, so that the next connection is a new one for the peer too.
+func (r *rig) drop(s, peer socket.Socket) {
+	r.t.Helper()
+	if err := s.Close(); err != nil {
+		r.t.Errorf("Close: %v", err)
+	}
+	_ = peer.Close()
+}
+
+func (r *rig) send(s socket.Socket, text string) {
+	r.t.Helper()
+	if err := s.Send([]byte(text)); err != nil {
+		r.t.Fatalf("Send of %d bytes: %v", len(text), err)
+	}
+}
+
+// receive expects text: as one datagram, or as the next bytes of a stream.
+func (r *rig) receive(s socket.Socket, text string) {
+	r.t.Helper()
+	if s.Kind() == socket.Stream {
+		r.receiveStream(s, text)
+		return
+	}
+	got, err := r.recv(s, len(text)+100)
+	if err != nil {
+		r.t.Fatalf("Recv: %v, want a datagram of %d bytes", err, len(text))
+	}
+	if got != text {
+		r.t.Fatalf("Recv: %q, want %q", short(got), short(text))
+	}
+}
+
+func (r *rig) receiveStream(s socket.Socket, text string) {
+	r.t.Helper()
+	for rest := text; rest != ""; {
+		got, err := r.recv(s, len(rest))
+		if err != nil {
+			r.t.Fatalf("Recv: %v, with %d of %d bytes missing", err, len(rest), len(text))
+		}
+		if got == "" || got != rest[:len(got)] {
+			r.t.Fatalf("Recv: %q at byte %d, want %q", short(got), len(text)-len(rest), short(rest))
+		}
+		rest = rest[len(got):]
+	}
+}
+
+// recv is one Recv with a deadline, and a limit beyond it.
+func (r *rig) recv(s socket.Socket, size int) (string, error) {
+	r.t.Helper()
+	s.SetRecvDeadline(time.Now().Add(patience))
+	return r.recvNow(s, size)
+}
+
+// recvNow is one Recv with the deadline that is set.
+func (r *rig) recvNow(s socket.Socket, size int) (string, error) {
+	r.t.Helper()
+	buf := make([]byte, size)
+	var n int
+	var err error
+	r.within("Recv", func() { n, err = s.Recv(buf) })
+	if n < 0 || n > size {
+		r.t.Fatalf("Recv returned %d for a buffer of %d bytes", n, size)
+	}
+	return string(buf[:n]), err
+}
+
+// within fails the check if f does not return.
+func (r *rig) within(what string, f func()) {
+	r.t.Helper()
+	r.wait(what, r.start(f))
+}
+
+// start runs f aside.
+func (r *rig) start(f func()) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	return done
+}
+
+// wait waits for something started.
+func (r *rig) wait(what string, done <-chan struct{}) {
+	r.t.Helper()
+	timeout := time.NewTimer(2 * patience)
+	defer timeout.Stop()
+	select {
+	case <-done:
+	case <-timeout.C:
+		r.t.Fatalf("%s did not return within %v", what, 2*patience)
+	}
+}
+
+// pending starts a Recv and gives it time to wait for something. The result comes through the channel.
+func (r *rig) pending(s socket.Socket) <-chan result {
+	c := make(chan result, 1)
+	go func() {
+		buf := make([]byte, 100)
+		n, err := s.Recv(buf)
+		c <- result{string(buf[:max(n, 0)]), err}
+	}()
+	r.pause(settle)
+	return c
+}
+
+type result struct {
+	text string
+	err  error
+}
+
+// await waits for the result of a pending Recv.
+func (r *rig) await(c <-chan result, why string) result {
+	r.t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	select {
+	case got := <-c:
+		return got
+	case <-timeout.C:
+		r.t.Fatalf("a pending Recv was not woken by %s within %v", why, patience)
+		return result{}
+	}
+}
+
+// pause waits for d.
+func (r *rig) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+}
+
+// arrived waits until something that the peer has sent is sure to have arrived: it cannot be asked, so this is just a while.
+func (r *rig) arrived() { r.pause(100 * time.Millisecond) }
+
+// echo sends something both ways.
+func (r *rig) echo(s, peer socket.Socket) {
+	r.t.Helper()
+	r.send(s, "question")
+	r.receive(peer, "question")
+	r.send(peer, "answer")
+	r.receive(s, "answer")
+}
+
+func short(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "..."
+	}
+	return s
+}
+
+// pattern returns size bytes that are not all alike.
+func pattern(size int) string {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(i + i>>8)
+	}
+	return string(b)
+}
+
+// isEnd reports whether an error is how a stream ends.
+func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, socket.ErrReset) }

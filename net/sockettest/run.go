@@ -1,0 +1,132 @@
+package sockettest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// A check proves one promise.
+type check struct {
+	name string
+	// unless returns why the check does not apply, or "".
+	unless func(r *Rig, k socket.Kind, a socket.Abilities) string
+	run    func(r *rig)
+}
+
+// Run runs every check of the kit as a subtest, each with a rig of its own from newRig, which registers its clean-up with the TB. The subtests do
+// not run in parallel, because each one counts goroutines.
+func Run(t *testing.T, newRig func(t testing.TB) Rig) {
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) { runOne(t, c, newRig) })
+	}
+	t.Run("Abilities", func(t *testing.T) { report(t, newRig(t)) })
+}
+
+// RunInBubbles is Run with each check in a testing/synctest bubble of its own; bubble is synctest.Test, or does something around it. For sockets
+// that have no real descriptors.
+func RunInBubbles(t *testing.T, bubble func(*testing.T, func(*testing.T)), newRig func(t testing.TB) Rig) {
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) { runOne(t, c, newRig) })
+		})
+	}
+	t.Run("Abilities", func(t *testing.T) { report(t, newRig(t)) })
+}
+
+func runOne(t testing.TB, c check, newRig func(t testing.TB) Rig) {
+	given := newRig(t)
+	s, err := given.Dialer.NewSocket(given.Config)
+	if err != nil {
+		t.Fatalf("NewSocket: %v", err)
+	}
+	if c.unless != nil {
+		if why := c.unless(&given, s.Kind(), socket.Detect(s)); why != "" {
+			t.Skip(why)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	c.run(&rig{Rig: given, t: t, ctx: ctx})
+}
+
+// report logs what the port does not have.
+func report(t testing.TB, given Rig) {
+	s, err := given.Dialer.NewSocket(given.Config)
+	if err != nil {
+		t.Fatalf("NewSocket: %v", err)
+	}
+	for _, l := range socket.Detect(s).Lacks(s.Kind(), given.Config.Security.Mode != socket.ModeNoSec) {
+		t.Logf("no %s; lost: %s", l.Ability, l.Lost)
+	}
+}
+
+// checks is the whole kit.
+func checks() []check {
+	var all []check
+	for _, part := range [][]check{basicChecks(), deadlineChecks(), datagramChecks(), streamChecks(), failureChecks(), addressChecks(), abilityChecks()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func datagramOnly(_ *Rig, k socket.Kind, _ socket.Abilities) string {
+	if k != socket.Datagram {
+		return "for datagrams"
+	}
+	return ""
+}
+
+func streamOnly(_ *Rig, k socket.Kind, _ socket.Abilities) string {
+	if k != socket.Stream {
+		return "for streams"
+	}
+	return ""
+}
+
+// needs makes an unless of conditions, each with what is missing.
+func needs(conditions ...func(r *Rig, k socket.Kind, a socket.Abilities) string) func(*Rig, socket.Kind, socket.Abilities) string {
+	return func(r *Rig, k socket.Kind, a socket.Abilities) string {
+		var missing []string
+		for _, c := range conditions {
+			if why := c(r, k, a); why != "" {
+				missing = append(missing, why)
+			}
+		}
+		return strings.Join(missing, "; ")
+	}
+}
+
+// ability is a condition on a socket's abilities.
+func ability(name string, has func(a socket.Abilities) bool) func(*Rig, socket.Kind, socket.Abilities) string {
+	return func(_ *Rig, _ socket.Kind, a socket.Abilities) string {
+		if !has(a) {
+			return "the socket is no " + name
+		}
+		return ""
+	}
+}
+
+// field is a condition on the Rig.
+func field(name string, has func(r *Rig) bool) func(*Rig, socket.Kind, socket.Abilities) string {
+	return func(r *Rig, _ socket.Kind, _ socket.Abilities) string {
+		if !has(r) {
+			return "the Rig has no " + name
+		}
+		return ""
+	}
+}
+
+// goroutines runs f and reports goroutines that it has left.
+func (r *rig) goroutines(f func()) {
+	r.t.Helper()
+	before := leaktest.Snapshot()
+	f()
+	for _, stack := range leaktest.Left(before) {
+		r.t.Errorf("goroutine left behind:\n%s", stack)
+	}
+}

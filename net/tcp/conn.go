@@ -1,0 +1,183 @@
+package tcp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/internal/osnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// conn is one connection of a tcpSocket.
+type conn struct {
+	tcp           *net.TCPConn
+	raw           syscall.RawConn
+	local, remote netip.AddrPort
+	limits        limits
+	portable      bool
+	in            receiving // of the one goroutine in Recv
+
+	mu      sync.Mutex
+	out     sending
+	backlog []byte        // not yet taken by the system
+	flushed chan struct{} // closed when the flushing goroutine has ended; nil if there is none
+	broken  error
+}
+
+func newConn(c *net.TCPConn, l limits, portable bool) (*conn, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	k := &conn{tcp: c, raw: raw, local: addrPort(c.LocalAddr()), remote: addrPort(c.RemoteAddr()), limits: l, portable: portable}
+	k.in.init()
+	k.out.init()
+	return k, nil
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	ap := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// LocalAddr implements lifecycle.Conn.
+func (c *conn) LocalAddr() netip.AddrPort { return c.local }
+
+// RemoteAddr implements lifecycle.Conn.
+func (c *conn) RemoteAddr() netip.AddrPort { return c.remote }
+
+// Close implements lifecycle.Conn. What is still held back is lost.
+func (c *conn) Close() error {
+	err := c.tcp.Close()
+	c.mu.Lock()
+	flushed := c.flushed
+	c.mu.Unlock()
+	if flushed != nil {
+		<-flushed
+	}
+	if errors.Is(err, net.ErrClosed) { // by the flushing goroutine, when it gave up
+		return nil
+	}
+	return err
+}
+
+// send takes over all of p or nothing, without waiting.
+func (c *conn) send(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.broken != nil:
+		return c.broken
+	case len(c.backlog) > 0 && len(c.backlog)+len(p) > c.limits.buffer:
+		return socket.ErrBusy
+	}
+	if len(c.backlog) == 0 {
+		n, err := c.trySend(p)
+		if err != nil {
+			return c.fail(err)
+		}
+		p = p[n:]
+	}
+	if len(p) > 0 {
+		c.backlog = append(c.backlog, p...)
+		if c.flushed == nil {
+			c.flushed = make(chan struct{})
+			go c.flush(c.flushed)
+		}
+	}
+	return nil
+}
+
+// fail remembers why nothing more can be sent.
+func (c *conn) fail(err error) error {
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		err = socket.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("%w: the peer took nothing for %v", socket.ErrReset, c.limits.stall)
+	default:
+		err = osnet.Error(err)
+	}
+	c.broken, c.backlog = err, nil
+	return err
+}
+
+// flush writes the backlog until there is none. If the peer takes nothing for too long, it breaks the connection, so that Recv ends
+// too.
+func (c *conn) flush(done chan struct{}) {
+	defer close(done)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.backlog) > 0 {
+		chunk := c.backlog
+		c.mu.Unlock()
+		_ = c.tcp.SetWriteDeadline(time.Now().Add(c.limits.stall)) // if it fails, so does Write
+		n, err := c.tcp.Write(chunk[:min(len(chunk), maxChunk)])
+		c.mu.Lock()
+		if n > 0 { // the system takes a part before the deadline passes
+			c.backlog = c.backlog[n:]
+			continue
+		}
+		if err != nil {
+			_ = c.fail(err)
+			_ = c.tcp.Close()
+		}
+	}
+	c.backlog, c.flushed = nil, nil
+}
+
+// maxChunk is how much is written at once, so that progress shows.
+const maxChunk = 16 << 10
+
+func (c *conn) pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.backlog)
+}
+
+// recv is Recv on this connection: without waiting, or until the deadline of the connection.
+func (c *conn) recv(p []byte, noWait bool) (int, error) {
+	if !noWait {
+		n, err := c.tcp.Read(p)
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, c.recvError(err)
+		}
+	}
+	n, err := c.tryRecv(p) // what has arrived counts, whatever the deadline
+	return n, c.recvError(err)
+}
+
+func (c *conn) recvError(err error) error {
+	switch {
+	case err == nil, err == io.EOF: //nolint:errorlint // package net does not wrap it
+		return err
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, os.ErrDeadlineExceeded):
+		return socket.ErrTimeout
+	case errors.Is(err, net.ErrClosed):
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.broken != nil {
+			return c.broken
+		}
+		return socket.ErrClosed
+	}
+	return osnet.Error(err)
+}
+
+// instant is how long an attempt not to wait takes where the system cannot be asked not to.
+const instant = time.Millisecond
+
+// recvPortably receives with package net alone, for an instant. The deadline that it leaves behind has passed for whoever asks again.
+func (c *conn) recvPortably(p []byte) (int, error) {
+	if err := c.tcp.SetReadDeadline(time.Now().Add(instant)); err != nil {
+		return 0, err
+	}
+	return c.tcp.Read(p)
+}

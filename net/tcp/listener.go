@@ -1,0 +1,90 @@
+package tcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/internal/osnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// Listen accepts connections at a local address. Accepted sockets have the abilities of those of a Dialer, apart from connecting, and stay
+// usable after the listener is closed. Port zero is a free one.
+func Listen(at netip.AddrPort) (socket.Listener, error) {
+	network := "tcp"
+	if at.Addr().IsValid() {
+		network = osnet.Network("tcp", at.Addr().Unmap())
+	}
+	config := net.ListenConfig{KeepAlive: -1}
+	l, err := config.Listen(context.Background(), network, listenAddr(at))
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", at, osnet.Error(err))
+	}
+	return &listener{tcp: l.(*net.TCPListener), turn: make(chan struct{}, 1)}, nil
+}
+
+func listenAddr(at netip.AddrPort) string {
+	if !at.Addr().IsValid() {
+		return fmt.Sprintf(":%d", at.Port())
+	}
+	return at.String()
+}
+
+type listener struct {
+	tcp  *net.TCPListener
+	turn chan struct{} // held by the one Accept that the deadline belongs to
+}
+
+// Accept implements socket.Listener.
+func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("accept: %w", ctx.Err())
+	}
+	nc, err := l.accept(ctx)
+	<-l.turn
+	if err != nil {
+		return nil, fmt.Errorf("accept: %w", osnet.Error(err))
+	}
+	s := &tcpSocket{limits: limits{}.filled()}
+	c, err := newConn(nc, s.limits, false)
+	if err != nil {
+		return nil, fmt.Errorf("accept: %w", errors.Join(err, nc.Close()))
+	}
+	s.life.Accept(c)
+	s.follow()
+	return s, nil
+}
+
+// accept waits until ctx ends, which sets a deadline in the past; one left by an earlier context does not count.
+func (l *listener) accept(ctx context.Context) (*net.TCPConn, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		_ = l.tcp.SetDeadline(time.Time{}) // fails on a closed listener only, as AcceptTCP does
+		stop := context.AfterFunc(ctx, func() { _ = l.tcp.SetDeadline(time.Unix(1, 0)) })
+		nc, err := l.tcp.AcceptTCP()
+		stop()
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return nc, err
+		}
+	}
+}
+
+// Addr implements socket.Listener.
+func (l *listener) Addr() netip.AddrPort { return addrPort(l.tcp.Addr()) }
+
+// Close implements socket.Listener.
+func (l *listener) Close() error {
+	if err := l.tcp.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}

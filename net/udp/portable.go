@@ -1,0 +1,41 @@
+package udp
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/internal/osnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// instant is how long an attempt not to wait takes where the system cannot be asked not to.
+const instant = time.Millisecond
+
+// sendPortably sends with package net alone. It waits if the system has no room, but not for long.
+func (c *conn) sendPortably(p []byte) error {
+	if err := c.udp.SetWriteDeadline(time.Now().Add(instant)); err != nil {
+		return err
+	}
+	_, err := c.udp.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return syscall.EAGAIN
+	}
+	return err
+}
+
+// recvPortably receives with package net alone: until the deadline of the connection, or for an instant. The deadline that
+// it leaves behind then has passed for whoever asks again.
+func (c *conn) recvPortably(p []byte, wait bool) (int, error) {
+	if !wait {
+		if err := c.udp.SetReadDeadline(time.Now().Add(instant)); err != nil {
+			return 0, err
+		}
+	}
+	n, _, flags, _, err := c.udp.ReadMsgUDPAddrPort(p, nil)
+	if flags&truncated != 0 || err != nil && errors.Is(osnet.Error(err), socket.ErrMessageTooLong) {
+		return min(n, len(p)), socket.ErrMessageTooLong
+	}
+	return n, err
+}

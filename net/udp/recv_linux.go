@@ -1,0 +1,76 @@
+//go:build linux && !386
+
+package udp
+
+import (
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// truncated is the flag of a datagram that was cut off.
+const truncated = syscall.MSG_TRUNC
+
+// receiving receives with one system call per datagram.
+type receiving struct {
+	p       []byte
+	none    byte // where the bytes of an empty buffer would be
+	n       int
+	errno   syscall.Errno
+	refused *atomic.Bool
+
+	untilReady func(fd uintptr) bool // made once: one per call would be allocated
+	once       func(fd uintptr)
+}
+
+func (in *receiving) init(refused *atomic.Bool) {
+	in.refused = refused
+	in.untilReady = func(fd uintptr) bool {
+		in.recvfrom(fd)
+		return in.errno != syscall.EAGAIN || in.refused.Load()
+	}
+	in.once = in.recvfrom
+}
+
+// recvfrom takes the next datagram. With MSG_TRUNC the system tells its length even if that is more than fits (recv(2)).
+func (in *receiving) recvfrom(fd uintptr) {
+	at := &in.none
+	if len(in.p) > 0 {
+		at = &in.p[0]
+	}
+	for {
+		n, _, errno := syscall.Syscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(at)), uintptr(len(in.p)),
+			syscall.MSG_DONTWAIT|syscall.MSG_TRUNC, 0, 0)
+		if errno != syscall.EINTR {
+			in.n, in.errno = int(n), errno
+			return
+		}
+	}
+}
+
+// tryRecv receives the next datagram, waiting for it until the deadline of the connection if wait is set.
+func (c *conn) tryRecv(p []byte, wait bool) (int, error) {
+	if c.portable {
+		return c.recvPortably(p, wait)
+	}
+	in := &c.in
+	in.p = p
+	var err error
+	if wait {
+		err = c.raw.Read(in.untilReady)
+	} else {
+		err = c.raw.Control(in.once)
+	}
+	in.p = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case in.errno != 0:
+		return 0, in.errno
+	case in.n > len(p):
+		return len(p), socket.ErrMessageTooLong
+	}
+	return in.n, nil
+}

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package udp
+
+// sending is not needed where the system is asked through package net.
+type sending struct{}
+
+func (*sending) init() {}
+
+// trySend sends a datagram, waiting for an instant at most.
+func (c *conn) trySend(p []byte) error { return c.sendPortably(p) }

@@ -1,0 +1,37 @@
+//go:build unix
+
+package udp
+
+import "syscall"
+
+// sending sends with one system call per datagram, which does not wait.
+type sending struct {
+	p   []byte
+	err error
+
+	once func(fd uintptr) bool // made once: one per call would be allocated
+}
+
+func (out *sending) init() {
+	out.once = func(fd uintptr) bool {
+		for {
+			if _, out.err = syscall.Write(int(fd), out.p); out.err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+				return true
+			}
+		}
+	}
+}
+
+// trySend sends a datagram without waiting.
+func (c *conn) trySend(p []byte) error {
+	if c.portable {
+		return c.sendPortably(p)
+	}
+	c.out.p = p
+	err := c.raw.Write(c.out.once)
+	c.out.p = nil
+	if err != nil {
+		return err
+	}
+	return c.out.err
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package udp
+
+// truncated is the flag of a datagram that was cut off; Windows reports an error besides.
+const truncated = 0x100
