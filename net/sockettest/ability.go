@@ -188,6 +188,7 @@ func (r *rig) expectCall(calls <-chan struct{}, why string) {
 func checkPoller(r *rig) {
 	r.goroutines(func() {
 		var p socket.Poller
+		r.t.Cleanup(func() { _ = p.Close() })
 		s, err := p.Wrap(r.socket())
 		if err != nil {
 			r.t.Fatalf("Wrap: %v", err)

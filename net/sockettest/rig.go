@@ -118,9 +118,15 @@ func (r *rig) drop(s, peer socket.Socket) {
 	_ = peer.Close()
 }
 
+// send sends text. A stream may be busy for a while with what was sent before.
 func (r *rig) send(s socket.Socket, text string) {
 	r.t.Helper()
-	if err := s.Send([]byte(text)); err != nil {
+	err := s.Send([]byte(text))
+	for end := time.Now().Add(patience); errors.Is(err, socket.ErrBusy) && time.Now().Before(end); {
+		r.pause(time.Millisecond)
+		err = s.Send([]byte(text))
+	}
+	if err != nil {
 		r.t.Fatalf("Send of %d bytes: %v", len(text), err)
 	}
 }
@@ -242,7 +248,7 @@ func (r *rig) pause(d time.Duration) {
 }
 
 // arrived waits until something that the peer has sent is sure to have arrived: it cannot be asked, so this is just a while.
-func (r *rig) arrived() { r.pause(100 * time.Millisecond) }
+func (r *rig) arrived() { r.pause(50 * time.Millisecond) }
 
 // echo sends something both ways.
 func (r *rig) echo(s, peer socket.Socket) {

@@ -39,6 +39,7 @@ func RunInBubbles(t *testing.T, bubble func(*testing.T, func(*testing.T)), newRi
 }
 
 func runOne(t testing.TB, c check, newRig func(t testing.TB) Rig) {
+	t.Helper()
 	given := newRig(t)
 	s, err := given.Dialer.NewSocket(given.Config)
 	if err != nil {
@@ -56,6 +57,7 @@ func runOne(t testing.TB, c check, newRig func(t testing.TB) Rig) {
 
 // report logs what the port does not have.
 func report(t testing.TB, given Rig) {
+	t.Helper()
 	s, err := given.Dialer.NewSocket(given.Config)
 	if err != nil {
 		t.Fatalf("NewSocket: %v", err)

@@ -37,5 +37,5 @@ func (c *conn) recvPortably(p []byte, wait bool) (int, error) {
 	if flags&truncated != 0 || err != nil && errors.Is(osnet.Error(err), socket.ErrMessageTooLong) {
 		return min(n, len(p)), socket.ErrMessageTooLong
 	}
-	return n, err
+	return max(n, 0), err
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -132,12 +133,15 @@ func (s *Socket[C]) end() {
 	s.cancel = nil
 }
 
-// reason prefers the end of the context, or of the socket, to the error it made.
+// reason prefers the end of the context, or of the socket, to the error it made, which may come a moment before.
 func (s *Socket[C]) reason(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	return context.Cause(ctx)
+	if d, ok := ctx.Deadline(); ok && !d.After(time.Now()) {
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 func (s *Socket[C]) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
