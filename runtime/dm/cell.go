@@ -14,6 +14,8 @@ type Cell interface {
 	kind() (t registry.Type, multiple bool)
 	// supported reports whether the resource exists.
 	supported() bool
+	// hides reports whether the Go type keeps values from being shown.
+	hides() bool
 	// hasValue reports whether reading can find something: a stored value, an instance, a function.
 	hasValue() bool
 	// live reports whether a function or a stream stands behind the resource.

@@ -113,6 +113,15 @@ func typeOf[T DataType]() registry.Type {
 	return registry.None
 }
 
+// hides reports whether T keeps its value from being shown.
+func hides[T DataType]() bool {
+	switch any((*T)(nil)).(type) {
+	case *Secret, *SecretString:
+		return true
+	}
+	return false
+}
+
 // owned returns v for keeping: bytes are copied, and a time is cut to the seconds that LwM2M carries.
 func owned[T DataType](v T) T {
 	switch p := any(&v).(type) {
@@ -147,6 +156,10 @@ func checkValue(def *registry.Resource, p Path, v Value) error {
 		length = utf8.RuneCountInString(v.text())
 	case registry.Opaque:
 		length = int(v.num)
+	case registry.Objlnk:
+		if l := v.Link(); l.Object == reserved && !l.IsNull() {
+			return fail(BadRequest, p, "%s links to %v: the object ID 65535 is reserved", def.Name, l)
+		}
 	}
 	if def.Range == nil {
 		return nil

@@ -142,6 +142,8 @@ func (e *Exec) kind() (registry.Type, bool) { return registry.None, false }
 
 func (e *Exec) supported() bool { return *e != nil }
 
+func (e *Exec) hides() bool { return false }
+
 func (e *Exec) hasValue() bool { return false }
 
 func (e *Exec) live() bool { return false }

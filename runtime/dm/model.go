@@ -61,10 +61,14 @@ func NewModel(cfg ModelConfig, objects ...Object) (*Model, error) {
 	for _, o := range objects {
 		errs = append(errs, m.Register(context.Background(), o))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	err := errors.Join(errs...)
+	if err == nil {
+		return m, nil
 	}
-	return m, nil
+	for _, s := range m.root.Load().states { // for another try with these objects
+		_ = m.Unregister(context.Background(), s.id())
+	}
+	return nil, err
 }
 
 // privateModel returns the home of an object that no Model has taken yet.
@@ -76,16 +80,16 @@ func privateModel(o Object, s objectState) *Model {
 
 // Register adds an object with its instances, also while the device runs. Subscribers are told.
 func (m *Model) Register(ctx context.Context, o Object) error {
-	if o == nil {
-		return errors.New("a nil object cannot be registered")
+	if o == nil || o.home() == nil {
+		return errNotMade
 	}
 	if err := m.acquire(ctx); err != nil {
 		return err
 	}
 	defer m.slot.release()
 	old := o.home()
-	if old == m || !old.private {
-		return fmt.Errorf("object %s (%d) is part of a model already", o.Definition().Name, o.ID())
+	if !old.private {
+		return errTaken(o)
 	}
 	r := m.root.Load()
 	if s, ok := r.find(o.ID()); ok {
@@ -96,11 +100,18 @@ func (m *Model) Register(ctx context.Context, o Object) error {
 		return err
 	}
 	defer old.slot.release()
+	if o.home() != old { // another Model was quicker
+		return errTaken(o)
+	}
 	s, _ := old.root.Load().find(o.ID())
 	m.root.Store(r.with(s))
 	o.setHome(m)
 	m.subscribers.tell(Batch{Events: []Event{{ObjectPath(o.ID()), Created}}})
 	return nil
+}
+
+func errTaken(o Object) error {
+	return fmt.Errorf("object %s (%d) is part of a model already", o.Definition().Name, o.ID())
 }
 
 // Unregister removes an object with its instances from the Model; it keeps them and can be

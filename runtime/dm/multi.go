@@ -132,6 +132,8 @@ func (m *Multi[T]) kind() (registry.Type, bool) { return typeOf[T](), true }
 
 func (m *Multi[T]) supported() bool { return m.state != unsupported }
 
+func (m *Multi[T]) hides() bool { return hides[T]() }
+
 func (m *Multi[T]) hasValue() bool { return m.state == liveIdle || m.state != unsupported }
 
 func (m *Multi[T]) live() bool { return m.state.isLive() }

@@ -42,7 +42,8 @@ type ObjectConfig[T any] struct {
 
 // TypedObject is an object whose instances are of type T, the Instance of a generated package.
 // All methods are safe for concurrent use. They are for the application; servers come through the
-// Model that the object is part of.
+// Model that the object is part of. The zero value is of no use: the New of a generated package makes
+// objects.
 type TypedObject[T any] struct {
 	def    *registry.Object
 	cellOf func(*T, ResourceID) Cell
@@ -55,6 +56,9 @@ type TypedObject[T any] struct {
 // NewObject returns an object without instances. Generated packages call it in their New; nobody
 // else needs it. cell returns the cell of a resource by ID.
 func NewObject[T any](def *registry.Object, cell func(*T, ResourceID) Cell, cfg ObjectConfig[T]) (*TypedObject[T], error) {
+	if err := checkDefinition(def, cell); err != nil {
+		return nil, err
+	}
 	if cfg.MaxInstances < 0 {
 		return nil, fmt.Errorf("object %s (%d): MaxInstances is %d, it must not be negative", def.Name, def.ID, cfg.MaxInstances)
 	}
@@ -104,8 +108,17 @@ func (o *TypedObject[T]) ID() ObjectID { return ObjectID(o.def.ID) }
 // Definition returns the object's definition. It must not be changed.
 func (o *TypedObject[T]) Definition() *registry.Object { return o.def }
 
-func (o *TypedObject[T]) home() *Model     { return o.where.Load() }
+// home is nil for an object that NewObject did not make.
+func (o *TypedObject[T]) home() *Model {
+	if o == nil {
+		return nil
+	}
+	return o.where.Load()
+}
+
 func (o *TypedObject[T]) setHome(m *Model) { o.where.Store(m) }
+
+var errNotMade = errors.New("the object is nil, or its zero value: make it with New")
 
 // addPatience bounds how long Add waits for another transaction.
 const addPatience = 10 * time.Second
@@ -202,7 +215,11 @@ func (o *TypedObject[T]) Len() int {
 // the one that it leaves.
 func (o *TypedObject[T]) instances() tree[*T] {
 	for {
-		if s, ok := o.home().root.Load().find(o.ID()); ok {
+		m := o.home()
+		if m == nil {
+			return tree[*T]{}
+		}
+		if s, ok := m.root.Load().find(o.ID()); ok {
 			if s, ok := s.(*typedState[T]); ok && s.o == o {
 				return s.inst
 			}
@@ -214,6 +231,9 @@ func (o *TypedObject[T]) instances() tree[*T] {
 func (o *TypedObject[T]) transact(ctx context.Context, fn func(*Transaction, *Tx[T]) error) error {
 	for {
 		m := o.home()
+		if m == nil {
+			return errNotMade
+		}
 		t, err := m.Begin(ctx, Application)
 		if err != nil {
 			return err

@@ -166,6 +166,8 @@ func (r *Res[T]) kind() (registry.Type, bool) { return typeOf[T](), false }
 
 func (r *Res[T]) supported() bool { return r.state != unsupported }
 
+func (r *Res[T]) hides() bool { return hides[T]() }
+
 func (r *Res[T]) hasValue() bool {
 	return r.state == stored || r.state == liveSet || r.state == liveIdle
 }
