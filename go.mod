@@ -17,5 +17,7 @@ require (
 	golang.org/x/sys v0.41.0 // indirect
 )
 
+require golang.org/x/tools v0.26.0 // indirect
+
 // Test dependencies.
 require github.com/google/go-cmp v0.7.0

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errReported):
 		return exitFailed
 	}
-	fmt.Fprintf(stderr, "lwm2mgen: %v\n", err)
+	complain(stderr, err)
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage

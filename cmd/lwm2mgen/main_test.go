@@ -1,0 +1,108 @@
+package main
+
+import (
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/gotooltest"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts expect, and fail")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"lwm2mgen": main})
+}
+
+// TestScripts runs the user sessions in testdata/script. They see the module's root as $ROOT, a web
+// server with the folder mirror as $MIRROR, and a go command that works without a network.
+func TestScripts(t *testing.T) {
+	readRuntime(t)
+	p := testscript.Params{
+		Dir:                 "testdata/script",
+		Setup:               setupScript(t),
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"appendto": appendTo, "expand": expandVars},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+	}
+	if err := gotooltest.Setup(&p); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, p)
+	if *update {
+		t.Fatal("scripts rewritten; run again without -update")
+	}
+}
+
+func setupScript(t *testing.T) func(*testscript.Env) error {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(e *testscript.Env) error {
+		mirror := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(e.WorkDir, "mirror"))))
+		e.Defer(mirror.Close)
+		e.Vars = append(e.Vars,
+			"ROOT="+root, "MIRROR="+mirror.URL, "GOMODCACHE="+strings.TrimSpace(string(cache)),
+			"GOPROXY=off", "GOSUMDB=off", "GOTOOLCHAIN=local", "GOFLAGS=", "HOME="+e.WorkDir)
+		return nil
+	}
+}
+
+// TestUnchanged checks that a second run does not touch what is right already.
+func TestUnchanged(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"lwm2mgen", "-out", dir, "../../objects-xml/3303.xml"}
+	path := filepath.Join(dir, "temperature", "temperature.go")
+	var before os.FileInfo
+	for range 2 {
+		if code := run(t.Context(), args, os.Stdout, os.Stderr); code != 0 {
+			t.Fatalf("exit code %d", code)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before != nil && (!os.SameFile(before, info) || !before.ModTime().Equal(info.ModTime())) {
+			t.Error("the second run wrote the file again")
+		}
+		before = info
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the package's folder has %v (%v), want the one file", entries, err)
+	}
+}
+
+// appendTo is the script command "appendto FILE LINE".
+func appendTo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: appendto file line")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	_, err = f.WriteString(args[1] + "\n")
+	ts.Check(err)
+	ts.Check(f.Close())
+}
+
+// expandVars is the script command "expand FILE": it replaces variables such as $ROOT in a file.
+func expandVars(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand file")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), func(name string) string { return filepath.ToSlash(ts.Getenv(name)) })
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o666))
+}

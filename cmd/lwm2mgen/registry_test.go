@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const registryDir = "../../../shared/oma-registry"
+
+// TestWholeRegistry generates every object of OMA's registry in one call, without a names file, and has
+// the result compiled, vetted and checked by staticcheck as one module.
+func TestWholeRegistry(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles hundreds of packages")
+	}
+	files, err := filepath.Glob(filepath.Join(registryDir, "*.xml"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("there is no copy of OMA's registry in %s", registryDir)
+	}
+	dir := t.TempDir()
+	var stderr bytes.Buffer
+	args := slices.Concat([]string{"lwm2mgen", "-out", dir}, files)
+	if code := run(t.Context(), args, os.Stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, stderr.String())
+	}
+	packages, err := filepath.Glob(filepath.Join(dir, "*", "*.go"))
+	if err != nil || len(packages) != len(files) {
+		t.Fatalf("%d packages of %d files (%v)", len(packages), len(files), err)
+	}
+	for line := range strings.Lines(stderr.String()) {
+		if !strings.HasPrefix(line, "warning: ") {
+			t.Errorf("unexpected: %s", line)
+		}
+	}
+	if code := run(t.Context(), append(args, "-check"), os.Stdout, &stderr); code != 0 {
+		t.Errorf("-check fails on what was just generated, exit code %d:\n%s", code, stderr.String())
+	}
+	checkModule(t, dir)
+}
+
+// checkModule builds a module of the packages in dir, vets it and runs staticcheck on it.
+func checkModule(t *testing.T, dir string) {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod := fmt.Sprintf("module example.com/registry\n\ngo 1.25.0\n\nrequire github.com/lwm2mgen/toolkit v0.0.0\n\nreplace github.com/lwm2mgen/toolkit => %s\n", root)
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	readRuntime(t)
+	staticcheck := filepath.Join(t.TempDir(), "staticcheck.exe") // .exe does no harm elsewhere
+	command(t, root, "go", "build", "-modfile", filepath.Join(root, "tools", "go.mod"), "-o", staticcheck, "honnef.co/go/tools/cmd/staticcheck")
+	command(t, dir, "go", "build", "-gcflags=-l -dwarf=false", "./...") // quicker, and never run
+	command(t, dir, "go", "vet", "./...")
+	command(t, dir, staticcheck, "./...")
+}
+
+func command(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOTOOLCHAIN=local")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s %s: %v\n%s", filepath.Base(name), strings.Join(args, " "), err, out)
+	}
+}
+
+// readRuntime reads what generated code imports, which the go command does not see that the test depends
+// on: without, it would take the result of an earlier run for that of this one.
+func readRuntime(t *testing.T) {
+	t.Helper()
+	for _, dir := range []string{"../../registry", "../../runtime/dm"} {
+		sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(sources) == 0 {
+			t.Fatalf("%s has no sources (%v)", dir, err)
+		}
+		for _, path := range sources {
+			if _, err := os.ReadFile(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
