@@ -9,7 +9,7 @@ import (
 // Secret holds bytes that must not reach a log: every fmt verb, slog and JSON show "[redacted]" instead, also when the Secret is in
 // an unexported field of something printed. The zero value is empty.
 type Secret struct {
-	b *[]byte // a pointer, because fmt shows one inside other values as an address only
+	b **[]byte // fmt shows a pointer to a pointer as an address always, also where it cannot call methods
 }
 
 // NewSecret returns a Secret with a copy of b.
@@ -18,7 +18,8 @@ func NewSecret(b []byte) Secret {
 		return Secret{}
 	}
 	c := append([]byte(nil), b...)
-	return Secret{&c}
+	p := &c
+	return Secret{&p}
 }
 
 // Bytes returns the secret itself, not a copy: the caller must not change it.
@@ -26,7 +27,7 @@ func (s Secret) Bytes() []byte {
 	if s.b == nil {
 		return nil
 	}
-	return *s.b
+	return **s.b
 }
 
 // Len returns the number of bytes.

@@ -123,9 +123,10 @@ func field(name string, has func(r *Rig) bool) func(*Rig, socket.Kind, socket.Ab
 	}
 }
 
-// goroutines runs f and reports goroutines that it has left.
+// goroutines runs f and reports goroutines that it has left. What all sockets of a dialer share may be started by a first connection.
 func (r *rig) goroutines(f func()) {
 	r.t.Helper()
+	r.drop(r.connected())
 	before := leaktest.Snapshot()
 	f()
 	for _, stack := range leaktest.Left(before) {
