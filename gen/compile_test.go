@@ -1,51 +1,73 @@
 package gen_test
 
-// Importing the golden packages compiles them.
 import (
-	"go/parser"
-	"go/token"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/basic/boiler"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/collisions/meter"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/enumerations/door"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/packages/light"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/packages/location33003"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/packages/location33004"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/packages/object33008"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/packages/probe"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/packages/switch33006"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/packages/threephasemeter"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/packages/time33005"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/prose/book"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/secrets/vault"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/single/beacon"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/single/clock"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/versions/gauge"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev10"
-	_ "github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev11"
+	"github.com/lwm2mgen/toolkit/gen/testdata/basic/boiler"
+	"github.com/lwm2mgen/toolkit/gen/testdata/collisions/meter"
+	"github.com/lwm2mgen/toolkit/gen/testdata/enumerations/door"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/light"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/location33003"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/location33004"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/object33008"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/probe"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/switch33006"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/threephasemeter"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/time33005"
+	"github.com/lwm2mgen/toolkit/gen/testdata/prose/book"
+	"github.com/lwm2mgen/toolkit/gen/testdata/secrets/vault"
+	"github.com/lwm2mgen/toolkit/gen/testdata/single/beacon"
+	"github.com/lwm2mgen/toolkit/gen/testdata/single/clock"
+	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gauge"
+	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev10"
+	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev11"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// TestGoldenCompiled checks that no golden package is missing above.
+// golden has the golden packages, which are compiled and linked by that.
+var golden = map[string]func() (dm.Object, error){
+	"basic/boiler":             func() (dm.Object, error) { return boiler.New(boiler.Config{}) },
+	"collisions/meter":         func() (dm.Object, error) { return meter.New(meter.Config{}) },
+	"enumerations/door":        func() (dm.Object, error) { return door.New(door.Config{}) },
+	"packages/light":           func() (dm.Object, error) { return light.New(light.Config{}) },
+	"packages/location33003":   func() (dm.Object, error) { return location33003.New(location33003.Config{}) },
+	"packages/location33004":   func() (dm.Object, error) { return location33004.New(location33004.Config{}) },
+	"packages/object33008":     func() (dm.Object, error) { return object33008.New(object33008.Config{}) },
+	"packages/probe":           func() (dm.Object, error) { return probe.New(probe.Config{}) },
+	"packages/switch33006":     func() (dm.Object, error) { return switch33006.New(switch33006.Config{}) },
+	"packages/threephasemeter": func() (dm.Object, error) { return threephasemeter.New(threephasemeter.Config{}) },
+	"packages/time33005":       func() (dm.Object, error) { return time33005.New(time33005.Config{}) },
+	"prose/book":               func() (dm.Object, error) { return book.New(book.Config{}) },
+	"secrets/vault":            func() (dm.Object, error) { return vault.New(vault.Config{}) },
+	"single/beacon":            func() (dm.Object, error) { return beacon.New(beacon.Config{}) },
+	"single/clock":             func() (dm.Object, error) { return clock.New(clock.Config{}) },
+	"versions/gauge":           func() (dm.Object, error) { return gauge.New(gauge.Config{}) },
+	"versions/gaugev10":        func() (dm.Object, error) { return gaugev10.New(gaugev10.Config{}) },
+	"versions/gaugev11":        func() (dm.Object, error) { return gaugev11.New(gaugev11.Config{}) },
+}
+
+// TestGoldenCompiled makes an object of each golden package, which checks its table against its cells.
 func TestGoldenCompiled(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "compile_test.go", nil, parser.ImportsOnly)
+	for path, construct := range golden {
+		o, err := construct()
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		if o.Definition().Name == "" || o.ID() != dm.ObjectID(o.Definition().ID) {
+			t.Errorf("%s: the object %d has the definition %v", path, o.ID(), o.Definition())
+		}
+	}
+	files, err := filepath.Glob("testdata/*/*/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	compiled := map[string]bool{}
-	for _, i := range file.Imports {
-		_, dir, _ := strings.Cut(strings.Trim(i.Path.Value, `"`), "/gen/")
-		compiled[dir] = true
-	}
-	packages, err := filepath.Glob("testdata/*/*/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range packages {
-		if dir := filepath.ToSlash(filepath.Dir(path)); !compiled[dir] {
-			t.Errorf("import %s in compile_test.go", dir)
+	for _, file := range files {
+		path := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(file)), "testdata/")
+		if golden[path] == nil {
+			t.Errorf("add %s to golden", path)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"flag"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -83,6 +85,30 @@ func TestUnchanged(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("the package's folder has %v (%v), want the one file", entries, err)
+	}
+}
+
+// TestShipped checks that the shipped packages are what go generate makes of the shipped definitions.
+func TestShipped(t *testing.T) {
+	args := []string{"lwm2mgen", "-check", "-out", "../../generated", "-names", "../../objects-xml/names", "../../objects-xml/*.xml"}
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, &stdout, &stderr); code != 0 {
+		t.Errorf("exit code %d, run go generate ./...\n%s%s", code, stderr.String(), stdout.String())
+	}
+}
+
+// BenchmarkRegistry is one call for all of OMA's registry, into an empty folder: the figure to hold
+// against that of xmlfloor on the same folder, in ../shared/perf.
+func BenchmarkRegistry(b *testing.B) {
+	if _, err := os.Stat(registryDir); err != nil {
+		b.Skipf("there is no copy of OMA's registry: %v", err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		dir := b.TempDir()
+		if code := run(b.Context(), []string{"lwm2mgen", "-out", dir, registryDir + "/*.xml"}, io.Discard, io.Discard); code != 0 {
+			b.Fatalf("exit code %d", code)
+		}
 	}
 }
 
