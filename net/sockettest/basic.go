@@ -181,7 +181,7 @@ func checkConcurrent(r *rig) {
 			}
 		})
 	}
-	group.Wait()
+	r.within("Send while a Recv is pending", group.Wait)
 	r.receiveAll(peer, senders*each)
 	r.send(peer, "answer")
 	if got := r.await(received, "data"); got.err != nil || got.text != "answer" {

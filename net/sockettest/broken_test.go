@@ -1,0 +1,278 @@
+package sockettest
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// port is a good socket of package simnet, each part of which can be replaced by a broken one.
+type port struct {
+	socket.Socket
+	able socket.Abilities
+	lab  *lab
+	Key  []byte // what SecretsAreHidden looks for; not set in a good port
+
+	connect  func(ctx context.Context, remote socket.Endpoint) error
+	send     func(p []byte) error
+	recv     func(p []byte) (int, error)
+	deadline func(t time.Time)
+	close    func() error
+	state    func() socket.State
+	mtu      func() int
+}
+
+func (p *port) Connect(ctx context.Context, remote socket.Endpoint) error {
+	if p.connect != nil {
+		return p.connect(ctx, remote)
+	}
+	return p.Socket.Connect(ctx, remote)
+}
+
+func (p *port) Send(b []byte) error {
+	if p.send != nil {
+		return p.send(b)
+	}
+	return p.Socket.Send(b)
+}
+
+func (p *port) Recv(b []byte) (int, error) {
+	if p.recv != nil {
+		return p.recv(b)
+	}
+	return p.Socket.Recv(b)
+}
+
+func (p *port) SetRecvDeadline(t time.Time) {
+	if p.deadline != nil {
+		p.deadline(t)
+		return
+	}
+	p.Socket.SetRecvDeadline(t)
+}
+
+func (p *port) Close() error {
+	if p.close != nil {
+		return p.close()
+	}
+	return p.Socket.Close()
+}
+
+func (p *port) State() socket.State {
+	if p.state != nil {
+		return p.state()
+	}
+	return p.Socket.State()
+}
+
+func (p *port) InnerMTU() int {
+	if p.mtu != nil {
+		return p.mtu()
+	}
+	return p.Socket.InnerMTU()
+}
+
+func (p *port) Abilities() socket.Abilities { return p.able }
+
+// String keeps fmt from walking through the network, unless there is something to find.
+func (p *port) String() string { return fmt.Sprintf("port %s", p.Key) }
+
+// lab is a network with broken ports on it.
+type lab struct {
+	kind    socket.Kind
+	faults  func(p *port)           // breaks a socket that was made
+	config  func(c *socket.Config)  // breaks how it is made
+	rig     func(r *Rig)            // surroundings that a check needs
+	release chan struct{}           // closed when the check is over: what hangs on purpose ends
+	ports   map[netip.AddrPort]bool // bound, for those who cannot share
+
+	mu   sync.Mutex
+	made []socket.Socket
+}
+
+// Schemes implements socket.Dialer.
+func (*lab) Schemes() []string { return []string{"coap"} }
+
+// dialer makes ports on a host.
+type dialer struct {
+	*lab
+	below socket.Dialer
+}
+
+func (d dialer) NewSocket(c socket.Config) (socket.Socket, error) {
+	if d.lab.config != nil {
+		d.lab.config(&c)
+	}
+	s, err := d.below.NewSocket(c)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	d.made = append(d.made, s)
+	d.mu.Unlock()
+	p := &port{Socket: s, able: socket.Detect(s), lab: d.lab}
+	if d.faults != nil {
+		d.faults(p)
+	}
+	return p, nil
+}
+
+// newRig sets up the network.
+func (l *lab) newRig(t testing.TB) Rig {
+	n := simnet.New(1)
+	dev, dead, srv, second := n.NewHost("device"), n.NewHost("dead"), n.NewHost("server"), n.NewHost("second")
+	dead.SetDown(true)
+	n.SetName("multihomed", dead.Addrs()[0], srv.Addrs()[0])
+	listen := func(h *simnet.Host) socket.Listener {
+		f := h.Listen
+		if l.kind == socket.Stream {
+			f = h.ListenStream
+		}
+		got, err := f(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = got.Close() })
+		return got
+	}
+	below := dev.Dialer()
+	if l.kind == socket.Stream {
+		below = dev.StreamDialer()
+	}
+	r := Rig{
+		Dialer:       dialer{l, below},
+		Remote:       socket.Endpoint{Host: srv.Addrs()[0].String(), Port: 5683},
+		Peer:         listen(srv),
+		Unused:       socket.Endpoint{Host: "server", Port: 9},
+		Silent:       socket.Endpoint{Host: "dead", Port: 9},
+		Unknown:      "nobody",
+		SecondRemote: socket.Endpoint{Host: "second", Port: 5683},
+		SecondPeer:   listen(second),
+		Multihomed:   socket.Endpoint{Host: "multihomed", Port: 5683},
+		Taken:        netip.AddrPortFrom(dev.Addrs()[0], 4444),
+		Secrets:      [][]byte{[]byte("hunter2")},
+	}
+	holder, err := below.NewSocket(socket.Config{Local: r.Taken})
+	if err == nil {
+		err = holder.Connect(context.Background(), r.Remote)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = holder.Close() })
+	if l.kind == socket.Stream {
+		if _, err := r.Peer.Accept(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.rig != nil {
+		l.rig(&r)
+	}
+	return r
+}
+
+// recorder is the testing.TB of a check that is expected to fail.
+type recorder struct {
+	testing.TB
+	mu       sync.Mutex
+	failures []string
+	skipped  string
+	cleanups []func()
+}
+
+func (r *recorder) Helper()             {}
+func (r *recorder) Logf(string, ...any) {}
+func (r *recorder) Cleanup(f func())    { r.cleanups = append(r.cleanups, f) }
+func (r *recorder) Fatal(a ...any)      { r.Fatalf("%s", fmt.Sprint(a...)) }
+func (r *recorder) Fatalf(f string, a ...any) {
+	r.Errorf(f, a...)
+	runtime.Goexit()
+}
+
+func (r *recorder) Errorf(f string, a ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, fmt.Sprintf(f, a...))
+}
+
+func (r *recorder) Skip(a ...any) {
+	r.skipped = fmt.Sprint(a...)
+	runtime.Goexit()
+}
+
+// outcome runs one check on a lab in a bubble of its own.
+func outcome(t *testing.T, c check, l *lab) *recorder {
+	t.Helper()
+	rec := &recorder{TB: t}
+	synctest.Test(t, func(*testing.T) {
+		l.release = make(chan struct{})
+		l.ports = make(map[netip.AddrPort]bool)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runOne(rec, c, l.newRig)
+		}()
+		<-done
+		close(l.release)
+		for i := len(rec.cleanups) - 1; i >= 0; i-- {
+			rec.cleanups[i]()
+		}
+		for _, s := range l.made {
+			_ = s.Close()
+		}
+	})
+	return rec
+}
+
+// TestGoodPort shows that the wrapper itself is not what makes checks fail.
+func TestGoodPort(t *testing.T) {
+	for _, c := range checks() {
+		ran := false
+		for _, kind := range []socket.Kind{socket.Datagram, socket.Stream} {
+			rec := outcome(t, c, &lab{kind: kind})
+			if len(rec.failures) > 0 {
+				t.Errorf("%s, %s: %q", c.name, kind, rec.failures)
+			}
+			ran = ran || rec.skipped == ""
+		}
+		if !ran && faults()[c.name].lacking == "" {
+			t.Errorf("%s never ran", c.name)
+		}
+	}
+}
+
+// TestBrokenPorts shows for each check that a port with one fault fails it.
+func TestBrokenPorts(t *testing.T) {
+	broken := faults()
+	for _, c := range checks() {
+		f, ok := broken[c.name]
+		if !ok {
+			t.Errorf("there is no broken port for %s", c.name)
+			continue
+		}
+		delete(broken, c.name)
+		t.Run(c.name, func(t *testing.T) {
+			l := &lab{kind: f.kind, faults: f.socket, config: f.config, rig: f.rig}
+			rec := outcome(t, c, l)
+			if rec.skipped != "" {
+				t.Errorf("skipped: %s", rec.skipped)
+			} else if len(rec.failures) == 0 {
+				t.Error("a broken port passes")
+			}
+			for _, failure := range rec.failures {
+				t.Logf("as it should: %s", failure)
+			}
+		})
+	}
+	for name := range broken {
+		t.Errorf("there is no check %s", name)
+	}
+}
