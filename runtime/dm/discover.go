@@ -34,7 +34,7 @@ func (s Snapshot) Discover(ctx context.Context, who Origin, p Path, depth int, y
 	d := discovery{s, ctx, who, p.level + Level(min(max(depth, 0), 4)), yield}
 	switch p.level {
 	case RootLevel:
-		for _, o := range s.r.states {
+		for _, o := range s.r.all() {
 			if err := d.object(o.id()); err != nil {
 				return err
 			}
@@ -122,7 +122,10 @@ func (d *discovery) named(v view, p Path) error {
 		found = found || ri == p.ResourceInstance()
 		return !found
 	})
-	if err != nil || !found {
+	if err != nil && !errors.Is(err, ErrNoValue) {
+		return at(p, err)
+	}
+	if !found {
 		return fail(NotFound, p, "there is no such resource instance")
 	}
 	return d.yield(Node{Path: p, Dim: -1})

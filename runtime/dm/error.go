@@ -38,10 +38,25 @@ func (e *Error) Error() string {
 	if !e.Path.IsRoot() {
 		s = e.Path.String() + ": " + s
 	}
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
+	if err := e.detail(); err != nil {
+		s += ": " + err.Error()
 	}
 	return s
+}
+
+// detail returns the cause without a Code or *Error at its head that says nothing new.
+func (e *Error) detail() error {
+	switch c := e.Err.(type) {
+	case *Error:
+		if c.Path.IsRoot() && c.code() == e.code() {
+			return c.detail()
+		}
+	case Code:
+		if c == e.code() {
+			return nil
+		}
+	}
+	return e.Err
 }
 
 // Unwrap returns the cause.
@@ -92,24 +107,13 @@ func CodeOf(err error) Code {
 	return InternalServerError
 }
 
-// at returns err as an *Error that names p, unless it names a node already.
+// at returns err as an *Error that names p, unless it names a node already. errors.Is finds err in it.
 func at(p Path, err error) error {
 	var e *Error
 	if errors.As(err, &e) && !e.Path.IsRoot() {
 		return err
 	}
-	return &Error{Code: CodeOf(err), Path: p, Err: cause(err)}
-}
-
-// cause returns err without an outermost *Error or Code that adds nothing to a code.
-func cause(err error) error {
-	switch e := err.(type) {
-	case *Error:
-		return e.Err
-	case Code:
-		return nil
-	}
-	return err
+	return &Error{Code: CodeOf(err), Path: p, Err: err}
 }
 
 // fail returns an *Error for p.

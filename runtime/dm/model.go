@@ -11,7 +11,7 @@ import (
 
 // Model is the objects of one device (or of one end device behind a gateway) and the one place where
 // their state lives. Reads never wait and see one published state; writes are Transactions, one at a
-// time. All methods are safe for concurrent use.
+// time. All methods are safe for concurrent use. The zero value has no objects yet.
 type Model struct {
 	cfg         ModelConfig
 	root        atomic.Pointer[root]
@@ -65,7 +65,7 @@ func NewModel(cfg ModelConfig, objects ...Object) (*Model, error) {
 	if err == nil {
 		return m, nil
 	}
-	for _, s := range m.root.Load().states { // for another try with these objects
+	for _, s := range m.root.Load().all() { // for another try with these objects
 		_ = m.Unregister(context.Background(), s.id())
 	}
 	return nil, err

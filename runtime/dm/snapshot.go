@@ -10,7 +10,7 @@ import (
 
 // Snapshot is a Model at one moment: all reads of one Snapshot see the same state, however long they
 // take. Only live resources are as they are when they are read. It is a small value to hand around,
-// safe for concurrent use. The zero value is not usable.
+// safe for concurrent use. The zero value is that of a Model without objects.
 type Snapshot struct {
 	m *Model
 	r *root
@@ -28,7 +28,7 @@ func (s Snapshot) find(id ObjectID) (view, bool) {
 // Objects yields the IDs of the objects, ascending.
 func (s Snapshot) Objects() iter.Seq[ObjectID] {
 	return func(yield func(ObjectID) bool) {
-		for _, o := range s.r.states {
+		for _, o := range s.r.all() {
 			if !yield(o.id()) {
 				return
 			}
@@ -76,12 +76,11 @@ func (s Snapshot) Has(p Path) bool {
 	if p.level == ResourceLevel {
 		return true
 	}
-	_, multiple := c.kind()
-	if !multiple {
+	if _, multiple := c.kind(); !multiple || c.live() {
 		return false
 	}
 	_, err := c.read(context.Background(), p.ResourceInstance())
-	return !c.live() && err == nil
+	return err == nil
 }
 
 // Value returns the value of a single resource or of one resource instance. It fails with NotFound
@@ -122,7 +121,7 @@ func (s Snapshot) one(ctx context.Context, def *registry.Resource, c Cell, p Pat
 // that shows an impossible value is news.
 func (s Snapshot) judge(def *registry.Resource, c Cell, p Path, v Value) {
 	if err := checkValue(def, p, v); err != nil && c.warn() {
-		s.m.logger().Warn("a live value is outside of what its definition allows", "path", p.String(), "error", cause(err))
+		s.m.logger().Warn("a live value is outside of what its definition allows", "error", err)
 	}
 }
 
@@ -189,7 +188,7 @@ func mayRead(who Origin, def *registry.Resource) bool {
 func (s Snapshot) Read(ctx context.Context, who Origin, p Path, yield Yield) error {
 	switch {
 	case p.IsRoot():
-		for _, o := range s.r.states {
+		for _, o := range s.r.all() {
 			if err := s.readObject(ctx, who, o.id(), yield); err != nil {
 				return err
 			}

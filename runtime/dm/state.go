@@ -11,6 +11,14 @@ type root struct {
 	states []objectState // ascending by object ID
 }
 
+// all returns the states; a nil root has none.
+func (r *root) all() []objectState {
+	if r == nil {
+		return nil
+	}
+	return r.states
+}
+
 // find returns the state of an object.
 func (r *root) find(id ObjectID) (objectState, bool) {
 	i, ok := r.search(id)
@@ -21,27 +29,28 @@ func (r *root) find(id ObjectID) (objectState, bool) {
 }
 
 func (r *root) search(id ObjectID) (int, bool) {
-	i, j := 0, len(r.states)
+	states := r.all()
+	i, j := 0, len(states)
 	for i < j {
 		m := int(uint(i+j) >> 1)
-		if r.states[m].id() < id {
+		if states[m].id() < id {
 			i = m + 1
 		} else {
 			j = m
 		}
 	}
-	return i, i < len(r.states) && r.states[i].id() == id
+	return i, i < len(states) && states[i].id() == id
 }
 
 // with returns the root with s in the place of its object's state.
 func (r *root) with(s objectState) *root {
 	i, ok := r.search(s.id())
 	if ok {
-		states := slices.Clone(r.states)
+		states := slices.Clone(r.all())
 		states[i] = s
 		return &root{states}
 	}
-	return &root{slices.Insert(slices.Clone(r.states), i, s)}
+	return &root{slices.Insert(slices.Clone(r.all()), i, s)}
 }
 
 // without returns the root without an object.

@@ -218,7 +218,7 @@ func (t *Transaction) prepare() error {
 			return at(s.path, err)
 		}
 	}
-	next := &root{slices.Clone(t.base.states)}
+	next := &root{slices.Clone(t.base.all())}
 	for _, p := range t.parts {
 		i, _ := next.search(p.id())
 		next.states[i] = p.result()

@@ -194,7 +194,10 @@ func (w *writing) checkInstance(v view) error {
 		return fail(MethodNotAllowed, w.base, "%s has no resource instances", def.Name)
 	}
 	c := v.cell(w.base.Instance(), w.base.Resource())
-	if _, err := c.read(&w.t.ctx, w.base.ResourceInstance()); err != nil && !c.live() {
+	if c.live() { // nothing of the user's is called yet
+		return nil
+	}
+	if _, err := c.read(&w.t.ctx, w.base.ResourceInstance()); err != nil {
 		return fail(NotFound, w.base, "there is no such resource instance")
 	}
 	return nil
@@ -282,20 +285,21 @@ func (w *writing) checkShape(def *registry.Resource, e *Entry) error {
 	return checkValue(def, e.Path, e.Value)
 }
 
-// checkTwice reports a path that stands in the payload twice.
+// checkTwice reports a path that stands in the payload twice. It leaves the entries in ascending
+// order, so that a resource comes before its resource instances and entries of one instance are
+// together.
 func (w *writing) checkTwice() error {
 	if len(w.entries) == 0 && w.base.level >= ResourceLevel && !w.create {
 		return w.checkNothing()
 	}
 	byPath := func(a, b Entry) int { return a.Path.Compare(b.Path) }
-	sorted := w.entries
-	if !slices.IsSortedFunc(sorted, byPath) {
-		sorted = slices.Clone(sorted)
-		slices.SortStableFunc(sorted, byPath)
+	if !slices.IsSortedFunc(w.entries, byPath) { // the caller keeps its order
+		w.entries = slices.Clone(w.entries)
+		slices.SortFunc(w.entries, byPath)
 	}
-	for i := 1; i < len(sorted); i++ {
-		if sorted[i].Path == sorted[i-1].Path {
-			return fail(BadRequest, sorted[i].Path, "the payload names it twice")
+	for i := 1; i < len(w.entries); i++ {
+		if w.entries[i].Path == w.entries[i-1].Path {
+			return fail(BadRequest, w.entries[i].Path, "the payload names it twice")
 		}
 	}
 	return nil

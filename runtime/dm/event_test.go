@@ -1,0 +1,177 @@
+package dm_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// told returns the batches that a model tells, each on one line.
+func told(m *dm.Model) (lines *[]string, cancel func()) {
+	lines = new([]string)
+	cancel = m.Subscribe(func(b dm.Batch) {
+		parts := []string{b.Origin.String() + ":"}
+		for _, e := range b.Events {
+			parts = append(parts, fmt.Sprintf("%v %v", e.Path, e.Kind))
+		}
+		*lines = append(*lines, strings.Join(parts, " "))
+	})
+	return lines, cancel
+}
+
+func TestEvents(t *testing.T) {
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Tags: dm.EmptyMulti[string]()}})
+	panels := newPanels(t, dm.ObjectConfig[panel]{})
+	if err := panels.Add(0, panel{Brightness: dm.Int(1), Modes: dm.List[int64](1)}); err != nil {
+		t.Fatal(err)
+	}
+	m, ctx := newModel(t, dm.ModelConfig{}, o, panels), context.Background()
+	got, cancel := told(m)
+	defer cancel()
+	update := func(fn func(*meter)) func() error {
+		return func() error { return o.Update(ctx, 0, func(m *meter) error { fn(m); return nil }) }
+	}
+	entry := func(p string, v dm.Value) dm.Entry { return dm.Entry{Path: path(t, p), Value: v} }
+	server := dm.Server(3)
+	steps := []struct {
+		name string
+		do   func() error
+		want string // "" for no batch
+	}{
+		{"add", func() error { return o.Add(0, fullMeter()) }, "application: /33001/0 created"},
+		{"update nothing", update(func(*meter) {}), ""},
+		{"update to the same", update(func(m *meter) { m.Level.Set(21.5); m.Tags.Set(0, "a") }), ""},
+		{"update", update(func(m *meter) {
+			m.Mode.Set(5)
+			m.Level.Set(1)
+			m.Tags.Set(1, "c")
+			m.Tags.Set(7, "d")
+			m.Tags.Delete(0)
+		}),
+			"application: /33001/0/0 changed /33001/0/4/0 changed /33001/0/4/1 changed /33001/0/4/7 changed /33001/0/9 changed"},
+		{"take support away", update(func(m *meter) { m.Flag = dm.Res[bool]{}; m.Tags = dm.Multi[string]{} }),
+			"application: /33001/0/4 changed /33001/0/13 changed"},
+		{"give it back", update(func(m *meter) { m.Tags = dm.EmptyMulti[string](); m.Flag = dm.Empty[bool]() }),
+			"application: /33001/0/4 changed /33001/0/13 changed"},
+		{"exchange a function", update(func(m *meter) { m.Level = dm.Func(failing(nil)); m.Reset = nil }),
+			"application: /33001/0/0 changed /33001/0/3 changed"},
+		{"a write of the same", func() error {
+			return write(m, server, path(t, "/33001/0/1"), dm.Replace, entry("/33001/0/1", dm.FloatValue(20)))
+		}, ""},
+		{"a write", func() error {
+			return write(m, server, path(t, "/33001/0"), dm.Update, entry("/33001/0/9", dm.IntegerValue(0)), entry("/33001/0/1", dm.FloatValue(3)))
+		}, "server 3: /33001/0/1 changed /33001/0/9 changed"},
+		{"a composite", func() error {
+			return write(m, server, dm.Path{}, dm.Update, entry("/33002/0/0", dm.IntegerValue(9)), entry("/33001/0/1", dm.FloatValue(4)))
+		}, "server 3: /33001/0/1 changed /33002/0/0 changed"},
+		{"resource instances", func() error {
+			return write(m, server, path(t, "/33001/0/4"), dm.Update, entry("/33001/0/4/6", dm.StringValue("x")), entry("/33001/0/4/2", dm.StringValue("y")))
+		}, "server 3: /33001/0/4/2 changed /33001/0/4/6 changed"},
+		{"a resource instance deleted", func() error {
+			return do(m, server, func(t *dm.Transaction) error {
+				return t.Delete(dm.ResourceInstancePath(meterID, 0, tagsID, 6))
+			})
+		}, "server 3: /33001/0/4/6 changed"},
+		{"create", func() error {
+			return do(m, server, func(t *dm.Transaction) error {
+				return t.Create(meterID, []dm.InstanceID{8}, []dm.Entry{{Path: dm.ResourcePath(meterID, 8, modeID), Value: dm.IntegerValue(1)}})
+			})
+		}, "server 3: /33001/8 created"},
+		{"create and delete again", func() error {
+			return do(m, server, func(t *dm.Transaction) error {
+				if err := t.Create(meterID, []dm.InstanceID{9}, nil); err != nil {
+					return err
+				}
+				return t.Delete(dm.InstancePath(meterID, 9))
+			})
+		}, ""},
+		{"delete", func() error {
+			return do(m, server, func(t *dm.Transaction) error { return t.Delete(dm.InstancePath(meterID, 8)) })
+		}, "server 3: /33001/8 deleted"},
+		{"remove", func() error { return o.Remove(ctx, 0) }, "application: /33001/0 deleted"},
+	}
+	for _, step := range steps {
+		*got = nil
+		if err := step.do(); err != nil {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if line := strings.Join(*got, "\n"); line != step.want {
+			t.Errorf("%s: told\n%q, want\n%q", step.name, line, step.want)
+		}
+	}
+}
+
+func TestSubscribersAreToldAfterPublishing(t *testing.T) {
+	o := newMeters(t, dm.ObjectConfig[meter]{})
+	m := newModel(t, dm.ModelConfig{}, o)
+	seen := false
+	defer m.Subscribe(func(dm.Batch) { seen = m.Snapshot().Has(dm.InstancePath(meterID, 0)) })()
+	if err := o.Add(0, fullMeter()); err != nil || !seen {
+		t.Errorf("the subscriber saw the new instance: %t, %v", seen, err)
+	}
+}
+
+func TestSubscribe(t *testing.T) {
+	o, ctx := newMeters(t, dm.ObjectConfig[meter]{}), context.Background()
+	m := newModel(t, dm.ModelConfig{}, o)
+	a, cancelA := told(m)
+	b, cancelB := told(m)
+	defer cancelB()
+	if err := o.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	cancelA()
+	cancelA() // once more does nothing
+	if err := o.Update(ctx, 0, func(m *meter) error { m.Level.Set(1); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Update(ctx, 0, func(m *meter) error { m.Level.Set(999); return nil }); err == nil {
+		t.Error("out of range")
+	}
+	if len(*a) != 1 || len(*b) != 2 {
+		t.Errorf("told %v and %v", *a, *b)
+	}
+}
+
+// Subscribing, ending that and being told at the same time.
+func TestSubscribeRace(t *testing.T) {
+	o := newMeters(t, dm.ObjectConfig[meter]{})
+	if err := o.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	m := newModel(t, dm.ModelConfig{}, o)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				n := 0
+				cancel := m.Subscribe(func(b dm.Batch) { n += len(b.Events) })
+				err := o.Update(t.Context(), 0, func(m *meter) error { m.Big.Set(m.Big.Or(0) + 1); return nil })
+				cancel()
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestKindsAndOriginsPrint(t *testing.T) {
+	got := fmt.Sprint(dm.Created, dm.Deleted, dm.Changed, dm.Application, dm.Bootstrap, dm.Server(101))
+	if want := "created deleted changed application bootstrap server server 101"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if id, ok := dm.Server(101).ShortServerID(); id != 101 || !ok {
+		t.Error("a server has no short ID")
+	}
+	for _, o := range []dm.Origin{dm.Application, dm.Bootstrap} {
+		if id, ok := o.ShortServerID(); id != 0 || ok {
+			t.Errorf("%v has the short ID %d", o, id)
+		}
+	}
+}
