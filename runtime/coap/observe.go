@@ -113,6 +113,30 @@ func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observatio
 	return o, nil
 }
 
+// Resume continues, on another connection of the same endpoint to the same peer,
+// an observation that has ended because its own connection was closed: the peer
+// knows it by its token still (for instance as its DTLS session goes on). The
+// error is [ErrUsage] for one that has not ended, or of another endpoint, and
+// matches [ErrClosed] when c is closed itself.
+func (c *Conn) Resume(old *Observation) (*Observation, error) {
+	if !old.ended || old.c.e != c.e {
+		return nil, fmt.Errorf("%w: Resume of an observation that goes on, or of another endpoint", ErrUsage)
+	}
+	if c.closed != nil {
+		return nil, c.closed
+	}
+	if other := c.observationFor(old.token); other != nil {
+		other.end(ObserveReplaced)
+	}
+	o := &Observation{c: c, observer: old.observer, token: old.token, key: old.key, checked: old.checked}
+	c.observations.push(&o.node, o)
+	// Sequence numbers go on where the peer saw the last one (RFC 7641 §4.4).
+	if d := (old.c.observeSeq - c.observeSeq) & (1<<24 - 1); d < 1<<23 {
+		c.observeSeq = old.c.observeSeq
+	}
+	return o, nil
+}
+
 // Conn is the connection the observation belongs to.
 func (o *Observation) Conn() *Conn { return o.c }
 

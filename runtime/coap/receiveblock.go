@@ -99,7 +99,7 @@ func (c *Conn) takeBlock(r *Request, t *transfer) {
 		c.goOn(r)
 		return
 	}
-	t.sink = nil // has everything
+	r.sink, t.sink = t.sink, nil // it has everything
 	t.detach()
 	r.upload = t
 	r.body = t.body

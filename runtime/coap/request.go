@@ -142,6 +142,15 @@ func (r *Request) Limit(bytes int) { r.limit = bytes }
 // included, without any bound.
 func (r *Request) Stream(sink Sink) { r.sink = sink }
 
+// Sink is, in Serve, what took the body as Head had asked for by [Request.Stream];
+// nil where the body is in memory.
+func (r *Request) Sink() Sink {
+	if r.upload == nil {
+		return nil
+	}
+	return r.sink
+}
+
 // Response is an empty response in memory that is used again for later
 // requests. It belongs to the request.
 func (r *Request) Response() *Response {

@@ -256,6 +256,9 @@ func (t *Transaction) rebase() {
 	})
 }
 
+// Persists reports whether Persist has something to store, so that it is worth a worker.
+func (t *Transaction) Persists() bool { return t.m.cfg.Persist != nil && len(t.parts) > 0 }
+
 // Persist hands the change to the Model's store, after Prepare. It may be called on any goroutine,
 // and takes as long as the store. After an error everything is rolled back, as Commit says.
 func (t *Transaction) Persist() error {

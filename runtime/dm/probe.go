@@ -1,0 +1,56 @@
+package dm
+
+import "context"
+
+// Live reports whether a function stands behind a resource that who can read at or below p, so that
+// its value may change without any transaction. Streams do not count.
+func (s Snapshot) Live(who Origin, p Path) bool {
+	if p.IsRoot() {
+		for _, o := range s.r.states {
+			if s.Live(who, ObjectPath(o.id())) {
+				return true
+			}
+		}
+		return false
+	}
+	v, ok := s.find(p.Object())
+	if !ok {
+		return false
+	}
+	if p.level >= InstanceLevel {
+		return liveInstance(v, who, p)
+	}
+	for i, ok := v.next(0); ok; i, ok = v.next(uint32(i) + 1) {
+		if liveInstance(v, who, InstancePath(p.Object(), i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// liveInstance is Live for an instance, or a resource of it.
+func liveInstance(v view, who Origin, p Path) bool {
+	def := v.definition()
+	for i := range def.Resources {
+		r := &def.Resources[i]
+		if p.level > InstanceLevel && ResourceID(r.ID) != p.Resource() || !mayRead(who, r) {
+			continue
+		}
+		c := v.cell(p.Instance(), ResourceID(r.ID))
+		if c != nil && c.live() && c.stream() == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckWrite reports why a Write to p must fail whatever it brings: there is nothing at p, or it
+// cannot be written. It calls nothing of the user's for stored resources, and lets an engine refuse a
+// request before its payload is there.
+func (s Snapshot) CheckWrite(ctx context.Context, who Origin, p Path) error {
+	t := &Transaction{m: s.m, base: s.r, origin: who}
+	t.ctx = txContext{ctx, t}
+	t.over.Store(true) // no hook may take it for a transaction
+	w := writing{t: t, base: p}
+	return w.checkTarget()
+}
