@@ -1,0 +1,192 @@
+package manage
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// A change is one request that changes the data model: a Write, Create, Delete or Write-Composite. It
+// waits for its turn at the writer slot, makes its changes on the loop, has them stored on a worker,
+// and publishes and answers on the loop again.
+type change struct {
+	p       *Peer
+	q       request
+	upload  *dm.Upload // of a streamed resource, until the transaction has it
+	created []dm.InstanceID
+	touched []dm.Path // what the request itself wrote
+
+	// turn is the transaction while it is between goroutines: granted but not begun, or stored but
+	// not published. Who takes it out goes on with it.
+	turn     atomic.Pointer[dm.Transaction]
+	err      error // of the store
+	waiting  bool  // for its turn
+	cancel   func() bool
+	patience sched.Job
+}
+
+// serveChange begins a change, at once where the writer slot is free.
+func (p *Peer) serveChange(q *request) {
+	c := &change{p: p, q: *q}
+	if u, ok := q.r.Sink().(*upload); ok {
+		c.upload = u.up
+	}
+	m := p.m
+	if t, ok := m.cfg.Model.TryBegin(m.cfg.Context, p.who); ok {
+		c.perform(t)
+		return
+	}
+	if !p.take() {
+		c.fail(errTooMany)
+		return
+	}
+	m.changes[c] = struct{}{}
+	c.waiting = true
+	c.patience.Func = c.tooLate
+	m.cfg.Sched.After(&c.patience, m.cfg.Limits.Patience)
+	c.cancel = m.cfg.Model.BeginAsync(m.cfg.Context, p.who, c.granted)
+}
+
+// granted hands the turn to the loop, on the goroutine that freed the slot.
+func (c *change) granted(t *dm.Transaction) {
+	c.turn.Store(t)
+	c.p.m.cfg.Sched.Post(c.goOn)
+	if c.p.m.closed.Load() {
+		c.drop()
+	}
+}
+
+// goOn takes a transaction up again on the loop.
+func (c *change) goOn() {
+	t := c.turn.Swap(nil)
+	if t == nil {
+		return // dropped meanwhile
+	}
+	c.p.m.cfg.Sched.Cancel(&c.patience)
+	c.p.give()
+	delete(c.p.m.changes, c)
+	if c.waiting {
+		c.waiting = false
+		c.perform(t)
+		return
+	}
+	if c.err != nil {
+		c.fail(c.err)
+		return
+	}
+	c.publish(t)
+}
+
+// tooLate answers a request whose turn does not come.
+func (c *change) tooLate() {
+	if !c.waiting || !c.cancel() {
+		return // it has come
+	}
+	c.waiting = false
+	c.p.give()
+	delete(c.p.m.changes, c)
+	c.fail(errPatience)
+}
+
+// drop gives a change up that nobody waits for any more. One that is being stored already goes on.
+func (c *change) drop() {
+	t := c.turn.Swap(nil)
+	switch {
+	case t != nil && c.waiting:
+		t.Rollback()
+	case t != nil: // stored
+		if c.err == nil {
+			t.Publish()
+			t.Finish()
+		}
+	case c.waiting && c.cancel != nil && c.cancel():
+	default:
+		return
+	}
+	c.abort()
+	if !c.p.m.closed.Load() {
+		c.p.m.cfg.Sched.Cancel(&c.patience)
+		c.p.give()
+		delete(c.p.m.changes, c)
+	}
+}
+
+// perform makes the changes, on the loop.
+func (c *change) perform(t *dm.Transaction) {
+	if err := c.apply(t); err != nil {
+		t.Rollback()
+		c.fail(err)
+		return
+	}
+	if err := t.Prepare(); err != nil {
+		c.fail(err)
+		return
+	}
+	if !t.Persists() {
+		c.publish(t)
+		return
+	}
+	m := c.p.m
+	c.p.pending++ // the change is made: it counts, but is not refused any more
+	m.changes[c] = struct{}{}
+	m.cfg.Worker(func() {
+		c.err = t.Persist()
+		c.turn.Store(t)
+		m.cfg.Sched.Post(c.goOn)
+		if m.closed.Load() {
+			c.drop()
+		}
+	})
+}
+
+// publish ends a change: it becomes visible, the server is answered, then everybody else is told.
+func (c *change) publish(t *dm.Transaction) {
+	t.Publish()
+	c.succeed()
+	c.p.m.own.Store(c)
+	t.Finish()
+	c.p.m.own.Store(nil)
+}
+
+func (c *change) succeed() {
+	code := coap.Changed
+	switch c.q.op {
+	case Delete:
+		code = coap.Deleted
+	case Create:
+		code = coap.Created
+	}
+	resp := c.q.r.Response()
+	resp.Code = code
+	if len(c.created) == 1 {
+		// Several instances have no location in common (Core 1.2.2 §6.3.6).
+		for _, s := range c.p.lead {
+			resp.Options.AddString(coap.OptionLocationPath, s)
+		}
+		var text [24]byte
+		resp.Options.AddLocationPath(string(dm.InstancePath(c.q.path.Object(), c.created[0]).Append(text[:0])))
+	}
+	_ = c.q.r.Respond(resp)
+}
+
+// fail answers a change that did not come about.
+func (c *change) fail(err error) {
+	c.abort()
+	c.p.refuse(c.q.r, err)
+}
+
+// abort forgets the upload that no transaction has taken.
+func (c *change) abort() {
+	if c.upload != nil {
+		c.upload.Abort()
+		c.upload = nil
+	}
+}
+
+// wrote reports whether the request itself changed the node.
+func (c *change) wrote(p dm.Path) bool {
+	return slices.ContainsFunc(c.touched, func(q dm.Path) bool { return q.Contains(p) || p.Contains(q) })
+}
