@@ -71,12 +71,14 @@ func (u *upload) more(call *Call, m *Message) bool {
 		call.again()
 		return true
 	case m.Code == Continue || m.Code.IsSuccess() && u.sent.More && ok:
-		if !ok || b.Num != u.sent.Num || !u.sent.More {
+		if ok && b.Num != u.sent.Num || !u.sent.More {
 			call.finish(Result{Err: ErrTransfer, Last: true})
 			return true
 		}
 		u.offset += u.length
-		u.szx = min(u.szx, b.SZX)
+		if ok { // libcoap's server leaves it out now and then
+			u.szx = min(u.szx, b.SZX)
+		}
 		call.again()
 		return true
 	}

@@ -157,7 +157,13 @@ func (c *Conn) Socket() socket.Socket { return c.cfg.Socket }
 func (c *Conn) Stats() Stats { return c.stats }
 
 // Params are the transmission parameters in force, without zeros.
-func (c *Conn) Params() Params { return c.cfg.Params }
+func (c *Conn) Params() Params {
+	p := c.cfg.Params
+	if p.MaxRetransmit == 0 {
+		p.MaxRetransmit = -1 // which is how it is said
+	}
+	return p
+}
 
 // SetParams changes the transmission parameters. Messages under way keep theirs.
 func (c *Conn) SetParams(p Params) error {

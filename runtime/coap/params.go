@@ -103,7 +103,11 @@ func (p Params) MaxTransmitSpan() time.Duration { return p.withDefaults().span()
 // MaxTransmitWait is the longest time from the first transmission of a
 // confirmable message to giving it up (RFC 7252 §4.8.2).
 func (p Params) MaxTransmitWait() time.Duration {
-	p = p.withDefaults()
+	return p.withDefaults().wait()
+}
+
+// wait is MAX_TRANSMIT_WAIT of parameters without defaults.
+func (p Params) wait() time.Duration {
 	return time.Duration(float64(p.AckTimeout) * float64(int64(2)<<p.MaxRetransmit-1) * p.AckRandomFactor)
 }
 

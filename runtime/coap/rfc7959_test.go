@@ -534,9 +534,10 @@ func TestRFC7959Client(t *testing.T) {
 			o := upload(b, pattern(300))
 			serve1(b, 0, true, 3, Continue, block(OptionBlock1, 1, true, 3))
 			wantErr(t, o.one(t).Err, ErrTransfer)
-			o = upload(b, pattern(300))
-			serve1(b, 0, true, 3, Continue, Options{})
-			wantErr(t, o.one(t).Err, ErrTransfer)
+			o = upload(b, pattern(200))
+			serve1(b, 0, true, 3, Continue, Options{}) // leaves the option out: the block just sent
+			serve1(b, 1, false, 3, Continue, block(OptionBlock1, 1, true, 3))
+			wantErr(t, o.one(t).Err, ErrTransfer) // the last block was the last
 			b.clean()
 		}},
 		{"2.3/uploaded out of a source", func(t *testing.T) {

@@ -107,7 +107,7 @@ type ping struct {
 // Ping asks the peer for a sign of life: by an empty confirmable message over
 // datagrams (RFC 7252 §4.3), by a Ping over a stream (RFC 8323 §5.4). done is
 // called exactly once if the error is nil: with nil when the peer answered, or
-// with the reason why not.
+// with the reason why not, [ErrTimeout] after MAX_TRANSMIT_WAIT at the latest.
 func (c *Conn) Ping(done func(error)) error {
 	if c.closed != nil {
 		return c.closed
@@ -125,7 +125,7 @@ func (c *Conn) Ping(done func(error)) error {
 		return err
 	}
 	p.timer.Func = func() { p.finish(ErrTimeout) }
-	c.e.sched.After(&p.timer, c.cfg.Params.ResponseTimeout)
+	c.e.sched.After(&p.timer, c.cfg.Params.wait())
 	c.stream.pings.push(&p.node, p)
 	return nil
 }
@@ -146,9 +146,11 @@ func (p *ping) finish(err error) {
 	p.done(err)
 }
 
+// ponged ends the ping with this token. A pong without a token, such as
+// libcoap's, is taken for the oldest.
 func (s *stream) ponged(token []byte) {
 	for n := s.pings.head; n != nil; n = n.next {
-		if bytes.Equal(n.value.token[:], token) {
+		if len(token) == 0 || bytes.Equal(n.value.token[:], token) {
 			n.value.finish(nil)
 			return
 		}
