@@ -8,7 +8,10 @@ import (
 
 // Abilities implements socket.Describer: what the socket below is able to do, and besides Shutdowner and Session.
 func (s *conn) Abilities() socket.Abilities {
-	a := socket.Abilities{Session: s, Shutdowner: s}
+	a := socket.Abilities{Session: s}
+	if s.server == nil {
+		a.Shutdowner = s
+	}
 	a.Addresses, a.Counters, a.ReceiverOff, a.Handle = s.able.Addresses, s.able.Counters, s.able.ReceiverOff, s.able.Handle
 	if s.able.Binder != nil {
 		a.Binder = s

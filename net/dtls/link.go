@@ -36,6 +36,7 @@ type link struct {
 	held      [][]byte // records from before
 	flight    [][]byte // to repeat when the peer repeats its own
 	repeated  time.Time
+	moved     func() // called for the newest record with a Connection ID; may be nil
 
 	buffered  atomic.Bool
 	confirmed atomic.Bool // something authentic was received
@@ -202,7 +203,9 @@ func (l *link) record(h *header, record, p []byte) (n int, done bool, err error)
 	if err != nil {
 		return 0, false, nil
 	}
-	l.window.mark(h.seq)
+	if l.window.mark(h.seq) && wrapped && l.moved != nil {
+		l.moved()
+	}
 	typ := h.typ
 	if wrapped {
 		if typ, content, wrapped = unwrapInner(content); !wrapped {

@@ -144,7 +144,7 @@ func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (
 		sendCID: st.RemoteConnectionID, recvCID: st.LocalConnectionID,
 		next:     max(st.SequenceNumber, g.nextSeq),
 		session:  store.saved,
-		resumed:  !g.seen.clientKey,
+		resumed:  store.found && !g.seen.clientKey,
 		peer:     state.PeerCertificates,
 		identity: state.IdentityHint,
 		held:     g.held,
@@ -165,6 +165,7 @@ func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (
 // pionSessions is pion's session store for one handshake.
 type pionSessions struct {
 	p     *parameters
+	found bool // a session was offered, or asked for and there
 	saved *session
 }
 
@@ -187,6 +188,7 @@ func (s *pionSessions) Get(key []byte) (pion.Session, error) {
 	if found == nil {
 		return pion.Session{}, nil
 	}
+	s.found = true
 	return pion.Session{
 		ID: found.id, Secret: found.master, Version: 1, IsClient: s.p.client,
 		CipherSuiteID: pion.CipherSuiteID(found.suite), ExtendedMasterSecret: found.extendedMaster,

@@ -18,6 +18,7 @@ type conn struct {
 	able    socket.Abilities // of below
 	profile *profile         // a pointer, so that printing a conn shows no secret
 	engine  engine
+	server  *serverSocket // below, if a listener made it
 	log     *slog.Logger
 	cur     atomic.Pointer[link] // nil when not open
 

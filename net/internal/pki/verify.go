@@ -177,6 +177,16 @@ func (v *Verifier) chains(certs []*x509.Certificate, roots *x509.CertPool, now t
 	return notRevoked(chains, v.sec.CRLs)
 }
 
+// VerifyClient checks a client's certificates, its own first, in DER. The error is an *Error.
+func VerifyClient(raw [][]byte, roots *x509.CertPool, now time.Time) error {
+	certs, err := parse(raw)
+	if err != nil {
+		return err
+	}
+	_, err = chainsTo(certs, roots, now, x509.ExtKeyUsageClientAuth)
+	return err
+}
+
 func chainsTo(certs []*x509.Certificate, roots *x509.CertPool, now time.Time, usage x509.ExtKeyUsage) ([][]*x509.Certificate, error) {
 	between := x509.NewCertPool()
 	for _, c := range certs[1:] {

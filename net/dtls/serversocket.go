@@ -1,0 +1,221 @@
+package dtls
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// pathSocket is the socket of a path during a handshake: what it receives comes from the path's reader.
+type pathSocket struct {
+	socket.Socket
+	inbox *socket.Inbox
+}
+
+func (s *pathSocket) Recv(p []byte) (int, error)  { return s.inbox.Recv(p) }
+func (s *pathSocket) SetRecvDeadline(t time.Time) { s.inbox.SetRecvDeadline(t) }
+
+// serverSocket is the socket below an accepted connection. It sends to the address that the client was last heard from.
+type serverSocket struct {
+	listener *listener
+	inbox    *socket.Inbox // datagrams with the number of their path in front
+	cid      string
+	peer     Peer
+	open     atomic.Bool
+	buf      []byte // for Recv
+
+	mu    sync.Mutex
+	now   *path
+	paths []*path // by number
+	last  uint32  // path of the datagram that Recv returned last
+}
+
+// pathLen is the length of a path's number.
+const pathLen = 4
+
+func newServerSocket(p *path) *serverSocket {
+	s := &serverSocket{listener: p.listener, inbox: socket.NewInbox(socket.Datagram, 0), now: p, paths: []*path{p}}
+	s.open.Store(true)
+	s.inbox.Open()
+	return s
+}
+
+// maxPaths bounds the addresses that are remembered for one connection.
+const maxPaths = 8
+
+// deliver hands a datagram in. Whether it counts is for the record layer to tell.
+func (s *serverSocket) deliver(p *path, b []byte) {
+	s.mu.Lock()
+	at := -1
+	for i, known := range s.paths {
+		if known == p {
+			at = i
+		}
+	}
+	if at < 0 {
+		for i, known := range s.paths {
+			if known != s.now && (len(s.paths) >= maxPaths || known == nil) {
+				at = i
+				s.paths[i] = p
+				break
+			}
+		}
+	}
+	if at < 0 {
+		at = len(s.paths)
+		s.paths = append(s.paths, p)
+	}
+	s.mu.Unlock()
+	s.inbox.Put(append(binary.BigEndian.AppendUint32(make([]byte, 0, pathLen+len(b)), uint32(at)), b...))
+}
+
+// moved makes the path of the last datagram the one to send to: it was authentic and the newest (RFC 9146 §6).
+func (s *serverSocket) moved() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := s.paths[s.last]
+	if to == nil || to == s.now {
+		return
+	}
+	old := s.now
+	s.now = to
+	to.mu.Lock()
+	to.current = s
+	to.mu.Unlock()
+	if old != nil {
+		old.mu.Lock()
+		if old.current == s {
+			old.current = nil
+		}
+		old.mu.Unlock()
+	}
+}
+
+// lost forgets a path that has ended. Without a Connection ID the connection has ended with it.
+func (s *serverSocket) lost(p *path) {
+	s.mu.Lock()
+	last := s.now == p
+	for i := range s.paths {
+		if s.paths[i] == p {
+			s.paths[i] = nil
+		}
+	}
+	if last {
+		s.now = nil
+	}
+	s.mu.Unlock()
+	if last && s.cid == "" {
+		s.inbox.PutError(fmt.Errorf("%w: the client's address is gone", socket.ErrReset))
+	}
+}
+
+// replaced ends the connection for a new one at its address.
+func (s *serverSocket) replaced() {
+	s.inbox.PutError(fmt.Errorf("%w: the client has begun a new DTLS connection", socket.ErrReset))
+}
+
+func (s *serverSocket) Send(p []byte) error {
+	s.mu.Lock()
+	to := s.now
+	s.mu.Unlock()
+	switch {
+	case !s.open.Load():
+		return socket.ErrClosed
+	case to == nil:
+		return socket.ErrUnreachable
+	}
+	return to.socket.Send(p)
+}
+
+func (s *serverSocket) Recv(p []byte) (int, error) {
+	if len(s.buf) < pathLen+len(p) {
+		s.buf = make([]byte, pathLen+len(p))
+	}
+	n, err := s.inbox.Recv(s.buf[:pathLen+len(p)])
+	if n < pathLen {
+		return 0, err
+	}
+	s.mu.Lock()
+	s.last = binary.BigEndian.Uint32(s.buf)
+	s.mu.Unlock()
+	return copy(p, s.buf[pathLen:n]), err
+}
+
+// Close ends the connection, and the path if it leads to nothing else.
+func (s *serverSocket) Close() error {
+	if !s.open.Swap(false) {
+		return nil
+	}
+	l := s.listener
+	l.mu.Lock()
+	if l.byCID[s.cid] == s {
+		delete(l.byCID, s.cid)
+	}
+	l.mu.Unlock()
+	s.inbox.Close()
+	s.mu.Lock()
+	p := s.now
+	s.mu.Unlock()
+	if p != nil {
+		p.mu.Lock()
+		if p.current == s {
+			p.current = nil
+		}
+		p.mu.Unlock()
+		p.idle()
+	}
+	return nil
+}
+
+func (s *serverSocket) addrs() (local, remote netip.AddrPort) {
+	s.mu.Lock()
+	p := s.now
+	s.mu.Unlock()
+	if p != nil {
+		if a := socket.Detect(p.socket).Addresses; a != nil {
+			return a.LocalAddr(), a.RemoteAddr()
+		}
+	}
+	return netip.AddrPort{}, netip.AddrPort{}
+}
+
+func (s *serverSocket) LocalAddr() netip.AddrPort {
+	local, _ := s.addrs()
+	return local
+}
+
+func (s *serverSocket) RemoteAddr() netip.AddrPort {
+	_, remote := s.addrs()
+	return remote
+}
+
+func (s *serverSocket) Connect(context.Context, socket.Endpoint) error {
+	return fmt.Errorf("connect: %w: the socket was made by a listener", socket.ErrNotSupported)
+}
+
+func (s *serverSocket) State() socket.State {
+	if s.open.Load() {
+		return socket.StateAccepted
+	}
+	return socket.StateClosed
+}
+
+func (s *serverSocket) InnerMTU() int {
+	s.mu.Lock()
+	p := s.now
+	s.mu.Unlock()
+	if p == nil {
+		return 1280 - 48 // IPv6's least MTU without the headers
+	}
+	return p.socket.InnerMTU()
+}
+
+func (s *serverSocket) Kind() socket.Kind           { return socket.Datagram }
+func (s *serverSocket) SetRecvDeadline(t time.Time) { s.inbox.SetRecvDeadline(t) }
+func (s *serverSocket) NotifyReadable(ready func()) { s.inbox.NotifyReadable(ready) }
