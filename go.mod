@@ -14,10 +14,14 @@ require (
 
 require (
 	github.com/pion/transport/v5 v5.0.0 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/sys v0.41.0 // indirect
 )
 
 require golang.org/x/tools v0.26.0 // indirect
 
 // Test dependencies.
-require github.com/google/go-cmp v0.7.0
+require (
+	github.com/fxamacker/cbor/v2 v2.9.6
+	github.com/google/go-cmp v0.7.0
+)

@@ -2,7 +2,6 @@ package lwm2mjson
 
 import (
 	"errors"
-	"math"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -233,9 +232,9 @@ func (d *Decoder) deliver(v value) error {
 	if v.has&text != 0 && d.sink.Type(p) == registry.Opaque {
 		v.scalar.Kind = scalar.Base64
 	}
-	t := d.baseTime + v.time
-	if math.IsInf(t, 0) {
-		return fault.BadRequest(p, "the sum of base time and time is too large")
+	t, err := d.sink.Time(p, d.baseTime+v.time)
+	if err != nil {
+		return err
 	}
-	return d.sink.Scalar(p, &v.scalar, d.sink.Time(t))
+	return d.sink.Scalar(p, &v.scalar, t)
 }

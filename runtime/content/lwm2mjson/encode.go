@@ -50,8 +50,8 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	if v.Type() == registry.None {
 		return nil
 	}
-	if !jsonwire.Finite(x.Time) || v.Type() == registry.Float && !jsonwire.Finite(v.Float()) {
-		return fault.NotAcceptable(x.Path, "JSON has no number for NaN and infinities")
+	if err := fault.Decimal(&x); err != nil {
+		return err
 	}
 	b := e.buf
 	if e.begun {

@@ -6,7 +6,6 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborvalue"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/jsonwire"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -34,8 +33,8 @@ func (e *CBOREncoder) Entry(x dm.Entry) error {
 	if x.Value.Type() == registry.None {
 		return nil
 	}
-	if !jsonwire.Finite(x.Time) || x.Value.Type() == registry.Float && !jsonwire.Finite(x.Value.Float()) {
-		return fault.NotAcceptable(x.Path, "SenML has no number for NaN and infinities")
+	if err := fault.Decimal(&x); err != nil {
+		return err
 	}
 	e.n++
 	e.buf = appendCBORValue(e.record(x.Path, x.Time), &x.Value)

@@ -34,8 +34,8 @@ func (e *JSONEncoder) Entry(x dm.Entry) error {
 	if x.Value.Type() == registry.None {
 		return nil
 	}
-	if !jsonwire.Finite(x.Time) || x.Value.Type() == registry.Float && !jsonwire.Finite(x.Value.Float()) {
-		return fault.NotAcceptable(x.Path, "SenML has no number for NaN and infinities")
+	if err := fault.Decimal(&x); err != nil {
+		return err
 	}
 	b := e.record(x.Path, x.Time)
 	b = append(b, `"v`...)

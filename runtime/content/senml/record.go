@@ -167,11 +167,11 @@ func (k *pack) resolve() error {
 			return fault.BadRequest(p, "the sum of base value and value is too large")
 		}
 	}
-	t := k.time + r.time
-	if math.IsInf(t, 0) {
-		return fault.BadRequest(p, "the sum of base time and time is too large")
+	t, err := k.sink.Time(p, k.time+r.time)
+	if err != nil {
+		return err
 	}
-	return k.sink.Scalar(p, &r.value, k.sink.Time(t))
+	return k.sink.Scalar(p, &r.value, t)
 }
 
 // path delivers a record of a list of paths (RFC 8790 §3.1).

@@ -9,7 +9,6 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/jsonwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/scalar"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/single"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/sink"
@@ -118,7 +117,7 @@ func parseFloat(b []byte) (dm.Value, error) {
 		}
 	}
 	v, err := strconv.ParseFloat(string(b), 64)
-	if err != nil || !jsonwire.Finite(v) {
+	if err != nil {
 		return dm.Value{}, errFloat
 	}
 	return dm.FloatValue(v), nil

@@ -9,7 +9,6 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/jsonwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/single"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
@@ -25,8 +24,8 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	if err := e.one.Check(&x); err != nil {
 		return err
 	}
-	if x.Value.Type() == registry.Float && !jsonwire.Finite(x.Value.Float()) {
-		return fault.NotAcceptable(x.Path, "plain text has no number for NaN and infinities")
+	if err := fault.Decimal(&x); err != nil {
+		return err
 	}
 	e.one.Buf = Append(e.one.Buf, x.Value)
 	return nil

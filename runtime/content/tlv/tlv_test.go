@@ -2,9 +2,13 @@ package tlv_test
 
 import (
 	"encoding/hex"
+	"errors"
+	"math"
 	"strings"
 	"testing"
 
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/formattest"
 	"github.com/lwm2mgen/toolkit/runtime/content/tlv"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -76,4 +80,205 @@ func TestVectors(t *testing.T) {
 			formattest.Equal(t, got, v.entries)
 		})
 	}
+}
+
+// ends returns where a payload can be cut so that whole TLVs are left.
+func ends(t *testing.T, payload []byte) func(int) bool {
+	at := map[int]bool{0: true}
+	for n := 0; n < len(payload); {
+		h, size, err := tlv.ParseHeader(payload[n:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += size + h.Len
+		at[n] = true
+	}
+	return func(n int) bool { return at[n] }
+}
+
+func TestTruncated(t *testing.T) {
+	for _, v := range vectors {
+		t.Run(v.name, func(t *testing.T) {
+			payload := unhex(t, v.payload)
+			formattest.Truncated(t, &tlv.Decoder{}, formattest.Request(v.base), payload, ends(t, payload))
+		})
+	}
+}
+
+// TestHeader holds parse, append and length of headers against each other.
+func TestHeader(t *testing.T) {
+	for kind := tlv.ObjectInstance; kind <= tlv.Resource; kind++ {
+		for _, id := range []uint16{0, 1, 255, 256, 65534} {
+			for _, n := range []int{0, 1, 7, 8, 255, 256, 65535, 65536, tlv.MaxLen} {
+				h := tlv.Header{Kind: kind, ID: id, Len: n}
+				b := tlv.AppendHeader(nil, h)
+				if len(b) != tlv.HeaderLen(h) {
+					t.Errorf("%+v: HeaderLen %d, appended %x", h, tlv.HeaderLen(h), b)
+				}
+				got, size, err := tlv.ParseHeader(append(b, make([]byte, n)...))
+				if err != nil || got != h || size != len(b) {
+					t.Errorf("%+v: read as %+v of %d bytes, %v", h, got, size, err)
+				}
+				for cut := range b {
+					if _, _, err := tlv.ParseHeader(b[:cut]); !errors.Is(err, tlv.ErrShort) {
+						t.Errorf("%x cut to %d bytes: %v", b, cut, err)
+					}
+				}
+				if n > 0 {
+					if _, _, err := tlv.ParseHeader(append(b, make([]byte, n-1)...)); !errors.Is(err, tlv.ErrShort) {
+						t.Errorf("%+v with a byte too few: %v", h, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestValue holds parse, append and length of values against each other.
+func TestValue(t *testing.T) {
+	for _, v := range formattest.Values() {
+		b := tlv.AppendValue(nil, v)
+		if len(b) != tlv.ValueLen(v) {
+			t.Errorf("%v %v: ValueLen %d, appended %d", v.Type(), v, tlv.ValueLen(v), len(b))
+		}
+		if got, err := tlv.ParseValue(b, v.Type()); err != nil || !got.Equal(v) {
+			t.Errorf("%v %v: %x reads back as %v, %v", v.Type(), v, b, got, err)
+		}
+	}
+	nan := dm.FloatValue(math.NaN())
+	if got, err := tlv.ParseValue(tlv.AppendValue(nil, nan), registry.Float); err != nil || !got.Equal(nan) {
+		t.Errorf("NaN reads back as %v, %v", got, err)
+	}
+}
+
+func TestEncodings(t *testing.T) {
+	for _, v := range []struct {
+		name, base, payload string
+		want                []dm.Entry
+	}{
+		{"an instance that the request names", "/1/0", "08 00 03 C1 00 01", []dm.Entry{formattest.At("/1/0/0", dm.IntegerValue(1))}},
+		{"an object with a single instance", "/3", "C1 09 64", []dm.Entry{formattest.At("/3/0/9", dm.IntegerValue(100))}},
+		{"resource instances that the request names", "/3/0/6", "41 00 01 41 01 05", []dm.Entry{
+			formattest.At("/3/0/6/0", dm.IntegerValue(1)), formattest.At("/3/0/6/1", dm.IntegerValue(5)),
+		}},
+		{"a resource instance", "/3/0/6/1", "41 01 05", []dm.Entry{formattest.At("/3/0/6/1", dm.IntegerValue(5))}},
+		{"a resource instance in its resource", "/3/0/6/1", "83 06 41 01 05", []dm.Entry{formattest.At("/3/0/6/1", dm.IntegerValue(5))}},
+		{"a resource with resource instances", "/3/0/6", "86 06 41 00 01 41 01 05", []dm.Entry{
+			formattest.At("/3/0/6/0", dm.IntegerValue(1)), formattest.At("/3/0/6/1", dm.IntegerValue(5)),
+		}},
+		{"no resource instances", "/3/0", "80 06", []dm.Entry{formattest.At("/3/0/6", dm.Value{})}},
+		{"no resources of the instance that the request names", "/1/0", "00 00", nil},
+		{"no resources", "/1", "00 00 00 01", []dm.Entry{formattest.At("/1/0", dm.Value{}), formattest.At("/1/1", dm.Value{})}},
+		{"nothing", "/1", "", nil},
+		{"a long length that is short", "/1/0", "C8 00 01 01", []dm.Entry{formattest.At("/1/0/0", dm.IntegerValue(1))}},
+		{"a long ID that is short", "/1/0", "E1 00 00 01", []dm.Entry{formattest.At("/1/0/0", dm.IntegerValue(1))}},
+		{"an Integer in eight bytes", "/1/0", "C8 00 08 FF FF FF FF FF FF FF FE", []dm.Entry{formattest.At("/1/0/0", dm.IntegerValue(-2))}},
+		{"a resource without a definition", "/1/0", "C2 63 AB CD", []dm.Entry{formattest.At("/1/0/99", dm.OpaqueValue([]byte{0xab, 0xcd}))}},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			got := formattest.Decode(t, &tlv.Decoder{}, formattest.Request(v.base), unhex(t, v.payload))
+			formattest.Equal(t, got, v.want)
+		})
+	}
+}
+
+// TestCreate decodes payloads of a Create, with an instance ID and without.
+func TestCreate(t *testing.T) {
+	r := formattest.Request("/1")
+	r.Create, r.NewInstance = true, 7
+	for payload, want := range map[string]string{"C1 00 01": "/1/7/0", "08 02 03 C1 00 01": "/1/2/0"} {
+		got := formattest.Decode(t, &tlv.Decoder{}, r, unhex(t, payload))
+		formattest.Equal(t, got, []dm.Entry{formattest.At(want, dm.IntegerValue(1))})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, v := range []struct{ name, base, payload, path string }{
+		{"a length that lies", "/1/0", "C7 00 01", "/1/0"},
+		{"a length of 16 MB that lies", "/1/0", "D8 00 FF FF FF", "/1/0"},
+		{"trailing bytes", "/1/0", "C1 00 01 C1", "/1/0"},
+		{"an inner length that lies", "/1", "08 00 03 C2 00 01", "/1"},
+		{"an outer length that ends inside", "/1", "08 00 02 C1 00 01", "/1"},
+		{"the reserved ID", "/1/0", "E1 FF FF 01", "/1/0"},
+		{"an instance in an instance", "/1/0", "08 00 03 08 00 00", "/1/0"},
+		{"a resource in a resource", "/3/0", "83 06 C1 00 01", "/3/0/6"},
+		{"a resource with resource instances in another", "/3/0", "82 06 80 00", "/3/0/6"},
+		{"a resource instance in an instance", "/1", "08 00 03 41 00 01", "/1/0"},
+		{"a resource instance without its resource", "/3/0", "41 00 01", "/3/0"},
+		{"resources without their instance", "/1", "C1 00 01", "/1"},
+		{"another instance than the request's", "/1/0", "08 01 03 C1 00 01", "/1/1"},
+		{"another resource than the request's", "/1/0/0", "C1 01 01", "/1/0/1"},
+		{"another resource instance than the request's", "/3/0/6/1", "41 02 05", "/3/0/6/2"},
+		{"a value for a request of a resource instance", "/3/0/6/1", "C1 06 05", "/3/0/6"},
+		{"the root", "/", "08 00 03 C1 00 01", "/"},
+		{"a resource twice", "/1/0", "C1 00 01 C1 00 02", "/1/0/0"},
+		{"a resource instance twice", "/3/0", "86 06 41 00 01 41 00 05", "/3/0/6/0"},
+		{"an Integer in three bytes", "/1/0", "C3 00 01 02 03", "/1/0/0"},
+		{"an Integer in no bytes", "/1/0", "C0 00", "/1/0/0"},
+		{"a Boolean of two", "/1/0", "C1 06 02", "/1/0/6"},
+		{"a Boolean in two bytes", "/1/0", "C2 06 00 01", "/1/0/6"},
+		{"a String that is not UTF-8", "/1/0", "C1 07 FF", "/1/0/7"},
+		{"a Float in two bytes", "/33001/0", "C2 04 00 00", "/33001/0/4"},
+		{"an Unsigned Integer in nine bytes", "/33001/0", "C8 03 09 000000000000000001", "/33001/0/3"},
+		{"an Objlnk in three bytes", "/33001/0", "C3 08 00 00 00", "/33001/0/8"},
+		{"an Objlnk of the reserved object", "/33001/0", "C4 08 FF FF 00 00", "/33001/0/8"},
+		{"a Corelnk that is not UTF-8", "/33001/0", "C1 09 FF", "/33001/0/9"},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			formattest.Refused(t, &tlv.Decoder{}, formattest.Request(v.base), unhex(t, v.payload), dm.BadRequest, v.path)
+		})
+	}
+}
+
+// TestNesting holds payloads that nest as deep as their bytes allow to a bounded depth.
+func TestNesting(t *testing.T) {
+	payload := []byte{}
+	for range 10000 {
+		h := tlv.Header{Kind: tlv.ObjectInstance, Len: len(payload)}
+		payload = append(tlv.AppendHeader(nil, h), payload...)
+	}
+	formattest.Refused(t, &tlv.Decoder{}, formattest.Request("/1/0"), payload, dm.BadRequest, "/1/0")
+}
+
+func TestEncodeRefused(t *testing.T) {
+	for _, v := range []struct {
+		name    string
+		base    string
+		entries []dm.Entry
+		code    dm.Code
+	}{
+		{"the root", "/", nil, dm.NotAcceptable},
+		{"a time", "/1/0", []dm.Entry{{Path: formattest.Path("/1/0/0"), Value: dm.IntegerValue(1), Time: 1e9}}, dm.NotAcceptable},
+		{"out of order", "/1/0", []dm.Entry{formattest.At("/1/0/1", dm.IntegerValue(1)), formattest.At("/1/0/0", dm.IntegerValue(1))}, dm.InternalServerError},
+		{"twice", "/1/0", []dm.Entry{formattest.At("/1/0/1", dm.IntegerValue(1)), formattest.At("/1/0/1", dm.IntegerValue(1))}, dm.InternalServerError},
+		{"outside of the base", "/1/0", []dm.Entry{formattest.At("/1/1/0", dm.IntegerValue(1))}, dm.InternalServerError},
+		{"a String that is not UTF-8", "/1/0", []dm.Entry{formattest.At("/1/0/7", dm.StringValue("\xff"))}, dm.InternalServerError},
+		{"a value of an instance", "/1/0", []dm.Entry{formattest.At("/1/0", dm.IntegerValue(1))}, dm.InternalServerError},
+		{"nothing in a resource instance", "/3/0", []dm.Entry{formattest.At("/3/0/6/0", dm.Value{})}, dm.InternalServerError},
+		{"a value beyond three bytes of length", "/33001/0", []dm.Entry{formattest.At("/33001/0/6", dm.OpaqueValue(make([]byte, tlv.MaxLen+1)))}, dm.NotAcceptable},
+		{"an instance beyond three bytes of length", "/33001", []dm.Entry{formattest.At("/33001/0/6", dm.OpaqueValue(make([]byte, tlv.MaxLen)))}, dm.NotAcceptable},
+		{"a resource beyond three bytes of length", "/33001/0", []dm.Entry{
+			formattest.At("/33001/0/26/0", dm.OpaqueValue(make([]byte, tlv.MaxLen))), formattest.At("/33001/0/27/0", dm.TimeValue(0)),
+		}, dm.NotAcceptable},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			_, err := formattest.TryEncode(&tlv.Encoder{}, content.Target{Base: formattest.Path(v.base)}, v.entries)
+			if !errors.Is(err, v.code) {
+				t.Errorf("%v, want %v", err, v.code)
+			}
+		})
+	}
+}
+
+func FuzzTLV(f *testing.F) {
+	for _, v := range vectors {
+		f.Add(unhex(f, v.payload), formattest.FuzzBase(v.base))
+	}
+	f.Add(formattest.Encode(f, &tlv.Encoder{}, "/33001/0", formattest.Instance()[:20]), formattest.FuzzBase("/33001/0"))
+	f.Add(formattest.Encode(f, &tlv.Encoder{}, "/33001", formattest.Instance()[:9]), formattest.FuzzBase("/33001"))
+	f.Add(unhex(f, "C1 00 01"), formattest.FuzzBase("/3")+132)
+	f.Add(unhex(f, "80 06 00 00"), formattest.FuzzBase("/3/0"))
+	f.Fuzz(func(t *testing.T, payload []byte, n uint8) {
+		formattest.RoundTrip(t, &tlv.Encoder{}, &tlv.Decoder{}, formattest.FuzzRequest(n), payload, formattest.Quirks{})
+	})
 }

@@ -3,6 +3,7 @@ package fault
 
 import (
 	"fmt"
+	"math"
 	"unicode/utf8"
 
 	"github.com/lwm2mgen/toolkit/registry"
@@ -60,6 +61,21 @@ func Prefix(prefix string) error {
 		default:
 			return Internal(dm.Path{}, "the gateway prefix %.32q must be made of letters, digits and -._~", prefix)
 		}
+	}
+	return nil
+}
+
+// Time reports whether SenML and LwM2M JSON can tell the time: below 2^28 seconds they are relative to
+// now (RFC 8428 §4.5.3).
+func Time(t float64) bool { return t >= 1<<28 && t <= math.MaxFloat64 }
+
+// Decimal reports a value or a time that has no decimal number, or not the right one.
+func Decimal(e *dm.Entry) error {
+	if f := e.Value.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+		return NotAcceptable(e.Path, "the format has no number for NaN and infinities")
+	}
+	if e.Time != 0 && !Time(e.Time) {
+		return NotAcceptable(e.Path, "the format cannot tell a time before 1978")
 	}
 	return nil
 }

@@ -58,9 +58,6 @@ func AppendFloat(b []byte, v float64) []byte {
 	return strconv.AppendFloat(b, v, format, -1, 64)
 }
 
-// Finite reports whether JSON has a number for v.
-func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
 // AppendNumber appends a value whose type is a number: Integer, Unsigned Integer, Time or Float.
 func AppendNumber(b []byte, v *dm.Value) []byte {
 	switch v.Type() {

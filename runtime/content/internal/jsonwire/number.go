@@ -47,8 +47,11 @@ func (r *Reader) decimal() (decimal, error) {
 	}
 	zero := r.Pos < len(r.B) && r.B[r.Pos] == '0'
 	n := r.digits(&d)
-	if n == 0 || zero && n > 1 {
+	if n == 0 {
 		return d, r.malformed()
+	}
+	if zero && n > 1 {
+		return d, ErrNumber
 	}
 	if r.Pos < len(r.B) && r.B[r.Pos] == '.' {
 		r.Pos++

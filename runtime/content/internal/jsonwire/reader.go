@@ -189,14 +189,15 @@ func (r *Reader) codePoint() (rune, error) {
 	case v > 0xdbff:
 		return 0, ErrEscape
 	}
-	if len(r.B)-r.Pos < 2 {
-		r.Pos = len(r.B)
-		return 0, ErrShort
+	for _, c := range []byte{'\\', 'u'} {
+		if r.Pos == len(r.B) {
+			return 0, ErrShort
+		}
+		if r.B[r.Pos] != c {
+			return 0, ErrEscape
+		}
+		r.Pos++
 	}
-	if r.B[r.Pos] != '\\' || r.B[r.Pos+1] != 'u' {
-		return 0, ErrEscape
-	}
-	r.Pos += 2
 	low, err := r.hex()
 	if err != nil {
 		return 0, err

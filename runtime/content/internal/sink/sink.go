@@ -118,8 +118,12 @@ func (s *Sink) Scalar(p dm.Path, v *scalar.Scalar, time float64) error {
 }
 
 // Value delivers a typed value; the zero Value says that a node has nothing below it. The path lies
-// within the base.
+// within the base. That an instance is empty is not said of the base itself, which the request names
+// already.
 func (s *Sink) Value(p dm.Path, v dm.Value, time float64) error {
+	if v.Type() == registry.None && p == s.Req.Base && p.Level() == dm.InstanceLevel {
+		return nil
+	}
 	at := place{p, time}
 	if n := len(s.seen); n > 0 && s.seen[n-1].compare(at) >= 0 {
 		s.ordered = false
@@ -128,13 +132,11 @@ func (s *Sink) Value(p dm.Path, v dm.Value, time float64) error {
 	return s.yield(dm.Entry{Path: p, Value: v, Time: time})
 }
 
-// relative is what separates times that are relative to now from absolute ones (RFC 8428 §4.5.3).
-const relative = 1 << 28
-
-// Time resolves a time in seconds that may be relative to now. Zero stays zero: it is not said.
-func (s *Sink) Time(t float64) float64 {
-	if t == 0 || t >= relative {
-		return t
+// Time resolves a time in seconds that may be relative to now (RFC 8428 §4.5.3). Zero stays zero: it is
+// not said.
+func (s *Sink) Time(p dm.Path, t float64) (float64, error) {
+	if t == 0 || fault.Time(t) {
+		return t, nil
 	}
 	if s.now == 0 {
 		now := s.Req.Now
@@ -143,5 +145,8 @@ func (s *Sink) Time(t float64) float64 {
 		}
 		s.now = float64(now.UnixMicro()) / 1e6
 	}
-	return s.now + t
+	if t += s.now; !fault.Time(t) {
+		return 0, fault.BadRequest(p, "the payload has a time that lies before 1978 or is no number")
+	}
+	return t, nil
 }
