@@ -1,0 +1,282 @@
+package lwm2m
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
+	serverobject "github.com/lwm2mgen/toolkit/runtime/objects/server"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// A Client is one device: it registers with its servers, keeps the registrations alive and serves their requests. Make one with
+// [New].
+//
+// A Client belongs to the goroutine that runs its loop, and callbacks are called there. Methods that may be called from any
+// goroutine say so; they never wait, except where they take a context.
+type Client struct {
+	cfg     Config
+	loop    *Loop
+	own     bool // the loop is the client's own
+	model   *dm.Model
+	log     *slog.Logger
+	ctx     context.Context // what user code gets, with the client in it
+	cancel  context.CancelFunc
+	pool    pool
+	manager *manage.Manager
+	jobs    int // connections being made
+	servers []*server
+	offline offline
+
+	begun, closing, late, finished bool
+	deadline                       sched.Job // of the shutdown
+	done                           chan struct{}
+	unsubscribe                    func()
+	wanted                         error // why a bootstrap is
+
+	status atomic.Pointer[Status]
+
+	mu      sync.Mutex
+	dirty   bool                   // the model has changed since the last look
+	touched map[dm.InstanceID]bool // instances of Security that have
+}
+
+// New makes a client: it checks everything that can be checked and reports all faults at once, makes the Model of the objects, and has
+// the client begin with the first turn of its loop. Until then it holds no socket and no goroutine.
+func New(cfg Config) (*Client, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	objects, err := cfg.objects()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, loop: cfg.Loop, log: cfg.Logger, done: make(chan struct{}), touched: map[dm.InstanceID]bool{}}
+	c.model, err = dm.NewModel(dm.ModelConfig{Persist: cfg.Persist, Logger: cfg.Logger}, objects...)
+	if err != nil {
+		return nil, fmt.Errorf("lwm2m: %w", err)
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if c.loop == nil {
+		if c.loop, err = NewLoop(LoopConfig{}); err != nil {
+			return nil, err
+		}
+		c.own = true
+	}
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), clientKey{}, c))
+	c.ctx, c.cancel = serverobject.WithClient(ctx, control{c}), cancel
+	c.pool.init(c.loop.sched, cfg.Workers, c.finish)
+	c.manager, err = manage.New(manage.Config{
+		Model: c.model, Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Logger: c.log,
+		Hidden: hidden[:], ImpliedVersion: coreVersion,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lwm2m: %w", err)
+	}
+	c.deadline.Func = c.giveUpShutdown
+	c.publish()
+	c.loop.sched.Post(c.begin)
+	return c, nil
+}
+
+// check opens a socket for each account, without any input or output, to find what could never work.
+func (c *Client) check() error {
+	snap := c.model.Snapshot()
+	var faults []error
+	for id := range snap.Instances(securityID) {
+		sock, _, err := c.newSocket(snap, id)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("lwm2m: account %s: %w", dm.InstancePath(securityID, id), err))
+			continue
+		}
+		faults = append(faults, sock.Close())
+	}
+	if snap.Definition(deviceID) == nil {
+		c.log.Warn("there is no Device object (3), which every device must have: runtime/objects/device makes one", "endpoint", c.cfg.Endpoint)
+	}
+	return errors.Join(faults...)
+}
+
+// newSocket makes the socket for a Security instance.
+func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID) (socket.Socket, socket.Endpoint, error) {
+	sec, err := c.credentials(snap, id)
+	if err != nil {
+		return nil, socket.Endpoint{}, err
+	}
+	cfg := c.cfg.Socket
+	cfg.Security = sec
+	if cfg.Logger == nil {
+		cfg.Logger = c.log
+	}
+	return socket.Open(c.cfg.Dialers, uriOf(snap, id), cfg)
+}
+
+type clientKey struct{}
+
+// FromContext returns the client that calls a function, an executable or a hook, with the context it was given. It is nil in a context
+// that is not from a client, such as that of the application's own Update.
+func FromContext(ctx context.Context) *Client {
+	c, _ := ctx.Value(clientKey{}).(*Client)
+	return c
+}
+
+// Model is the device's objects. It may be called from any goroutine.
+func (c *Client) Model() *dm.Model { return c.model }
+
+// Notify says that a value that a function stands behind has changed, or all below p, so that observers are told without waiting for
+// the next sample. Values that are stored need no call. It may be called from any goroutine.
+func (c *Client) Notify(p dm.Path) { c.manager.Notify(p) }
+
+// Endpoint is the Endpoint Client Name. It may be called from any goroutine.
+func (c *Client) Endpoint() string { return c.cfg.Endpoint }
+
+// Loop is the client's loop. It may be called from any goroutine.
+func (c *Client) Loop() *Loop { return c.loop }
+
+// Sched is the scheduler of the client's loop; see [Loop.Sched].
+func (c *Client) Sched() *sched.Scheduler { return c.loop.sched }
+
+// Readable is [Loop.Readable] of the client's loop.
+func (c *Client) Readable() <-chan struct{} { return c.loop.Readable() }
+
+// Serve is [Loop.Serve] of the client's loop.
+func (c *Client) Serve(ctx context.Context, s *Socket) error { return c.loop.Serve(ctx, s) }
+
+// ServeAny is [Loop.ServeAny] of the client's loop.
+func (c *Client) ServeAny(ctx context.Context, maxWait time.Duration) error {
+	return c.loop.ServeAny(ctx, maxWait)
+}
+
+// Sockets are the client's sockets that are connected now. The result is the caller's; ask anew after every turn.
+func (c *Client) Sockets() []*Socket {
+	var own []*Socket
+	for _, s := range c.loop.sockets {
+		if s.server.c == c {
+			own = append(own, s)
+		}
+	}
+	return own
+}
+
+// Run runs the client until ctx ends, then shuts it down as Shutdown does, and returns nil when nothing of it is left. With a loop of
+// its own it runs that; with a shared one it only waits, while whoever made the loop runs it. A client can be run
+// once: afterwards the error is [ErrClosed].
+func (c *Client) Run(ctx context.Context) error {
+	select {
+	case <-c.done:
+		return ErrClosed
+	default:
+	}
+	if !c.own {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			c.Shutdown()
+			<-c.done
+		}
+		return nil
+	}
+	return c.loop.run(ctx, c)
+}
+
+// Shutdown ends the client: it de-registers from all servers at once, for Config.ShutdownTimeout at most, while the loop goes
+// on. Done tells when nothing is left. It may be called from any goroutine, repeatedly, and inside callbacks.
+func (c *Client) Shutdown() { c.loop.sched.Post(c.beginShutdown) }
+
+// Done is closed when the client was shut down and nothing of it is left: no socket, no goroutine, no job. It may be called from
+// any goroutine.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
+// Status is where the client stands. It may be called from any goroutine; what it returns does not change.
+func (c *Client) Status() Status {
+	s := *c.status.Load()
+	s.Servers = slices.Clone(s.Servers)
+	s.Model = c.model.Status()
+	return s
+}
+
+// publish makes the present status visible to other goroutines.
+func (c *Client) publish() {
+	s := &Status{Offline: c.offline.all, BootstrapWanted: c.wanted, Closed: c.finished}
+	for _, v := range c.servers {
+		s.Servers = append(s.Servers, v.describe())
+	}
+	c.status.Store(s)
+}
+
+// begin is the client's first turn.
+func (c *Client) begin() {
+	if c.begun || c.closing {
+		return
+	}
+	c.begun = true
+	c.loop.clients = append(c.loop.clients, c)
+	c.unsubscribe = c.model.Subscribe(c.modelChanged)
+	c.reconcile()
+}
+
+// beginShutdown de-registers everywhere.
+func (c *Client) beginShutdown() {
+	if c.closing {
+		return
+	}
+	c.closing = true
+	if !c.begun {
+		c.finish()
+		return
+	}
+	c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
+	for _, s := range slices.Clone(c.servers) {
+		s.gone = true
+		s.steer()
+	}
+	c.finish()
+}
+
+// giveUpShutdown drops what has not ended in time: first the servers, then the functions whose context has ended long since.
+func (c *Client) giveUpShutdown() {
+	c.cancel()
+	for _, s := range slices.Clone(c.servers) {
+		c.log.Warn("the server was not told in time that the device is gone", "server", s.acct.short)
+		s.forsake()
+	}
+	if c.late && c.pool.busy > 0 {
+		c.log.Error("slow functions do not return although their context has ended", "functions", c.pool.busy)
+		c.pool.abandon()
+	}
+	if c.late = true; !c.finished {
+		c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
+	}
+	c.finish()
+}
+
+// finish ends the client when nothing is left.
+func (c *Client) finish() {
+	if !c.closing || c.finished || len(c.servers) > 0 {
+		return
+	}
+	c.cancel()
+	c.manager.Close()
+	if c.jobs > 0 || c.pool.busy > 0 {
+		return
+	}
+	c.finished = true
+	c.loop.sched.Cancel(&c.deadline)
+	if c.unsubscribe != nil {
+		c.unsubscribe()
+	}
+	c.loop.forget(c)
+	c.publish()
+	close(c.done)
+}

@@ -1,0 +1,136 @@
+package lwm2m
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// Config is what a [Client] is made with. New keeps a copy; what it points to must not change any more.
+type Config struct {
+	// Endpoint is the Endpoint Client Name (`ep`), such as "urn:dev:ops:probe-7": at most 200 bytes. Zero: the name is not sent,
+	// and the server takes it from the credentials (Core 1.2.2 §6.2.1).
+	Endpoint string
+	// Servers are the accounts the device starts with: the short way to the Security and Server objects. Zero: both objects are
+	// in Objects.
+	Servers []Server
+	// Objects are the device's objects. They may hold instances already and get more at any time. Security (0) and Server (1)
+	// among them take the place of Servers. Zero: none but those two.
+	Objects []dm.Object
+	// Dialers are the networks: the first that serves the scheme of a server's URI makes the socket. Zero: udp and tcp.
+	Dialers []socket.Dialer
+
+	// MinVersion and MaxVersion bound the version of LwM2M that is registered with. The highest is tried first, unless
+	// /1/x/25 says what the server speaks; a server that answers 4.12 is offered the next lower one, and keeps it. Zero: 1.0 and
+	// 1.2.
+	MinVersion, MaxVersion registry.Version
+	// Profile names the list of objects by an agreed Profile ID (`pid`), from LwM2M 1.2 on (Core 1.2.2 §6.2.1). Zero: the
+	// list is sent.
+	Profile Profile
+	// SMSNumber is the MSISDN under which the device takes SMS, for the parameter `sms`. Zero: it takes none.
+	SMSNumber string
+	// AlternatePath is the path under which the device has its objects, such as "/lwm2m". Zero: the root.
+	AlternatePath string
+	// QueueMode registers with queue mode: the device may be out of reach between its registration updates. Zero: it is
+	// reachable all the time.
+	QueueMode bool
+
+	// Loop is the event loop to share with other clients, and who makes it runs it. Zero: the client has one of its own, which
+	// Run runs.
+	Loop *Loop
+	// Logger takes what happens, with reasons, never with secrets. Zero: slog.Default.
+	Logger *slog.Logger
+	// OnStatus is called on the loop when a server's account gets another State. It may call every method. Zero: nobody is told.
+	OnStatus func(ServerStatus)
+	// Persist stores what a transaction changed; see dm.ModelConfig. Zero: nothing is stored.
+	Persist func(ctx context.Context, c dm.Committed) error
+
+	// Transmission are the parameters of CoAP over datagrams. Zero: those of RFC 7252.
+	Transmission coap.Params
+	// BlockSize is the largest block of a block-wise transfer, a power of two from 16 to 1024, in bytes. Zero: 1024.
+	BlockSize int
+	// MaxPayload bounds, in bytes, what is kept in memory of one request. Zero: 64 KiB.
+	MaxPayload int
+	// ConnectTimeout bounds resolving a name, connecting and the handshake together. Zero: MAX_TRANSMIT_WAIT of
+	// Transmission, 93 s with RFC 7252's.
+	ConnectTimeout time.Duration
+	// ShutdownTimeout bounds the de-registration when the client is shut down. Zero: 5 s.
+	ShutdownTimeout time.Duration
+	// Workers is how many slow functions run at a time. Zero: 4.
+	Workers int
+
+	// TrustStore holds the CAs for certificate usages 0 and 1. Zero: none, which leaves usages 2 and 3.
+	TrustStore *x509.CertPool
+	// Secure has the last word on the credentials of a connection, for what an account cannot hold: keys in a secure element,
+	// revocation lists, a store of sessions. It is called on the loop before a socket is made, with the server's URI, and must be
+	// quick. An error keeps the account from connecting. Zero: the account says it all.
+	Secure func(uri string, s *socket.Security) error
+	// Socket is what sockets are made with besides Security: address family, local address, MTU. Zero: the system's choice.
+	Socket socket.Config
+}
+
+// Server is one account in its short form. Exactly one of PSK and Certificate may be set; none is NoSec.
+type Server struct {
+	// URI says where the server is, such as "coaps://lwm2m.example.com". Required.
+	URI string
+	// ShortID is the Short Server ID, 1..65534, different for each. Zero: 1 for the first account, 2 for the second, and so on.
+	ShortID uint16
+	// Bootstrap makes it the account of a bootstrap server, which has neither ShortID nor the settings below Certificate.
+	// Zero: a management server.
+	Bootstrap bool
+	// PSK is the pre-shared key. Zero: none.
+	PSK PSK
+	// Certificate secures the connection by certificates. Zero: none.
+	Certificate *Certificate
+
+	// Lifetime is how long a registration lasts without an update, in whole seconds. Zero: 24 h. Negative: for ever, which is
+	// 0 on the wire.
+	Lifetime time.Duration
+	// Binding are the transports to register, as letters of /1/x/7. Zero: T for a URI over TCP, U for others.
+	Binding string
+	// MinPeriod and MaxPeriod are the pmin and pmax of observations without their own, in whole seconds. Zero: none.
+	MinPeriod, MaxPeriod time.Duration
+	// DropNotifications drops what happens while the device is offline. Zero: notifications are stored (/1/x/6).
+	DropNotifications bool
+	// Instance sets any other resource of the account's Server instance: it is called with the instance made of the other
+	// fields. Zero: they suffice.
+	Instance func(*ServerInstance)
+}
+
+// PSK is a pre-shared key. Printing it shows no key.
+type PSK struct {
+	// Identity is sent in the clear.
+	Identity string
+	// Key is the secret.
+	Key []byte
+}
+
+// Certificate is what certificates secure a connection with.
+type Certificate struct {
+	// Chain is the device's certificate and then those that lead to its CA, each in DER; socket.ParseCertificates reads PEM.
+	Chain [][]byte
+	// PrivateKey is the key of the first of Chain, in PKCS #8, SEC 1 or PKCS #1, as DER or PEM. Zero: Config.Secure brings it.
+	PrivateKey []byte
+	// Server is what the server's certificate is held against, as Usage says, in DER: a certificate. Zero: nothing.
+	Server []byte
+	// Usage says what Server is for. Zero: UsageCAConstraint.
+	Usage socket.CertificateUsage
+	// ServerName is the name the server's certificate must carry. Zero: the host of the URI.
+	ServerName string
+}
+
+// Profile is a list of objects that server and device have agreed upon.
+type Profile struct {
+	// ID is the profile's ID as registered, such as "6:27354b9a": the number of the hash algorithm and the hash (RFC 6920).
+	// Zero: there is no profile.
+	ID string
+	// Objects are the objects and instances that the profile covers; others are listed besides it. Zero: the profile covers
+	// everything.
+	Objects []dm.Path
+}

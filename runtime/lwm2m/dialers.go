@@ -1,0 +1,10 @@
+package lwm2m
+
+import (
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/tcp"
+	"github.com/lwm2mgen/toolkit/net/udp"
+)
+
+// defaultDialers are the networks of a client that names none.
+func defaultDialers() []socket.Dialer { return []socket.Dialer{udp.Dialer{}, tcp.Dialer{}} }

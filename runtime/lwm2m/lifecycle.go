@@ -1,0 +1,218 @@
+package lwm2m
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+
+	genserver "github.com/lwm2mgen/toolkit/generated/server"
+)
+
+// Update sends a registration update to the server, even if nothing has changed; to all servers if shortID is 0. A server that the
+// device is not registered with is left to the attempts that are planned. It may be called from any goroutine; the error is
+// [ErrUnknownServer].
+func (c *Client) Update(shortID uint16) error {
+	return c.each(shortID, func(s *server) { s.update(true) })
+}
+
+// Register registers anew, at once and whatever was planned, also where registering was given up; with all servers if shortID is
+// 0. A server that is disabled or offline stays so. It may be called from any goroutine; the error is [ErrUnknownServer].
+func (c *Client) Register(shortID uint16) error {
+	return c.each(shortID, func(s *server) {
+		if !s.wanted() || s.leaving || s.dial != nil {
+			return
+		}
+		s.reg.active, s.retry, s.outcome = false, retry{}, outcomeNone
+		if s.state == StateInvalid {
+			s.forgetSocket(nil)
+		}
+		s.call = nil
+		s.attempt()
+	})
+}
+
+// Disable de-registers from the server and stays away from it for d, or until Enable if d is 0. It may be called from any goroutine;
+// the error is [ErrUnknownServer].
+func (c *Client) Disable(shortID uint16, d time.Duration) error {
+	return c.each(shortID, func(s *server) { s.setDisabled(true, d) })
+}
+
+// Enable ends a Disable, be it the application's or the server's own (/1/x/4). It may be called from any goroutine; the error is
+// [ErrUnknownServer].
+func (c *Client) Enable(shortID uint16) error {
+	return c.each(shortID, func(s *server) { s.setDisabled(false, 0) })
+}
+
+// setDisabled turns an account off, for d unless that is 0, or on.
+func (s *server) setDisabled(off bool, d time.Duration) {
+	s.c.loop.sched.Cancel(&s.enabling)
+	if off && d > 0 {
+		s.c.loop.sched.After(&s.enabling, d)
+	}
+	if s.disabled == off {
+		return
+	}
+	s.disabled = off
+	if !off {
+		s.retry, s.outcome = retry{}, outcomeNone
+		if s.state == StateFailed {
+			s.state = StateInitial
+		}
+	}
+	s.steer()
+	s.c.advance()
+}
+
+// offline is what of the client is suspended.
+type offline struct {
+	all     bool
+	schemes map[string]bool // of URIs, in lower case
+}
+
+func (o *offline) covers(uri string) bool { return o.all || o.schemes[schemeOf(uri)] }
+
+// Suspend takes the client offline without telling the servers: connections are ended, with their security sessions kept where the
+// network can, and nothing is sent until Resume. With schemes of URIs only the servers that are reached by them, such as "coap+tcp".
+// Registrations whose lifetime ends meanwhile are made anew. It may be called from any goroutine.
+func (c *Client) Suspend(schemes ...string) { c.setOffline(true, schemes) }
+
+// Resume ends a Suspend: without schemes altogether, with schemes for those. Servers that still know the device get an Update. It may
+// be called from any goroutine.
+func (c *Client) Resume(schemes ...string) { c.setOffline(false, schemes) }
+
+func (c *Client) setOffline(off bool, schemes []string) {
+	schemes = slices.Clone(schemes)
+	c.loop.sched.Post(func() {
+		switch {
+		case len(schemes) == 0:
+			c.offline = offline{all: off}
+		case off:
+			if c.offline.schemes == nil {
+				c.offline.schemes = map[string]bool{}
+			}
+			for _, s := range schemes {
+				c.offline.schemes[strings.ToLower(s)] = true
+			}
+		default:
+			for _, s := range schemes {
+				delete(c.offline.schemes, strings.ToLower(s))
+			}
+		}
+		for _, s := range slices.Clone(c.servers) {
+			if covered := c.offline.covers(s.acct.uri); s.offline != covered {
+				s.offline = covered
+				s.steer()
+			}
+		}
+		c.advance()
+		c.publish()
+	})
+}
+
+// RequestBootstrap says that a bootstrap is to be had; it shows in Status until it was. It may be called from any goroutine; the
+// error is [ErrNoBootstrap].
+func (c *Client) RequestBootstrap() error {
+	if !bootstrapAccount(c.model.Snapshot()) {
+		return ErrNoBootstrap
+	}
+	c.loop.sched.Post(func() { c.wantBootstrap(errors.New("it was asked for")) })
+	return nil
+}
+
+// wantBootstrap notes, once, why a bootstrap is to be had.
+func (c *Client) wantBootstrap(why error) {
+	if c.wanted != nil || c.closing {
+		return
+	}
+	c.wanted = why
+	c.log.Warn("a bootstrap is wanted", "endpoint", c.cfg.Endpoint, "reason", why.Error())
+	c.publish()
+}
+
+// each has fn called on the loop for one account, or for all.
+func (c *Client) each(shortID uint16, fn func(*server)) error {
+	if shortID != 0 && !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(a account) bool { return a.short == shortID }) {
+		return ErrUnknownServer
+	}
+	c.loop.sched.Post(func() {
+		if c.closing {
+			return
+		}
+		for _, s := range slices.Clone(c.servers) {
+			if shortID == 0 || s.acct.short == shortID {
+				fn(s)
+			}
+		}
+	})
+	return nil
+}
+
+// control is what the executables of the Server object see of the client.
+type control struct{ c *Client }
+
+func (k control) account(id dm.InstanceID) (account, error) {
+	for _, a := range accountsIn(k.c.model.Snapshot()) {
+		if a.instance == id {
+			return a, nil
+		}
+	}
+	return account{}, dm.Errorf(dm.InternalServerError, "%w", ErrUnknownServer)
+}
+
+// DisableAccount implements server.Client.
+func (k control) DisableAccount(id dm.InstanceID) error {
+	a, err := k.account(id)
+	if err != nil {
+		return err
+	}
+	return k.c.Disable(a.short, max(a.disableTimeout, time.Second))
+}
+
+// UpdateAccount implements server.Client.
+func (k control) UpdateAccount(id dm.InstanceID) error {
+	a, err := k.account(id)
+	if err != nil {
+		return err
+	}
+	return k.c.Update(a.short)
+}
+
+// RequestBootstrap implements server.Client.
+func (k control) RequestBootstrap() error {
+	if err := k.c.RequestBootstrap(); err != nil {
+		return dm.Errorf(dm.MethodNotAllowed, "%w", err)
+	}
+	return nil
+}
+
+// noteAlert keeps the TLS alert that a server sent in /1/x/11, where the account has that resource.
+func (s *server) noteAlert(err error) {
+	var alert *socket.AlertError
+	if !errors.As(err, &alert) || !alert.Received {
+		return
+	}
+	p := dm.ResourcePath(serverID, s.acct.instance, genserver.TLSAlertCodeID)
+	c := s.c
+	def := c.model.Snapshot().Definition(serverID)
+	if r := def.Resource(uint16(genserver.TLSAlertCodeID)); r == nil || r.Type != registry.UnsignedInteger || !c.model.Snapshot().Has(p) {
+		return
+	}
+	value := dm.UnsignedValue(uint64(alert.Description))
+	c.pool.run(func() {
+		t, err := c.model.Begin(c.ctx, dm.Application)
+		if err == nil {
+			defer t.Rollback()
+			if err = t.Write(p, dm.Update, []dm.Entry{{Path: p, Value: value}}); err == nil {
+				err = t.Commit()
+			}
+		}
+		if err != nil {
+			c.log.Info("the TLS alert could not be stored", "path", p.String(), "reason", err.Error())
+		}
+	})
+}

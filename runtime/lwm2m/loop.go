@@ -1,0 +1,254 @@
+package lwm2m
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// A Loop is what any number of clients share: one scheduler, one queue of sockets that have something to read, one goroutine. A turn
+// costs what is ready, not what exists. Make one with [NewLoop], name it in each client's Config.Loop, and call Run.
+//
+// A Loop and its clients belong to the goroutine that runs it. Readable may be called from any goroutine, and so may what the
+// scheduler documents so.
+type Loop struct {
+	sched    *sched.Scheduler
+	endpoint *coap.Endpoint
+	clients  []*Client // that have begun and not ended
+	sockets  []*Socket // that are connected
+	running  atomic.Bool
+
+	readable chan struct{}
+	watching atomic.Bool    // Readable counts: every socket is watched
+	poller   *socket.Poller // watches those that do not notify by themselves
+
+	mu      sync.Mutex
+	ready   []*Socket // may have something to read, each once
+	head    int       // of ready
+	woken   bool      // by another goroutine, since the last wait
+	reading *Socket   // Recv waits on it
+}
+
+// LoopConfig is what a Loop is made with.
+type LoopConfig struct {
+	// MaxMemory bounds, in bytes, what the servers of all clients together can make the loop keep. Zero: 64 MiB.
+	MaxMemory int
+}
+
+// ErrRunning: the loop runs already, on another goroutine or further up on this one.
+var ErrRunning = errors.New("lwm2m: the loop is running already")
+
+const (
+	// maxSleep is the longest wait of one turn: no way to wait notices a suspension of the machine by itself.
+	maxSleep = time.Minute
+	// perTurn bounds the messages of one turn, so that jobs get theirs.
+	perTurn = 32
+	// perServe bounds the messages of one Serve.
+	perServe = 64
+)
+
+// NewLoop makes a loop without clients.
+func NewLoop(c LoopConfig) (*Loop, error) {
+	l := &Loop{sched: sched.New(), readable: make(chan struct{}, 1), poller: new(socket.Poller)}
+	var err error
+	l.endpoint, err = coap.NewEndpoint(coap.Config{Scheduler: l.sched, MaxMemory: c.MaxMemory})
+	if err != nil {
+		return nil, fmt.Errorf("lwm2m: %w", err)
+	}
+	l.sched.OnWake(l.wake)
+	return l, nil
+}
+
+// Sched is the scheduler of all clients of the loop. Own jobs are welcome on it.
+func (l *Loop) Sched() *sched.Scheduler { return l.sched }
+
+// Readable is a channel that has one element when some socket may have something to read. The first call has every socket
+// watched, for the rest of the loop's life, by a [socket.Poller] where it does not notify by itself. A loop that polls the sockets'
+// system handles itself must not call it. It may be called from any goroutine.
+func (l *Loop) Readable() <-chan struct{} {
+	if !l.watching.Swap(true) {
+		l.sched.Post(l.watchAll)
+	}
+	return l.readable
+}
+
+func (l *Loop) watchAll() {
+	for _, s := range l.Sockets() {
+		if err := s.watch(); err != nil {
+			s.server.broken(s, err)
+		}
+	}
+}
+
+// forget takes an ended client out. With the last one ends the watching.
+func (l *Loop) forget(c *Client) {
+	l.clients = slices.DeleteFunc(l.clients, func(o *Client) bool { return o == c })
+	if len(l.clients) == 0 {
+		_ = l.poller.Close() // nothing is watched any more
+		l.poller = new(socket.Poller)
+	}
+}
+
+// Sockets are the sockets of all clients that are connected now. The result is the caller's; ask anew after every turn.
+func (l *Loop) Sockets() []*Socket { return slices.Clone(l.sockets) }
+
+// Run runs the loop, with all clients that are and will be made with it, until ctx ends. Then it shuts every client down, which
+// takes as long as the longest of their ShutdownTimeouts at most, and returns nil when nothing of them is left. The error is
+// [ErrRunning] when the loop runs already.
+func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, nil) }
+
+// run also ends when the one client that the loop is for has ended.
+func (l *Loop) run(ctx context.Context, only *Client) error {
+	if !l.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer l.running.Store(false)
+	stop := context.AfterFunc(ctx, l.sched.Wake)
+	defer stop()
+	for ctx.Err() == nil && (only == nil || !only.finished) {
+		l.turn(maxSleep)
+	}
+	l.sched.Run() // clients that were made just now
+	for _, c := range slices.Clone(l.clients) {
+		c.beginShutdown()
+	}
+	for len(l.clients) > 0 {
+		l.turn(maxSleep)
+	}
+	return nil
+}
+
+// ServeAny is one turn of the loop: it waits until a socket has something to read, but not longer than maxWait and not beyond the
+// next job, handles what has arrived, and runs the jobs that are due. The error is that of ctx, which ends the wait.
+func (l *Loop) ServeAny(ctx context.Context, maxWait time.Duration) error {
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, l.sched.Wake)
+		defer stop()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	l.turn(maxWait)
+	return ctx.Err()
+}
+
+func (l *Loop) turn(maxWait time.Duration) {
+	if !l.serveReady(perTurn) {
+		l.wait(l.sched.Wait(min(maxWait, maxSleep)))
+	}
+	if l.sched.Wait(1) == 0 {
+		l.sched.Run()
+	}
+}
+
+// serveReady handles up to max messages of the sockets that are ready, one of each in turn, so that no socket waits for more
+// than one message of every other. It reports whether it handled any.
+func (l *Loop) serveReady(max int) (any bool) {
+	for range max {
+		s := l.nextReady()
+		if s == nil {
+			return any
+		}
+		if n, err := s.receive(); n > 0 && err == nil {
+			l.markReady(s)
+			any = true
+		}
+	}
+	return any
+}
+
+func (l *Loop) nextReady() *Socket {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.head == len(l.ready) {
+		l.ready, l.head = l.ready[:0], 0
+		return nil
+	}
+	s := l.ready[l.head]
+	l.ready[l.head] = nil
+	l.head++
+	s.queued = false
+	return s
+}
+
+// markReady queues a socket that may have something to read. It may be called from any goroutine.
+func (l *Loop) markReady(s *Socket) {
+	l.mu.Lock()
+	if s.queued {
+		l.mu.Unlock()
+		return
+	}
+	s.queued = true
+	if l.head > len(l.ready)/2 && l.head > 32 {
+		n := copy(l.ready, l.ready[l.head:])
+		clear(l.ready[n:])
+		l.ready, l.head = l.ready[:n], 0
+	}
+	l.ready = append(l.ready, s)
+	l.mu.Unlock()
+	select {
+	case l.readable <- struct{}{}:
+	default:
+	}
+}
+
+// wait sleeps for d, or until something may be there to read, or another goroutine wakes the scheduler.
+func (l *Loop) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	if len(l.sockets) == 1 && !l.watching.Load() && !l.sockets[0].notified {
+		l.read(l.sockets[0], d)
+		return
+	}
+	if len(l.sockets) > 1 && !l.watching.Swap(true) {
+		l.watchAll()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-l.readable:
+	case <-l.sched.Woken():
+		// The flag behind Sched.Wait stays until Run.
+	case <-timer.C:
+	}
+}
+
+// read waits in the Recv of the only socket, the cheapest way to wait for one (several times 10 000 messages a second more than any
+// other on one processor).
+func (l *Loop) read(s *Socket, d time.Duration) {
+	deadline := time.Now().Add(d)
+	l.mu.Lock()
+	if l.woken {
+		l.woken = false
+		l.mu.Unlock()
+		return
+	}
+	l.reading = s
+	s.setDeadline(deadline)
+	l.mu.Unlock()
+	_, _ = s.receive() // the client acts upon errors
+	l.mu.Lock()
+	l.reading = nil
+	l.mu.Unlock()
+}
+
+// wake ends a wait in Recv; it is called by the scheduler, on any goroutine.
+func (l *Loop) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reading == nil {
+		l.woken = true
+		return
+	}
+	l.reading.deadline = socket.NoWait()
+	l.reading.net.SetRecvDeadline(socket.NoWait())
+}

@@ -1,0 +1,108 @@
+package lwm2m
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// offer is what a registration tells a server: what of it changes is sent with an update.
+type offer struct {
+	lifetime time.Duration
+	binding  string
+	sms      string
+	links    string
+}
+
+// offerFor is what server s is to know now, if it is registered with version v.
+func (c *Client) offerFor(s dm.Snapshot, a *account, v registry.Version) offer {
+	return offer{
+		lifetime: a.lifetime,
+		binding:  bindingFor(a.binding, c.cfg.QueueMode, v),
+		sms:      c.cfg.SMSNumber,
+		links:    string(linkList(nil, s, v, c.cfg.AlternatePath, c.profileFor(v))),
+	}
+}
+
+// profileFor is the profile that a registration with version v makes use of, or nil.
+func (c *Client) profileFor(v registry.Version) *Profile {
+	if c.cfg.Profile.ID == "" || v.Compare(registry.V(1, 2)) < 0 {
+		return nil
+	}
+	return &c.cfg.Profile
+}
+
+// bindingFor is the parameter `b`: in LwM2M 1.0 queue mode is a Q in it, later it is a parameter of its own (Core 1.2.2
+// §6.2.1).
+func bindingFor(binding string, queue bool, v registry.Version) string {
+	plain := strings.ReplaceAll(binding, "Q", "")
+	if v.Compare(registry.V(1, 1)) >= 0 {
+		return plain
+	}
+	if !queue && plain == binding {
+		return plain
+	}
+	switch plain { // the only combinations of 1.0 (1.0.2 §5.3.1.1)
+	case "U", "S":
+		return plain + "Q"
+	case "US":
+		return "UQS"
+	}
+	return plain
+}
+
+// queued reports whether the account is registered with queue mode by a parameter of its own.
+func (c *Client) queued(a *account, v registry.Version) bool {
+	return v.Compare(registry.V(1, 1)) >= 0 && (c.cfg.QueueMode || strings.Contains(a.binding, "Q"))
+}
+
+// addRegister adds the query parameters of a Register.
+func (c *Client) addRegister(o *coap.Options, a *account, v registry.Version, off *offer) {
+	if c.cfg.Endpoint != "" {
+		o.AddQuery("ep=" + c.cfg.Endpoint)
+	}
+	o.AddQuery("lt=" + strconv.FormatInt(int64(off.lifetime/time.Second), 10))
+	o.AddQuery("lwm2m=" + v.String())
+	if off.binding != "" {
+		o.AddQuery("b=" + off.binding)
+	}
+	if c.queued(a, v) {
+		o.AddQuery("Q")
+	}
+	if off.sms != "" {
+		o.AddQuery("sms=" + off.sms)
+	}
+	if p := c.profileFor(v); p != nil {
+		o.AddQuery("pid=" + p.ID)
+	}
+}
+
+// addUpdate adds the query parameters of an Update: what of old has changed.
+func addUpdate(o *coap.Options, old, now *offer) {
+	if old.lifetime != now.lifetime {
+		o.AddQuery("lt=" + strconv.FormatInt(int64(now.lifetime/time.Second), 10))
+	}
+	if old.binding != now.binding {
+		o.AddQuery("b=" + now.binding)
+	}
+	if old.sms != now.sms {
+		o.AddQuery("sms=" + now.sms)
+	}
+}
+
+// updateIn is how long after a registration or update the next one is due: half the lifetime if that is short, otherwise
+// so long before its end that an update with all its retransmissions still arrives. false: the registration does not end.
+func updateIn(lifetime time.Duration, p coap.Params) (time.Duration, bool) {
+	if lifetime == 0 {
+		return 0, false
+	}
+	wait := p.MaxTransmitWait()
+	if lifetime < 2*wait {
+		return lifetime / 2, true
+	}
+	return lifetime - wait, true
+}

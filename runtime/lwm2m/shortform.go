@@ -1,0 +1,186 @@
+package lwm2m
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	gensecurity "github.com/lwm2mgen/toolkit/generated/security"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	securityobject "github.com/lwm2mgen/toolkit/runtime/objects/security"
+	serverobject "github.com/lwm2mgen/toolkit/runtime/objects/server"
+)
+
+// ServerInstance is one instance of the Server object (1).
+type ServerInstance = serverobject.Instance
+
+const (
+	securityID dm.ObjectID = 0
+	serverID   dm.ObjectID = 1
+	deviceID   dm.ObjectID = 3
+	oscoreID   dm.ObjectID = 21
+	coseID     dm.ObjectID = 23
+)
+
+// objects returns c's objects, with the two that c.Servers stands for.
+func (c *Config) objects() ([]dm.Object, error) {
+	has := map[dm.ObjectID]bool{}
+	for _, o := range c.Objects {
+		has[o.ID()] = true
+	}
+	switch {
+	case has[securityID] && has[serverID]:
+		if len(c.Servers) > 0 {
+			return nil, errors.New("lwm2m: Config.Servers is set, and Config.Objects holds Security and Server: use one or the other")
+		}
+		return c.Objects, nil
+	case has[securityID], has[serverID]:
+		return nil, errors.New("lwm2m: Config.Objects holds one of Security (0) and Server (1): add the other, or use Config.Servers")
+	}
+	sec, err := securityobject.New(securityobject.Config{})
+	if err != nil {
+		return nil, err
+	}
+	srv, err := serverobject.New(serverobject.Config{})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.addAccounts(sec, srv); err != nil {
+		return nil, err
+	}
+	return append([]dm.Object{sec, srv}, c.Objects...), nil
+}
+
+func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Object) error {
+	var faults []error
+	used := map[uint16]int{}
+	instances := 0
+	for i, s := range c.Servers {
+		if s.ShortID == 0 {
+			s.ShortID = uint16(i + 1)
+		}
+		if err := s.validate(); err != nil {
+			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: %w", i, err))
+			continue
+		}
+		if other, taken := used[s.ShortID]; taken && !s.Bootstrap {
+			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: ShortID %d is that of Servers[%d], too", i, s.ShortID, other))
+			continue
+		}
+		if err := sec.Add(dm.InstanceID(i), s.security()); err != nil {
+			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: %w", i, err))
+			continue
+		}
+		if s.Bootstrap {
+			continue
+		}
+		used[s.ShortID] = i
+		if err := srv.Add(dm.InstanceID(instances), s.server()); err != nil {
+			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: %w", i, err))
+		}
+		instances++
+	}
+	return errors.Join(faults...)
+}
+
+func (s *Server) validate() error {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	_, _, err := socket.ParseURI(s.URI)
+	fault(err != nil, "%w", err)
+	fault(s.ShortID > maxShortID, "ShortID is %d, it must be from 1 to %d", s.ShortID, maxShortID)
+	psk := s.PSK.Identity != "" || len(s.PSK.Key) != 0
+	fault(psk && s.Certificate != nil, "PSK and Certificate are both set: use one")
+	fault(psk && (s.PSK.Identity == "" || len(s.PSK.Key) == 0), "PSK needs both Identity and Key")
+	fault(s.Certificate != nil && len(s.Certificate.Chain) == 0, "Certificate.Chain is empty")
+	fault(s.Certificate != nil && s.Certificate.Usage > socket.UsageDomainIssued, "Certificate.Usage must be from 0 to 3")
+	secured := strings.HasPrefix(strings.ToLower(s.URI), "coaps")
+	fault(secured && !psk && s.Certificate == nil, "a URI of scheme coaps needs PSK or Certificate")
+	fault(!secured && (psk || s.Certificate != nil), "there are credentials, but the URI's scheme is not secured: write coaps or coaps+tcp")
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{{"Lifetime", s.Lifetime}, {"MinPeriod", s.MinPeriod}, {"MaxPeriod", s.MaxPeriod}} {
+		fault(d.d%time.Second != 0, "%s is %v, it must be in whole seconds", d.name, d.d)
+		fault(d.d < 0 && d.name != "Lifetime", "%s is %v, it must not be negative", d.name, d.d)
+		fault(d.d > math.MaxInt32*time.Second, "%s is %v, at most 68 years are allowed", d.name, d.d)
+	}
+	return errors.Join(faults...)
+}
+
+// security is the account's Security instance.
+func (s *Server) security() securityobject.Instance {
+	i := securityobject.Instance{
+		ServerURI:           dm.Str(s.URI),
+		BootstrapServer:     dm.Bool(s.Bootstrap),
+		SecurityMode:        dm.Int(gensecurity.SecurityModeNoSec),
+		PublicKeyOrIdentity: dm.Key(nil),
+		ServerPublicKey:     dm.Key(nil),
+		SecretKey:           dm.Key(nil),
+	}
+	if !s.Bootstrap {
+		i.ShortServerID = dm.Int(int64(s.ShortID))
+	}
+	switch cert := s.Certificate; {
+	case s.PSK.Identity != "":
+		i.SecurityMode = dm.Int(gensecurity.SecurityModePSK)
+		i.PublicKeyOrIdentity = dm.Key([]byte(s.PSK.Identity))
+		i.SecretKey = dm.Key(s.PSK.Key)
+	case cert != nil:
+		i.SecurityMode = dm.Int(gensecurity.SecurityModeCertificate)
+		i.PublicKeyOrIdentity = dm.Key(bytes.Join(cert.Chain, nil))
+		i.ServerPublicKey = dm.Key(cert.Server)
+		i.SecretKey = dm.Key(cert.PrivateKey)
+		i.CertificateUsage = dm.Uint(uint64(cert.Usage))
+		if cert.ServerName != "" {
+			i.SNI = dm.Str(cert.ServerName)
+		}
+	}
+	return i
+}
+
+// server is the account's Server instance.
+func (s *Server) server() serverobject.Instance {
+	i := serverobject.Template()
+	lifetime := s.Lifetime
+	switch {
+	case lifetime == 0:
+		lifetime = defaultLifetime
+	case lifetime < 0:
+		lifetime = 0
+	}
+	binding := s.Binding
+	if binding == "" {
+		binding = "U"
+		if strings.HasSuffix(schemeOf(s.URI), "+tcp") {
+			binding = "T"
+		}
+	}
+	i.ShortServerID = dm.Int(int64(s.ShortID))
+	i.Lifetime = dm.Int(int64(lifetime / time.Second))
+	i.Binding = dm.Str(binding)
+	i.NotificationStoringWhenDisabledOrOffline = dm.Bool(!s.DropNotifications)
+	if s.MinPeriod > 0 {
+		i.DefaultMinimumPeriod = dm.Int(int64(s.MinPeriod / time.Second))
+	}
+	if s.MaxPeriod > 0 {
+		i.DefaultMaximumPeriod = dm.Int(int64(s.MaxPeriod / time.Second))
+	}
+	if s.Instance != nil {
+		s.Instance(&i)
+	}
+	return i
+}
+
+func schemeOf(uri string) string {
+	scheme, _, _ := strings.Cut(uri, ":")
+	return strings.ToLower(scheme)
+}

@@ -1,0 +1,130 @@
+package lwm2m
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+const (
+	maxEndpoint     = 200
+	defaultShutdown = 5 * time.Second
+	defaultWorkers  = 4
+	defaultLifetime = 24 * time.Hour
+	maxShortID      = 65534
+)
+
+// versions are those of LwM2M that the client speaks, ascending.
+var versions = [...]registry.Version{registry.V(1, 0), registry.V(1, 1), registry.V(1, 2)}
+
+// profileForm is the hash algorithm's number and the hash in hexadecimal or base64url.
+var profileForm = regexp.MustCompile(`^[0-9]{1,3}:[0-9A-Za-z_-]+$`)
+
+// withDefaults reports every fault of c and fills in what is zero.
+func (c Config) withDefaults() (Config, error) {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf("lwm2m: Config."+format, args...))
+		}
+	}
+	fault(len(c.Endpoint) > maxEndpoint, "Endpoint has %d bytes, at most %d are allowed", len(c.Endpoint), maxEndpoint)
+	fault(strings.ContainsFunc(c.Endpoint, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }),
+		"Endpoint %.40q has control characters, or is no UTF-8", c.Endpoint)
+	faults = append(faults, c.checkVersions()...)
+	fault(c.Profile.ID == "" && len(c.Profile.Objects) > 0, "Profile.Objects is set without Profile.ID")
+	fault(c.Profile.ID != "" && !profileForm.MatchString(c.Profile.ID), "Profile.ID is %.40q, write it as 6:27354b9a", c.Profile.ID)
+	fault(c.Profile.ID != "" && c.MaxVersion.Compare(registry.V(1, 2)) < 0, "Profile.ID needs LwM2M 1.2, which MaxVersion excludes")
+	fault(strings.ContainsFunc(c.SMSNumber, func(r rune) bool { return (r < '0' || r > '9') && r != '+' }),
+		"SMSNumber is %.40q, it must consist of digits, with a + before them", c.SMSNumber)
+	fault(c.AlternatePath != "" && !validAlternate(c.AlternatePath),
+		"AlternatePath is %.40q, write it as /lwm2m or /a/b: letters, digits, - . _ ~, and no segment of digits alone", c.AlternatePath)
+	fault(c.ConnectTimeout < 0, "ConnectTimeout is %v, it must not be negative", c.ConnectTimeout)
+	fault(c.ShutdownTimeout < 0, "ShutdownTimeout is %v, it must not be negative", c.ShutdownTimeout)
+	fault(c.Workers < 0, "Workers is %d, it must not be negative", c.Workers)
+	fault(c.BlockSize != 0 && (c.BlockSize < 16 || c.BlockSize > 1024 || c.BlockSize&(c.BlockSize-1) != 0),
+		"BlockSize is %d, it must be a power of two from 16 to 1024", c.BlockSize)
+	fault(c.MaxPayload < 0 || c.MaxPayload > 1<<30, "MaxPayload is %d, it must be from 0 to 1 GiB", c.MaxPayload)
+	if err := c.Transmission.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("lwm2m: Config.Transmission: %w", err))
+	}
+	fault(c.Socket.Security.Mode != socket.ModeNoSec, "Socket.Security is set: credentials belong to the accounts, or to Secure")
+	for i, d := range c.Dialers {
+		fault(d == nil, "Dialers[%d] is nil", i)
+	}
+	for i, o := range c.Objects {
+		fault(o == nil, "Objects[%d] is nil", i)
+	}
+	if len(faults) > 0 {
+		return c, errors.Join(faults...)
+	}
+	if c.Dialers == nil {
+		c.Dialers = defaultDialers()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = c.Transmission.MaxTransmitWait()
+	}
+	if c.ShutdownTimeout == 0 {
+		c.ShutdownTimeout = defaultShutdown
+	}
+	if c.Workers == 0 {
+		c.Workers = defaultWorkers
+	}
+	return c, nil
+}
+
+// checkVersions fills in the bounds as well, which later checks look at.
+func (c *Config) checkVersions() []error {
+	if c.MinVersion.IsZero() {
+		c.MinVersion = versions[0]
+	}
+	if c.MaxVersion.IsZero() {
+		c.MaxVersion = versions[len(versions)-1]
+	}
+	var faults []error
+	known := func(v registry.Version) bool {
+		for _, w := range versions {
+			if v == w {
+				return true
+			}
+		}
+		return false
+	}
+	if !known(c.MinVersion) || !known(c.MaxVersion) {
+		faults = append(faults, fmt.Errorf("lwm2m: Config.MinVersion %v and MaxVersion %v: LwM2M has 1.0, 1.1 and 1.2", c.MinVersion, c.MaxVersion))
+	}
+	if c.MinVersion.Compare(c.MaxVersion) > 0 {
+		faults = append(faults, fmt.Errorf("lwm2m: Config.MinVersion %v is above MaxVersion %v", c.MinVersion, c.MaxVersion))
+	}
+	return faults
+}
+
+// validAlternate accepts segments that a link needs no escaping for, and that cannot be taken for object IDs.
+func validAlternate(p string) bool {
+	if p[0] != '/' || len(p) < 2 {
+		return false
+	}
+	for _, segment := range strings.Split(p[1:], "/") {
+		digits := true
+		for _, r := range segment {
+			letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("-._~", r)
+			if !letter && (r < '0' || r > '9') {
+				return false
+			}
+			digits = digits && !letter
+		}
+		if digits { // or empty
+			return false
+		}
+	}
+	return true
+}

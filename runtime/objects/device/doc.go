@@ -1,0 +1,9 @@
+// Package device is the LwM2M Device object (3) with its behaviour: reboot and factory reset by functions of the program, the
+// list of present errors with its reset, and a clock with time zone that servers can set. The instance is that of generated/device.
+//
+//	dev, err := device.New(device.Config{
+//		Instance: device.Instance{Manufacturer: dm.Str("Example"), SerialNumber: dm.Str("4711")},
+//		Reboot:   func(context.Context) error { time.AfterFunc(time.Second, board.Reset); return nil },
+//	})
+//	client, err := lwm2m.New(lwm2m.Config{Objects: []dm.Object{dev.Object()}, ...})
+package device

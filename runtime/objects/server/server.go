@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/server"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+type (
+	// Object is the Server object with its instances.
+	Object = server.Object
+	// Instance is one instance of it.
+	Instance = server.Instance
+	// Hooks are called around transactions that touch it.
+	Hooks = server.Hooks
+)
+
+// Config is what New needs. The zero value is the plain object.
+type Config struct {
+	// Hooks are called besides this package's own; Validate after it, Create after the instance was made of Template. Zero:
+	// none.
+	Hooks Hooks
+	// MaxInstances bounds how many instances the object may have through a bootstrap server. Zero: as many as there are IDs.
+	MaxInstances int
+}
+
+// New returns the object without instances. Its Validate hook refuses with 4.00 what a client could not work with: negative
+// times, an unknown binding, a malformed version, and two instances with one Short Server ID.
+func New(c Config) (*Object, error) {
+	hooks := c.Hooks
+	hooks.Validate = func(ctx context.Context, tx *server.Tx) error {
+		if err := validate(tx); err != nil || c.Hooks.Validate == nil {
+			return err
+		}
+		return c.Hooks.Validate(ctx, tx)
+	}
+	return server.New(server.Config{Hooks: hooks, Template: Template(), MaxInstances: c.MaxInstances})
+}
+
+// Template returns what an instance made by a bootstrap server starts with: it supports every resource that a client of
+// this toolkit makes use of, all without a value, and has the executables.
+func Template() Instance {
+	return Instance{
+		ShortServerID:                            dm.Empty[int64](),
+		Lifetime:                                 dm.Empty[int64](),
+		DefaultMinimumPeriod:                     dm.Empty[int64](),
+		DefaultMaximumPeriod:                     dm.Empty[int64](),
+		Disable:                                  Disable,
+		DisableTimeout:                           dm.Empty[int64](),
+		NotificationStoringWhenDisabledOrOffline: dm.Empty[bool](),
+		Binding:                                  dm.Empty[string](),
+		RegistrationUpdateTrigger:                TriggerUpdate,
+		BootstrapRequestTrigger:                  RequestBootstrap,
+		TLSAlertCode:                             dm.Empty[uint64](),
+		LastBootstrapped:                         dm.Empty[time.Time](),
+		RegistrationPriorityOrder:                dm.Empty[uint64](),
+		InitialRegistrationDelayTimer:            dm.Empty[uint64](),
+		RegistrationFailureBlock:                 dm.Empty[bool](),
+		BootstrapOnRegistrationFailure:           dm.Empty[bool](),
+		CommunicationRetryCount:                  dm.Empty[uint64](),
+		CommunicationRetryTimer:                  dm.Empty[uint64](),
+		CommunicationSequenceDelayTimer:          dm.Empty[uint64](),
+		CommunicationSequenceRetryCount:          dm.Empty[uint64](),
+		PreferredTransport:                       dm.Empty[string](),
+		MuteSend:                                 dm.Empty[bool](),
+		SupportedServerVersions:                  dm.EmptyMulti[string](),
+		DefaultNotificationMode:                  dm.Empty[int64](),
+	}
+}
