@@ -139,6 +139,11 @@ func (p *path) read() {
 		switch {
 		case err == nil:
 			p.datagram(buf[:n])
+		case errors.Is(err, socket.ErrTimeout):
+			if p.unused() {
+				return
+			}
+			p.socket.SetRecvDeadline(time.Time{})
 		case errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrReset):
 			return
 		}
@@ -204,14 +209,20 @@ func hello(h *header, record []byte) bool {
 	return h.typ == typeHandshake && h.epoch == 0 && len(record) > h.body && record[h.body] == clientHello
 }
 
+// linger is how long a path that leads to nothing is kept: a new handshake often follows the end of a connection.
+const linger = 100 * time.Millisecond
+
 // idle gives up a path that leads to nothing.
 func (p *path) idle() {
-	p.mu.Lock()
-	unused := p.current == nil && !p.handshaking
-	p.mu.Unlock()
-	if unused {
-		_ = p.socket.Close()
+	if p.unused() {
+		p.socket.SetRecvDeadline(time.Now().Add(linger))
 	}
+}
+
+func (p *path) unused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current == nil && !p.handshaking
 }
 
 // handshake makes a connection, or does not.
