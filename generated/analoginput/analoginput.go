@@ -59,19 +59,15 @@ type Instance struct {
 	MaxRangeValue dm.Res[float64]
 	// ResetMinAndMaxMeasuredValues (5605, E, optional): starts both extremes afresh from the present reading.
 	ResetMinAndMaxMeasuredValues dm.Exec
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// SensorType (5751, R, optional): kind of sensor, in free text, for example PIR.
 	SensorType dm.Res[string]
-	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict on the reading by a smart sensor; 5
-	// to 15 are reserved, 16 to 23 are up to the maker.
+	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict of a smart sensor on the reading.
 	MeasurementQualityIndicator dm.Res[int64]
-	// MeasurementQualityLevel (6049, R, optional, range 0..100): how well the reading passed the sensor's own
-	// checks, from 0 (reject it) to 100 (passed in full).
+	// MeasurementQualityLevel (6049, R, optional, range 0..100): how far to trust the reading; 100 is in full.
 	MeasurementQualityLevel dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -38,11 +38,9 @@ type Instance struct {
 	MaxRangeValue dm.Res[float64]
 	// AnalogOutputCurrentValue (5650, RW, mandatory, range 0..1): the value at the output.
 	AnalogOutputCurrentValue dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

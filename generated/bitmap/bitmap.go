@@ -32,8 +32,7 @@ const (
 type Instance struct {
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// BitmapInput (5910, R, mandatory): states of the inputs, one bit each, the first in the lowest; best kept
 	// to 7 bits, as the number is signed.
@@ -43,8 +42,7 @@ type Instance struct {
 	// ElementDescription (5912, RW, optional, multiple): what each bit means; the first instance belongs to the
 	// lowest bit.
 	ElementDescription dm.Multi[string]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

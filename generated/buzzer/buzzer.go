@@ -40,13 +40,11 @@ type Instance struct {
 	// Level (5548, RW, optional, /100, range 0..100): setting of a level such as volume or brightness, in
 	// percent.
 	Level dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnOff (5850, RW, mandatory): true for on, false for off.
 	OnOff dm.Res[bool]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -35,11 +35,9 @@ type Instance struct {
 	DigitalOutputState dm.Res[bool]
 	// DigitalOutputPolarity (5551, RW, optional): true if the output is inverted.
 	DigitalOutputPolarity dm.Res[bool]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -35,8 +35,7 @@ const (
 type Instance struct {
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// EventIdentifier (5823, RW, mandatory): name of the load control event, chosen by whoever announces it.
 	EventIdentifier dm.Res[string]
@@ -53,8 +52,7 @@ type Instance struct {
 	// DutyCycle (5828, RW, optional, /100, range 0..100): share of the time that the device may be on during
 	// the event, in percent.
 	DutyCycle dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -37,16 +37,14 @@ type Instance struct {
 	DigitalInputCounter dm.Res[int64]
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnTime (5852, RW, optional, s): how long the control or output has been on; writing 0 starts the count
 	// again.
 	OnTime dm.Res[int64]
 	// OffTime (5854, RW, optional, s): how long the control has been off; writing 0 starts the count again.
 	OffTime dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

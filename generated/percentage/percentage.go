@@ -62,19 +62,15 @@ type Instance struct {
 	SensorValue dm.Res[float64]
 	// SensorUnits (5701, R, optional): unit of the values, for example Cel, %RH or lx.
 	SensorUnits dm.Res[string]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// CurrentCalibration (5821, RW, optional): calibration coefficient now in use.
 	CurrentCalibration dm.Res[float64]
-	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict on the reading by a smart sensor; 5
-	// to 15 are reserved, 16 to 23 are up to the maker.
+	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict of a smart sensor on the reading.
 	MeasurementQualityIndicator dm.Res[int64]
-	// MeasurementQualityLevel (6049, R, optional, range 0..100): how well the reading passed the sensor's own
-	// checks, from 0 (reject it) to 100 (passed in full).
+	// MeasurementQualityLevel (6049, R, optional, range 0..100): how far to trust the reading; 100 is in full.
 	MeasurementQualityLevel dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

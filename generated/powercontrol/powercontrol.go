@@ -34,8 +34,7 @@ const (
 type Instance struct {
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// CumulativeActivePower (5805, R, optional, Wh): active energy used since start or the last energy reset.
 	CumulativeActivePower dm.Res[float64]
@@ -48,8 +47,7 @@ type Instance struct {
 	// OnTime (5852, RW, optional, s): how long the control or output has been on; writing 0 starts the count
 	// again.
 	OnTime dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -36,13 +36,11 @@ type Instance struct {
 	SensorUnits dm.Res[string]
 	// Colour (5706, RW, optional): colour as text, in whatever notation the device understands.
 	Colour dm.Res[string]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// SetPointValue (5900, RW, mandatory): the value to reach.
 	SetPointValue dm.Res[float64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second, for
-	// example 0.5 for half a second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the second.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -61,8 +61,7 @@ type Instance struct {
 	// CumulativeTime (5544, RW, optional, s): time for which the input has been on, all told; writing 0 starts
 	// the count again.
 	CumulativeTime dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what the sensor or actuator is used for, in free text, for example
-	// boiler or fridge door.
+	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnOff (5850, RW, optional): true for on, false for off.
 	OnOff dm.Res[bool]
