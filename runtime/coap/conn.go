@@ -32,8 +32,13 @@ type ConnConfig struct {
 	// recognize repetitions and answer them. Zero: 4 MiB, enough for every
 	// message ID there is.
 	MaxHistory int
-	// MaxQueue bounds the messages that wait for their turn (NSTART). Zero: 1024.
+	// MaxQueue bounds the messages that wait for their turn (NSTART), and the
+	// peer's requests that are being worked on: a further one is answered 5.03.
+	// Zero: 1024.
 	MaxQueue int
+	// MaxObservations bounds the peer's observations: a further one is answered
+	// without becoming one (RFC 7641 §4.1). Zero: 1024.
+	MaxObservations int
 	// MaxToken is the longest token to accept, 8 to 65804 bytes (RFC 8974); a
 	// longer one is a format error. Zero: 8.
 	MaxToken int
@@ -69,6 +74,7 @@ func (c ConnConfig) withDefaults() (ConnConfig, error) {
 	def("MaxTransfers", &c.MaxTransfers, 16, 1, big)
 	def("MaxHistory", &c.MaxHistory, 4<<20, 1024, big)
 	def("MaxQueue", &c.MaxQueue, 1024, 1, big)
+	def("MaxObservations", &c.MaxObservations, 1024, 1, big)
 	def("MaxToken", &c.MaxToken, 8, 8, MaxToken)
 	def("MaxMessage", &c.MaxMessage, 64<<10, 1152, big)
 	if c.BlockSize&(c.BlockSize-1) != 0 {
@@ -255,7 +261,7 @@ func (c *Conn) oldestSent() *transmission {
 
 // take accounts for memory of the history.
 func (c *Conn) take(bytes int) bool {
-	if c.seenSize+bytes > c.cfg.MaxHistory || !c.e.take(bytes) {
+	if c.seenSize+bytes > c.cfg.MaxHistory || !c.e.reserve(bytes) {
 		return false
 	}
 	c.seenSize += bytes
@@ -264,7 +270,7 @@ func (c *Conn) take(bytes int) bool {
 
 func (c *Conn) give(bytes int) {
 	c.seenSize -= bytes
-	c.e.give(bytes)
+	c.e.unreserve(bytes)
 }
 
 func (c *Conn) forgetSeen() {

@@ -35,6 +35,7 @@ type Endpoint struct {
 	hashSeed   maphash.Seed
 	maxMemory  int
 	memory     int             // taken of maxMemory
+	reserved   int             // of memory, for other purposes than transfers
 	transfers  list[*transfer] // of all connections, the longest idle first
 	requests   []*Request      // free
 	txs        []*transmission // free
@@ -87,9 +88,8 @@ func (e *Endpoint) Scheduler() *sched.Scheduler { return e.sched }
 // Memory is how much of [Config.MaxMemory] is in use, in bytes.
 func (e *Endpoint) Memory() int { return e.memory }
 
-// take accounts for memory that a peer makes us keep, and gives up transfers
-// that paused longest to make room for it. Those of other purposes than
-// transfers are never refused for want of transfers to give up only.
+// take accounts for memory that a peer makes us keep. It makes room by giving up
+// the transfers that paused longest.
 func (e *Endpoint) take(bytes int) bool {
 	for e.memory+bytes > e.maxMemory {
 		t, ok := e.transfers.first()
@@ -103,6 +103,22 @@ func (e *Endpoint) take(bytes int) bool {
 }
 
 func (e *Endpoint) give(bytes int) { e.memory -= bytes }
+
+// reserve accounts for memory of other purposes than transfers, which may use
+// half of all: otherwise peers that only send new message IDs, or requests that
+// take long, could end the transfers of all others.
+func (e *Endpoint) reserve(bytes int) bool {
+	if e.reserved+bytes > e.maxMemory/2 || !e.take(bytes) {
+		return false
+	}
+	e.reserved += bytes
+	return true
+}
+
+func (e *Endpoint) unreserve(bytes int) {
+	e.reserved -= bytes
+	e.give(bytes)
+}
 
 // newToken draws a token nobody can guess (RFC 7252 §5.3.1).
 func (e *Endpoint) newToken() uint64 { return e.rand.Uint64() }

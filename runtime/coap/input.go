@@ -135,6 +135,12 @@ func (c *Conn) arrived(m *Message) {
 	if a := c.seen.find(m.MessageID, now); a != nil && !c.repeated(a, m) {
 		return
 	}
+	if m.Code.IsResponse() && c.callFor(m.Token) == nil {
+		// Not remembered: forged responses must not occupy message IDs that the
+		// peer's requests will have.
+		c.unwanted(m)
+		return
+	}
 	n := c.seen.add(m.MessageID, now, now+c.lifetime, c)
 	if !c.forget.Pending() {
 		c.e.sched.At(&c.forget, now+c.lifetime)
@@ -182,19 +188,18 @@ func (c *Conn) stillWorking(mid uint16) {
 	}
 }
 
+// unwanted rejects a response that belongs to nothing; a notification even if it
+// is not confirmable, which ends the observation (RFC 7641 §3.6).
+func (c *Conn) unwanted(m *Message) {
+	c.stats.Ignored++
+	if m.Type == Confirmable || m.Options.Has(OptionObserve) {
+		c.sendEmpty(Reset, m.MessageID)
+	}
+}
+
 // response handles a response in a message of its own (RFC 7252 §5.2.2).
 func (c *Conn) response(m *Message, arrival uint32) {
 	call := c.callFor(m.Token)
-	if call == nil {
-		c.stats.Ignored++
-		// A notification nobody wants is rejected even if it is not confirmable,
-		// which ends the observation (RFC 7641 §3.6).
-		if m.Type == Confirmable || m.Options.Has(OptionObserve) {
-			c.seen.set(arrival, reactReset)
-			c.sendEmpty(Reset, m.MessageID)
-		}
-		return
-	}
 	if _, bad := m.Options.Unrecognized(m.Code, c.cfg.Critical); bad {
 		if m.Type == Confirmable {
 			c.seen.set(arrival, reactReset)

@@ -82,12 +82,15 @@ type Notification struct {
 	Done func(err error)
 }
 
+// observationBytes is what an observation costs beyond its token.
+const observationBytes = 256
+
 // observeCheck is the longest time without a confirmable notification.
 const observeCheck = 24 * time.Hour
 
 // RespondObserve is [Request.Respond] that also begins the observation that
 // the request asks for, if resp is a success. The observation is nil otherwise,
-// and when the error is not nil.
+// when there are too many, and when the error is not nil.
 func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observation, error) {
 	if !r.hasObserve || r.observe != ObserveRegister || observer == nil {
 		return nil, fmt.Errorf("%w: RespondObserve without an observer or for a request that does not ask for it", ErrUsage)
@@ -98,6 +101,9 @@ func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observatio
 	c := r.c
 	if old := c.observationFor(r.token); old != nil {
 		old.end(ObserveReplaced)
+	}
+	if c.observations.n >= c.cfg.MaxObservations || !c.e.reserve(observationBytes+len(r.token)) {
+		return nil, r.respond(resp)
 	}
 	o := &Observation{
 		c: c, observer: observer, token: slices.Clone(r.token),
@@ -262,7 +268,11 @@ func (o *Observation) end(why ObserveEnd) {
 }
 
 func (o *Observation) remove() {
+	if o.ended {
+		return
+	}
 	o.ended = true
+	o.c.e.unreserve(observationBytes + len(o.token))
 	o.node.remove()
 }
 

@@ -6,6 +6,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
+// requestBytes is what a request costs while it is worked on, beyond its content.
+const requestBytes = 512
+
 // A Handler answers the requests of a peer. Both methods are called on the
 // connection's goroutine.
 type Handler interface {
@@ -94,6 +97,7 @@ type Request struct {
 	upload   *transfer    // whose last block this is
 	relation *Observation // that the answer begins
 
+	held     int // bytes taken of the endpoint's memory
 	response Response
 	ackTimer sched.Job
 }
@@ -226,6 +230,10 @@ func (r *Request) reply(code Code, diagnostic string) {
 
 // serve has the handler answer a request that is there as a whole.
 func (c *Conn) serve(r *Request) {
+	if c.requests.n >= c.cfg.MaxQueue {
+		r.reply(ServiceUnavailable, "")
+		return
+	}
 	if c.cfg.Handler == nil {
 		r.reply(NotFound, "")
 		return
@@ -242,6 +250,16 @@ func (c *Conn) settle(r *Request) {
 		c.e.freeRequest(r)
 		return
 	}
+	bytes := requestBytes + len(r.token) + r.options.Len()
+	if r.upload == nil {
+		bytes += len(r.body)
+	}
+	if !c.e.reserve(bytes) {
+		r.reply(ServiceUnavailable, "") // too late for the handler, which holds r
+		r.freeUpload()
+		return
+	}
+	r.held = bytes
 	r.token = append([]byte(nil), r.token...)
 	r.options = r.options.Clone()
 	if r.upload == nil {
@@ -261,7 +279,11 @@ func (c *Conn) settle(r *Request) {
 // forget takes an answered request off the list of those being worked on. It
 // is not used again for another request, as the handler may still hold it.
 func (r *Request) forget() {
+	if r.node.in == nil {
+		return // not answered late
+	}
 	r.node.remove()
+	r.c.e.unreserve(r.held)
 	r.c.e.sched.Cancel(&r.ackTimer)
 	r.freeUpload()
 }

@@ -62,7 +62,7 @@ func (c *Conn) closeStream() {
 		return
 	}
 	c.e.sched.Cancel(&s.flushing)
-	c.e.give(len(s.backlog))
+	c.e.unreserve(len(s.backlog))
 	s.backlog = nil
 	_ = s.keep(nil)
 	for s.pings.n > 0 {
@@ -91,7 +91,7 @@ func (s *stream) send(m *Message) error {
 		}
 	}
 	if len(rest) > 0 {
-		if len(s.backlog) > maxBacklog || !s.c.e.take(len(rest)) {
+		if len(s.backlog) > maxBacklog || !s.c.e.reserve(len(rest)) {
 			if len(rest) < len(out) { // half a message is on its way
 				s.c.Close(fmt.Errorf("%w: no memory for what the peer does not read", ErrBusy))
 			}
@@ -135,7 +135,7 @@ func (s *stream) flush() {
 		return
 	}
 	n := copy(s.backlog, rest)
-	s.c.e.give(len(s.backlog) - n)
+	s.c.e.unreserve(len(s.backlog) - n)
 	s.backlog = s.backlog[:n]
 	if n > 0 {
 		s.c.e.sched.After(&s.flushing, flushEvery)
@@ -199,7 +199,7 @@ func (s *stream) receive(b []byte) error {
 // keep stores the beginning of a message that is not complete yet.
 func (s *stream) keep(data []byte) error {
 	if len(data) == 0 {
-		s.c.e.give(s.charged)
+		s.c.e.unreserve(s.charged)
 		s.charged = 0
 		s.buf = s.buf[:0]
 		if cap(s.buf) > maxFreeBytes {
@@ -208,7 +208,7 @@ func (s *stream) keep(data []byte) error {
 		return nil
 	}
 	if more := len(data) - s.charged; more > 0 {
-		if !s.c.e.take(more) {
+		if !s.c.e.reserve(more) {
 			return s.abort(0, fmt.Errorf("%w: no memory for the message", ErrBusy))
 		}
 		s.charged += more

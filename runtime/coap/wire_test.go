@@ -232,7 +232,11 @@ func (b *bench) clean() {
 		b.t.Fatalf("left: %d calls, %d requests, %d transfers, %d sent, %d queued, %d in flight, %d tokens",
 			c.calls.n, c.requests.n, c.transfers.n, len(c.sent.m), c.queue.n, c.inflight, len(c.byToken.m))
 	}
-	if used := b.e.Memory() - c.seenSize; used != 0 {
+	used := b.e.Memory() - c.seenSize
+	for n := c.observations.head; n != nil; n = n.next {
+		used -= observationBytes + len(n.value.token)
+	}
+	if used != 0 {
 		b.t.Fatalf("%d bytes are still accounted for", used)
 	}
 }
