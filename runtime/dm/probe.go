@@ -6,7 +6,7 @@ import "context"
 // its value may change without any transaction. Streams do not count.
 func (s Snapshot) Live(who Origin, p Path) bool {
 	if p.IsRoot() {
-		for _, o := range s.r.states {
+		for _, o := range s.r.all() {
 			if s.Live(who, ObjectPath(o.id())) {
 				return true
 			}
