@@ -172,7 +172,7 @@ func oneLine(s string) string {
 		}
 		return r
 	}, s)
-	s = strings.NewReplacer("*/", "", "/*", "").Replace(s)
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "*/", ""), "/*", "")
 	return strings.Join(strings.Fields(s), " ")
 }
 
