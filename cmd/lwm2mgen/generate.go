@@ -23,7 +23,8 @@ func generateCommand() *cli.Command {
 		Description: `The first form writes DIR/<package>/<package>.go for every object in the given files; the name of the
 package comes from that of the object. All files are read and all good definitions are written, also
 when others are bad: then the exit code is 1. Files that lwm2mgen has not written are never overwritten.
-An XML argument may be a pattern in quotes, which lwm2mgen expands where no shell does.
+An XML argument may be a pattern in quotes, which lwm2mgen expands where no shell does. For -check, name
+all definitions of DIR in one call: a package that none of them makes is a failure, too.
 
 Examples:
 
