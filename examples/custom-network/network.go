@@ -1,0 +1,342 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// Dialer plugs this network into a client: Config.Dialers takes it where udp.Dialer{} would be.
+type Dialer struct{}
+
+// Schemes says which server URIs it is for.
+func (Dialer) Schemes() []string { return []string{"coap"} }
+
+// NewSocket makes a closed socket. Whatever it could never do is refused here, when the client starts.
+func (Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Security.Mode != socket.ModeNoSec || c.Local.IsValid() {
+		return nil, fmt.Errorf("custom network: security, or a fixed local address: %w", socket.ErrNotSupported)
+	}
+	return &conn{family: c.Family, fd: -1}, nil
+}
+
+// conn is one UDP socket, on nothing but system calls.
+type conn struct {
+	family socket.Family
+
+	// using is held for reading by whoever uses the descriptors, and for writing to close them: their numbers must not become
+	// another socket's while a system call still has them.
+	using sync.RWMutex
+
+	mu       sync.Mutex
+	fd       int    // -1 when not connected
+	waker    [2]int // a pipe: what is written to it ends the poll of a pending Recv
+	cancel   context.CancelCauseFunc
+	deadline time.Time
+	local    netip.AddrPort
+	remote   netip.AddrPort
+
+	refused        atomic.Bool // Send was told what Recv has to report
+	sent, received atomic.Uint64
+}
+
+// ---- Mandatory: connect, send, receive, deadline, close, state, MTU, kind.
+
+func (c *conn) Connect(ctx context.Context, remote socket.Endpoint) error {
+	c.mu.Lock()
+	if c.fd >= 0 || c.cancel != nil {
+		c.mu.Unlock()
+		return socket.ErrConnected
+	}
+	ctx, c.cancel = context.WithCancelCause(ctx) // for Close, while the name service is asked
+	c.mu.Unlock()
+
+	addr, err := c.resolve(ctx, remote.Host)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	c.cancel(nil)
+	c.cancel = nil
+	if err == nil {
+		err = c.open(netip.AddrPortFrom(addr, remote.Port))
+	}
+	if err != nil {
+		return fmt.Errorf("connect %s: %w", remote, err)
+	}
+	return nil
+}
+
+// resolve finds the address to connect to. A system without package net asks its own name service here.
+func (c *conn) resolve(ctx context.Context, host string) (netip.Addr, error) {
+	addrs := make([]netip.Addr, 1)
+	var err error
+	if addrs[0], err = netip.ParseAddr(host); err != nil {
+		if addrs, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
+			return netip.Addr{}, fmt.Errorf("%w: %w", socket.ErrAddressNotFound, err)
+		}
+	}
+	addrs = c.family.Order(addrs, c.remote.Addr())
+	if len(addrs) == 0 {
+		return netip.Addr{}, socket.ErrAddressNotFound
+	}
+	return addrs[0], nil
+}
+
+// open is socket and connect. The caller holds c.mu.
+func (c *conn) open(remote netip.AddrPort) error {
+	family, sockaddr := syscall.AF_INET6, syscall.Sockaddr(&syscall.SockaddrInet6{Port: int(remote.Port()), Addr: remote.Addr().As16()})
+	if remote.Addr().Is4() {
+		family, sockaddr = syscall.AF_INET, &syscall.SockaddrInet4{Port: int(remote.Port()), Addr: remote.Addr().As4()}
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return wrap("socket", err)
+	}
+	if err := syscall.Connect(fd, sockaddr); err != nil {
+		return errors.Join(wrap("connect", err), syscall.Close(fd))
+	}
+	if err := syscall.Pipe2(c.waker[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC); err != nil {
+		return errors.Join(wrap("pipe2", err), syscall.Close(fd))
+	}
+	c.fd, c.remote = fd, remote
+	if own, err := syscall.Getsockname(fd); err == nil {
+		c.local = addrPort(own)
+	}
+	c.refused.Store(false)
+	return nil
+}
+
+func (c *conn) Send(p []byte) error {
+	c.using.RLock()
+	defer c.using.RUnlock()
+	fd, _, _ := c.now()
+	if fd < 0 {
+		return socket.ErrClosed
+	}
+	_, err := syscall.Write(fd, p)
+	if errors.Is(err, syscall.ECONNREFUSED) { // about an earlier datagram; this one was not sent
+		c.refused.Store(true)
+		c.wake()
+		_, err = syscall.Write(fd, p)
+	}
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return socket.ErrBusy
+	case errors.Is(err, syscall.EMSGSIZE):
+		return &socket.SizeError{Size: len(p)}
+	case err != nil:
+		return wrap("send", err)
+	}
+	c.sent.Add(uint64(len(p)))
+	return nil
+}
+
+func (c *conn) Recv(p []byte) (int, error) {
+	c.using.RLock()
+	defer c.using.RUnlock()
+	for {
+		fd, waker, wait := c.now()
+		switch {
+		case fd < 0:
+			return 0, socket.ErrClosed
+		case c.refused.CompareAndSwap(true, false):
+			return 0, socket.ErrRefused
+		}
+		readable, woken, err := poll(fd, waker, wait)
+		switch {
+		case err != nil:
+			return 0, wrap("poll", err)
+		case woken: // the deadline or the state is another one now
+			drain(waker)
+			continue
+		case !readable && wait == 0:
+			return 0, socket.ErrTimeout
+		case !readable:
+			continue
+		}
+		n, _, flags, _, err := syscall.Recvmsg(fd, p, nil, syscall.MSG_DONTWAIT)
+		switch {
+		case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR): // a datagram with a wrong checksum, for instance
+			continue
+		case err != nil:
+			return 0, wrap("recvmsg", err)
+		}
+		c.received.Add(uint64(n))
+		if flags&syscall.MSG_TRUNC != 0 {
+			return n, socket.ErrMessageTooLong
+		}
+		return n, nil
+	}
+}
+
+// now returns the descriptors, -1 if there are none, and how long Recv may wait; negative means for ever.
+func (c *conn) now() (fd, waker int, wait time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wait = -1
+	if !c.deadline.IsZero() {
+		wait = max(0, time.Until(c.deadline))
+	}
+	return c.fd, c.waker[0], wait
+}
+
+func (c *conn) SetRecvDeadline(t time.Time) {
+	c.mu.Lock()
+	c.deadline = t
+	c.mu.Unlock()
+	c.wake()
+}
+
+// wake ends the poll of a pending Recv, which then looks at everything again.
+func (c *conn) wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd >= 0 {
+		_, _ = syscall.Write(c.waker[1], []byte{0}) // a full pipe wakes just as well
+	}
+}
+
+func (c *conn) Close() error {
+	c.mu.Lock()
+	if c.cancel != nil {
+		c.cancel(socket.ErrClosed)
+	}
+	fd, waker := c.fd, c.waker
+	if fd >= 0 {
+		_, _ = syscall.Write(waker[1], []byte{0})
+	}
+	c.fd = -1
+	c.mu.Unlock()
+	if fd < 0 {
+		return nil
+	}
+	c.using.Lock() // until Recv and Send have left
+	defer c.using.Unlock()
+	return errors.Join(syscall.Close(fd), syscall.Close(waker[0]), syscall.Close(waker[1]))
+}
+
+func (c *conn) State() socket.State {
+	if fd, _, _ := c.now(); fd >= 0 {
+		return socket.StateConnected
+	}
+	return socket.StateClosed
+}
+
+func (c *conn) InnerMTU() int {
+	c.using.RLock()
+	defer c.using.RUnlock()
+	fd, _, _ := c.now()
+	level, option, headers := syscall.IPPROTO_IPV6, syscall.IPV6_MTU, 40+8
+	if c.RemoteAddr().Addr().Is4() {
+		level, option, headers = syscall.IPPROTO_IP, syscall.IP_MTU, 20+8
+	}
+	mtu, err := syscall.GetsockoptInt(fd, level, option)
+	if fd < 0 || err != nil {
+		mtu = 1280
+	}
+	return min(mtu, 65535) - headers
+}
+
+func (c *conn) Kind() socket.Kind { return socket.Datagram }
+
+// ---- Optional: each ability buys something, as docs/porting.md tells.
+
+func (c *conn) LocalAddr() netip.AddrPort {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.local
+}
+
+func (c *conn) RemoteAddr() netip.AddrPort {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.remote
+}
+
+func (c *conn) BytesSent() uint64     { return c.sent.Load() }
+func (c *conn) BytesReceived() uint64 { return c.received.Load() }
+
+func (c *conn) SystemHandle(f func(fd uintptr)) error {
+	c.using.RLock()
+	defer c.using.RUnlock()
+	fd, _, _ := c.now()
+	if fd < 0 {
+		return socket.ErrClosed
+	}
+	f(uintptr(fd))
+	return nil
+}
+
+// ---- System calls that package syscall has no function for, and their errors.
+
+// poll waits until one of two descriptors is readable, or for so long; negative means for ever. Being interrupted counts as neither.
+func poll(fd, waker int, wait time.Duration) (readable, woken bool, err error) {
+	const pollIn = 1
+	fds := [2]struct {
+		fd              int32
+		events, revents int16
+	}{{fd: int32(fd), events: pollIn}, {fd: int32(waker), events: pollIn}}
+	var timeout *syscall.Timespec
+	if wait >= 0 {
+		t := syscall.NsecToTimespec(int64(wait))
+		timeout = &t
+	}
+	_, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(len(fds)), uintptr(unsafe.Pointer(timeout)), 0, 0, 0)
+	if errno != 0 && errno != syscall.EINTR {
+		return false, false, errno
+	}
+	return errno == 0 && fds[0].revents != 0, errno == 0 && fds[1].revents != 0, nil
+}
+
+// drain empties the pipe.
+func drain(waker int) {
+	var buf [64]byte
+	for {
+		if n, err := syscall.Read(waker, buf[:]); n < len(buf) || err != nil {
+			return
+		}
+	}
+}
+
+// wrap says which call failed, and which error of package socket that is.
+func wrap(call string, err error) error {
+	kind := err
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		kind = socket.ErrRefused
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		kind = socket.ErrUnreachable
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL):
+		kind = socket.ErrAddressInUse
+	}
+	if kind == err { //nolint:errorlint // identity is meant
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	return fmt.Errorf("%w (%s: %w)", kind, call, err)
+}
+
+func addrPort(sa syscall.Sockaddr) netip.AddrPort {
+	switch a := sa.(type) {
+	case *syscall.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *syscall.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}
