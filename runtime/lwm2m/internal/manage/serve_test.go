@@ -1,0 +1,156 @@
+package manage
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// row is one request and what it must be answered with.
+type row struct {
+	name   string
+	ask    ask
+	code   coap.Code
+	body   string         // exactly, where the row says one
+	format content.Format // likewise; 0 is not looked at
+}
+
+func runRows(t *testing.T, o setup, rows []row) {
+	t.Helper()
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, o)
+				close(r.dev.release)
+				got := r.peers[0].do(row.ask)
+				if got.code != row.code {
+					t.Errorf("answered %v %q, want %v", got.code, got.body, row.code)
+				}
+				if row.body != "" && got.body != row.body {
+					t.Errorf("body\n%q, want\n%q", got.body, row.body)
+				}
+				if row.format != 0 && got.format() != row.format {
+					t.Errorf("format %v, want %v", got.format(), row.format)
+				}
+				if strings.Contains(got.body, "hunter2") {
+					t.Errorf("the answer %q leaks a secret", got.body)
+				}
+				if strings.Contains(r.log.String(), "identity") {
+					t.Errorf("the log leaks a secret: %s", r.log.String())
+				}
+			})
+		})
+	}
+}
+
+func TestRead(t *testing.T) {
+	runRows(t, device12, []row{
+		{"resource as text", to("GET /3/0/0").accepting(content.Text), coap.Content, "Acme", 0},
+		{"number as text", to("GET /3303/0/5700").accepting(content.Text), coap.Content, "21.5", 0},
+		{"resource without Accept", to("GET /3/0/0"), coap.Content, "", content.SenMLCBOR},
+		{"resource in TLV", to("GET /3/0/9").accepting(content.TLV), coap.Content, "\xc1\x09\x64", content.TLV},
+		{"legacy number of TLV comes back", to("GET /3/0/9").accepting(content.LegacyTLV), coap.Content, "\xc1\x09\x64", content.LegacyTLV},
+		{"resource in CBOR", to("GET /3/0/9").accepting(content.CBOR), coap.Content, "\x18\x64", content.CBOR},
+		{"resource in SenML JSON", to("GET /3/0/9").accepting(content.SenMLJSON), coap.Content, `[{"bn":"/3/0/9","v":100}]`, content.SenMLJSON},
+		{"instance in SenML JSON", to("GET /3303/1").accepting(content.SenMLJSON), coap.Content,
+			`[{"bn":"/3303/1/","n":"5700","v":4.25},{"n":"5750","vs":"fridge"}]`, content.SenMLJSON},
+		{"resource instance", to("GET /3/0/7/1").accepting(content.Text), coap.Content, "5000", 0},
+		{"multiple resource in TLV", to("GET /3/0/6").accepting(content.TLV), coap.Content, "\x86\x06\x41\x00\x01\x41\x01\x05", 0},
+		{"multiple resource as text", to("GET /3/0/6").accepting(content.Text), coap.NotAcceptable, "", 0},
+		{"object in SenML JSON", to("GET /16").accepting(content.SenMLJSON), coap.Content, "[]", 0},
+		{"slow resource", to("GET /3303/0/5601").accepting(content.Text), coap.Content, "-3.5", 0},
+		{"object with a slow resource", to("GET /3303").accepting(content.SenMLCBOR), coap.Content, "", 0},
+		{"no object", to("GET /9999"), coap.NotFound, "/9999", 0},
+		{"no instance", to("GET /3/1"), coap.NotFound, "/3/1", 0},
+		{"no resource", to("GET /3/0/99"), coap.NotFound, "/3/0/99", 0},
+		{"empty resource", to("GET /3/0/15"), coap.NotFound, "/3/0/15", 0},
+		{"no resource instance", to("GET /3/0/7/9"), coap.NotFound, "/3/0/7/9", 0},
+		{"executable", to("GET /3/0/4"), coap.MethodNotAllowed, "/3/0/4", 0},
+		{"write-only", to("GET /5/0/0"), coap.MethodNotAllowed, "", 0},
+		{"root", to("GET /"), coap.MethodNotAllowed, "", 0},
+		{"Security", to("GET /0"), coap.Unauthorized, "", 0},
+		{"Security's key", to("GET /0/0/5"), coap.Unauthorized, "", 0},
+		{"hidden object that is not there", to("GET /21/0"), coap.Unauthorized, "", 0},
+		{"unknown Accept", to("GET /3/0/0").accepting(4711), coap.NotAcceptable, "", 0},
+		{"text of an instance", to("GET /3/0").accepting(content.Text), coap.NotAcceptable, "", 0},
+		{"path of names", to("GET /rd/x"), coap.NotFound, "", 0},
+		{"path too deep", to("GET /3/0/0/0/0"), coap.NotFound, "", 0},
+		{"leading zero", to("GET /03/0"), coap.NotFound, "", 0},
+		{"reserved ID", to("GET /3/65535"), coap.NotFound, "", 0},
+		{"stream", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
+	})
+	runRows(t, setup{servers: 1, version: registry.V(1, 0)}, []row{
+		{"LwM2M 1.0 without Accept", to("GET /3/0/9"), coap.Content, "\xc1\x09\x64", content.TLV},
+	})
+	runRows(t, setup{servers: 1, peer: func(c *PeerConfig) { c.Format = content.SenMLJSON }}, []row{
+		{"format of the server's choice", to("GET /3/0/9"), coap.Content, "", content.SenMLJSON},
+	})
+	runRows(t, setup{servers: 1, peer: func(c *PeerConfig) { c.Root = "/lwm2m/v1" }}, []row{
+		{"alternate path", to("GET /lwm2m/v1/3/0/0").accepting(content.Text), coap.Content, "Acme", 0},
+		{"without the alternate path", to("GET /3/0/0"), coap.NotFound, "", 0},
+		{"half of the alternate path", to("GET /lwm2m"), coap.NotFound, "", 0},
+		{"Discover under the alternate path", to("GET /lwm2m/v1/3303/1").accepting(content.Link), coap.Content,
+			"</lwm2m/v1/3303/1>,</lwm2m/v1/3303/1/5700>,</lwm2m/v1/3303/1/5750>", content.Link},
+	})
+}
+
+func TestDiscover(t *testing.T) {
+	o := device12
+	o.config = func(c *Config) {
+		c.ImpliedVersion = func(id dm.ObjectID, v registry.Version) registry.Version {
+			if id == 3 {
+				return registry.V(1, 2)
+			}
+			return registry.V(1, 0)
+		}
+	}
+	link := func(line string) ask { return to("GET " + line).accepting(content.Link) }
+	runRows(t, o, []row{
+		{"instance", link("/16"), coap.Content, "</16>", content.Link},
+		{"object", link("/3303"), coap.Content, "</3303>;ver=1.1,</3303/0>,</3303/0/5601>,</3303/0/5605>,</3303/0/5700>," +
+			"</3303/0/5701>,</3303/0/5750>,</3303/1>,</3303/1/5700>,</3303/1/5750>", 0},
+		{"object of the implied version", link("/3?depth=0"), coap.Content, "</3>", 0},
+		{"depth 1", link("/3303?depth=1"), coap.Content, "</3303>;ver=1.1,</3303/0>,</3303/1>", 0},
+		{"resource with instances", link("/3/0/6"), coap.Content, "</3/0/6>;dim=2,</3/0/6/0>,</3/0/6/1>", 0},
+		{"depth 0", link("/3/0/6?depth=0"), coap.Content, "</3/0/6>;dim=2", 0},
+		{"resource instance", link("/3/0/6/1"), coap.Content, "</3/0/6/1>", 0},
+		{"wrong depth", link("/3?depth=7"), coap.BadRequest, "", 0},
+		{"no instance", link("/3/1"), coap.NotFound, "", 0},
+		{"no object", link("/77"), coap.NotFound, "", 0},
+		{"Security", link("/0"), coap.Unauthorized, "", 0},
+		{"root", link("/"), coap.MethodNotAllowed, "", 0},
+	})
+}
+
+func TestExecute(t *testing.T) {
+	runRows(t, device12, []row{
+		{"without arguments", to("POST /3/0/4"), coap.Changed, "", 0},
+		{"with arguments", to("POST /3/0/4").as(content.Text, "0='a',1"), coap.Changed, "", 0},
+		{"bad arguments", to("POST /3/0/4").as(content.Text, "hunter2"), coap.BadRequest, "", 0},
+		{"bad arguments for nothing", to("POST /3/0/99").as(content.Text, "hunter2"), coap.NotFound, "", 0},
+		{"bad arguments for what is no executable", to("POST /3/0/0").as(content.Text, "hunter2"), coap.MethodNotAllowed, "", 0},
+		{"function fails", to("POST /3/0/4").as(content.Text, "9='fail'"), coap.InternalServerError, "", 0},
+		{"unsupported", to("POST /3/0/5"), coap.NotFound, "", 0},
+		{"no executable", to("POST /3/0/0"), coap.MethodNotAllowed, "", 0},
+		{"slow", to("POST /3303/0/5605"), coap.Changed, "", 0},
+		{"wrong format", to("POST /3/0/4").as(content.Link, "x"), coap.UnsupportedContentFormat, "", 0},
+		{"Security", to("POST /0/0/4"), coap.Unauthorized, "", 0},
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		r.peers[0].do(to("POST /3/0/4").as(content.None, "0='a',3"))
+		if len(r.dev.executed) != 1 || r.dev.executed[0] != "server 1:0='a',3" {
+			t.Errorf("executed %q", r.dev.executed)
+		}
+		got := r.peers[0].do(to("POST /3/0/4").as(content.None, "9='fail'"))
+		if got.code != coap.InternalServerError || got.body != "" {
+			t.Errorf("a failing function shows %v %q", got.code, got.body)
+		}
+	})
+}
