@@ -68,6 +68,7 @@ type remote struct {
 	conn *coap.Conn // the server's end
 	end  *coap.Conn // the device's end
 	sock []socket.Socket
+	host *simnet.Host
 }
 
 // options of a rig.
@@ -136,6 +137,7 @@ func (r *rig) addServer(id uint16, o setup) *remote {
 		r.t.Fatal(err)
 	}
 	host := r.net.NewHost(fmt.Sprintf("server%d", id))
+	p.host = host
 	p.connect(host, o)
 	p.peer.Attach(p.end)
 	r.peers = append(r.peers, p)
