@@ -212,3 +212,42 @@ func TestNoAllocations(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkEchoWaiting is one datagram outstanding: the echoer waits for each one in a goroutine of its own. cpu-ns/echo is the CPU time of the
+// whole process, both sides.
+func BenchmarkEchoWaiting(b *testing.B) {
+	for _, v := range []struct {
+		name string
+		make func(testing.TB) pair
+	}{{"socket", ours}, {"connected", bareConnected}, {"unconnected", bareUnconnected}} {
+		b.Run(v.name, func(b *testing.B) {
+			p := v.make(b)
+			go func() {
+				buf := make([]byte, 1500)
+				for p.echo(buf) == nil {
+				}
+			}()
+			msg, buf := make([]byte, 20), make([]byte, 1500)
+			start, echoes := processTime(), 0
+			for b.Loop() {
+				if _, err := p.far.Write(msg); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := p.far.Read(buf); err != nil {
+					b.Fatal(err)
+				}
+				echoes++
+			}
+			b.ReportMetric(float64((processTime()-start).Nanoseconds())/float64(echoes), "cpu-ns/echo")
+		})
+	}
+}
+
+// processTime is the CPU time of the process.
+func processTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
