@@ -15,7 +15,7 @@ type upload struct {
 // fill sets Block1 if the body needs it and returns the payload of this message.
 func (u *upload) fill(call *Call, opts *Options) ([]byte, error) {
 	c := call.c
-	u.szx = c.fitting(u.szx, opts.Len(), 8)
+	u.szx = c.fitting(u.szx, opts.Len(), 8, u.size)
 	whole := int64(c.blockBytes(u.szx, opts.Len(), 8))
 	if c.stream != nil {
 		whole = int64(c.stream.peerMax - overhead - opts.Len() - 8)

@@ -201,7 +201,7 @@ func (c *Conn) notification(o *Observation, n *Notification) (*Message, *transfe
 	if n.Source != nil {
 		size = n.SourceSize
 	}
-	szx := c.fitting(c.maxSZX(), opts.Len(), len(o.token))
+	szx := c.fitting(c.maxSZX(), opts.Len(), len(o.token), size)
 	whole := size <= int64(c.blockBytes(szx, opts.Len(), len(o.token)))
 	if c.stream != nil {
 		whole = size <= int64(c.stream.peerMax-overhead-opts.Len()-len(o.token))

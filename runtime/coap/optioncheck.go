@@ -10,13 +10,17 @@ import "slices"
 // to be known, repeatable and of any length.
 func (o *Options) Unrecognized(code Code, also []OptionID) (id OptionID, found bool) {
 	previous, first := OptionID(0), true
+	var f optionForm // of the option before, so that a path asks once
+	known := false
 	for it := o.Iter(); it.Next(); {
 		repeated := it.id == previous && !first
 		previous, first = it.id, false
 		if !it.id.Critical() || slices.Contains(also, it.id) {
 			continue
 		}
-		f, known := it.id.form()
+		if !repeated {
+			f, known = it.id.form()
+		}
 		switch {
 		case !known,
 			repeated && !f.repeat,

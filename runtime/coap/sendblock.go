@@ -12,10 +12,14 @@ import (
 // option fields this package adds, and the payload marker.
 const overhead = udpHeader + 1 + 32
 
+// smallMessage fits one packet of every link there is, in bytes: asking the
+// socket may cost a system call.
+const smallMessage = 400
+
 // fitting is the largest block exponent, at most szx, with which a message with
-// these options and token fits one packet.
-func (c *Conn) fitting(szx uint8, options, token int) uint8 {
-	if c.stream != nil {
+// these options and token and a part of a body of size bytes fits one packet.
+func (c *Conn) fitting(szx uint8, options, token int, size int64) uint8 {
+	if c.stream != nil || int64(overhead+options+token)+min(size, 16<<szx) <= smallMessage {
 		return szx
 	}
 	room := c.cfg.Socket.InnerMTU() - overhead - options - token
@@ -54,7 +58,7 @@ func (c *Conn) sendBody(r *Request, resp *Response) error {
 	if resp.Source != nil {
 		size = resp.SourceSize
 	}
-	szx = c.fitting(szx, opts.Len(), len(r.token))
+	szx = c.fitting(szx, opts.Len(), len(r.token), size)
 	whole := size <= int64(c.blockBytes(szx, opts.Len(), len(r.token)))
 	if c.stream != nil && !r.hasBlock2 {
 		whole = size <= int64(c.stream.peerMax-overhead-opts.Len()-len(r.token))
@@ -150,7 +154,7 @@ func (c *Conn) sendNextBlock(r *Request) bool {
 	}
 	b := r.block2
 	szx := min(b.SZX, c.maxSZX())
-	szx = c.fitting(szx, t.options.Len(), len(r.token))
+	szx = c.fitting(szx, t.options.Len(), len(r.token), t.size)
 	next := Block{SZX: szx, Num: uint32(b.Offset() / int64(Block{SZX: szx}.Size()))}
 	if next.Offset() >= t.size {
 		r.reply(BadRequest, "beyond the last block")
