@@ -1,0 +1,152 @@
+package lwm2mtest
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+)
+
+// ErrEnded says that no notification follows.
+var ErrEnded = errors.New("the observation is over")
+
+// Observation receives the notifications of one Observe.
+type Observation struct {
+	c    *Client
+	path string
+	call *coap.Call
+
+	mu      sync.Mutex
+	waiting []notification
+	more    chan struct{} // holds a token while something waits
+}
+
+type notification struct {
+	answer Answer
+	err    error
+}
+
+// Observe observes a node. The answer is that to the request; the observation is nil when it is a
+// refusal.
+func (c *Client) Observe(ctx context.Context, path string, accept content.Format, query ...string) (*Observation, Answer, error) {
+	return c.observe(ctx, Operation{Method: coap.GET, Path: path, Query: query, Accept: accept, Format: content.None})
+}
+
+// ObserveComposite observes several nodes at once; see ReadComposite.
+func (c *Client) ObserveComposite(ctx context.Context, f content.Format, paths ...string) (*Observation, Answer, error) {
+	payload, err := pathsPayload(f, paths)
+	if err != nil {
+		return nil, Answer{}, err
+	}
+	return c.observe(ctx, Operation{Method: coap.FETCH, Accept: f, Format: f, Payload: payload})
+}
+
+func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answer, error) {
+	o := &Observation{c: c, path: op.Path, call: c.call(op), more: make(chan struct{}, 1)}
+	first := make(chan coap.Result, 1)
+	o.call.Done = func(r coap.Result) { first <- kept(r) }
+	o.call.Observe = func(r coap.Result) { o.add(kept(r)) }
+	if err := c.start(o.call); err != nil {
+		return nil, Answer{}, err
+	}
+	select {
+	case r := <-first:
+		a, err := c.answer(op.Path, r)
+		if err != nil || r.Last {
+			return nil, a, err
+		}
+		return o, a, nil
+	case <-ctx.Done():
+		c.s.sched.Post(o.call.Cancel)
+		return nil, Answer{}, context.Cause(ctx)
+	}
+}
+
+func (o *Observation) add(r coap.Result) {
+	a, err := o.c.answer(o.path, r)
+	o.mu.Lock()
+	o.waiting = append(o.waiting, notification{a, err})
+	if r.Last {
+		o.waiting = append(o.waiting, notification{err: ErrEnded})
+	}
+	o.mu.Unlock()
+	select {
+	case o.more <- struct{}{}:
+	default:
+	}
+}
+
+// Next returns the next notification, waiting for it until ctx ends. It is ErrEnded after the last.
+func (o *Observation) Next(ctx context.Context) (Answer, error) {
+	for {
+		o.mu.Lock()
+		if len(o.waiting) > 0 {
+			n := o.waiting[0]
+			if n.err != ErrEnded {
+				o.waiting = o.waiting[1:]
+			}
+			o.mu.Unlock()
+			return n.answer, n.err
+		}
+		o.mu.Unlock()
+		select {
+		case <-o.more:
+		case <-ctx.Done():
+			return Answer{}, context.Cause(ctx)
+		case <-o.c.s.done:
+			return Answer{}, ErrEnded
+		}
+	}
+}
+
+// All yields notifications until the observation or ctx ends.
+func (o *Observation) All(ctx context.Context) iter.Seq[Answer] {
+	return func(yield func(Answer) bool) {
+		for {
+			a, err := o.Next(ctx)
+			if err != nil || !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+// Forget ends the observation without telling the device: its next notification is answered by a
+// Reset (RFC 7641 §3.6).
+func (o *Observation) Forget() {
+	forgotten := make(chan struct{})
+	o.c.s.sched.Post(func() {
+		o.call.Cancel()
+		close(forgotten)
+	})
+	select {
+	case <-forgotten:
+	case <-o.c.s.done:
+	}
+}
+
+// Cancel ends the observation by a request with Observe 1 and returns the device's answer.
+func (o *Observation) Cancel(ctx context.Context) (Answer, error) {
+	got := make(chan coap.Result, 1)
+	begun := make(chan error, 1)
+	o.c.s.sched.Post(func() {
+		begun <- o.call.Deregister(func(r coap.Result) { got <- kept(r) })
+	})
+	select {
+	case err := <-begun:
+		if err != nil {
+			return Answer{}, err
+		}
+	case <-o.c.s.done:
+		return Answer{}, ErrEnded
+	}
+	select {
+	case r := <-got:
+		return o.c.answer(o.path, r)
+	case <-ctx.Done():
+		return Answer{}, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,167 @@
+package lwm2mtest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/device"
+	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/net/tcp"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+)
+
+// thermometer is a device with the objects 3 and 3303.
+type thermometer struct {
+	temp   *temperature.Object
+	resets chan dm.Args
+}
+
+// start runs a thermometer at a server until the test ends.
+func start(t *testing.T, uri string) *thermometer {
+	t.Helper()
+	dev, err := device.New(device.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp, err := temperature.New(temperature.Config{
+		Template: temperature.Instance{ApplicationType: dm.Empty[string]()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	th := &thermometer{temp, make(chan dm.Args, 1)}
+	reboot := func(context.Context, dm.Args) error { return nil }
+	err = errors.Join(
+		dev.Add(0, device.Instance{Reboot: reboot, ErrorCode: dm.List[int64](0), SupportedBindingAndModes: dm.Str("U"), Manufacturer: dm.Str("Example")}),
+		temp.Add(0, temperature.Instance{
+			SensorValue: dm.Float(21.5), SensorUnits: dm.Str("Cel"), ApplicationType: dm.Str("boiler"),
+			ResetMinAndMaxMeasuredValues: func(_ context.Context, a dm.Args) error { th.resets <- a; return nil },
+		}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := lwm2m.New(lwm2m.Config{
+		Endpoint: "thermometer", Objects: []dm.Object{dev, temp},
+		Servers: []lwm2m.Server{{URI: uri, Lifetime: time.Hour}},
+		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return th
+}
+
+func TestServer(t *testing.T) {
+	t.Run("UDP", func(t *testing.T) {
+		s := lwm2mtest.NewServer(t)
+		exercise(t, s, s.URI())
+	})
+	t.Run("TCP", func(t *testing.T) {
+		l, err := tcp.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := lwm2mtest.NewServer(t, l)
+		exercise(t, s, "coap+tcp://"+s.Addr().String())
+	})
+}
+
+func exercise(t *testing.T, s *lwm2mtest.Server, uri string) {
+	th := start(t, uri)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	dev := s.WaitRegistered("thermometer")
+	if r := dev.Registration(); r.Lifetime != time.Hour || !r.Objects.Has(dm.InstancePath(3303, 0)) || r.Objects.Has(dm.ObjectPath(0)) {
+		t.Errorf("registration is %+v", r)
+	}
+	ok := func(what string, want coap.Code) func(a lwm2mtest.Answer, err error) lwm2mtest.Answer {
+		return func(a lwm2mtest.Answer, err error) lwm2mtest.Answer {
+			t.Helper()
+			if err != nil || a.Code != want {
+				t.Fatalf("%s: %v, %v, want %v", what, a, err, want)
+			}
+			return a
+		}
+	}
+
+	for _, f := range []content.Format{content.Text, content.CBOR, content.SenMLJSON, content.SenMLCBOR, content.TLV, content.LwM2MCBOR} {
+		s.Define(th.temp.Definition())
+		a := ok("Read in "+f.String(), coap.Content)(dev.Read(ctx, "/3303/0/5700", f))
+		if v, err := a.Value("/3303/0/5700"); err != nil || v.Float() != 21.5 {
+			t.Errorf("Read in %v: %v, %v", f, v, err)
+		}
+	}
+	ok("Discover", coap.Content)(dev.Discover(ctx, "/3303"))
+	ok("Write", coap.Changed)(dev.Write(ctx, "/3303/0/5750", content.Text, []byte("fridge")))
+	if inst, _ := th.temp.Get(0); inst.ApplicationType.Or("") != "fridge" {
+		t.Errorf("after Write: %v", inst.ApplicationType)
+	}
+	ok("Write to a read-only resource", coap.MethodNotAllowed)(dev.Write(ctx, "/3303/0/5700", content.Text, []byte("1")))
+	ok("Write-Attributes", coap.Changed)(dev.WriteAttributes(ctx, "/3303/0/5700", "pmin=1", "pmax=60"))
+	ok("Execute", coap.Changed)(dev.Execute(ctx, "/3303/0/5605", "0='5'"))
+	if v, _ := (<-th.resets).Get(0); v != "5" {
+		t.Errorf("argument 0 is %q", v)
+	}
+	payload, err := lwm2mtest.Encode(content.SenMLCBOR, "/3303", lwm2mtest.Value("/3303/7/5700", dm.FloatValue(3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok("Create without a mandatory value", coap.BadRequest)(dev.Create(ctx, "/3303", content.SenMLCBOR, payload))
+	a := ok("Read-Composite", coap.Content)(dev.ReadComposite(ctx, content.SenMLCBOR, "/3303/0/5700", "/3/0/0"))
+	if v, err := a.Value("/3/0/0"); err != nil || v.Text() != "Example" {
+		t.Errorf("Read-Composite: %v, %v", v, err)
+	}
+	ok("Write-Composite", coap.Changed)(dev.WriteComposite(ctx, content.SenMLCBOR, lwm2mtest.Value("/3303/0/5750", dm.StringValue("oven"))))
+	observe(t, ctx, dev, th)
+}
+
+func observe(t *testing.T, ctx context.Context, dev *lwm2mtest.Client, th *thermometer) {
+	t.Helper()
+	o, a, err := dev.Observe(ctx, "/3303/0/5750", content.Text)
+	if err != nil || o == nil || a.Text() != "oven" {
+		t.Fatalf("Observe: %v, %v", a, err)
+	}
+	if err := th.temp.Update(ctx, 0, func(i *temperature.Instance) error { i.ApplicationType.Set("cellar"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := o.Next(ctx); err != nil || a.Text() != "cellar" {
+		t.Errorf("notification: %v, %v", a, err)
+	}
+	if a, err := o.Cancel(ctx); err != nil || a.Code != coap.Content {
+		t.Errorf("Cancel: %v, %v", a, err)
+	}
+}
+
+func TestInterceptAndEvents(t *testing.T) {
+	s := lwm2mtest.NewServer(t)
+	s.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
+		return lwm2mtest.Reply{Code: coap.Forbidden}, r.Path == "/rd"
+	})
+	start(t, s.URI())
+	r, next := s.WaitRequest(0, func(r lwm2mtest.Request) bool { return r.Path == "/rd" })
+	if r.Method != coap.POST || len(s.Endpoints()) != 0 {
+		t.Errorf("%v, registered are %v", r, s.Endpoints())
+	}
+	if next != 1 || len(s.Events()) != 0 {
+		t.Errorf("next is %d, events are %v", next, s.Events())
+	}
+}
