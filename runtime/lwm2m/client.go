@@ -82,6 +82,7 @@ func New(cfg Config) (*Client, error) {
 		Hidden: hidden[:], ImpliedVersion: coreVersion,
 	})
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("lwm2m: %w", err)
 	}
 	c.deadline.Func = c.giveUpShutdown

@@ -288,8 +288,8 @@ func inWorld(t *testing.T, n int, fn func(w *world)) {
 			w.servers = append(w.servers, newServer(t, w.net, "s"+string(rune('1'+i))))
 		}
 		w.host = w.net.NewHost("device")
+		t.Cleanup(w.shutdown)
 		fn(w)
-		w.shutdown()
 	})
 }
 
@@ -402,4 +402,12 @@ func (w *world) execute(p dm.Path) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// sockets asks the loop for the client's sockets.
+func (w *world) sockets() []*lwm2m.Socket {
+	w.t.Helper()
+	got := make(chan []*lwm2m.Socket, 1)
+	w.client.Sched().Post(func() { got <- w.client.Sockets() })
+	return <-got
 }

@@ -1,0 +1,159 @@
+package lwm2m_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+)
+
+func TestSeveralServers(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		w.start(w.config())
+		for i, srv := range w.servers {
+			srv.next()
+			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+		}
+		if n := len(w.sockets()); n != 3 {
+			t.Errorf("%d sockets, want 3", n)
+		}
+		w.update(dm.ResourcePath(1, 1, 1), dm.IntegerValue(50))
+		if r := w.servers[1].within(time.Second); !r.has("lt=50") {
+			t.Errorf("got %v", r)
+		}
+		if len(w.servers[0].requests)+len(w.servers[2].requests) != 0 {
+			t.Error("other servers were told of one's lifetime")
+		}
+	})
+}
+
+// ordered is a configuration in which server i has place places[i].
+func ordered(w *world, places ...uint64) lwm2m.Config {
+	cfg := w.config()
+	for i, place := range places {
+		cfg.Servers[i].Instance = func(inst *lwm2m.ServerInstance) {
+			inst.RegistrationPriorityOrder = dm.Uint(place)
+			inst.CommunicationRetryCount = dm.Uint(2)
+			inst.CommunicationRetryTimer = dm.Uint(100)
+		}
+	}
+	return cfg
+}
+
+func TestOrder(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		if err := w.net.SetDefaultLink(linkDelay(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		cfg := ordered(w, 30, 10, 20)
+		with := cfg.Servers[2].Instance
+		cfg.Servers[2].Instance = func(i *lwm2m.ServerInstance) {
+			with(i)
+			i.InitialRegistrationDelayTimer = dm.Uint(60)
+		}
+		w.start(cfg)
+		begin := time.Now()
+		second := w.servers[1].next()
+		if s := w.wantState(1, lwm2m.StateInitial); s.Err == nil || !strings.Contains(s.Err.Error(), "server 2 comes first") {
+			t.Errorf("status %v", s)
+		}
+		third := w.servers[2].next()
+		first := w.servers[0].next()
+		got := []time.Duration{second.at.Sub(begin), third.at.Sub(begin), first.at.Sub(begin)}
+		// Each Register takes two seconds, and one a minute of delay besides.
+		if !equalDurations(got, time.Second, 63*time.Second, 65*time.Second) {
+			t.Errorf("servers 2, 3, 1 registered with after %v", got)
+		}
+	})
+}
+
+func TestFailureBlocks(t *testing.T) {
+	for _, block := range []bool{true, false} {
+		inWorld(t, 2, func(w *world) {
+			cfg := ordered(w, 1, 2)
+			with := cfg.Servers[0].Instance
+			cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+				with(i)
+				i.RegistrationFailureBlock = dm.Bool(block)
+			}
+			w.servers[0].answers(refuse)
+			c := w.start(cfg)
+			w.servers[0].intervals(1) // both attempts
+			if !block {
+				w.servers[1].within(time.Second)
+				w.wantState(2, lwm2m.StateRegistered)
+				return
+			}
+			w.servers[1].quiet(time.Hour)
+			if s := w.wantState(2, lwm2m.StateInitial); s.Err == nil || !strings.Contains(s.Err.Error(), "holds back") {
+				t.Errorf("status %v", s)
+			}
+			if err := c.Disable(1, 0); err != nil { // who is not there blocks nobody
+				t.Fatal(err)
+			}
+			w.servers[1].within(time.Second)
+			w.wantState(2, lwm2m.StateRegistered)
+		})
+	}
+}
+
+func TestServersAtRunTime(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := w.config()
+		sec, srv := accounts(t, 1)
+		cfg.Servers = nil
+		cfg.Objects = append(cfg.Objects, sec, srv)
+		w.start(cfg)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+
+		addAccount(t, sec, srv, 2, "coap://s2")
+		if r := w.servers[1].within(time.Second); r.path != "/rd" || !strings.Contains(r.body, "</1/2>") {
+			t.Errorf("the new server got %v with %s", r, r.body)
+		}
+		w.wantState(2, lwm2m.StateRegistered)
+		for len(w.servers[0].requests) > 0 {
+			if r := w.servers[0].next(); r.code != coap.POST || r.path != "/rd/5a3f" {
+				t.Errorf("the other server got %v", r)
+			}
+		}
+		w.wantState(2, lwm2m.StateRegistered)
+
+		if err := srv.Remove(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.servers[0].within(time.Second); r.String() != "DELETE /rd/5a3f" {
+			t.Errorf("the removed server got %v", r)
+		}
+		if r := w.servers[1].within(time.Second); strings.Contains(r.body, "</1/1>") || r.path != "/rd/5a3f" {
+			t.Errorf("the remaining server got %v with %s", r, r.body)
+		}
+		w.wantState(2, lwm2m.StateRegistered)
+		if n := len(w.client.Status().Servers); n != 1 {
+			t.Errorf("%d servers in the status, want 1", n)
+		}
+	})
+}
+
+// A server that moves is registered with anew, at its new place.
+func TestServerMoves(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := w.config()
+		sec, srv := accounts(t, 1)
+		cfg.Servers = nil
+		cfg.Objects = append(cfg.Objects, sec, srv)
+		w.start(cfg)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s2"))
+		if r := w.servers[1].within(time.Second); r.path != "/rd" {
+			t.Errorf("got %v, want a Register", r)
+		}
+		if s := w.wantState(1, lwm2m.StateRegistered); s.URI != "coap://s2" {
+			t.Errorf("status %v", s)
+		}
+	})
+}
