@@ -52,7 +52,7 @@ type Socket interface {
 	SetRecvDeadline(t time.Time)
 
 	// Close ends the connection, telling the peer where the protocol can, without waiting for its answer. Pending
-	// calls return ErrClosed, data not yet received is dropped, and no goroutine of the socket is left when Close returns.
+	// calls return ErrClosed, data not yet received is dropped, data that a stream's Send holds back may be lost, and no goroutine of the socket is left when Close returns.
 	// Closing a closed socket does nothing and returns nil. The socket is closed even if an error is returned.
 	Close() error
 

@@ -43,7 +43,11 @@ func newConn(c *net.TCPConn, l limits, portable bool) (*conn, error) {
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
-	ap := a.(*net.TCPAddr).AddrPort()
+	known, ok := a.(*net.TCPAddr)
+	if !ok { // there is none
+		return netip.AddrPort{}
+	}
+	ap := known.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
@@ -130,6 +134,7 @@ func (c *conn) flush(done chan struct{}) {
 			_ = c.tcp.Close()
 		}
 	}
+	_ = c.tcp.SetWriteDeadline(time.Time{}) // which later attempts not to wait must not come across
 	c.backlog, c.flushed = nil, nil
 }
 

@@ -38,7 +38,11 @@ func newConn(c *net.UDPConn, portable bool) (*conn, error) {
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
-	ap := a.(*net.UDPAddr).AddrPort()
+	known, ok := a.(*net.UDPAddr)
+	if !ok { // there is none
+		return netip.AddrPort{}
+	}
+	ap := known.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 

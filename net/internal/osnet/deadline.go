@@ -43,13 +43,13 @@ func (d *Deadline) Apply(c Readable) {
 	}
 }
 
-// Wake ends a pending read with a time-out once, and leaves the deadline as it is.
+// Wake has a pending read time out once; Again then tells that it was not the deadline. It cannot put the deadline back itself: the runtime
+// forgets a time-out whose deadline is moved on before the reader has run.
 func (d *Deadline) Wake() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn != nil {
 		_ = d.conn.SetReadDeadline(time.Unix(1, 0))
-		_ = d.conn.SetReadDeadline(d.t)
 	}
 }
 

@@ -1,0 +1,198 @@
+package udp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+func newSocket(t *testing.T, c socket.Config) *udpSocket {
+	t.Helper()
+	s, err := Dialer{}.NewSocket(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s.(*udpSocket)
+}
+
+// TestRefusalFoundBySend has Send come across a refusal while Recv is pending, which then has to report it.
+func TestRefusalFoundBySend(t *testing.T) {
+	leaktest.Check(t)
+	l := newListener(t, loopback4)
+	s := newSocket(t, socket.Config{})
+	if err := s.Connect(t.Context(), endpoint(l.Addr())); err != nil {
+		t.Fatal(err)
+	}
+	s.SetRecvDeadline(time.Now().Add(time.Minute))
+	for range 100 {
+		got := make(chan error, 1)
+		go func() {
+			_, err := s.Recv(make([]byte, 10))
+			got <- err
+		}()
+		c, _ := s.life.Conn()
+		c.refused.Store(true) // as Send does, which the system tells of a refusal only if Recv was not faster
+		s.deadline.Wake()
+		if err := <-got; err != socket.ErrRefused {
+			t.Fatalf("Recv: %v, want ErrRefused", err)
+		}
+	}
+	// The deadline has not suffered.
+	if err := s.Send([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	peer, err := l.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error, 1)
+	go func() {
+		_, err := s.Recv(make([]byte, 10))
+		got <- err
+	}()
+	if err := peer.Send([]byte("answer")); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-got; err != nil {
+		t.Errorf("Recv after refusals: %v", err)
+	}
+}
+
+// TestEarlyDatagramsAreDropped shows that what anybody sends between bind and connect is not taken for the peer's.
+func TestEarlyDatagramsAreDropped(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		near := farSide(t) // bound, not connected
+		stranger, err := net.Dial("udp", near.LocalAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stranger.Close()
+		for range 3 {
+			if _, err := stranger.Write([]byte("forged")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reverse(t, near, net.UDPAddrFromAddrPort(newListener(t, loopback4).Addr()))
+		c, err := newConn(near, portable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.discard()
+		if n, err := c.recv(make([]byte, 10), true); err != socket.ErrTimeout {
+			t.Errorf("after discard: %d bytes, %v; want nothing", n, err)
+		}
+	}
+}
+
+func TestTooLongNamesTheLimit(t *testing.T) {
+	s := newSocket(t, socket.Config{})
+	if err := s.Connect(t.Context(), endpoint(newListener(t, loopback4).Addr())); err != nil {
+		t.Fatal(err)
+	}
+	var size *socket.SizeError
+	if err := s.Send(make([]byte, 70000)); !errors.As(err, &size) || size.Size != 70000 || size.Limit != 65507 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestLinkMTU(t *testing.T) {
+	s := newSocket(t, socket.Config{LinkMTU: 1280})
+	if m := s.InnerMTU(); m != 1280-48 {
+		t.Errorf("InnerMTU is %d before the address is known", m)
+	}
+	if err := s.Connect(t.Context(), endpoint(newListener(t, loopback4).Addr())); err != nil {
+		t.Fatal(err)
+	}
+	if m := s.InnerMTU(); m != 1280-28 {
+		t.Errorf("InnerMTU is %d over IPv4", m)
+	}
+}
+
+func TestSticky(t *testing.T) {
+	first, second := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
+	for _, sticky := range []netip.Addr{{}, first, second, netip.MustParseAddr("127.0.0.3")} {
+		s := newSocket(t, socket.Config{Sticky: sticky})
+		s.dialer.Resolver = names{"two": {first, second}}
+		if err := s.Connect(t.Context(), socket.Endpoint{Host: "two", Port: 9}); err != nil {
+			t.Skipf("not a whole network of loopback addresses here: %v", err)
+		}
+		want := first
+		if sticky == second {
+			want = second
+		}
+		if got := s.RemoteAddr().Addr(); got != want {
+			t.Errorf("sticky %v: connected to %v, want %v", sticky, got, want)
+		}
+	}
+}
+
+func TestRefusedConfigurations(t *testing.T) {
+	for want, c := range map[string]socket.Config{
+		"net/dtls": {Security: socket.Security{Mode: socket.ModePSK, Identity: []byte("a"), Key: socket.NewSecret([]byte("b"))}},
+		"LinkMTU":  {LinkMTU: 1},
+	} {
+		if _, err := (Dialer{}).NewSocket(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want something about %s", err, want)
+		}
+	}
+}
+
+func TestListenerOnAllAddresses(t *testing.T) {
+	leaktest.Check(t)
+	l, err := Listen(netip.AddrPort{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := newSocket(t, socket.Config{})
+	if err := s.Connect(t.Context(), socket.Endpoint{Host: "127.0.0.1", Port: l.Addr().Port()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	peer, err := l.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := socket.Detect(peer).Addresses.RemoteAddr(); got != s.LocalAddr() {
+		t.Errorf("the peer is %v, want %v", got, s.LocalAddr())
+	}
+	if err := peer.Send([]byte("y")); err != nil {
+		t.Error(err)
+	}
+	if n, err := s.Recv(make([]byte, 10)); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if err := peer.Connect(t.Context(), socket.Endpoint{}); !errors.Is(err, socket.ErrConnected) {
+		t.Errorf("Connect on an accepted socket: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := peer.Recv(nil); !errors.Is(err, socket.ErrClosed) {
+		t.Errorf("an accepted socket after its listener: %v", err)
+	}
+	if err := peer.Connect(t.Context(), socket.Endpoint{}); !errors.Is(err, socket.ErrNotSupported) {
+		t.Errorf("Connect on an accepted socket that is closed: %v", err)
+	}
+}
+
+// TestListenerBoundsStrangers shows that senders nobody accepts do not pile up.
+func TestListenerBoundsStrangers(t *testing.T) {
+	leaktest.Check(t)
+	l := newListener(t, loopback4).(*listener)
+	for i := range maxPending + 10 {
+		l.peer(netip.AddrPortFrom(loopback4, uint16(i+1)))
+	}
+	if n := len(l.peers); n != maxPending {
+		t.Errorf("%d peers wait, want %d", n, maxPending)
+	}
+}
