@@ -86,12 +86,18 @@ func newServer(t *testing.T, n *simnet.Network, name string) *rdServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := serverOn(t, l, sl)
+	s.host = host
+	return s
+}
+
+func serverOn(t *testing.T, listeners ...socket.Listener) *rdServer {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &rdServer{
-		t: t, host: host, requests: make(chan request, 1000), answer: registrar,
+		t: t, requests: make(chan request, 1000), answer: registrar,
 		sched: sched.New(), stop: stop, done: make(chan struct{}),
 	}
-	go s.run(ctx, l, sl)
+	go s.run(ctx, listeners...)
 	t.Cleanup(func() {
 		stop()
 		<-s.done
@@ -120,11 +126,18 @@ func (s *rdServer) run(ctx context.Context, listeners ...socket.Listener) {
 		})
 	}
 	readable := make(chan struct{}, 1)
+	var poller socket.Poller
+	defer poller.Close() //nolint:errcheck // it has no effect on what is tested
 	var conns []*coap.Conn
 	for ctx.Err() == nil {
 		timer := time.NewTimer(s.sched.Wait(time.Hour))
 		select {
 		case sock := <-accepted:
+			sock, err := poller.Wrap(sock)
+			if err != nil {
+				s.t.Error(err)
+				break
+			}
 			sock.SetRecvDeadline(socket.NoWait())
 			c, err := e.NewConn(coap.ConnConfig{Socket: sock, Handler: s})
 			if err != nil {

@@ -1,0 +1,177 @@
+package lwm2m_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// New names every fault, and where it is.
+func TestNewRefuses(t *testing.T) {
+	uri := []lwm2m.Server{{URI: "coap://host"}}
+	sec, srv := accounts(t, 1)
+	for name, c := range map[string]struct {
+		cfg  lwm2m.Config
+		want string
+	}{
+		"endpoint too long":   {lwm2m.Config{Endpoint: strings.Repeat("x", 201)}, "Endpoint has 201 bytes"},
+		"endpoint":            {lwm2m.Config{Endpoint: "a\nb"}, "control characters"},
+		"versions":            {lwm2m.Config{MinVersion: registry.V(1, 2), MaxVersion: registry.V(1, 1)}, "MinVersion 1.2 is above MaxVersion 1.1"},
+		"unknown version":     {lwm2m.Config{MaxVersion: registry.V(2, 0)}, "LwM2M has 1.0, 1.1 and 1.2"},
+		"profile and version": {lwm2m.Config{Profile: lwm2m.Profile{ID: "6:27354b9a"}, MaxVersion: registry.V(1, 1)}, "needs LwM2M 1.2"},
+		"profile":             {lwm2m.Config{Profile: lwm2m.Profile{ID: "x&y"}}, "write it as 6:27354b9a"},
+		"profile without id":  {lwm2m.Config{Profile: lwm2m.Profile{Objects: []dm.Path{{}}}}, "without Profile.ID"},
+		"sms":                 {lwm2m.Config{SMSNumber: "call me"}, "must consist of digits"},
+		"alternate":           {lwm2m.Config{AlternatePath: "/3"}, "no segment of digits alone"},
+		"alternate slash":     {lwm2m.Config{AlternatePath: "/a/"}, "AlternatePath"},
+		"alternate relative":  {lwm2m.Config{AlternatePath: "a"}, "AlternatePath"},
+		"block size":          {lwm2m.Config{BlockSize: 100}, "power of two"},
+		"payload":             {lwm2m.Config{MaxPayload: -1}, "MaxPayload is -1"},
+		"workers":             {lwm2m.Config{Workers: -1}, "Workers is -1"},
+		"times":               {lwm2m.Config{ConnectTimeout: -1, ShutdownTimeout: -1}, "ShutdownTimeout is -1ns"},
+		"transmission":        {lwm2m.Config{Transmission: coap.Params{AckTimeout: -1}}, "AckTimeout is -1ns"},
+		"nil object":          {lwm2m.Config{Objects: []dm.Object{nil}}, "Objects[0] is nil"},
+		"nil dialer":          {lwm2m.Config{Dialers: []socket.Dialer{nil}}, "Dialers[0] is nil"},
+		"socket security":     {lwm2m.Config{Socket: socket.Config{Security: socket.Security{Mode: socket.ModePSK}}}, "Socket.Security is set"},
+		"no uri":              {lwm2m.Config{Servers: []lwm2m.Server{{}}}, "Config.Servers[0]: server URI"},
+		"same id":             {lwm2m.Config{Servers: []lwm2m.Server{uri[0], {URI: "coap://b", ShortID: 1}}}, "ShortID 1 is that of Servers[0]"},
+		"reserved id":         {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", ShortID: 65535}}}, "ShortID is 65535"},
+		"no credentials":      {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b"}}}, "needs PSK or Certificate"},
+		"needless":            {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}}}}, "write coaps"},
+		"half a psk":          {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i"}}}}, "both Identity and Key"},
+		"both":                {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}, Certificate: &lwm2m.Certificate{}}}}, "use one"},
+		"lifetime":            {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Lifetime: time.Millisecond}}}, "whole seconds"},
+		"no dialer":           {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}}}}, "net/dtls"},
+		"unknown scheme":      {lwm2m.Config{Servers: []lwm2m.Server{{URI: "gopher://b"}}}, "no dialer for the scheme"},
+		"objects and servers": {lwm2m.Config{Servers: uri, Objects: []dm.Object{sec, srv}}, "use one or the other"},
+		"security alone":      {lwm2m.Config{Objects: []dm.Object{sec}}, "add the other"},
+		"two of a kind":       {lwm2m.Config{Objects: []dm.Object{newSensor(t), newSensor(t)}}, "share the ID 3303"},
+		"bad instance": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Instance: func(i *lwm2m.ServerInstance) { i.Binding = dm.Str("X") }}}},
+			"binding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.cfg.Logger = quiet()
+			client, err := lwm2m.New(c.cfg)
+			if err == nil || client != nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNewNamesAllFaults(t *testing.T) {
+	_, err := lwm2m.New(lwm2m.Config{Endpoint: "\x00", BlockSize: 3, Workers: -2, Logger: quiet()})
+	for _, want := range []string{"Endpoint", "BlockSize", "Workers"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that names %s", err, want)
+		}
+	}
+}
+
+// Secure may refuse, and the account says so at once.
+func TestSecureRefuses(t *testing.T) {
+	broken := errors.New("the secure element does not answer")
+	_, err := lwm2m.New(lwm2m.Config{
+		Servers: []lwm2m.Server{{URI: "coap://h"}}, Logger: quiet(),
+		Secure: func(uri string, _ *socket.Security) error {
+			if uri != "coap://h" {
+				t.Errorf("Secure is asked for %s", uri)
+			}
+			return broken
+		},
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestNoSecretsShown(t *testing.T) {
+	psk := lwm2m.PSK{Identity: "probe", Key: []byte("hunter2")}
+	cert := lwm2m.Certificate{PrivateKey: []byte("hunter2")}
+	server := lwm2m.Server{URI: "coaps://h", PSK: psk, Certificate: &cert}
+	var b strings.Builder
+	log := slog.New(slog.NewTextHandler(&b, nil))
+	log.Info("x", "psk", psk, "certificate", cert, "server", server)
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+		fmt.Fprintf(&b, format+format+format, psk, cert, server)
+		fmt.Fprintf(&b, format, lwm2m.Config{Servers: []lwm2m.Server{server}})
+	}
+	for _, v := range []any{psk, cert, server} {
+		j, err := json.Marshal(v)
+		if _, plain := v.(lwm2m.Server); !plain && err != nil {
+			t.Error(err)
+		}
+		b.Write(j)
+	}
+	for _, secret := range []string{"hunter2", fmt.Sprintf("%x", "hunter2"), fmt.Sprint([]byte("hunter2")), "aHVudGVyMg"} {
+		if strings.Contains(b.String(), secret) {
+			t.Errorf("the key is shown as %q", secret)
+		}
+	}
+	if !strings.Contains(b.String(), `identity "probe"`) {
+		t.Errorf("the identity is not shown: %s", b.String())
+	}
+}
+
+// What the short form says is in the objects, and reaches the dialer as credentials.
+func TestShortForm(t *testing.T) {
+	dialer := &noting{host: simnet.New(1).NewHost("device")}
+	c, err := lwm2m.New(lwm2m.Config{
+		Servers: []lwm2m.Server{
+			{URI: "coaps://h", ShortID: 7, PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}, Lifetime: 90 * time.Second, MinPeriod: time.Second,
+				MaxPeriod: time.Minute, DropNotifications: true},
+			{URI: "coaps://bs", Bootstrap: true, PSK: lwm2m.PSK{Identity: "b", Key: []byte("k")}},
+		},
+		Dialers: []socket.Dialer{dialer}, Logger: quiet(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Model().Snapshot()
+	for path, want := range map[string]string{
+		"/0/0/0": "coaps://h", "/0/0/1": "false", "/0/0/2": "0", "/0/0/10": "7", "/0/1/1": "true",
+		"/1/0/0": "7", "/1/0/1": "90", "/1/0/2": "1", "/1/0/3": "60", "/1/0/6": "false", "/1/0/7": "U",
+	} {
+		p, err := dm.ParsePath(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := s.Value(context.Background(), dm.Application, p)
+		if err != nil || strings.Trim(v.String(), `"`) != want {
+			t.Errorf("%s is %v (%v), want %s", path, v, err, want)
+		}
+	}
+	if len(dialer.seen) != 2 || string(dialer.seen[0].Identity) != "i" || string(dialer.seen[0].Key.Bytes()) != "k" || dialer.seen[0].Mode != socket.ModePSK {
+		t.Errorf("credentials %v", dialer.seen)
+	}
+	if s.Has(dm.InstancePath(1, 1)) {
+		t.Error("the bootstrap server has a Server instance")
+	}
+}
+
+// noting is a secured dialer that notes what it is given and makes plain sockets.
+type noting struct {
+	host *simnet.Host
+	seen []socket.Security
+}
+
+func (n *noting) Schemes() []string { return []string{"coaps"} }
+
+func (n *noting) NewSocket(c socket.Config) (socket.Socket, error) {
+	n.seen = append(n.seen, c.Security)
+	return n.host.Dialer().NewSocket(socket.Config{})
+}

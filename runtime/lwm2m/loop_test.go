@@ -1,0 +1,251 @@
+package lwm2m_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/udp"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+)
+
+// noGoroutinesLeft fails if more goroutines than before are there some seconds after the test.
+func noGoroutinesLeft(t *testing.T) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+			if time.Now().After(end) {
+				buf := make([]byte, 1<<16)
+				t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+			}
+		}
+	})
+}
+
+// realServer is a server on a port of the loopback interface.
+func realServer(t *testing.T) (*rdServer, string) {
+	t.Helper()
+	l, err := udp.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serverOn(t, l), "coap://" + l.Addr().String()
+}
+
+func realConfig(t *testing.T, uris ...string) lwm2m.Config {
+	t.Helper()
+	cfg := lwm2m.Config{Endpoint: "dev", Objects: []dm.Object{newDevice(t)}, Logger: quiet()}
+	for _, uri := range uris {
+		cfg.Servers = append(cfg.Servers, lwm2m.Server{URI: uri})
+	}
+	return cfg
+}
+
+// The whole loop over the system's UDP: with one server it waits in the socket itself, with several it watches them.
+func TestRunOverUDP(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		t.Run(fmt.Sprint(n, " servers"), func(t *testing.T) {
+			noGoroutinesLeft(t)
+			var servers []*rdServer
+			var uris []string
+			for range n {
+				s, uri := realServer(t)
+				servers, uris = append(servers, s), append(uris, uri)
+			}
+			c, err := lwm2m.New(realConfig(t, uris...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- c.Run(ctx) }()
+			for _, s := range servers {
+				s.within(10 * time.Second)
+				for range 20 {
+					if code := s.do(coap.GET, "/3/0/16", "", -1); code != coap.Content {
+						t.Errorf("Read: %v", code)
+					}
+				}
+				if err := c.Update(0); err != nil { // from another goroutine, while the loop waits
+					t.Fatal(err)
+				}
+				s.within(10 * time.Second)
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			for _, s := range servers {
+				for r := s.within(10 * time.Second); r.code != coap.DELETE; r = s.within(10 * time.Second) {
+				}
+			}
+		})
+	}
+}
+
+// A loop of one's own, in each of the ways that the package documentation shows.
+func TestOwnLoop(t *testing.T) {
+	loops := map[string]func(context.Context, *lwm2m.Client, chan func()) error{
+		"select": func(ctx context.Context, c *lwm2m.Client, events chan func()) error {
+			timer := time.NewTimer(0)
+			for {
+				timer.Reset(c.Sched().Wait(time.Minute))
+				select {
+				case <-c.Done():
+					return nil
+				case <-c.Readable():
+					if err := c.ServeAny(ctx, 0); err != nil {
+						return err
+					}
+				case <-c.Sched().Woken():
+				case e := <-events:
+					e()
+				case <-timer.C:
+				}
+				c.Sched().Run()
+			}
+		},
+		"serve each": func(ctx context.Context, c *lwm2m.Client, events chan func()) error {
+			for {
+				select {
+				case <-c.Done():
+					return nil
+				case e := <-events:
+					e()
+				default:
+				}
+				for _, s := range c.Sockets() {
+					if err := c.Serve(ctx, s); err != nil && !errors.Is(err, socket.ErrRefused) {
+						return err
+					}
+				}
+				c.Sched().Run()
+				runtime.Gosched()
+			}
+		},
+		"serve any": func(ctx context.Context, c *lwm2m.Client, events chan func()) error {
+			for {
+				select {
+				case <-c.Done():
+					return nil
+				case e := <-events:
+					e()
+				default:
+				}
+				if err := c.ServeAny(ctx, 10*time.Millisecond); err != nil {
+					return err
+				}
+			}
+		},
+	}
+	for name, loop := range loops {
+		t.Run(name, func(t *testing.T) {
+			noGoroutinesLeft(t)
+			s, uri := realServer(t)
+			c, err := lwm2m.New(realConfig(t, uri))
+			if err != nil {
+				t.Fatal(err)
+			}
+			events := make(chan func(), 1)
+			ended := make(chan error, 1)
+			go func() { ended <- loop(context.Background(), c, events) }()
+			s.within(10 * time.Second)
+			if code := s.do(coap.GET, "/3/0/16", "", -1); code != coap.Content {
+				t.Errorf("Read: %v", code)
+			}
+			events <- c.Shutdown
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			if r := s.within(10 * time.Second); r.code != coap.DELETE {
+				t.Errorf("got %v, want the de-registration", r)
+			}
+		})
+	}
+}
+
+func TestServeAnyEndsWithContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		at := time.Now()
+		if err := l.ServeAny(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) || time.Since(at) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(at))
+		}
+		at = time.Now()
+		if err := l.ServeAny(context.Background(), 5*time.Second); err != nil || time.Since(at) != 5*time.Second {
+			t.Errorf("%v after %v", err, time.Since(at))
+		}
+	})
+}
+
+// Many clients on one loop: each registers, and all de-register when the loop ends.
+func TestSharedLoop(t *testing.T) {
+	const clients = 50
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		s := newServer(t, n, "s1")
+		l, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- l.Run(ctx) }()
+		var all []*lwm2m.Client
+		for i := range clients {
+			c, err := lwm2m.New(lwm2m.Config{
+				Endpoint: fmt.Sprint("dev", i), Servers: []lwm2m.Server{{URI: "coap://s1"}}, Loop: l, Logger: quiet(),
+				Dialers: []socket.Dialer{n.NewHost("").Dialer()}, Objects: []dm.Object{newDevice(t)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
+		}
+		for range clients {
+			s.next()
+		}
+		synctest.Wait()
+		if err := l.Run(ctx); !errors.Is(err, lwm2m.ErrRunning) {
+			t.Errorf("a second Run of the loop: %v", err)
+		}
+		one, end := context.WithCancel(context.Background())
+		end()
+		if err := all[0].Run(one); err != nil { // one client leaves
+			t.Error(err)
+		}
+		if r := s.next(); r.code != coap.DELETE {
+			t.Errorf("got %v", r)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		for range clients - 1 {
+			if r := s.next(); r.code != coap.DELETE {
+				t.Errorf("got %v", r)
+			}
+		}
+		for _, c := range all {
+			<-c.Done()
+		}
+		if left := l.Sched().Len(); left != 0 {
+			t.Errorf("%d jobs left", left)
+		}
+	})
+}
