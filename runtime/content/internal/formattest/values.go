@@ -3,6 +3,7 @@ package formattest
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/lwm2mgen/toolkit/registry"
@@ -58,4 +59,11 @@ func Instance() []dm.Entry {
 		}
 	}
 	return append(single, multiple...)
+}
+
+// Small returns the entries of Instance that are short, as seeds for fuzzing.
+func Small() []dm.Entry {
+	return slices.DeleteFunc(Instance(), func(e dm.Entry) bool {
+		return len(e.Value.Text()) > 24 || len(e.Value.Opaque()) > 24 || e.Path.ResourceInstance() > 500
+	})
 }

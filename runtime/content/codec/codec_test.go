@@ -1,0 +1,211 @@
+package codec_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/codec"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/formattest"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// formats are all that carry values, with whether they carry more than one.
+var formats = []struct {
+	format content.Format
+	many   bool
+}{
+	{content.Text, false}, {content.Opaque, false}, {content.CBOR, false},
+	{content.SenMLJSON, true}, {content.SenMLCBOR, true}, {content.SenMLETCHJSON, true}, {content.SenMLETCHCBOR, true},
+	{content.TLV, true}, {content.LegacyTLV, true}, {content.LegacyTLV99, true},
+	{content.LwM2MJSON, true}, {content.LegacyJSON, true}, {content.LwM2MCBOR, true},
+}
+
+func decode(d *codec.Decoder, f content.Format, payload []byte, r content.Request) ([]dm.Entry, error) {
+	var got []dm.Entry
+	err := d.Decode(f, payload, r, func(e dm.Entry) error { got = append(got, e); return nil })
+	return got, err
+}
+
+// TestEveryValue brings every value through every format, with one Encoder and one Decoder.
+func TestEveryValue(t *testing.T) {
+	var enc codec.Encoder
+	var dec codec.Decoder
+	for _, f := range formats {
+		t.Run(f.format.String(), func(t *testing.T) {
+			for _, v := range formattest.Values() {
+				for _, p := range []dm.Path{formattest.Every(v.Type()), dm.ResourceInstancePath(formattest.EveryID, 3, dm.ResourceID(formattest.EveryMultiple+v.Type()), 7)} {
+					e := []dm.Entry{{Path: p, Value: v}}
+					b, err := enc.Encode(f.format, nil, content.Target{Base: p}, e)
+					if f.format == content.Opaque && v.Type() != registry.Opaque {
+						if !errors.Is(err, dm.NotAcceptable) {
+							t.Errorf("%v: %v, want 4.06", v.Type(), err)
+						}
+						continue
+					}
+					if err != nil {
+						t.Fatalf("%v %v: %v", v.Type(), v, err)
+					}
+					got, err := decode(&dec, f.format, b, formattest.Request(p.String()))
+					if err != nil || !formattest.Same(got, e) {
+						t.Errorf("%v %v: %x comes back as %v, %v", v.Type(), v, b, got, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestInstances brings whole instances and objects through every format that carries them.
+func TestInstances(t *testing.T) {
+	var enc codec.Encoder
+	var dec codec.Decoder
+	for _, f := range formats {
+		if !f.many {
+			continue
+		}
+		t.Run(f.format.String(), func(t *testing.T) {
+			for base, entries := range map[string][]dm.Entry{
+				"/3/0": formattest.Device0(), "/3": formattest.Device0(), "/2": formattest.AccessControl(), "/66": formattest.Linked66(),
+				"/33001/0": formattest.Instance(), "/33001": formattest.Instance(), "/3/0/6": formattest.Device0()[4:6], "/1": nil,
+			} {
+				b, err := enc.Encode(f.format, []byte("head"), content.Target{Base: formattest.Path(base)}, entries)
+				if err != nil || string(b[:4]) != "head" {
+					t.Fatalf("%s: %v", base, err)
+				}
+				got, err := decode(&dec, f.format, b[4:], formattest.Request(base))
+				if err != nil {
+					t.Fatalf("%s: %v", base, err)
+				}
+				formattest.Equal(t, got, entries)
+			}
+		})
+	}
+}
+
+// TestComposite brings values of several objects through every format that carries them.
+func TestComposite(t *testing.T) {
+	entries := slices.Concat(formattest.Servers(), formattest.AccessControl(), formattest.Device0(), formattest.Linked65())
+	var enc codec.Encoder
+	var dec codec.Decoder
+	for _, f := range formats {
+		b, err := enc.Encode(f.format, nil, content.Target{}, entries)
+		if !f.format.Carries(content.WriteComposite, dm.RootLevel) {
+			if !errors.Is(err, dm.NotAcceptable) {
+				t.Errorf("%v: %v, want 4.06", f.format, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%v: %v", f.format, err)
+		}
+		got, err := decode(&dec, f.format, b, formattest.Request("/"))
+		if err != nil {
+			t.Fatalf("%v: %v", f.format, err)
+		}
+		formattest.Equal(t, got, entries)
+	}
+}
+
+func TestPaths(t *testing.T) {
+	paths := []dm.Path{formattest.Path("/1/0/1"), formattest.Path("/3"), formattest.Path("/3303/0")}
+	var dec codec.Decoder
+	for _, f := range formats {
+		b, err := codec.AppendPaths(f.format, nil, paths, "")
+		var got []dm.Path
+		derr := dec.DecodePaths(f.format, b, content.Request{}, func(p dm.Path) error { got = append(got, p); return nil })
+		if !f.format.Carries(content.CompositePaths, dm.RootLevel) {
+			if !errors.Is(err, dm.UnsupportedContentFormat) || !errors.Is(derr, dm.UnsupportedContentFormat) {
+				t.Errorf("%v: %v and %v, want 4.15", f.format, err, derr)
+			}
+			continue
+		}
+		if err != nil || derr != nil || !slices.Equal(got, paths) {
+			t.Errorf("%v: %x, %v is %v, %v", f.format, b, err, got, derr)
+		}
+	}
+}
+
+func TestUnknownFormat(t *testing.T) {
+	var enc codec.Encoder
+	var dec codec.Decoder
+	for _, f := range []content.Format{content.Link, content.None, 50} {
+		if _, err := enc.Encode(f, nil, content.Target{}, nil); !errors.Is(err, dm.NotAcceptable) {
+			t.Errorf("%v: %v, want 4.06", f, err)
+		}
+		if _, err := decode(&dec, f, nil, content.Request{}); !errors.Is(err, dm.UnsupportedContentFormat) {
+			t.Errorf("%v: %v, want 4.15", f, err)
+		}
+	}
+	if err := enc.Value(dm.Path{}, dm.Value{}); !errors.Is(err, dm.InternalServerError) {
+		t.Errorf("a value before Begin: %v", err)
+	}
+	if _, err := enc.Finish(); !errors.Is(err, dm.InternalServerError) {
+		t.Errorf("Finish before Begin: %v", err)
+	}
+}
+
+// TestStartsOver uses an Encoder and a Decoder again after each kind of failure.
+func TestStartsOver(t *testing.T) {
+	var enc codec.Encoder
+	var dec codec.Decoder
+	stop := errors.New("stop")
+	for _, f := range formats {
+		if !f.many {
+			continue
+		}
+		target := content.Target{Base: formattest.Path("/3/0")}
+		want, err := enc.Encode(f.format, nil, target, formattest.Device0())
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken := append(formattest.Device0()[:5:5], formattest.At("/4/0/0", dm.IntegerValue(1)))
+		if _, err := enc.Encode(f.format, nil, target, broken); err == nil {
+			t.Errorf("%v: encoded what lies outside of the base", f.format)
+		}
+		if got, err := enc.Encode(f.format, nil, target, formattest.Device0()); err != nil || string(got) != string(want) {
+			t.Errorf("%v: after a failure %x, %v", f.format, got, err)
+		}
+		if err := dec.Decode(f.format, want, formattest.Request("/3/0"), func(dm.Entry) error { return stop }); !errors.Is(err, stop) {
+			t.Errorf("%v: %v, want the caller's own error", f.format, err)
+		}
+		if _, err := decode(&dec, f.format, want[:len(want)-1], formattest.Request("/3/0")); !errors.Is(err, dm.BadRequest) {
+			t.Errorf("%v: %v, want 4.00", f.format, err)
+		}
+		got, err := decode(&dec, f.format, want, formattest.Request("/3/0"))
+		if err != nil {
+			t.Fatalf("%v: after a failure %v", f.format, err)
+		}
+		formattest.Equal(t, got, formattest.Device0())
+	}
+}
+
+// TestNoSecret holds errors to saying nothing of a value.
+func TestNoSecret(t *testing.T) {
+	const secret = "Hunter2"
+	payloads := map[content.Format]string{
+		content.Text:      secret,
+		content.CBOR:      "\x67" + secret,
+		content.SenMLJSON: `[{"n":"/33001/0/2","vs":"` + secret + `"}]`,
+		content.SenMLCBOR: "\x81\xa2\x00\x6a/33001/0/2\x03\x67" + secret,
+		content.TLV:       "\xc7\x02" + secret,
+		content.LwM2MJSON: `{"e":[{"sv":"` + secret + `"}]}`,
+		content.LwM2MCBOR: "\xa1\x83\x19\x80\xe9\x00\x02\x67" + secret,
+	}
+	var dec codec.Decoder
+	for f, payload := range payloads {
+		for _, base := range []string{"/33001/0/2", "/33001/0/6", "/33001/0/8"} {
+			_, err := decode(&dec, f, []byte(payload), formattest.Request(base))
+			if base == "/33001/0/2" && !errors.Is(err, dm.BadRequest) {
+				t.Errorf("%v: %v, want 4.00", f, err)
+			}
+			if err != nil && strings.Contains(fmt.Sprintf("%+v", err), secret) {
+				t.Errorf("%v: the error shows the value: %v", f, err)
+			}
+		}
+	}
+}
