@@ -12,14 +12,15 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborvalue"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 // Encoder writes LwM2M CBOR. See content.Encoder.
 type Encoder struct {
 	buf  []byte
-	base dm.Path
-	last dm.Path // the last path, whose maps are open
+	base pathkey.Key
+	last pathkey.Key // the last path, whose maps are open
 	any  bool
 	maps [dm.ResourceInstanceLevel]openMap
 	open int // how many of maps are open
@@ -33,26 +34,27 @@ type openMap struct {
 
 // Begin starts a payload.
 func (e *Encoder) Begin(dst []byte, t content.Target) error {
-	*e = Encoder{buf: dst, base: t.Base}
+	*e = Encoder{buf: dst, base: pathkey.Of(t.Base)}
 	e.push()
 	return nil
 }
 
 // Entry appends one value, in ascending order of paths.
 func (e *Encoder) Entry(x dm.Entry) error {
-	if err := fault.Entry(e.base, &x); err != nil {
+	k, err := fault.Entry(e.base, &x)
+	if err != nil {
 		return err
 	}
 	switch {
 	case x.Time != 0:
 		return fault.NotAcceptable(x.Path, "LwM2M CBOR cannot tell when a value was measured")
-	case e.any && e.last.Compare(x.Path) >= 0:
-		return fault.Internal(x.Path, "it comes after %v, out of order", e.last)
-	case e.any && e.last.Contains(x.Path) && e.last.Level() == dm.ResourceLevel && e.open < int(dm.ResourceInstanceLevel):
-		return fault.Internal(x.Path, "%v has a value itself", e.last)
+	case e.any && !e.last.Before(k):
+		return fault.Internal(x.Path, "it comes out of order")
+	case e.any && e.last.Level() == dm.ResourceLevel && e.open < int(dm.ResourceInstanceLevel) && e.last.Contains(k):
+		return fault.Internal(x.Path, "the resource has a value itself")
 	}
-	e.descend(x.Path)
-	e.any, e.last = true, x.Path
+	e.descend(k)
+	e.any, e.last = true, k
 	if x.Value.Type() == registry.None {
 		e.push()
 		return nil
@@ -61,36 +63,24 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	return nil
 }
 
-// descend closes the maps that p does not lie in, opens those that it does, and appends its last ID.
-func (e *Encoder) descend(p dm.Path) {
+// descend closes the maps that a path does not lie in, opens those that it does, and appends its last
+// ID.
+func (e *Encoder) descend(k pathkey.Key) {
 	shared := 0
-	for shared+1 < min(e.open, int(p.Level())) && e.last.Up(dm.Level(shared+1)).Contains(p) {
+	for shared+1 < min(e.open, int(k.Level())) && e.last.Shares(k, dm.Level(shared+1)) {
 		shared++
 	}
 	for e.open > shared+1 {
 		e.pop()
 	}
-	for level := e.open; ; level++ {
+	for level := dm.Level(e.open); ; level++ {
 		e.maps[e.open-1].pairs++
-		e.buf = cborwire.AppendUint(e.buf, uint64(id(p, dm.Level(level))))
-		if level == int(p.Level()) {
+		e.buf = cborwire.AppendUint(e.buf, uint64(k.ID(level)))
+		if level == k.Level() {
 			return
 		}
 		e.push()
 	}
-}
-
-// id returns the ID that a path has on a level.
-func id(p dm.Path, l dm.Level) uint16 {
-	switch l {
-	case dm.ObjectLevel:
-		return uint16(p.Object())
-	case dm.InstanceLevel:
-		return uint16(p.Instance())
-	case dm.ResourceLevel:
-		return uint16(p.Resource())
-	}
-	return uint16(p.ResourceInstance())
 }
 
 // push opens a map and reserves a byte for its head.

@@ -12,13 +12,14 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/jsonwire"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 // Encoder writes LwM2M JSON. See content.Encoder.
 type Encoder struct {
 	buf   []byte
-	base  dm.Path
+	base  pathkey.Key
 	group dm.Path // what the base name names
 	begun bool
 	text  [32]byte
@@ -26,7 +27,7 @@ type Encoder struct {
 
 // Begin starts a payload. LwM2M JSON carries one object: not the root.
 func (e *Encoder) Begin(dst []byte, t content.Target) error {
-	*e = Encoder{base: t.Base, group: t.Base.Up(dm.InstanceLevel)}
+	*e = Encoder{base: pathkey.Of(t.Base), group: t.Base.Up(dm.InstanceLevel)}
 	if t.Base.IsRoot() {
 		return fault.NotAcceptable(t.Base, "LwM2M JSON carries one object")
 	}
@@ -43,7 +44,7 @@ func (e *Encoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in any order of paths. A node with nothing below it has no member.
 func (e *Encoder) Entry(x dm.Entry) error {
-	if err := fault.Entry(e.base, &x); err != nil {
+	if _, err := fault.Entry(e.base, &x); err != nil {
 		return err
 	}
 	v := &x.Value

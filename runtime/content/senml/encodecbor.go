@@ -6,6 +6,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborvalue"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -27,7 +28,8 @@ func (e *CBOREncoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in any order of paths. A node with nothing below it has no record.
 func (e *CBOREncoder) Entry(x dm.Entry) error {
-	if err := fault.Entry(e.base, &x); err != nil {
+	k, err := fault.Entry(e.base, &x)
+	if err != nil {
 		return err
 	}
 	if x.Value.Type() == registry.None {
@@ -37,18 +39,18 @@ func (e *CBOREncoder) Entry(x dm.Entry) error {
 		return err
 	}
 	e.n++
-	e.buf = appendCBORValue(e.record(x.Path, x.Time), &x.Value)
+	e.buf = appendCBORValue(e.record(&x, k), &x.Value)
 	return nil
 }
 
 // record appends a record up to the value.
-func (e *CBOREncoder) record(p dm.Path, t float64) []byte {
-	base, name := e.step(p)
+func (e *CBOREncoder) record(x *dm.Entry, k pathkey.Key) []byte {
+	base, name := e.step(x.Path, k)
 	fields := uint64(1)
 	if base != nil {
 		fields++
 	}
-	if t != e.time {
+	if x.Time != e.time {
 		fields++
 	}
 	if len(name) > 0 {
@@ -64,10 +66,10 @@ func (e *CBOREncoder) record(p dm.Path, t float64) []byte {
 		b = cborwire.AppendHead(b, cborwire.Text, uint64(size))
 		b = append(appendPrefix(b, e.prefix), base...)
 	}
-	if t != e.time {
-		e.time = t
+	if x.Time != e.time {
+		e.time = x.Time
 		b = cborwire.AppendInt(b, labelBaseTime)
-		b = appendTime(b, t)
+		b = appendTime(b, x.Time)
 	}
 	if len(name) > 0 {
 		b = cborwire.AppendInt(b, labelName)

@@ -8,6 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/jsonwire"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -28,7 +29,8 @@ func (e *JSONEncoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in any order of paths. A node with nothing below it has no record.
 func (e *JSONEncoder) Entry(x dm.Entry) error {
-	if err := fault.Entry(e.base, &x); err != nil {
+	k, err := fault.Entry(e.base, &x)
+	if err != nil {
 		return err
 	}
 	if x.Value.Type() == registry.None {
@@ -37,7 +39,7 @@ func (e *JSONEncoder) Entry(x dm.Entry) error {
 	if err := fault.Decimal(&x); err != nil {
 		return err
 	}
-	b := e.record(x.Path, x.Time)
+	b := e.record(&x, k)
 	b = append(b, `"v`...)
 	b = appendJSONValue(b, &x.Value)
 	e.buf = append(b, '}')
@@ -45,24 +47,24 @@ func (e *JSONEncoder) Entry(x dm.Entry) error {
 }
 
 // record appends a record up to the value.
-func (e *JSONEncoder) record(p dm.Path, t float64) []byte {
+func (e *JSONEncoder) record(x *dm.Entry, k pathkey.Key) []byte {
 	b := e.buf
 	if e.begun {
 		b = append(b, ',')
 	}
 	e.begun = true
 	b = append(b, '{')
-	base, name := e.step(p)
+	base, name := e.step(x.Path, k)
 	if base != nil {
 		b = append(b, `"bn":"`...)
 		b = appendPrefix(b, e.prefix)
 		b = append(b, base...)
 		b = append(b, `",`...)
 	}
-	if t != e.time {
-		e.time = t
+	if x.Time != e.time {
+		e.time = x.Time
 		b = append(b, `"bt":`...)
-		b = jsonwire.AppendFloat(b, t)
+		b = jsonwire.AppendFloat(b, x.Time)
 		b = append(b, ',')
 	}
 	if len(name) > 0 {

@@ -8,6 +8,7 @@ package senml
 
 import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -37,31 +38,34 @@ const version = 10
 // instance, or the resource that the request named, with a slash; a resource that is named by the
 // request itself is a base name without one.
 type naming struct {
-	base   dm.Path
+	base   pathkey.Key
 	prefix string
-	group  dm.Path // what the base name in force names
-	whole  bool    // whether the base name in force has no slash, and so needs no name
+	group  pathkey.Key // the path that the base name in force was made for
+	whole  bool        // whether the base name in force has no slash, and so needs no name
 	begun  bool
 	text   [32]byte
 }
 
 func (n *naming) begin(t content.Target) {
-	*n = naming{base: t.Base, prefix: t.Prefix}
+	*n = naming{base: pathkey.Of(t.Base), prefix: t.Prefix}
 }
 
 // step returns the base name, where it changes, and the name of a record. Both share one buffer.
-func (n *naming) step(p dm.Path) (base, name []byte) {
-	group, whole := p.Up(dm.InstanceLevel), p == n.base
-	if n.base.Level() == dm.ResourceLevel || whole {
-		group = n.base
-	}
+func (n *naming) step(p dm.Path, k pathkey.Key) (base, name []byte) {
+	level := max(dm.InstanceLevel, n.base.Level())
+	whole := k.Level() == n.base.Level()
 	text := p.Append(n.text[:0])
 	cut := len(text)
 	if !whole {
-		cut = group.Len() + 1
+		cut = 0
+		for slashes := dm.RootLevel; slashes <= level; cut++ {
+			if text[cut] == '/' {
+				slashes++
+			}
+		}
 	}
-	if !n.begun || n.group != group || n.whole != whole {
-		n.begun, n.group, n.whole = true, group, whole
+	if !n.begun || n.whole != whole || !n.group.Shares(k, level) {
+		n.begun, n.group, n.whole = true, k, whole
 		base = text[:cut]
 	}
 	return base, text[cut:]

@@ -53,9 +53,9 @@ func (d *Decoder) one(h Header, value []byte, p dm.Path, holder Kind) error {
 	if err != nil {
 		return err
 	}
-	base := d.sink.Req.Base
 	leaf := h.Kind == Resource || h.Kind == ResourceInstance
-	if !base.Contains(at) && (leaf || !at.Contains(base)) {
+	within := d.sink.Contains(at)
+	if !within && (leaf || !at.Contains(d.sink.Req.Base)) {
 		return d.sink.Within(at)
 	}
 	switch {
@@ -67,7 +67,7 @@ func (d *Decoder) one(h Header, value []byte, p dm.Path, holder Kind) error {
 		return d.sink.Value(at, v, 0)
 	case len(value) > 0:
 		return d.list(value, at, h.Kind)
-	case base.Contains(at):
+	case within:
 		return d.sink.Value(at, dm.Value{}, 0)
 	}
 	return nil

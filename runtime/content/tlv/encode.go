@@ -4,6 +4,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -12,8 +13,8 @@ import (
 // of a resource instance the resource instance alone (Core 1.0.2 §6.4.3.2).
 type Encoder struct {
 	buf      []byte
-	base     dm.Path
-	last     dm.Path
+	base     pathkey.Key
+	last     pathkey.Key
 	begun    bool
 	instance open
 	multiple open
@@ -22,13 +23,13 @@ type Encoder struct {
 // open is a TLV that is still being filled. Its header is put before it when its length is known.
 type open struct {
 	is    bool
-	path  dm.Path
+	path  pathkey.Key // of the first entry in it
 	start int
 }
 
 // Begin starts a payload. TLV has no object IDs: it cannot carry the root.
 func (e *Encoder) Begin(dst []byte, t content.Target) error {
-	*e = Encoder{buf: dst, base: t.Base}
+	*e = Encoder{buf: dst, base: pathkey.Of(t.Base)}
 	if t.Base.IsRoot() {
 		return fault.NotAcceptable(t.Base, "TLV cannot tell objects apart")
 	}
@@ -37,69 +38,62 @@ func (e *Encoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in ascending order of paths.
 func (e *Encoder) Entry(x dm.Entry) error {
-	if err := fault.Entry(e.base, &x); err != nil {
+	k, err := fault.Entry(e.base, &x)
+	if err != nil {
 		return err
 	}
-	if err := e.check(&x); err != nil {
+	switch {
+	case x.Time != 0:
+		return fault.NotAcceptable(x.Path, "TLV cannot tell when a value was measured")
+	case e.begun && !e.last.Before(k):
+		return fault.Internal(x.Path, "it comes out of order")
+	}
+	e.begun, e.last = true, k
+	if err := e.enter(k, &x); err != nil || x.Value.Type() == registry.None {
 		return err
 	}
-	p := x.Path
-	if err := e.closeFor(p); err != nil {
-		return err
-	}
-	if e.base.Level() == dm.ObjectLevel && !e.instance.is {
-		e.instance = open{true, p.Up(dm.InstanceLevel), len(e.buf)}
-	}
-	none := x.Value.Type() == registry.None
-	if p.Level() == dm.InstanceLevel {
-		return nil
-	}
-	if (none || p.Level() == dm.ResourceInstanceLevel) && e.base.Level() < dm.ResourceInstanceLevel && !e.multiple.is {
-		e.multiple = open{true, p.Up(dm.ResourceLevel), len(e.buf)}
-	}
-	if none {
-		return nil
-	}
-	h := Header{Resource, uint16(p.Resource()), ValueLen(x.Value)}
-	if p.Level() == dm.ResourceInstanceLevel {
-		h.Kind, h.ID = ResourceInstance, uint16(p.ResourceInstance())
+	h := Header{Resource, uint16(x.Path.Resource()), ValueLen(x.Value)}
+	if k.Level() == dm.ResourceInstanceLevel {
+		h.Kind, h.ID = ResourceInstance, uint16(x.Path.ResourceInstance())
 	}
 	if h.Len > MaxLen {
-		return fault.NotAcceptable(p, "a TLV holds at most %d bytes", MaxLen)
+		return tooLong(x.Path)
 	}
 	e.buf = AppendValue(AppendHeader(e.buf, h), x.Value)
 	return nil
 }
 
-func (e *Encoder) check(x *dm.Entry) error {
-	if x.Time != 0 {
-		return fault.NotAcceptable(x.Path, "TLV cannot tell when a value was measured")
-	}
-	if e.begun && e.last.Compare(x.Path) >= 0 {
-		return fault.Internal(x.Path, "it comes after %v, out of order", e.last)
-	}
-	e.begun, e.last = true, x.Path
-	return nil
+func tooLong(p dm.Path) error {
+	return fault.NotAcceptable(p, "a TLV holds at most %d bytes", MaxLen)
 }
 
-// closeFor closes what p does not lie in.
-func (e *Encoder) closeFor(p dm.Path) error {
-	if e.multiple.is && !e.multiple.path.Contains(p) {
-		if err := e.close(&e.multiple, Multiple, uint16(e.multiple.path.Resource())); err != nil {
+// enter closes what an entry does not lie in, and opens what it does.
+func (e *Encoder) enter(k pathkey.Key, x *dm.Entry) error {
+	if e.multiple.is && !e.multiple.path.Shares(k, dm.ResourceLevel) {
+		if err := e.close(&e.multiple, Multiple, dm.ResourceLevel); err != nil {
 			return err
 		}
 	}
-	if e.instance.is && !e.instance.path.Contains(p) {
-		return e.close(&e.instance, ObjectInstance, uint16(e.instance.path.Instance()))
+	if e.instance.is && !e.instance.path.Shares(k, dm.InstanceLevel) {
+		if err := e.close(&e.instance, ObjectInstance, dm.InstanceLevel); err != nil {
+			return err
+		}
+	}
+	if e.base.Level() == dm.ObjectLevel && !e.instance.is {
+		e.instance = open{true, k, len(e.buf)}
+	}
+	holder := k.Level() == dm.ResourceInstanceLevel || k.Level() == dm.ResourceLevel && x.Value.Type() == registry.None
+	if holder && !e.multiple.is && e.base.Level() < dm.ResourceInstanceLevel {
+		e.multiple = open{true, k, len(e.buf)}
 	}
 	return nil
 }
 
 // close puts the header before what an open TLV was filled with.
-func (e *Encoder) close(o *open, k Kind, id uint16) error {
-	h := Header{k, id, len(e.buf) - o.start}
+func (e *Encoder) close(o *open, k Kind, level dm.Level) error {
+	h := Header{k, o.path.ID(level), len(e.buf) - o.start}
 	if h.Len > MaxLen {
-		return fault.NotAcceptable(o.path, "a TLV holds at most %d bytes", MaxLen)
+		return tooLong(o.path.Path().Up(level))
 	}
 	n := HeaderLen(h)
 	for range n {
@@ -113,7 +107,13 @@ func (e *Encoder) close(o *open, k Kind, id uint16) error {
 
 // Finish ends the payload.
 func (e *Encoder) Finish() ([]byte, error) {
-	err := e.closeFor(dm.Path{})
+	var err error
+	if e.multiple.is {
+		err = e.close(&e.multiple, Multiple, dm.ResourceLevel)
+	}
+	if e.instance.is && err == nil {
+		err = e.close(&e.instance, ObjectInstance, dm.InstanceLevel)
+	}
 	b := e.buf
 	*e = Encoder{}
 	return b, err
