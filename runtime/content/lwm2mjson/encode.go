@@ -22,7 +22,6 @@ type Encoder struct {
 	base  pathkey.Key
 	group dm.Path // what the base name names
 	begun bool
-	text  [32]byte
 }
 
 // Begin starts a payload. LwM2M JSON carries one object: not the root.
@@ -44,7 +43,8 @@ func (e *Encoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in any order of paths. A node with nothing below it has no member.
 func (e *Encoder) Entry(x dm.Entry) error {
-	if _, err := fault.Entry(e.base, &x); err != nil {
+	k, err := fault.Entry(e.base, &x)
+	if err != nil {
 		return err
 	}
 	v := &x.Value
@@ -60,7 +60,7 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	}
 	e.begun = true
 	b = append(b, `{"n":"`...)
-	b = append(b, x.Path.Append(e.text[:0])[e.group.Len()+1:]...)
+	b = k.AppendIDs(b, e.group.Level()+1, k.Level())
 	b = append(b, `",`...)
 	if x.Time != 0 {
 		b = jsonwire.AppendFloat(append(b, `"t":`...), x.Time)

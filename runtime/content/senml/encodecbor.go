@@ -45,7 +45,7 @@ func (e *CBOREncoder) Entry(x dm.Entry) error {
 
 // record appends a record up to the value.
 func (e *CBOREncoder) record(x *dm.Entry, k pathkey.Key) []byte {
-	base, name := e.step(x.Path, k)
+	base, name := e.step(k)
 	fields := uint64(1)
 	if base != nil {
 		fields++

@@ -54,7 +54,7 @@ func (e *JSONEncoder) record(x *dm.Entry, k pathkey.Key) []byte {
 	}
 	e.begun = true
 	b = append(b, '{')
-	base, name := e.step(x.Path, k)
+	base, name := e.step(k)
 	if base != nil {
 		b = append(b, `"bn":"`...)
 		b = appendPrefix(b, e.prefix)

@@ -51,24 +51,22 @@ func (n *naming) begin(t content.Target) {
 }
 
 // step returns the base name, where it changes, and the name of a record. Both share one buffer.
-func (n *naming) step(p dm.Path, k pathkey.Key) (base, name []byte) {
+func (n *naming) step(k pathkey.Key) (base, name []byte) {
 	level := max(dm.InstanceLevel, n.base.Level())
 	whole := k.Level() == n.base.Level()
-	text := p.Append(n.text[:0])
-	cut := len(text)
-	if !whole {
-		cut = 0
-		for slashes := dm.RootLevel; slashes <= level; cut++ {
-			if text[cut] == '/' {
-				slashes++
-			}
-		}
-	}
+	text := n.text[:0]
 	if !n.begun || n.whole != whole || !n.group.Shares(k, level) {
 		n.begun, n.group, n.whole = true, k, whole
-		base = text[:cut]
+		text = k.AppendIDs(append(text, '/'), dm.ObjectLevel, level)
+		if !whole {
+			text = append(text, '/')
+		}
+		base = text
 	}
-	return base, text[cut:]
+	if whole {
+		return base, nil
+	}
+	return base, k.AppendIDs(text, level+1, k.Level())[len(base):]
 }
 
 // appendPrefix appends what stands before every absolute name.

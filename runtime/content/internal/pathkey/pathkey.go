@@ -2,7 +2,11 @@
 // it and with the request's.
 package pathkey
 
-import "github.com/lwm2mgen/toolkit/runtime/dm"
+import (
+	"strconv"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
 
 // Key is a path whose IDs stand in one number, the object ID highest. The zero value is the root.
 type Key struct {
@@ -33,6 +37,17 @@ func (k Key) Path() dm.Path {
 		p, _ = p.Child(k.ID(l))
 	}
 	return p
+}
+
+// AppendIDs appends the IDs from one level to another as text, such as 6/1.
+func (k Key) AppendIDs(b []byte, from, to dm.Level) []byte {
+	for l := from; l <= to; l++ {
+		if l > from {
+			b = append(b, '/')
+		}
+		b = strconv.AppendUint(b, uint64(k.ID(l)), 10)
+	}
+	return b
 }
 
 // Contains reports whether l is k or lies below it.

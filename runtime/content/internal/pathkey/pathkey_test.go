@@ -32,7 +32,7 @@ func TestAgrees(t *testing.T) {
 				t.Fatalf("%v before %v: %v", p, q, k.Before(l))
 			}
 		}
-		if k.Level() != p.Level() || k.Path() != p {
+		if k.Level() != p.Level() || k.Path() != p || "/"+string(k.AppendIDs(nil, dm.ObjectLevel, k.Level())) != p.String() {
 			t.Errorf("%v: %+v", p, k)
 		}
 	}
