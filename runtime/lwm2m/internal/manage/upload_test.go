@@ -1,0 +1,203 @@
+package manage
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+func firmware(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i>>10 ^ i)
+	}
+	return string(b)
+}
+
+func TestUpload(t *testing.T) {
+	image := firmware(100_000)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		p := r.peers[0]
+		if got := p.do(to("PUT /5/0/0").as(content.Opaque, image)); got.code != coap.Changed {
+			t.Fatalf("answered %v %q", got.code, got.body)
+		}
+		if string(r.dev.image) != image || r.dev.committed != 1 || r.dev.aborted != 0 {
+			t.Errorf("%d bytes committed %d times, aborted %d times", len(r.dev.image), r.dev.committed, r.dev.aborted)
+		}
+		// In one message, and in other formats, it is no stream for CoAP but one for the resource.
+		for _, a := range []ask{
+			to("PUT /5/0/0").as(content.Opaque, "short"),
+			to("PUT /5/0/0").as(content.CBOR, "\x45short"),
+			to("PUT /5/0/0").as(content.TLV, "\xc5\x00short"),
+		} {
+			r.dev.image = nil
+			if got := p.do(a); got.code != coap.Changed || string(r.dev.image) != "short" {
+				t.Errorf("%v: %v, image %q", a.format, got.code, r.dev.image)
+			}
+		}
+		// While it is under way, another writer is refused, and the half image is seen by nobody.
+		half, done := p.begin(to("PUT /5/0/0").as(content.Opaque, image))
+		for range 20 {
+			r.turn()
+		}
+		if *done {
+			t.Fatalf("it is over already: %v", half.code)
+		}
+		if got := p.do(to("PUT /5/0/0").as(content.Opaque, "other")); got.code != coap.ServiceUnavailable {
+			t.Errorf("a second writer is %v", got.code)
+		}
+		r.until(func() bool { return *done })
+		if half.code != coap.Changed || string(r.dev.image) != image {
+			t.Errorf("answered %v, %d bytes", half.code, len(r.dev.image))
+		}
+	})
+}
+
+func TestUploadsEnd(t *testing.T) {
+	image := firmware(100_000)
+	for _, c := range []struct {
+		name string
+		play func(t *testing.T, r *rig, p *remote)
+		code coap.Code
+	}{
+		{"refused by the device", func(_ *testing.T, r *rig, _ *remote) { r.dev.failOpen = dm.Errorf(dm.Forbidden, "no") }, coap.Forbidden},
+		{"failing without a code", func(_ *testing.T, r *rig, _ *remote) { r.dev.failOpen = errors.New("hunter2") }, coap.InternalServerError},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, device12)
+				c.play(t, r, r.peers[0])
+				got, done := r.peers[0].begin(to("PUT /5/0/0").as(content.Opaque, image))
+				r.until(func() bool { return *done })
+				if got.code != c.code || strings.Contains(got.body, "hunter2") || r.dev.committed != 0 {
+					t.Errorf("answered %v %q", got.code, got.body)
+				}
+				if n := r.peers[0].end.Stats().MessagesReceived; n > 2 {
+					t.Errorf("%d messages were taken before it was refused", n)
+				}
+			})
+		})
+	}
+	refusals := []row{
+		{"read-only", to("PUT /3/0/0").as(content.Opaque, image), coap.MethodNotAllowed, "/3/0/0", 0},
+		{"no resource", to("PUT /3/0/99").as(content.Opaque, image), coap.NotFound, "/3/0/99", 0},
+		{"Security", to("PUT /0/0/5").as(content.Opaque, image), coap.Unauthorized, "", 0},
+		{"too large for memory", to("PUT /3303/0/5750").as(content.Text, image), coap.RequestEntityTooLarge, "", 0},
+	}
+	runRows(t, device12, refusals)
+	t.Run("given up by the server", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, device12)
+			a := to("PUT /5/0/0").as(content.Opaque, image)
+			call := a.call()
+			call.Done = func(coap.Result) {}
+			if err := r.peers[0].conn.Do(call); err != nil {
+				t.Fatal(err)
+			}
+			for range 20 {
+				r.turn()
+			}
+			call.Cancel()
+			r.pass(10 * time.Minute)
+			if r.dev.aborted != 1 || r.dev.committed != 0 {
+				t.Errorf("aborted %d times, committed %d times", r.dev.aborted, r.dev.committed)
+			}
+			if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
+				t.Errorf("the next one is %v", got.code)
+			}
+		})
+	})
+	t.Run("complete while the slot is taken", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, device12)
+			release := r.busy()
+			got, done := r.peers[0].begin(to("PUT /5/0/0").as(content.Opaque, image))
+			r.pass(20 * time.Second)
+			if *done || r.dev.committed != 0 {
+				t.Fatal("it did not wait")
+			}
+			release()
+			r.until(func() bool { return *done })
+			if got.code != coap.Changed || string(r.dev.image) != image {
+				t.Errorf("answered %v, %d bytes", got.code, len(r.dev.image))
+			}
+		})
+	})
+	t.Run("complete when its server is gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, device12)
+			release := r.busy()
+			r.peers[0].begin(to("PUT /5/0/0").as(content.Opaque, image))
+			r.pass(20 * time.Second)
+			r.peers[0].peer.Detach()
+			release()
+			r.pass(time.Second)
+			if r.dev.aborted != 1 || r.dev.committed != 0 {
+				t.Errorf("aborted %d times, committed %d times", r.dev.aborted, r.dev.committed)
+			}
+		})
+	})
+}
+
+// TestTwoServersOneUploads lets one server write 1 MB while another reads: between the arrival of a
+// Read and its answer at most one datagram of the transfer is handled or sent, and nobody sees
+// a part of the image.
+func TestTwoServersOneUploads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.servers = 2
+		o.conn = func(c *coap.ConnConfig) { c.MaxHistory = 16 << 20 }
+		r := newRig(t, o)
+		writer, reader := r.peers[0], r.peers[1]
+		image := firmware(1 << 20)
+		got, done := writer.begin(to("PUT /5/0/0").as(content.Opaque, image))
+		reads, worst := 0, uint64(0)
+		for !*done {
+			answer, answered := reader.begin(to("GET /3/0/0").accepting(content.Text))
+			before := writer.end.Stats()
+			// The loop's turns: a datagram of each socket at a time, in an order that changes.
+			for i := reads; !*answered; i++ {
+				for j := range 2 {
+					if _, err := r.peers[(i+j)%2].end.Receive(1); err != nil {
+						t.Fatal(err)
+					}
+					if r.s.Run(); *answered {
+						break
+					}
+					if _, err := reader.conn.Receive(10); err != nil {
+						t.Fatal(err)
+					}
+					if *answered {
+						break
+					}
+				}
+			}
+			after := writer.end.Stats()
+			worst = max(worst, after.MessagesReceived-before.MessagesReceived, after.MessagesSent-before.MessagesSent)
+			if answer.body != "Acme" {
+				t.Fatalf("Read is answered %v %q", answer.code, answer.body)
+			}
+			if r.dev.image != nil && !*done && !bytes.Equal(r.dev.image, []byte(image)) {
+				t.Fatal("a part of the image is seen")
+			}
+			reads++
+			if _, err := writer.conn.Receive(10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got.code != coap.Changed || string(r.dev.image) != image {
+			t.Errorf("the write is answered %v, %d bytes", got.code, len(r.dev.image))
+		}
+		if worst > 1 || reads < 500 {
+			t.Errorf("up to %d datagrams of the transfer between a Read and its answer, in %d reads", worst, reads)
+		}
+	})
+}
