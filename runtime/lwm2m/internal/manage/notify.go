@@ -51,6 +51,7 @@ func (o *observation) timing() timing {
 	case hasMin || !hasMax:
 		t.sample = after(o.sampled, max(pmin, leastSample.Seconds()))
 	}
+	t.sample = max(t.sample, o.hold)
 	return t
 }
 
@@ -121,16 +122,27 @@ func (o *observation) looked(s dm.Snapshot, body []byte, err error, gone bool) {
 		o.finish(err)
 		return
 	case err != nil:
-		// A pmax that has passed is tried again.
-		o.hold = max(o.hold, now.Add(rereadAfter))
-		if !errors.Is(err, dm.ErrNoValue) {
-			o.dirty = true
-			o.p.m.log.Warn("an observed value cannot be read", "server", o.p.cfg.ShortServerID, "path", o.path.String(), "error", err)
-		}
+		o.unread(now, err)
 	default:
+		o.failing = false
 		o.tell(now, body)
 	}
 	o.arm()
+}
+
+// unread takes that there was no value to be had.
+func (o *observation) unread(now sched.Time, err error) {
+	if errors.Is(err, dm.ErrNoValue) {
+		if now >= o.timing().pmax {
+			o.hold = now.Add(rereadAfter) // it is due, and tried again
+		}
+		return
+	}
+	o.hold, o.dirty = now.Add(rereadAfter), true
+	if !o.failing {
+		o.failing = true
+		o.p.m.log.Warn("an observed value cannot be read", "server", o.p.cfg.ShortServerID, "path", o.path.String(), "error", err)
+	}
 }
 
 // tell sends a value that is news, or whose time has come.

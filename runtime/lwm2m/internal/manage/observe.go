@@ -26,6 +26,7 @@ type observation struct {
 	dirty   bool       // something has changed since
 	live    bool       // functions stand behind the node
 	busy    bool       // a worker is looking at it
+	failing bool       // it could not be read last time, which was logged
 	ended   bool
 }
 

@@ -68,7 +68,12 @@ func (p *Peer) checkWrite(q *request) error {
 
 // apply makes the changes of a request.
 func (c *change) apply(t *dm.Transaction) error {
-	c.p.m.snapshot = t.Snapshot()
+	m := c.p.m
+	m.snapshot = t.Snapshot()
+	defer func() {
+		clear(m.entries) // they share the payload's bytes
+		m.snapshot = dm.Snapshot{}
+	}()
 	switch {
 	case c.q.op == Create:
 		return c.create(t)

@@ -1,0 +1,91 @@
+package manage
+
+import (
+	"testing"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+)
+
+// exchange returns a function that makes one request and checks its answer, both ends' CoAP and the
+// in-memory network included.
+func exchange(tb testing.TB, o setup, a ask, want coap.Code) func() {
+	tb.Helper()
+	// Message IDs are soon free again, so that histories stay as they are in steady state.
+	fast := coap.Params{AckTimeout: 1e6, MaxLatency: 1e3, MaxRetransmit: 1, NStart: 64}
+	o.conn = func(c *coap.ConnConfig) { c.Params = fast }
+	r := newRig(tb, o)
+	p := r.peers[0]
+	if err := p.conn.SetParams(fast); err != nil {
+		tb.Fatal(err)
+	}
+	r.turn()
+	call, answered := a.call(), false
+	call.Done = func(res coap.Result) { answered = res.Err == nil && res.Code == want }
+	return func() {
+		answered = false
+		if err := p.conn.Do(call); err != nil {
+			tb.Fatal(err)
+		}
+		for _, c := range []*coap.Conn{p.end, p.conn} {
+			if _, err := c.Receive(1); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		if !answered {
+			tb.Fatal("not answered as expected")
+		}
+		r.s.Run()
+	}
+}
+
+var requests = []struct {
+	name string
+	ask  ask
+	code coap.Code
+	// free says that it must not allocate.
+	free bool
+}{
+	{"ReadText", to("GET /3303/0/5700").accepting(content.Text), coap.Content, true},
+	{"ReadStored", to("GET /3303/1/5700"), coap.Content, true},
+	{"ReadString", to("GET /3/0/0").accepting(content.TLV), coap.Content, true},
+	{"ReadMultiple", to("GET /3/0/6").accepting(content.SenMLCBOR), coap.Content, true},
+	{"ReadInstanceTLV", to("GET /3/0").accepting(content.TLV), coap.Content, true},
+	{"ReadInstanceSenMLCBOR", to("GET /3/0").accepting(content.SenMLCBOR), coap.Content, true},
+	{"ReadInstanceLwM2MCBOR", to("GET /3/0").accepting(content.LwM2MCBOR), coap.Content, true},
+	{"ReadComposite", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"},{"n":"/3303/1"}]`), coap.Content, false},
+	{"WriteText", to("PUT /3303/1/5750").as(content.Text, "cellar"), coap.Changed, false},
+	{"WriteTLV", to("PUT /3303/1/5750").as(content.TLV, "\xe6\x16\x76cellar"), coap.Changed, false},
+	{"Execute", to("POST /1/0/8"), coap.Changed, false},
+	{"Discover", to("GET /3303").accepting(content.Link), coap.Content, false},
+}
+
+func TestReadAllocations(t *testing.T) {
+	for _, q := range requests {
+		if !q.free {
+			continue
+		}
+		t.Run(q.name, func(t *testing.T) {
+			once := exchange(t, setup{servers: 1, version: registry.V(1, 2)}, q.ask, q.code)
+			for range 2000 {
+				once() // buffers grow to their size
+			}
+			if n := testing.AllocsPerRun(2000, once); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	for _, q := range requests {
+		b.Run(q.name, func(b *testing.B) {
+			once := exchange(b, setup{servers: 1, version: registry.V(1, 2)}, q.ask, q.code)
+			b.ReportAllocs()
+			for b.Loop() {
+				once()
+			}
+		})
+	}
+}
