@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -18,9 +17,19 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
+// TB is what a Server needs of a test: every *testing.T and *testing.B is one. A program that wants a
+// server, such as an example, brings its own.
+type TB interface {
+	Helper()
+	// Cleanup has fn called when the test ends.
+	Cleanup(fn func())
+	// Fatalf ends the test, or the program; it does not return.
+	Fatalf(format string, args ...any)
+}
+
 // Server is a management server. Make one with NewServer.
 type Server struct {
-	t         testing.TB
+	t         TB
 	listeners []socket.Listener
 	sched     *sched.Scheduler
 	endpoint  *coap.Endpoint
@@ -44,12 +53,12 @@ type Server struct {
 
 // NewServer starts a server and stops it when the test ends. Without listeners it listens for CoAP at
 // a free UDP port of 127.0.0.1; with some, it takes them over and closes them.
-func NewServer(t testing.TB, listeners ...socket.Listener) *Server {
+func NewServer(t TB, listeners ...socket.Listener) *Server {
 	t.Helper()
 	if len(listeners) == 0 {
 		l, err := udp.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("starting a server: %v", err)
 		}
 		listeners = append(listeners, l)
 	}
@@ -60,7 +69,7 @@ func NewServer(t testing.TB, listeners ...socket.Listener) *Server {
 	}
 	var err error
 	if s.endpoint, err = coap.NewEndpoint(coap.Config{Scheduler: s.sched}); err != nil {
-		t.Fatal(err)
+		t.Fatalf("starting a server: %v", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop

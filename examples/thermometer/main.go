@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+)
+
+func main() {
+	server := flag.String("server", "", "URI of the server to register at, such as coap://localhost:5683; none is a tour with a server of its own")
+	endpoint := flag.String("endpoint", "thermometer", "endpoint name of the device")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	if *server == "" {
+		err = tour(ctx, os.Stdout, *endpoint)
+	} else {
+		err = serve(ctx, os.Stdout, *endpoint, *server)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "thermometer:", err)
+		os.Exit(1)
+	}
+}
+
+// serve is the device: it runs until ctx ends.
+func serve(ctx context.Context, out io.Writer, endpoint, server string) error {
+	say := printer(out)
+	objects, err := objects(&hardware{log: say})
+	if err != nil {
+		return err
+	}
+	client, err := lwm2m.New(lwm2m.Config{
+		Endpoint: endpoint,
+		Servers:  []lwm2m.Server{{URI: server, Lifetime: 5 * time.Minute}},
+		Objects:  objects,
+		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		OnStatus: func(s lwm2m.ServerStatus) { say("device: %v at %s", s.State, server) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := client.Run(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// printer returns a function that prints one line at a time, from any goroutine.
+func printer(out io.Writer) func(format string, args ...any) {
+	var mu sync.Mutex
+	return func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(out, format+"\n", args...)
+	}
+}

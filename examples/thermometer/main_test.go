@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestTour(t *testing.T) {
+	var out bytes.Buffer
+	if err := tour(context.Background(), &out, "thermometer"); err != nil {
+		t.Fatal(err)
+	}
+	rest := out.String()
+	for _, want := range []string{
+		`device: registering`,
+		`server: thermometer registered for 5m0s with LwM2M 1.2`,
+		`read /3303/0/5700 +-> 2.05 2[0-2]`,
+		`hardware: alarm below 5 and above 30`,
+		`write /26241/0/1 = 30 +-> 2.04`,
+		`write /26241/0/1 = 3 +-> 4.00`,
+		`write /26241/0/1 = 10 +-> 5.00`,
+		`write /26241/0/1 = 200 +-> 4.00`,
+		`read /26241/0/1 +-> 2.05 30`,
+		`hardware: buzz, 3 time`,
+		`execute .* -> 2.04`,
+		`observe .* -> 2.05 2[0-2]`,
+		`notification .* -> 2.05 2[0-2]`,
+		`notification .* -> 2.05 2[0-2]`,
+		`server: thermometer de-registered`,
+	} {
+		at := regexp.MustCompile(want).FindStringIndex(rest)
+		if at == nil {
+			t.Fatalf("after what is matched so far there is no %q in:\n%s", want, out.String())
+		}
+		rest = rest[at[1]:]
+	}
+	if n := strings.Count(out.String(), "hardware: alarm"); n != 2 {
+		t.Errorf("the board's limits were set %d times, want 2: at the start and by the one accepted write", n)
+	}
+}

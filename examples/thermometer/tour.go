@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+)
+
+// tour runs the device against a server in this process, over real UDP, and has the server use it.
+func tour(ctx context.Context, out io.Writer, endpoint string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	say := printer(out)
+	p := &program{}
+	defer p.cleanup()
+	srv := lwm2mtest.NewServer(p)
+	device := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	go func() { device <- serve(running, lineWriter(say), endpoint, srv.URI()) }()
+
+	dev := srv.WaitRegistered(endpoint)
+	reg := dev.Registration()
+	say("server: %s registered for %v with LwM2M %s", reg.Endpoint, reg.Lifetime, reg.Version)
+	err := use(ctx, say, dev)
+	stop()
+	if e := <-device; err == nil {
+		err = e
+	}
+	srv.WaitEvent(0, lwm2mtest.Deregistered, endpoint)
+	say("server: %s de-registered", endpoint)
+	return err
+}
+
+// use performs one of each kind of operation and says what came of it.
+func use(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client) error {
+	show := func(what string, a lwm2mtest.Answer, err error) error {
+		if err == nil {
+			say("server: %-42s -> %v", what, a)
+		}
+		return err
+	}
+	read := func(path string) error {
+		a, err := dev.Read(ctx, path, content.Text)
+		return show("read "+path, a, err)
+	}
+	write := func(path, value string) error {
+		a, err := dev.Write(ctx, path, content.Text, []byte(value))
+		return show(fmt.Sprintf("write %s = %s", path, value), a, err)
+	}
+	steps := []func() error{
+		func() error { return read("/3303/0/5700") },
+		func() error { return read("/3/0/0") },
+		func() error { return write("/26241/0/1", "30") },
+		func() error { return write("/26241/0/1", "3") },  // below the low limit: Validate refuses
+		func() error { return write("/26241/0/1", "10") }, // the board refuses: Commit fails, all is rolled back
+		func() error { return write("/26241/0/1", "200") },
+		func() error { return read("/26241/0/1") },
+		func() error {
+			a, err := dev.Execute(ctx, "/26241/0/3", "0='3'")
+			return show("execute /26241/0/3 0='3'", a, err)
+		},
+		func() error { return observe(ctx, say, dev, show) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observe waits for two notifications of the live sensor.
+func observe(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client, show func(string, lwm2mtest.Answer, error) error) error {
+	a, err := dev.WriteAttributes(ctx, "/3303/0/5700", "pmin=1", "pmax=2")
+	if err := show("write-attributes /3303/0/5700 pmin=1 pmax=2", a, err); err != nil {
+		return err
+	}
+	o, a, err := dev.Observe(ctx, "/3303/0/5700", content.Text)
+	if err := show("observe /3303/0/5700", a, err); err != nil {
+		return err
+	}
+	for range 2 {
+		a, err := o.Next(ctx)
+		if err != nil {
+			return err
+		}
+		say("server: notification of /3303/0/5700           -> %v", a)
+	}
+	_, err = o.Cancel(ctx)
+	return err
+}
+
+// program lets a server for tests run in a program.
+type program struct{ cleanups []func() }
+
+func (p *program) Helper() {}
+
+func (p *program) Cleanup(fn func()) { p.cleanups = append(p.cleanups, fn) }
+
+func (p *program) Fatalf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "thermometer: "+format+"\n", args...)
+	os.Exit(1)
+}
+
+func (p *program) cleanup() {
+	for _, fn := range p.cleanups {
+		fn()
+	}
+}
+
+// lineWriter passes whole lines on to say, so that device and server do not write over each other.
+func lineWriter(say func(string, ...any)) io.Writer { return writerFunc(say) }
+
+type writerFunc func(string, ...any)
+
+func (w writerFunc) Write(b []byte) (int, error) {
+	w("%s", b[:max(len(b)-1, 0)])
+	return len(b), nil
+}
