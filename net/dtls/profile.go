@@ -24,6 +24,9 @@ type profile struct {
 	sessions   socket.SessionStore
 }
 
+// longestWait bounds the handshake timers.
+const longestWait = time.Hour
+
 // newProfile refuses everything that a handshake could never be done with.
 func newProfile(sec socket.Security) (*profile, error) {
 	p := &profile{sec: sec, sessions: sec.Sessions}
@@ -33,6 +36,9 @@ func newProfile(sec socket.Security) (*profile, error) {
 	case socket.ModeRPK:
 		return nil, fmt.Errorf("security: %w: mode RPK, as pion/dtls has no certificate types other than X.509 (RFC 7250); use PSK, "+
 			"or X.509 with certificate usage 3, which trusts one certificate just as a raw public key", socket.ErrNotSupported)
+	}
+	if sec.HandshakeMin > longestWait || sec.HandshakeMax > longestWait {
+		return nil, fmt.Errorf("security: HandshakeMin %v and HandshakeMax %v must be at most %v", sec.HandshakeMin, sec.HandshakeMax, longestWait)
 	}
 	psk := sec.Mode == socket.ModePSK
 	var err error
@@ -91,7 +97,7 @@ func sni(name string) string {
 func (p *profile) timers() (first, total time.Duration) {
 	first, longest := p.sec.HandshakeMin, p.sec.HandshakeMax
 	if longest == 0 {
-		longest = time.Minute
+		longest = max(first, time.Minute)
 	}
 	if first == 0 {
 		first = min(time.Second, longest)

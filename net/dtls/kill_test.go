@@ -1,0 +1,267 @@
+package dtls
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	pion "github.com/pion/dtls/v3"
+
+	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/udp"
+)
+
+// Environment of the device that TestKillLoop runs and kills.
+const (
+	envPort = "DTLS_TEST_KILL_PORT"
+	envDir  = "DTLS_TEST_KILL_DIR"
+)
+
+// TestKillLoopDevice is the device of TestKillLoop, in a process of its own.
+func TestKillLoopDevice(t *testing.T) {
+	port, err := strconv.ParseUint(os.Getenv(envPort), 10, 16)
+	if err != nil {
+		t.Skip("TestKillLoop runs it")
+	}
+	sec := pskSecurity()
+	sec.Sessions = &socket.FileSessions{Dir: os.Getenv(envDir)}
+	buf := make([]byte, 100)
+	for i := 0; ; i++ {
+		sock, err := Dialer{}.NewSocket(socket.Config{Security: sec, Below: udp.Dialer{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		err = sock.Connect(ctx, socket.Endpoint{Host: "127.0.0.1", Port: uint16(port)})
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("connected: %s\n", socket.Detect(sock).Session.Resumption())
+		for j := range 1 + rand.IntN(5) {
+			if err := sock.Send(fmt.Appendf(nil, "%d/%d of %d", i, j, os.Getpid())); err != nil {
+				t.Fatal(err)
+			}
+			sock.SetRecvDeadline(time.Now().Add(5 * time.Second))
+			if _, err := sock.Recv(buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i%8 == 7 {
+			_ = sock.Close()
+			continue
+		}
+		if err := socket.Detect(sock).Shutdowner.Shutdown(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wire is a UDP proxy that records what the device sends.
+type wire struct {
+	front  *net.UDPConn
+	server *net.UDPAddr
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	backs   map[string]*net.UDPConn
+	records map[string]string // by Connection ID, epoch and sequence number
+	count   int
+	reused  []string
+	cids    map[string]bool
+}
+
+const killCID = 8
+
+func newWire(t *testing.T, server net.Addr) *wire {
+	front, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{front: front, server: server.(*net.UDPAddr), backs: make(map[string]*net.UDPConn), records: make(map[string]string), cids: make(map[string]bool)}
+	w.done.Add(1)
+	go w.forward()
+	t.Cleanup(func() {
+		_ = front.Close()
+		w.mu.Lock()
+		for _, b := range w.backs {
+			_ = b.Close()
+		}
+		w.mu.Unlock()
+		w.done.Wait()
+	})
+	return w
+}
+
+func (w *wire) forward() {
+	defer w.done.Done()
+	buf := make([]byte, 1<<16)
+	for {
+		n, from, err := w.front.ReadFromUDP(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // the device was killed, and its port is unreachable
+		}
+		w.mu.Lock()
+		w.capture(buf[:n])
+		back := w.backs[from.String()]
+		if back == nil {
+			if back, err = net.DialUDP("udp4", nil, w.server); err != nil {
+				w.mu.Unlock()
+				continue
+			}
+			w.backs[from.String()] = back
+			w.done.Add(1)
+			go w.backward(back, from)
+		}
+		w.mu.Unlock()
+		_, _ = back.Write(buf[:n])
+	}
+}
+
+func (w *wire) backward(back *net.UDPConn, to *net.UDPAddr) {
+	defer w.done.Done()
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := back.Read(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err == nil {
+			_, _ = w.front.WriteToUDP(buf[:n], to)
+		}
+	}
+}
+
+// capture notes every protected record. The same bytes again are a repetition on the way, other bytes the same nonce again.
+func (w *wire) capture(datagram []byte) {
+	for rest := datagram; len(rest) > 0; {
+		h, record, after, ok := splitRecord(rest, killCID)
+		if !ok {
+			return
+		}
+		rest = after
+		if h.typ != typeConnectionID {
+			continue
+		}
+		key := fmt.Sprintf("%x %d %d", h.cid, h.epoch, h.seq)
+		if old, seen := w.records[key]; seen && old != string(record) {
+			w.reused = append(w.reused, key)
+		}
+		w.records[key] = string(record)
+		w.cids[string(h.cid)] = true
+		w.count++
+	}
+}
+
+// TestKillLoop kills a device again and again, at any moment, and looks for a nonce that is used twice on the wire.
+func TestKillLoop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	leaktest.Check(t)
+	l, err := pion.ListenWithOptions("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)},
+		append(pskServer(), pion.WithConnectionIDGenerator(pion.RandomCIDGenerator(killCID)))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Add(1)
+	go func() {
+		defer serving.Done()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Add(1)
+			go func() {
+				defer serving.Done()
+				echoUntilEnd(c)
+			}()
+		}
+	}()
+	defer serving.Wait()
+	defer l.Close()
+	w := newWire(t, l.Addr())
+	dir := t.TempDir()
+	results := make(map[string]int)
+	const rounds = 25
+	for range rounds {
+		for line := range runDevice(t, w.front.LocalAddr().(*net.UDPAddr).Port, dir) {
+			results[line]++
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t.Logf("%d kills, %d protected records, %d keys, %v", rounds, w.count, len(w.cids), results)
+	if len(w.reused) > 0 {
+		t.Errorf("nonces used twice: %v", w.reused)
+	}
+	if results["first: connection ID resumed"] == 0 || results["first: new session"] == 0 {
+		t.Errorf("no device went on with the session of another process, or none began anew: %v", results)
+	}
+}
+
+func echoUntilEnd(c net.Conn) {
+	defer c.Close()
+	buf := make([]byte, 2000)
+	for {
+		_ = c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// runDevice starts a device and kills it at some moment after it has connected. It yields what the device said about its connections.
+func runDevice(t *testing.T, port int, dir string) func(func(string) bool) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKillLoopDevice$")
+	cmd.Env = append(os.Environ(), fmt.Sprint(envPort, "=", port), envDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func(yield func(string) bool) {
+		first := true
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			text, ok := strings.CutPrefix(lines.Text(), "connected: ")
+			if !ok {
+				t.Errorf("the device says %q", lines.Text())
+				break
+			}
+			if first {
+				text = "first: " + text
+				first = false
+				time.AfterFunc(time.Duration(rand.IntN(int(30*time.Millisecond))), func() { _ = cmd.Process.Kill() })
+			}
+			if !yield(text) {
+				break
+			}
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+}
