@@ -1,23 +1,18 @@
 package lwm2m
 
 import (
-	"strconv"
+	"slices"
 
 	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 // hidden are the objects that no management server sees: Security, OSCORE and COSE (Core 1.2.2 §6.2.1).
 var hidden = [...]dm.ObjectID{securityID, oscoreID, coseID}
 
-func isHidden(id dm.ObjectID) bool {
-	for _, h := range hidden {
-		if id == h {
-			return true
-		}
-	}
-	return false
-}
+func isHidden(id dm.ObjectID) bool { return slices.Contains(hidden[:], id) }
 
 // coreVersion is the version of a core object that a registration with the enabler's version v means when it does not name
 // another (Core 1.2.2 §7.2.3 and Appendix E; for 1.1 the versions of its objects as registered). Objects that are not part of
@@ -44,80 +39,76 @@ func coreVersion(id dm.ObjectID, v registry.Version) registry.Version {
 	return registry.V(1, 0)
 }
 
-// contentFormats is the `ct` of the root: the formats beyond plain text and octet stream.
-func contentFormats(v registry.Version) string {
+// The formats beyond plain text and octet stream that a registration names, the preferred first.
+var (
+	formats10 = [...]content.Format{content.LwM2MJSON}
+	formats11 = [...]content.Format{content.SenMLCBOR, content.SenMLJSON, content.CBOR, content.TLV, content.LwM2MJSON}
+	formats12 = [...]content.Format{content.SenMLCBOR, content.LwM2MCBOR, content.SenMLJSON, content.CBOR, content.TLV, content.LwM2MJSON}
+)
+
+func contentFormats(v registry.Version) []content.Format {
 	switch {
 	case v.Compare(registry.V(1, 2)) >= 0:
-		return `"60 110 112 11542 11543 11544"`
+		return formats12[:]
 	case v.Compare(registry.V(1, 1)) >= 0:
-		return `"60 110 112 11542 11543"`
+		return formats11[:]
 	}
-	return "11543"
+	return formats10[:]
 }
 
-// linkList appends the objects and instances of a registration with the enabler's version v (Core 1.2.2 §6.2.1), without
-// those that profile covers.
-func linkList(b []byte, s dm.Snapshot, v registry.Version, alternate string, profile *Profile) []byte {
+// linkList is the objects and instances of a registration with the enabler's version v (Core 1.2.2 §6.2.1), without those that
+// profile covers.
+func linkList(s dm.Snapshot, v registry.Version, alternate string, profile *Profile) []byte {
 	if profile != nil && len(profile.Objects) == 0 {
-		return b // the profile says it all
+		return nil // the profile says it all
 	}
-	b = append(b, "<"...)
-	if alternate == "" {
-		b = append(b, "/"...)
-	}
-	b = append(b, alternate...)
-	b = append(b, `>;rt="oma.lwm2m";ct=`...)
-	b = append(b, contentFormats(v)...)
+	l := links{s: s, version: v, profile: profile}
+	l.e.Begin(nil, alternate)
+	l.e.Root(contentFormats(v)...)
 	for id := range s.Objects() {
 		if !isHidden(id) {
-			b = objectLinks(b, s, id, v, alternate, profile)
+			l.object(id)
 		}
 	}
-	return b
+	list, _ := l.e.Finish() // New has checked the alternate path, the only thing that can be wrong
+	return list
 }
 
-func objectLinks(b []byte, s dm.Snapshot, id dm.ObjectID, v registry.Version, alternate string, profile *Profile) []byte {
+// links is a list being written.
+type links struct {
+	e       corelink.Encoder
+	s       dm.Snapshot
+	version registry.Version
+	profile *Profile
+}
+
+func (l *links) covered(p dm.Path) bool {
+	return l.profile != nil && slices.ContainsFunc(l.profile.Objects, func(q dm.Path) bool { return q.Contains(p) })
+}
+
+// object lists an object's instances, and the object itself where it has none or where its version has to be named.
+func (l *links) object(id dm.ObjectID) {
 	path := dm.ObjectPath(id)
-	covered := func(p dm.Path) bool {
-		if profile == nil {
-			return false
-		}
-		for _, q := range profile.Objects {
-			if q.Contains(p) {
-				return true
-			}
-		}
-		return false
+	if l.covered(path) {
+		return
 	}
-	if covered(path) {
-		return b
-	}
-	instances, listed := 0, 0
-	for i := range s.Instances(id) {
-		instances++
-		if !covered(dm.InstancePath(id, i)) {
-			listed++
+	all := 0
+	var instances []dm.Path
+	for i := range l.s.Instances(id) {
+		all++
+		if p := dm.InstancePath(id, i); !l.covered(p) {
+			instances = append(instances, p)
 		}
 	}
-	version := s.Definition(id).Version.OrDefault()
-	named := version != coreVersion(id, v)
-	if instances == 0 || named && listed > 0 {
-		b = append(b, ",<"...)
-		b = path.Append(append(b, alternate...))
-		b = append(b, '>')
+	version := l.s.Definition(id).Version.OrDefault()
+	named := version != coreVersion(id, l.version)
+	if all == 0 || named && len(instances) > 0 {
+		l.e.Link(path)
 		if named {
-			b = append(b, ";ver="...)
-			b = strconv.AppendUint(b, uint64(version.Major), 10)
-			b = append(b, '.')
-			b = strconv.AppendUint(b, uint64(version.Minor), 10)
+			l.e.Version("ver", version, l.version.Compare(registry.V(1, 0)) == 0)
 		}
 	}
-	for i := range s.Instances(id) {
-		if p := dm.InstancePath(id, i); !covered(p) {
-			b = append(b, ",<"...)
-			b = p.Append(append(b, alternate...))
-			b = append(b, '>')
-		}
+	for _, p := range instances {
+		l.e.Link(p)
 	}
-	return b
 }

@@ -24,7 +24,7 @@ func (c *Client) offerFor(s dm.Snapshot, a *account, v registry.Version) offer {
 		lifetime: a.lifetime,
 		binding:  bindingFor(a.binding, c.cfg.QueueMode, v),
 		sms:      c.cfg.SMSNumber,
-		links:    string(linkList(nil, s, v, c.cfg.AlternatePath, c.profileFor(v))),
+		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v))),
 	}
 }
 

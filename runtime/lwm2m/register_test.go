@@ -18,7 +18,7 @@ func socketRefused(err error) bool { return errors.Is(err, socket.ErrRefused) }
 
 func clientContext(c *lwm2m.Client) context.Context { return lwm2m.ContextOf(c) }
 
-const links12 = `</>;rt="oma.lwm2m";ct="60 110 112 11542 11543 11544",</1/0>,</3/0>`
+const links12 = `</>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</1/0>,</3/0>`
 
 func TestRegister(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
@@ -229,7 +229,7 @@ func TestVersionFallBack(t *testing.T) {
 		if r := srv.next(); !r.has("lwm2m=1.1") || !r.has("Q") || !r.has("b=U") {
 			t.Errorf("then %v, want version 1.1 with Q", r)
 		}
-		want := `</>;rt="oma.lwm2m";ct=11543,</1>;ver=1.2,</1/0>,</3>;ver=1.2,</3/0>`
+		want := `</>;rt="oma.lwm2m";ct=11543,</1>;ver="1.2",</1/0>,</3>;ver="1.2",</3/0>`
 		if r := srv.next(); !r.has("lwm2m=1.0") || r.has("Q") || !r.has("b=UQ") || r.body != want {
 			t.Errorf("at last %v with %s, want version 1.0 with b=UQ and %s", r, r.body, want)
 		}
@@ -282,7 +282,7 @@ func TestParameters(t *testing.T) {
 		if want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=U", "Q", "sms=+4912345"}; !slices.Equal(r.query, want) {
 			t.Errorf("query %q, want %q", r.query, want)
 		}
-		want := `</lwm2m>;rt="oma.lwm2m";ct="60 110 112 11542 11543 11544",</lwm2m/1/0>,</lwm2m/3/0>`
+		want := `</lwm2m>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</lwm2m/1/0>,</lwm2m/3/0>`
 		if r.body != want {
 			t.Errorf("links %s, want %s", r.body, want)
 		}
