@@ -32,7 +32,8 @@ func (n *Network) NewNAT() *NAT {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.count++
-	v4 := [4]byte{203, 0, 113, byte(n.count)} // for documentation (RFC 5737)
+	v4 := [4]byte{100, 64 + byte(n.count>>16)} // shared address space (RFC 6598)
+	binary.BigEndian.PutUint16(v4[2:], uint16(n.count))
 	v6 := [16]byte{0x20, 0x01, 0x0d, 0xb8, 0, 1}
 	binary.BigEndian.PutUint32(v6[12:], uint32(n.count))
 	t := &NAT{

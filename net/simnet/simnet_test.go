@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -522,4 +523,50 @@ func TestListenerClosed(t *testing.T) {
 			_ = l.Close()
 		}
 	})
+}
+
+func TestCloseEndsLookup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		n.SetLookupDelay(time.Hour)
+		srv := n.NewHost("server")
+		s, err := n.NewHost("device").Dialer().NewSocket(socket.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		time.AfterFunc(time.Minute, func() { _ = s.Close() })
+		err = s.Connect(t.Context(), socket.Endpoint{Host: "server", Port: 1})
+		if !errors.Is(err, socket.ErrClosed) || time.Since(start) != time.Minute {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		start = time.Now()
+		if err := s.Connect(t.Context(), socket.Endpoint{Host: srv.Addrs()[0].String(), Port: 1}); err != nil || time.Since(start) != 0 {
+			t.Errorf("an address was looked up: %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// TestStickyOverRestarts gives a new socket the address that an earlier one has used.
+func TestStickyOverRestarts(t *testing.T) {
+	n := simnet.New(1)
+	dev, a, b := n.NewHost("device"), n.NewHost("a"), n.NewHost("b")
+	n.SetName("server", a.Addrs()[0], b.Addrs()[0])
+	for _, c := range []struct{ sticky, want netip.Addr }{
+		{netip.Addr{}, a.Addrs()[0]},
+		{b.Addrs()[0], b.Addrs()[0]},
+		{dev.Addrs()[0], a.Addrs()[0]}, // not the server's any more
+	} {
+		s, err := dev.Dialer().NewSocket(socket.Config{Sticky: c.sticky})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Connect(t.Context(), socket.Endpoint{Host: "server", Port: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if got := socket.Detect(s).Addresses.RemoteAddr().Addr(); got != c.want {
+			t.Errorf("sticky %v: %v, want %v", c.sticky, got, c.want)
+		}
+		_ = s.Close()
+	}
 }

@@ -30,8 +30,8 @@ const maxHost = 255
 
 // ParseURI splits a server URI (/0/x/0) into its scheme, in lower case, and the end to connect to. Without a port in it
 // the port is the scheme's default: 5683 for coap and coap+tcp, 5684 for coaps and coaps+tcp (RFC 7252 §6, RFC 8323 §8), 80 for http, 443
-// for https, otherwise zero. The path and the query belong to the layer above and may be anything. A URI without an authority part
-// ("tel:+15550100") gives its opaque part as the host.
+// for https, otherwise zero. The path and the query belong to the layer above and may be anything. A URI of another scheme without an authority
+// part ("tel:+15550100") gives its opaque part as the host.
 func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -49,7 +49,11 @@ func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 	if u.User != nil {
 		return "", Endpoint{}, fmt.Errorf("server URI of scheme %s: a user part is not allowed", u.Scheme) // it may hold a password
 	}
+	remote.Port = defaultPort(u.Scheme)
 	if u.Opaque != "" {
+		if remote.Port != 0 {
+			return fail("no host; expected %s://host", u.Scheme)
+		}
 		remote.Host = u.Opaque
 	} else {
 		remote.Host = u.Hostname()
@@ -61,8 +65,9 @@ func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 		return fail("the host has %d characters, at most %d are allowed", len(remote.Host), maxHost)
 	case strings.ContainsFunc(remote.Host, notInHost):
 		return fail("the host contains a blank or a control character")
+	case u.Opaque == "" && strings.Contains(remote.Host, ":") && !strings.HasPrefix(u.Host, "["):
+		return fail("an IPv6 address must be in brackets")
 	}
-	remote.Port = defaultPort(u.Scheme)
 	if p := u.Port(); p != "" {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {

@@ -34,6 +34,8 @@ func TestParseURI(t *testing.T) {
 		"example.com":                        "no scheme",
 		"coap://":                            "no host",
 		"coap:":                              "no host",
+		"coap://::1":                         "brackets",
+		"coap:example.com":                   "coap://host",
 		"coap:///path":                       "no host",
 		"coap://:5683":                       "no host",
 		"coap://host:0":                      "port 0",
