@@ -1,0 +1,176 @@
+package leshan_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// peer is a running Leshan server.
+type peer struct {
+	uri string
+
+	in     io.WriteCloser
+	lines  chan message // events
+	mu     sync.Mutex
+	nextID int
+	wait   map[int]chan message
+}
+
+// message is a line from the server: an event, or the answer to a command.
+type message struct {
+	ID       *int              `json:"id"`
+	Event    string            `json:"event"`
+	Endpoint string            `json:"endpoint"`
+	URI      string            `json:"uri"`
+	Version  string            `json:"version"`
+	Lifetime int64             `json:"lifetime"`
+	Links    string            `json:"links"`
+	Path     string            `json:"path"`
+	Code     json.RawMessage   `json:"code"`
+	Message  string            `json:"message"`
+	Location string            `json:"location"`
+	Error    string            `json:"error"`
+	Values   map[string]string `json:"values"`
+}
+
+// code returns the response code, such as 205.
+func (m message) code() string { return strings.Trim(string(m.Code), `"`) }
+
+const patience = 20 * time.Second
+
+// libraries returns the folder of Leshan's libraries, fetching them into the module's cache the first
+// time. The test is skipped where they are not to be had within a minute.
+func libraries(t *testing.T) string {
+	for _, tool := range []string{"java", "mvn"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("Leshan needs %s, which is not here", tool)
+		}
+	}
+	lib, err := filepath.Abs("../.cache/leshan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := filepath.Join(lib, "complete")
+	if _, err := os.Stat(done); err == nil {
+		return lib
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+lib)
+	if out, err := mvn.CombinedOutput(); err != nil {
+		t.Skipf("Leshan's libraries are not to be had within a minute: %v\n%s", err, out)
+	}
+	if err := os.WriteFile(done, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return lib
+}
+
+// startPeer starts a Leshan server that knows the objects of the given folders.
+func startPeer(t *testing.T, models ...string) *peer {
+	lib := libraries(t)
+	cmd := exec.Command("java", append([]string{"-Xmx256m", "-cp", filepath.Join(lib, "*"), "Peer.java"}, models...)...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{in: in, lines: make(chan message, 1000), wait: map[int]chan message{}}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		p.read(out)
+	}()
+	t.Cleanup(func() {
+		_ = in.Close() // ends the server
+		end := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+		<-read
+		_ = cmd.Wait()
+		end.Stop()
+	})
+	p.uri = p.event(t, "started", time.Minute).URI
+	return p
+}
+
+func (p *peer) read(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var m message
+		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
+			continue // what the JVM says besides
+		}
+		if m.ID == nil {
+			p.lines <- m
+			continue
+		}
+		p.mu.Lock()
+		p.wait[*m.ID] <- m
+		p.mu.Unlock()
+	}
+	close(p.lines)
+}
+
+// event returns the next event of a kind, passing over others.
+func (p *peer) event(t *testing.T, kind string, patience time.Duration) message {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case m, ok := <-p.lines:
+			if !ok {
+				t.Fatalf("the server ended before the event %q", kind)
+			}
+			if m.Event == kind {
+				return m
+			}
+		case <-timeout:
+			t.Fatalf("no event %q within %v", kind, patience)
+		}
+	}
+}
+
+// do has the server perform an operation on the thermometer.
+func (p *peer) do(t *testing.T, command map[string]any) message {
+	t.Helper()
+	p.mu.Lock()
+	p.nextID++
+	id := p.nextID
+	answer := make(chan message, 1)
+	p.wait[id] = answer
+	p.mu.Unlock()
+	command["id"], command["endpoint"] = id, endpoint
+	b, err := json.Marshal(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(p.in, "%s\n", b); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case m := <-answer:
+		if m.Error != "" {
+			t.Fatalf("%s: %s", b, m.Error)
+		}
+		return m
+	case <-time.After(patience):
+		t.Fatalf("%s: no answer", b)
+	}
+	return message{}
+}
