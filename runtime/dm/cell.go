@@ -28,6 +28,9 @@ type Cell interface {
 	// instances yields the IDs of the resource instances, ascending.
 	instances(ctx context.Context, yield func(ResourceInstanceID) bool) error
 
+	// staged reports whether something is staged for the function behind a live resource.
+	staged() bool
+
 	// The following change a cell; only a transaction's own copy is ever changed.
 
 	// support makes an unsupported resource supported but empty.
@@ -71,6 +74,8 @@ const (
 )
 
 func (s state) isLive() bool { return s >= liveIdle }
+
+func (s state) isStaged() bool { return s >= liveEmpty }
 
 // setTo returns the state after a value was set.
 func (s state) setTo() state {

@@ -30,14 +30,17 @@ func (t *Transaction) Delete(p Path) error {
 		if !p.Contains(InstancePath(p.Object(), id)) {
 			continue
 		}
-		if err := x.mayDelete(&t.ctx, id); err != nil {
-			return err
+		if !t.origin.IsApplication() {
+			if err := x.mayDelete(t.ctx, id); err != nil {
+				return err
+			}
 		}
 		ids = append(ids, id)
 	}
 	for _, id := range ids {
 		x.drop(id)
 	}
+	t.abortSinks(func(s *openSink) bool { return p.Contains(s.path) })
 	return nil
 }
 
@@ -58,7 +61,7 @@ func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 		return fail(MethodNotAllowed, p, "the resource instances of %s are live", def.Name)
 	}
 	if n := 0; def.Mandatory {
-		_ = c.instances(&t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 }) // stored: cannot fail
+		_ = c.instances(t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 }) // stored: cannot fail
 		if n < 2 {
 			return fail(MethodNotAllowed, p, "%s is mandatory: its last resource instance cannot be deleted", def.Name)
 		}

@@ -144,7 +144,7 @@ func (m *Model) Begin(ctx context.Context, who Origin) (*Transaction, error) {
 
 // TryBegin starts a transaction if the writer slot is free.
 func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
-	if m.inside(ctx) || !m.slot.try() {
+	if inside(ctx, m) || !m.slot.try() {
 		return nil, false
 	}
 	return m.begun(ctx, who), true
@@ -152,25 +152,20 @@ func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
 
 // BeginAsync starts a transaction when its turn has come and calls granted with it then: at once when
 // the writer slot is free, otherwise from the goroutine that frees it, which granted must not hold
-// up. cancel gives up the turn; it returns false when granted has been called already.
+// up. From inside a hook that is when the hook's transaction is over. cancel gives up the turn; it
+// returns false when granted has been called already.
 func (m *Model) BeginAsync(ctx context.Context, who Origin, granted func(*Transaction)) (cancel func() bool) {
 	return m.slot.enqueue(func() { granted(m.begun(ctx, who)) })
 }
 
 func (m *Model) begun(ctx context.Context, who Origin) *Transaction {
-	t := &Transaction{m: m, origin: who, base: m.root.Load(), held: true}
-	t.ctx = txContext{ctx, t}
+	t := newTransaction(ctx, m, who)
+	t.state.Store(holding)
 	return t
 }
 
-// inside reports whether ctx is that of a hook of this Model.
-func (m *Model) inside(ctx context.Context) bool {
-	t, ok := ctx.Value(txKey{}).(*Transaction)
-	return ok && t.m == m && !t.over.Load()
-}
-
 func (m *Model) acquire(ctx context.Context) error {
-	if m.inside(ctx) {
+	if inside(ctx, m) {
 		return ErrInTransaction
 	}
 	return m.slot.acquire(ctx)

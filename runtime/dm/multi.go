@@ -134,9 +134,12 @@ func (m *Multi[T]) supported() bool { return m.state != unsupported }
 
 func (m *Multi[T]) hides() bool { return hides[T]() }
 
-func (m *Multi[T]) hasValue() bool { return m.state == liveIdle || m.state != unsupported }
+// hasValue says yes for a resource without instances too: it may have some.
+func (m *Multi[T]) hasValue() bool { return m.state != unsupported }
 
 func (m *Multi[T]) live() bool { return m.state.isLive() }
+
+func (m *Multi[T]) staged() bool { return m.state.isStaged() }
 
 // values returns the instances, from the function where the resource is live.
 func (m *Multi[T]) values(ctx context.Context) (tree[T], error) {

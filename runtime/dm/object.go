@@ -291,8 +291,14 @@ func (o *TypedObject[T]) checkCells(inst *T, p Path) error {
 		if err := c.check(r, rp); err != nil {
 			errs = append(errs, err)
 		}
-		if c.live() && r.Ops.Writable() && c.stream() == nil && o.cfg.Hooks.Commit == nil {
+		switch {
+		case c.staged() && c.stream() != nil:
+			errs = append(errs, fail(InternalServerError, rp, "%s is a stream: it holds no value to set", r.Name))
+		case !c.live() || c.stream() != nil || o.cfg.Hooks.Commit != nil:
+		case r.Ops.Writable():
 			errs = append(errs, fail(InternalServerError, rp, "%s is live and servers may write it: a Commit hook must apply what they write", r.Name))
+		case c.staged():
+			errs = append(errs, fail(InternalServerError, rp, "%s is live: a Commit hook must apply what is set, or a stored value take its place", r.Name))
 		}
 	}
 	return errors.Join(errs...)

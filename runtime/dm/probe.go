@@ -45,12 +45,11 @@ func liveInstance(v view, who Origin, p Path) bool {
 }
 
 // CheckWrite reports why a Write to p must fail whatever it brings: there is nothing at p, or it
-// cannot be written. It calls nothing of the user's for stored resources, and lets an engine refuse a
-// request before its payload is there.
+// cannot be written. It calls nothing of the user's, and lets an engine refuse a request before its
+// payload is there.
 func (s Snapshot) CheckWrite(ctx context.Context, who Origin, p Path) error {
 	t := &Transaction{m: s.m, base: s.r, origin: who}
-	t.ctx = txContext{ctx, t}
-	t.over.Store(true) // no hook may take it for a transaction
+	t.ctx = &txContext{ctx, t}
 	w := writing{t: t, base: p}
 	return w.checkTarget()
 }

@@ -174,6 +174,8 @@ func (r *Res[T]) hasValue() bool {
 
 func (r *Res[T]) live() bool { return r.state.isLive() }
 
+func (r *Res[T]) staged() bool { return r.state.isStaged() }
+
 func (r *Res[T]) read(ctx context.Context, _ ResourceInstanceID) (Value, error) {
 	switch r.state {
 	case stored, liveSet:

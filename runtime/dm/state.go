@@ -73,6 +73,8 @@ type view interface {
 	// cell returns the cell of a resource, nil where there is no such instance or resource. It must
 	// not be changed.
 	cell(InstanceID, ResourceID) Cell
+	// commits reports whether a Commit hook applies what is written to live resources.
+	commits() bool
 }
 
 // objectState is the published instances of one object.
@@ -92,6 +94,8 @@ type typedState[T any] struct {
 func (s *typedState[T]) id() ObjectID { return ObjectID(s.o.def.ID) }
 
 func (s *typedState[T]) definition() *registry.Object { return s.o.def }
+
+func (s *typedState[T]) commits() bool { return s.o.cfg.Hooks.Commit != nil }
 
 func (s *typedState[T]) object() Object { return s.o }
 

@@ -13,7 +13,8 @@ import (
 //
 // A Transaction holds the Model's one writer slot from Begin to its end; Suspend and Resume let a
 // bootstrap sequence give the slot away between requests. Until it ends, reads of the Model see
-// nothing of it. Its methods are not safe for concurrent use, Persist aside.
+// nothing of it. Its methods are not safe for concurrent use, Persist aside. Defer Rollback, which
+// does nothing after Commit: a hook that panics must not keep the slot.
 //
 //	t, err := model.Begin(ctx, dm.Server(101))
 //	if err == nil {
@@ -30,19 +31,37 @@ import (
 type Transaction struct {
 	m      *Model
 	origin Origin
-	ctx    txContext
+	ctx    *txContext
+	inner  txContext // what ctx is before the first Resume
 	base   *root
 	parts  []part // ascending by object ID
 	few    [2]part
 	begun  []part // in the order of their Begin
 	first  [2]part
 	sinks  []*openSink
-	next   *root
-	held   bool // it holds the slot
-	over   atomic.Bool
+	next   *root // what Publish will publish; set by Prepare
+	// closing says that no correction is possible after a failure: a Sink was told to commit.
+	closing   bool
+	published bool
+	state     atomic.Int32 // one of the transaction states
 }
 
-// txContext is the context that hooks receive: it knows its transaction.
+// The states of a Transaction. Only one of them ends: over.
+const (
+	suspended int32 = iota
+	holding         // it has the writer slot
+	over
+)
+
+func newTransaction(ctx context.Context, m *Model, who Origin) *Transaction {
+	t := &Transaction{m: m, origin: who, base: m.root.Load()}
+	t.inner = txContext{ctx, t}
+	t.ctx = &t.inner
+	return t
+}
+
+// txContext is the context that hooks receive: it knows its transaction. It never changes, since a
+// hook may have kept it.
 type txContext struct {
 	context.Context
 	t *Transaction
@@ -53,7 +72,7 @@ type txKey struct{}
 func (c *txContext) Value(key any) any {
 	switch key.(type) {
 	case txKey:
-		return c.t
+		return c
 	case originKey:
 		return c.t.origin
 	}
@@ -61,13 +80,27 @@ func (c *txContext) Value(key any) any {
 }
 
 // SnapshotFrom returns what a hook's transaction makes of the whole Model, for checks across objects.
-// It returns false where ctx is not that of a hook.
+// It returns false where ctx is not that of a hook, or the hook is over.
 func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
-	t, ok := ctx.Value(txKey{}).(*Transaction)
-	if !ok || t.over.Load() {
+	c, ok := ctx.Value(txKey{}).(*txContext)
+	if !ok || c.t.state.Load() != holding {
 		return Snapshot{}, false
 	}
-	return t.Snapshot(), true
+	return c.t.Snapshot(), true
+}
+
+// inside reports whether ctx is that of a hook of m, be it that a hook of another Model lies between.
+func inside(ctx context.Context, m *Model) bool {
+	for {
+		c, ok := ctx.Value(txKey{}).(*txContext)
+		if !ok {
+			return false
+		}
+		if c.t.m == m && c.t.state.Load() == holding {
+			return true
+		}
+		ctx = c.Context
+	}
 }
 
 // Origin returns who performs the transaction.
@@ -80,31 +113,44 @@ func (t *Transaction) Snapshot() Snapshot { return Snapshot{m: t.m, r: t.base, t
 // Suspend gives the writer slot away until Resume, with the changes kept. It is for bootstrap
 // sequences between two requests.
 func (t *Transaction) Suspend() {
-	if t.held {
-		t.held = false
+	if t.state.CompareAndSwap(holding, suspended) {
 		t.m.slot.release()
 	}
 }
 
-// Resume takes the writer slot again, waiting until ctx ends.
+// Resume takes the writer slot again, waiting until ctx ends. Hooks receive ctx from now on.
 func (t *Transaction) Resume(ctx context.Context) error {
-	if t.over.Load() {
+	if t.state.Load() == over {
 		return ErrDone
 	}
 	if err := t.m.acquire(ctx); err != nil {
 		return err
 	}
-	t.held, t.ctx.Context = true, ctx
-	return nil
+	return t.hold(ctx)
 }
 
 // ResumeAsync takes the writer slot again when its turn has come, and calls granted then; see
-// Model.BeginAsync.
+// Model.BeginAsync. When the transaction was rolled back meanwhile, granted is called all the same,
+// and every operation is ErrDone.
 func (t *Transaction) ResumeAsync(ctx context.Context, granted func()) (cancel func() bool) {
 	return t.m.slot.enqueue(func() {
-		t.held, t.ctx.Context = true, ctx
+		_ = t.hold(ctx) // an operation says so
 		granted()
 	})
+}
+
+// hold notes that the slot, which was just acquired, is the transaction's.
+func (t *Transaction) hold(ctx context.Context) error {
+	if t.state.Load() == over {
+		t.m.slot.release()
+		return ErrDone
+	}
+	t.ctx = &txContext{ctx, t}
+	if !t.state.CompareAndSwap(suspended, holding) { // rolled back, or resumed twice
+		t.m.slot.release()
+		return ErrDone
+	}
+	return nil
 }
 
 // deferred reports whether Begin hooks wait for the end of the transaction.
@@ -121,234 +167,52 @@ func (t *Transaction) view(id ObjectID) (view, bool) {
 	return s, ok
 }
 
-// touch opens an object for changes; its Begin hook runs at the first touch.
+// touch opens an object for changes; its Begin hook runs at the first touch. An object whose Begin
+// failed is not touched.
 func (t *Transaction) touch(id ObjectID) (part, error) {
 	i, ok := slices.BinarySearchFunc(t.parts, id, func(p part, id ObjectID) int { return int(p.id()) - int(id) })
+	if ok {
+		return t.parts[i], nil
+	}
+	s, ok := t.base.find(id)
 	if !ok {
-		s, ok := t.base.find(id)
-		if !ok {
-			return nil, fail(NotFound, ObjectPath(id), "the device has no such object")
-		}
-		if t.parts == nil {
-			t.parts = t.few[:0]
-		}
-		t.parts = slices.Insert(t.parts, i, s.part(t))
+		return nil, fail(NotFound, ObjectPath(id), "the device has no such object")
 	}
-	p := t.parts[i]
-	if t.deferred() || p.hasBegun() {
-		return p, nil
+	p := s.part(t)
+	if !t.deferred() {
+		if err := t.begin(p); err != nil {
+			return nil, err
+		}
 	}
-	return p, t.begin(p)
+	if t.parts == nil {
+		t.parts = t.few[:0]
+	}
+	t.parts = slices.Insert(t.parts, i, p)
+	return p, nil
 }
 
 func (t *Transaction) begin(p part) error {
+	if err := p.begin(t.ctx); err != nil {
+		return err
+	}
 	if t.begun == nil {
 		t.begun = t.first[:0]
 	}
 	t.begun = append(t.begun, p)
-	return p.begin(&t.ctx)
+	return nil
 }
 
 // ready reports why no operation is possible.
 func (t *Transaction) ready() error {
 	switch {
-	case t.over.Load():
+	case t.state.Load() == over:
 		return ErrDone
-	case !t.held:
+	case t.state.Load() == suspended:
 		return errors.New("the transaction is suspended: Resume it first")
+	case t.next != nil:
+		return errors.New("the transaction is prepared: only Persist, Publish, Finish and Rollback may follow")
 	}
 	return nil
-}
-
-// Commit ends the transaction: Prepare, Persist, Publish and Finish in one. It waits for the store.
-// After an error nothing is changed: the transaction is rolled back and over, unless it is that of a
-// bootstrap sequence, which stays open for correction.
-func (t *Transaction) Commit() error {
-	if err := t.Prepare(); err != nil {
-		return err
-	}
-	if err := t.Persist(); err != nil {
-		return err
-	}
-	t.Publish()
-	t.Finish()
-	return nil
-}
-
-// Prepare runs the Validate and Commit hooks. After an error everything is rolled back, as Commit
-// says.
-func (t *Transaction) Prepare() error {
-	err := t.ready()
-	if err != nil {
-		return err
-	}
-	if err = t.prepare(); err != nil {
-		t.undo()
-		t.end(!t.deferred())
-	}
-	return err
-}
-
-func (t *Transaction) prepare() error {
-	t.rebase()
-	for _, p := range t.parts {
-		if err := p.precheck(); err != nil {
-			return t.asFinish(err)
-		}
-	}
-	if t.deferred() {
-		for _, p := range t.parts {
-			if err := t.begin(p); err != nil {
-				return err
-			}
-		}
-	}
-	for _, p := range t.parts {
-		if err := p.validate(&t.ctx); err != nil {
-			return err
-		}
-	}
-	for _, p := range t.parts {
-		if err := p.commit(&t.ctx); err != nil {
-			return err
-		}
-	}
-	for _, s := range t.sinks {
-		if err := s.sink.Commit(&t.ctx); err != nil {
-			return at(s.path, err)
-		}
-	}
-	next := &root{slices.Clone(t.base.all())}
-	for _, p := range t.parts {
-		i, _ := next.search(p.id())
-		next.states[i] = p.result()
-	}
-	t.next = next
-	return nil
-}
-
-// asFinish returns a refusal of the whole as 4.06 where it ends a bootstrap sequence (Core 1.2.2
-// §6.1.7.6): the data model is not consistent yet.
-func (t *Transaction) asFinish(err error) error {
-	if !t.deferred() {
-		return err
-	}
-	var e *Error
-	if errors.As(err, &e) {
-		return &Error{Code: NotAcceptable, Path: e.Path, Err: e.Err}
-	}
-	return err
-}
-
-// rebase carries the changes over to what has been published while the transaction was suspended.
-func (t *Transaction) rebase() {
-	published := t.m.root.Load()
-	if published == t.base {
-		return
-	}
-	t.base = published
-	t.parts = slices.DeleteFunc(t.parts, func(p part) bool {
-		s, ok := published.find(p.id())
-		if ok {
-			p.rebase(s)
-		}
-		return !ok
-	})
-}
-
-// Persists reports whether Persist has something to store, so that it is worth a worker.
-func (t *Transaction) Persists() bool { return t.m.cfg.Persist != nil && len(t.parts) > 0 }
-
-// Persist hands the change to the Model's store, after Prepare. It may be called on any goroutine,
-// and takes as long as the store. After an error everything is rolled back, as Commit says.
-func (t *Transaction) Persist() error {
-	if t.next == nil {
-		return errors.New("Persist comes after Prepare")
-	}
-	persist := t.m.cfg.Persist
-	if persist == nil || len(t.parts) == 0 {
-		return nil
-	}
-	c := Committed{
-		Origin: t.origin,
-		Before: Snapshot{m: t.m, r: t.base},
-		After:  Snapshot{m: t.m, r: t.next},
-		Events: t.events(),
-	}
-	if err := persist(&t.ctx, c); err != nil {
-		t.undo()
-		t.end(!t.deferred())
-		return &Error{Code: CodeOf(err), Err: err}
-	}
-	return nil
-}
-
-// Publish makes the change visible to every read from now on, after Persist. It cannot fail.
-func (t *Transaction) Publish() {
-	if t.next != nil {
-		t.m.root.Store(t.next)
-	}
-}
-
-// Finish tells subscribers and Changed hooks, after Publish, and ends the transaction.
-func (t *Transaction) Finish() {
-	if t.next == nil || t.over.Load() {
-		return
-	}
-	for _, s := range t.sinks {
-		s.close()
-	}
-	t.sinks = nil
-	if t.m.subscribers.any() {
-		if events := t.events(); len(events) > 0 {
-			t.m.subscribers.tell(Batch{Origin: t.origin, Events: events})
-		}
-	}
-	for _, p := range t.parts {
-		p.changed(&t.ctx)
-	}
-	t.begun = nil
-	t.end(true)
-}
-
-// Rollback drops all changes and ends the transaction; the Rollback hooks of all begun objects run in
-// reverse order. After the transaction's end it does nothing, so it may be deferred.
-func (t *Transaction) Rollback() {
-	if t.over.Load() {
-		return
-	}
-	t.undo()
-	t.end(true)
-}
-
-// undo runs the Rollback hooks and aborts open sinks.
-func (t *Transaction) undo() {
-	for _, p := range slices.Backward(t.begun) {
-		if err := p.rollback(&t.ctx); err != nil {
-			t.m.rollbackFailed(err)
-		}
-	}
-	t.begun, t.next = nil, nil
-	for _, s := range t.sinks {
-		s.abort()
-	}
-	t.sinks = nil
-}
-
-// end gives the slot away, for good when over.
-func (t *Transaction) end(over bool) {
-	if over {
-		t.over.Store(true)
-		t.Suspend()
-	}
-}
-
-func (t *Transaction) events() []Event {
-	var events []Event
-	for _, p := range t.parts {
-		p.events(func(e Event) { events = append(events, e) })
-	}
-	return events
 }
 
 // run is a transaction of the application that touches one object: fn makes the changes.

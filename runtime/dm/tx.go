@@ -17,21 +17,15 @@ type Tx[T any] struct {
 	base, now tree[*T]
 	changes   []change[T] // ascending by instance ID
 	one       [1]change[T]
-	fresh     []change[T] // instances made by prepare that are not inserted yet
-
-	begun bool // Begin ran, and neither Rollback nor publish since
-	stage stage
+	fresh     []change[T] // instances made by prepare that are not inserted yet, ascending
+	saved     *saved[T]
+	stage     stage
 }
 
-// change is what the transaction did to one instance.
-type change[T any] struct {
-	id       InstanceID
-	old, now *T
-	written  []Path
-	// whole says that now replaces whatever is published, and byApp that all of it must be checked.
-	whole, byApp bool
-	// complete says that mandatory resources may have been emptied.
-	complete bool
+// saved is what a bootstrap sequence goes on with when it cannot be finished yet.
+type saved[T any] struct {
+	now     tree[*T]
+	changes []change[T]
 }
 
 // stage is which hook is running.
@@ -47,8 +41,8 @@ type part interface {
 	view
 	// prepare makes an instance from the template, to be inserted later.
 	prepare(context.Context, InstanceID) error
-	// insert puts a prepared instance in place, and forget drops those not inserted.
-	insert(InstanceID)
+	// insert puts the prepared instances in place, and forget drops them instead.
+	insert()
 	forget()
 	// mayCreate and mayDelete report why a server may not.
 	mayCreate(InstanceID) error
@@ -59,15 +53,19 @@ type part interface {
 	// mustBeComplete asks for a check of mandatory resources.
 	mustBeComplete(InstanceID)
 
-	hasBegun() bool
 	begin(context.Context) error
+	// save keeps what the transaction did so far, and restore returns to it: what Validate amends
+	// holds for one attempt to finish a bootstrap sequence. restore without save does nothing.
+	save()
+	restore()
 	precheck() error
 	validate(context.Context) error
 	commit(context.Context) error
 	rollback(context.Context) error
 	changed(context.Context)
-	// rebase carries the changes over to what has been published since.
-	rebase(objectState)
+	// rebase carries the changes over to what has been published since; false where that is of
+	// another object.
+	rebase(objectState) bool
 	// result returns the state to publish.
 	result() objectState
 	events(yield func(Event))
@@ -142,24 +140,24 @@ func (x *Tx[T]) next(from uint32) (InstanceID, bool) {
 	return InstanceID(id), ok
 }
 
+// cell finds the cells of prepared instances as well.
 func (x *Tx[T]) cell(id InstanceID, r ResourceID) Cell {
-	inst, ok := x.now.get(uint16(id))
-	if !ok {
-		return nil
+	if inst, ok := x.now.get(uint16(id)); ok {
+		return x.o.cellOf(inst, r)
 	}
-	return x.o.cellOf(inst, r)
+	if i, ok := search(x.fresh, id); ok {
+		return x.o.cellOf(x.fresh[i].now, r)
+	}
+	return nil
 }
+
+func (x *Tx[T]) commits() bool { return x.o.cfg.Hooks.Commit != nil }
 
 func (x *Tx[T]) path(id InstanceID) Path { return InstancePath(x.o.ID(), id) }
 
-// search returns where the change of an instance is, or belongs.
-func (x *Tx[T]) search(id InstanceID) (int, bool) {
-	return slices.BinarySearchFunc(x.changes, id, func(c change[T], id InstanceID) int { return int(c.id) - int(id) })
-}
-
 // changeOf returns the change of an instance, noting one when there is none yet.
 func (x *Tx[T]) changeOf(id InstanceID) *change[T] {
-	i, ok := x.search(id)
+	i, ok := search(x.changes, id)
 	if !ok {
 		if x.changes == nil {
 			x.changes = x.one[:0]
@@ -180,10 +178,10 @@ func (x *Tx[T]) put(id InstanceID, inst *T) {
 
 func (x *Tx[T]) drop(id InstanceID) {
 	c := x.changeOf(id)
-	c.now, c.written, c.whole = nil, nil, true
+	c.now, c.written, c.index, c.whole = nil, nil, nil, true
 	x.now = x.now.remove(uint16(id))
 	if c.old == nil {
-		i, _ := x.search(id)
+		i, _ := search(x.changes, id)
 		x.changes = slices.Delete(x.changes, i, i+1)
 	}
 }
@@ -192,12 +190,12 @@ func (x *Tx[T]) mayCreate(id InstanceID) error {
 	switch {
 	case x.has(id):
 		return fail(BadRequest, x.path(id), "there is such an instance already")
-	case !x.o.serverMade:
-		return fail(MethodNotAllowed, x.path(id), "servers cannot make instances of %s", x.o.def.Name)
-	case x.now.n+len(x.fresh) >= x.o.limit():
-		return fail(MethodNotAllowed, x.path(id), "%s has as many instances as it may have", x.o.def.Name)
 	case !x.o.def.Multiple && id != 0:
 		return fail(BadRequest, x.path(id), "%s has a single instance, whose ID is 0", x.o.def.Name)
+	case !x.o.serverMade:
+		return fail(x.t.codeOr(MethodNotAllowed), x.path(id), "servers cannot make instances of %s", x.o.def.Name)
+	case x.now.n+len(x.fresh) >= x.o.limit():
+		return fail(x.t.codeOr(MethodNotAllowed), x.path(id), "%s has as many instances as it may have", x.o.def.Name)
 	}
 	return nil
 }
@@ -220,14 +218,13 @@ func (x *Tx[T]) prepare(ctx context.Context, id InstanceID) error {
 	return nil
 }
 
-func (x *Tx[T]) insert(id InstanceID) {
+func (x *Tx[T]) insert() {
 	for _, f := range x.fresh {
-		if f.id == id {
-			c := x.changeOf(id)
-			c.now, c.whole, c.complete = f.now, true, true
-			x.now = x.now.put(uint16(id), f.now)
-		}
+		c := x.changeOf(f.id)
+		c.now, c.whole, c.complete = f.now, true, true
+		x.now = x.now.put(uint16(f.id), f.now)
 	}
+	x.fresh = nil
 }
 
 func (x *Tx[T]) forget() { x.fresh = nil }
@@ -239,19 +236,28 @@ func (x *Tx[T]) own(p Path) Cell {
 		c.now = clone(c.old)
 		x.now = x.now.put(uint16(id), c.now)
 	}
-	if !slices.Contains(c.written, p) {
-		c.written = append(c.written, p)
-	}
+	c.note(p)
 	return x.o.cellOf(c.now, p.Resource())
 }
 
 func (x *Tx[T]) mustBeComplete(id InstanceID) { x.changeOf(id).complete = true }
 
-func (x *Tx[T]) hasBegun() bool { return x.begun }
+func (x *Tx[T]) begin(ctx context.Context) error { return x.run(ctx, x.o.cfg.Hooks.Begin) }
 
-func (x *Tx[T]) begin(ctx context.Context) error {
-	x.begun = true
-	return x.run(ctx, x.o.cfg.Hooks.Begin)
+func (x *Tx[T]) save() {
+	x.saved = &saved[T]{x.now, slices.Clone(x.changes)}
+	for i := range x.changes {
+		if c := &x.changes[i]; c.now != nil { // hooks work on a copy
+			c.now = clone(c.now)
+			x.now = x.now.put(uint16(c.id), c.now)
+		}
+	}
+}
+
+func (x *Tx[T]) restore() {
+	if x.saved != nil {
+		x.now, x.changes, x.saved = x.saved.now, x.saved.changes, nil
+	}
 }
 
 // run calls a hook; an error without a path is about the object.
@@ -314,56 +320,12 @@ func (x *Tx[T]) validate(ctx context.Context) error {
 
 func (x *Tx[T]) commit(ctx context.Context) error { return x.run(ctx, x.o.cfg.Hooks.Commit) }
 
-func (x *Tx[T]) rollback(ctx context.Context) error {
-	x.begun = false
-	return x.run(ctx, x.o.cfg.Hooks.Rollback)
-}
+func (x *Tx[T]) rollback(ctx context.Context) error { return x.run(ctx, x.o.cfg.Hooks.Rollback) }
 
 func (x *Tx[T]) changed(ctx context.Context) {
-	x.begun = false
 	if h := x.o.cfg.Hooks.Changed; h != nil {
 		h(ctx, x)
 	}
-}
-
-func (x *Tx[T]) rebase(s objectState) {
-	published, ok := s.(*typedState[T])
-	if !ok || published.inst == x.base {
-		return
-	}
-	x.base, x.now = published.inst, published.inst
-	kept := x.changes[:0]
-	for _, c := range x.changes {
-		old, exists := published.inst.get(uint16(c.id))
-		c.old = old
-		switch {
-		case c.now == nil && !exists:
-			continue
-		case c.now == nil:
-			x.now = x.now.remove(uint16(c.id))
-		default:
-			if exists && !c.whole {
-				c.now = x.merge(old, c)
-			}
-			x.now = x.now.put(uint16(c.id), c.now)
-		}
-		kept = append(kept, c)
-	}
-	x.changes = kept
-}
-
-// merge returns the published instance with what the transaction wrote.
-func (x *Tx[T]) merge(published *T, c change[T]) *T {
-	m := clone(published)
-	for _, p := range c.written {
-		to, from := x.o.cellOf(m, p.Resource()), x.o.cellOf(c.now, p.Resource())
-		if p.Level() == ResourceInstanceLevel {
-			to.assignOne(from, p.ResourceInstance())
-		} else {
-			to.assign(from)
-		}
-	}
-	return m
 }
 
 func (x *Tx[T]) result() objectState {
@@ -392,34 +354,4 @@ func (x *Tx[T]) staged(c *change[T]) bool {
 		}
 	}
 	return false
-}
-
-func (x *Tx[T]) events(yield func(Event)) {
-	for i := range x.changes {
-		c := &x.changes[i]
-		p := x.path(c.id)
-		switch {
-		case c.old == nil:
-			yield(Event{p, Created})
-		case c.now == nil:
-			yield(Event{p, Deleted})
-		case c.byApp || c.whole:
-			for j := range x.o.def.Resources {
-				x.diff(c, p.child(x.o.def.Resources[j].ID), yield)
-			}
-		default:
-			for j, w := range c.written {
-				rp := w.Up(ResourceLevel)
-				same := func(q Path) bool { return q.Up(ResourceLevel) == rp }
-				if !slices.ContainsFunc(c.written[:j], same) {
-					x.diff(c, rp, yield)
-				}
-			}
-		}
-	}
-}
-
-func (x *Tx[T]) diff(c *change[T], p Path, yield func(Event)) {
-	now, old := x.o.cellOf(c.now, p.Resource()), x.o.cellOf(c.old, p.Resource())
-	now.diff(old, p, func(q Path) { yield(Event{q, Changed}) })
 }

@@ -36,7 +36,7 @@ func (s Snapshot) OpenUpload(ctx context.Context, who Origin, p Path) (*Upload, 
 
 // Write passes a part of the value on. Its error is that of the Sink, with the resource's path.
 func (u *Upload) Write(b []byte) (int, error) {
-	if u.done {
+	if u.done || u.sink == nil {
 		return 0, ErrDone
 	}
 	n, err := u.sink.sink.Write(b)
@@ -48,7 +48,7 @@ func (u *Upload) Write(b []byte) (int, error) {
 
 // Abort forgets what was written. After Accept or Abort it does nothing.
 func (u *Upload) Abort() {
-	if !u.done {
+	if !u.done || u.sink == nil {
 		u.done = true
 		u.sink.abort()
 	}
@@ -59,7 +59,7 @@ func (t *Transaction) Accept(u *Upload) error {
 	if err := t.ready(); err != nil {
 		return err
 	}
-	if u.done {
+	if u.done || u.sink == nil {
 		return ErrDone
 	}
 	p := u.sink.path

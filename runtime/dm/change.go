@@ -1,0 +1,124 @@
+package dm
+
+import "slices"
+
+// change is what the transaction did to one instance.
+type change[T any] struct {
+	id       InstanceID
+	old, now *T
+	written  []Path
+	index    map[Path]struct{} // what is in written, once that is long
+	// whole says that now replaces whatever is published, and byApp that all of it must be checked.
+	whole, byApp bool
+	// complete says that mandatory resources may have been emptied.
+	complete bool
+}
+
+// search returns where the change of an instance is, or belongs.
+func search[T any](changes []change[T], id InstanceID) (int, bool) {
+	return slices.BinarySearchFunc(changes, id, func(c change[T], id InstanceID) int { return int(c.id) - int(id) })
+}
+
+// fewWritten bounds how many written paths are searched one by one.
+const fewWritten = 32
+
+// note adds p to what is written. A resource instance adds nothing to its resource.
+func (c *change[T]) note(p Path) {
+	if c.wrote(p) || p.level == ResourceInstanceLevel && c.wrote(p.Up(ResourceLevel)) {
+		return
+	}
+	c.written = append(c.written, p)
+	if len(c.written) <= fewWritten {
+		return
+	}
+	if c.index == nil {
+		c.index = make(map[Path]struct{})
+		for _, q := range c.written {
+			c.index[q] = struct{}{}
+		}
+	}
+	c.index[p] = struct{}{}
+}
+
+func (c *change[T]) wrote(p Path) bool {
+	if c.index == nil {
+		return slices.Contains(c.written, p)
+	}
+	_, ok := c.index[p]
+	return ok
+}
+
+func (x *Tx[T]) rebase(s objectState) bool {
+	published, ok := s.(*typedState[T])
+	if !ok || published.o != x.o {
+		return false
+	}
+	if published.inst == x.base {
+		return true
+	}
+	x.base, x.now = published.inst, published.inst
+	kept := x.changes[:0]
+	for _, c := range x.changes {
+		old, exists := published.inst.get(uint16(c.id))
+		c.old = old
+		switch {
+		case c.now == nil && !exists:
+			continue
+		case c.now == nil:
+			x.now = x.now.remove(uint16(c.id))
+		default:
+			if exists && !c.whole {
+				c.now = x.merge(old, c)
+			}
+			x.now = x.now.put(uint16(c.id), c.now)
+		}
+		kept = append(kept, c)
+	}
+	x.changes = kept
+	return true
+}
+
+// merge returns the published instance with what the transaction wrote.
+func (x *Tx[T]) merge(published *T, c change[T]) *T {
+	m := clone(published)
+	for _, p := range c.written {
+		to, from := x.o.cellOf(m, p.Resource()), x.o.cellOf(c.now, p.Resource())
+		if p.Level() == ResourceInstanceLevel {
+			to.assignOne(from, p.ResourceInstance())
+		} else {
+			to.assign(from)
+		}
+	}
+	return m
+}
+
+func (x *Tx[T]) events(yield func(Event)) {
+	for i := range x.changes {
+		c := &x.changes[i]
+		p := x.path(c.id)
+		switch {
+		case c.old == nil:
+			yield(Event{p, Created})
+		case c.now == nil:
+			yield(Event{p, Deleted})
+		case c.byApp || c.whole:
+			for j := range x.o.def.Resources {
+				x.diff(c, p.child(x.o.def.Resources[j].ID), yield)
+			}
+		default:
+			var few [8]ResourceID
+			seen := few[:0]
+			for _, w := range c.written {
+				if r := w.Resource(); !slices.Contains(seen, r) {
+					seen = append(seen, r)
+					x.diff(c, w.Up(ResourceLevel), yield)
+				}
+			}
+		}
+	}
+}
+
+func (x *Tx[T]) diff(c *change[T], p Path, yield func(Event)) {
+	now, old := x.o.cellOf(c.now, p.Resource()), x.o.cellOf(c.old, p.Resource())
+	now.diff(old, p, func(q Path) { yield(Event{q, Changed}) })
+}
