@@ -122,7 +122,7 @@ func TestOwnLoop(t *testing.T) {
 					return nil
 				case e := <-events:
 					e()
-				default:
+				case <-time.After(min(c.Sched().Wait(time.Minute), time.Millisecond)): // in place of poll(2)
 				}
 				for _, s := range c.Sockets() {
 					if err := c.Serve(ctx, s); err != nil && !errors.Is(err, socket.ErrRefused) {
@@ -130,7 +130,6 @@ func TestOwnLoop(t *testing.T) {
 					}
 				}
 				c.Sched().Run()
-				runtime.Gosched()
 			}
 		},
 		"serve any": func(ctx context.Context, c *lwm2m.Client, events chan func()) error {

@@ -1,0 +1,256 @@
+package device_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/device"
+)
+
+// modelOf is a device and its model.
+func modelOf(t *testing.T, c device.Config) (*device.Device, *dm.Model) {
+	t.Helper()
+	d, err := device.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := dm.NewModel(dm.ModelConfig{}, d.Object())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, m
+}
+
+func path(r dm.ResourceID) dm.Path { return dm.ResourcePath(3, 0, r) }
+
+func read(m *dm.Model, r dm.ResourceID) (dm.Value, error) {
+	return m.Snapshot().Value(context.Background(), dm.Server(1), path(r))
+}
+
+// write is a server's write of one resource.
+func write(t *testing.T, m *dm.Model, r dm.ResourceID, v dm.Value) error {
+	t.Helper()
+	tx, err := m.Begin(context.Background(), dm.Server(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if err := tx.Write(path(r), dm.Replace, []dm.Entry{{Path: path(r), Value: v}}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func execute(m *dm.Model, r dm.ResourceID) error {
+	return m.Snapshot().Execute(context.Background(), dm.Server(1), path(r), dm.Args{})
+}
+
+func errorsOf(t *testing.T, m *dm.Model) []int64 {
+	t.Helper()
+	var codes []int64
+	err := m.Snapshot().Read(context.Background(), dm.Server(1), path(11), func(_ dm.Path, v dm.Value) error {
+		codes = append(codes, v.Integer())
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return codes
+}
+
+func TestReboot(t *testing.T) {
+	var did []string
+	_, m := modelOf(t, device.Config{
+		Reboot:       func(context.Context) error { did = append(did, "reboot"); return nil },
+		FactoryReset: func(context.Context) error { did = append(did, "reset"); return errors.New("the flash is worn out") },
+	})
+	if err := execute(m, 4); err != nil {
+		t.Error(err)
+	}
+	if err := execute(m, 5); !errors.Is(err, dm.InternalServerError) {
+		t.Errorf("a failing factory reset: %v", err)
+	}
+	if !slices.Equal(did, []string{"reboot", "reset"}) {
+		t.Errorf("called %v", did)
+	}
+	_, plain := modelOf(t, device.Config{})
+	if err := execute(plain, 4); !errors.Is(err, dm.MethodNotAllowed) {
+		t.Errorf("Reboot of a device that cannot: %v", err)
+	}
+	if err := execute(plain, 5); !errors.Is(err, dm.NotFound) {
+		t.Errorf("Factory Reset of a device that has none: %v", err)
+	}
+}
+
+func TestErrorCodes(t *testing.T) {
+	present := []int64{}
+	d, m := modelOf(t, device.Config{PresentErrors: func(context.Context) []int64 { return present }})
+	ctx := context.Background()
+	want := func(codes ...int64) {
+		t.Helper()
+		if got := errorsOf(t, m); !slices.Equal(got, codes) {
+			t.Errorf("error codes %v, want %v", got, codes)
+		}
+	}
+	want(0)
+	for _, code := range []int64{3, 1, 3} {
+		if err := d.Raise(ctx, code); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(3, 1)
+	if err := d.Clear(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	want(1)
+	if err := d.Raise(ctx, 77); err == nil {
+		t.Error("a code above 32 was accepted")
+	}
+	want(1)
+	present = []int64{2}
+	if err := execute(m, 12); err != nil {
+		t.Error(err)
+	}
+	want(2)
+	present = nil
+	if err := execute(m, 12); err != nil {
+		t.Error(err)
+	}
+	want(0)
+}
+
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, m := modelOf(t, device.Config{})
+		if v, err := read(m, 13); err != nil || v.Seconds() != time.Now().Unix() {
+			t.Errorf("current time %v (%v), want that of the system", v, err)
+		}
+		at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+		if err := write(t, m, 13, dm.TimeValue(at.Unix())); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if v, err := read(m, 13); err != nil || v.Seconds() != at.Unix()+10 {
+			t.Errorf("current time %v (%v), want %v and 10 s", v, err, at)
+		}
+		for _, w := range []struct {
+			r    dm.ResourceID
+			text string
+			good bool
+		}{
+			{14, "+02:00", true}, {14, "UTC-3", true}, {14, "Z", true}, {14, "two hours", false}, {14, "+2:99", false},
+			{15, "Europe/Berlin", true}, {15, "Etc/GMT+3", true}, {15, "../etc/passwd", false}, {15, "a b", false},
+		} {
+			before, _ := read(m, w.r)
+			err := write(t, m, w.r, dm.StringValue(w.text))
+			if (err == nil) != w.good || err != nil && !errors.Is(err, dm.BadRequest) {
+				t.Errorf("write of %q: %v", w.text, err)
+			}
+			want := w.text
+			if !w.good {
+				want = before.Text()
+			}
+			if v, err := read(m, w.r); err != nil || v.Text() != want {
+				t.Errorf("after the write of %q it is %q (%v), want %q", w.text, v.Text(), err, want)
+			}
+		}
+	})
+}
+
+// The system's clock is set by the program, which may refuse: everything is as before then.
+func TestSetTime(t *testing.T) {
+	var set []time.Time
+	var fail error
+	_, m := modelOf(t, device.Config{SetTime: func(_ context.Context, at time.Time) error {
+		set = append(set, at)
+		return fail
+	}})
+	if err := write(t, m, 13, dm.TimeValue(1_900_000_000)); err != nil {
+		t.Fatal(err)
+	}
+	if len(set) != 1 || set[0].Unix() != 1_900_000_000 {
+		t.Errorf("the clock was set to %v", set)
+	}
+	fail = dm.Errorf(dm.Forbidden, "the clock is sealed")
+	tx, err := m.Begin(context.Background(), dm.Server(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	err = tx.Write(dm.InstancePath(3, 0), dm.Update, []dm.Entry{
+		{Path: path(13), Value: dm.TimeValue(5)}, {Path: path(14), Value: dm.StringValue("+09:00")},
+	})
+	if err == nil {
+		err = tx.Commit()
+	}
+	if !errors.Is(err, dm.Forbidden) {
+		t.Errorf("error %v", err)
+	}
+	if v, _ := read(m, 14); v.Text() == "+09:00" {
+		t.Error("the offset was taken over although the write failed")
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	_, err := device.New(device.Config{Instance: device.Instance{ErrorCode: dm.List[int64](1), CurrentTime: dm.Time(time.Now())}})
+	for _, want := range []string{"ErrorCode", "CurrentTime", "Device.Raise"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that names %s", err, want)
+		}
+	}
+	if _, err := device.New(device.Config{Instance: device.Instance{BatteryLevel: dm.Int(101)}}); err == nil {
+		t.Error("a battery at 101 % was accepted")
+	}
+}
+
+func TestNoClock(t *testing.T) {
+	_, m := modelOf(t, device.Config{NoClock: true, Instance: device.Instance{Manufacturer: dm.Str("Example")}})
+	for _, r := range []dm.ResourceID{13, 14, 15} {
+		if _, err := read(m, r); !errors.Is(err, dm.NotFound) {
+			t.Errorf("resource %d: %v", r, err)
+		}
+	}
+	if v, err := read(m, 0); err != nil || v.Text() != "Example" {
+		t.Errorf("manufacturer %v (%v)", v, err)
+	}
+	if v, err := read(m, 16); err != nil || v.Text() != "U" {
+		t.Errorf("bindings %v (%v)", v, err)
+	}
+}
+
+// The program's own hooks run besides the clock's.
+func TestOwnHooks(t *testing.T) {
+	var order []string
+	var fail error
+	note := func(name string) func(context.Context, *dm.Tx[device.Instance]) error {
+		return func(context.Context, *dm.Tx[device.Instance]) error {
+			order = append(order, name)
+			return nil
+		}
+	}
+	_, m := modelOf(t, device.Config{Hooks: device.Hooks{
+		Validate: note("validate"),
+		Commit: func(context.Context, *dm.Tx[device.Instance]) error {
+			order = append(order, "commit")
+			return fail
+		},
+		Rollback: note("rollback"),
+		Changed:  func(context.Context, *dm.Tx[device.Instance]) { order = append(order, "changed") },
+	}})
+	order, fail = nil, dm.Errorf(dm.Conflict, "no") // New has added the instance with them
+	if err := write(t, m, 14, dm.StringValue("+09:00")); !errors.Is(err, dm.Conflict) {
+		t.Errorf("error %v", err)
+	}
+	if !slices.Equal(order, []string{"validate", "commit", "rollback"}) {
+		t.Errorf("hooks ran as %v", order)
+	}
+	if v, _ := read(m, 14); v.Text() == "+09:00" {
+		t.Error("the offset stayed after the rollback")
+	}
+}
