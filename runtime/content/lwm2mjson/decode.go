@@ -143,6 +143,9 @@ func (d *Decoder) empty() error {
 	if err != nil {
 		return err
 	}
+	if p.Contains(d.sink.Req.Base) {
+		return nil // nothing of what the request names
+	}
 	if err := d.sink.Within(p); err != nil || p.Level() != dm.InstanceLevel {
 		return err
 	}

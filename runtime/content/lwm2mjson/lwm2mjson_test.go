@@ -1,6 +1,7 @@
 package lwm2mjson_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -53,6 +54,7 @@ var vectors = []struct {
 		[]dm.Entry{formattest.At("/3/0/6/1", dm.IntegerValue(5))}},
 	{"an Opaque and a Boolean", "/33001/0", `{"bn":"/33001/0/","e":[{"n":"5","bv":true},{"n":"6","sv":"+/8="}]}`,
 		[]dm.Entry{formattest.At("/33001/0/5", dm.BooleanValue(true)), formattest.At("/33001/0/6", dm.OpaqueValue([]byte{0xfb, 0xff}))}},
+	{"nothing of a resource", "/3/0/6", `{"bn":"/3/0/","e":[]}`, nil},
 	{"nothing", "/1", `{"bn":"/1/","e":[]}`, nil},
 }
 
@@ -195,4 +197,38 @@ func FuzzJSON(f *testing.F) {
 		}
 		formattest.RoundTrip(t, &lwm2mjson.Encoder{}, &lwm2mjson.Decoder{}, r, payload, formattest.Quirks{NoEmpty: true, Untyped: true})
 	})
+}
+
+// TestPeer has encoding/json read an instance with all values, and write it again for us.
+func TestPeer(t *testing.T) {
+	entries := formattest.Instance()
+	dec := json.NewDecoder(bytes.NewReader(formattest.Encode(t, &lwm2mjson.Encoder{}, "/33001/0", entries)))
+	dec.UseNumber()
+	dec.DisallowUnknownFields()
+	var payload struct {
+		Base   string `json:"bn"`
+		Values []struct {
+			Name  string      `json:"n"`
+			Value json.Number `json:"v,omitempty"`
+			Text  *string     `json:"sv,omitempty"`
+			Bool  *bool       `json:"bv,omitempty"`
+			Link  string      `json:"ov,omitempty"`
+		} `json:"e"`
+	}
+	if err := dec.Decode(&payload); err != nil {
+		t.Fatal(err)
+	}
+	if payload.Base != "/33001/0/" || len(payload.Values) != len(entries) {
+		t.Fatalf("the peer finds %d values of %d below %s", len(payload.Values), len(entries), payload.Base)
+	}
+	for i, v := range payload.Values {
+		if payload.Base+v.Name != entries[i].Path.String() {
+			t.Errorf("the peer finds %s where %v was encoded", v.Name, entries[i].Path)
+		}
+	}
+	theirs, err := json.MarshalIndent(payload, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	formattest.Equal(t, formattest.Decode(t, &lwm2mjson.Decoder{}, formattest.Request("/33001/0"), theirs), entries)
 }
