@@ -79,7 +79,7 @@ func New(cfg Config) (*Client, error) {
 	c.pool.init(c.loop.sched, cfg.Workers, c.finish)
 	c.manager, err = manage.New(manage.Config{
 		Model: c.model, Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Logger: c.log,
-		Hidden: hidden[:], ImpliedVersion: coreVersion,
+		Hidden: hidden[:], ImpliedVersion: coreVersion, SelfNotify: cfg.SelfNotify, Limits: cfg.Limits,
 	})
 	if err != nil {
 		cancel()

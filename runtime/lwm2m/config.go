@@ -9,7 +9,9 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
 )
 
 // Config is what a [Client] is made with. New keeps a copy; what it points to must not change any more.
@@ -40,6 +42,13 @@ type Config struct {
 	// QueueMode registers with queue mode: the device may be out of reach between its registration updates. Zero: it is
 	// reachable all the time.
 	QueueMode bool
+
+	// Format is the Content-Format of answers to servers that ask for none. Zero: TLV with LwM2M 1.0, SenML CBOR later.
+	Format content.Format
+	// SelfNotify has servers told of their own writes by their observations, too. Zero: they know.
+	SelfNotify bool
+	// Limits bound what each server can make the client keep. Zero: see [Limits].
+	Limits Limits
 
 	// Loop is the event loop to share with other clients, and who makes it runs it. Zero: the client has one of its own, which
 	// Run runs.
@@ -74,6 +83,9 @@ type Config struct {
 	// Socket is what sockets are made with besides Security: address family, local address, MTU. Zero: the system's choice.
 	Socket socket.Config
 }
+
+// Limits bound what one server can make a client keep: observations, attributes and requests that wait.
+type Limits = manage.Limits
 
 // Server is one account in its short form. Exactly one of PSK and Certificate may be set; none is NoSec.
 type Server struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	gensecurity "github.com/lwm2mgen/toolkit/generated/security"
@@ -38,6 +39,7 @@ func (s *server) connect() {
 			return
 		}
 		s.sock, s.remote = sock, remote
+		s.logLacks()
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.ConnectTimeout)
 	d := &dial{cancel}
@@ -54,6 +56,18 @@ func (s *server) connect() {
 		})
 	}()
 	s.enter(StateConnecting, s.err, "")
+}
+
+// logLacks says, once for each socket, what is lost because the network has not every ability.
+func (s *server) logLacks() {
+	var lost []string
+	secured := strings.HasPrefix(schemeOf(s.acct.uri), "coaps")
+	for _, lack := range socket.Detect(s.sock).Lacks(s.sock.Kind(), secured) {
+		lost = append(lost, lack.Ability+" ("+lack.Lost+")")
+	}
+	if lost != nil {
+		s.log.Debug("the network lacks abilities", "uri", s.acct.uri, "lost", strings.Join(lost, "; "))
+	}
 }
 
 // connectTo connects, to another address of the host where the last one was silent.
@@ -132,9 +146,6 @@ func (s *server) attach() error {
 		s.peer.Reset()
 	}
 	s.peer.Attach(link.conn)
-	for _, lack := range link.able.Lacks(s.sock.Kind(), false) {
-		s.log.Debug("the socket lacks an ability", "ability", lack.Ability, "lost", lack.Lost)
-	}
 	return nil
 }
 

@@ -25,6 +25,7 @@ type Loop struct {
 	clients  []*Client // that have begun and not ended
 	sockets  []*Socket // that are connected
 	running  atomic.Bool
+	timer    *time.Timer // of wait; made by the first
 
 	readable chan struct{}
 	watching atomic.Bool    // Readable counts: every socket is watched
@@ -67,7 +68,7 @@ func NewLoop(c LoopConfig) (*Loop, error) {
 	return l, nil
 }
 
-// Sched is the scheduler of all clients of the loop. Own jobs are welcome on it.
+// Sched is the scheduler of all clients of the loop. Own jobs are welcome on it; its OnWake is the loop's.
 func (l *Loop) Sched() *sched.Scheduler { return l.sched }
 
 // Readable is a channel that has one element when some socket may have something to read. The first call has every socket
@@ -212,14 +213,18 @@ func (l *Loop) wait(d time.Duration) {
 	if len(l.sockets) > 1 && !l.watching.Swap(true) {
 		l.watchAll()
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	if l.timer == nil {
+		l.timer = time.NewTimer(d)
+	} else {
+		l.timer.Reset(d)
+	}
 	select {
 	case <-l.readable:
 	case <-l.sched.Woken():
 		// The flag behind Sched.Wait stays until Run.
-	case <-timer.C:
+	case <-l.timer.C:
 	}
+	l.timer.Stop()
 }
 
 // read waits in the Recv of the only socket, the cheapest way to wait for one (several times 10 000 messages a second more than any

@@ -130,11 +130,11 @@ func (s *server) registered(sent sched.Time) {
 
 // update sends what has changed since the server was told last, and with force an Update even if nothing has.
 func (s *server) update(force bool) {
-	s.lookAgain, s.forced = false, false
 	if s.state != StateRegistered || s.call != nil {
-		s.lookAgain, s.forced = true, force
+		s.lookAgain, s.forced = true, s.forced || force
 		return
 	}
+	s.lookAgain, s.forced = false, false
 	off := s.c.offerFor(s.c.model.Snapshot(), &s.acct, s.reg.version)
 	if off == s.reg.offer && !force {
 		return
@@ -213,8 +213,8 @@ func refusal(operation string, r coap.Result) error {
 	if text := r.Body; utf8.Valid(text) {
 		e.Diagnostic = strings.ToValidUTF8(string(text[:min(len(text), maxDiagnostic)]), "")
 	}
-	if r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests {
-		return &busyError{e, time.Duration(r.Options.MaxAge()) * time.Second}
+	if wait, ok := r.Options.Uint(coap.OptionMaxAge); ok && (r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests) {
+		return &busyError{e, seconds(uint64(wait))}
 	}
 	return e
 }
@@ -231,7 +231,7 @@ func (e *busyError) Unwrap() error { return e.ResponseError }
 func maxAge(err error) time.Duration {
 	var busy *busyError
 	if errors.As(err, &busy) {
-		return min(busy.wait, maxPause)
+		return busy.wait
 	}
 	return 0
 }

@@ -79,7 +79,9 @@ func (c *Client) newServer(a account) (*server, error) {
 	s.offline = c.offline.covers(a.uri)
 	s.chooseVersion()
 	var err error
-	s.peer, err = c.manager.AddPeer(manage.PeerConfig{ShortServerID: a.short, Version: s.version, Root: c.cfg.AlternatePath})
+	s.peer, err = c.manager.AddPeer(manage.PeerConfig{
+		ShortServerID: a.short, Version: s.version, Format: c.cfg.Format, Root: c.cfg.AlternatePath,
+	})
 	return s, err
 }
 

@@ -84,6 +84,27 @@ func (s Status) Server(shortID uint16) (ServerStatus, bool) {
 	return ServerStatus{}, false
 }
 
+// String says in one line for each server where the client stands, and why.
+func (s Status) String() string {
+	var lines []string
+	for _, v := range s.Servers {
+		lines = append(lines, v.String())
+	}
+	if len(lines) == 0 {
+		lines = append(lines, "there is no account of a management server")
+	}
+	if s.Offline {
+		lines = append(lines, "the client is offline")
+	}
+	if s.BootstrapWanted != nil {
+		lines = append(lines, fmt.Sprintf("a bootstrap is wanted: %v", s.BootstrapWanted))
+	}
+	if s.Closed {
+		lines = append(lines, "the client is shut down")
+	}
+	return strings.Join(lines, "\n")
+}
+
 // ServerStatus is where a client stands with one server, and why.
 type ServerStatus struct {
 	// ShortID and URI name the server.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 const (
@@ -51,6 +53,7 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.BlockSize != 0 && (c.BlockSize < 16 || c.BlockSize > 1024 || c.BlockSize&(c.BlockSize-1) != 0),
 		"BlockSize is %d, it must be a power of two from 16 to 1024", c.BlockSize)
 	fault(c.MaxPayload < 0 || c.MaxPayload > 1<<30, "MaxPayload is %d, it must be from 0 to 1 GiB", c.MaxPayload)
+	fault(c.Format != 0 && !c.Format.Carries(content.Read, dm.ObjectLevel), "Format is %v, which cannot carry an object", c.Format)
 	if err := c.Transmission.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("lwm2m: Config.Transmission: %w", err))
 	}

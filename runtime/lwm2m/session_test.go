@@ -1,0 +1,163 @@
+package lwm2m_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+)
+
+// sessions is a dialer for coaps over a plain network: its sockets say of each connection what the test wants, and fail to connect when it
+// wants that.
+type sessions struct {
+	socket.Dialer
+	mu         sync.Mutex
+	resumption socket.Resumption
+	fail       error
+}
+
+func (d *sessions) Schemes() []string { return []string{"coaps"} }
+
+func (d *sessions) NewSocket(c socket.Config) (socket.Socket, error) {
+	c.Security = socket.Security{}
+	s, err := d.Dialer.NewSocket(c)
+	return &sessionSocket{s, d}, err
+}
+
+func (d *sessions) set(r socket.Resumption, fail error) {
+	d.mu.Lock()
+	d.resumption, d.fail = r, fail
+	d.mu.Unlock()
+}
+
+type sessionSocket struct {
+	socket.Socket
+	d *sessions
+}
+
+func (s *sessionSocket) Connect(ctx context.Context, to socket.Endpoint) error {
+	s.d.mu.Lock()
+	fail := s.d.fail
+	s.d.mu.Unlock()
+	if fail != nil {
+		return fail
+	}
+	return s.Socket.Connect(ctx, to)
+}
+
+func (s *sessionSocket) Resumption() socket.Resumption {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	return s.d.resumption
+}
+
+func (s *sessionSocket) Abilities() socket.Abilities {
+	a := socket.Detect(s.Socket)
+	a.Session = s
+	return a
+}
+
+func secured(w *world) (lwm2m.Config, *sessions) {
+	cfg := w.config()
+	d := &sessions{Dialer: w.host.Dialer()}
+	cfg.Dialers = []socket.Dialer{d}
+	cfg.Servers[0].URI = "coaps://s1:5683"
+	cfg.Servers[0].PSK = lwm2m.PSK{Identity: "dev", Key: []byte("hunter2")}
+	return cfg, d
+}
+
+// A session that is resumed goes on with an Update; with a new one the server is registered with anew.
+func TestResumption(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		c := w.start(cfg)
+		srv := w.servers[0]
+		srv.next()
+		if s := w.wantState(1, lwm2m.StateRegistered); s.Secured != "new session" {
+			t.Errorf("status %+v", s)
+		}
+		for _, step := range []struct {
+			how  socket.Resumption
+			want string
+		}{{socket.SessionResumed, "/rd/5a3f"}, {socket.ConnectionIDResumed, "/rd/5a3f"}, {socket.NewSession, "/rd"}} {
+			d.set(step.how, nil)
+			c.Suspend()
+			w.wantState(1, lwm2m.StateSuspended)
+			c.Resume()
+			if r := srv.within(time.Second); r.path != step.want {
+				t.Errorf("after %v: %v, want a POST to %s", step.how, r, step.want)
+			}
+			if s := w.wantState(1, lwm2m.StateRegistered); s.Secured != step.how.String() {
+				t.Errorf("status %+v", s)
+			}
+		}
+	})
+}
+
+// An alert of the server is kept in /1/x/11, and says in the status why there is no registration.
+func TestAlert(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: true}
+		d.set(socket.NewSession, alert)
+		c := w.start(cfg)
+		if s := w.wantState(1, lwm2m.StateError); !errors.Is(s.Err, alert) || !strings.Contains(s.String(), "unknown") {
+			t.Errorf("status %v", s)
+		}
+		time.Sleep(time.Second)
+		v, err := c.Model().Snapshot().Value(context.Background(), dm.Server(1), dm.ResourcePath(1, 0, 11))
+		if err != nil || v.Unsigned() != 115 {
+			t.Errorf("/1/0/11 is %v (%v), want 115", v, err)
+		}
+		d.set(socket.NewSession, nil)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+	})
+}
+
+// What happens is logged, with reasons and without secrets.
+func TestLog(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		var mu sync.Mutex
+		var b bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); b.Write(p); mu.Unlock() }), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		d.set(socket.NewSession, socket.ErrUnreachable)
+		w.start(cfg)
+		w.wantState(1, lwm2m.StateError)
+		d.set(socket.NewSession, nil)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		w.shutdown()
+		text := b.String()
+		for _, want := range []string{
+			`msg="registration state" server=1 endpoint=dev from=connecting to=error reason="connecting to s1:5683: network unreachable"`,
+			`plan="next attempt"`, "to=registered", `to=de-registered reason="lwm2m: the client is shut down"`,
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the log lacks %s", want)
+			}
+		}
+		if strings.Contains(text, "hunter2") {
+			t.Error("the log shows the key")
+		}
+		if t.Failed() {
+			t.Log(text)
+		}
+	})
+}
+
+type writer func([]byte)
+
+func (w writer) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
+}
