@@ -132,7 +132,7 @@ func (c *change) perform(t *dm.Transaction) {
 	m := c.p.m
 	c.p.pending++ // the change is made: it counts, but is not refused any more
 	m.changes[c] = struct{}{}
-	m.cfg.Worker(func() {
+	m.cfg.Store(func() {
 		c.err = t.Persist()
 		c.turn.Store(t)
 		m.cfg.Sched.Post(c.goOn)

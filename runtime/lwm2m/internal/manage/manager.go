@@ -27,9 +27,12 @@ type Config struct {
 	// Context is what hooks and functions of the data model receive, with the Origin added. Zero:
 	// context.Background().
 	Context context.Context
-	// Worker runs fn on another goroutine, at once or when there is room, and does not wait. Zero: a
-	// goroutine for each.
+	// Worker runs a slow function on another goroutine, at once or when there is room, and does not
+	// wait. Zero: a goroutine for each.
 	Worker func(fn func())
+	// Store is Worker for storing a change, one at a time: it must run fn in any case, and without
+	// waiting for slow functions, as the writer slot is taken until then. Zero: a goroutine for each.
+	Store func(fn func())
 	// Logger takes refused requests (Debug) and observed values that cannot be read (Warn). Zero:
 	// slog.Default().
 	Logger *slog.Logger
@@ -125,6 +128,9 @@ func New(cfg Config) (*Manager, error) {
 	}
 	if cfg.Worker == nil {
 		cfg.Worker = func(fn func()) { go fn() }
+	}
+	if cfg.Store == nil {
+		cfg.Store = func(fn func()) { go fn() }
 	}
 	if cfg.ImpliedVersion == nil {
 		cfg.ImpliedVersion = func(dm.ObjectID, registry.Version) registry.Version { return registry.V(1, 0) }

@@ -65,9 +65,6 @@ type refusal struct {
 
 func (e *refusal) Error() string { return e.code.Error() + ": " + e.text }
 
-// Is makes the code the target of errors.Is.
-func (e *refusal) Is(target error) bool { return target == e.code }
-
 func refuse(code dm.Code, text string) error { return &refusal{code, text} }
 
 var (

@@ -56,6 +56,7 @@ type world struct {
 	aborted   int
 	committed int
 	failOpen  error
+	failWrite error // after 2000 bytes
 	logData   []byte
 	things2   temperature.Hooks
 }
@@ -136,7 +137,7 @@ func (r *rig) addServer(id uint16, o setup) *remote {
 	if p.peer, err = r.m.AddPeer(cfg); err != nil {
 		r.t.Fatal(err)
 	}
-	host := r.net.NewHost(fmt.Sprintf("server%d", id))
+	host := r.net.NewHost(fmt.Sprintf("server%d-%d", id, len(r.peers)))
 	p.host = host
 	p.connect(host, o)
 	p.peer.Attach(p.end)
@@ -270,7 +271,12 @@ func (w *world) firmware() firmwareupdate.Instance {
 }
 
 // memSource is a stream that can only be read forwards.
-type memSource struct{ r *bytes.Reader }
+type memSource struct {
+	r interface {
+		Read([]byte) (int, error)
+		Size() int64
+	}
+}
 
 func (m *memSource) Read(p []byte) (int, error) { return m.r.Read(p) }
 func (m *memSource) Size() int64                { return m.r.Size() }
@@ -283,6 +289,9 @@ type imageSink struct {
 }
 
 func (s *imageSink) Write(b []byte) (int, error) {
+	if s.w.failWrite != nil && len(s.data) > 2000 {
+		return 0, s.w.failWrite
+	}
 	s.data = append(s.data, b...)
 	return len(b), nil
 }

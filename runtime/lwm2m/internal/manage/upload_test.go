@@ -86,6 +86,24 @@ func TestUploadsEnd(t *testing.T) {
 			})
 		})
 	}
+	for want, err := range map[coap.Code]error{
+		coap.RequestEntityTooLarge: dm.Errorf(dm.RequestEntityTooLarge, "no room"), coap.InternalServerError: errors.New("hunter2"),
+	} {
+		t.Run("failing later with "+want.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, device12)
+				r.dev.failWrite = err
+				got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, image))
+				if got.code != want || got.body != "" || r.dev.committed != 0 || r.dev.aborted != 1 {
+					t.Errorf("answered %v %q, committed %d, aborted %d times", got.code, got.body, r.dev.committed, r.dev.aborted)
+				}
+				r.dev.failWrite = nil
+				if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
+					t.Errorf("the next one is %v", got.code)
+				}
+			})
+		})
+	}
 	refusals := []row{
 		{"read-only", to("PUT /3/0/0").as(content.Opaque, image), coap.MethodNotAllowed, "/3/0/0", 0},
 		{"no resource", to("PUT /3/0/99").as(content.Opaque, image), coap.NotFound, "/3/0/99", 0},

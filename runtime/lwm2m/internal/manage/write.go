@@ -13,10 +13,11 @@ import (
 // upload takes the value of a streamed resource block by block.
 type upload struct{ up *dm.Upload }
 
-// Write passes a block on; the error has the code that the server is answered.
+// Write passes a block on; the error has the code that the server is answered, and ends the upload.
 func (u *upload) Write(b []byte) (int, error) {
 	n, err := u.up.Write(b)
 	if err != nil {
+		u.up.Abort()
 		code, _ := explain(err, nil)
 		err = &coap.Error{Code: code, Err: err}
 	}

@@ -1,0 +1,166 @@
+package manage
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/portfolio"
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+func TestConfigIsChecked(t *testing.T) {
+	model, err := dm.NewModel(dm.ModelConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]Config{
+		"Model":  {Sched: sched.New()},
+		"Sched":  {Model: model},
+		"Prefix": {Model: model, Sched: sched.New(), Prefix: "/dev0"},
+		"Limits": {Model: model, Sched: sched.New(), Limits: Limits{Pending: -1}},
+	} {
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "Config."+name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m, err := New(Config{Model: model, Sched: sched.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.AddPeer(PeerConfig{ShortServerID: 7}); err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]PeerConfig{
+		"ShortServerID is 0":     {},
+		"ShortServerID is 65535": {ShortServerID: 65535},
+		"a server 7 already":     {ShortServerID: 7},
+		"Root":                   {ShortServerID: 8, Root: "lwm2m"},
+		"Format":                 {ShortServerID: 8, Format: content.Opaque},
+	} {
+		if _, err := m.AddPeer(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	m.Close()
+	m.Close()
+	if _, err := m.AddPeer(PeerConfig{ShortServerID: 9}); err == nil {
+		t.Error("a closed manager takes servers")
+	}
+}
+
+// TestServersComeAndGo removes a server and adds another with its ID: attributes and observations are
+// gone with it.
+func TestServersComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := observing(t, device12, "/3303/1/5750", "PUT /3303?pmax=10")
+		s.p.peer.Close()
+		s.p.peer.Close()
+		s.expect(time.Minute)
+		if got := s.p.do(to("GET /3/0/0")); got.code != coap.ServiceUnavailable {
+			t.Errorf("a removed server is served: %v", got.code)
+		}
+		s.addServer(1, device12)
+		next := s.peers[1]
+		if got := next.do(to("GET /3303?depth=0").accepting(content.Link)); strings.Contains(got.body, "pmax") {
+			t.Errorf("attributes of the earlier server: %s", got.body)
+		}
+		if n := s.m.watched.Load(); n != 0 {
+			t.Errorf("%d nodes are watched", n)
+		}
+	})
+}
+
+func TestVersionIsAgreedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		for v, want := range map[registry.Version]content.Format{
+			registry.V(1, 0): content.TLV, registry.V(1, 1): content.SenMLCBOR, registry.V(1, 2): content.SenMLCBOR, {}: content.TLV,
+		} {
+			r.peers[0].peer.SetVersion(v)
+			if got := r.peers[0].do(to("GET /3/0/0")); got.format() != want {
+				t.Errorf("LwM2M %v: %v, want %v", v, got.format(), want)
+			}
+		}
+	})
+}
+
+// TestGatewayPrefix serves a model behind a gateway.
+func TestGatewayPrefix(t *testing.T) {
+	o := device12
+	o.config = func(c *Config) { c.Prefix = "dev0" }
+	runRows(t, o, []row{
+		{"Read", to("GET /dev0/3303/1/5700").accepting(content.SenMLJSON), coap.Content, `[{"bn":"/dev0/3303/1/5700","v":4.25}]`, 0},
+		{"of the gateway", to("GET /3303/1/5700"), coap.NotFound, "", 0},
+		{"Discover", to("GET /dev0/3303/1").accepting(content.Link), coap.Content, "</dev0/3303/1>,</dev0/3303/1/5700>,</dev0/3303/1/5750>", 0},
+		{"Write", to("PUT /dev0/3303/1/5750").as(content.SenMLJSON, `[{"n":"/dev0/3303/1/5750","vs":"x"}]`), coap.Changed, "", 0},
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, o)
+		got := r.peers[0].do(to("POST /dev0/16"))
+		if at := string(got.options.AppendLocationPath(nil)); got.code != coap.Created || at != "/dev0/16/0" {
+			t.Errorf("Create is answered %v at %s", got.code, at)
+		}
+	})
+}
+
+// TestLargeAnswerIsOneState changes the model while an answer is being fetched block by block.
+func TestLargeAnswerIsOneState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		long := strings.Repeat("a", 60)
+		ids := map[dm.ResourceInstanceID]string{}
+		for i := range 100 {
+			ids[dm.ResourceInstanceID(i)] = long
+		}
+		if err := r.dev.portfolio.Add(0, portfolio.Instance{Identity: dm.Map(ids)}); err != nil {
+			t.Fatal(err)
+		}
+		got, done := r.peers[0].begin(to("GET /16/0").accepting(content.TLV))
+		for range 4 {
+			r.turn()
+		}
+		if *done {
+			t.Fatal("it fits one block")
+		}
+		if err := r.dev.portfolio.Update(context.Background(), 0, func(i *portfolio.Instance) error {
+			i.Identity.Set(99, strings.Repeat("b", 60))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r.until(func() bool { return *done })
+		if n := strings.Count(got.body, long); n != 100 || strings.Contains(got.body, "bbb") {
+			t.Errorf("%d of 100 values are of the state that was asked for", n)
+		}
+	})
+}
+
+func TestSequentialSource(t *testing.T) {
+	text := firmware(20_000)
+	s := newSource(&memSource{strings.NewReader(text)})
+	defer s.Close()
+	buf := make([]byte, 1024)
+	for _, off := range []int64{0, 0, 1024, 512, 9000, 8000, 18976} {
+		n, err := s.ReadAt(buf, off)
+		if err != nil || string(buf[:n]) != text[off:off+1024] {
+			t.Errorf("at %d: %d bytes, %v", off, n, err)
+		}
+	}
+	if _, err := s.ReadAt(buf, 0); err == nil {
+		t.Error("it goes back to what is gone")
+	}
+	if _, err := s.ReadAt(buf, 19_500); err != io.ErrUnexpectedEOF && err != io.EOF {
+		t.Errorf("beyond the end: %v", err)
+	}
+	if _, err := s.ReadAt(buf[:10], 19_990); err != nil {
+		t.Errorf("the end itself: %v", err)
+	}
+}
