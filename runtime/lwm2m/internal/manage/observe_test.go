@@ -20,7 +20,6 @@ type story struct {
 	p     *remote
 	notes *[]reply
 	call  *coap.Call
-	begun time.Time
 }
 
 // observing begins an observation of target, as text.
