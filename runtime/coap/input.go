@@ -7,7 +7,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Receive takes up to max datagrams, or reads of a stream, from the socket and
+// Receive takes up to limit datagrams, or reads of a stream, from the socket and
 // handles them. It waits as long as the socket's receive deadline says, and
 // ends early when that passes: with [socket.NoWait] it takes what is there. n is
 // how many it took.
@@ -15,13 +15,13 @@ import (
 // The error is nil then, and otherwise that of the socket, or of the peer's
 // messages over a stream ([ErrFormat], [ErrAborted], [ErrReleased]): it is the
 // caller's to decide whether to go on, and mandatory to end a stream after any
-// but ErrReleased. Received from a callback it does nothing.
-func (c *Conn) Receive(max int) (n int, err error) {
+// but ErrReleased. Called from a callback it does nothing.
+func (c *Conn) Receive(limit int) (n int, err error) {
 	e := c.e
 	if e.receiving {
 		return 0, nil
 	}
-	for n < max && c.closed == nil {
+	for n < limit && c.closed == nil {
 		buf := e.receiveBuffer()
 		size, err := c.cfg.Socket.Recv(buf)
 		switch {

@@ -37,7 +37,8 @@ type Sink interface {
 
 // A Source gives the body of a request or a response, in random order and
 // possibly repeatedly, but always the same bytes. Its methods are called on the
-// connection's goroutine.
+// connection's goroutine, while a message is being made: they must not use the
+// endpoint or its connections.
 type Source interface {
 	// ReadAt is that of io.ReaderAt.
 	ReadAt(p []byte, off int64) (n int, err error)

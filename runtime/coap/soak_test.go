@@ -308,6 +308,59 @@ func FuzzConn(f *testing.F) {
 	})
 }
 
+// FuzzStream feeds a connection over a stream with bytes, in pieces.
+func FuzzStream(f *testing.F) {
+	add := func(ms ...Message) {
+		all, err := (&Message{Code: CSM, Options: options(csmMaxMessageSize, "\x10\x00", csmBlockWise, "")}).AppendTCP(nil)
+		for _, m := range ms {
+			if err == nil {
+				all, err = m.AppendTCP(all)
+			}
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(all, uint8(1))
+		f.Add(all, uint8(100))
+	}
+	add(put1(1, 0, true, 0, pattern(16)), put1(2, 1, false, 0, pattern(5)))
+	add(get2(1, 0, 7), get2(2, 1, 7), get2(3, 9, 0))
+	add(Message{Code: Ping}, Message{}, register(0, 2, "tk"), Message{Code: Release}, Message{Code: Abort})
+	f.Fuzz(func(t *testing.T, in []byte, step uint8) {
+		e := newEndpoint(t, 1)
+		e.maxMemory = 1 << 20
+		h := &script{serve: func(r *Request) {
+			resp := r.Response()
+			resp.Code = Content
+			resp.Body = append(append(resp.Body, r.Body()...), pattern(5000)...)
+			if v, ok := r.Observe(); ok && v == ObserveRegister {
+				_, _ = r.RespondObserve(resp, &cancels{})
+				return
+			}
+			_ = r.Respond(resp)
+		}}
+		w := &wire{kind: socket.Stream, mtu: 1232}
+		c, err := e.NewConn(ConnConfig{Socket: w, Handler: h, MaxBody: 1 << 12, MaxMessage: 1 << 13})
+		if err != nil {
+			t.Fatal(err)
+		}
+		outcomes := 0
+		if err := c.Do(&Call{Code: PUT, Body: pattern(3000), Done: func(Result) { outcomes++ }}); err != nil {
+			t.Fatal(err)
+		}
+		for len(in) > 0 && c.Closed() == nil {
+			n := min(int(step)+1, len(in))
+			w.in = append(w.in, in[:n])
+			in = in[n:]
+			_, _ = c.Receive(1)
+		}
+		c.Close(nil)
+		if outcomes != 1 || e.Memory() != 0 || e.sched.Len() != 0 {
+			t.Fatalf("%d outcomes, %d bytes and %d jobs left", outcomes, e.Memory(), e.sched.Len())
+		}
+	})
+}
+
 // soakRounds is how long the soak lasts in an ordinary run.
 func soakRounds() int {
 	if testing.Short() {
