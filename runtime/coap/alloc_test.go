@@ -168,7 +168,7 @@ func BenchmarkExchange(b *testing.B) {
 	l.h.serve = reader
 	call, done := readCall()
 	b.ReportAllocs()
-	n := 0
+	n, cpu := 0, cpuTime()
 	for b.Loop() {
 		if err := l.client.Do(call); err != nil {
 			b.Fatal(err)
@@ -179,6 +179,7 @@ func BenchmarkExchange(b *testing.B) {
 		}
 		n++
 	}
+	b.ReportMetric(float64(cpuTime()-cpu)/float64(n), "cpu-ns/op")
 	if *done != n {
 		b.Fatalf("%d of %d outcomes", *done, n)
 	}
@@ -206,7 +207,7 @@ func BenchmarkServe(b *testing.B) {
 				mid++
 			}
 			b.ReportAllocs()
-			n := 0
+			n, cpu := 0, cpuTime()
 			for b.Loop() {
 				// Remember the same number all the time: as if the oldest expired.
 				c.seen.first++
@@ -214,6 +215,7 @@ func BenchmarkServe(b *testing.B) {
 				mid++
 				n++
 			}
+			b.ReportMetric(float64(cpuTime()-cpu)/float64(n), "cpu-ns/op")
 			if w.n != ids+n {
 				b.Fatalf("%d answers to %d requests", w.n, ids+n)
 			}

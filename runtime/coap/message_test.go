@@ -394,9 +394,12 @@ func BenchmarkReadCodec(b *testing.B) {
 	request, buf := readRequest(), make([]byte, 256)
 	var m, answer Message
 	b.ReportAllocs()
+	n, cpu := 0, cpuTime()
 	for b.Loop() {
 		if len(readAnswer(request, buf, &m, &answer)) == 0 {
 			b.Fatal("no answer")
 		}
+		n++
 	}
+	b.ReportMetric(float64(cpuTime()-cpu)/float64(n), "cpu-ns/op")
 }

@@ -2,6 +2,17 @@ package coap
 
 import "slices"
 
+// The critical options this package understands, a bit for each number. They
+// say the same as [OptionID.form], which a test compares, in the time that a
+// check of every message may take.
+const (
+	criticalInRequests uint64 = 1<<OptionIfMatch | 1<<OptionURIHost | 1<<OptionIfNoneMatch | 1<<OptionURIPort |
+		1<<OptionURIPath | 1<<OptionURIQuery | 1<<OptionAccept | 1<<OptionBlock2 | 1<<OptionBlock1 |
+		1<<OptionProxyURI | 1<<OptionProxyScheme
+	criticalInResponses uint64 = 1<<OptionBlock2 | 1<<OptionBlock1
+	criticalRepeatable  uint64 = 1<<OptionIfMatch | 1<<OptionURIPath | 1<<OptionURIQuery
+)
+
 // Unrecognized is the first critical option that a message with this code must
 // be refused for (RFC 7252 §5.4.1): an unknown one; one that has no meaning in
 // a request or a response; one whose value has a length that its definition
@@ -9,25 +20,27 @@ import "slices"
 // Elective options never count: they are ignored. The numbers in also are taken
 // to be known, repeatable and of any length.
 func (o *Options) Unrecognized(code Code, also []OptionID) (id OptionID, found bool) {
-	previous, first := OptionID(0), true
-	var f optionForm // of the option before, so that a path asks once
-	known := false
+	known := criticalInRequests
+	if code.IsResponse() {
+		known = criticalInResponses
+	}
+	previous := OptionID(0) // even, so no critical one
 	for it := o.Iter(); it.Next(); {
-		repeated := it.id == previous && !first
-		previous, first = it.id, false
-		if !it.id.Critical() || slices.Contains(also, it.id) {
+		id := it.id
+		if !id.Critical() {
 			continue
 		}
-		if !repeated {
-			f, known = it.id.form()
+		repeated := id == previous
+		previous = id
+		good := id < 64 && known>>id&1 != 0 && (!repeated || criticalRepeatable>>id&1 != 0)
+		if good && (id == OptionURIPath || id == OptionURIQuery) {
+			good = len(it.value) <= 255 // by far the most frequent
+		} else if good {
+			f, _ := id.form()
+			good = len(it.value) >= int(f.min) && len(it.value) <= int(f.max)
 		}
-		switch {
-		case !known,
-			repeated && !f.repeat,
-			code.IsRequest() && !f.request,
-			code.IsResponse() && !f.responses,
-			len(it.value) < int(f.min), len(it.value) > int(f.max):
-			return it.id, true
+		if !good && !slices.Contains(also, id) {
+			return id, true
 		}
 	}
 	return 0, false

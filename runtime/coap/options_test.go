@@ -238,7 +238,15 @@ func TestOptionProperties(t *testing.T) {
 		t.Error("a name is wrong")
 	}
 	for id := OptionID(0); id < 400; id++ {
-		_, known := id.form()
+		f, known := id.form()
+		if id.Critical() && id < 64 {
+			if f.request != (criticalInRequests>>id&1 != 0) || f.responses != (criticalInResponses>>id&1 != 0) ||
+				f.repeat != (criticalRepeatable>>id&1 != 0) {
+				t.Errorf("the sets of critical options disagree about %v", id)
+			}
+		} else if known && id.Critical() {
+			t.Errorf("%v does not fit the sets of critical options", id)
+		}
 		if known && strings.HasPrefix(id.String(), "option ") {
 			t.Errorf("option %d has a form and no name", id)
 		}

@@ -74,8 +74,15 @@ func (r *Response) Reset() {
 // if it was not answered by then, until it is answered, and Options and Body are
 // copied for that time. After that it must not be used.
 type Request struct {
-	c    *Conn
-	node node[*Request] // in c.requests, when Serve has returned
+	requestState
+	node     node[*Request] // in c.requests, when Serve has returned
+	response Response
+	ackTimer sched.Job
+}
+
+// requestState is what is reset when a Request is used for the next one.
+type requestState struct {
+	c *Conn
 
 	kind    Type
 	code    Code
@@ -98,9 +105,7 @@ type Request struct {
 	upload   *transfer    // whose last block this is
 	relation *Observation // that the answer begins
 
-	held     int // bytes taken of the endpoint's memory
-	response Response
-	ackTimer sched.Job
+	held int // bytes taken of the endpoint's memory
 }
 
 // Conn is the connection the request came from.
@@ -309,7 +314,7 @@ func (e *Endpoint) newRequest(c *Conn) *Request {
 		r.c = c
 		return r
 	}
-	r := &Request{c: c}
+	r := &Request{requestState: requestState{c: c}}
 	r.ackTimer.Func = r.Acknowledge
 	return r
 }
@@ -323,7 +328,7 @@ func (e *Endpoint) freeRequest(r *Request) {
 	if cap(r.response.Body) > maxFreeBytes {
 		r.response.Body = nil
 	}
-	r.response.Reset()
-	*r = Request{response: r.response, ackTimer: r.ackTimer}
+	r.response.Source = nil
+	r.requestState = requestState{}
 	e.requests = append(e.requests, r)
 }
