@@ -2,19 +2,13 @@ package dtls
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/proof"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -232,92 +226,22 @@ func (r *reader) session() *session {
 	return s
 }
 
-// prover authenticates blobs with a device's credentials.
-type prover struct {
-	psk    socket.Secret
-	signer crypto.Signer
-}
-
-// proofContext sets signatures apart from all others that the key makes: what TLS signs never begins like it.
-const proofContext = "LwM2M device toolkit, stored DTLS session\x00"
-
-// prove appends the proof for b to b.
-func (p *prover) prove(b []byte) ([]byte, error) {
-	if p.signer == nil {
-		mac, err := p.mac(b)
-		return append(b, mac...), err
-	}
-	message, opts := p.message(b)
-	sig, err := p.signer.Sign(rand.Reader, message, opts)
-	if err != nil {
-		return nil, blobFault("sign: %w", err)
-	}
-	b = append(b, sig...)
-	return binary.BigEndian.AppendUint16(b, uint16(len(sig))), nil
-}
-
-func (p *prover) mac(b []byte) ([]byte, error) {
-	key, err := hkdf.Key(sha256.New, p.psk.Bytes(), nil, proofContext, sha256.Size)
-	if err != nil {
-		return nil, blobFault("derive a key: %w", err)
-	}
-	h := hmac.New(sha256.New, key)
-	h.Write(b)
-	return h.Sum(nil), nil
-}
-
-// message is what is signed: a hash, except with Ed25519.
-func (p *prover) message(b []byte) ([]byte, crypto.SignerOpts) {
-	h := sha256.New()
-	h.Write([]byte(proofContext))
-	h.Write(b)
-	if _, pure := p.signer.Public().(ed25519.PublicKey); pure {
-		return append([]byte(proofContext), h.Sum(nil)...), crypto.Hash(0)
-	}
-	return h.Sum(nil), crypto.SHA256
-}
-
-// check cuts the proof off a blob if it is right.
-func (p *prover) check(b []byte) ([]byte, error) {
+// checkBlob cuts the proof off a blob if it is right.
+func checkBlob(p *proof.Prover, b []byte) ([]byte, error) {
 	switch {
 	case len(b) > maxBlob:
 		return nil, blobFault("it has %d bytes, more than any can have", len(b))
-	case len(b) < len(blobMagic)+2+sha256.Size || string(b[:len(blobMagic)]) != blobMagic:
+	case len(b) < len(blobMagic)+2 || string(b[:len(blobMagic)]) != blobMagic:
 		return nil, blobFault("it is not one")
 	case b[len(blobMagic)] != blobVersion:
 		return nil, blobFault("its version is %d, this program has %d", b[len(blobMagic)], blobVersion)
 	}
-	if p.signer == nil {
-		body, proof := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-		mac, err := p.mac(body)
-		if err != nil {
-			return nil, err
-		}
-		if !hmac.Equal(mac, proof) {
-			return nil, blobFault("it was damaged, forged, or made with another key")
-		}
-		return body, nil
+	body, err := p.Cut(b)
+	if err == nil && len(body) < len(blobMagic)+2 {
+		err = proof.ErrForged
 	}
-	size := int(binary.BigEndian.Uint16(b[len(b)-2:]))
-	if size > len(b)-2 {
-		return nil, blobFault("it is damaged")
-	}
-	body, sig := b[:len(b)-2-size], b[len(b)-2-size:len(b)-2]
-	if !p.verify(body, sig) {
-		return nil, blobFault("it was damaged, forged, or made with another key")
+	if err != nil {
+		return nil, blobFault("%w", err)
 	}
 	return body, nil
-}
-
-func (p *prover) verify(body, sig []byte) bool {
-	message, _ := p.message(body)
-	switch k := p.signer.Public().(type) {
-	case *ecdsa.PublicKey:
-		return ecdsa.VerifyASN1(k, message, sig)
-	case ed25519.PublicKey:
-		return ed25519.Verify(k, message, sig)
-	case *rsa.PublicKey:
-		return rsa.VerifyPKCS1v15(k, crypto.SHA256, message, sig) == nil
-	}
-	return false
 }

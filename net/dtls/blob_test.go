@@ -39,7 +39,7 @@ func sampleSession(suiteID socket.CipherSuite, peer ...[]byte) *session {
 // blobOf makes a blob as put does, at a time.
 func blobOf(tb testing.TB, p *profile, s *stored, at time.Time) []byte {
 	tb.Helper()
-	b, err := p.prover.prove(s.appendBlob(nil, at, p.binding(testTarget, s.live != nil)))
+	b, err := p.prover.Append(s.appendBlob(nil, at, p.binding(testTarget, s.live != nil)))
 	if err != nil {
 		tb.Fatal(err)
 	}

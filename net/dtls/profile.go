@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/pki"
+	"github.com/lwm2mgen/toolkit/net/internal/proof"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -20,7 +21,7 @@ type profile struct {
 	sec        socket.Security
 	suites     []suite
 	credential *tls.Certificate
-	prover     prover
+	prover     proof.Prover
 	sessions   socket.SessionStore
 }
 
@@ -46,13 +47,13 @@ func newProfile(sec socket.Security) (*profile, error) {
 		return nil, err
 	}
 	if psk {
-		p.prover.psk = sec.Key
+		p.prover.PSK = sec.Key
 	} else {
 		c, err := pki.Credential(&sec)
 		if err != nil {
 			return nil, err
 		}
-		p.credential, p.prover.signer = &c, sec.PrivateKey
+		p.credential, p.prover.Signer = &c, sec.PrivateKey
 	}
 	if p.sessions == nil {
 		p.sessions = &socket.MemorySessions{}
@@ -155,7 +156,7 @@ func (p *profile) take(t target) (*stored, error) {
 
 // open checks a blob: its proof, what it is bound to, its age, and with certificates whether the server's is still good.
 func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
-	body, err := p.prover.check(blob)
+	body, err := checkBlob(&p.prover, blob)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +192,7 @@ func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
 // put stores s for t.
 func (p *profile) put(t target, s *stored) error {
 	b := s.appendBlob(nil, time.Now(), p.binding(t, s.live != nil))
-	b, err := p.prover.prove(b)
+	b, err := p.prover.Append(b)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,83 @@
+package tls
+
+import (
+	stdtls "crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/lwm2mgen/toolkit/net/internal/pki"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// alertOf finds the alert in an error of crypto/tls, whose own type is not exported, by its text. It is nil if there is none.
+func alertOf(err error) *socket.AlertError {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Err == nil || op.Op != "remote error" && op.Op != "local error" {
+		return nil
+	}
+	text := op.Err.Error()
+	for i := range 256 {
+		if stdtls.AlertError(i).Error() == text {
+			return &socket.AlertError{Level: socket.AlertFatal, Description: socket.Alert(i), Received: op.Op == "remote error"}
+		}
+	}
+	return nil
+}
+
+// handshakeError says why a handshake failed.
+func handshakeError(err error) error {
+	var refused *pki.Error
+	alert := alertOf(err)
+	switch {
+	case errors.As(err, &refused): // crypto/tls sends bad_certificate for every reason
+		return fmt.Errorf("tls handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertBadCertificate, Err: refused})
+	case alert != nil && alert.Received:
+		return fmt.Errorf("tls handshake: %w%s", alert, hint(alert.Description))
+	case alert != nil:
+		alert.Err = err
+		return fmt.Errorf("tls handshake: %w", alert)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("tls handshake: %w: the server closed the connection; it is perhaps no TLS server", socket.ErrReset)
+	}
+	return fmt.Errorf("tls handshake: %w", err)
+}
+
+// hint says what an alert of the server probably means.
+func hint(a socket.Alert) string {
+	switch a {
+	case socket.AlertHandshakeFailure, socket.AlertInsufficientSecurity:
+		return ": it has probably no ciphersuite in common with us, or does not accept our certificate"
+	case socket.AlertProtocolVersion:
+		return ": it has no version of TLS in common with us"
+	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
+		return ": it wants a certificate of a CA that ours is not from"
+	case socket.AlertBadCertificate, socket.AlertUnknownCA, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
+		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied, socket.AlertDecryptError:
+		return ": it refuses our certificate"
+	case socket.AlertUnrecognizedName:
+		return ": it has no service of this name"
+	}
+	return ""
+}
+
+// brokenError is the error of Recv and Send for one of crypto/tls: everything but a time-out and the end of the stream is for ever.
+func brokenError(err error) error {
+	switch {
+	case errors.Is(err, socket.ErrTimeout):
+		return socket.ErrTimeout
+	case err == io.EOF, errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrReset): //nolint:errorlint // never wrapped
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: the stream ended without close_notify: it may have been cut off", socket.ErrReset)
+	}
+	if a := alertOf(err); a != nil {
+		if a.Received {
+			return fmt.Errorf("%w: the peer ended the TLS connection: %w%s", socket.ErrReset, a, hint(a.Description))
+		}
+		a.Err = err
+		return fmt.Errorf("%w: %w", socket.ErrReset, a)
+	}
+	return fmt.Errorf("%w: %w", socket.ErrReset, err)
+}

@@ -1,0 +1,102 @@
+package tls
+
+import (
+	stdtls "crypto/tls"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// link is one connection.
+type link struct {
+	tls    *stdtls.Conn
+	wire   *wire
+	cache  *sessionCache // nil on a server
+	below  socket.Backlog
+	buffer int
+
+	sending sync.Mutex
+
+	receiving sync.Mutex
+	plain     []byte // read and not yet received
+	room      []byte
+	buffered  atomic.Bool
+}
+
+const (
+	maxRecord = 16 << 10
+	// perRecord is more than a record adds to its content: header, nonce, tag and content type; CBC adds IV, MAC and padding.
+	perRecord = 5 + 16 + 32 + 16
+)
+
+// send encrypts p and hands it to the socket below as a whole, or refuses it before anything is encrypted: afterwards there is no way back.
+func (l *link) send(p []byte) error {
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	if l.wire.pending() > 0 {
+		if err := l.wire.flush(); err != nil {
+			return err
+		}
+	}
+	if n := l.backlog(); n > 0 && n+len(p)+(len(p)/maxRecord+1)*perRecord > l.buffer {
+		return socket.ErrBusy
+	}
+	l.wire.hold()
+	_, err := l.tls.Write(p)
+	if flushed := l.wire.flush(); flushed != nil && flushed != socket.ErrBusy { //nolint:errorlint // never wrapped
+		return flushed
+	}
+	if err != nil {
+		return brokenError(err)
+	}
+	return nil
+}
+
+func (l *link) backlog() int {
+	if l.below == nil {
+		return 0
+	}
+	return l.below.SendBacklog()
+}
+
+// recv returns what is left of a record, or of the next.
+func (l *link) recv(p []byte) (int, error) {
+	l.receiving.Lock()
+	defer l.receiving.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(l.plain) == 0 {
+		if l.wire.pending() > 0 {
+			_ = l.wire.flush() // no Send may ever come that does it
+		}
+		if len(p) >= maxRecord {
+			n, err := l.tls.Read(p)
+			return n, l.receiveError(n, err)
+		}
+		if l.room == nil {
+			l.room = make([]byte, maxRecord)
+		}
+		n, err := l.tls.Read(l.room)
+		if n == 0 {
+			return 0, l.receiveError(n, err)
+		}
+		l.plain = l.room[:n]
+	}
+	n := copy(p, l.plain)
+	l.plain = l.plain[n:]
+	l.buffered.Store(len(l.plain) > 0)
+	return n, nil
+}
+
+func (l *link) receiveError(n int, err error) error {
+	switch {
+	case err == nil || n > 0:
+		return nil
+	case err == io.EOF && l.wire.ended: //nolint:errorlint // never wrapped
+		err = io.ErrUnexpectedEOF // without close_notify, which crypto/tls does not tell apart
+	}
+	return brokenError(err)
+}

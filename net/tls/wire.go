@@ -1,0 +1,117 @@
+package tls
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// wire is the net.Conn on which crypto/tls works. It reads no further than to the end of a record, so that nothing waits where the socket below does not
+// show it, and it keeps what is written until flush sends it as a whole. Closing it only ends a handshake under way.
+type wire struct {
+	below socket.Socket
+
+	header [5]byte
+	have   int  // bytes of the header that have been read
+	left   int  // bytes of the record's body that have not
+	ended  bool // the stream below has
+
+	mu      sync.Mutex
+	out     []byte
+	holding bool // flush will come
+}
+
+const recordHeader = 5
+
+// Read implements net.Conn. Its errors are those of the socket below; crypto/tls goes on after a time-out.
+func (w *wire) Read(p []byte) (int, error) {
+	if w.have < recordHeader {
+		n, err := w.below.Recv(p[:min(len(p), recordHeader-w.have)])
+		w.ended = w.ended || err == io.EOF //nolint:errorlint // never wrapped
+		w.have += copy(w.header[w.have:], p[:n])
+		if w.have == recordHeader {
+			w.left = int(binary.BigEndian.Uint16(w.header[3:]))
+			if w.left == 0 {
+				w.have = 0
+			}
+		}
+		return n, err
+	}
+	n, err := w.below.Recv(p[:min(len(p), w.left)])
+	if w.left -= n; w.left == 0 {
+		w.have = 0
+	}
+	return n, err
+}
+
+// Write implements net.Conn. It never waits.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.out = append(w.out, p...)
+	if !w.holding {
+		if err := w.flushLocked(); err != nil && !errors.Is(err, socket.ErrBusy) {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// hold keeps what is written until flush.
+func (w *wire) hold() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.holding = true
+}
+
+// flush sends what was written. If the socket below is busy, it stays for the next flush.
+func (w *wire) flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.holding = false
+	return w.flushLocked()
+}
+
+func (w *wire) flushLocked() error {
+	if len(w.out) == 0 {
+		return nil
+	}
+	err := w.below.Send(w.out)
+	if err == nil || !errors.Is(err, socket.ErrBusy) {
+		w.out = w.out[:0]
+		if cap(w.out) > maxKept {
+			w.out = nil
+		}
+	}
+	return err
+}
+
+// maxKept bounds the write buffer that is kept between calls.
+const maxKept = 4 << 10
+
+// pending is the number of bytes that the socket below has not taken.
+func (w *wire) pending() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.out)
+}
+
+// Close ends a Read that is waiting.
+func (w *wire) Close() error { return w.below.Close() }
+
+func (w *wire) LocalAddr() net.Addr              { return addr{} }
+func (w *wire) RemoteAddr() net.Addr             { return addr{} }
+func (w *wire) SetDeadline(time.Time) error      { return nil }
+func (w *wire) SetReadDeadline(time.Time) error  { return nil }
+func (w *wire) SetWriteDeadline(time.Time) error { return nil }
+
+// addr is an address that nobody looks at.
+type addr struct{}
+
+func (addr) Network() string { return "tls" }
+func (addr) String() string  { return "peer" }
