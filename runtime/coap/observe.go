@@ -123,7 +123,8 @@ func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observatio
 // an observation that has ended because its own connection was closed: the peer
 // knows it by its token still (for instance as its DTLS session goes on). The
 // error is [ErrUsage] for one that has not ended, or of another endpoint, and
-// matches [ErrClosed] when c is closed itself.
+// matches [ErrClosed] when c is closed itself, and is [ErrBusy] when there are
+// too many.
 func (c *Conn) Resume(old *Observation) (*Observation, error) {
 	if !old.ended || old.c.e != c.e {
 		return nil, fmt.Errorf("%w: Resume of an observation that goes on, or of another endpoint", ErrUsage)
@@ -133,6 +134,9 @@ func (c *Conn) Resume(old *Observation) (*Observation, error) {
 	}
 	if other := c.observationFor(old.token); other != nil {
 		other.end(ObserveReplaced)
+	}
+	if c.observations.n >= c.cfg.MaxObservations || !c.e.reserve(observationBytes+len(old.token)) {
+		return nil, ErrBusy
 	}
 	o := &Observation{c: c, observer: old.observer, token: old.token, key: old.key, checked: old.checked}
 	c.observations.push(&o.node, o)

@@ -52,6 +52,10 @@ func TestResume(t *testing.T) {
 	if _, err := other.c.Resume(o); !errors.Is(err, ErrUsage) {
 		t.Errorf("on another endpoint: %v", err)
 	}
+	b.c.Close(nil)
+	if n := b.e.Memory(); n != 0 {
+		t.Errorf("%d bytes are still accounted for", n)
+	}
 }
 
 // TestRequestSink ties a streamed body to its request.
