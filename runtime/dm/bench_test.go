@@ -102,3 +102,36 @@ func BenchmarkUpdate(b *testing.B) {
 		}
 	}
 }
+
+// The time of a large payload grows with its size, not with the square of it.
+func BenchmarkWriteLarge(b *testing.B) {
+	for _, n := range []int{1000, 16_000} {
+		b.Run(fmt.Sprintf("values=%d", n), func(b *testing.B) {
+			o := newMeters(b, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1)}})
+			if err := o.Add(0, fullMeter()); err != nil {
+				b.Fatal(err)
+			}
+			m := newModel(b, dm.ModelConfig{}, o)
+			defer m.Subscribe(func(dm.Batch) {})()
+			tags, instances := make([]dm.Entry, n), make([]dm.Entry, n)
+			for i := range n {
+				tags[i] = dm.Entry{Path: dm.ResourceInstancePath(meterID, 0, tagsID, dm.ResourceInstanceID(i)), Value: dm.StringValue("t")}
+				instances[i] = dm.Entry{Path: dm.ResourcePath(meterID, dm.InstanceID(i), modeID), Value: dm.IntegerValue(1)}
+			}
+			b.Run("resource instances", func(b *testing.B) {
+				for b.Loop() {
+					if err := write(m, dm.Server(1), dm.ResourcePath(meterID, 0, tagsID), dm.Update, tags...); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("instances", func(b *testing.B) {
+				for b.Loop() {
+					if err := write(m, dm.Bootstrap, dm.ObjectPath(meterID), dm.Update, instances...); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}

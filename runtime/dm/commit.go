@@ -142,8 +142,8 @@ func (t *Transaction) differs() bool {
 // and takes as long as the store. A transaction that makes no difference is not stored. After an
 // error everything is rolled back, as Commit says.
 func (t *Transaction) Persist() error {
-	if t.next == nil {
-		return errors.New("Persist comes after Prepare")
+	if t.next == nil || t.published {
+		return errors.New("Persist comes between Prepare and Publish")
 	}
 	if t.m.cfg.Persist == nil {
 		return nil

@@ -48,7 +48,7 @@ func (u *Upload) Write(b []byte) (int, error) {
 
 // Abort forgets what was written. After Accept or Abort it does nothing.
 func (u *Upload) Abort() {
-	if !u.done || u.sink == nil {
+	if !u.done && u.sink != nil {
 		u.done = true
 		u.sink.abort()
 	}
