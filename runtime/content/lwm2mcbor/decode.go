@@ -222,7 +222,7 @@ func (d *Decoder) empty(at ids) error {
 func (d *Decoder) place(at ids, low, high dm.Level) (dm.Path, error) {
 	base := d.sink.Req.Base
 	abs := at.path(dm.Path{})
-	if abs.Level() >= low && abs.Level() <= high && base.Contains(abs) {
+	if abs.Level() >= low && abs.Level() <= high && d.sink.Contains(abs) {
 		return abs, nil
 	}
 	rel := base
