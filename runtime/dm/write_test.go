@@ -357,7 +357,7 @@ func TestLargePayloads(t *testing.T) {
 	}
 }
 
-func TestCheckWrite(t *testing.T) {
+func TestCheckWriteCodes(t *testing.T) {
 	w := watch(t)
 	s := w.m.Snapshot()
 	for p, want := range map[string]dm.Code{
