@@ -125,7 +125,9 @@ func (r *rig) notifies(s, peer socket.Socket, n socket.Notifier) {
 	select {
 	case <-calls:
 	default:
-		r.t.Errorf("NotifyReadable with data waiting returned without a call")
+		if got, err := r.recvNow(s, 100); err == nil {
+			r.t.Fatalf("NotifyReadable returned without a call, and %q was waiting", got)
+		} // else it has not arrived yet
 	}
 	r.drain(s, calls, "waiting already")
 	for i := range 5 {

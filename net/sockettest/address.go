@@ -56,38 +56,66 @@ func (r *rig) freePort() netip.AddrPort {
 	return local
 }
 
-func checkBind(r *rig) {
-	local := r.freePort()
-	s := r.socket()
-	a := socket.Detect(s)
-	for _, at := range []netip.AddrPort{netip.AddrPortFrom(netip.Addr{}, local.Port()), local} {
-		if err := a.Binder.Bind(at); err != nil {
-			r.t.Fatalf("Bind to %v: %v", at, err)
+// portTries is how many ports are tried, since another process may take one that was just given back.
+const portTries = 5
+
+// onFreePort runs f with free ports until it does not come across one that is taken after all.
+func (r *rig) onFreePort(f func(local netip.AddrPort) error) {
+	r.t.Helper()
+	var err error
+	for range portTries {
+		if err = f(r.freePort()); !errors.Is(err, socket.ErrAddressInUse) {
+			break
 		}
-		if st := s.State(); st != socket.StateBound {
-			r.t.Errorf("State after Bind is %q, want %q", st, socket.StateBound)
-		}
-		peer := r.connect(s)
-		if got := a.Addresses.LocalAddr(); got != local {
-			r.t.Errorf("LocalAddr after Bind to %v is %v", at, got)
-		}
-		_ = peer.Close()
-		r.arrived()
-		_ = s.Close()
 	}
-	if err := a.Binder.Bind(netip.AddrPort{}); err != nil || s.State() != socket.StateClosed {
-		r.t.Errorf("Bind to nothing: %v, state %q", err, s.State())
+	if err != nil {
+		r.t.Fatalf("Connect from a port of one's own: %v", err)
 	}
 }
 
+func checkBind(r *rig) {
+	r.onFreePort(func(local netip.AddrPort) error {
+		s := r.socket()
+		a := socket.Detect(s)
+		for _, at := range []netip.AddrPort{netip.AddrPortFrom(netip.Addr{}, local.Port()), local} {
+			if err := a.Binder.Bind(at); err != nil {
+				r.t.Fatalf("Bind to %v: %v", at, err)
+			}
+			if st := s.State(); st != socket.StateBound {
+				r.t.Errorf("State after Bind is %q, want %q", st, socket.StateBound)
+			}
+			if err := s.Connect(r.ctx, r.Remote); err != nil {
+				return err
+			}
+			peer := r.greet(s, r.Peer)
+			if got := a.Addresses.LocalAddr(); got != local {
+				r.t.Errorf("LocalAddr after Bind to %v is %v", at, got)
+			}
+			_ = peer.Close()
+			r.arrived()
+			_ = s.Close()
+		}
+		if err := a.Binder.Bind(netip.AddrPort{}); err != nil || s.State() != socket.StateClosed {
+			r.t.Errorf("Bind to nothing: %v, state %q", err, s.State())
+		}
+		return nil
+	})
+}
+
 func checkBindInConfig(r *rig) {
-	local := r.freePort()
-	r.Config.Local = local
-	s := r.socket()
-	r.connect(s)
-	if got := socket.Detect(s).Addresses.LocalAddr(); got != local {
-		r.t.Errorf("LocalAddr is %v, Config.Local was %v", got, local)
-	}
+	r.onFreePort(func(local netip.AddrPort) error {
+		r.Config.Local = local
+		s := r.socket()
+		r.Config.Local = netip.AddrPort{}
+		if err := s.Connect(r.ctx, r.Remote); err != nil {
+			return err
+		}
+		r.greet(s, r.Peer)
+		if got := socket.Detect(s).Addresses.LocalAddr(); got != local {
+			r.t.Errorf("LocalAddr is %v, Config.Local was %v", got, local)
+		}
+		return nil
+	})
 }
 
 func checkPortKept(r *rig) {
@@ -119,17 +147,24 @@ func checkTaken(r *rig) {
 }
 
 func checkShared(r *rig) {
-	r.Config.Local = netip.AddrPortFrom(netip.Addr{}, r.freePort().Port())
-	one, two := r.socket(), r.socket()
-	peerOne := r.connect(one)
-	peerTwo := r.connectTo(two, r.SecondRemote, r.SecondPeer)
-	if a, b := socket.Detect(one).Addresses.LocalAddr(), socket.Detect(two).Addresses.LocalAddr(); a != b {
-		r.t.Errorf("the sockets are bound to %v and %v, want the same", a, b)
-	}
-	r.send(peerOne, "for one")
-	r.send(peerTwo, "for two")
-	r.receive(one, "for one")
-	r.receive(two, "for two")
+	r.onFreePort(func(local netip.AddrPort) error {
+		r.Config.Local = netip.AddrPortFrom(netip.Addr{}, local.Port())
+		one, two := r.socket(), r.socket()
+		r.Config.Local = netip.AddrPort{}
+		if err := one.Connect(r.ctx, r.Remote); err != nil {
+			return err
+		}
+		peerOne := r.greet(one, r.Peer)
+		peerTwo := r.connectTo(two, r.SecondRemote, r.SecondPeer)
+		if a, b := socket.Detect(one).Addresses.LocalAddr(), socket.Detect(two).Addresses.LocalAddr(); a != b {
+			r.t.Errorf("the sockets are bound to %v and %v, want the same", a, b)
+		}
+		r.send(peerOne, "for one")
+		r.send(peerTwo, "for two")
+		r.receive(one, "for one")
+		r.receive(two, "for two")
+		return nil
+	})
 }
 
 func checkNoNext(r *rig) {

@@ -87,7 +87,7 @@ func silent(t testing.TB, at netip.Addr) socket.Endpoint {
 		return socket.Endpoint{}
 	}
 	for range 10 {
-		c, err := net.DialTimeout("tcp", l.Addr().String(), 50*time.Millisecond)
+		c, err := net.DialTimeout("tcp", l.Addr().String(), 300*time.Millisecond)
 		if err != nil {
 			return endpoint(addrPort(l.Addr()))
 		}

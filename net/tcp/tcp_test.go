@@ -46,7 +46,7 @@ func fill(t *testing.T, s socket.Socket) (total int) {
 
 func TestStalledConnectionBreaks(t *testing.T) {
 	leaktest.Check(t)
-	s, _ := connected(t, Dialer{StallTimeout: 50 * time.Millisecond})
+	s, _ := connected(t, Dialer{StallTimeout: 500 * time.Millisecond})
 	fill(t, s)
 	s.SetRecvDeadline(time.Now().Add(10 * time.Second))
 	if _, err := s.Recv(make([]byte, 10)); !errors.Is(err, socket.ErrReset) {
@@ -66,7 +66,7 @@ func TestStalledConnectionBreaks(t *testing.T) {
 // TestStallTimeoutEndsWithTheBacklog shows that a time-out of held back data does not outlive it.
 func TestStallTimeoutEndsWithTheBacklog(t *testing.T) {
 	leaktest.Check(t)
-	const stall = 200 * time.Millisecond
+	const stall = time.Second
 	s, far := connected(t, Dialer{StallTimeout: stall})
 	total := fill(t, s)
 	buf := make([]byte, 1<<16)
@@ -78,7 +78,7 @@ func TestStallTimeoutEndsWithTheBacklog(t *testing.T) {
 		}
 		total -= n
 	}
-	timer := time.NewTimer(2 * stall)
+	timer := time.NewTimer(stall + stall/4)
 	defer timer.Stop()
 	<-timer.C
 	for range 3 {
