@@ -105,6 +105,8 @@ func TestDecode(t *testing.T) {
 		{"Create of an empty instance", `{"bn":"/3303/2/","e":[]}`, create, []dm.Entry{formattest.At("/3303/2", dm.Value{})}},
 		{"escapes", `{"b\u006e":"\/3303\/0\/","e":[{"n":"5701","sv":"\u00b0C"}]}`, formattest.Request("/3303"),
 			[]dm.Entry{formattest.At("/3303/0/5701", dm.StringValue("°C"))}},
+		{"an object link as text", `{"bn":"/66/0/2","e":[{"sv":"67:0"}]}`, formattest.Request("/66/0/2"),
+			[]dm.Entry{formattest.At("/66/0/2", dm.LinkValue(dm.ObjectLink{Object: 67}))}},
 		{"a resource without a definition", `{"e":[{"n":"0/99","sv":"YQ=="}]}`, formattest.Request("/3303"),
 			[]dm.Entry{formattest.At("/3303/0/99", dm.StringValue("YQ=="))}},
 	} {

@@ -296,6 +296,14 @@ func TestRefusedCBOR(t *testing.T) {
 	}
 }
 
+// TestLinkAsText reads object links where many servers write them, in place of LwM2M's own field.
+func TestLinkAsText(t *testing.T) {
+	want := []dm.Entry{formattest.At("/66/0/2", dm.LinkValue(dm.ObjectLink{Object: 67}))}
+	const pack = `[{"bn":"/66/0/2","n":"","vs":"67:0"}]`
+	formattest.Equal(t, formattest.Decode(t, &senml.JSONDecoder{}, formattest.Request("/66/0/2"), []byte(pack)), want)
+	formattest.Equal(t, formattest.Decode(t, &senml.CBORDecoder{}, formattest.Request("/66/0/2"), toCBOR(t, pack)), want)
+}
+
 // TestAcceptedCBOR holds what a sender may choose freely.
 func TestAcceptedCBOR(t *testing.T) {
 	battery := formattest.At("/3/0/9", dm.IntegerValue(100))

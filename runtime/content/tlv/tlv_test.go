@@ -107,6 +107,7 @@ func TestTruncated(t *testing.T) {
 
 // TestHeader holds parse, append and length of headers against each other.
 func TestHeader(t *testing.T) {
+	whole := make([]byte, 6+tlv.MaxLen)
 	for kind := tlv.ObjectInstance; kind <= tlv.Resource; kind++ {
 		for _, id := range []uint16{0, 1, 255, 256, 65534} {
 			for _, n := range []int{0, 1, 7, 8, 255, 256, 65535, 65536, tlv.MaxLen} {
@@ -115,7 +116,8 @@ func TestHeader(t *testing.T) {
 				if len(b) != tlv.HeaderLen(h) {
 					t.Errorf("%+v: HeaderLen %d, appended %x", h, tlv.HeaderLen(h), b)
 				}
-				got, size, err := tlv.ParseHeader(append(b, make([]byte, n)...))
+				copy(whole, b)
+				got, size, err := tlv.ParseHeader(whole[:len(b)+n])
 				if err != nil || got != h || size != len(b) {
 					t.Errorf("%+v: read as %+v of %d bytes, %v", h, got, size, err)
 				}
@@ -125,7 +127,7 @@ func TestHeader(t *testing.T) {
 					}
 				}
 				if n > 0 {
-					if _, _, err := tlv.ParseHeader(append(b, make([]byte, n-1)...)); !errors.Is(err, tlv.ErrShort) {
+					if _, _, err := tlv.ParseHeader(whole[:len(b)+n-1]); !errors.Is(err, tlv.ErrShort) {
 						t.Errorf("%+v with a byte too few: %v", h, err)
 					}
 				}
