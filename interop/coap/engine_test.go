@@ -3,84 +3,30 @@ package coap
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/tcp"
+	"github.com/lwm2mgen/toolkit/net/udp"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
-
-// A realSocket is a socket of the operating system with one peer: connected, or
-// a UDP socket whose peer is whoever sends first.
-type realSocket struct {
-	conn net.Conn
-	udp  *net.UDPConn // unconnected
-	mu   sync.Mutex
-	peer netip.AddrPort
-}
-
-func (s *realSocket) Connect(context.Context, socket.Endpoint) error { return socket.ErrConnected }
-func (s *realSocket) SetRecvDeadline(t time.Time)                    { _ = s.conn.SetReadDeadline(t) }
-func (s *realSocket) Close() error                                   { return s.conn.Close() }
-func (s *realSocket) State() socket.State                            { return socket.StateConnected }
-func (s *realSocket) InnerMTU() int                                  { return 1452 }
-
-func (s *realSocket) Kind() socket.Kind {
-	if _, ok := s.conn.(*net.UDPConn); ok {
-		return socket.Datagram
-	}
-	return socket.Stream
-}
-
-func (s *realSocket) Send(p []byte) error {
-	var err error
-	if s.udp != nil {
-		s.mu.Lock()
-		peer := s.peer
-		s.mu.Unlock()
-		_, err = s.udp.WriteToUDPAddrPort(p, peer)
-	} else {
-		_, err = s.conn.Write(p)
-	}
-	return err
-}
-
-func (s *realSocket) Recv(p []byte) (int, error) {
-	var n int
-	var err error
-	if s.udp != nil {
-		var from netip.AddrPort
-		n, from, err = s.udp.ReadFromUDPAddrPort(p)
-		if err == nil {
-			s.mu.Lock()
-			s.peer = from
-			s.mu.Unlock()
-		}
-	} else {
-		n, err = s.conn.Read(p)
-	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return 0, socket.ErrTimeout
-	}
-	return n, err
-}
 
 // An engine runs one connection of ours on a goroutine of its own.
 type engine struct {
 	t    *testing.T
 	s    *sched.Scheduler
 	conn *coap.Conn
-	sock *realSocket
+	sock socket.Socket
 	done chan struct{}
 	stop chan struct{}
 }
 
-func start(t *testing.T, sock *realSocket, h coap.Handler) *engine {
+func start(t *testing.T, sock socket.Socket, h coap.Handler) *engine {
 	t.Helper()
 	g := &engine{t: t, s: sched.New(), sock: sock, done: make(chan struct{}), stop: make(chan struct{})}
 	e, err := coap.NewEndpoint(coap.Config{Scheduler: g.s})
@@ -91,7 +37,7 @@ func start(t *testing.T, sock *realSocket, h coap.Handler) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.s.OnWake(func() { sock.SetRecvDeadline(time.Unix(1, 0)) })
+	g.s.OnWake(func() { sock.SetRecvDeadline(socket.NoWait()) })
 	go g.run()
 	t.Cleanup(func() {
 		close(g.stop)
@@ -113,7 +59,7 @@ func (g *engine) run() {
 		}
 		g.sock.SetRecvDeadline(time.Now().Add(g.s.Wait(time.Second)))
 		if g.s.Wait(time.Second) == 0 {
-			g.sock.SetRecvDeadline(time.Unix(1, 0)) // woken meanwhile
+			g.sock.SetRecvDeadline(socket.NoWait()) // woken meanwhile
 		}
 		if _, err := g.conn.Receive(1); err != nil && g.conn.Closed() == nil {
 			g.conn.Close(err)
@@ -197,48 +143,77 @@ func next(t *testing.T, notes chan answer) answer {
 	}
 }
 
-// dial connects to addr over "udp" or "tcp".
-func dial(t *testing.T, network, addr string) *realSocket {
+// The credentials of both sides over DTLS.
+var (
+	identity = []byte("device")
+	key      = []byte("0123456789abcdef")
+)
+
+// schemes are the URI schemes of what the tests call networks.
+var schemes = map[string]string{"udp": "coap", "tcp": "coap+tcp", "dtls": "coaps"}
+
+// dial connects to addr over "udp", "tcp" or "dtls".
+func dial(t *testing.T, network, addr string) socket.Socket {
 	t.Helper()
-	c, err := net.Dial(network, addr)
+	var cfg socket.Config
+	if network == "dtls" {
+		cfg.Security = socket.Security{Mode: socket.ModePSK, Identity: identity, Key: socket.NewSecret(key)}
+	}
+	dialers := []socket.Dialer{udp.Dialer{}, tcp.Dialer{}, dtls.Dialer{}}
+	sock, remote, err := socket.Open(dialers, schemes[network]+"://"+addr, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &realSocket{conn: c}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := sock.Connect(ctx, remote); err != nil {
+		t.Fatal(err)
+	}
+	return sock
 }
 
-// serve runs our engine as a server for one peer and returns its address.
+// serve runs our engine as a server, a connection for each peer, and returns
+// its address.
 func serve(t *testing.T, network string, h coap.Handler) string {
 	t.Helper()
-	if network == "udp" {
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		start(t, &realSocket{conn: c, udp: c}, h)
-		return c.LocalAddr().String()
+	at := netip.MustParseAddrPort("127.0.0.1:0")
+	var l socket.Listener
+	var err error
+	if network == "tcp" {
+		l, err = tcp.Listen(at)
+	} else {
+		l, err = udp.Listen(at)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil && network == "dtls" {
+		l, err = dtls.Listen(l, dtls.ServerConfig{Key: func(id []byte) (socket.Secret, error) {
+			if string(id) != string(identity) {
+				return socket.Secret{}, errors.New("unknown identity")
+			}
+			return socket.NewSecret(key), nil
+		}})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	ready := make(chan *realSocket, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
 	go func() {
-		defer close(ready)
-		if c, err := l.Accept(); err == nil {
-			ready <- &realSocket{conn: c}
+		defer close(done)
+		for {
+			sock, err := l.Accept(ctx)
+			if err != nil {
+				return
+			}
+			start(t, sock, h)
 		}
 	}()
-	// The engine starts when the peer has connected, on the test's goroutine of
-	// clean-up at the latest.
-	started := make(chan struct{})
-	go func() {
-		defer close(started)
-		if s := <-ready; s != nil {
-			start(t, s, h)
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		if err := l.Close(); err != nil {
+			t.Error(err)
 		}
-	}()
-	t.Cleanup(func() { _ = l.Close(); <-started })
+	})
 	return l.Addr().String()
 }
 

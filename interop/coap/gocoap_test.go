@@ -3,12 +3,15 @@ package coap
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
+	piondtls "github.com/pion/dtls/v3"
+	coapdtls "github.com/plgd-dev/go-coap/v3/dtls"
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 	"github.com/plgd-dev/go-coap/v3/message/pool"
@@ -85,6 +88,24 @@ func serveTheirs(t *testing.T, network string, s *theirStore) string {
 	t.Helper()
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
+	if network == "dtls" {
+		l, err := coapnet.NewDTLSListener("udp", "127.0.0.1:0", coapnet.NewDTLSServerOptions(
+			piondtls.WithPSK(func(id []byte) ([]byte, error) {
+				if string(id) != string(identity) {
+					return nil, errors.New("unknown identity")
+				}
+				return key, nil
+			}),
+			piondtls.WithCipherSuites(piondtls.TLS_PSK_WITH_AES_128_CCM_8)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := coapdtls.NewServer(options.WithMux(s), options.WithMaxMessageSize(2<<20),
+			options.WithBlockwise(true, blockwise.SZX1024, 30*time.Second))
+		wg.Go(func() { _ = server.Serve(l) })
+		t.Cleanup(func() { server.Stop(); _ = l.Close() })
+		return l.Addr().String()
+	}
 	if network == "udp" {
 		l, err := coapnet.NewListenUDP("udp", "127.0.0.1:0")
 		if err != nil {
@@ -108,7 +129,7 @@ func serveTheirs(t *testing.T, network string, s *theirStore) string {
 }
 
 func TestOurClientWithGoCoAP(t *testing.T) {
-	for _, network := range []string{"udp", "tcp"} {
+	for _, network := range []string{"udp", "tcp", "dtls"} {
 		t.Run(network, func(t *testing.T) {
 			s := &theirStore{t: t, values: map[string][]byte{"/small": []byte("22.5"), "/large": pattern(megabyte)}, bye: make(chan struct{})}
 			g := start(t, dial(t, network, serveTheirs(t, network, s)), nil)
@@ -175,6 +196,17 @@ type theirClient interface {
 
 func dialTheirs(t *testing.T, network, addr string) theirClient {
 	t.Helper()
+	if network == "dtls" {
+		c, err := coapdtls.Dial(addr, coapdtls.NewDTLSClientOptions(
+			piondtls.WithPSK(func([]byte) ([]byte, error) { return key, nil }),
+			piondtls.WithPSKIdentityHint(identity),
+			piondtls.WithCipherSuites(piondtls.TLS_PSK_WITH_AES_128_CCM_8)),
+			options.WithMaxMessageSize(2<<20), options.WithBlockwise(true, blockwise.SZX1024, 30*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
 	if network == "udp" {
 		c, err := udp.Dial(addr, options.WithMaxMessageSize(2<<20), options.WithBlockwise(true, blockwise.SZX1024, 30*time.Second))
 		if err != nil {
@@ -194,7 +226,7 @@ func dialTheirs(t *testing.T, network, addr string) theirClient {
 }
 
 func TestGoCoAPWithOurServer(t *testing.T) {
-	for _, network := range []string{"udp", "tcp"} {
+	for _, network := range []string{"udp", "tcp", "dtls"} {
 		t.Run(network, func(t *testing.T) {
 			s := newStore(t)
 			c := dialTheirs(t, network, serve(t, network, s))

@@ -14,10 +14,14 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 )
 
-// tool finds one of libcoap's programs.
-func tool(t *testing.T, name string) string {
+// tool finds one of libcoap's programs; only some builds of them speak DTLS.
+func tool(t *testing.T, name string, secure bool) string {
 	t.Helper()
-	for _, n := range []string{name + "-notls", name + "-openssl", name} {
+	builds := []string{name + "-openssl", name + "-gnutls", name}
+	if !secure {
+		builds = append([]string{name + "-notls"}, builds...)
+	}
+	for _, n := range builds {
 		if p, err := exec.LookPath(n); err == nil {
 			return p
 		}
@@ -27,14 +31,16 @@ func tool(t *testing.T, name string) string {
 }
 
 func TestLibcoapClientWithOurServer(t *testing.T) {
-	client := tool(t, "coap-client")
-	for _, network := range []string{"udp", "tcp"} {
+	for _, network := range []string{"udp", "tcp", "dtls"} {
+		client := tool(t, "coap-client", network == "dtls")
 		// run runs coap-client once; each run is a peer of its own.
 		run := func(t *testing.T, s *store, path string, args ...string) string {
 			t.Helper()
 			addr := serve(t, network, s)
-			scheme := map[string]string{"udp": "coap", "tcp": "coap+tcp"}[network]
-			args = append([]string{"-B", "30", "-v", "3"}, append(args, scheme+"://"+addr+path)...)
+			if network == "dtls" {
+				args = append([]string{"-k", string(key), "-u", string(identity)}, args...)
+			}
+			args = append([]string{"-B", "30", "-v", "3"}, append(args, schemes[network]+"://"+addr+path)...)
 			out, err := exec.CommandContext(t.Context(), client, args...).Output()
 			if err != nil {
 				t.Fatalf("coap-client %v: %v\n%s", args, err, out)
@@ -113,10 +119,10 @@ func TestLibcoapClientWithOurServer(t *testing.T) {
 	}
 }
 
-// serveLibcoap runs coap-server.
-func serveLibcoap(t *testing.T) string {
+// serveLibcoap runs coap-server, which serves DTLS at the next port.
+func serveLibcoap(t *testing.T, network string) string {
 	t.Helper()
-	server := tool(t, "coap-server")
+	server := tool(t, "coap-server", network == "dtls")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +130,9 @@ func serveLibcoap(t *testing.T) string {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	cmd := exec.CommandContext(t.Context(), server, "-A", "127.0.0.1", "-p", fmt.Sprint(port), "-d", "10", "-e", "-v", "3")
+	if network == "dtls" {
+		cmd.Args = append(cmd.Args, "-k", string(key))
+	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -134,6 +143,9 @@ func serveLibcoap(t *testing.T) string {
 	for range 100 {
 		if c, err := net.Dial("tcp", addr); err == nil {
 			c.Close()
+			if network == "dtls" {
+				return fmt.Sprintf("127.0.0.1:%d", port+1)
+			}
 			return addr
 		}
 		<-time.After(50 * time.Millisecond)
@@ -143,9 +155,9 @@ func serveLibcoap(t *testing.T) string {
 }
 
 func TestOurClientWithLibcoapServer(t *testing.T) {
-	for _, network := range []string{"udp", "tcp"} {
+	for _, network := range []string{"udp", "tcp", "dtls"} {
 		t.Run(network, func(t *testing.T) {
-			g := start(t, dial(t, network, serveLibcoap(t)), nil)
+			g := start(t, dial(t, network, serveLibcoap(t, network)), nil)
 			if a := g.request(coap.GET, "/", nil); a.err != nil || a.code != coap.Content || !strings.Contains(string(a.body), "libcoap") {
 				t.Fatalf("%+v", a)
 			}
