@@ -52,8 +52,12 @@ const (
 // forever is the value of a timer that never ends.
 const forever = math.MaxUint32
 
-// maxPause bounds what a server can make the device wait, against overflow.
-const maxPause = 100 * 365 * 24 * time.Hour
+// minPause and maxPause bound what a server can make the device wait: against a device that does nothing but try, and against
+// overflow.
+const (
+	minPause = time.Second
+	maxPause = 100 * 365 * 24 * time.Hour
+)
 
 func seconds(n uint64) time.Duration {
 	if n >= uint64(maxPause/time.Second) {
@@ -165,8 +169,8 @@ func readAccount(v values) account {
 	delay := v.number(genserver.CommunicationSequenceDelayTimerID, defaultSequenceDelay)
 	a.retry = retryPolicy{
 		count:     max(1, v.number(genserver.CommunicationRetryCountID, defaultRetryCount)),
-		timer:     seconds(v.number(genserver.CommunicationRetryTimerID, defaultRetryTimer)),
-		delay:     seconds(delay),
+		timer:     max(minPause, seconds(v.number(genserver.CommunicationRetryTimerID, defaultRetryTimer))),
+		delay:     max(minPause, seconds(delay)),
 		sequences: max(1, v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount)),
 		lastOne:   delay >= forever,
 	}

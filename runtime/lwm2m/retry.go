@@ -28,7 +28,7 @@ func (r *retry) failed(p retryPolicy) (pause time.Duration, more bool) {
 
 // backoff is d doubled n times, up to maxPause.
 func backoff(d time.Duration, n uint64) time.Duration {
-	for ; n > 0 && d < maxPause; n-- {
+	for ; n > 0 && d > 0 && d < maxPause; n-- {
 		d *= 2
 	}
 	return min(d, maxPause)

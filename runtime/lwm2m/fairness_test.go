@@ -1,0 +1,218 @@
+package lwm2m_test
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/firmwareupdate"
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+)
+
+// duo is one device and two servers of package lwm2mtest.
+type duo struct {
+	net     *simnet.Network
+	device  *simnet.Host
+	hosts   [2]*simnet.Host
+	servers [2]*lwm2mtest.Server
+	client  *lwm2m.Client
+}
+
+func newDuo(t *testing.T, objects ...dm.Object) *duo {
+	t.Helper()
+	d := &duo{net: simnet.New(1)}
+	d.device = d.net.NewHost("device")
+	cfg := lwm2m.Config{
+		Endpoint: "dev", Dialers: []socket.Dialer{d.device.Dialer()}, Objects: append(objects, newDevice(t)), Logger: quiet(),
+		MaxPayload: 2 << 20,
+	}
+	for i, name := range []string{"a", "b"} {
+		d.hosts[i] = d.net.NewHost(name)
+		l, err := d.hosts[i].Listen(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.servers[i] = lwm2mtest.NewServer(t, l)
+		cfg.Servers = append(cfg.Servers, lwm2m.Server{URI: "coap://" + name})
+	}
+	var err error
+	if d.client, err = lwm2m.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.client.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func firmware(t *testing.T) *firmwareupdate.Object {
+	t.Helper()
+	o, err := firmwareupdate.New(firmwareupdate.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = o.Add(0, firmwareupdate.Instance{
+		Package: dm.Bytes([]byte("old")), PackageURI: dm.Str(""), Update: func(context.Context, dm.Args) error { return nil },
+		State: dm.Int(0), UpdateResult: dm.Int(0), FirmwareUpdateDeliveryMethod: dm.Int(1),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// While one server writes a megabyte in blocks, the other is served after one datagram of the transfer at most, and sees the old
+// state or the new one, never a part.
+func TestTransferHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fw := firmware(t)
+		d := newDuo(t, fw)
+		writer, reader := d.servers[0].WaitRegistered("dev"), d.servers[1].WaitRegistered("dev")
+		if err := d.net.SetDefaultLink(simnet.Link{Delay: time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		// What passes the device, in order: 'w' a block of the transfer or its answer, 'r' a Read, 'a' its answer.
+		var mu sync.Mutex
+		var passed []byte
+		d.net.SetFilter(func(p simnet.Packet) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			for i, kind := range []byte{'w', 'a'} {
+				if p.To.Addr() == d.hosts[i].Addrs()[0] {
+					passed = append(passed, kind)
+				}
+			}
+			if p.From.Addr() == d.hosts[1].Addrs()[0] {
+				passed = append(passed, 'r')
+			}
+			return true
+		})
+		image := bytes.Repeat([]byte("firmware"), 1<<17)
+		wrote := make(chan lwm2mtest.Answer, 1)
+		go func() {
+			ans, err := writer.Write(context.Background(), "/5/0/0", content.Opaque, image)
+			if err != nil {
+				t.Error(err)
+			}
+			wrote <- ans
+		}()
+		reads := 0
+		for done := false; !done; reads++ {
+			select {
+			case ans := <-wrote:
+				if ans.Code != coap.Changed {
+					t.Errorf("the Write was answered %v", ans)
+				}
+				done = true
+			default:
+			}
+			ans, err := reader.Read(context.Background(), "/5/0/3", content.Text)
+			if err != nil || ans.Code != coap.Content {
+				t.Fatalf("Read: %v, %v", ans, err)
+			}
+			if got, _ := fw.Get(0); !bytes.Equal(got.Package.Or(nil), image) && string(got.Package.Or(nil)) != "old" {
+				t.Fatal("the package is neither the old nor the new one")
+			}
+		}
+		if reads < 100 {
+			t.Errorf("%d Reads during the transfer, want many", reads)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		// A Read is on its way for one millisecond, in which the device may answer one block, and one more may be its turn.
+		waiting, worst := 0, 0
+		for _, k := range passed {
+			switch k {
+			case 'r':
+				waiting = 0
+			case 'w':
+				waiting++
+			case 'a':
+				worst = max(worst, waiting)
+			}
+		}
+		if worst > 2 {
+			t.Errorf("%d datagrams of the transfer were answered while a Read was on its way and waiting", worst)
+		}
+	})
+}
+
+// A socket with much to read does not hold up another: each gets its turn after one message of the others.
+func TestTurns(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		c := w.start(w.config())
+		for i, s := range w.servers {
+			s.next()
+			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+		}
+		var mu sync.Mutex
+		var order []byte
+		w.net.SetFilter(func(p simnet.Packet) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			for i, s := range w.servers {
+				if p.To.Addr() == s.host.Addrs()[0] {
+					order = append(order, '1'+byte(i))
+				}
+			}
+			return true
+		})
+		// The loop is held up while requests pile up, as by a slow hook.
+		held, release := make(chan struct{}), make(chan struct{})
+		c.Sched().Post(func() { close(held); <-release })
+		<-held
+		w.servers[0].ask(20)
+		synctest.Wait()
+		w.servers[1].ask(1)
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if got := bytes.IndexByte(order, '2'); len(order) != 21 || got < 0 || got > 1 {
+			t.Errorf("answers in the order %s, want the second server's behind one of the first at most", order)
+		}
+	})
+}
+
+// ask sends n requests at once without waiting for their answers.
+func (s *rdServer) ask(n int) {
+	s.t.Helper()
+	sent := make(chan error, 1)
+	s.sched.Post(func() {
+		s.mu.Lock()
+		c := s.conn
+		s.mu.Unlock()
+		err := c.SetParams(coap.Params{NStart: n})
+		for range n {
+			call := &coap.Call{Code: coap.GET, Done: func(r coap.Result) {
+				if r.Err != nil || r.Code != coap.Content {
+					s.t.Errorf("Read: %v, %v", r.Code, r.Err)
+				}
+			}}
+			call.Options.AddPath("/3/0/16")
+			if err == nil {
+				err = c.Do(call)
+			}
+		}
+		sent <- err
+	})
+	if err := <-sent; err != nil {
+		s.t.Fatal(err)
+	}
+}

@@ -1,0 +1,83 @@
+package lwm2m
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+func TestCoreVersion(t *testing.T) {
+	for _, c := range []struct {
+		object dm.ObjectID
+		v10    registry.Version
+		v11    registry.Version
+		v12    registry.Version
+	}{
+		{1, registry.V(1, 0), registry.V(1, 1), registry.V(1, 2)},
+		{2, registry.V(1, 0), registry.V(1, 0), registry.V(1, 1)},
+		{3, registry.V(1, 0), registry.V(1, 1), registry.V(1, 2)},
+		{4, registry.V(1, 0), registry.V(1, 2), registry.V(1, 3)},
+		{5, registry.V(1, 0), registry.V(1, 0), registry.V(1, 1)},
+		{6, registry.V(1, 0), registry.V(1, 0), registry.V(1, 0)},
+		{3303, registry.V(1, 0), registry.V(1, 0), registry.V(1, 0)},
+	} {
+		for enabler, want := range map[registry.Version]registry.Version{registry.V(1, 0): c.v10, registry.V(1, 1): c.v11, registry.V(1, 2): c.v12} {
+			if got := coreVersion(c.object, enabler); got != want {
+				t.Errorf("object %d of LwM2M %v is %v, want %v", c.object, enabler, got, want)
+			}
+		}
+	}
+}
+
+func TestBindingFor(t *testing.T) {
+	for _, c := range []struct {
+		binding  string
+		queue    bool
+		v10, v11 string
+	}{
+		{"U", false, "U", "U"}, {"U", true, "UQ", "U"}, {"UQ", false, "UQ", "U"}, {"US", true, "UQS", "US"},
+		{"S", true, "SQ", "S"}, {"UQS", false, "UQS", "US"}, {"UT", true, "UT", "UT"}, {"", false, "", ""},
+	} {
+		if got := bindingFor(c.binding, c.queue, registry.V(1, 0)); got != c.v10 {
+			t.Errorf("binding %q, queue mode %v in 1.0 is %q, want %q", c.binding, c.queue, got, c.v10)
+		}
+		if got := bindingFor(c.binding, c.queue, registry.V(1, 2)); got != c.v11 {
+			t.Errorf("binding %q, queue mode %v in 1.2 is %q, want %q", c.binding, c.queue, got, c.v11)
+		}
+	}
+}
+
+func TestUpdateIn(t *testing.T) {
+	for lifetime, want := range map[time.Duration]time.Duration{
+		time.Second: time.Second / 2, 185 * time.Second: 185 * time.Second / 2, 186 * time.Second: 93 * time.Second, 24 * time.Hour: 24*time.Hour - 93*time.Second,
+	} {
+		if got, ends := updateIn(lifetime, coap.Params{}); !ends || got != want {
+			t.Errorf("lifetime %v: update in %v, %v, want %v", lifetime, got, ends, want)
+		}
+	}
+	if _, ends := updateIn(0, coap.Params{}); ends {
+		t.Error("a registration without end is to be updated")
+	}
+}
+
+// Nothing a server can write makes a pause overflow.
+func TestRetryExtremes(t *testing.T) {
+	var r retry
+	p := retryPolicy{count: 1 << 63, timer: seconds(1 << 40), delay: seconds(1<<64 - 1), sequences: 1 << 63}
+	for i := range 200 {
+		if pause, more := r.failed(p); !more || pause <= 0 || pause > maxPause {
+			t.Fatalf("attempt %d: %v, %v", i, pause, more)
+		}
+	}
+	for n := range uint64(100) {
+		if d := backoff(time.Second, n); d < time.Second || d > maxPause {
+			t.Fatalf("1 s doubled %d times is %v", n, d)
+		}
+	}
+	if d := backoff(0, 1<<63); d != 0 {
+		t.Errorf("nothing doubled is %v", d)
+	}
+}
