@@ -245,6 +245,7 @@ func (t *Transaction) rollbackHooks(parts []part) {
 // end gives the slot away for good.
 func (t *Transaction) end() {
 	if t.state.Swap(over) == holding {
+		t.ctx.past.Store(true)
 		t.m.slot.release()
 	}
 }

@@ -49,7 +49,7 @@ func liveInstance(v view, who Origin, p Path) bool {
 // payload is there.
 func (s Snapshot) CheckWrite(ctx context.Context, who Origin, p Path) error {
 	t := &Transaction{m: s.m, base: s.r, origin: who}
-	t.ctx = &txContext{ctx, t}
+	t.ctx = &txContext{Context: ctx, t: t}
 	w := writing{t: t, base: p}
 	return w.checkTarget()
 }

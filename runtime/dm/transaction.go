@@ -55,16 +55,17 @@ const (
 
 func newTransaction(ctx context.Context, m *Model, who Origin) *Transaction {
 	t := &Transaction{m: m, origin: who, base: m.root.Load()}
-	t.inner = txContext{ctx, t}
+	t.inner.Context, t.inner.t = ctx, t
 	t.ctx = &t.inner
 	return t
 }
 
-// txContext is the context that hooks receive: it knows its transaction. It never changes, since a
-// hook may have kept it.
+// txContext is the context that hooks receive: it knows its transaction. A hook may keep it, so each
+// time that a transaction holds the slot has one of its own, which is past when the slot is given away.
 type txContext struct {
 	context.Context
-	t *Transaction
+	t    *Transaction
+	past atomic.Bool
 }
 
 type txKey struct{}
@@ -83,7 +84,7 @@ func (c *txContext) Value(key any) any {
 // It returns false where ctx is not that of a hook, or the hook is over.
 func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
 	c, ok := ctx.Value(txKey{}).(*txContext)
-	if !ok || c.t.state.Load() != holding {
+	if !ok || c.past.Load() {
 		return Snapshot{}, false
 	}
 	return c.t.Snapshot(), true
@@ -96,7 +97,7 @@ func inside(ctx context.Context, m *Model) bool {
 		if !ok {
 			return false
 		}
-		if c.t.m == m && c.t.state.Load() == holding {
+		if c.t.m == m && !c.past.Load() {
 			return true
 		}
 		ctx = c.Context
@@ -114,6 +115,7 @@ func (t *Transaction) Snapshot() Snapshot { return Snapshot{m: t.m, r: t.base, t
 // sequences between two requests.
 func (t *Transaction) Suspend() {
 	if t.state.CompareAndSwap(holding, suspended) {
+		t.ctx.past.Store(true)
 		t.m.slot.release()
 	}
 }
@@ -145,7 +147,7 @@ func (t *Transaction) hold(ctx context.Context) error {
 		t.m.slot.release()
 		return ErrDone
 	}
-	t.ctx = &txContext{ctx, t}
+	t.ctx = &txContext{Context: ctx, t: t}
 	if !t.state.CompareAndSwap(suspended, holding) { // rolled back, or resumed twice
 		t.m.slot.release()
 		return ErrDone

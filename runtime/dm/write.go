@@ -232,7 +232,8 @@ func (w *writing) clear() {
 }
 
 // clearInstance empties the resources that are open to who writes. What a template gives to a new
-// instance stays, and so does what is live without anybody to tell.
+// instance stays; so does what is live without anybody to tell, and what no management server could
+// write: the bootstrap server may set it, but that it does not speak of it says nothing.
 func (w *writing) clearInstance(p Path) {
 	if w.makes(p) {
 		return
@@ -249,7 +250,7 @@ func (w *writing) clearInstance(p Path) {
 		if !w.mayWrite(r) || !c.supported() || c.stream() != nil {
 			continue
 		}
-		if c.live() && (!x.commits() || !r.Ops.Writable()) {
+		if c.live() && !x.commits() || w.t.origin.IsBootstrap() && r.Ops == registry.R {
 			continue
 		}
 		x.own(p.child(r.ID)).clear()

@@ -149,6 +149,8 @@ func TestWrite(t *testing.T) {
 		{"bootstrap: a read-only and a hidden resource", dm.Bootstrap, "/33001/0", dm.Update,
 			entries(t, "/33001/0/0", 5.0, "/33001/0/7", dm.OpaqueValue([]byte("new"))),
 			"-/33001/0/0 Float 21.5\n-/33001/0/7 Opaque k3y\n+/33001/0/0 Float 5\n+/33001/0/7 Opaque new\n"},
+		{"bootstrap: replacing leaves read-only resources that it does not name", dm.Bootstrap, "/33001/1", dm.Replace, entries(t, "/33001/1/9", 5),
+			"-/33001/1/2 String b\n-/33001/1/9 Integer 1\n+/33001/1/2  \n+/33001/1/9 Integer 5\n"},
 		{"bootstrap: a new instance", dm.Bootstrap, "/33001/5", dm.Replace,
 			entries(t, "/33001/5/9", 1, "/33001/5/0", 3.0, "/33001/5/8", dm.TimeValue(1), "/33001/5/99", 1),
 			"+/33001/5/0 Float 3\n+/33001/5/1 Float 50\n+/33001/5/2  \n+/33001/5/4  \n+/33001/5/4/0 String x\n+/33001/5/4/1 String y\n+/33001/5/7  \n+/33001/5/9 Integer 1\n"},

@@ -1,0 +1,266 @@
+package dm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// twins is a Model of three objects on which every operation of the test keeps one rule: all objects
+// have the same instances, and all of these hold the same number.
+type twins struct {
+	m       *dm.Model
+	objects []*dm.TypedObject[meter]
+	mayFail atomic.Bool // hooks of the last object refuse
+}
+
+var errRefused = errors.New("refused")
+
+func newTwins(t *testing.T) *twins {
+	t.Helper()
+	w := &twins{}
+	var all []dm.Object
+	for n := range 3 {
+		def := meterDefinition
+		def.ID += uint16(n)
+		refuse := func(context.Context, *dm.Tx[meter]) error {
+			if n == 2 && w.mayFail.Load() {
+				return errRefused
+			}
+			return nil
+		}
+		o, err := dm.NewObject(&def, (*meter).cell, dm.ObjectConfig[meter]{
+			Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Big: dm.Uint(0), Counts: dm.List[int64](0)},
+			Hooks:    dm.Hooks[meter]{Validate: refuse, Commit: refuse},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inst := fullMeter()
+		inst.Big = dm.Uint(0)
+		inst.Counts = dm.List[int64](0)
+		for id := range dm.InstanceID(4) {
+			if err := o.Add(id, inst); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.objects = append(w.objects, o)
+		all = append(all, o)
+	}
+	w.m = newModel(t, dm.ModelConfig{}, all...)
+	return w
+}
+
+// numbers returns the payload that makes v the number everywhere.
+func (w *twins) numbers(s dm.Snapshot, v uint64) []dm.Entry {
+	var list []dm.Entry
+	for _, o := range w.objects {
+		for id := range s.Instances(o.ID()) {
+			list = append(list, dm.Entry{Path: dm.ResourcePath(o.ID(), id, bigID), Value: dm.UnsignedValue(v)})
+		}
+	}
+	return list
+}
+
+// act performs one random operation that keeps the rule, or is refused.
+func (w *twins) act(r *rand.Rand, who dm.Origin) error {
+	return do(w.m, who, func(tx *dm.Transaction) error {
+		s := tx.Snapshot()
+		switch r.IntN(4) {
+		case 0: // another instance everywhere
+			id, err := tx.NewInstanceID(w.objects[0].ID(), dm.InstanceID(r.IntN(200)))
+			if err != nil {
+				return err
+			}
+			for _, o := range w.objects {
+				if err := tx.Create(o.ID(), []dm.InstanceID{id}, nil); err != nil {
+					return err
+				}
+			}
+			return tx.Write(dm.Path{}, dm.Update, w.numbers(tx.Snapshot(), r.Uint64()))
+		case 1: // one less everywhere
+			skip := r.IntN(3)
+			for id := range s.Instances(w.objects[0].ID()) {
+				if skip--; skip >= 0 {
+					continue
+				}
+				for _, o := range w.objects {
+					if err := tx.Delete(dm.InstancePath(o.ID(), id)); err != nil {
+						return err
+					}
+				}
+				break
+			}
+			return nil
+		case 2: // one after the other, in the same transaction
+			v := r.Uint64()
+			for _, e := range w.numbers(s, v) {
+				if err := tx.Write(e.Path, dm.Replace, []dm.Entry{e}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		return tx.Write(dm.Path{}, dm.Update, w.numbers(s, r.Uint64()))
+	})
+}
+
+// check reads everything in one snapshot and reports how it breaks the rule.
+func (w *twins) check(s dm.Snapshot) error {
+	seen := map[dm.ObjectID]string{}
+	number, first := uint64(0), true
+	err := s.Read(context.Background(), dm.Application, dm.Path{}, func(p dm.Path, v dm.Value) error {
+		if p.Resource() != bigID {
+			return nil
+		}
+		seen[p.Object()] += fmt.Sprint(p.Instance(), " ")
+		if n := v.Unsigned(); first {
+			number, first = n, false
+		} else if n != number {
+			return fmt.Errorf("%v holds %d, others %d", p, n, number)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	a, b, c := seen[w.objects[0].ID()], seen[w.objects[1].ID()], seen[w.objects[2].ID()]
+	if a != b || b != c {
+		return fmt.Errorf("the instances are %s/ %s/ %s", a, b, c)
+	}
+	return nil
+}
+
+// A read over several objects never sees half of a write over several objects, whatever else goes on:
+// other servers, refused transactions, the application's own updates, bootstrap sequences.
+func TestReadsNeverSeeHalfAWrite(t *testing.T) {
+	rounds := 150
+	if testing.Short() {
+		rounds = 60
+	}
+	for seed := range uint64(3) {
+		w := newTwins(t)
+		var writers, readers sync.WaitGroup
+		var stop atomic.Bool
+		var refused, done atomic.Int64
+		for n := range uint16(2) {
+			writers.Go(func() {
+				r := rand.New(rand.NewPCG(seed, uint64(n)))
+				for range rounds {
+					w.mayFail.Store(r.IntN(3) == 0)
+					switch err := w.act(r, dm.Server(n)); {
+					case errors.Is(err, errRefused):
+						refused.Add(1)
+					case err != nil:
+						t.Errorf("seed %d: %v", seed, err)
+					default:
+						done.Add(1)
+					}
+				}
+			})
+		}
+		writers.Go(func() { // the application, at other resources
+			r := rand.New(rand.NewPCG(seed, 77))
+			for range rounds {
+				err := w.objects[r.IntN(2)].Update(t.Context(), dm.InstanceID(r.IntN(4)), func(m *meter) error {
+					m.Level.Set(float64(r.IntN(100)))
+					m.Counts.Set(dm.ResourceInstanceID(r.IntN(50)), 1)
+					return nil
+				})
+				if err != nil && !errors.Is(err, dm.NotFound) {
+					t.Errorf("seed %d: %v", seed, err)
+				}
+			}
+		})
+		for range 2 {
+			readers.Go(func() {
+				for !stop.Load() {
+					s := w.m.Snapshot()
+					for range 2 { // the same snapshot says the same again
+						if err := w.check(s); err != nil {
+							t.Errorf("seed %d: %v", seed, err)
+							return
+						}
+					}
+				}
+			})
+		}
+		writers.Wait()
+		stop.Store(true)
+		readers.Wait()
+		if err := w.check(w.m.Snapshot()); err != nil || refused.Load() == 0 || done.Load() == 0 {
+			t.Errorf("seed %d: in the end %v; %d were refused, %d done", seed, err, refused.Load(), done.Load())
+		}
+	}
+}
+
+// Everything that may be called at any time, at the same time.
+func TestRace(t *testing.T) {
+	w := newTwins(t)
+	ctx := t.Context()
+	var group, background sync.WaitGroup
+	var stop atomic.Bool
+	rounds := 100
+	each := func(fn func(r *rand.Rand) error) {
+		group.Go(func() {
+			r := rand.New(rand.NewPCG(5, 5))
+			for range rounds {
+				if err := fn(r); err != nil && !errors.Is(err, dm.NotFound) && !errors.Is(err, dm.BadRequest) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	each(func(r *rand.Rand) error { return w.act(r, dm.Server(1)) })
+	each(func(r *rand.Rand) error {
+		return w.objects[0].Update(ctx, dm.InstanceID(r.IntN(5)), func(m *meter) error { m.Level.Set(1); return nil })
+	})
+	each(func(r *rand.Rand) error { return w.objects[1].Remove(ctx, dm.InstanceID(r.IntN(5))) })
+	each(func(r *rand.Rand) error { return w.objects[1].Add(dm.InstanceID(r.IntN(5)), fullMeter()) })
+	each(func(r *rand.Rand) error {
+		if err := w.m.Unregister(ctx, w.objects[2].ID()); err != nil {
+			return err
+		}
+		return w.m.Register(ctx, w.objects[2])
+	})
+	each(func(r *rand.Rand) error {
+		tx, err := w.m.Begin(ctx, dm.Bootstrap)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		p := dm.ResourcePath(33001, dm.InstanceID(r.IntN(5)), labelID)
+		_ = tx.Write(p, dm.Replace, []dm.Entry{{Path: p, Value: dm.StringValue("b")}}) // the template may not have it
+		tx.Suspend()
+		if err := tx.Resume(ctx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
+	for _, fn := range []func(){
+		func() { _, _ = read(w.m.Snapshot(), dm.Server(1), dm.Path{}) },
+		func() { _, _ = discover(w.m.Snapshot(), dm.Server(1), dm.ObjectPath(33001), 3) },
+		func() { w.m.Status() },
+		func() {
+			for range w.objects[1].All() {
+				w.objects[1].Len()
+			}
+		},
+		func() { w.m.Subscribe(func(dm.Batch) {})() },
+	} {
+		background.Go(func() {
+			for !stop.Load() {
+				fn()
+			}
+		})
+	}
+	group.Wait()
+	stop.Store(true)
+	background.Wait()
+}

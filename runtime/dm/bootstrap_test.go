@@ -1,0 +1,522 @@
+package dm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// sequence is a bootstrap sequence that takes the slot for each request alone, as an engine does.
+type sequence struct {
+	t  testing.TB
+	tx *dm.Transaction
+}
+
+func startSequence(t testing.TB, m *dm.Model) *sequence {
+	t.Helper()
+	tx, err := m.Begin(t.Context(), dm.Bootstrap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx.Suspend()
+	return &sequence{t, tx}
+}
+
+// request runs one request of the sequence.
+func (s *sequence) request(fn func(*dm.Transaction) error) error {
+	s.t.Helper()
+	if err := s.tx.Resume(s.t.Context()); err != nil {
+		return err
+	}
+	defer s.tx.Suspend()
+	return fn(s.tx)
+}
+
+func (s *sequence) write(p string, mode dm.Mode, list ...dm.Entry) {
+	s.t.Helper()
+	if err := s.request(func(tx *dm.Transaction) error { return tx.Write(path(s.t, p), mode, list) }); err != nil {
+		s.t.Fatalf("writing to %s: %v", p, err)
+	}
+}
+
+func (s *sequence) delete(p string) {
+	s.t.Helper()
+	if err := s.request(func(tx *dm.Transaction) error { return tx.Delete(path(s.t, p)) }); err != nil {
+		s.t.Fatalf("deleting %s: %v", p, err)
+	}
+}
+
+func (s *sequence) finish() error {
+	s.t.Helper()
+	return s.request(func(tx *dm.Transaction) error { return tx.Commit() })
+}
+
+func TestBootstrapSequence(t *testing.T) {
+	s := newScripted(t)
+	got, cancel := told(s.m)
+	defer cancel()
+	before := dump(t, s.m.Snapshot())
+	seq := startSequence(t, s.m)
+	seq.delete("/33001")
+	seq.write("/33001/4", dm.Replace, entries(t, "/33001/4/0", 4.0, "/33001/4/9", 0)...)
+	seq.write("/33003/1/9", dm.Replace, entries(t, "/33003/1/9", 5)...)
+	if diff := changes(before, dump(t, s.m.Snapshot())); diff != "" {
+		t.Errorf("before the end this is visible:\n%s", diff)
+	}
+	if got := s.take(); got != "delete1 delete1 create1" {
+		t.Errorf("before the end these hooks ran: %s", got)
+	}
+	if err := seq.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.take(), "begin1 begin3 validate1 validate3 commit1 commit3 persist changed1 changed3"; got != want {
+		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
+	}
+	if want := "bootstrap server: /33001/0 deleted /33001/1 deleted /33001/4 created /33003/1/9 changed"; strings.Join(*got, "\n") != want {
+		t.Errorf("told %q, want %q", *got, want)
+	}
+	if err := seq.finish(); !errors.Is(err, dm.ErrDone) {
+		t.Errorf("finishing twice: %v", err)
+	}
+}
+
+// 4.06 leaves the sequence open for correction (Core 1.2.2 §6.1.7.6): what was written stays, hooks are
+// rolled back, and run again at the next end.
+func TestBootstrapCorrection(t *testing.T) {
+	s := newScripted(t)
+	before := dump(t, s.m.Snapshot())
+	seq := startSequence(t, s.m)
+	seq.write("/33001/0", dm.Replace, entries(t, "/33001/0/0", 3.0)...) // leaves out the mandatory Mode
+	seq.write("/33002/0/9", dm.Replace, entries(t, "/33002/0/9", 5)...)
+	err := seq.finish()
+	if dm.CodeOf(err) != dm.NotAcceptable || !strings.Contains(err.Error(), "Mode (9)") {
+		t.Errorf("finishing without a mandatory resource: %v, want 4.06", err)
+	}
+	if got := s.take(); got != "" {
+		t.Errorf("the hooks ran as %s", got)
+	}
+	seq.write("/33001/0/9", dm.Replace, entries(t, "/33001/0/9", 5)...)
+	boom := dm.Errorf(dm.BadRequest, "no such server")
+	s.fail["validate2"] = boom
+	if err := seq.finish(); dm.CodeOf(err) != dm.NotAcceptable || !errors.Is(err, boom) {
+		t.Errorf("finishing while Validate refuses: %v, want 4.06", err)
+	}
+	if got, want := s.take(), "begin1 begin2 validate1 validate2 rollback2 rollback1"; got != want {
+		t.Errorf("the hooks ran as %s, want %s", got, want)
+	}
+	for _, step := range []string{"begin2", "commit2", "persist"} {
+		clear(s.fail)
+		s.fail[step] = dm.Errorf(dm.ServiceUnavailable, "later")
+		if err := seq.finish(); dm.CodeOf(err) != dm.ServiceUnavailable {
+			t.Errorf("finishing while %s fails: %v", step, err)
+		}
+	}
+	if diff := changes(before, dump(t, s.m.Snapshot())); diff != "" {
+		t.Errorf("before the end this is visible:\n%s", diff)
+	}
+	s.take()
+	clear(s.fail)
+	if err := seq.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.take(), "begin1 begin2 validate1 validate2 commit1 commit2 persist changed1 changed2"; got != want {
+		t.Errorf("the hooks ran as %s, want %s", got, want)
+	}
+	for p, want := range map[string]string{"/33001/0/0": "3", "/33001/0/9": "5", "/33002/0/9": "5", "/33001/0/2": "<none>"} {
+		if got := show(s.m.Snapshot(), path(t, p)); got != want {
+			t.Errorf("%s is %s, want %s", p, got, want)
+		}
+	}
+}
+
+// What a Validate that failed has amended is not in the next attempt, and pointers that it kept change
+// nothing.
+func TestBootstrapForgetsFailedAmendments(t *testing.T) {
+	attempt := 0
+	var kept []*meter
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Label: dm.Empty[string](), Tags: dm.EmptyMulti[string]()}, Hooks: dm.Hooks[meter]{Validate: func(_ context.Context, x *dm.Tx[meter]) error {
+		if !x.Origin().IsBootstrap() {
+			return nil
+		}
+		attempt++
+		for c := range x.Changes() {
+			if got := c.New.Label.Or(""); got != "written" {
+				t.Errorf("attempt %d starts with the label %q", attempt, got)
+			}
+			kept = append(kept, c.New)
+			c.New.Label.Set("amended")
+			c.New.Tags.Set(dm.ResourceInstanceID(attempt), "amended")
+		}
+		if attempt < 3 {
+			return errors.New("not yet")
+		}
+		return nil
+	}}})
+	if err := o.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	seq := startSequence(t, newModel(t, dm.ModelConfig{}, o))
+	seq.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "written")...)
+	seq.write("/33001/5", dm.Replace, entries(t, "/33001/5/0", 1.0, "/33001/5/9", 1, "/33001/5/2", "written")...)
+	for range 2 {
+		if err := seq.finish(); err == nil {
+			t.Fatal("Validate did not refuse")
+		}
+		for _, m := range kept {
+			m.Label.Set("kept")
+			m.Mode.Set(0)
+		}
+	}
+	if err := seq.finish(); err != nil {
+		t.Fatal(err)
+	}
+	for id, tags := range map[dm.InstanceID]string{0: "[0:a 1:b 3:amended]", 5: "[3:amended]"} {
+		got, _ := o.Get(id)
+		if s := fmt.Sprint(got.Tags); got.Label.Or("") != "amended" || got.Mode.Or(0) != 1 || s != tags {
+			t.Errorf("instance %d is %v", id, got)
+		}
+	}
+}
+
+func TestBootstrapIsDropped(t *testing.T) {
+	s := newScripted(t)
+	before := dump(t, s.m.Snapshot())
+	seq := startSequence(t, s.m)
+	seq.write("/33001/0/9", dm.Replace, entries(t, "/33001/0/9", 5)...)
+	seq.write("/33001/0/6", dm.Replace, image(t, 33001, "img"))
+	seq.tx.Rollback() // a time-out, while it is suspended
+	if diff := changes(before, dump(t, s.m.Snapshot())); diff != "" {
+		t.Errorf("this changed:\n%s", diff)
+	}
+	if got, want := s.take(), "open1 write1(img) abort1"; got != want {
+		t.Errorf("the steps were %s, want %s", got, want)
+	}
+	if err := s.writeAll(dm.Server(1)); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// A stream that arrived stays for the corrected sequence, unless it was told to commit.
+func TestBootstrapKeepsStreams(t *testing.T) {
+	s := newScripted(t)
+	seq := startSequence(t, s.m)
+	seq.write("/33001/0/6", dm.Replace, image(t, 33001, "img"))
+	s.fail["validate1"] = errors.New("boom")
+	if err := seq.finish(); dm.CodeOf(err) != dm.NotAcceptable {
+		t.Errorf("finishing: %v", err)
+	}
+	clear(s.fail)
+	if err := seq.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.take(), "open1 write1(img) begin1 validate1 rollback1 begin1 validate1 commit1 sink1 changed1"; got != want {
+		t.Errorf("the steps were\n%s, want\n%s", got, want)
+	}
+	seq = startSequence(t, s.m)
+	seq.write("/33001/0/6", dm.Replace, image(t, 33001, "img"))
+	s.fail["sink1"] = errors.New("boom")
+	if err := seq.finish(); err == nil {
+		t.Error("a sink that does not commit is not told")
+	}
+	clear(s.fail)
+	if err := seq.finish(); !errors.Is(err, dm.ErrDone) {
+		t.Errorf("finishing again without the stream: %v", err)
+	}
+	if got := s.take(); !strings.HasSuffix(got, "sink1 rollback1 abort1") {
+		t.Errorf("the steps were\n%s", got)
+	}
+}
+
+// What the application does meanwhile is merged at the end, rule by rule.
+func TestBootstrapMerge(t *testing.T) {
+	type world struct {
+		*scripted
+		seq *sequence
+	}
+	update := func(id dm.InstanceID, fn func(*meter)) func(*testing.T, *world) {
+		return func(t *testing.T, w *world) {
+			t.Helper()
+			if err := w.objects[0].Update(t.Context(), id, func(m *meter) error { fn(m); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	remove := func(id dm.InstanceID) func(*testing.T, *world) {
+		return func(t *testing.T, w *world) {
+			t.Helper()
+			if err := w.objects[0].Remove(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	add := func(id dm.InstanceID, inst meter) func(*testing.T, *world) {
+		return func(t *testing.T, w *world) {
+			t.Helper()
+			if err := w.objects[0].Add(id, inst); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	both := func(a, b func(*testing.T, *world)) func(*testing.T, *world) {
+		return func(t *testing.T, w *world) { a(t, w); b(t, w) }
+	}
+	app := meter{Level: dm.Float(1), Mode: dm.Int(0), Label: dm.Str("app"), Goal: dm.Float(11)}
+	tests := []struct {
+		name      string
+		bootstrap func(*sequence)
+		app       func(*testing.T, *world)
+		want      map[string]string
+	}{
+		{"a resource written by the transaction wins",
+			func(s *sequence) { s.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...) },
+			update(0, func(m *meter) { m.Label.Set("app") }),
+			map[string]string{"/33001/0/2": "boot"}},
+		{"other changes of the application stay",
+			func(s *sequence) { s.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...) },
+			update(0, func(m *meter) { m.Goal.Set(77); m.Tags.Set(9, "app"); m.Flag.Clear(); m.Clock = dm.Res[time.Time]{} }),
+			map[string]string{"/33001/0/2": "boot", "/33001/0/1": "77", "/33001/0/4/9": "app", "/33001/0/4/0": "a", "/33001/0/13": "<none>", "/33001/0/8": "<none>"}},
+		{"instances that the transaction did not touch",
+			func(s *sequence) { s.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...) },
+			both(update(1, func(m *meter) { m.Goal.Set(77) }), add(6, app)),
+			map[string]string{"/33001/1/1": "77", "/33001/6/2": "app", "/33001/0/2": "boot"}},
+		{"resource instances written one by one",
+			func(s *sequence) {
+				s.write("/33001/0/4", dm.Update, entries(t, "/33001/0/4/1", "boot", "/33001/0/4/5", "boot")...)
+			},
+			update(0, func(m *meter) { m.Tags.Set(1, "app"); m.Tags.Set(9, "app"); m.Tags.Delete(0) }),
+			map[string]string{"/33001/0/4/0": "<none>", "/33001/0/4/1": "boot", "/33001/0/4/5": "boot", "/33001/0/4/9": "app"}},
+		{"resource instances replaced as a whole",
+			func(s *sequence) { s.write("/33001/0/4", dm.Replace, entries(t, "/33001/0/4/1", "boot")...) },
+			update(0, func(m *meter) { m.Tags.Set(9, "app") }),
+			map[string]string{"/33001/0/4/0": "<none>", "/33001/0/4/1": "boot", "/33001/0/4/9": "<none>"}},
+		{"an instance replaced as a whole",
+			func(s *sequence) {
+				s.write("/33001/0", dm.Replace, entries(t, "/33001/0/0", 3.0, "/33001/0/9", 5)...)
+			},
+			update(0, func(m *meter) { m.Goal.Set(77); m.Tags.Set(9, "app") }),
+			map[string]string{"/33001/0/0": "3", "/33001/0/9": "5", "/33001/0/1": "<none>", "/33001/0/4/9": "<none>"}},
+		{"a delete by the transaction beats updates",
+			func(s *sequence) { s.delete("/33001/0") },
+			update(0, func(m *meter) { m.Label.Set("app") }),
+			map[string]string{"/33001/0/2": "<none>", "/33001/1/2": "boiler"}},
+		{"a delete of what the application deleted too",
+			func(s *sequence) { s.delete("/33001/0") }, remove(0),
+			map[string]string{"/33001/0/2": "<none>"}},
+		{"a delete of what the application made anew",
+			func(s *sequence) { s.delete("/33001/0") }, both(remove(0), add(0, app)),
+			map[string]string{"/33001/0/2": "<none>"}},
+		{"its create beats an application's create",
+			func(s *sequence) {
+				s.write("/33001/5", dm.Replace, entries(t, "/33001/5/0", 3.0, "/33001/5/9", 5)...)
+			},
+			add(5, app),
+			map[string]string{"/33001/5/0": "3", "/33001/5/9": "5", "/33001/5/2": "<none>", "/33001/5/1": "<none>"}},
+		{"its replace of a deleted instance beats an application's create",
+			func(s *sequence) {
+				s.delete("/33001/0")
+				s.write("/33001/0", dm.Replace, entries(t, "/33001/0/0", 3.0, "/33001/0/9", 5)...)
+			},
+			both(remove(0), add(0, app)),
+			map[string]string{"/33001/0/0": "3", "/33001/0/2": "<none>", "/33001/0/1": "<none>"}},
+		{"an instance that it wrote and the application deleted reappears whole",
+			func(s *sequence) { s.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...) },
+			remove(0),
+			map[string]string{"/33001/0/2": "boot", "/33001/0/1": "20", "/33001/0/9": "1", "/33001/0/4/1": "b"}},
+		{"an instance that it did not write stays deleted",
+			func(s *sequence) { s.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...) },
+			remove(1),
+			map[string]string{"/33001/0/2": "boot", "/33001/1/2": "<none>"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for _, failFirst := range []bool{false, true} { // the same after an attempt that was refused
+				w := &world{scripted: newScripted(t)}
+				w.seq = startSequence(t, w.m)
+				test.bootstrap(w.seq)
+				if failFirst {
+					w.fail["validate1"] = errors.New("boom")
+					if err := w.seq.finish(); err == nil {
+						t.Fatal("Validate did not refuse")
+					}
+					clear(w.fail)
+				}
+				test.app(t, w)
+				mid := dump(t, w.m.Snapshot())
+				if failFirst {
+					w.fail["commit1"] = errors.New("boom")
+					if err := w.seq.finish(); err == nil {
+						t.Fatal("Commit did not refuse")
+					}
+					clear(w.fail)
+					if diff := changes(mid, dump(t, w.m.Snapshot())); diff != "" {
+						t.Errorf("a refused attempt changed\n%s", diff)
+					}
+				}
+				if err := w.seq.finish(); err != nil {
+					t.Fatal(err)
+				}
+				for p, want := range test.want {
+					if got := show(w.m.Snapshot(), path(t, p)); got != want {
+						t.Errorf("refused first: %t: %s is %s, want %s", failFirst, p, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Validate and the subscribers see the merged state.
+func TestBootstrapValidatesTheMerge(t *testing.T) {
+	seen := ""
+	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Validate: func(ctx context.Context, x *dm.Tx[meter]) error {
+		if x.Origin().IsBootstrap() {
+			m, _ := x.Get(0)
+			s, _ := dm.SnapshotFrom(ctx)
+			seen = m.Label.Or("") + " " + show(s, path(t, "/33001/0/1"))
+			for c := range x.Changes() {
+				seen += " old " + c.Old.Label.Or("")
+			}
+		}
+		return nil
+	}}})
+	if err := o.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	m := newModel(t, dm.ModelConfig{}, o)
+	seq := startSequence(t, m)
+	seq.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...)
+	if err := o.Update(t.Context(), 0, func(m *meter) error { m.Goal.Set(77); m.Label.Set("app"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	got, cancel := told(m)
+	defer cancel()
+	if err := seq.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if seen != "boot 77 old app" {
+		t.Errorf("Validate saw %q", seen)
+	}
+	if want := "bootstrap server: /33001/0/2 changed"; strings.Join(*got, "\n") != want {
+		t.Errorf("told %q, want %q", *got, want)
+	}
+}
+
+// Objects that come and go during a sequence.
+func TestBootstrapWhileObjectsMove(t *testing.T) {
+	s := newScripted(t)
+	seq := startSequence(t, s.m)
+	seq.write("/33001/0/9", dm.Replace, entries(t, "/33001/0/9", 5)...)
+	seq.write("/33001/0/6", dm.Replace, image(t, 33001, "img"))
+	seq.write("/33002/0/9", dm.Replace, entries(t, "/33002/0/9", 5)...)
+	if err := s.m.Unregister(t.Context(), 33001); err != nil {
+		t.Fatal(err)
+	}
+	other := newMeters(t, dm.ObjectConfig[meter]{})
+	if err := other.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.m.Register(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	s.take()
+	if err := seq.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.take(), "abort1 begin2 validate2 commit2 persist changed2"; got != want {
+		t.Errorf("the steps were %s, want %s", got, want)
+	}
+	if got, _ := other.Get(0); got.Mode.Or(0) != 1 {
+		t.Errorf("the new object got what was written to the old one: %v", got.Mode)
+	}
+	if got, _ := s.objects[0].Get(0); got.Mode.Or(0) != 1 {
+		t.Errorf("the old object is %v", got.Mode)
+	}
+}
+
+// A context that a Create hook kept stays as it was when the sequence goes on, and can be used while
+// the sequence is suspended.
+func TestBootstrapContexts(t *testing.T) {
+	var kept context.Context
+	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Create: func(ctx context.Context, _ dm.InstanceID, m *meter) error {
+		kept = ctx
+		m.Level, m.Mode = dm.Float(1), dm.Int(1)
+		return nil
+	}}})
+	if err := o.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	seq := startSequence(t, newModel(t, dm.ModelConfig{}, o))
+	seq.write("/33001/5", dm.Replace)
+	ctx := kept
+	var wg sync.WaitGroup
+	stop := make(chan bool)
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = ctx.Value("anything")
+				_ = dm.OriginFrom(ctx)
+				dm.SnapshotFrom(ctx)
+			}
+		}
+	})
+	if err := o.Update(ctx, 0, func(m *meter) error { m.Level.Set(3); return nil }); err != nil {
+		t.Errorf("an Update while the sequence is suspended: %v", err)
+	}
+	for range 20 {
+		seq.write("/33001/0/9", dm.Replace, entries(t, "/33001/0/9", 5)...)
+	}
+	if err := seq.finish(); err != nil {
+		t.Error(err)
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// Updates of the application go on while a sequence runs, and none is lost.
+func TestBootstrapRace(t *testing.T) {
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Label: dm.Empty[string]()}})
+	inst := fullMeter()
+	inst.Big = dm.Uint(0)
+	if err := o.Add(0, inst); err != nil {
+		t.Fatal(err)
+	}
+	m := newModel(t, dm.ModelConfig{}, o)
+	const updates = 300
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range updates {
+				if err := o.Update(t.Context(), 0, func(m *meter) error { m.Big.Set(m.Big.Or(0) + 1); return nil }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range 30 {
+			seq := startSequence(t, m)
+			for range 5 {
+				seq.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...)
+				seq.write("/33001/3", dm.Replace, entries(t, "/33001/3/9", 5)...)
+			}
+			if i%3 == 0 {
+				seq.tx.Rollback()
+			} else if err := seq.finish(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	if got, _ := o.Get(0); got.Big.Or(0) != 2*updates || got.Label.Or("") != "boot" {
+		t.Errorf("%v of %d updates arrived; the label is %v", got.Big, 2*updates, got.Label)
+	}
+}
