@@ -3,9 +3,9 @@ package dm
 import "slices"
 
 // change is what the transaction did to one instance.
-type change[T any] struct {
+type change struct {
 	id       InstanceID
-	old, now *T
+	old, now instance
 	written  []Path
 	index    map[Path]struct{} // what is in written, once that is long
 	// whole says that now replaces whatever is published, and byApp that all of it must be checked.
@@ -15,15 +15,15 @@ type change[T any] struct {
 }
 
 // search returns where the change of an instance is, or belongs.
-func search[T any](changes []change[T], id InstanceID) (int, bool) {
-	return slices.BinarySearchFunc(changes, id, func(c change[T], id InstanceID) int { return int(c.id) - int(id) })
+func search(changes []change, id InstanceID) (int, bool) {
+	return slices.BinarySearchFunc(changes, id, func(c change, id InstanceID) int { return int(c.id) - int(id) })
 }
 
 // fewWritten bounds how many written paths are searched one by one.
 const fewWritten = 32
 
 // note adds p to what is written. A resource instance adds nothing to its resource.
-func (c *change[T]) note(p Path) {
+func (c *change) note(p Path) {
 	if c.wrote(p) || p.level == ResourceInstanceLevel && c.wrote(p.Up(ResourceLevel)) {
 		return
 	}
@@ -40,7 +40,7 @@ func (c *change[T]) note(p Path) {
 	c.index[p] = struct{}{}
 }
 
-func (c *change[T]) wrote(p Path) bool {
+func (c *change) wrote(p Path) bool {
 	if c.index == nil {
 		return slices.Contains(c.written, p)
 	}
@@ -48,9 +48,10 @@ func (c *change[T]) wrote(p Path) bool {
 	return ok
 }
 
-func (x *Tx[T]) rebase(s objectState) bool {
-	published, ok := s.(*typedState[T])
-	if !ok || published.o != x.o {
+// rebase carries the changes over to what has been published since; false where that is of another
+// object.
+func (x *part) rebase(published *objectState) bool {
+	if published.o != x.o {
 		return false
 	}
 	if published.inst == x.base {
@@ -79,10 +80,10 @@ func (x *Tx[T]) rebase(s objectState) bool {
 }
 
 // merge returns the published instance with what the transaction wrote.
-func (x *Tx[T]) merge(published *T, c change[T]) *T {
-	m := clone(published)
+func (x *part) merge(published instance, c change) instance {
+	m := x.o.clone(published)
 	for _, p := range c.written {
-		to, from := x.o.cellOf(m, p.Resource()), x.o.cellOf(c.now, p.Resource())
+		to, from := x.o.cell(m, p.Resource()), x.o.cell(c.now, p.Resource())
 		if p.Level() == ResourceInstanceLevel {
 			to.assignOne(from, p.ResourceInstance())
 		} else {
@@ -92,7 +93,7 @@ func (x *Tx[T]) merge(published *T, c change[T]) *T {
 	return m
 }
 
-func (x *Tx[T]) events(yield func(Event)) {
+func (x *part) events(yield func(Event)) {
 	for i := range x.changes {
 		c := &x.changes[i]
 		p := x.path(c.id)
@@ -118,7 +119,7 @@ func (x *Tx[T]) events(yield func(Event)) {
 	}
 }
 
-func (x *Tx[T]) diff(c *change[T], p Path, yield func(Event)) {
-	now, old := x.o.cellOf(c.now, p.Resource()), x.o.cellOf(c.old, p.Resource())
+func (x *part) diff(c *change, p Path, yield func(Event)) {
+	now, old := x.o.cell(c.now, p.Resource()), x.o.cell(c.old, p.Resource())
 	now.diff(old, p, func(q Path) { yield(Event{q, Changed}) })
 }

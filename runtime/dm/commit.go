@@ -94,7 +94,7 @@ func (t *Transaction) rebase() {
 		return
 	}
 	t.base = published
-	t.parts = slices.DeleteFunc(t.parts, func(p part) bool {
+	t.parts = slices.DeleteFunc(t.parts, func(p *part) bool {
 		s, ok := published.find(p.id())
 		return !ok || !p.rebase(s)
 	})
@@ -231,7 +231,7 @@ func (t *Transaction) undo() {
 
 // rollbackHooks runs the Rollback hooks of the parts, last first; one that panics keeps none of the
 // others from running.
-func (t *Transaction) rollbackHooks(parts []part) {
+func (t *Transaction) rollbackHooks(parts []*part) {
 	if len(parts) == 0 {
 		return
 	}

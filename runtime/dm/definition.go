@@ -10,7 +10,7 @@ import (
 // checkDefinition reports where a definition and the Go type that carries it do not fit together, so
 // that nothing later has to doubt it: IDs are good and ascend, and every resource has a cell of its
 // kind. Generated packages always fit; those written by hand may not.
-func checkDefinition[T any](def *registry.Object, cell func(*T, ResourceID) Cell) error {
+func checkDefinition(def *registry.Object, cell func(instance, ResourceID) Cell, inst instance) error {
 	switch {
 	case def == nil:
 		return errors.New("an object needs a definition")
@@ -20,7 +20,6 @@ func checkDefinition[T any](def *registry.Object, cell func(*T, ResourceID) Cell
 		return fmt.Errorf("object %s: the object ID 65535 is reserved", def.Name)
 	}
 	var errs []error
-	inst := new(T)
 	for i := range def.Resources {
 		r := &def.Resources[i]
 		if i > 0 && def.Resources[i-1].ID >= r.ID {

@@ -43,6 +43,25 @@ type Hooks[T any] struct {
 	Delete func(ctx context.Context, id InstanceID) error
 }
 
+// core returns the hooks for parts; a hook that is not set stays nil.
+func (h *Hooks[T]) core() coreHooks {
+	c := coreHooks{begin: onPart(h.Begin), validate: onPart(h.Validate), commit: onPart(h.Commit), rollback: onPart(h.Rollback), remove: h.Delete}
+	if changed := h.Changed; changed != nil {
+		c.changed = func(ctx context.Context, x *part) { changed(ctx, &Tx[T]{x}) }
+	}
+	if create := h.Create; create != nil {
+		c.create = func(ctx context.Context, id InstanceID, inst instance) error { return create(ctx, id, inst.(*T)) }
+	}
+	return c
+}
+
+func onPart[T any](hook func(context.Context, *Tx[T]) error) func(context.Context, *part) error {
+	if hook == nil {
+		return nil
+	}
+	return func(ctx context.Context, x *part) error { return hook(ctx, &Tx[T]{x}) }
+}
+
 // Change is what a transaction does to one instance.
 type Change[T any] struct {
 	// ID is the instance.

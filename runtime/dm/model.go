@@ -72,7 +72,7 @@ func NewModel(cfg ModelConfig, objects ...Object) (*Model, error) {
 }
 
 // privateModel returns the home of an object that no Model has taken yet.
-func privateModel(o Object, s objectState) *Model {
+func privateModel(s *objectState) *Model {
 	m := &Model{private: true}
 	m.root.Store((&root{}).with(s))
 	return m
@@ -80,14 +80,14 @@ func privateModel(o Object, s objectState) *Model {
 
 // Register adds an object with its instances, also while the device runs. Subscribers are told.
 func (m *Model) Register(ctx context.Context, o Object) error {
-	if o == nil || o.home() == nil {
+	if o == nil || o.inner() == nil {
 		return errNotMade
 	}
 	if err := m.acquire(ctx); err != nil {
 		return err
 	}
 	defer m.slot.release()
-	old := o.home()
+	old := o.inner().where.Load()
 	if !old.private {
 		return errTaken(o)
 	}
@@ -100,12 +100,12 @@ func (m *Model) Register(ctx context.Context, o Object) error {
 		return err
 	}
 	defer old.slot.release()
-	if o.home() != old { // another Model was quicker
+	if o.inner().where.Load() != old { // another Model was quicker
 		return errTaken(o)
 	}
 	s, _ := old.root.Load().find(o.ID())
 	m.root.Store(r.with(s))
-	o.setHome(m)
+	o.inner().where.Store(m)
 	m.subscribers.tell(Batch{Events: []Event{{ObjectPath(o.ID()), Created}}})
 	return nil
 }
@@ -126,7 +126,7 @@ func (m *Model) Unregister(ctx context.Context, id ObjectID) error {
 	if !ok {
 		return fail(NotFound, ObjectPath(id), "the device has no such object")
 	}
-	s.object().setHome(privateModel(s.object(), s))
+	s.o.where.Store(privateModel(s))
 	m.root.Store(r.without(id))
 	m.subscribers.tell(Batch{Events: []Event{{ObjectPath(id), Deleted}}})
 	return nil

@@ -8,11 +8,11 @@ import (
 
 // root is one published state of a whole Model. It and everything that hangs under it never changes.
 type root struct {
-	states []objectState // ascending by object ID
+	states []*objectState // ascending by object ID
 }
 
 // all returns the states; a nil root has none.
-func (r *root) all() []objectState {
+func (r *root) all() []*objectState {
 	if r == nil {
 		return nil
 	}
@@ -20,7 +20,7 @@ func (r *root) all() []objectState {
 }
 
 // find returns the state of an object.
-func (r *root) find(id ObjectID) (objectState, bool) {
+func (r *root) find(id ObjectID) (*objectState, bool) {
 	i, ok := r.search(id)
 	if !ok {
 		return nil, false
@@ -43,7 +43,7 @@ func (r *root) search(id ObjectID) (int, bool) {
 }
 
 // with returns the root with s in the place of its object's state.
-func (r *root) with(s objectState) *root {
+func (r *root) with(s *objectState) *root {
 	i, ok := r.search(s.id())
 	if ok {
 		states := slices.Clone(r.all())
@@ -78,47 +78,38 @@ type view interface {
 }
 
 // objectState is the published instances of one object.
-type objectState interface {
-	view
-	object() Object
-	// part opens the object for the transaction.
-	part(*Transaction) part
+type objectState struct {
+	o    *core
+	inst tree[instance]
 }
 
-// typedState is an objectState with instances of type T.
-type typedState[T any] struct {
-	o    *TypedObject[T]
-	inst tree[*T]
-}
+func (s *objectState) id() ObjectID { return ObjectID(s.o.def.ID) }
 
-func (s *typedState[T]) id() ObjectID { return ObjectID(s.o.def.ID) }
+func (s *objectState) definition() *registry.Object { return s.o.def }
 
-func (s *typedState[T]) definition() *registry.Object { return s.o.def }
+func (s *objectState) commits() bool { return s.o.hooks.commit != nil }
 
-func (s *typedState[T]) commits() bool { return s.o.cfg.Hooks.Commit != nil }
-
-func (s *typedState[T]) object() Object { return s.o }
-
-func (s *typedState[T]) has(id InstanceID) bool {
+func (s *objectState) has(id InstanceID) bool {
 	_, ok := s.inst.get(uint16(id))
 	return ok
 }
 
-func (s *typedState[T]) len() int { return s.inst.n }
+func (s *objectState) len() int { return s.inst.n }
 
-func (s *typedState[T]) next(from uint32) (InstanceID, bool) {
+func (s *objectState) next(from uint32) (InstanceID, bool) {
 	id, _, ok := s.inst.next(from)
 	return InstanceID(id), ok
 }
 
-func (s *typedState[T]) cell(id InstanceID, r ResourceID) Cell {
+func (s *objectState) cell(id InstanceID, r ResourceID) Cell {
 	inst, ok := s.inst.get(uint16(id))
 	if !ok {
 		return nil
 	}
-	return s.o.cellOf(inst, r)
+	return s.o.cell(inst, r)
 }
 
-func (s *typedState[T]) part(t *Transaction) part {
-	return &Tx[T]{o: s.o, t: t, base: s.inst, now: s.inst}
+// part opens the object for the transaction.
+func (s *objectState) part(t *Transaction) *part {
+	return &part{o: s.o, t: t, base: s.inst, now: s.inst}
 }

@@ -34,10 +34,10 @@ type Transaction struct {
 	ctx    *txContext
 	inner  txContext // what ctx is before the first Resume
 	base   *root
-	parts  []part // ascending by object ID
-	few    [2]part
-	begun  []part // in the order of their Begin
-	first  [2]part
+	parts  []*part // ascending by object ID
+	few    [2]*part
+	begun  []*part // in the order of their Begin
+	first  [2]*part
 	sinks  []*openSink
 	next   *root // what Publish will publish; set by Prepare
 	// closing says that no correction is possible after a failure: a Sink was told to commit.
@@ -171,8 +171,8 @@ func (t *Transaction) view(id ObjectID) (view, bool) {
 
 // touch opens an object for changes; its Begin hook runs at the first touch. An object whose Begin
 // failed is not touched.
-func (t *Transaction) touch(id ObjectID) (part, error) {
-	i, ok := slices.BinarySearchFunc(t.parts, id, func(p part, id ObjectID) int { return int(p.id()) - int(id) })
+func (t *Transaction) touch(id ObjectID) (*part, error) {
+	i, ok := slices.BinarySearchFunc(t.parts, id, func(p *part, id ObjectID) int { return int(p.id()) - int(id) })
 	if ok {
 		return t.parts[i], nil
 	}
@@ -193,7 +193,7 @@ func (t *Transaction) touch(id ObjectID) (part, error) {
 	return p, nil
 }
 
-func (t *Transaction) begin(p part) error {
+func (t *Transaction) begin(p *part) error {
 	if err := p.begin(t.ctx); err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (t *Transaction) ready() error {
 }
 
 // run is a transaction of the application that touches one object: fn makes the changes.
-func (t *Transaction) run(id ObjectID, fn func(part) error) error {
+func (t *Transaction) run(id ObjectID, fn func(*part) error) error {
 	defer t.Rollback() // does nothing after Commit; a panic of fn must not keep the slot
 	p, err := t.touch(id)
 	if err != nil {

@@ -147,7 +147,7 @@ func (w *writing) apply() (err error) {
 }
 
 // touch opens every object of the payload; it returns the one that the base names.
-func (w *writing) touch() (part, error) {
+func (w *writing) touch() (*part, error) {
 	if !w.base.IsRoot() {
 		return w.t.touch(w.base.Object())
 	}
@@ -160,7 +160,7 @@ func (w *writing) touch() (part, error) {
 }
 
 // prepare makes the new instances.
-func (w *writing) prepare(x part) error {
+func (w *writing) prepare(x *part) error {
 	for _, id := range w.made {
 		if err := x.mayCreate(id); err != nil {
 			return err
@@ -173,7 +173,7 @@ func (w *writing) prepare(x part) error {
 }
 
 // checkMade checks what is known of new instances only now: what they support, and what is live.
-func (w *writing) checkMade(x part) error {
+func (w *writing) checkMade(x *part) error {
 	for i := range w.entries {
 		p := w.entries[i].Path
 		if !w.makes(p) {

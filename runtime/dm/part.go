@@ -1,0 +1,269 @@
+package dm
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// part is one object's part of a transaction. It does not know the type of instances: compiling all of
+// it once for every object would make programs large and slow to build.
+type part struct {
+	o *core
+	t *Transaction
+	// base is the published instances that the transaction started from, now is what it made of
+	// them. Instances in now that are not in base as well belong to the transaction alone.
+	base, now tree[instance]
+	changes   []change // ascending by instance ID
+	one       [1]change
+	fresh     []change // instances made by prepare that are not inserted yet, ascending
+	saved     *saved
+	stage     stage
+}
+
+// saved is what a bootstrap sequence goes on with when it cannot be finished yet.
+type saved struct {
+	now     tree[instance]
+	changes []change
+}
+
+// stage is which hook is running.
+type stage uint8
+
+const (
+	stageOther stage = iota
+	stageValidate
+)
+
+func (x *part) id() ObjectID { return x.o.id() }
+
+func (x *part) definition() *registry.Object { return x.o.def }
+
+func (x *part) has(id InstanceID) bool {
+	_, ok := x.now.get(uint16(id))
+	return ok
+}
+
+func (x *part) len() int { return x.now.n }
+
+func (x *part) next(from uint32) (InstanceID, bool) {
+	id, _, ok := x.now.next(from)
+	return InstanceID(id), ok
+}
+
+// cell finds the cells of prepared instances as well.
+func (x *part) cell(id InstanceID, r ResourceID) Cell {
+	if inst, ok := x.now.get(uint16(id)); ok {
+		return x.o.cell(inst, r)
+	}
+	if i, ok := search(x.fresh, id); ok {
+		return x.o.cell(x.fresh[i].now, r)
+	}
+	return nil
+}
+
+func (x *part) commits() bool { return x.o.hooks.commit != nil }
+
+func (x *part) path(id InstanceID) Path { return InstancePath(x.o.id(), id) }
+
+// changeOf returns the change of an instance, noting one when there is none yet.
+func (x *part) changeOf(id InstanceID) *change {
+	i, ok := search(x.changes, id)
+	if !ok {
+		if x.changes == nil {
+			x.changes = x.one[:0]
+		}
+		inst, _ := x.now.get(uint16(id))
+		x.changes = slices.Insert(x.changes, i, change{id: id, old: inst})
+	}
+	return &x.changes[i]
+}
+
+// put makes inst, which nobody else holds, the instance with the given ID.
+func (x *part) put(id InstanceID, inst instance) {
+	c := x.changeOf(id)
+	c.now, c.byApp = inst, true
+	c.whole = c.whole || c.old == nil
+	x.now = x.now.put(uint16(id), inst)
+}
+
+func (x *part) drop(id InstanceID) {
+	c := x.changeOf(id)
+	c.now, c.written, c.index, c.whole = nil, nil, nil, true
+	x.now = x.now.remove(uint16(id))
+	if c.old == nil {
+		i, _ := search(x.changes, id)
+		x.changes = slices.Delete(x.changes, i, i+1)
+	}
+}
+
+func (x *part) mayCreate(id InstanceID) error {
+	switch {
+	case x.has(id):
+		return fail(BadRequest, x.path(id), "there is such an instance already")
+	case !x.o.def.Multiple && id != 0:
+		return fail(BadRequest, x.path(id), "%s has a single instance, whose ID is 0", x.o.def.Name)
+	case !x.o.serverMade:
+		return fail(x.t.codeOr(MethodNotAllowed), x.path(id), "servers cannot make instances of %s", x.o.def.Name)
+	case x.now.n+len(x.fresh) >= x.o.limit():
+		return fail(x.t.codeOr(MethodNotAllowed), x.path(id), "%s has as many instances as it may have", x.o.def.Name)
+	}
+	return nil
+}
+
+func (x *part) mayDelete(ctx context.Context, id InstanceID) error {
+	if h := x.o.hooks.remove; h != nil {
+		if err := h(ctx, id); err != nil {
+			return at(x.path(id), err)
+		}
+	}
+	return nil
+}
+
+func (x *part) prepare(ctx context.Context, id InstanceID) error {
+	inst, err := x.o.fromTemplate(ctx, id)
+	if err != nil {
+		return err
+	}
+	x.fresh = append(x.fresh, change{id: id, now: inst})
+	return nil
+}
+
+func (x *part) insert() {
+	for _, f := range x.fresh {
+		c := x.changeOf(f.id)
+		c.now, c.whole, c.complete = f.now, true, true
+		x.now = x.now.put(uint16(f.id), f.now)
+	}
+	x.fresh = nil
+}
+
+func (x *part) forget() { x.fresh = nil }
+
+func (x *part) own(p Path) Cell {
+	id := p.Instance()
+	c := x.changeOf(id)
+	if c.now == nil {
+		c.now = x.o.clone(c.old)
+		x.now = x.now.put(uint16(id), c.now)
+	}
+	c.note(p)
+	return x.o.cell(c.now, p.Resource())
+}
+
+func (x *part) mustBeComplete(id InstanceID) { x.changeOf(id).complete = true }
+
+func (x *part) begin(ctx context.Context) error { return x.run(ctx, x.o.hooks.begin) }
+
+func (x *part) save() {
+	x.saved = &saved{x.now, slices.Clone(x.changes)}
+	for i := range x.changes {
+		if c := &x.changes[i]; c.now != nil { // hooks work on a copy
+			c.now = x.o.clone(c.now)
+			x.now = x.now.put(uint16(c.id), c.now)
+		}
+	}
+}
+
+func (x *part) restore() {
+	if x.saved != nil {
+		x.now, x.changes, x.saved = x.saved.now, x.saved.changes, nil
+	}
+}
+
+// run calls a hook; an error without a path is about the object.
+func (x *part) run(ctx context.Context, hook func(context.Context, *part) error) error {
+	if hook == nil {
+		return nil
+	}
+	if err := hook(ctx, x); err != nil {
+		return at(ObjectPath(x.o.id()), err)
+	}
+	return nil
+}
+
+// precheck reports changes that can be refused before any Validate hook runs.
+func (x *part) precheck() error {
+	for i := range x.changes {
+		c := &x.changes[i]
+		if c.now == nil {
+			continue
+		}
+		var err error
+		switch {
+		case c.byApp:
+			err = x.o.checkInstance(c.now, x.path(c.id))
+		case c.complete:
+			err = x.o.checkMandatory(c.now, x.path(c.id))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validate runs the hook and takes over what it amended: the amended instances are copied, since the
+// hook may have kept its pointers, and checked once more.
+func (x *part) validate(ctx context.Context) error {
+	if x.o.hooks.validate == nil {
+		return nil
+	}
+	x.stage = stageValidate
+	err := x.run(ctx, x.o.hooks.validate)
+	x.stage = stageOther
+	if err != nil {
+		return err
+	}
+	for i := range x.changes {
+		c := &x.changes[i]
+		if c.now == nil {
+			continue
+		}
+		c.now, c.byApp = x.o.clone(c.now), true
+		x.now = x.now.put(uint16(c.id), c.now)
+		if err := x.o.checkInstance(c.now, x.path(c.id)); err != nil {
+			return fail(InternalServerError, x.path(c.id), "after Validate: %w", err)
+		}
+	}
+	return nil
+}
+
+func (x *part) commit(ctx context.Context) error { return x.run(ctx, x.o.hooks.commit) }
+
+func (x *part) rollback(ctx context.Context) error { return x.run(ctx, x.o.hooks.rollback) }
+
+func (x *part) changed(ctx context.Context) {
+	if h := x.o.hooks.changed; h != nil {
+		h(ctx, x)
+	}
+}
+
+func (x *part) result() *objectState {
+	inst := x.now
+	for i := range x.changes {
+		c := &x.changes[i]
+		if c.now != nil && x.staged(c) {
+			published := x.o.clone(c.now)
+			for j := range x.o.def.Resources {
+				x.o.cell(published, ResourceID(x.o.def.Resources[j].ID)).settle()
+			}
+			inst = inst.put(uint16(c.id), published)
+		}
+	}
+	return &objectState{o: x.o, inst: inst}
+}
+
+// staged reports whether a live resource of the instance was written.
+func (x *part) staged(c *change) bool {
+	if !c.byApp && !c.whole {
+		return slices.ContainsFunc(c.written, func(p Path) bool { return x.o.cell(c.now, p.Resource()).live() })
+	}
+	for j := range x.o.def.Resources {
+		if x.o.cell(c.now, ResourceID(x.o.def.Resources[j].ID)).live() {
+			return true
+		}
+	}
+	return false
+}
