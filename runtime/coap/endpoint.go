@@ -54,7 +54,7 @@ const (
 	defaultMaxMemory = 64 << 20
 	// What is kept for use again.
 	maxFreeRequests      = 4 // one is served at a time
-	maxFreeTransmissions = 32
+	maxFreeTransmissions = 16
 	maxFreeBytes         = 1280 // of each one's buffer
 )
 
