@@ -30,7 +30,7 @@ var rules = []rule{
 	{"net/tcp", []string{"net/socket", "net/internal/..."}},
 	{"net/tls", []string{"net/socket", "net/internal/..."}},
 	{"net/simnet", []string{"net/socket", "net/internal/..."}},
-	{"net/dtls", []string{"net/socket", "net/internal/...", "github.com/pion/..."}},
+	{"net/dtls", []string{"net/socket", "net/internal/...", "github.com/pion/...", "golang.org/x/crypto/..."}},
 	{"net/sockettest", []string{"net/socket", "net/internal/..."}},
 	{"runtime/dm", []string{"registry"}},
 	{"runtime/dm/dmtest", []string{"runtime/dm", "registry"}},
