@@ -17,7 +17,9 @@
 // # Where the specification is silent
 //
 //   - A server is not told of what it wrote itself, unless Config.SelfNotify says so. Other changes of
-//     the same transaction, such as those a Validate hook made, it is told of.
+//     the same transaction, such as those a Validate hook made, it is told of, and of its own write
+//     with the next sample of a node that functions stand behind.
+//   - A value that is back at what the server knows when pmin has passed is no news.
 //   - Of the node that Discover names, the attributes are those in force, inherited ones included; of
 //     the nodes below, those attached to them. With the parameter depth (LwM2M 1.2) the defaults of the
 //     Server object are in force, too.

@@ -115,6 +115,9 @@ func fuzzOne(t *testing.T, datagram []byte) {
 			t.Fatalf("Security has changed: %v, %v", v, err)
 		}
 	}
+	if got := p.do(to("GET /3/0/0").accepting(content.Text)); got.body != "Acme" {
+		t.Fatalf("the next request is answered %v %q", got.code, got.body)
+	}
 	// Observations and attributes that it made are played for a while.
 	r.pass(10 * time.Second)
 	if tx, ok := r.model.TryBegin(context.Background(), dm.Application); ok {

@@ -169,7 +169,7 @@ func (m *Manager) Notify(p dm.Path) {
 	if m.closed.Load() || m.watched.Load() == 0 {
 		return
 	}
-	m.cfg.Sched.Post(func() { m.changed(p) })
+	m.cfg.Sched.Post(func() { m.changed(p, nil) })
 }
 
 // Idle reports whether no request waits and nothing is being stored.
@@ -208,25 +208,36 @@ func (m *Manager) told(events []dm.Event, by *change) {
 			p.forget(e)
 		}
 		if by != nil && !m.cfg.SelfNotify && by.wrote(e.Path) {
-			by.p.skip = true
+			m.changed(e.Path, by.p)
+		} else {
+			m.changed(e.Path, nil)
 		}
-		m.changed(e.Path)
-		if by != nil {
-			by.p.skip = false
+	}
+	if by == nil {
+		return
+	}
+	for _, o := range slices.Clone(by.p.observations) {
+		if o.written {
+			o.absorb()
 		}
 	}
 }
 
-// changed marks the observations that a path concerns.
-func (m *Manager) changed(path dm.Path) {
+// changed marks the observations that a path concerns; writer is the server that changed it by a
+// request of its own, if one did that is not to be told.
+func (m *Manager) changed(path dm.Path, writer *Peer) {
 	for _, p := range m.peers {
 		defaults := path.Level() > dm.RootLevel && path.Object() == serverObject
 		for _, o := range p.observations {
-			if !p.skip && o.concerns(path) {
+			switch {
+			case !o.concerns(path):
+			case p == writer:
+				o.written = true
+			default:
 				o.dirty = true
+			}
+			if o.dirty || defaults { // pmin and pmax may have changed
 				o.arm()
-			} else if defaults {
-				o.arm() // pmin and pmax may have changed
 			}
 		}
 	}

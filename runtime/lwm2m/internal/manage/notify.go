@@ -149,7 +149,7 @@ func (o *observation) unread(now sched.Time, err error) {
 func (o *observation) tell(now sched.Time, body []byte) {
 	t := o.timing()
 	h := maphash.Bytes(o.p.m.seed, body)
-	if h == o.last && now < t.pmax {
+	if o.known && h == o.last && now < t.pmax {
 		return
 	}
 	if now < t.pmin {
@@ -164,7 +164,7 @@ func (o *observation) tell(now sched.Time, body []byte) {
 		o.hold, o.dirty = now.Add(resendAfter), true
 		return
 	}
-	o.sent, o.last = now, h
+	o.sent, o.last, o.known = now, h, true
 }
 
 // finish sends the last notification: why there will be no more (RFC 7641 §4.2).

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"bytes"
 	"hash/maphash"
 	"slices"
 
@@ -22,7 +23,9 @@ type observation struct {
 	sent    sched.Time // when the last notification was, or the answer that began it
 	sampled sched.Time // when the value was looked at last
 	hold    sched.Time // not before, because the last notification could not be sent
-	last    uint64     // hash of what was sent last
+	last    uint64     // hash of what the server knows: what was sent last, or what it wrote itself
+	known   bool       // last means something
+	written bool       // the server itself has changed something, which is being published
 	dirty   bool       // something has changed since
 	live    bool       // functions stand behind the node
 	busy    bool       // a worker is looking at it
@@ -34,7 +37,7 @@ type observation struct {
 func (p *Peer) observe(q *request, x *reading, own *Attributes, resp *coap.Response) {
 	now := p.m.cfg.Sched.Now()
 	o := &observation{p: p, path: q.path, format: x.format, own: own, sent: now, sampled: now}
-	o.last = maphash.Bytes(p.m.seed, resp.Body)
+	o.last, o.known = maphash.Bytes(p.m.seed, resp.Body), true
 	o.live = x.snapshot.Live(p.who, q.path)
 	o.timer.Func = o.due
 	rel, err := q.r.RespondObserve(resp, o)
@@ -47,6 +50,14 @@ func (p *Peer) observe(q *request, x *reading, own *Attributes, resp *coap.Respo
 	// What was published since the reading has been told of to nobody.
 	o.dirty = x.snapshot != p.m.cfg.Model.Snapshot()
 	o.arm()
+}
+
+// mayObserve reports whether the server has room for an observation; one with the token of another
+// takes its place.
+func (p *Peer) mayObserve(r *coap.Request) bool {
+	return len(p.observations) < p.m.cfg.Limits.Observations || slices.ContainsFunc(p.observations, func(o *observation) bool {
+		return bytes.Equal(o.rel.Token(), r.Token())
+	})
 }
 
 // Cancelled hears that the observation has ended on the other side, or with the connection, in which
@@ -88,6 +99,28 @@ func (o *observation) remove() {
 	p.m.cfg.Sched.Cancel(&o.timer)
 	p.observations = slices.DeleteFunc(p.observations, func(x *observation) bool { return x == o })
 	p.m.watched.Add(-1)
+}
+
+// absorb takes in what the server has written itself: it knows that, and is told when it is no longer
+// so. Where other changes came with it, and where functions stand behind the node, what the server
+// knows cannot be told, and the next look is news.
+func (o *observation) absorb() {
+	o.written = false
+	m := o.p.m
+	s := m.cfg.Model.Snapshot()
+	if o.dirty || o.busy || o.live && s.Has(o.path) {
+		o.known = false
+		return
+	}
+	x := m.reading
+	x.begin(o.p, &request{op: Observe, path: o.path}, o.format)
+	body, err := x.run(o.p.fast, m.payload[:0])
+	if err != nil { // it may be gone
+		o.known, o.dirty = false, true
+		o.arm()
+		return
+	}
+	o.last, o.known = maphash.Bytes(m.seed, body), true
 }
 
 // concerns reports whether a change at p may change what is observed.

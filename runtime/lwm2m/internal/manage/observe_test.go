@@ -154,6 +154,27 @@ func TestObserveStored(t *testing.T) {
 			s.label("y")
 			s.expect(time.Second, "y")
 		}},
+		{"the own write is known: back is news", nil, func(t *testing.T, s *story) {
+			s.p.do(to("PUT "+path).as(content.Text, "x"))
+			s.label("fridge")
+			s.expect(time.Second, "fridge")
+		}},
+		{"the own write while another change waits", []string{"PUT /3303?pmin=10"}, func(t *testing.T, s *story) {
+			s.label("a")
+			s.pass(time.Second)
+			s.p.do(to("PUT "+path).as(content.Text, "x"))
+			s.pass(time.Second)
+			s.label("fridge")
+			s.expect(time.Minute, "fridge")
+		}},
+		{"the own Delete is told", nil, func(t *testing.T, s *story) {
+			s.p.do(to("DELETE /3303/1"))
+			s.expect(time.Second, "4.04")
+		}},
+		{"the own write takes the value away", nil, func(t *testing.T, s *story) {
+			s.p.do(to("PUT /3303/1").as(content.SenMLJSON, "[]"))
+			s.expect(time.Second, "4.04")
+		}},
 		{"the instance goes", nil, func(t *testing.T, s *story) {
 			if err := s.dev.things.Remove(context.Background(), 1); err != nil {
 				t.Fatal(err)

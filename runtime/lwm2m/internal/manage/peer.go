@@ -42,7 +42,6 @@ type Peer struct {
 	conn    *coap.Conn
 	pending int
 	closed  bool
-	skip    bool // while the server's own write is told of
 
 	attributes   []attached // ascending by path
 	observations []*observation

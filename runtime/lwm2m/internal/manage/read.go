@@ -88,7 +88,7 @@ func (p *Peer) answerRead(q *request, x *reading, own *Attributes, resp *coap.Re
 	} else {
 		resp.Options.SetContentFormat(uint16(x.format))
 	}
-	if q.op == Observe && !p.closed && len(p.observations) < p.m.cfg.Limits.Observations {
+	if q.op == Observe && !p.closed && p.mayObserve(q.r) {
 		p.observe(q, x, own, resp)
 		return
 	}

@@ -23,9 +23,9 @@ func (p *Peer) writeAttributes(q *request) error {
 	if err := p.authorize(WriteAttributes, q.path.Up(dm.InstanceLevel)); err != nil {
 		return err
 	}
-	// Discover knows the resource instances of live resources, too.
-	if err := s.Discover(p.slow, p.who, q.path, 0, func(dm.Node) error { return nil }); err != nil && !s.Has(q.path) {
-		return err
+	// The resource instances of a live resource come and go.
+	if !s.Has(q.path) && (q.path.Level() != dm.ResourceInstanceLevel || !s.Live(p.who, q.path)) {
+		return &dm.Error{Code: dm.NotFound, Path: q.path}
 	}
 	edits, err := queries(q.r)
 	if err != nil {
