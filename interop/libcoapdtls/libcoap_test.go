@@ -1,0 +1,160 @@
+package libcoapdtls
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/dtls"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/udp"
+)
+
+func psk() socket.Security {
+	return socket.Security{Mode: socket.ModePSK, Identity: []byte("device-1"), Key: socket.NewSecret([]byte("secret key"))}
+}
+
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("there is no %s: on Debian: apt-get install libcoap3-bin", name)
+	}
+	return path
+}
+
+// get is a confirmable GET of / (RFC 7252 §3).
+func get(id byte) []byte { return []byte{0x40, 0x01, 0, id} }
+
+// libcoapServer runs coap-server and returns its port for DTLS.
+func libcoapServer(t *testing.T) uint16 {
+	t.Helper()
+	path := program(t, "coap-server-openssl")
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := c.LocalAddr().(*net.UDPAddr).Port
+	_ = c.Close()
+	cmd := exec.Command(path, "-A", "127.0.0.1", "-p", fmt.Sprint(port-1), "-k", "secret key", "-h", "")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("coap-server:\n%s", out.String())
+		}
+	})
+	return uint16(port)
+}
+
+func dial(t *testing.T, sec socket.Security, port uint16) (socket.Socket, error) {
+	t.Helper()
+	s, err := dtls.Dialer{Below: udp.Dialer{}}.NewSocket(socket.Config{Security: sec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for { // until the server listens
+		err := s.Connect(ctx, socket.Endpoint{Host: "127.0.0.1", Port: port})
+		if !errors.Is(err, socket.ErrRefused) {
+			return s, err
+		}
+	}
+}
+
+func TestAgainstServer(t *testing.T) {
+	port := libcoapServer(t)
+	s, err := dial(t, psk(), port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1500)
+	for round := range 3 {
+		for i := range byte(5) {
+			if err := s.Send(get(byte(round)*16 + i)); err != nil {
+				t.Fatal(err)
+			}
+			s.SetRecvDeadline(time.Now().Add(5 * time.Second))
+			n, err := s.Recv(buf)
+			if err != nil || n < 4 || buf[1] != 0x45 { // 2.05
+				t.Fatalf("%x, %v", buf[:n], err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Connect(context.Background(), socket.Endpoint{Host: "127.0.0.1", Port: port}); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(socket.Detect(s).Session.Resumption())
+	}
+}
+
+func TestWrongKeyAtServer(t *testing.T) {
+	sec := psk()
+	sec.Key = socket.NewSecret([]byte("another"))
+	sec.HandshakeMin, sec.HandshakeMax = 100*time.Millisecond, 800*time.Millisecond
+	_, err := dial(t, sec, libcoapServer(t))
+	if err == nil || !strings.Contains(err.Error(), "key") {
+		t.Fatal(err)
+	}
+	t.Log(err)
+}
+
+func TestAgainstClient(t *testing.T) {
+	path := program(t, "coap-client-openssl")
+	below, err := udp.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := dtls.Listen(below, dtls.ServerConfig{Key: func([]byte) (socket.Secret, error) { return psk().Key, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "-m", "get", "-u", "device-1", "-k", "secret key", "-B", "5", fmt.Sprintf("coaps://%s/", l.Addr()))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }()
+	s, err := l.Accept(ctx)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	defer s.Close()
+	buf := make([]byte, 1500)
+	s.SetRecvDeadline(time.Now().Add(5 * time.Second))
+	n, err := s.Recv(buf)
+	if err != nil || n < 4 {
+		t.Fatalf("%x, %v", buf[:n], err)
+	}
+	tokenLen := int(buf[0] & 15)
+	answer := append([]byte{0x60 | byte(tokenLen), 0x45, buf[2], buf[3]}, buf[4:4+tokenLen]...) // an ACK with 2.05
+	if err := s.Send(append(answer, "\xffhello from the listener"...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "hello from the listener") {
+		t.Fatalf("coap-client: %v\n%s", err, out.String())
+	}
+	if who, _ := dtls.PeerOf(s); string(who.Identity) != "device-1" {
+		t.Errorf("the peer is %q", who.Identity)
+	}
+}

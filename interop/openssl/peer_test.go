@@ -1,0 +1,292 @@
+package openssl
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/dtls"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/tcp"
+	"github.com/lwm2mgen/toolkit/net/tls"
+	"github.com/lwm2mgen/toolkit/net/udp"
+)
+
+const patience = 10 * time.Second
+
+// program is a running openssl.
+type program struct {
+	in  io.WriteCloser
+	mu  sync.Mutex
+	out strings.Builder
+	new chan struct{}
+}
+
+// start runs openssl until the end of the test.
+func start(t *testing.T, args ...string) *program {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("there is no openssl program: on Debian: apt-get install openssl")
+	}
+	cmd := exec.Command(path, args...)
+	p := &program{new: make(chan struct{}, 1)}
+	if p.in, err = cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for r := bufio.NewReader(out); ; {
+			line, err := r.ReadString('\n')
+			p.mu.Lock()
+			p.out.WriteString(line)
+			p.mu.Unlock()
+			select {
+			case p.new <- struct{}{}:
+			default:
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-done
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("openssl %s\n%s", strings.Join(args, " "), p.said())
+		}
+	})
+	return p
+}
+
+func (p *program) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+// expect waits until openssl has said text.
+func (p *program) expect(t *testing.T, text string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for !strings.Contains(p.said(), text) {
+		select {
+		case <-p.new:
+		case <-timeout:
+			t.Fatalf("openssl did not say %q", text)
+		}
+	}
+}
+
+// freePort finds a port that is free for the network.
+func freePort(t *testing.T, network string) uint16 {
+	t.Helper()
+	if network == "udp" {
+		c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return uint16(c.LocalAddr().(*net.UDPAddr).Port)
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return uint16(l.Addr().(*net.TCPAddr).Port)
+}
+
+// server runs s_server and returns where it listens.
+func server(t *testing.T, network string, args ...string) (*program, socket.Endpoint) {
+	t.Helper()
+	port := freePort(t, network)
+	p := start(t, append([]string{"s_server", "-accept", "127.0.0.1:" + strconv.Itoa(int(port))}, args...)...)
+	p.expect(t, "ACCEPT")
+	return p, socket.Endpoint{Host: "127.0.0.1", Port: port}
+}
+
+// client makes a socket of the toolkit.
+func client(t *testing.T, network string, sec socket.Security) socket.Socket {
+	t.Helper()
+	var d socket.Dialer = dtls.Dialer{Below: udp.Dialer{}}
+	if network == "tcp" {
+		d = tls.Dialer{Below: tcp.Dialer{}}
+	}
+	s, err := d.NewSocket(socket.Config{Security: sec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func connect(t *testing.T, s socket.Socket, to socket.Endpoint) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return s.Connect(ctx, to)
+}
+
+// talk sends a line both ways.
+func talk(t *testing.T, s socket.Socket, p *program, text string) {
+	t.Helper()
+	if err := s.Send([]byte(text + " from the device\n")); err != nil {
+		t.Fatal(err)
+	}
+	p.expect(t, text+" from the device")
+	if _, err := io.WriteString(p.in, text+" from openssl\n"); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, s, text+" from openssl\n")
+}
+
+func receive(t *testing.T, s socket.Socket, want string) {
+	t.Helper()
+	s.SetRecvDeadline(time.Now().Add(patience))
+	buf := make([]byte, 200)
+	n, err := s.Recv(buf)
+	if err != nil || string(buf[:n]) != want {
+		t.Fatalf("received %q, %v; want %q", buf[:n], err, want)
+	}
+}
+
+// authority makes certificates, in memory and as files.
+type authority struct {
+	dir    string
+	cert   *x509.Certificate
+	key    *ecdsa.PrivateKey
+	serial int64
+}
+
+func newAuthority(t *testing.T, name string) *authority {
+	t.Helper()
+	a := &authority{dir: t.TempDir(), key: newKey(t), serial: 1}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	a.cert = sign(t, tmpl, tmpl, a.key, a.key)
+	return a
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func sign(t *testing.T, tmpl, issuer *x509.Certificate, key, signer *ecdsa.PrivateKey) *x509.Certificate {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, issuer, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (a *authority) issue(t *testing.T, until time.Duration, names ...string) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	a.serial++
+	key := newKey(t)
+	return sign(t, &x509.Certificate{
+		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: "leaf"}, DNSNames: names,
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(until), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, a.cert, key, a.key), key
+}
+
+// file writes PEM and returns the file's name.
+func (a *authority) file(t *testing.T, name, kind string, der []byte) string {
+	t.Helper()
+	path := filepath.Join(a.dir, name)
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// identity returns the arguments that give openssl a certificate.
+func (a *authority) identity(t *testing.T, c *x509.Certificate, key *ecdsa.PrivateKey) []string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{"-cert", a.file(t, "cert.pem", "CERTIFICATE", c.Raw), "-key", a.file(t, "key.pem", "PRIVATE KEY", der)}
+}
+
+func (a *authority) caFile(t *testing.T) string {
+	return a.file(t, "ca.pem", "CERTIFICATE", a.cert.Raw)
+}
+
+func (a *authority) pool() *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AddCert(a.cert)
+	return p
+}
+
+func (a *authority) revoke(t *testing.T, c *x509.Certificate) *x509.RevocationList {
+	t.Helper()
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: c.SerialNumber, RevocationTime: time.Now().Add(-time.Minute)}},
+	}, a.cert, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := x509.ParseRevocationList(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// device is the security of a device with a certificate of a.
+func (a *authority) device(t *testing.T) socket.Security {
+	t.Helper()
+	c, key := a.issue(t, time.Hour)
+	return socket.Security{
+		Mode: socket.ModeCertificate, Certificates: [][]byte{c.Raw}, PrivateKey: key, TrustStore: a.pool(), ServerName: "server.example",
+	}
+}
+
+func isAlert(err error, a socket.Alert, received bool) bool {
+	var e *socket.AlertError
+	return errors.As(err, &e) && e.Description == a && e.Received == received
+}
