@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ func basicChecks() []check {
 		{name: "Reconnect", run: checkReconnect},
 		{name: "CloseDropsData", run: checkCloseDrops},
 		{name: "ConcurrentUse", run: checkConcurrent},
+		{name: "CloseBesideOthers", run: checkRacingClose},
 		{name: "NoGoroutineLeft", run: checkGoroutines},
 		{name: "SecretsAreHidden", run: checkSecrets, unless: field("Secrets", func(r *Rig) bool { return len(r.Secrets) > 0 })},
 	}
@@ -187,6 +189,66 @@ func checkConcurrent(r *rig) {
 	if got := r.await(received, "data"); got.err != nil || got.text != "answer" {
 		r.t.Errorf("the Recv that was pending meanwhile: %q, %v", got.text, got.err)
 	}
+}
+
+// checkRacingClose connects and closes while other goroutines use the socket. It is for the race detector most of all.
+func checkRacingClose(r *rig) {
+	s := r.socket()
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	others := func(what string, use func(i int) error) {
+		group.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := use(i); err != nil && !ordinary(err) {
+					r.t.Errorf("%s beside Close: %v", what, err)
+				}
+				r.pause(time.Millisecond)
+			}
+		})
+	}
+	others("Send", func(int) error { return s.Send([]byte("x")) })
+	others("Send", func(int) error { return s.Send([]byte("y")) })
+	others("Recv", func(int) error { _, err := s.Recv(make([]byte, 10)); return err })
+	others("SetRecvDeadline", func(i int) error {
+		s.SetRecvDeadline([]time.Time{{}, socket.NoWait(), time.Now().Add(time.Millisecond)}[i%3])
+		_, _, _ = s.State(), s.InnerMTU(), s.Kind()
+		return nil
+	})
+	for range 5 {
+		if err := s.Connect(r.ctx, r.Remote); err != nil {
+			r.t.Errorf("Connect beside others: %v", err)
+			break
+		}
+		ctx, cancel := context.WithTimeout(r.ctx, patience)
+		peer, err := r.Peer.Accept(ctx)
+		cancel()
+		if err != nil {
+			r.t.Errorf("the peer did not see a connection: %v", err)
+			break
+		}
+		r.pause(settle / 4)
+		r.within("Close beside others", func() { _ = s.Close() })
+		_ = peer.Close()
+		r.pause(settle / 4)
+	}
+	close(stop)
+	s.SetRecvDeadline(socket.NoWait())
+	r.within("Send or Recv beside Close", group.Wait)
+}
+
+// ordinary tells what may happen to calls beside Close.
+func ordinary(err error) bool {
+	for _, e := range []error{socket.ErrClosed, socket.ErrTimeout, socket.ErrBusy, socket.ErrRefused, socket.ErrReset, io.EOF} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // receiveAll receives count messages of one byte.

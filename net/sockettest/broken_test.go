@@ -228,6 +228,7 @@ func outcome(t *testing.T, c check, l *lab) *recorder {
 		for _, s := range l.made {
 			_ = s.Close()
 		}
+		<-time.After(patience) // for what was released to end
 	})
 	return rec
 }

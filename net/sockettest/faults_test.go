@@ -129,6 +129,14 @@ func basicFaults() map[string]fault {
 				return p.Socket.Recv(b)
 			}
 		}},
+		"CloseBesideOthers": {socket: func(p *port) { // Send waits for a connection
+			p.send = func(b []byte) error {
+				if !p.State().Open() {
+					<-p.lab.release
+				}
+				return p.Socket.Send(b)
+			}
+		}},
 		"NoGoroutineLeft": {socket: func(p *port) {
 			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
 				go func() { <-p.lab.release }()
