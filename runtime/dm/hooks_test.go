@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
@@ -331,6 +332,29 @@ func TestWritesFromHooks(t *testing.T) {
 	if want := 7 + 6 + 4; calls != want {
 		t.Errorf("%d hooks were called, want %d", calls, want)
 	}
+}
+
+// The function of an Update has no context that could tell on it: it waits for itself, but not for
+// ever.
+func TestWritesFromUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newMeters(t, dm.ObjectConfig[meter]{})
+		if err := o.Add(0, fullMeter()); err != nil {
+			t.Fatal(err)
+		}
+		var inner error
+		err := o.Update(t.Context(), 0, func(m *meter) error {
+			m.Level.Set(1)
+			inner = o.Update(t.Context(), 0, func(m *meter) error { m.Level.Set(2); return nil })
+			return nil
+		})
+		if !errors.Is(inner, dm.ErrBusy) || !strings.Contains(inner.Error(), "from inside the function of an Update") {
+			t.Errorf("the inner Update: %v", inner)
+		}
+		if got, _ := o.Get(0); err != nil || got.Level.Or(0) != 1 {
+			t.Errorf("the outer Update: %v, %v", err, got.Level)
+		}
+	})
 }
 
 // A context that outlives its hook is an ordinary one.

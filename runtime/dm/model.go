@@ -132,8 +132,8 @@ func (m *Model) Unregister(ctx context.Context, id ObjectID) error {
 	return nil
 }
 
-// Begin starts a transaction, waiting for the writer slot until ctx ends. ctx is also what the
-// transaction's hooks receive. From inside a hook of the same Model, recognised by its context, it is
+// Begin starts a transaction, waiting for the writer slot until ctx ends, or for a minute where ctx has
+// no deadline (ErrBusy). ctx is also what the transaction's hooks receive. From inside a hook of the same Model, recognised by its context, it is
 // ErrInTransaction.
 func (m *Model) Begin(ctx context.Context, who Origin) (*Transaction, error) {
 	if err := m.acquire(ctx); err != nil {

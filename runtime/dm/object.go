@@ -108,7 +108,11 @@ func (o *TypedObject[T]) AddContext(ctx context.Context, id InstanceID, inst T) 
 
 // Update changes an instance: fn changes the copy that it is given, and the change is one
 // transaction. An error of fn, of a check or of a hook leaves everything as it was. Observers are
-// told without any further call. fn runs on the caller's goroutine.
+// told without any further call. fn runs on the caller's goroutine, and must not write to the same
+// Model: it would wait for itself.
+//
+// Update waits for other transactions until ctx ends. Where ctx has no deadline it gives up after a
+// minute, with ErrBusy; so do Remove, AddContext, and the writing methods of Model.
 func (o *TypedObject[T]) Update(ctx context.Context, id InstanceID, fn func(*T) error) error {
 	if o.inner() == nil {
 		return errNotMade

@@ -2,8 +2,10 @@ package dm
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // slot is the one writer slot of a Model: first come, first served, held across goroutines.
@@ -27,10 +29,22 @@ func (s *slot) try() bool {
 	return true
 }
 
-// acquire takes the slot, waiting until ctx ends.
+// patience bounds how long acquire waits with a context that has no deadline. Who writes to a Model
+// from inside the function of an Update waits for itself, and nothing tells that from waiting for
+// others.
+const patience = time.Minute
+
+var errStuck = fmt.Errorf("%w for a minute already: was this called from inside the function of an Update, or does a hook not return?", ErrBusy)
+
+// acquire takes the slot, waiting until ctx ends, or for a minute where ctx has no deadline.
 func (s *slot) acquire(ctx context.Context) error {
 	if s.try() {
 		return nil
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeoutCause(ctx, patience, errStuck)
+		defer done()
 	}
 	got := make(chan struct{})
 	cancel := s.enqueue(func() { close(got) })
