@@ -203,15 +203,19 @@ func (l *Loop) markReady(s *Socket) {
 
 // wait sleeps for d, or until something may be there to read, or another goroutine wakes the scheduler.
 func (l *Loop) wait(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	if len(l.sockets) == 1 && !l.watching.Load() && !l.sockets[0].notified {
-		l.read(l.sockets[0], d)
-		return
-	}
 	if len(l.sockets) > 1 && !l.watching.Swap(true) {
 		l.watchAll()
+	}
+	switch alone := len(l.sockets) == 1 && !l.sockets[0].notified; {
+	case alone && d > 0:
+		l.read(l.sockets[0], d)
+		return
+	case alone:
+		l.sockets[0].noWait()
+		_, _ = l.sockets[0].receive() // the client acts upon errors
+		return
+	case d <= 0:
+		return
 	}
 	if l.timer == nil {
 		l.timer = time.NewTimer(d)

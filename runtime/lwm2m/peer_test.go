@@ -321,7 +321,7 @@ func (w *world) config() lwm2m.Config {
 	return c
 }
 
-func newDevice(t *testing.T) *device.Object {
+func newDevice(t testing.TB) *device.Object {
 	t.Helper()
 	o, err := device.New(device.Config{})
 	if err != nil {

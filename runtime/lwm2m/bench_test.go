@@ -1,0 +1,191 @@
+package lwm2m_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+)
+
+// plain is a *net.UDPConn that allocates nothing.
+type plain struct {
+	*net.UDPConn
+	to netip.AddrPort
+}
+
+func (p *plain) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := p.ReadFromUDPAddrPort(b)
+	p.to = from
+	return n, nil, err
+}
+
+func (p *plain) WriteTo(b []byte, _ net.Addr) (int, error) { return p.WriteToUDPAddrPort(b, p.to) }
+
+// manual is a client whose loop the benchmark itself turns, and the end of a server that asks it.
+type manual struct {
+	tb   testing.TB
+	pc   net.PacketConn
+	to   net.Addr
+	turn func()
+	out  []byte
+	in   []byte
+	mid  uint16
+}
+
+// newManual has the client register with the server behind pc.
+func newManual(tb testing.TB, pc net.PacketConn, cfg lwm2m.Config) *manual {
+	tb.Helper()
+	c, err := lwm2m.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx := context.Background()
+	m := &manual{tb: tb, pc: pc, in: make([]byte, 2000)}
+	m.turn = func() { _ = c.ServeAny(ctx, 0) }
+	_ = pc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	got := make(chan int, 1)
+	go func() {
+		n, from, err := pc.ReadFrom(m.in)
+		if err != nil {
+			tb.Error(err)
+		}
+		m.to = from
+		got <- n
+	}()
+	var n int
+	for n == 0 {
+		select {
+		case n = <-got:
+		default:
+			_ = c.ServeAny(ctx, time.Millisecond)
+		}
+	}
+	var r coap.Message
+	if err := r.ParseUDP(m.in[:n]); err != nil {
+		tb.Fatal(err)
+	}
+	a := coap.Message{Type: coap.Acknowledgement, Code: coap.Created, MessageID: r.MessageID, Token: r.Token}
+	a.Options.AddLocationPath("/rd/1")
+	m.send(&a)
+	for s, _ := c.Status().Server(1); s.State != lwm2m.StateRegistered; s, _ = c.Status().Server(1) {
+		_ = c.ServeAny(ctx, time.Millisecond)
+	}
+	tb.Cleanup(func() {
+		c.Shutdown()
+		for {
+			select {
+			case <-c.Done():
+				return
+			default:
+				_ = c.ServeAny(ctx, 10*time.Millisecond)
+			}
+		}
+	})
+	_ = pc.SetReadDeadline(time.Time{})
+	return m
+}
+
+func (m *manual) send(msg *coap.Message) {
+	var err error
+	if m.out, err = msg.AppendUDP(m.out[:0]); err != nil {
+		m.tb.Fatal(err)
+	}
+	if _, err := m.pc.WriteTo(m.out, m.to); err != nil {
+		m.tb.Fatal(err)
+	}
+}
+
+// exchange sends a non-confirmable request and has the client answer it.
+func (m *manual) exchange(msg *coap.Message, want coap.Code) {
+	m.mid++
+	msg.MessageID = m.mid
+	m.send(msg)
+	m.turn()
+	n, _, err := m.pc.ReadFrom(m.in)
+	if err != nil || n < 4 || coap.Code(m.in[1]) != want {
+		m.tb.Fatalf("answered %x (%v), want %v", m.in[:n], err, want)
+	}
+}
+
+func benchConfig(tb testing.TB, uri string, dialers ...socket.Dialer) lwm2m.Config {
+	tb.Helper()
+	return lwm2m.Config{
+		Endpoint: "dev", Servers: []lwm2m.Server{{URI: uri}}, Dialers: dialers, Logger: quiet(),
+		Objects: []dm.Object{newDevice(tb)},
+		// Message IDs are soon free again, so that the history stays as it is in steady state.
+		Transmission:    coap.Params{AckTimeout: time.Millisecond, MaxLatency: time.Microsecond, MaxRetransmit: -1, ResponseTimeout: time.Minute},
+		ShutdownTimeout: time.Millisecond,
+	}
+}
+
+func inMemory(tb testing.TB) *manual {
+	n := simnet.New(1)
+	pc, err := n.NewHost("s").ListenPacket(5683)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return newManual(tb, pc, benchConfig(tb, "coap://s", n.NewHost("device").Dialer()))
+}
+
+func overLoopback(tb testing.TB) *manual {
+	pc, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = pc.Close() })
+	return newManual(tb, &plain{UDPConn: pc}, benchConfig(tb, "coap://"+pc.LocalAddr().String()))
+}
+
+func read(path string) *coap.Message {
+	m := &coap.Message{Type: coap.NonConfirmable, Code: coap.GET, Token: []byte{1, 2, 3, 4}}
+	m.Options.AddPath(path)
+	return m
+}
+
+// One turn of the whole stack: loop, CoAP, device management, data model, with the network in memory or the system's.
+func BenchmarkRead(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		make func(testing.TB) *manual
+	}{{"memory", inMemory}, {"loopback", overLoopback}} {
+		for _, path := range []string{"/3/0/16", "/3/0"} {
+			b.Run(fmt.Sprint(c.name, path), func(b *testing.B) {
+				m, q := c.make(b), read(path)
+				b.ReportAllocs()
+				for b.Loop() {
+					m.exchange(q, coap.Content)
+				}
+			})
+		}
+	}
+}
+
+// A Register, from New to the end: what a device costs.
+func BenchmarkNew(b *testing.B) {
+	cfg := benchConfig(b, "coap://s", simnet.New(1).NewHost("device").Dialer())
+	for b.Loop() {
+		cfg.Objects = []dm.Object{newDevice(b)}
+		if _, err := lwm2m.New(cfg); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A Read allocates nothing in the whole stack, the system's UDP included.
+func TestReadAllocates(t *testing.T) {
+	m, q := overLoopback(t), read("/3/0/16")
+	for range 3000 { // until everything has its size
+		m.exchange(q, coap.Content)
+	}
+	if got := testing.AllocsPerRun(2000, func() { m.exchange(q, coap.Content) }); got > 0 {
+		t.Errorf("a Read allocates %v times", got)
+	}
+}
