@@ -1,0 +1,175 @@
+// Objects shows typed objects and their transactions without any network: a live sensor, a set point
+// whose writes move (fake) hardware, a write that is refused and leaves everything as it was, and one
+// that fails in the hardware and is undone. docs/objects.md goes through it.
+//
+//	go run ./examples/objects
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/lwm2mgen/toolkit/generated/setpoint"
+	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+func main() {
+	if err := run(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "objects:", err)
+		os.Exit(1)
+	}
+}
+
+// boiler is the hardware: its valve follows the set point, and the water follows the valve.
+type boiler struct {
+	goal    float64
+	jammed  bool
+	history []float64
+}
+
+func (b *boiler) celsius(context.Context) (float64, error) { return b.goal - 0.5, nil }
+
+func (b *boiler) move(goal float64) error {
+	if b.jammed {
+		return errors.New("the valve is jammed")
+	}
+	b.history = append(b.history, b.goal)
+	b.goal = goal
+	return nil
+}
+
+// back undoes the last move.
+func (b *boiler) back() {
+	if n := len(b.history); n > 0 {
+		b.goal, b.history = b.history[n-1], b.history[:n-1]
+	}
+}
+
+// newSetPoint returns object 3308 with hooks: Validate judges the change, Commit moves the valve, and
+// Rollback moves it back when a later step of the same transaction fails.
+func newSetPoint(b *boiler, out io.Writer) (*setpoint.Object, error) {
+	moved := 0
+	return setpoint.New(setpoint.Config{Hooks: setpoint.Hooks{
+		Begin: func(context.Context, *setpoint.Tx) error { moved = 0; return nil },
+		Validate: func(_ context.Context, tx *setpoint.Tx) error {
+			for c := range tx.Changes() {
+				unit := c.New.SensorUnits.Or("Cel")
+				if goal := c.New.SetPointValue.Or(0); unit == "Cel" && goal > 90 {
+					return dm.Errorf(dm.BadRequest, "%g %s is above the boiler's limit of 90", goal, unit)
+				}
+			}
+			return nil
+		},
+		Commit: func(_ context.Context, tx *setpoint.Tx) error {
+			for c := range tx.Changes() {
+				if err := b.move(c.New.SetPointValue.Or(0)); err != nil {
+					return err
+				}
+				moved++
+			}
+			return nil
+		},
+		Rollback: func(context.Context, *setpoint.Tx) error {
+			for ; moved > 0; moved-- {
+				b.back()
+			}
+			return nil
+		},
+		Changed: func(_ context.Context, tx *setpoint.Tx) {
+			for c := range tx.Changes() {
+				fmt.Fprintf(out, "  published, by %v: set point %v\n", tx.Origin(), c.New.SetPointValue)
+			}
+		},
+	}})
+}
+
+func run(out io.Writer) error {
+	ctx := context.Background()
+	b := &boiler{goal: 21}
+
+	fmt.Fprintln(out, "A forgotten resource is one error that names all:")
+	water, err := temperature.New(temperature.Config{})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, " ", water.Add(0, temperature.Instance{SensorUnits: dm.Str("Cel")}))
+
+	err = water.Add(0, temperature.Instance{
+		SensorValue:     dm.Func(b.celsius), // live
+		SensorUnits:     dm.Str("Cel"),      // stored
+		ApplicationType: dm.Empty[string](), // a server may write it; nothing is there yet
+	})
+	if err != nil {
+		return err
+	}
+	goals, err := newSetPoint(b, out)
+	if err != nil {
+		return err
+	}
+	err = goals.Add(0, setpoint.Instance{SetPointValue: dm.Float(21), SensorUnits: dm.Str("Cel")})
+	if err != nil {
+		return err
+	}
+	model, err := dm.NewModel(dm.ModelConfig{}, water, goals)
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprintln(out, "What a server reads:")
+	if err := show(ctx, out, model, temperature.ObjectID, setpoint.ObjectID); err != nil {
+		return err
+	}
+
+	goal := dm.ResourcePath(setpoint.ObjectID, 0, setpoint.SetPointValueID)
+	write := func(value float64) error {
+		tx, err := model.Begin(ctx, dm.Server(101))
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if err := tx.Write(goal, dm.Replace, []dm.Entry{{Path: goal, Value: dm.FloatValue(value)}}); err != nil {
+			return err
+		}
+		return tx.Commit()
+	}
+
+	fmt.Fprintln(out, "A write that Validate refuses:")
+	fmt.Fprintln(out, " ", write(95))
+	fmt.Fprintln(out, "A write that moves the valve:")
+	if err := write(60); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "A write that the valve refuses:")
+	b.jammed = true
+	fmt.Fprintln(out, " ", write(40))
+	b.jammed = false
+	fmt.Fprintln(out, "The application changes its own object the same way:")
+	err = goals.Update(ctx, 0, func(i *setpoint.Instance) error {
+		i.SetPointValue.Set(55)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "The valve stands at %g, and a server reads:\n", b.goal)
+	return show(ctx, out, model, temperature.ObjectID, setpoint.ObjectID)
+}
+
+// show prints what server 101 reads of some objects.
+func show(ctx context.Context, out io.Writer, m *dm.Model, objects ...dm.ObjectID) error {
+	snapshot := m.Snapshot() // one state, however long the reads take
+	for _, o := range objects {
+		err := snapshot.Read(ctx, dm.Server(101), dm.ObjectPath(o), func(p dm.Path, v dm.Value) error {
+			fmt.Fprintf(out, "  %-14v %v\n", p, v)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
