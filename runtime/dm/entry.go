@@ -3,7 +3,8 @@ package dm
 // Entry is one value with its place in the data model, as payloads carry it: what decoders yield,
 // writes take and encoders are given.
 type Entry struct {
-	// Path is a resource or a resource instance.
+	// Path is a resource or a resource instance; or an instance, with the zero Value, when the
+	// payload names it without anything in it.
 	Path Path
 	// Value is the value. The zero Value at the path of a resource with resource instances says that
 	// the payload names the resource without any instance.

@@ -158,7 +158,8 @@ func mayWrite(who Origin, def *registry.Resource) bool {
 // checkEntry reports what is wrong with an entry, and whether it is to be used at all.
 func (w *writing) checkEntry(e *Entry) (use bool, err error) {
 	p := e.Path
-	if !p.valid() || p.level < ResourceLevel || !w.base.Contains(p) {
+	bare := p.level == InstanceLevel && e.Value.typ == registry.None // an instance without anything in it
+	if !p.valid() || p.level < ResourceLevel && !bare || !w.base.Contains(p) {
 		return false, fail(BadRequest, p, "the payload names what does not lie below %s", w.base)
 	}
 	v, ok := w.t.view(p.Object())
@@ -172,6 +173,9 @@ func (w *writing) checkEntry(e *Entry) (use bool, err error) {
 			code = BadRequest
 		}
 		return false, fail(w.t.codeOr(code), p, "there is no such instance to write to")
+	}
+	if bare {
+		return w.base.level == ObjectLevel && !w.create, nil // it is still to be made or emptied
 	}
 	def := v.definition().Resource(uint16(p.Resource()))
 	if def == nil || !made && !v.cell(p.Instance(), p.Resource()).supported() {

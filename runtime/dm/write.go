@@ -194,6 +194,9 @@ func (w *writing) checkMade(x *part) error {
 
 // openSink writes the value of a streamed resource to its Sink.
 func (w *writing) openSink(e *Entry) error {
+	if e.Path.level < ResourceLevel {
+		return nil
+	}
 	v, _ := w.t.view(e.Path.Object())
 	c := v.cell(e.Path.Instance(), e.Path.Resource())
 	if c.stream() == nil {
@@ -271,6 +274,9 @@ func (w *writing) clearResource(p Path) {
 // template does not support.
 func (w *writing) set(i int) {
 	e := &w.entries[i]
+	if e.Path.level < ResourceLevel {
+		return
+	}
 	x, err := w.t.touch(e.Path.Object())
 	if err != nil {
 		return

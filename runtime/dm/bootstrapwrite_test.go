@@ -1,0 +1,41 @@
+package dm_test
+
+import (
+	"testing"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// A Bootstrap-Write to an object may name an instance without anything in it, as the TLV 08 00 00 does.
+func TestBootstrapWritesBareInstance(t *testing.T) {
+	newObjects := func() (*dm.TypedObject[meter], *dm.Model) {
+		o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(0), Label: dm.Str("new")}})
+		return o, newModel(t, dm.ModelConfig{}, o)
+	}
+	bare := func(id dm.InstanceID) dm.Entry { return dm.Entry{Path: dm.InstancePath(meterID, id)} }
+
+	o, m := newObjects()
+	if err := write(m, dm.Bootstrap, dm.ObjectPath(meterID), dm.Replace, bare(2)); err != nil {
+		t.Fatal(err)
+	}
+	if inst, ok := o.Get(2); !ok || inst.Label.Or("") != "new" {
+		t.Errorf("instance 2 is %v, %v, want one made from the template", inst, ok)
+	}
+
+	o, m = newObjects()
+	full := fullMeter()
+	full.Mode = dm.Int(5)
+	if err := o.Add(3, full); err != nil {
+		t.Fatal(err)
+	}
+	err := write(m, dm.Bootstrap, dm.ObjectPath(meterID), dm.Replace, bare(3))
+	if dm.CodeOf(err) != dm.NotAcceptable {
+		t.Errorf("emptying instance 3 ends with %v, want 4.06: its mandatory Mode is gone", err)
+	}
+	if err := write(m, dm.Server(1), dm.InstancePath(meterID, 3), dm.Update, bare(3)); err != nil {
+		t.Errorf("a server's update with nothing in it: %v", err)
+	}
+	if inst, _ := o.Get(3); inst.Mode.Or(0) != 5 {
+		t.Errorf("Mode is %v, want 5 still", inst.Mode)
+	}
+}
