@@ -47,6 +47,7 @@ func (p *Peer) serveChange(q *request) {
 	c.waiting = true
 	c.patience.Func = c.tooLate
 	m.cfg.Sched.After(&c.patience, m.cfg.Limits.Patience)
+	c.cancel = func() bool { return false } // until it is known
 	c.cancel = m.cfg.Model.BeginAsync(m.cfg.Context, p.who, c.granted)
 }
 
@@ -55,63 +56,72 @@ func (c *change) granted(t *dm.Transaction) {
 	c.turn.Store(t)
 	c.p.m.cfg.Sched.Post(c.goOn)
 	if c.p.m.closed.Load() {
-		c.drop()
+		c.dropTurn()
 	}
 }
 
 // goOn takes a transaction up again on the loop.
 func (c *change) goOn() {
 	t := c.turn.Swap(nil)
-	if t == nil {
-		return // dropped meanwhile
-	}
-	c.p.m.cfg.Sched.Cancel(&c.patience)
-	c.p.give()
-	delete(c.p.m.changes, c)
-	if c.waiting {
+	c.forget()
+	switch {
+	case t == nil: // dropped meanwhile
+	case c.waiting:
 		c.waiting = false
 		c.perform(t)
-		return
-	}
-	if c.err != nil {
+	case c.err != nil:
 		c.fail(c.err)
-		return
+	default:
+		c.publish(t)
 	}
-	c.publish(t)
 }
 
 // tooLate answers a request whose turn does not come.
 func (c *change) tooLate() {
-	if !c.waiting || !c.cancel() {
-		return // it has come
+	if c.cancel() { // otherwise it has come
+		c.forget()
+		c.fail(errPatience)
 	}
-	c.waiting = false
-	c.p.give()
-	delete(c.p.m.changes, c)
-	c.fail(errPatience)
 }
 
-// drop gives a change up that nobody waits for any more. One that is being stored already goes on.
-func (c *change) drop() {
+// forget takes a change off the list of those that wait, on the loop.
+func (c *change) forget() {
+	m := c.p.m
+	if _, ok := m.changes[c]; ok {
+		delete(m.changes, c)
+		m.cfg.Sched.Cancel(&c.patience)
+		c.p.give()
+	}
+}
+
+// drop gives a change up that nobody waits for any more, and reports whether it has ended with that.
+// One that is being stored goes on.
+func (c *change) drop() bool {
+	if c.dropTurn() {
+		return true
+	}
+	if c.waiting && c.cancel() {
+		c.abort()
+		return true
+	}
+	return false
+}
+
+// dropTurn is drop, on whatever goroutine, for a change whose transaction is between goroutines: one
+// that is stored is published.
+func (c *change) dropTurn() bool {
 	t := c.turn.Swap(nil)
 	switch {
-	case t != nil && c.waiting:
+	case t == nil:
+		return false
+	case c.waiting:
 		t.Rollback()
-	case t != nil: // stored
-		if c.err == nil {
-			t.Publish()
-			t.Finish()
-		}
-	case c.waiting && c.cancel != nil && c.cancel():
-	default:
-		return
+	case c.err == nil:
+		t.Publish()
+		t.Finish()
 	}
 	c.abort()
-	if !c.p.m.closed.Load() {
-		c.p.m.cfg.Sched.Cancel(&c.patience)
-		c.p.give()
-		delete(c.p.m.changes, c)
-	}
+	return true
 }
 
 // perform makes the changes, on the loop.
@@ -137,7 +147,7 @@ func (c *change) perform(t *dm.Transaction) {
 		c.turn.Store(t)
 		m.cfg.Sched.Post(c.goOn)
 		if m.closed.Load() {
-			c.drop()
+			c.dropTurn()
 		}
 	})
 }

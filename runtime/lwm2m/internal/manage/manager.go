@@ -158,9 +158,6 @@ func (m *Manager) Close() {
 	for len(m.peers) > 0 {
 		m.peers[0].Close()
 	}
-	for c := range m.changes {
-		c.drop()
-	}
 }
 
 // Notify says that a value that a function stands behind has changed, or all below p, so that

@@ -126,8 +126,8 @@ func (p *Peer) Observations() int { return len(p.observations) }
 
 func (p *Peer) dropChanges() {
 	for c := range p.m.changes {
-		if c.p == p {
-			c.drop()
+		if c.p == p && c.drop() {
+			c.forget()
 		}
 	}
 }

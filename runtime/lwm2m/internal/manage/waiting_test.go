@@ -3,7 +3,9 @@ package manage
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,8 +253,57 @@ func TestStoredWhileClosing(t *testing.T) {
 		if i, _ := r.dev.things.Get(1); i.ApplicationType.Or("") != "x" {
 			t.Errorf("it is stored, but %q is published", i.ApplicationType.Or(""))
 		}
+		r.s.Run()
+		if !r.m.Idle() {
+			t.Error("something is left")
+		}
 		if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
 			t.Error("the slot was not given back")
 		}
 	})
+}
+
+// TestCloseAmidChanges closes the manager while servers write, the application updates and the store
+// works, at ever different moments: the slot is free at the end, and nothing runs any more.
+func TestCloseAmidChanges(t *testing.T) {
+	for moment := range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			o := device12
+			o.servers = 2
+			o.persist = func(context.Context, dm.Committed) error { runtime.Gosched(); return nil }
+			r := newRig(t, o)
+			var updates sync.WaitGroup
+			for range 2 {
+				updates.Go(func() {
+					for i := range 20 {
+						err := r.dev.things.Update(context.Background(), 1, func(i *temperature.Instance) error {
+							i.SensorValue.Set(4)
+							return nil
+						})
+						if err != nil {
+							t.Errorf("update %d: %v", i, err)
+						}
+					}
+				})
+			}
+			for range 10 {
+				for _, p := range r.peers {
+					p.begin(to("PUT /3303/1/5750").as(content.Text, "x"))
+				}
+			}
+			for range moment {
+				r.turn()
+			}
+			r.m.Close()
+			updates.Wait()
+			synctest.Wait()
+			r.s.Run()
+			if !r.m.Idle() {
+				t.Error("something is left")
+			}
+			if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
+				t.Error("the slot was not given back")
+			}
+		})
+	}
 }
