@@ -27,16 +27,18 @@ func (d streamDialer) NewSocket(c socket.Config) (socket.Socket, error) {
 		return nil, err
 	}
 	s := newStreamSocket(d.host, c.SendBuffer)
+	s.linkMTU = c.LinkMTU
 	s.life.Init(s, &c)
 	return s, nil
 }
 
 // streamSocket is a socket.Socket with every ability that a stream without a descriptor can have.
 type streamSocket struct {
-	host  *Host
-	limit int
-	inbox *socket.Inbox
-	life  lifecycle.Socket[*streamConn]
+	host    *Host
+	limit   int
+	linkMTU int
+	inbox   *socket.Inbox
+	life    lifecycle.Socket[*streamConn]
 
 	sent, received atomic.Uint64
 }
@@ -241,7 +243,11 @@ func (s *streamSocket) InnerMTU() int {
 	if host, _ := n.locate(s.host, to); host != nil {
 		l = n.link(s.host, host)
 	}
-	return l.mtu() - headerTCP
+	mtu := l.mtu()
+	if s.linkMTU != 0 {
+		mtu = min(mtu, s.linkMTU)
+	}
+	return mtu - headerTCP
 }
 
 // SendBacklog implements socket.Backlog.

@@ -39,7 +39,7 @@ type Socket interface {
 	// of the datagram is lost and the error is ErrMessageTooLong, with n = len(p). On a stream it is at least one byte (if p
 	// has room for any), and io.EOF after the peer has ended the stream.
 	//
-	// The error is exactly ErrTimeout (not wrapped, nothing allocated) when the deadline passed, and ErrClosed when the socket is
+	// The error is exactly ErrTimeout (not wrapped) when the deadline passed, and ErrClosed when the socket is
 	// not connected or was closed meanwhile. ErrRefused reports a peer that refuses datagrams; the socket
 	// stays connected and usable after it, as the peer may be restarting.
 	Recv(p []byte) (n int, err error)
