@@ -34,6 +34,13 @@ type conn struct {
 	ready    func()
 }
 
+// Format prints the remote end for every verb, and nothing of what must stay secret.
+func (s *conn) Format(f fmt.State, _ rune) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = fmt.Fprintf(f, "DTLS socket to %s, %s", s.target.remote, s.state)
+}
+
 // Kind is Datagram.
 func (s *conn) Kind() socket.Kind { return socket.Datagram }
 

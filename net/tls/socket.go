@@ -34,6 +34,13 @@ type conn struct {
 	deadline time.Time
 }
 
+// Format prints the remote end for every verb, and nothing of what must stay secret.
+func (s *conn) Format(f fmt.State, _ rune) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = fmt.Fprintf(f, "TLS socket to %s, %s", s.remote, s.state)
+}
+
 // Kind is Stream.
 func (s *conn) Kind() socket.Kind { return socket.Stream }
 
