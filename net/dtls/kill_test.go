@@ -265,3 +265,60 @@ func runDevice(t *testing.T, port int, dir string) func(func(string) bool) {
 		_ = cmd.Wait()
 	}
 }
+
+// rebind has everything that follows come from new ports.
+func (w *wire) rebind() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range w.backs {
+		_ = b.Close()
+	}
+	clear(w.backs)
+}
+
+// TestConnectionIDThroughProxy changes the client's port in the middle of a connection over real sockets.
+func TestConnectionIDThroughProxy(t *testing.T) {
+	leaktest.Check(t)
+	l, err := pion.ListenWithOptions("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)},
+		append(pskServer(), pion.WithConnectionIDGenerator(pion.RandomCIDGenerator(killCID)))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	accepted := make(chan struct{}, 10)
+	serving.Add(1)
+	go func() {
+		defer serving.Done()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- struct{}{}
+			serving.Add(1)
+			go func() {
+				defer serving.Done()
+				echoUntilEnd(c)
+			}()
+		}
+	}()
+	defer serving.Wait()
+	defer l.Close()
+	w := newWire(t, l.Addr())
+	s, err := Dialer{Below: udp.Dialer{}}.NewSocket(socket.Config{Security: pskSecurity()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mustConnect(t, s, socket.Endpoint{Host: "127.0.0.1", Port: uint16(w.front.LocalAddr().(*net.UDPAddr).Port)})
+	mustEcho(t, s, "before")
+	for i := range 3 {
+		w.rebind()
+		mustEcho(t, s, fmt.Sprint("after rebinding ", i))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(accepted) != 1 || len(w.cids) != 1 {
+		t.Errorf("%d connections with %d Connection IDs", len(accepted), len(w.cids))
+	}
+}

@@ -33,6 +33,7 @@ type link struct {
 	window    window
 	buf       []byte
 	rest      []byte   // of the datagram in buf
+	head      header   // of the record under way, here as it would escape to the heap
 	held      [][]byte // records from before
 	flight    [][]byte // to repeat when the peer repeats its own
 	repeated  time.Time
@@ -176,12 +177,13 @@ func (l *link) next1(p []byte) (n int, done bool, err error) {
 			}
 			l.rest, l.held = l.held[0], l.held[1:]
 		}
-		h, record, rest, ok := splitRecord(l.rest, len(l.recvCID))
-		l.rest = rest
+		var record []byte
+		var ok bool
+		l.head, record, l.rest, ok = splitRecord(l.rest, len(l.recvCID))
 		if !ok {
 			continue
 		}
-		if n, done, err = l.record(&h, record, p); done {
+		if n, done, err = l.record(&l.head, record, p); done {
 			return n, done, err
 		}
 	}
