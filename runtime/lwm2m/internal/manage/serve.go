@@ -17,8 +17,8 @@ func (p *Peer) Head(r *coap.Request) {
 	if err == nil && p.closed {
 		err = errTooMany
 	}
-	if err == nil && q.op == Write && !q.composite {
-		err = p.headWrite(&q)
+	if err == nil {
+		err = p.head(&q)
 	}
 	if err != nil {
 		p.refuse(r, err)

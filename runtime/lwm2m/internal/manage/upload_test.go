@@ -108,9 +108,29 @@ func TestUploadsEnd(t *testing.T) {
 		{"read-only", to("PUT /3/0/0").as(content.Opaque, image), coap.MethodNotAllowed, "/3/0/0", 0},
 		{"no resource", to("PUT /3/0/99").as(content.Opaque, image), coap.NotFound, "/3/0/99", 0},
 		{"Security", to("PUT /0/0/5").as(content.Opaque, image), coap.Unauthorized, "", 0},
+		{"unknown format", to("PUT /5/0/0").as(4711, image), coap.UnsupportedContentFormat, "", 0},
+		{"Create of nothing", to("POST /77").as(content.TLV, image), coap.NotFound, "/77", 0},
+		{"Create in an unknown format", to("POST /16").as(4711, image), coap.UnsupportedContentFormat, "", 0},
+		{"Execute of nothing", to("POST /3/0/99").as(content.Text, image), coap.NotFound, "/3/0/99", 0},
+		{"Write-Composite in TLV", to("IPATCH /").as(content.TLV, image), coap.UnsupportedContentFormat, "", 0},
+		{"Read-Composite too large", to("FETCH /").as(content.SenMLCBOR, image), coap.RequestEntityTooLarge, "", 0},
 		{"too large for memory", to("PUT /3303/0/5750").as(content.Text, image), coap.RequestEntityTooLarge, "", 0},
 	}
 	runRows(t, device12, refusals)
+	t.Run("at the first block", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, device12)
+			for _, row := range refusals[:len(refusals)-2] {
+				before := r.peers[0].end.Stats().MessagesReceived
+				if got := r.peers[0].do(row.ask); got.code != row.code {
+					t.Errorf("%s: %v", row.name, got.code)
+				}
+				if n := r.peers[0].end.Stats().MessagesReceived - before; n > 2 {
+					t.Errorf("%s: %d messages were taken", row.name, n)
+				}
+			}
+		})
+	})
 	t.Run("given up by the server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, device12)

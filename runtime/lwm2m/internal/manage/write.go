@@ -34,6 +34,24 @@ func abort(r *coap.Request) {
 	}
 }
 
+// head refuses by the first block what must fail whatever follows.
+func (p *Peer) head(q *request) error {
+	s := p.m.cfg.Model.Snapshot()
+	switch {
+	case q.op == Write && !q.composite:
+		return p.headWrite(q)
+	case q.op == Write:
+		return content.Check(q.format, content.WriteComposite, q.path)
+	case q.op == Create && s.Definition(q.path.Object()) == nil:
+		return &dm.Error{Code: dm.NotFound, Path: q.path}
+	case q.op == Create:
+		return errors.Join(p.authorize(Create, q.path), content.Check(q.format, content.Create, q.path))
+	case q.op == Execute && !s.Has(q.path):
+		return &dm.Error{Code: dm.NotFound, Path: q.path}
+	}
+	return nil
+}
+
 // headWrite looks at the first block of a Write.
 func (p *Peer) headWrite(q *request) error {
 	if err := p.checkWrite(q); err != nil {
@@ -43,8 +61,8 @@ func (p *Peer) headWrite(q *request) error {
 	if err := s.CheckWrite(p.slow, p.who, q.path); err != nil {
 		return err
 	}
-	if q.format != content.Opaque {
-		return nil
+	if err := content.Check(q.format, content.Write, q.path); err != nil || q.format != content.Opaque {
+		return err
 	}
 	up, streamed, err := s.OpenUpload(p.slow, p.who, q.path)
 	if streamed && err == nil {
