@@ -210,3 +210,13 @@ func TestServerRefusesDevice(t *testing.T) {
 		t.Log(err)
 	})
 }
+
+// serverSees makes a server refuse chains of another length.
+func serverSees(count int) func([][]byte, [][]*x509.Certificate) error {
+	return func(raw [][]byte, _ [][]*x509.Certificate) error {
+		if len(raw) != count {
+			return errors.New("the chain is not complete")
+		}
+		return nil
+	}
+}

@@ -43,7 +43,6 @@ type link struct {
 	confirmed atomic.Bool // something authentic was received
 	failed    atomic.Bool // a fatal alert came: nothing of the session may be used again
 	end       atomic.Pointer[error]
-	limit     int
 }
 
 func newLink(below socket.Socket, e *established) (*link, error) {
