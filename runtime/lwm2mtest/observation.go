@@ -67,11 +67,18 @@ func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answe
 
 func (o *Observation) add(r coap.Result) {
 	a, err := o.c.answer(o.path, r)
-	o.mu.Lock()
-	o.waiting = append(o.waiting, notification{a, err})
+	o.push(notification{a, err})
 	if r.Last {
-		o.waiting = append(o.waiting, notification{err: ErrEnded})
+		o.end()
 	}
+}
+
+// end says that nothing follows what is there.
+func (o *Observation) end() { o.push(notification{err: ErrEnded}) }
+
+func (o *Observation) push(n notification) {
+	o.mu.Lock()
+	o.waiting = append(o.waiting, n)
 	o.mu.Unlock()
 	select {
 	case o.more <- struct{}{}:
@@ -120,6 +127,7 @@ func (o *Observation) Forget() {
 	forgotten := make(chan struct{})
 	o.c.s.sched.Post(func() {
 		o.call.Cancel()
+		o.end()
 		close(forgotten)
 	})
 	select {
@@ -128,12 +136,16 @@ func (o *Observation) Forget() {
 	}
 }
 
-// Cancel ends the observation by a request with Observe 1 and returns the device's answer.
+// Cancel ends the observation by a request with Observe 1 and returns the device's answer. Next is
+// ErrEnded after what has come until then.
 func (o *Observation) Cancel(ctx context.Context) (Answer, error) {
 	got := make(chan coap.Result, 1)
 	begun := make(chan error, 1)
 	o.c.s.sched.Post(func() {
-		begun <- o.call.Deregister(func(r coap.Result) { got <- kept(r) })
+		begun <- o.call.Deregister(func(r coap.Result) {
+			o.end()
+			got <- kept(r)
+		})
 	})
 	select {
 	case err := <-begun:

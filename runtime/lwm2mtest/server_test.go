@@ -149,6 +149,22 @@ func observe(t *testing.T, ctx context.Context, dev *lwm2mtest.Client, th *therm
 	if a, err := o.Cancel(ctx); err != nil || a.Code != coap.Content {
 		t.Errorf("Cancel: %v, %v", a, err)
 	}
+	ended(t, o)
+	if o, _, err = dev.Observe(ctx, "/3303/0/5750", content.Text); err != nil || o == nil {
+		t.Fatalf("Observe once more: %v", err)
+	}
+	o.Forget()
+	ended(t, o)
+}
+
+// ended fails unless an observation is over at once.
+func ended(t *testing.T, o *lwm2mtest.Observation) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+	defer stop()
+	if a, err := o.Next(ctx); !errors.Is(err, lwm2mtest.ErrEnded) {
+		t.Errorf("after its end the observation yields %v, %v", a, err)
+	}
 }
 
 func TestInterceptAndEvents(t *testing.T) {
