@@ -110,7 +110,7 @@ func (s *server) dialled(d *dial, sock socket.Socket, err error) {
 	}
 	if err != nil {
 		s.noteAlert(err)
-		s.failed(fmt.Errorf("connecting to %s: %w", s.remote, err), true)
+		s.failed(err, true)
 		return
 	}
 	s.greet()
