@@ -152,3 +152,22 @@ func TestETS_1_1_int_303_CancelByObserve(t *testing.T) {
 		}
 	})
 }
+
+func TestETS_1_2_int_312_ObserveParameters(t *testing.T) {
+	onVersion(t, since12[0], func(*managed) {}, func(m *managed) {
+		voltage := m.observes("/3/0/7", voltages, "pmin=5", "pmax=15")
+		voltage.after(15*time.Second, voltages)
+		m.voltage(3700)
+		voltage.after(5*time.Second, dropped)
+		m.discovers("/3/0/7", "", "</3/0/7>;dim=2,</3/0/7/0>,</3/0/7/1>") // nothing is attached by that
+	})
+}
+
+func TestETS_1_2_int_313_ObserveParametersWin(t *testing.T) {
+	onVersion(t, since12[0], func(*managed) {}, func(m *managed) {
+		m.attributes("/3/0/7", "pmax=60")
+		voltage := m.observes("/3/0/7", voltages, "pmax=10")
+		voltage.after(10*time.Second, voltages)
+		voltage.after(10*time.Second, voltages)
+	})
+}
