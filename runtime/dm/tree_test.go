@@ -31,7 +31,7 @@ func checkTree(t *testing.T, tr tree[int], want map[uint16]int) {
 		}
 		return
 	}
-	if tr.height < 1 || tr.height > 3 {
+	if tr.height < 1 || tr.height > 4 {
 		t.Fatalf("the height is %d", tr.height)
 	}
 	if n := checkNode(t, tr.root, tr.height); n != len(want) {
@@ -45,12 +45,12 @@ func checkNode(t *testing.T, n *node[int], height uint8) int {
 		t.Fatal("an empty node was kept")
 	}
 	if height == 1 {
-		if len(n.kids) != 0 || len(n.vals) != bits.OnesCount64(n.bits) {
+		if len(n.kids) != 0 || len(n.vals) != bits.OnesCount16(n.bits) {
 			t.Fatalf("a leaf has %d values for the bits %b", len(n.vals), n.bits)
 		}
 		return len(n.vals)
 	}
-	if len(n.vals) != 0 || len(n.kids) != bits.OnesCount64(n.bits) {
+	if len(n.vals) != 0 || len(n.kids) != bits.OnesCount16(n.bits) {
 		t.Fatalf("a node has %d children for the bits %b", len(n.kids), n.bits)
 	}
 	sum := 0
@@ -68,7 +68,7 @@ func somewhere(r *rand.Rand) uint16 {
 	case 1:
 		return uint16(r.IntN(5000))
 	case 2:
-		edges := [...]uint16{0, 1, 63, 64, 65, 127, 128, 4095, 4096, 4097, 65534, 65535}
+		edges := [...]uint16{0, 1, 15, 16, 17, 255, 256, 257, 4095, 4096, 4097, 65534, 65535}
 		return edges[r.IntN(len(edges))]
 	}
 	return uint16(r.IntN(1 << 16))
@@ -167,7 +167,7 @@ func TestTreeHeights(t *testing.T) {
 	for _, test := range []struct {
 		id     uint16
 		height uint8
-	}{{0, 1}, {63, 1}, {64, 2}, {4095, 2}, {4096, 3}, {65535, 3}} {
+	}{{0, 1}, {15, 1}, {16, 2}, {255, 2}, {256, 3}, {4095, 3}, {4096, 4}, {65535, 4}} {
 		var tr tree[int]
 		tr = tr.put(test.id, 1)
 		if tr.height != test.height {
@@ -198,7 +198,7 @@ func TestTreeCopiesOnePath(t *testing.T) {
 		tr = tr.put(uint16(id), id)
 	}
 	allocs := testing.AllocsPerRun(100, func() { tr.put(5000, 1) })
-	if allocs > 6 { // a node and its slice on each of three levels
+	if allocs > 8 { // a node and its slice on each of four levels
 		t.Errorf("a change among 10000 entries allocates %v times", allocs)
 	}
 	if allocs := testing.AllocsPerRun(100, func() {
