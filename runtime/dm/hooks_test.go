@@ -270,6 +270,9 @@ func TestPanickingRollbackAmongOthers(t *testing.T) {
 	}
 }
 
+// testKey is the key of some value in a context.
+type testKey struct{}
+
 // Writing from inside a hook, with its context, is refused at once by whatever could wait.
 func TestWritesFromHooks(t *testing.T) {
 	other := newPanels(t, dm.ObjectConfig[panel]{})
@@ -285,7 +288,7 @@ func TestWritesFromHooks(t *testing.T) {
 			t.Error("TryBegin got a transaction")
 			tx.Rollback()
 		}
-		within, cancel := context.WithCancel(context.WithValue(ctx, struct{}{}, 1))
+		within, cancel := context.WithCancel(context.WithValue(ctx, testKey{}, 1))
 		defer cancel()
 		for what, err := range map[string]error{
 			"Update":            o.Update(ctx, 0, func(*meter) error { return nil }),
