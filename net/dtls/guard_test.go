@@ -91,7 +91,7 @@ func TestForgedDuringHandshake(t *testing.T) {
 		startPion(t, w.packets, pskServer()...)
 		go func() {
 			for i := range 60 {
-				time.Sleep(10 * time.Millisecond) // virtual
+				<-time.After(10 * time.Millisecond)
 				w.net.Inject(from, to, forged(typeApplicationData, 0, uint64(i), 1, 2, 3))
 				w.net.Inject(from, to, forged(99, 0, uint64(i), 1))
 				w.net.Inject(from, to, forged(typeChangeCipherSpec, 0, uint64(i), 7))
