@@ -156,7 +156,7 @@ func (g *guard) hold(h *header, record []byte) {
 
 // note looks at a handshake message in the clear, as far as it is the first in its record.
 func (g *guard) note(h *header, record []byte, sent bool) {
-	if h.typ != typeHandshake {
+	if h.typ != typeHandshake || len(record) <= h.body {
 		return
 	}
 	g.seen.messages++
