@@ -62,14 +62,17 @@ func onPart[T any](hook func(context.Context, *Tx[T]) error) func(context.Contex
 	return func(ctx context.Context, x *part) error { return hook(ctx, &Tx[T]{x}) }
 }
 
-// Change is what a transaction does to one instance.
+// Change is what a transaction does to one instance that it makes or changes.
 type Change[T any] struct {
 	// ID is the instance.
 	ID InstanceID
-	// Old is a copy of the instance as it was, nil when the transaction creates it.
+	// Created says that the transaction makes the instance.
+	Created bool
+	// Old is a copy of the instance as it was. It is never nil: for one that the transaction makes it
+	// is the zero value, in which no resource is supported.
 	Old *T
-	// New is the instance as it will be, nil when the transaction deletes it. In Validate it may be
-	// amended; in other hooks it is a copy that nothing reads back.
+	// New is the instance as it will be. It is never nil. In Validate it may be amended; in other hooks
+	// it is a copy that nothing reads back.
 	New *T
 
 	written []Path
@@ -77,7 +80,7 @@ type Change[T any] struct {
 
 // Written yields what was written, in the order of the operations: resources, or resource instances
 // where only some of a resource were. It says nothing of amendments by Validate, and yields nothing
-// for an instance that is deleted, or that the application changes through Update.
+// for an instance that the application adds, or changes through Update.
 func (c Change[T]) Written() iter.Seq[Path] {
 	return func(yield func(Path) bool) {
 		for _, p := range c.written {
@@ -88,7 +91,7 @@ func (c Change[T]) Written() iter.Seq[Path] {
 	}
 }
 
-// Wrote reports whether the resource, or an instance of it, was written.
+// Wrote reports whether the resource, or an instance of it, is among what Written yields.
 func (c Change[T]) Wrote(id ResourceID) bool {
 	for _, p := range c.written {
 		if p.Resource() == id {

@@ -47,7 +47,7 @@ type TypedObject[T any] struct{ core *core }
 func NewObject[T any](def *registry.Object, cell func(*T, ResourceID) Cell, cfg ObjectConfig[T]) (*TypedObject[T], error) {
 	c := &core{
 		def:          def,
-		clone:        func(inst instance) instance { return cloned[T](inst) }, // of one that is there
+		clone:        func(inst instance) instance { c := *inst.(*T); return &c },
 		hooks:        cfg.Hooks.core(),
 		template:     &cfg.Template,
 		maxInstances: cfg.MaxInstances,

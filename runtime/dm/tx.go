@@ -8,12 +8,31 @@ type Tx[T any] struct{ part *part }
 // Origin returns who performs the transaction.
 func (x *Tx[T]) Origin() Origin { return x.part.t.origin }
 
-// Changes yields what the transaction does, by ascending instance ID.
+// Changes yields the instances that the transaction makes or changes, by ascending ID. Those that it
+// deletes come from Deleted.
 func (x *Tx[T]) Changes() iter.Seq[Change[T]] {
 	return func(yield func(Change[T]) bool) {
 		for i := range x.part.changes {
 			c := &x.part.changes[i]
-			if !yield(Change[T]{ID: c.id, Old: cloned[T](c.old), New: x.shown(c.now), written: c.written}) {
+			if c.now == nil {
+				continue
+			}
+			change := Change[T]{ID: c.id, Created: c.old == nil, Old: new(T), New: x.shown(c.now), written: c.written}
+			if c.old != nil {
+				*change.Old = *c.old.(*T)
+			}
+			if !yield(change) {
+				return
+			}
+		}
+	}
+}
+
+// Deleted yields copies of the instances that the transaction deletes, as they were, by ascending ID.
+func (x *Tx[T]) Deleted() iter.Seq2[InstanceID, T] {
+	return func(yield func(InstanceID, T) bool) {
+		for i := range x.part.changes {
+			if c := &x.part.changes[i]; c.now == nil && !yield(c.id, *c.old.(*T)) {
 				return
 			}
 		}
@@ -23,19 +42,11 @@ func (x *Tx[T]) Changes() iter.Seq[Change[T]] {
 // shown returns the new instance for a hook: the transaction's own while Validate may amend it, a
 // copy in other hooks.
 func (x *Tx[T]) shown(inst instance) *T {
-	if own, ok := inst.(*T); ok && x.part.stage == stageValidate {
+	own := inst.(*T)
+	if x.part.stage == stageValidate {
 		return own
 	}
-	return cloned[T](inst)
-}
-
-// cloned returns a copy of an instance, nil of none.
-func cloned[T any](inst instance) *T {
-	p, ok := inst.(*T)
-	if !ok {
-		return nil
-	}
-	c := *p
+	c := *own
 	return &c
 }
 

@@ -14,14 +14,14 @@ import (
 func describe(x *dm.Tx[meter]) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v:", x.Origin())
-	level := func(m *meter) any {
-		if m == nil {
-			return "none"
-		}
-		return m.Level.Or(-1)
+	for id, old := range x.Deleted() {
+		fmt.Fprintf(&b, " %d(%v>none)", id, old.Level.Or(-1))
 	}
 	for c := range x.Changes() {
-		fmt.Fprintf(&b, " %d(%v>%v)", c.ID, level(c.Old), level(c.New))
+		if old, ok := c.Old.Level.Get(); ok == c.Created {
+			fmt.Fprintf(&b, " created: %t, but the old level is %v", c.Created, old)
+		}
+		fmt.Fprintf(&b, " %d(%v>%v)", c.ID, c.Old.Level.Or(-1), c.New.Level.Or(-1))
 		for p := range c.Written() {
 			fmt.Fprintf(&b, "%v", p)
 		}
@@ -48,7 +48,7 @@ func TestChanges(t *testing.T) {
 		want string
 	}{
 		{"update", func() error { return o.Update(ctx, 1, func(m *meter) error { m.Level.Set(2); return nil }) }, "application: 1(21.5>2)"},
-		{"add", func() error { return o.Add(9, fullMeter()) }, "application: 9(none>21.5)"},
+		{"add", func() error { return o.Add(9, fullMeter()) }, "application: 9(-1>21.5)"},
 		{"remove", func() error { return o.Remove(ctx, 9) }, "application: 9(21.5>none)"},
 		{"write", func() error {
 			return write(m, dm.Server(1), path(t, "/33001/0"), dm.Update, entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x", "/33001/0/99", 1)...)
@@ -63,7 +63,7 @@ func TestChanges(t *testing.T) {
 				}
 				return tx.Create(meterID, []dm.InstanceID{8, 5}, entries(t, "/33001/5/2", "n"))
 			})
-		}, "server 1: 2(21.5>none) 5(none>7)/33001/5/2 8(none>7)"},
+		}, "server 1: 2(21.5>none) 5(-1>7)/33001/5/2 8(-1>7)"},
 	}
 	for _, step := range steps {
 		seen = nil
@@ -187,12 +187,9 @@ func TestValidateAmends(t *testing.T) {
 		},
 		Commit: func(_ context.Context, x *dm.Tx[meter]) error {
 			for c := range x.Changes() {
-				commit = c.New
-				if c.New != nil {
-					copied := *c.New
-					commit = &copied
-					c.New.Level.Set(-40) // of no effect
-				}
+				copied := *c.New
+				commit = &copied
+				c.New.Level.Set(-40) // of no effect
 			}
 			return nil
 		},
@@ -239,7 +236,7 @@ func TestStagedWrites(t *testing.T) {
 	look := func(name string) func(context.Context, *dm.Tx[meter]) error {
 		return func(ctx context.Context, x *dm.Tx[meter]) error {
 			for c := range x.Changes() {
-				if c.New == nil || c.Old == nil {
+				if c.Created {
 					continue
 				}
 				v, ok := c.New.Goal.Get()

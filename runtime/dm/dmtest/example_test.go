@@ -31,9 +31,7 @@ func ExampleObject() {
 	goal, err := setpoint.New(setpoint.Config{Hooks: setpoint.Hooks{
 		Commit: func(_ context.Context, tx *setpoint.Tx) error {
 			for c := range tx.Changes() {
-				if c.New != nil {
-					position = c.New.SetPointValue.Or(position)
-				}
+				position = c.New.SetPointValue.Or(position)
 			}
 			return nil
 		},

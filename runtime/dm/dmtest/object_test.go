@@ -68,9 +68,6 @@ func newSetPoint(t *testing.T, v *valve, change func(*setpoint.Hooks)) *setpoint
 	hooks := setpoint.Hooks{
 		Validate: func(_ context.Context, tx *setpoint.Tx) error {
 			for c := range tx.Changes() {
-				if c.New == nil {
-					continue
-				}
 				if goal, ok := c.New.SetPointValue.Get(); ok && goal > 90 {
 					return dm.Errorf(dm.BadRequest, "the set point %.1f is above the limit of 90", goal)
 				}
@@ -80,9 +77,6 @@ func newSetPoint(t *testing.T, v *valve, change func(*setpoint.Hooks)) *setpoint
 		Begin: func(context.Context, *setpoint.Tx) error { v.before = v.position; return nil },
 		Commit: func(_ context.Context, tx *setpoint.Tx) error {
 			for c := range tx.Changes() {
-				if c.New == nil {
-					continue
-				}
 				if goal, ok := c.New.SetPointValue.Get(); ok {
 					v.position = goal
 					v.moves++
@@ -373,10 +367,10 @@ func TestBrokenObjects(t *testing.T) {
 func TestHooksMayRefuse(t *testing.T) {
 	for name, refuse := range map[string]func(c dm.Change[every]) bool{
 		"two of a kind":      func(c dm.Change[every]) bool { return c.Wrote(0) && c.Wrote(1) },
-		"some values":        func(c dm.Change[every]) bool { return c.New != nil && c.New.Integer.Or(0) < 0 },
-		"what is half":       func(c dm.Change[every]) bool { return c.New != nil && c.New.Float.Or(0) > 1 && !c.Wrote(3) },
-		"deleting instances": func(c dm.Change[every]) bool { return c.New == nil },
-		"making instances":   func(c dm.Change[every]) bool { return c.Old == nil && c.Wrote(0) },
+		"some values":        func(c dm.Change[every]) bool { return c.New.Integer.Or(0) < 0 },
+		"what is half":       func(c dm.Change[every]) bool { return c.New.Float.Or(0) > 1 && !c.Wrote(3) },
+		"deleting instances": func(dm.Change[every]) bool { return false },
+		"making instances":   func(c dm.Change[every]) bool { return c.Created && c.Wrote(0) },
 	} {
 		o := newEvery(t, (*every).cell, fullEvery(), dm.ObjectConfig[every]{Template: fullEvery(), Hooks: dm.Hooks[every]{
 			Validate: func(_ context.Context, tx *dm.Tx[every]) error {
