@@ -66,7 +66,11 @@ func newSetPoint(b *boiler, out io.Writer) (*setpoint.Object, error) {
 		},
 		Commit: func(_ context.Context, tx *setpoint.Tx) error {
 			for c := range tx.Changes() {
-				if err := b.move(c.New.SetPointValue.Or(0)); err != nil {
+				goal, ok := c.New.SetPointValue.Get()
+				if !ok {
+					continue
+				}
+				if err := b.move(goal); err != nil {
 					return err
 				}
 				moved++
@@ -125,27 +129,40 @@ func run(out io.Writer) error {
 	}
 
 	goal := dm.ResourcePath(setpoint.ObjectID, 0, setpoint.SetPointValueID)
-	write := func(value float64) error {
+	use := dm.ResourcePath(temperature.ObjectID, 0, temperature.ApplicationTypeID)
+	write := func(value float64, label string) error { // over both objects, as a Write-Composite is
 		tx, err := model.Begin(ctx, dm.Server(101))
 		if err != nil {
 			return err
 		}
 		defer tx.Rollback()
-		if err := tx.Write(goal, dm.Replace, []dm.Entry{{Path: goal, Value: dm.FloatValue(value)}}); err != nil {
+		err = tx.Write(dm.Path{}, dm.Update, []dm.Entry{
+			{Path: use, Value: dm.StringValue(label)},
+			{Path: goal, Value: dm.FloatValue(value)},
+		})
+		if err != nil {
 			return err
 		}
 		return tx.Commit()
 	}
+	state := func() {
+		t, _ := water.Get(0)
+		g, _ := goals.Get(0)
+		fmt.Fprintf(out, "  the set point is %v, the application %v, the valve stands at %g\n", g.SetPointValue, t.ApplicationType, b.goal)
+	}
 
-	fmt.Fprintln(out, "A write that Validate refuses:")
-	fmt.Fprintln(out, " ", write(95))
+	fmt.Fprintln(out, "A write to two objects that one of them refuses leaves both as they were:")
+	fmt.Fprintln(out, " ", write(95, "shower"))
+	state()
 	fmt.Fprintln(out, "A write that moves the valve:")
-	if err := write(60); err != nil {
+	if err := write(60, "bath"); err != nil {
 		return err
 	}
+	state()
 	fmt.Fprintln(out, "A write that the valve refuses:")
 	b.jammed = true
-	fmt.Fprintln(out, " ", write(40))
+	fmt.Fprintln(out, " ", write(40, "sink"))
+	state()
 	b.jammed = false
 	fmt.Fprintln(out, "The application changes its own object the same way:")
 	err = goals.Update(ctx, 0, func(i *setpoint.Instance) error {

@@ -2,8 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"testing"
+
+	"github.com/lwm2mgen/toolkit/generated/setpoint"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/dm/dmtest"
 )
 
 func TestOutput(t *testing.T) {
@@ -18,4 +24,22 @@ func TestOutput(t *testing.T) {
 	if !bytes.Equal(got.Bytes(), want) {
 		t.Errorf("got:\n%s\nwant:\n%s", got.Bytes(), want)
 	}
+}
+
+// The set point's hooks hold what they promise when anything around them fails.
+func TestSetPoint(t *testing.T) {
+	b := &boiler{goal: 21}
+	goals, err := newSetPoint(b, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = goals.Add(0, setpoint.Instance{
+		SetPointValue:   dm.Func(func(context.Context) (float64, error) { return b.goal, nil }),
+		SensorUnits:     dm.Str("Cel"),
+		ApplicationType: dm.Empty[string](),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dmtest.Object(t, goals)
 }
