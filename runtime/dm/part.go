@@ -52,15 +52,17 @@ func (x *part) next(from uint32) (InstanceID, bool) {
 	return InstanceID(id), ok
 }
 
-// cell finds the cells of prepared instances as well.
-func (x *part) cell(id InstanceID, r ResourceID) Cell {
+func (x *part) cell(id InstanceID, r ResourceID) Cell { return x.cells(id).of(r) }
+
+// cells finds those of prepared instances as well.
+func (x *part) cells(id InstanceID) cells {
 	if inst, ok := x.now.get(uint16(id)); ok {
-		return x.o.cell(inst, r)
+		return cells{x.o, inst}
 	}
 	if i, ok := search(x.fresh, id); ok {
-		return x.o.cell(x.fresh[i].now, r)
+		return cells{x.o, x.fresh[i].now}
 	}
-	return nil
+	return cells{}
 }
 
 func (x *part) commits() bool { return x.o.hooks.commit != nil }

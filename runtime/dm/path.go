@@ -37,28 +37,33 @@ const (
 // Path names a node of the data model: the root, an object, an instance, a resource or a resource
 // instance. It is a plain comparable value, usable as a map key. The zero value is the root.
 type Path struct {
+	ids   uint64 // one beside the other, the object's highest, 0 below level: a whole walk compares and passes them in registers
 	level Level
-	ids   [4]uint16
 }
+
+const idBits = 16
+
+// shift is how far up in ids the ID of a level stands.
+func (l Level) shift() uint { return idBits * uint(ResourceInstanceLevel-l) & 63 }
 
 // ObjectPath returns /o.
 func ObjectPath(o ObjectID) Path {
-	return Path{ObjectLevel, [4]uint16{uint16(o)}}
+	return Path{uint64(o) << (3 * idBits), ObjectLevel}
 }
 
 // InstancePath returns /o/i.
 func InstancePath(o ObjectID, i InstanceID) Path {
-	return Path{InstanceLevel, [4]uint16{uint16(o), uint16(i)}}
+	return Path{uint64(o)<<(3*idBits) | uint64(i)<<(2*idBits), InstanceLevel}
 }
 
 // ResourcePath returns /o/i/r.
 func ResourcePath(o ObjectID, i InstanceID, r ResourceID) Path {
-	return Path{ResourceLevel, [4]uint16{uint16(o), uint16(i), uint16(r)}}
+	return Path{uint64(o)<<(3*idBits) | uint64(i)<<(2*idBits) | uint64(r)<<idBits, ResourceLevel}
 }
 
 // ResourceInstancePath returns /o/i/r/ri.
 func ResourceInstancePath(o ObjectID, i InstanceID, r ResourceID, ri ResourceInstanceID) Path {
-	return Path{ResourceInstanceLevel, [4]uint16{uint16(o), uint16(i), uint16(r), uint16(ri)}}
+	return Path{uint64(o)<<(3*idBits) | uint64(i)<<(2*idBits) | uint64(r)<<idBits | uint64(ri), ResourceInstanceLevel}
 }
 
 // Level returns how deep the path goes.
@@ -68,16 +73,19 @@ func (p Path) Level() Level { return p.level }
 func (p Path) IsRoot() bool { return p.level == RootLevel }
 
 // Object returns the object ID; it is 0 for the root.
-func (p Path) Object() ObjectID { return ObjectID(p.ids[0]) }
+func (p Path) Object() ObjectID { return ObjectID(p.ids >> (3 * idBits)) }
 
 // Instance returns the instance ID; it is 0 where the path is shorter.
-func (p Path) Instance() InstanceID { return InstanceID(p.ids[1]) }
+func (p Path) Instance() InstanceID { return InstanceID(p.ids >> (2 * idBits)) }
 
 // Resource returns the resource ID; it is 0 where the path is shorter.
-func (p Path) Resource() ResourceID { return ResourceID(p.ids[2]) }
+func (p Path) Resource() ResourceID { return ResourceID(p.ids >> idBits) }
 
 // ResourceInstance returns the resource instance ID; it is 0 where the path is shorter.
-func (p Path) ResourceInstance() ResourceInstanceID { return ResourceInstanceID(p.ids[3]) }
+func (p Path) ResourceInstance() ResourceInstanceID { return ResourceInstanceID(p.ids) }
+
+// ID returns the ID on a level from ObjectLevel to ResourceInstanceLevel; it is 0 where the path is shorter.
+func (p Path) ID(l Level) uint16 { return uint16(p.ids >> l.shift()) }
 
 // Child returns the path one level deeper. It returns false where the path names a resource
 // instance already, or id is reserved.
@@ -90,39 +98,44 @@ func (p Path) Child(id uint16) (Path, bool) {
 
 // child is Child for callers that know the level and the ID to be good.
 func (p Path) child(id uint16) Path {
-	p.ids[p.level] = id
 	p.level++
+	p.ids |= uint64(id) << p.level.shift()
 	return p
 }
 
 // Up returns the path cut to the given level; a path that is not longer is returned as it is.
 func (p Path) Up(to Level) Path {
-	for p.level > to {
-		p.level--
-		p.ids[p.level] = 0
+	if p.level <= to {
+		return p
 	}
-	return p
+	if to == RootLevel {
+		return Path{}
+	}
+	return Path{p.ids >> to.shift() << to.shift(), to}
 }
 
 // Contains reports whether q is p or lies below it.
 func (p Path) Contains(q Path) bool {
-	return p.level <= q.level && q.Up(p.level) == p
+	return p.level <= q.level && p.Shares(q, p.level)
+}
+
+// Shares reports whether both paths have the same IDs down to a level.
+func (p Path) Shares(q Path, down Level) bool {
+	return down == RootLevel || (p.ids^q.ids)>>down.shift() == 0
 }
 
 // Compare orders paths as a walk of the data model meets them: a node comes before what is below it.
 func (p Path) Compare(q Path) int {
-	for i := range min(p.level, q.level) {
-		if c := cmp.Compare(p.ids[i], q.ids[i]); c != 0 {
-			return c
-		}
+	if p.ids != q.ids {
+		return cmp.Compare(p.ids, q.ids)
 	}
 	return cmp.Compare(p.level, q.level)
 }
 
 // valid reports whether no part of the path is reserved.
 func (p Path) valid() bool {
-	for _, id := range p.ids[:p.level] {
-		if id == reserved {
+	for l := ObjectLevel; l <= p.level; l++ {
+		if p.ID(l) == reserved {
 			return false
 		}
 	}
@@ -172,23 +185,27 @@ func parseID(s string) (id uint16, n int) {
 
 // Append appends the path as text, such as "/3303/0/5700", to b; the root is "/".
 func (p Path) Append(b []byte) []byte {
-	if p.level == RootLevel {
-		return append(b, '/')
-	}
-	for _, id := range p.ids[:p.level] {
-		b = append(b, '/')
-		b = strconv.AppendUint(b, uint64(id), 10)
+	b = append(b, '/')
+	return p.AppendIDs(b, ObjectLevel, p.level)
+}
+
+// AppendIDs appends the IDs from one level to another as text, such as "0/5700". There is nothing to append where from is deeper than
+// to.
+func (p Path) AppendIDs(b []byte, from, to Level) []byte {
+	for l := from; l <= to; l++ {
+		if l > from {
+			b = append(b, '/')
+		}
+		b = strconv.AppendUint(b, uint64(p.ID(l)), 10)
 	}
 	return b
 }
 
 // Len returns the length of the path as text.
 func (p Path) Len() int {
-	if p.level == RootLevel {
-		return 1
-	}
-	n := int(p.level)
-	for _, id := range p.ids[:p.level] {
+	n := max(int(p.level), 1)
+	for l := ObjectLevel; l <= p.level; l++ {
+		id := p.ID(l)
 		for n++; id >= 10; id /= 10 {
 			n++
 		}

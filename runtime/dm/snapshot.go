@@ -220,13 +220,13 @@ func (s Snapshot) readObject(ctx context.Context, who Origin, id ObjectID, yield
 }
 
 func (s Snapshot) readInstance(ctx context.Context, who Origin, v view, p Path, yield Yield) error {
-	def := v.definition()
+	def, cells := v.definition(), v.cells(p.Instance())
 	for i := range def.Resources {
 		r := &def.Resources[i]
 		if !mayRead(who, r) {
 			continue
 		}
-		c := v.cell(p.Instance(), ResourceID(r.ID))
+		c := cells.of(ResourceID(r.ID))
 		if !c.supported() || c.stream() != nil {
 			continue
 		}

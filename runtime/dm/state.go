@@ -73,8 +73,24 @@ type view interface {
 	// cell returns the cell of a resource, nil where there is no such instance or resource. It must
 	// not be changed.
 	cell(InstanceID, ResourceID) Cell
+	// cells returns the cells of an instance, for walking through all of them.
+	cells(InstanceID) cells
 	// commits reports whether a Commit hook applies what is written to live resources.
 	commits() bool
+}
+
+// cells are those of one instance; the zero value is for an instance that is not there.
+type cells struct {
+	o    *core
+	inst instance
+}
+
+// of returns the cell of a resource, nil where there is no such instance or resource.
+func (c cells) of(r ResourceID) Cell {
+	if c.o == nil {
+		return nil
+	}
+	return c.o.cell(c.inst, r)
 }
 
 // objectState is the published instances of one object.
@@ -101,12 +117,14 @@ func (s *objectState) next(from uint32) (InstanceID, bool) {
 	return InstanceID(id), ok
 }
 
-func (s *objectState) cell(id InstanceID, r ResourceID) Cell {
+func (s *objectState) cell(id InstanceID, r ResourceID) Cell { return s.cells(id).of(r) }
+
+func (s *objectState) cells(id InstanceID) cells {
 	inst, ok := s.inst.get(uint16(id))
 	if !ok {
-		return nil
+		return cells{}
 	}
-	return s.o.cell(inst, r)
+	return cells{s.o, inst}
 }
 
 // part opens the object for the transaction.

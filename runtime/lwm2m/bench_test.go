@@ -2,7 +2,6 @@ package lwm2m_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -124,7 +124,7 @@ func benchConfig(tb testing.TB, uri string, dialers ...socket.Dialer) lwm2m.Conf
 	tb.Helper()
 	return lwm2m.Config{
 		Endpoint: "dev", Dialers: dialers, Logger: quiet(),
-		Objects: []dm.Object{newDevice(tb)},
+		Objects: []dm.Object{etsDevice(tb)},
 		Servers: []lwm2m.Server{{URI: uri, Instance: func(i *lwm2m.ServerInstance) {
 			i.CommunicationRetryCount, i.CommunicationRetryTimer = dm.Uint(100), dm.Uint(1)
 		}}},
@@ -153,24 +153,44 @@ func overLoopback(tb testing.TB) *manual {
 	return newManual(tb, &plain{UDPConn: pc}, benchConfig(tb, "coap://"+pc.LocalAddr().String()))
 }
 
-func read(path string) *coap.Message {
+func read(path string, accept ...uint16) *coap.Message {
 	m := &coap.Message{Type: coap.NonConfirmable, Code: coap.GET, Token: []byte{1, 2, 3, 4}}
 	m.Options.AddPath(path)
+	for _, f := range accept {
+		m.Options.SetAccept(f)
+	}
+	return m
+}
+
+func writeText(path, text string) *coap.Message {
+	m := &coap.Message{Type: coap.NonConfirmable, Code: coap.PUT, Token: []byte{1, 2, 3, 4}, Payload: []byte(text)}
+	m.Options.AddPath(path)
+	m.Options.SetContentFormat(uint16(content.Text))
 	return m
 }
 
 // One turn of the whole stack: loop, CoAP, device management, data model, with the network in memory or the system's.
-func BenchmarkRead(b *testing.B) {
-	for _, c := range []struct {
+func BenchmarkServe(b *testing.B) {
+	requests := []struct {
+		name string
+		msg  *coap.Message
+		want coap.Code
+	}{
+		{"Read", read("/3/0/16"), coap.Content},
+		{"ReadDeviceTLV", read("/3/0", uint16(content.TLV)), coap.Content},
+		{"ReadDeviceSenMLCBOR", read("/3/0", uint16(content.SenMLCBOR)), coap.Content},
+		{"Write", writeText("/3/0/15", "Europe/Berlin"), coap.Changed},
+	}
+	for _, network := range []struct {
 		name string
 		make func(testing.TB) *manual
 	}{{"memory", inMemory}, {"loopback", overLoopback}} {
-		for _, path := range []string{"/3/0/16", "/3/0"} {
-			b.Run(fmt.Sprint(c.name, path), func(b *testing.B) {
-				m, q := c.make(b), read(path)
+		for _, r := range requests {
+			b.Run(network.name+"/"+r.name, func(b *testing.B) {
+				m := network.make(b)
 				b.ReportAllocs()
 				for b.Loop() {
-					m.exchange(q, coap.Content)
+					m.exchange(r.msg, r.want)
 				}
 			})
 		}

@@ -88,7 +88,7 @@ func etsInstance() device.Instance {
 	}
 }
 
-func etsDevice(t *testing.T) *device.Object {
+func etsDevice(t testing.TB) *device.Object {
 	t.Helper()
 	o, err := device.New(device.Config{})
 	must(t, err)
@@ -133,7 +133,7 @@ func etsCOSE(t *testing.T) dm.Object {
 	return o
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -12,15 +12,14 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborvalue"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 // Encoder writes LwM2M CBOR. See content.Encoder.
 type Encoder struct {
 	buf  []byte
-	base pathkey.Key
-	last pathkey.Key // the last path, whose maps are open
+	base dm.Path
+	last dm.Path // the last path, whose maps are open
 	any  bool
 	maps [dm.ResourceInstanceLevel]openMap
 	open int // how many of maps are open
@@ -34,27 +33,26 @@ type openMap struct {
 
 // Begin starts a payload.
 func (e *Encoder) Begin(dst []byte, t content.Target) error {
-	*e = Encoder{buf: dst, base: pathkey.Of(t.Base)}
+	*e = Encoder{buf: dst, base: t.Base}
 	e.push()
 	return nil
 }
 
 // Entry appends one value, in ascending order of paths.
 func (e *Encoder) Entry(x dm.Entry) error {
-	k, err := fault.Entry(e.base, &x)
-	if err != nil {
+	if err := fault.Entry(e.base, &x); err != nil {
 		return err
 	}
 	switch {
 	case x.Time != 0:
 		return fault.NotAcceptable(x.Path, "LwM2M CBOR cannot tell when a value was measured")
-	case e.any && !e.last.Before(k):
+	case e.any && e.last.Compare(x.Path) >= 0:
 		return fault.Internal(x.Path, "it comes out of order")
-	case e.any && e.last.Level() == dm.ResourceLevel && e.open < int(dm.ResourceInstanceLevel) && e.last.Contains(k):
+	case e.any && e.last.Level() == dm.ResourceLevel && e.open < int(dm.ResourceInstanceLevel) && e.last.Contains(x.Path):
 		return fault.Internal(x.Path, "the resource has a value itself")
 	}
-	e.descend(k)
-	e.any, e.last = true, k
+	e.descend(x.Path)
+	e.any, e.last = true, x.Path
 	if x.Value.Type() == registry.None {
 		e.push()
 		return nil
@@ -65,7 +63,7 @@ func (e *Encoder) Entry(x dm.Entry) error {
 
 // descend closes the maps that a path does not lie in, opens those that it does, and appends its last
 // ID.
-func (e *Encoder) descend(k pathkey.Key) {
+func (e *Encoder) descend(k dm.Path) {
 	shared := 0
 	for shared+1 < min(e.open, int(k.Level())) && e.last.Shares(k, dm.Level(shared+1)) {
 		shared++

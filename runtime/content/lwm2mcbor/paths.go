@@ -3,7 +3,6 @@ package lwm2mcbor
 import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -19,9 +18,8 @@ func AppendPaths(dst []byte, paths []dm.Path) ([]byte, error) {
 		if p.Level() > dm.ObjectLevel {
 			dst = cborwire.AppendHead(dst, cborwire.Array, uint64(p.Level()))
 		}
-		k := pathkey.Of(p)
 		for l := dm.ObjectLevel; l <= p.Level(); l++ {
-			dst = cborwire.AppendUint(dst, uint64(k.ID(l)))
+			dst = cborwire.AppendUint(dst, uint64(p.ID(l)))
 		}
 		dst = cborwire.AppendNull(dst)
 	}

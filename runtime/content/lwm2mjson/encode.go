@@ -12,21 +12,20 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/jsonwire"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 // Encoder writes LwM2M JSON. See content.Encoder.
 type Encoder struct {
 	buf   []byte
-	base  pathkey.Key
+	base  dm.Path
 	group dm.Path // what the base name names
 	begun bool
 }
 
 // Begin starts a payload. LwM2M JSON carries one object: not the root.
 func (e *Encoder) Begin(dst []byte, t content.Target) error {
-	*e = Encoder{base: pathkey.Of(t.Base), group: t.Base.Up(dm.InstanceLevel)}
+	*e = Encoder{base: t.Base, group: t.Base.Up(dm.InstanceLevel)}
 	if t.Base.IsRoot() {
 		return fault.NotAcceptable(t.Base, "LwM2M JSON carries one object")
 	}
@@ -43,8 +42,7 @@ func (e *Encoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in any order of paths. A node with nothing below it has no member.
 func (e *Encoder) Entry(x dm.Entry) error {
-	k, err := fault.Entry(e.base, &x)
-	if err != nil {
+	if err := fault.Entry(e.base, &x); err != nil {
 		return err
 	}
 	v := &x.Value
@@ -60,7 +58,7 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	}
 	e.begun = true
 	b = append(b, `{"n":"`...)
-	b = k.AppendIDs(b, e.group.Level()+1, k.Level())
+	b = x.Path.AppendIDs(b, e.group.Level()+1, x.Path.Level())
 	b = append(b, `",`...)
 	if x.Time != 0 {
 		b = jsonwire.AppendFloat(append(b, `"t":`...), x.Time)

@@ -6,7 +6,6 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborvalue"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -28,8 +27,7 @@ func (e *CBOREncoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in any order of paths. A node with nothing below it has no record.
 func (e *CBOREncoder) Entry(x dm.Entry) error {
-	k, err := fault.Entry(e.base, &x)
-	if err != nil {
+	if err := fault.Entry(e.base, &x); err != nil {
 		return err
 	}
 	if x.Value.Type() == registry.None {
@@ -39,13 +37,13 @@ func (e *CBOREncoder) Entry(x dm.Entry) error {
 		return err
 	}
 	e.n++
-	e.buf = appendCBORValue(e.record(&x, k), &x.Value)
+	e.buf = appendCBORValue(e.record(&x), &x.Value)
 	return nil
 }
 
 // record appends a record up to the value.
-func (e *CBOREncoder) record(x *dm.Entry, k pathkey.Key) []byte {
-	base, name := e.step(k)
+func (e *CBOREncoder) record(x *dm.Entry) []byte {
+	base, name := e.step(x.Path)
 	fields := uint64(1)
 	if base != nil {
 		fields++

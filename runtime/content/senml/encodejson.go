@@ -8,7 +8,6 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/jsonwire"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -29,8 +28,7 @@ func (e *JSONEncoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in any order of paths. A node with nothing below it has no record.
 func (e *JSONEncoder) Entry(x dm.Entry) error {
-	k, err := fault.Entry(e.base, &x)
-	if err != nil {
+	if err := fault.Entry(e.base, &x); err != nil {
 		return err
 	}
 	if x.Value.Type() == registry.None {
@@ -39,7 +37,7 @@ func (e *JSONEncoder) Entry(x dm.Entry) error {
 	if err := fault.Decimal(&x); err != nil {
 		return err
 	}
-	b := e.record(&x, k)
+	b := e.record(&x)
 	b = append(b, `"v`...)
 	b = appendJSONValue(b, &x.Value)
 	e.buf = append(b, '}')
@@ -47,14 +45,14 @@ func (e *JSONEncoder) Entry(x dm.Entry) error {
 }
 
 // record appends a record up to the value.
-func (e *JSONEncoder) record(x *dm.Entry, k pathkey.Key) []byte {
+func (e *JSONEncoder) record(x *dm.Entry) []byte {
 	b := e.buf
 	if e.begun {
 		b = append(b, ',')
 	}
 	e.begun = true
 	b = append(b, '{')
-	base, name := e.step(k)
+	base, name := e.step(x.Path)
 	if base != nil {
 		b = append(b, `"bn":"`...)
 		b = appendPrefix(b, e.prefix)

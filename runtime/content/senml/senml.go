@@ -8,7 +8,6 @@ package senml
 
 import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -38,20 +37,20 @@ const version = 10
 // instance, or the resource that the request named, with a slash; a resource that is named by the
 // request itself is a base name without one.
 type naming struct {
-	base   pathkey.Key
+	base   dm.Path
 	prefix string
-	group  pathkey.Key // the path that the base name in force was made for
-	whole  bool        // whether the base name in force has no slash, and so needs no name
+	group  dm.Path // the path that the base name in force was made for
+	whole  bool    // whether the base name in force has no slash, and so needs no name
 	begun  bool
 	text   [32]byte
 }
 
 func (n *naming) begin(t content.Target) {
-	*n = naming{base: pathkey.Of(t.Base), prefix: t.Prefix}
+	*n = naming{base: t.Base, prefix: t.Prefix}
 }
 
 // step returns the base name, where it changes, and the name of a record. Both share one buffer.
-func (n *naming) step(k pathkey.Key) (base, name []byte) {
+func (n *naming) step(k dm.Path) (base, name []byte) {
 	level := max(dm.InstanceLevel, n.base.Level())
 	whole := k.Level() == n.base.Level()
 	text := n.text[:0]

@@ -4,7 +4,6 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -13,8 +12,8 @@ import (
 // of a resource instance the resource instance alone (Core 1.0.2 §6.4.3.2).
 type Encoder struct {
 	buf      []byte
-	base     pathkey.Key
-	last     pathkey.Key
+	base     dm.Path
+	last     dm.Path
 	begun    bool
 	instance open
 	multiple open
@@ -23,13 +22,13 @@ type Encoder struct {
 // open is a TLV that is still being filled. Its header is put before it when its length is known.
 type open struct {
 	is    bool
-	path  pathkey.Key // of the first entry in it
+	path  dm.Path // of the first entry in it
 	start int
 }
 
 // Begin starts a payload. TLV has no object IDs: it cannot carry the root.
 func (e *Encoder) Begin(dst []byte, t content.Target) error {
-	*e = Encoder{buf: dst, base: pathkey.Of(t.Base)}
+	*e = Encoder{buf: dst, base: t.Base}
 	if t.Base.IsRoot() {
 		return fault.NotAcceptable(t.Base, "TLV cannot tell objects apart")
 	}
@@ -38,22 +37,21 @@ func (e *Encoder) Begin(dst []byte, t content.Target) error {
 
 // Entry appends one value, in ascending order of paths.
 func (e *Encoder) Entry(x dm.Entry) error {
-	k, err := fault.Entry(e.base, &x)
-	if err != nil {
+	if err := fault.Entry(e.base, &x); err != nil {
 		return err
 	}
 	switch {
 	case x.Time != 0:
 		return fault.NotAcceptable(x.Path, "TLV cannot tell when a value was measured")
-	case e.begun && !e.last.Before(k):
+	case e.begun && e.last.Compare(x.Path) >= 0:
 		return fault.Internal(x.Path, "it comes out of order")
 	}
-	e.begun, e.last = true, k
-	if err := e.enter(k, &x); err != nil || x.Value.Type() == registry.None {
+	e.begun, e.last = true, x.Path
+	if err := e.enter(&x); err != nil || x.Value.Type() == registry.None {
 		return err
 	}
 	h := Header{Resource, uint16(x.Path.Resource()), ValueLen(x.Value)}
-	if k.Level() == dm.ResourceInstanceLevel {
+	if x.Path.Level() == dm.ResourceInstanceLevel {
 		h.Kind, h.ID = ResourceInstance, uint16(x.Path.ResourceInstance())
 	}
 	if h.Len > MaxLen {
@@ -68,23 +66,23 @@ func tooLong(p dm.Path) error {
 }
 
 // enter closes what an entry does not lie in, and opens what it does.
-func (e *Encoder) enter(k pathkey.Key, x *dm.Entry) error {
-	if e.multiple.is && !e.multiple.path.Shares(k, dm.ResourceLevel) {
+func (e *Encoder) enter(x *dm.Entry) error {
+	if e.multiple.is && !e.multiple.path.Shares(x.Path, dm.ResourceLevel) {
 		if err := e.close(&e.multiple, Multiple, dm.ResourceLevel); err != nil {
 			return err
 		}
 	}
-	if e.instance.is && !e.instance.path.Shares(k, dm.InstanceLevel) {
+	if e.instance.is && !e.instance.path.Shares(x.Path, dm.InstanceLevel) {
 		if err := e.close(&e.instance, ObjectInstance, dm.InstanceLevel); err != nil {
 			return err
 		}
 	}
 	if e.base.Level() == dm.ObjectLevel && !e.instance.is {
-		e.instance = open{true, k, len(e.buf)}
+		e.instance = open{true, x.Path, len(e.buf)}
 	}
-	holder := k.Level() == dm.ResourceInstanceLevel || k.Level() == dm.ResourceLevel && x.Value.Type() == registry.None
+	holder := x.Path.Level() == dm.ResourceInstanceLevel || x.Path.Level() == dm.ResourceLevel && x.Value.Type() == registry.None
 	if holder && !e.multiple.is && e.base.Level() < dm.ResourceInstanceLevel {
-		e.multiple = open{true, k, len(e.buf)}
+		e.multiple = open{true, x.Path, len(e.buf)}
 	}
 	return nil
 }
@@ -93,7 +91,7 @@ func (e *Encoder) enter(k pathkey.Key, x *dm.Entry) error {
 func (e *Encoder) close(o *open, k Kind, level dm.Level) error {
 	h := Header{k, o.path.ID(level), len(e.buf) - o.start}
 	if h.Len > MaxLen {
-		return tooLong(o.path.Path().Up(level))
+		return tooLong(o.path.Up(level))
 	}
 	n := HeaderLen(h)
 	for range n {

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/lwm2mgen/toolkit/registry"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -31,26 +30,25 @@ func Internal(p dm.Path, format string, args ...any) error {
 	return &dm.Error{Code: dm.InternalServerError, Path: p, Err: fmt.Errorf(format, args...)}
 }
 
-// Entry returns the key of an entry's path, or reports what no format can carry: a path outside of
+// Entry reports what no format can carry: a path outside of
 // base, a value of no resource, a text that is not UTF-8, nothing where there cannot be nothing.
-func Entry(base pathkey.Key, e *dm.Entry) (pathkey.Key, error) {
-	k := pathkey.Of(e.Path)
+func Entry(base dm.Path, e *dm.Entry) error {
 	lowest, highest := dm.ResourceLevel, dm.ResourceInstanceLevel
 	switch e.Value.Type() {
 	case registry.None:
 		lowest, highest = dm.InstanceLevel, dm.ResourceLevel
 	case registry.String, registry.Corelnk:
 		if !utf8.ValidString(e.Value.Text()) {
-			return k, Internal(e.Path, "the text is not valid UTF-8")
+			return Internal(e.Path, "the text is not valid UTF-8")
 		}
 	}
 	switch {
-	case !base.Contains(k):
-		return k, Internal(e.Path, "it lies outside of what is encoded")
-	case k.Level() < lowest || k.Level() > highest:
-		return k, Internal(e.Path, "the node cannot have the type %q", e.Value.Type())
+	case !base.Contains(e.Path):
+		return Internal(e.Path, "it lies outside of what is encoded")
+	case e.Path.Level() < lowest || e.Path.Level() > highest:
+		return Internal(e.Path, "the node cannot have the type %q", e.Value.Type())
 	}
-	return k, nil
+	return nil
 }
 
 // Prefix reports a gateway prefix that cannot be part of a path: it is one segment of the characters

@@ -5,7 +5,6 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -28,7 +27,7 @@ func (e *Encoder) Begin(dst []byte, t content.Target) error {
 
 // Check reports what is no single value.
 func (e *Encoder) Check(x *dm.Entry) error {
-	if _, err := fault.Entry(pathkey.Of(e.base), x); err != nil {
+	if err := fault.Entry(e.base, x); err != nil {
 		return err
 	}
 	switch {

@@ -3,13 +3,13 @@
 package sink
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/pathkey"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/scalar"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
@@ -20,7 +20,7 @@ type Sink struct {
 	Req   content.Request
 	yield func(dm.Entry) error
 
-	base    pathkey.Key
+	base    dm.Path
 	object  *registry.Object // of the last path, as looked up
 	last    dm.ObjectID
 	looked  bool
@@ -31,27 +31,17 @@ type Sink struct {
 
 // place is what must not come twice.
 type place struct {
-	key  pathkey.Key
+	path dm.Path
 	time float64
 }
 
-func (a place) before(b place) bool {
-	return a.key.Before(b.key) || a.key == b.key && a.time < b.time
-}
-
 func (a place) compare(b place) int {
-	switch {
-	case a.before(b):
-		return -1
-	case b.before(a):
-		return 1
-	}
-	return 0
+	return cmp.Or(a.path.Compare(b.path), cmp.Compare(a.time, b.time))
 }
 
 // Begin starts a payload.
 func (s *Sink) Begin(r content.Request, yield func(dm.Entry) error) {
-	*s = Sink{Req: r, yield: yield, base: pathkey.Of(r.Base), seen: s.seen[:0], ordered: true}
+	*s = Sink{Req: r, yield: yield, base: r.Base, seen: s.seen[:0], ordered: true}
 }
 
 // Finish ends a payload and reports a path that came twice. It forgets what Begin was given.
@@ -63,7 +53,7 @@ func (s *Sink) Finish() error {
 	slices.SortFunc(s.seen, place.compare)
 	for i := 1; i < len(s.seen); i++ {
 		if s.seen[i] == s.seen[i-1] {
-			return fault.BadRequest(s.seen[i].key.Path(), "the payload names it twice")
+			return fault.BadRequest(s.seen[i].path, "the payload names it twice")
 		}
 	}
 	return nil
@@ -85,7 +75,7 @@ func (s *Sink) Broken(offset int, err error) error {
 }
 
 // Contains reports whether a path is the request's base or lies below it.
-func (s *Sink) Contains(p dm.Path) bool { return s.base.Contains(pathkey.Of(p)) }
+func (s *Sink) Contains(p dm.Path) bool { return s.base.Contains(p) }
 
 // Within reports a path outside of the request's base.
 func (s *Sink) Within(p dm.Path) error {
@@ -138,8 +128,8 @@ func (s *Sink) Value(p dm.Path, v dm.Value, time float64) error {
 	if v.Type() == registry.None && p == s.Req.Base && p.Level() == dm.InstanceLevel {
 		return nil
 	}
-	at := place{pathkey.Of(p), time}
-	if n := len(s.seen); n > 0 && !s.seen[n-1].before(at) {
+	at := place{p, time}
+	if n := len(s.seen); n > 0 && s.seen[n-1].compare(at) >= 0 {
 		s.ordered = false
 	}
 	s.seen = append(s.seen, at)
