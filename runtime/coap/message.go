@@ -72,13 +72,15 @@ const payloadMarker = 0xff
 // parseBody parses options and payload, which is all of b.
 func (m *Message) parseBody(b []byte) error {
 	pos, id := 0, 0
+	maybe := uint64(0)
 	for pos < len(b) {
 		c := b[pos]
 		if c == payloadMarker {
 			if pos+1 == len(b) {
 				return errNoPayload
 			}
-			m.setBody(b[:pos:pos], OptionID(id), b[pos+1:])
+			m.Options = Options{raw: b[:pos:pos], last: OptionID(id), maybe: maybe}
+			m.Payload = b[pos+1:]
 			return nil
 		}
 		if d, n := int(c>>4), int(c&15); d < 13 && n < 13 {
@@ -95,17 +97,14 @@ func (m *Message) parseBody(b []byte) error {
 		if id > 65535 {
 			return errOptionNumber
 		}
+		maybe |= OptionID(id).bit()
 	}
 	if pos > len(b) {
 		return errOptionShort
 	}
-	m.setBody(b[:pos:pos], OptionID(id), nil)
+	m.Options = Options{raw: b[:pos:pos], last: OptionID(id), maybe: maybe}
+	m.Payload = nil
 	return nil
-}
-
-func (m *Message) setBody(options []byte, last OptionID, payload []byte) {
-	m.Options = Options{raw: options, last: last}
-	m.Payload = payload
 }
 
 // parseToken parses a token whose length field is tkl; size is how many bytes

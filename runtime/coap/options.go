@@ -14,11 +14,15 @@ import (
 type Options struct {
 	raw     []byte
 	last    OptionID // the highest number in raw
+	maybe   uint64   // a bit for each number in raw, by its last six bits: most questions are for what is not there
 	tooLong bool     // a value was refused; the message cannot be encoded
 }
 
 // maxOptionValue is the longest value the wire format can carry, in bytes.
 const maxOptionValue = 65535 + 269
+
+// bit is that of an option in Options.maybe.
+func (id OptionID) bit() uint64 { return 1 << (id & 63) }
 
 // Reset empties o and keeps its memory.
 func (o *Options) Reset() { *o = Options{raw: o.raw[:0]} }
@@ -36,7 +40,7 @@ func (o *Options) Clone() Options {
 // CopyFrom makes o equal to src, in o's own memory.
 func (o *Options) CopyFrom(src *Options) {
 	o.raw = append(o.raw[:0], src.raw...)
-	o.last, o.tooLong = src.last, src.tooLong
+	o.last, o.maybe, o.tooLong = src.last, src.maybe, src.tooLong
 }
 
 // An OptionIter walks over options in ascending order. It is a plain value: it
@@ -105,7 +109,7 @@ func (o *Options) Values(id OptionID) iter.Seq[[]byte] {
 
 // Get is the first value of the option id; it aliases o.
 func (o *Options) Get(id OptionID) (value []byte, ok bool) {
-	if id > o.last {
+	if o.maybe&id.bit() == 0 {
 		return nil, false
 	}
 	for it := o.Iter(); it.Next() && it.id <= id; {
@@ -125,27 +129,25 @@ func (o *Options) Has(id OptionID) bool {
 // Add adds an option behind those with the same number. A value longer than
 // 65 804 bytes makes encoding the message fail.
 func (o *Options) Add(id OptionID, value []byte) {
-	if addTo(o, id, value) {
-		o.last = max(o.last, id)
-	}
+	addTo(o, id, value)
 }
 
 // AddString is [Options.Add] for a string value.
 func (o *Options) AddString(id OptionID, value string) {
-	if addTo(o, id, value) {
-		o.last = max(o.last, id)
-	}
+	addTo(o, id, value)
 }
 
-func addTo[V []byte | string](o *Options, id OptionID, value V) bool {
+func addTo[V []byte | string](o *Options, id OptionID, value V) {
 	if len(value) > maxOptionValue {
 		o.tooLong = true
-		return false
+		return
 	}
+	o.maybe |= id.bit()
 	if id >= o.last {
 		o.raw = appendOptionHeader(o.raw, int(id-o.last), len(value))
 		o.raw = append(o.raw, value...)
-		return true
+		o.last = id
+		return
 	}
 	// In the middle: the option behind gets a new delta.
 	at, before := 0, OptionID(0)
@@ -166,7 +168,6 @@ func addTo[V []byte | string](o *Options, id OptionID, value V) bool {
 	n := at + copy(o.raw[at:], mine[:split])
 	n += copy(o.raw[n:], value)
 	copy(o.raw[n:], mine[split:])
-	return true
 }
 
 // AddUint adds an option with an unsigned integer as value, in as few bytes as
@@ -190,7 +191,7 @@ func (o *Options) Set(id OptionID, value []byte) {
 
 // Remove takes out every occurrence of the option id.
 func (o *Options) Remove(id OptionID) {
-	if id > o.last {
+	if o.maybe&id.bit() == 0 {
 		return
 	}
 	from, before := -1, OptionID(0)

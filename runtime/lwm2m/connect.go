@@ -132,7 +132,7 @@ func (s *server) keeps() bool {
 // attach puts a new connection to use.
 func (s *server) attach() error {
 	cfg := &s.c.cfg
-	link := &Socket{server: s, loop: s.c.loop, net: s.sock, able: socket.Detect(s.sock)}
+	link := &Socket{server: s, armed: unarmed, loop: s.c.loop, net: s.sock, able: socket.Detect(s.sock)}
 	err := s.c.loop.open(link, coap.ConnConfig{
 		Handler: s.peer, Params: cfg.Transmission, BlockSize: cfg.BlockSize, MaxBody: cfg.MaxPayload,
 		KeepOnTimeout: true,

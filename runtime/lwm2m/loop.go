@@ -30,6 +30,7 @@ type Loop struct {
 	readable chan struct{}
 	watching atomic.Bool    // Readable counts: every socket is watched
 	poller   *socket.Poller // watches those that do not notify by themselves
+	queued   atomic.Int32   // how many are in ready; only the loop takes them out
 
 	mu      sync.Mutex
 	ready   []*Socket // may have something to read, each once
@@ -143,7 +144,7 @@ func (l *Loop) ServeAny(ctx context.Context, maxWait time.Duration) error {
 
 func (l *Loop) turn(maxWait time.Duration) {
 	if !l.serveReady(perTurn) {
-		l.wait(l.sched.Wait(min(maxWait, maxSleep)))
+		l.wait(min(maxWait, maxSleep))
 	}
 	if l.sched.Wait(1) == 0 {
 		l.sched.Run()
@@ -167,15 +168,17 @@ func (l *Loop) serveReady(max int) (any bool) {
 }
 
 func (l *Loop) nextReady() *Socket {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.head == len(l.ready) {
-		l.ready, l.head = l.ready[:0], 0
+	if l.queued.Load() == 0 {
 		return nil
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	s := l.ready[l.head]
 	l.ready[l.head] = nil
-	l.head++
+	if l.head++; l.head == len(l.ready) {
+		l.ready, l.head = l.ready[:0], 0
+	}
+	l.queued.Add(-1)
 	s.queued = false
 	return s
 }
@@ -194,6 +197,7 @@ func (l *Loop) markReady(s *Socket) {
 		l.ready, l.head = l.ready[:n], 0
 	}
 	l.ready = append(l.ready, s)
+	l.queued.Add(1)
 	l.mu.Unlock()
 	select {
 	case l.readable <- struct{}{}:
@@ -201,20 +205,17 @@ func (l *Loop) markReady(s *Socket) {
 	}
 }
 
-// wait sleeps for d, or until something may be there to read, or another goroutine wakes the scheduler.
-func (l *Loop) wait(d time.Duration) {
+// wait sleeps until something may be there to read, a job is due or limit has passed, or another goroutine wakes the scheduler.
+func (l *Loop) wait(limit time.Duration) {
+	if len(l.sockets) == 1 && !l.sockets[0].notified {
+		l.read(l.sockets[0], limit)
+		return
+	}
 	if len(l.sockets) > 1 && !l.watching.Swap(true) {
 		l.watchAll()
 	}
-	switch alone := len(l.sockets) == 1 && !l.sockets[0].notified; {
-	case alone && d > 0:
-		l.read(l.sockets[0], d)
-		return
-	case alone:
-		l.sockets[0].noWait()
-		_, _ = l.sockets[0].receive() // the client acts upon errors
-		return
-	case d <= 0:
+	d := l.sched.Wait(limit)
+	if d <= 0 {
 		return
 	}
 	if l.timer == nil {
@@ -232,9 +233,20 @@ func (l *Loop) wait(d time.Duration) {
 }
 
 // read waits in the Recv of the only socket, the cheapest way to wait for one (several times 10 000 messages a second more than any
-// other on one processor).
-func (l *Loop) read(s *Socket, d time.Duration) {
-	deadline := time.Now().Add(d)
+// other on one processor). While messages follow one another and the next job stays the same, the deadline of Recv stays as well, and
+// no clock is read: a job that becomes due meanwhile ends Recv, or is found by the turn.
+func (l *Loop) read(s *Socket, limit time.Duration) {
+	next, any := l.sched.Next()
+	if stays := any && s.armed == next && limit == maxSleep; !stays {
+		d := l.sched.Wait(limit)
+		if d <= 0 {
+			s.noWait()
+			_, _ = s.receive() // the client acts upon errors
+			return
+		}
+		s.setDeadline(time.Now().Add(d))
+		s.armed = next
+	}
 	l.mu.Lock()
 	if l.woken {
 		l.woken = false
@@ -242,12 +254,14 @@ func (l *Loop) read(s *Socket, d time.Duration) {
 		return
 	}
 	l.reading = s
-	s.setDeadline(deadline)
 	l.mu.Unlock()
-	_, _ = s.receive() // the client acts upon errors
+	n, _ := s.receive() // the client acts upon errors
 	l.mu.Lock()
 	l.reading = nil
 	l.mu.Unlock()
+	if n == 0 {
+		s.armed = unarmed // the deadline has passed
+	}
 }
 
 // wake ends a wait in Recv; it is called by the scheduler, on any goroutine.
@@ -258,6 +272,6 @@ func (l *Loop) wake() {
 		l.woken = true
 		return
 	}
-	l.reading.deadline = socket.NoWait()
+	l.reading.deadline, l.reading.armed = socket.NoWait(), unarmed
 	l.reading.net.SetRecvDeadline(socket.NoWait())
 }

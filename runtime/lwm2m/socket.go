@@ -7,6 +7,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
 // A Socket is one connection of a client to a server. It belongs to the goroutine of its loop, and is over when the client closes
@@ -17,11 +18,15 @@ type Socket struct {
 	net      socket.Socket
 	conn     *coap.Conn
 	able     socket.Abilities
-	notified bool      // tells by itself when it is readable
-	deadline time.Time // of Recv, as last set
-	queued   bool      // in loop.ready, guarded by loop.mu
+	notified bool       // tells by itself when it is readable
+	deadline time.Time  // of Recv, as last set
+	armed    sched.Time // the job that deadline was set for, or unarmed
+	queued   bool       // in loop.ready, guarded by loop.mu
 	over     bool
 }
+
+// unarmed is no job's deadline.
+const unarmed sched.Time = -1
 
 // ServerID is the Short Server ID of the server at the other end.
 func (s *Socket) ServerID() uint16 { return s.server.acct.short }
@@ -114,7 +119,7 @@ func (l *Loop) drop(s *Socket) {
 
 // listen has the loop told when s may be readable.
 func (s *Socket) listen() {
-	s.deadline = socket.NoWait()
+	s.deadline, s.armed = socket.NoWait(), unarmed
 	s.net.SetRecvDeadline(s.deadline)
 	s.able.Notifier.NotifyReadable(func() { s.loop.markReady(s) })
 }
@@ -153,7 +158,7 @@ func (s *Socket) receive() (n int, err error) {
 // noWait makes Recv return at once.
 func (s *Socket) noWait() {
 	if now := socket.NoWait(); !s.deadline.Equal(now) {
-		s.deadline = now
+		s.deadline, s.armed = now, unarmed
 		s.net.SetRecvDeadline(now)
 	}
 }

@@ -44,20 +44,15 @@ func newClock(asleep func() (time.Duration, bool)) clock {
 // now is the present instant. It does not look for suspensions.
 func (c *clock) now() Time { return Time(time.Since(c.start) + c.extra) }
 
-// check adds the time of a suspension since the last look, if there was one.
-func (c *clock) check() {
-	if c.asleep == nil {
-		return
-	}
+// look is now after a look for a suspension: what passed since the last look is added. It reads the clock once.
+func (c *clock) look() Time {
 	running := time.Since(c.start)
-	if running-c.lastCheck < suspendCheck {
-		return
+	if c.asleep != nil && running-c.lastCheck >= suspendCheck {
+		c.lastCheck = running
+		if slept, ok := c.asleep(); ok && slept-c.slept >= suspendNoise {
+			c.extra += slept - c.slept
+			c.slept = slept
+		}
 	}
-	c.lastCheck = running
-	slept, ok := c.asleep()
-	if !ok || slept-c.slept < suspendNoise {
-		return
-	}
-	c.extra += slept - c.slept
-	c.slept = slept
+	return Time(running + c.extra)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,9 +20,10 @@ type Scheduler struct {
 
 	spare []func() // the posted functions of the last round, for reuse
 
+	woken atomic.Bool // since the last round
+
 	mu     sync.Mutex
 	posted []func()
-	woken  bool
 	onWake func()
 	signal chan struct{}
 }
@@ -108,17 +110,13 @@ func (s *Scheduler) Next() (t Time, ok bool) {
 // Most ways to sleep stand still while the machine is suspended. A loop that
 // must notice a resume in good time sleeps with a limit of about a minute.
 func (s *Scheduler) Wait(limit time.Duration) time.Duration {
-	s.mu.Lock()
-	woken := s.woken
-	s.mu.Unlock()
-	if woken || limit <= 0 {
+	if s.woken.Load() || limit <= 0 {
 		return 0
 	}
 	if len(s.heap) == 0 {
 		return limit
 	}
-	s.clock.check()
-	return min(limit, max(0, s.heap[0].at.Sub(s.clock.now())))
+	return min(limit, max(0, s.heap[0].at.Sub(s.clock.look())))
 }
 
 // Run runs the jobs that are due, then what other goroutines posted, and
@@ -130,8 +128,7 @@ func (s *Scheduler) Run() int {
 		return 0
 	}
 	posted := s.takePosted()
-	s.clock.check()
-	s.round = s.clock.now()
+	s.round = s.clock.look()
 	s.running = true
 	defer func() { s.running = false }()
 	last, n := s.seq, 0
@@ -159,7 +156,7 @@ func (s *Scheduler) Run() int {
 func (s *Scheduler) takePosted() []func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.woken = false
+	s.woken.Store(false)
 	select {
 	case <-s.signal:
 	default:
@@ -191,14 +188,12 @@ func (s *Scheduler) Post(fn func()) {
 // [Scheduler.Woken] becomes readable, and the function given to
 // [Scheduler.OnWake] is called. It is safe for concurrent use and never blocks.
 func (s *Scheduler) Wake() {
-	s.mu.Lock()
-	first := !s.woken
-	s.woken = true
-	fn := s.onWake
-	s.mu.Unlock()
-	if !first {
+	if s.woken.Swap(true) {
 		return // it was woken already and has not run since
 	}
+	s.mu.Lock()
+	fn := s.onWake
+	s.mu.Unlock()
 	select {
 	case s.signal <- struct{}{}:
 	default:
