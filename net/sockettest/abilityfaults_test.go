@@ -96,6 +96,15 @@ func (wrongNotifier) NotifyReadable(ready func()) {
 	}
 }
 
+// deafNotifier goes on calling when nobody wants to know any more.
+type deafNotifier struct{ socket.Notifier }
+
+func (d deafNotifier) NotifyReadable(ready func()) {
+	if ready != nil {
+		d.Notifier.NotifyReadable(ready)
+	}
+}
+
 // wrongReceiverOff loses the next thing that arrives.
 type wrongReceiverOff struct{ p *port }
 
@@ -136,6 +145,7 @@ func abilityFaults() map[string]fault {
 		"Handle":           {socket: func(p *port) { p.able.Handle = wrongHandle{} }, lacking: noDescriptor},
 		"Buffered":         {socket: func(p *port) { p.able.Buffered = wrongBuffered{} }, lacking: noDescriptor},
 		"Notifier":         {socket: func(p *port) { p.able.Notifier = wrongNotifier{} }},
+		"Notifier/deaf":    {socket: func(p *port) { p.able.Notifier = deafNotifier{p.able.Notifier} }},
 		"Poller":           {socket: func(p *port) { p.able.Notifier = wrongNotifier{} }},
 		"ReceiverOff":      {socket: func(p *port) { p.able.ReceiverOff = wrongReceiverOff{p} }},
 		"Shutdown":         {socket: func(p *port) { p.able.Shutdowner = wrongShutdowner{p} }},

@@ -103,7 +103,12 @@ func checkCancelled(r *rig) {
 func checkCloseEndsConnect(r *rig) {
 	s := r.socket()
 	var err error
-	done := r.start(func() { err = s.Connect(r.ctx, r.Silent) })
+	begun := make(chan struct{})
+	done := r.start(func() {
+		close(begun)
+		err = s.Connect(r.ctx, r.Silent)
+	})
+	<-begun
 	r.pause(settle)
 	r.within("Close", func() { _ = s.Close() })
 	r.wait("Connect", done)

@@ -21,7 +21,7 @@ type fault struct {
 
 var errWrong = errors.New("wrong")
 
-// faults has a fault for every check, by the check's name.
+// faults has a fault for every check, by the check's name; a second one has more behind a slash.
 func faults() map[string]fault {
 	all := make(map[string]fault)
 	for _, part := range []map[string]fault{basicFaults(), deadlineFaults(), datagramFaults(), streamFaults(), failureFaults(), addressFaults(), abilityFaults()} {
