@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -216,5 +218,67 @@ func TestReadAllocates(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(2000, func() { m.exchange(q, coap.Content) }); got > 0 {
 		t.Errorf("a Read allocates %v times", got)
+	}
+}
+
+// What an idle registered client costs in a process of many, over the system's UDP, on one loop: its objects aside, which exist
+// before.
+func BenchmarkIdleClient(b *testing.B) {
+	const count = 1000
+	for b.Loop() {
+		idleClients(b, count)
+	}
+}
+
+func idleClients(b *testing.B, count int) {
+	pc, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pc.Close()
+	go (&manual{tb: b, pc: &plain{UDPConn: pc}, in: make([]byte, 2000)}).acceptRegister()
+	objects := make([]dm.Object, count)
+	for i := range objects {
+		objects[i] = newDevice(b)
+	}
+	runtime.GC()
+	var before, after runtime.MemStats
+	goroutines := runtime.NumGoroutine()
+	runtime.ReadMemStats(&before)
+	loop, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	clients := make([]*lwm2m.Client, count)
+	for i := range clients {
+		clients[i], err = lwm2m.New(lwm2m.Config{
+			Endpoint: "dev", Loop: loop, Logger: quiet(), Objects: objects[i : i+1 : i+1],
+			Servers:         []lwm2m.Server{{URI: "coap://" + pc.LocalAddr().String()}},
+			ShutdownTimeout: time.Millisecond,
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	registered := func() bool {
+		return !slices.ContainsFunc(clients, func(c *lwm2m.Client) bool {
+			s, _ := c.Status().Server(1)
+			return s.State != lwm2m.StateRegistered
+		})
+	}
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	for !registered() {
+		if err := loop.ServeAny(ctx, time.Millisecond); err != nil {
+			b.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(count), "B-heap/client")
+	b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/float64(count), "goroutines/client")
+	stop()
+	if err := loop.Run(ctx); err != nil {
+		b.Fatal(err)
 	}
 }
