@@ -14,9 +14,10 @@ type history struct {
 	buckets     []uint32  // newest entry by hash of its message ID
 	first, next uint32    // entries first..next-1 are remembered
 
-	chunks    []chunk // answers, oldest first
-	chunk0    uint32  // number of chunks[0]
-	chunkSize int     // bytes in chunks
+	// Answers lie in a ring of chunks, too.
+	chunks                []chunk // length is a power of two, or none
+	firstChunk, nextChunk uint32  // chunks firstChunk..nextChunk-1 are in use
+	chunkSize             int     // bytes in chunks
 }
 
 // reaction is what a repeated message is answered with.
@@ -140,53 +141,71 @@ func (h *history) keep(n uint32, answer []byte, limit int, m memory) {
 	if !h.live(n) || len(answer) > 1<<16-1 {
 		return
 	}
-	last := len(h.chunks) - 1
-	if last < 0 || cap(h.chunks[last].bytes)-len(h.chunks[last].bytes) < len(answer) {
-		if !h.addChunk(max(chunkBytes, len(answer)), limit, m) {
+	c := h.lastChunk()
+	if c == nil || cap(c.bytes)-len(c.bytes) < len(answer) {
+		if c = h.addChunk(max(chunkBytes, len(answer)), limit, m); c == nil {
 			return
 		}
-		last = len(h.chunks) - 1
 	}
-	c, a := &h.chunks[last], h.entry(n)
-	a.react, a.chunk = reactAnswer, h.chunk0+uint32(last)
+	a := h.entry(n)
+	a.react, a.chunk = reactAnswer, h.nextChunk-1
 	a.at, a.size = uint16(len(c.bytes)), uint16(len(answer))
 	c.bytes = append(c.bytes, answer...)
 	c.expires = max(c.expires, a.expires)
 }
 
-func (h *history) addChunk(size, limit int, m memory) bool {
+func (h *history) hasChunks() bool { return h.firstChunk != h.nextChunk }
+
+func (h *history) chunkAt(n uint32) *chunk { return &h.chunks[n&uint32(len(h.chunks)-1)] }
+
+func (h *history) lastChunk() *chunk {
+	if !h.hasChunks() {
+		return nil
+	}
+	return h.chunkAt(h.nextChunk - 1)
+}
+
+// addChunk returns a new last chunk, nil when there is no memory for it.
+func (h *history) addChunk(size, limit int, m memory) *chunk {
 	var spare []byte
 	for h.chunkSize+size > limit || !m.take(size) {
-		if len(h.chunks) == 0 {
-			return false
+		if !h.hasChunks() {
+			return nil
 		}
 		spare = h.dropChunk(m)
 	}
 	if cap(spare) != size {
 		spare = make([]byte, 0, size)
 	}
+	if int(h.nextChunk-h.firstChunk) == len(h.chunks) {
+		old := *h
+		h.chunks = make([]chunk, max(2*len(old.chunks), 1))
+		for n := old.firstChunk; n != old.nextChunk; n++ {
+			*h.chunkAt(n) = *old.chunkAt(n)
+		}
+	}
 	h.chunkSize += size
-	h.chunks = append(h.chunks, chunk{bytes: spare[:0]})
-	return true
+	h.nextChunk++
+	c := h.lastChunk()
+	*c = chunk{bytes: spare[:0]}
+	return c
 }
 
 // answer is what was kept for a; nil if it had to go.
 func (h *history) answer(a *arrival) []byte {
-	i := a.chunk - h.chunk0
-	if i >= uint32(len(h.chunks)) {
+	if a.chunk-h.firstChunk >= h.nextChunk-h.firstChunk {
 		return nil
 	}
-	return h.chunks[i].bytes[a.at:][:a.size]
+	return h.chunkAt(a.chunk).bytes[a.at:][:a.size]
 }
 
 func (h *history) dropChunk(m memory) []byte {
-	b := h.chunks[0].bytes
+	c := h.chunkAt(h.firstChunk)
+	b := c.bytes
+	*c = chunk{}
 	m.give(cap(b))
 	h.chunkSize -= cap(b)
-	n := copy(h.chunks, h.chunks[1:])
-	h.chunks[n] = chunk{}
-	h.chunks = h.chunks[:n]
-	h.chunk0++
+	h.firstChunk++
 	return b
 }
 
@@ -196,7 +215,7 @@ func (h *history) expire(now sched.Time, m memory) (next sched.Time, more bool) 
 	for h.first != h.next && h.entry(h.first).expires <= now {
 		h.first++
 	}
-	for len(h.chunks) > 0 && h.chunks[0].expires <= now {
+	for h.hasChunks() && h.chunkAt(h.firstChunk).expires <= now {
 		h.dropChunk(m)
 	}
 	if h.first == h.next {
@@ -208,7 +227,7 @@ func (h *history) expire(now sched.Time, m memory) (next sched.Time, more bool) 
 
 // reset forgets everything.
 func (h *history) reset(m memory) {
-	for len(h.chunks) > 0 {
+	for h.hasChunks() {
 		h.dropChunk(m)
 	}
 	m.give(len(h.ring) * arrivalBytes)
