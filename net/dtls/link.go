@@ -28,10 +28,12 @@ type link struct {
 	out     []byte // the record under way
 
 	receiving sync.Mutex // against export only
+	exported  bool
 	open      protection
 	recvCID   []byte
 	window    window
 	buf       []byte
+	large     bool     // something came that buf was too small for
 	rest      []byte   // of the datagram in buf
 	head      header   // of the record under way, here as it would escape to the heap
 	held      [][]byte // records from before
@@ -140,11 +142,12 @@ func (l *link) recv(p []byte) (int, error) {
 		}
 		buf := l.buffer(len(p))
 		n, err = l.below.Recv(buf)
+		if errors.Is(err, socket.ErrMessageTooLong) { // cut off, so it cannot be authenticated; when it is repeated it can
+			l.large = true
+			continue
+		}
 		if err != nil {
-			if n > 0 && errors.Is(err, socket.ErrMessageTooLong) {
-				n = 0 // cut off, so it cannot be authenticated
-			}
-			return n, err
+			return 0, err
 		}
 		l.receiving.Lock()
 		l.rest = buf[:n]
@@ -158,6 +161,9 @@ const smallest = 2048
 // buffer returns room for a datagram with p bytes of content, or as many as the network carries unfragmented.
 func (l *link) buffer(p int) []byte {
 	want := min(max(p, l.below.InnerMTU())+l.overhead(), maxPlaintext+maxExpansion)
+	if l.large {
+		want = maxPlaintext + maxExpansion
+	}
 	if want = max(want, smallest); len(l.buf) < want {
 		l.buf = make([]byte, want)
 	}
@@ -169,6 +175,9 @@ func (l *link) next1(p []byte) (n int, done bool, err error) {
 	l.receiving.Lock()
 	defer l.receiving.Unlock()
 	defer func() { l.buffered.Store(len(l.rest) > 0 || len(l.held) > 0) }()
+	if l.exported { // what came meanwhile would be new again for whoever goes on
+		return 0, true, socket.ErrClosed
+	}
 	for {
 		if len(l.rest) == 0 {
 			if len(l.held) == 0 {
@@ -302,6 +311,7 @@ func (l *link) export() *liveState {
 	defer l.receiving.Unlock()
 	l.sending.Lock()
 	defer l.sending.Unlock()
+	l.exported = true
 	return &liveState{
 		secrets: *l.secrets, sendCID: slices.Clone(l.sendCID), recvCID: slices.Clone(l.recvCID),
 		next: l.next, window: l.window, peer: l.peer,

@@ -14,6 +14,7 @@ type onceSocket struct {
 	socket.Socket
 	datagram []byte
 	sent     [][]byte
+	received func() // called before Recv returns a datagram; may be nil
 }
 
 func (s *onceSocket) InnerMTU() int { return 1400 }
@@ -27,7 +28,14 @@ func (s *onceSocket) Recv(p []byte) (int, error) {
 		return 0, socket.ErrTimeout
 	}
 	n := copy(p, s.datagram)
+	cut := n < len(s.datagram)
 	s.datagram = nil
+	if s.received != nil {
+		s.received()
+	}
+	if cut {
+		return n, socket.ErrMessageTooLong
+	}
 	return n, nil
 }
 
@@ -77,6 +85,49 @@ func TestRecordsOfEverySuite(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestLargeDatagrams: one that did not fit as a whole cannot be authenticated and changes nothing but the room for the next.
+func TestLargeDatagrams(t *testing.T) {
+	from, to := &onceSocket{}, &onceSocket{}
+	a, b := linkFor(t, from, 0xc0a8, true, nil), linkFor(t, to, 0xc0a8, false, nil)
+	text := bytes.Repeat([]byte("0123456789"), 500)
+	if err := a.send(text); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	for round, want := range []error{socket.ErrTimeout, socket.ErrMessageTooLong} {
+		to.datagram = bytes.Clone(from.sent[0])
+		n, err := b.recv(buf)
+		if !errors.Is(err, want) || errors.Is(err, socket.ErrMessageTooLong) && !bytes.Equal(buf[:n], text[:len(buf)]) {
+			t.Fatalf("round %d: %d bytes, %v; want %v", round, n, err, want)
+		}
+	}
+	to.datagram = make([]byte, 60_000) // more than any record
+	if n, err := b.recv(buf); !errors.Is(err, socket.ErrTimeout) {
+		t.Fatalf("%d, %v", n, err)
+	}
+}
+
+// TestExportEndsReceiving: a record that a Recv has in hand during the export would be new again for whoever goes on with the state.
+func TestExportEndsReceiving(t *testing.T) {
+	from, to := &onceSocket{}, &onceSocket{}
+	cid := []byte{1, 2, 3}
+	a, b := linkFor(t, from, 0xc0a8, true, cid), linkFor(t, to, 0xc0a8, false, cid)
+	if err := a.send([]byte("once")); err != nil {
+		t.Fatal(err)
+	}
+	var st *liveState
+	to.datagram, to.received = from.sent[0], func() {
+		b.mute()
+		st = b.export()
+	}
+	if n, err := b.recv(make([]byte, 100)); !errors.Is(err, socket.ErrClosed) {
+		t.Fatalf("Recv took a record that the exported state does not know: %d, %v", n, err)
+	}
+	if st.window.next != 0 {
+		t.Errorf("window %+v", st.window)
 	}
 }
 
