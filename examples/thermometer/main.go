@@ -44,7 +44,7 @@ func serve(ctx context.Context, out io.Writer, endpoint, server string) error {
 		Endpoint: endpoint,
 		Servers:  []lwm2m.Server{{URI: server, Lifetime: 5 * time.Minute}},
 		Objects:  objects,
-		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Logger:   slog.New(trace{say: say}),
 		OnStatus: func(s lwm2m.ServerStatus) { say("device: %v at %s", s.State, server) },
 	})
 	if err != nil {

@@ -77,7 +77,7 @@ func use(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client) e
 // observe waits for two notifications of the live sensor.
 func observe(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client, show func(string, lwm2mtest.Answer, error) error) error {
 	a, err := dev.WriteAttributes(ctx, "/3303/0/5700", "pmin=1", "pmax=2")
-	if err := show("write-attributes /3303/0/5700 pmin=1 pmax=2", a, err); err != nil {
+	if err := show("attributes of /3303/0/5700: pmin=1 pmax=2", a, err); err != nil {
 		return err
 	}
 	o, a, err := dev.Observe(ctx, "/3303/0/5700", content.Text)
@@ -89,7 +89,7 @@ func observe(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Clien
 		if err != nil {
 			return err
 		}
-		say("server: notification of /3303/0/5700           -> %v", a)
+		say("server: %-42s -> %v", "notification of /3303/0/5700", a)
 	}
 	_, err = o.Cancel(ctx)
 	return err
