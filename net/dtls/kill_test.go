@@ -24,8 +24,9 @@ import (
 
 // Environment of the device that TestKillLoop runs and kills.
 const (
-	envPort = "DTLS_TEST_KILL_PORT"
-	envDir  = "DTLS_TEST_KILL_DIR"
+	envPort    = "DTLS_TEST_KILL_PORT"
+	envDir     = "DTLS_TEST_KILL_DIR"
+	envSuspend = "DTLS_TEST_KILL_SUSPEND" // if set, the device waits to be killed after its third Shutdown
 )
 
 // TestKillLoopDevice is the device of TestKillLoop, in a process of its own.
@@ -64,6 +65,10 @@ func TestKillLoopDevice(t *testing.T) {
 		}
 		if err := socket.Detect(sock).Shutdowner.Shutdown(); err != nil {
 			t.Fatal(err)
+		}
+		if i == 2 && os.Getenv(envSuspend) != "" {
+			fmt.Println("suspended")
+			select {}
 		}
 	}
 }
@@ -167,66 +172,54 @@ func (w *wire) capture(datagram []byte) {
 	}
 }
 
-// TestKillLoop kills a device again and again, at any moment, and looks for a nonce that is used twice on the wire.
-func TestKillLoop(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
-	leaktest.Check(t)
+// cidServer is pion's server with Connection IDs. It echoes.
+type cidServer struct {
+	listener net.Listener
+	serving  sync.WaitGroup
+	accepted chan struct{}
+	ended    context.Context
+}
+
+func newCIDServer(t *testing.T) *cidServer {
 	l, err := pion.ListenWithOptions("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)},
 		append(pskServer(), pion.WithConnectionIDGenerator(pion.RandomCIDGenerator(killCID)))...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var serving sync.WaitGroup
-	serving.Add(1)
-	go func() {
-		defer serving.Done()
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Add(1)
-			go func() {
-				defer serving.Done()
-				echoUntilEnd(c)
-			}()
+	ended, end := context.WithCancel(context.Background())
+	s := &cidServer{listener: l, accepted: make(chan struct{}, 1000), ended: ended}
+	s.serving.Go(s.accept)
+	t.Cleanup(func() {
+		end()
+		_ = l.Close()
+		s.serving.Wait()
+	})
+	return s
+}
+
+func (s *cidServer) accept() {
+	for {
+		c, err := s.listener.Accept()
+		if err != nil {
+			return
 		}
-	}()
-	defer serving.Wait()
-	defer l.Close()
-	w := newWire(t, l.Addr())
-	dir := t.TempDir()
-	results := make(map[string]int)
-	const rounds = 25
-	for range rounds {
-		for line := range runDevice(t, w.front.LocalAddr().(*net.UDPAddr).Port, dir) {
-			results[line]++
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	t.Logf("%d kills, %d protected records, %d keys, %v", rounds, w.count, len(w.cids), results)
-	if len(w.reused) > 0 {
-		t.Errorf("nonces used twice: %v", w.reused)
-	}
-	if results["first: connection ID resumed"] == 0 || results["first: new session"] == 0 {
-		t.Errorf("no device went on with the session of another process, or none began anew: %v", results)
+		s.accepted <- struct{}{}
+		s.serving.Go(func() { s.echo(c) })
 	}
 }
 
-func echoUntilEnd(c net.Conn) {
+// echo serves one device, which may be killed at any moment, in the middle of a handshake too.
+func (s *cidServer) echo(c net.Conn) {
 	defer c.Close()
 	// A device that is killed during its handshake leaves the server waiting: a read deadline does not end that.
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(s.ended, 3*time.Second)
 	defer cancel()
 	if h, ok := c.(*pion.Conn); ok && h.HandshakeContext(ctx) != nil {
 		return
 	}
+	defer context.AfterFunc(s.ended, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
 	buf := make([]byte, 2000)
 	for {
-		_ = c.SetReadDeadline(time.Now().Add(3 * time.Second))
 		n, err := c.Read(buf)
 		if err != nil {
 			return
@@ -237,11 +230,51 @@ func echoUntilEnd(c net.Conn) {
 	}
 }
 
-// runDevice starts a device and kills it at some moment after it has connected. It yields what the device said about its connections.
-func runDevice(t *testing.T, port int, dir string) func(func(string) bool) {
+// TestKillLoop kills a device again and again, in turns when it is suspended and at any moment, and looks for a nonce that is used twice on the wire.
+func TestKillLoop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	leaktest.Check(t)
+	w := newWire(t, newCIDServer(t).listener.Addr())
+	dir := t.TempDir()
+	results := make(map[string]int)
+	const rounds = 60
+	for i := range rounds {
+		d := startDevice(t, w.front.LocalAddr().(*net.UDPAddr).Port, dir, i%2 == 0)
+		first := d.run(results)
+		if i%2 == 1 && first != socket.ConnectionIDResumed.String() {
+			t.Errorf("round %d: the device that came after a suspended one began with a %s", i, first)
+		}
+		results["first: "+first]++
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t.Logf("%d kills, %d protected records, %d keys, %v", rounds, w.count, len(w.cids), results)
+	if len(w.reused) > 0 {
+		t.Errorf("nonces used twice: %v", w.reused)
+	}
+	if results["first: new session"] == 0 {
+		t.Errorf("no device began anew: %v", results)
+	}
+}
+
+// device is one process of TestKillLoop's device.
+type device struct {
+	t        *testing.T
+	cmd      *exec.Cmd
+	lines    *bufio.Scanner
+	suspends bool
+}
+
+// startDevice starts a device that is killed when it says that it is suspended, or at some moment after it has connected.
+func startDevice(t *testing.T, port int, dir string, suspends bool) *device {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKillLoopDevice$")
 	cmd.Env = append(os.Environ(), fmt.Sprint(envPort, "=", port), envDir+"="+dir)
+	if suspends {
+		cmd.Env = append(cmd.Env, envSuspend+"=1")
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -249,27 +282,31 @@ func runDevice(t *testing.T, port int, dir string) func(func(string) bool) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return func(yield func(string) bool) {
-		first := true
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			text, ok := strings.CutPrefix(lines.Text(), "connected: ")
-			if !ok {
-				t.Errorf("the device says %q", lines.Text())
-				break
+	return &device{t, cmd, bufio.NewScanner(out), suspends}
+}
+
+// run counts what the device says about its connections until it is dead, and returns what it says about the first.
+func (d *device) run(results map[string]int) (first string) {
+	d.t.Helper()
+	for d.lines.Scan() {
+		text, ok := strings.CutPrefix(d.lines.Text(), "connected: ")
+		switch {
+		case ok && first == "":
+			first = text
+			if !d.suspends {
+				time.AfterFunc(time.Duration(rand.IntN(int(30*time.Millisecond))), func() { _ = d.cmd.Process.Kill() })
 			}
-			if first {
-				text = "first: " + text
-				first = false
-				time.AfterFunc(time.Duration(rand.IntN(int(30*time.Millisecond))), func() { _ = cmd.Process.Kill() })
-			}
-			if !yield(text) {
-				break
-			}
+		case ok:
+			results[text]++
+		case d.lines.Text() == "suspended":
+			_ = d.cmd.Process.Kill()
+		default:
+			d.t.Errorf("the device says %q", d.lines.Text())
+			_ = d.cmd.Process.Kill()
 		}
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
 	}
+	_ = d.cmd.Wait()
+	return first
 }
 
 // rebind has everything that follows come from new ports.
@@ -285,32 +322,8 @@ func (w *wire) rebind() {
 // TestConnectionIDThroughProxy changes the client's port in the middle of a connection over real sockets.
 func TestConnectionIDThroughProxy(t *testing.T) {
 	leaktest.Check(t)
-	l, err := pion.ListenWithOptions("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)},
-		append(pskServer(), pion.WithConnectionIDGenerator(pion.RandomCIDGenerator(killCID)))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	accepted := make(chan struct{}, 10)
-	serving.Add(1)
-	go func() {
-		defer serving.Done()
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			accepted <- struct{}{}
-			serving.Add(1)
-			go func() {
-				defer serving.Done()
-				echoUntilEnd(c)
-			}()
-		}
-	}()
-	defer serving.Wait()
-	defer l.Close()
-	w := newWire(t, l.Addr())
+	server := newCIDServer(t)
+	w := newWire(t, server.listener.Addr())
 	s, err := Dialer{Below: udp.Dialer{}}.NewSocket(socket.Config{Security: pskSecurity()})
 	if err != nil {
 		t.Fatal(err)
@@ -324,7 +337,7 @@ func TestConnectionIDThroughProxy(t *testing.T) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(accepted) != 1 || len(w.cids) != 1 {
-		t.Errorf("%d connections with %d Connection IDs", len(accepted), len(w.cids))
+	if len(server.accepted) != 1 || len(w.cids) != 1 {
+		t.Errorf("%d connections with %d Connection IDs", len(server.accepted), len(w.cids))
 	}
 }
