@@ -240,7 +240,7 @@ func TestKillLoop(t *testing.T) {
 	dir := t.TempDir()
 	results := make(map[string]int)
 	const rounds = 60
-	for i := range rounds {
+	for i := 0; i < rounds && !t.Failed(); i++ {
 		d := startDevice(t, w.front.LocalAddr().(*net.UDPAddr).Port, dir, i%2 == 0)
 		first := d.run(results)
 		if i%2 == 1 && first != socket.ConnectionIDResumed.String() {

@@ -1,16 +1,13 @@
 package dtls
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/gob"
 	"errors"
 	"fmt"
 
 	pion "github.com/pion/dtls/v3"
-	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -112,30 +109,19 @@ func pionServer(g *guard, p *parameters, opts []pion.Option) (*pion.Conn, error)
 	return pion.ServerWithOptions(g, g.addr, server...)
 }
 
-// pionState has the fields of pion's serialized State that matter here. Encoding it is the only way to them.
-type pionState struct {
-	LocalRandom, RemoteRandom [handshake.RandomLength]byte
-	CipherSuiteID             uint16
-	MasterSecret              []byte
-	SequenceNumber            uint64
-	LocalConnectionID         []byte
-	RemoteConnectionID        []byte
-	IsClient                  bool
-}
-
 // takeOver collects what the record layer goes on with.
 func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (*established, error) {
 	blob, err := state.MarshalBinary()
 	if err != nil {
 		return nil, fmt.Errorf("dtls: the handshake engine's state: %w", err)
 	}
-	var st pionState
-	if err := gob.NewDecoder(bytes.NewReader(blob)).Decode(&st); err != nil {
-		return nil, fmt.Errorf("dtls: the handshake engine's state: %w", err)
+	st, err := parsePionState(blob)
+	if err != nil {
+		return nil, err
 	}
 	used, ok := suiteByID(socket.CipherSuite(st.CipherSuiteID))
 	if !ok || len(st.MasterSecret) == 0 {
-		return nil, errors.New("dtls: the handshake engine's state is not complete")
+		return nil, errState
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
