@@ -33,17 +33,15 @@ func program(t *testing.T, name string) string {
 // get is a confirmable GET of / (RFC 7252 §3).
 func get(id byte) []byte { return []byte{0x40, 0x01, 0, id} }
 
-// libcoapServer runs coap-server and returns its port for DTLS.
-func libcoapServer(t *testing.T) uint16 {
+// libcoapServer runs one of the coap-server programs, with a pre-shared key if no arguments are given, and returns its port for DTLS.
+func libcoapServer(t *testing.T, name string, args ...string) uint16 {
 	t.Helper()
-	path := program(t, "coap-server-openssl")
-	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	path := program(t, name)
+	port := freePorts(t)
+	if len(args) == 0 {
+		args = []string{"-k", "secret key", "-h", ""}
 	}
-	port := c.LocalAddr().(*net.UDPAddr).Port
-	_ = c.Close()
-	cmd := exec.Command(path, "-A", "127.0.0.1", "-p", fmt.Sprint(port-1), "-k", "secret key", "-h", "")
+	cmd := exec.Command(path, append([]string{"-A", "127.0.0.1", "-p", fmt.Sprint(port)}, args...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -53,10 +51,30 @@ func libcoapServer(t *testing.T) uint16 {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("coap-server:\n%s", out.String())
+			t.Logf("%s:\n%s", name, out.String())
 		}
 	})
-	return uint16(port)
+	return port + 1
+}
+
+// freePorts finds a port that is free for UDP, as is the next.
+func freePorts(t *testing.T) uint16 {
+	t.Helper()
+	for range 100 {
+		c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := c.LocalAddr().(*net.UDPAddr).Port
+		next, err := net.ListenPacket("udp4", fmt.Sprintf("127.0.0.1:%d", port+1))
+		_ = c.Close()
+		if err == nil {
+			_ = next.Close()
+			return uint16(port)
+		}
+	}
+	t.Fatal("there are no two free ports")
+	return 0
 }
 
 func dial(t *testing.T, sec socket.Security, port uint16) (socket.Socket, error) {
@@ -77,7 +95,7 @@ func dial(t *testing.T, sec socket.Security, port uint16) (socket.Socket, error)
 }
 
 func TestAgainstServer(t *testing.T) {
-	port := libcoapServer(t)
+	port := libcoapServer(t, "coap-server-openssl")
 	s, err := dial(t, psk(), port)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +118,9 @@ func TestAgainstServer(t *testing.T) {
 		if err := s.Connect(context.Background(), socket.Endpoint{Host: "127.0.0.1", Port: port}); err != nil {
 			t.Fatal(err)
 		}
-		t.Log(socket.Detect(s).Session.Resumption())
+		if got := socket.Detect(s).Session.Resumption(); got != socket.SessionResumed {
+			t.Errorf("the connection after Close is a %s", got)
+		}
 	}
 }
 
@@ -108,7 +128,7 @@ func TestWrongKeyAtServer(t *testing.T) {
 	sec := psk()
 	sec.Key = socket.NewSecret([]byte("another"))
 	sec.HandshakeMin, sec.HandshakeMax = 100*time.Millisecond, 800*time.Millisecond
-	_, err := dial(t, sec, libcoapServer(t))
+	_, err := dial(t, sec, libcoapServer(t, "coap-server-openssl"))
 	if err == nil || !strings.Contains(err.Error(), "key") {
 		t.Fatal(err)
 	}

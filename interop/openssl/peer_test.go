@@ -3,19 +3,10 @@ package openssl
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,113 +167,6 @@ func receive(t *testing.T, s socket.Socket, want string) {
 	n, err := s.Recv(buf)
 	if err != nil || string(buf[:n]) != want {
 		t.Fatalf("received %q, %v; want %q", buf[:n], err, want)
-	}
-}
-
-// authority makes certificates, in memory and as files.
-type authority struct {
-	dir    string
-	cert   *x509.Certificate
-	key    *ecdsa.PrivateKey
-	serial int64
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	t.Helper()
-	a := &authority{dir: t.TempDir(), key: newKey(t), serial: 1}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}
-	a.cert = sign(t, tmpl, tmpl, a.key, a.key)
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-func sign(t *testing.T, tmpl, issuer *x509.Certificate, key, signer *ecdsa.PrivateKey) *x509.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, issuer, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (a *authority) issue(t *testing.T, until time.Duration, names ...string) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	a.serial++
-	key := newKey(t)
-	return sign(t, &x509.Certificate{
-		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: "leaf"}, DNSNames: names,
-		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(until), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, a.cert, key, a.key), key
-}
-
-// file writes PEM and returns the file's name.
-func (a *authority) file(t *testing.T, name, kind string, der []byte) string {
-	t.Helper()
-	path := filepath.Join(a.dir, name)
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// identity returns the arguments that give openssl a certificate.
-func (a *authority) identity(t *testing.T, c *x509.Certificate, key *ecdsa.PrivateKey) []string {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []string{"-cert", a.file(t, "cert.pem", "CERTIFICATE", c.Raw), "-key", a.file(t, "key.pem", "PRIVATE KEY", der)}
-}
-
-func (a *authority) caFile(t *testing.T) string {
-	return a.file(t, "ca.pem", "CERTIFICATE", a.cert.Raw)
-}
-
-func (a *authority) pool() *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AddCert(a.cert)
-	return p
-}
-
-func (a *authority) revoke(t *testing.T, c *x509.Certificate) *x509.RevocationList {
-	t.Helper()
-	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-		Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour),
-		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: c.SerialNumber, RevocationTime: time.Now().Add(-time.Minute)}},
-	}, a.cert, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := x509.ParseRevocationList(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-// device is the security of a device with a certificate of a.
-func (a *authority) device(t *testing.T) socket.Security {
-	t.Helper()
-	c, key := a.issue(t, time.Hour)
-	return socket.Security{
-		Mode: socket.ModeCertificate, Certificates: [][]byte{c.Raw}, PrivateKey: key, TrustStore: a.pool(), ServerName: "server.example",
 	}
 }
 

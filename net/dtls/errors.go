@@ -30,7 +30,7 @@ func handshakeError(ctx context.Context, err error, g *guard, p *parameters, tim
 	case timedOut:
 		return fmt.Errorf("dtls handshake: %w after %s: %s", socket.ErrTimeout, waited, story(&seen, p))
 	case errors.As(err, &received):
-		return receivedAlert(received, p)
+		return receivedAlert(received, p, &seen)
 	case errors.As(err, &refused) && sent != nil:
 		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: refused})
 	case sent != nil:
@@ -80,8 +80,10 @@ func withAlerts(p *parameters, g *guard) *parameters {
 	return &out
 }
 
-// receivedAlert adds to an alert of the server what it probably means.
-func receivedAlert(a pionAlert, p *parameters) error {
+const wantsAnother = "it wants a certificate of a CA that ours is not from"
+
+// receivedAlert adds to an alert of the server what it probably means. Many servers have one for everything; how far the handshake came then tells more.
+func receivedAlert(a pionAlert, p *parameters, seen *progress) error {
 	e := &socket.AlertError{Level: socket.AlertFatal, Received: true}
 	if b, err := a.Marshal(); err == nil && len(b) == 2 {
 		e.Level, e.Description = socket.AlertLevel(b[0]), socket.Alert(b[1])
@@ -89,15 +91,24 @@ func receivedAlert(a pionAlert, p *parameters) error {
 	hint := ""
 	switch e.Description {
 	case socket.AlertHandshakeFailure, socket.AlertInsufficientSecurity:
-		hint = "it has probably no ciphersuite in common with us, we offered " + namesOf(p.suites)
-		if p.credential != nil {
-			hint += "; or it does not accept our certificate"
+		switch {
+		case !seen.serverHello:
+			hint = "it has probably no ciphersuite in common with us, we offered " + namesOf(p.suites)
+		case seen.noCertificate:
+			hint = wantsAnother
+		case p.credential != nil:
+			hint = "it has chosen a ciphersuite, so it probably does not accept our certificate"
+		default:
+			hint = "it has chosen a ciphersuite, so it probably does not know our identity"
 		}
 	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
-		hint = "it wants a certificate of a CA that ours is not from"
+		hint = wantsAnother
 	case socket.AlertUnknownCA, socket.AlertBadCertificate, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
 		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied:
 		hint = "it refuses our certificate"
+		if seen.noCertificate {
+			hint = wantsAnother
+		}
 	case socket.AlertUnknownPSKIdentity, socket.AlertDecryptError, socket.AlertBadRecordMAC:
 		hint = "it does not know our identity, or has another key for it"
 	case socket.AlertInternalError:

@@ -43,6 +43,7 @@ type progress struct {
 	helloDone      bool // the server's flight is complete
 	sentFinished   bool
 	gotFinished    bool // something encrypted arrived that may be it
+	noCertificate  bool // our Certificate message had none in it: the server asked for those of another CA
 	clientKey      bool // ClientKeyExchange was sent: no abbreviated handshake
 	messages       int  // handshake messages of both sides, repetitions included
 }
@@ -51,8 +52,14 @@ type progress struct {
 const (
 	msgHelloVerify = 3
 	msgServerHello = 2
+	msgCertificate = 11
 	msgHelloDone   = 14
 	msgClientKey   = 16
+)
+
+const (
+	messageHead = 12 // of a handshake message (RFC 6347 §4.2.2)
+	emptyList   = 3  // length of a Certificate message without any
 )
 
 // maxHeld bounds the bytes of application data kept for after the handshake.
@@ -138,7 +145,7 @@ func wellFormed(h *header, record []byte) bool {
 	body := record[h.body:]
 	switch h.typ {
 	case typeHandshake:
-		return len(body) >= 12
+		return len(body) >= messageHead
 	case typeChangeCipherSpec:
 		return len(body) == 1 && body[0] == 1
 	case typeAlert:
@@ -163,6 +170,7 @@ func (g *guard) note(h *header, record []byte, sent bool) {
 	typ := record[h.body]
 	if sent {
 		g.seen.clientKey = g.seen.clientKey || typ == msgClientKey
+		g.seen.noCertificate = g.seen.noCertificate || typ == msgCertificate && len(record) == h.body+messageHead+emptyList
 		return
 	}
 	g.seen.handshake = true

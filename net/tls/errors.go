@@ -26,15 +26,21 @@ func alertOf(err error) *socket.AlertError {
 	return nil
 }
 
+// progress is how far a handshake came.
+type progress struct {
+	chosen   bool // the server has chosen a ciphersuite
+	unsuited bool // the server asked for a certificate of CAs that ours is not from
+}
+
 // handshakeError says why a handshake failed.
-func handshakeError(err error) error {
+func handshakeError(err error, seen *progress) error {
 	var refused *pki.Error
 	alert := alertOf(err)
 	switch {
 	case errors.As(err, &refused): // crypto/tls sends bad_certificate for every reason
 		return fmt.Errorf("tls handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertBadCertificate, Err: refused})
 	case alert != nil && alert.Received:
-		return fmt.Errorf("tls handshake: %w%s", alert, hint(alert.Description))
+		return fmt.Errorf("tls handshake: %w%s", alert, seen.hint(alert.Description))
 	case alert != nil:
 		alert.Err = err
 		return fmt.Errorf("tls handshake: %w", alert)
@@ -44,18 +50,38 @@ func handshakeError(err error) error {
 	return fmt.Errorf("tls handshake: %w", err)
 }
 
+const (
+	refuses      = ": it refuses our certificate"
+	wantsAnother = ": it wants a certificate of a CA that ours is not from"
+)
+
+// hint says what an alert of the server during the handshake probably means. Many servers have one for everything; how far the handshake came then tells more.
+func (p *progress) hint(a socket.Alert) string {
+	if a == socket.AlertHandshakeFailure || a == socket.AlertInsufficientSecurity {
+		switch {
+		case p.unsuited:
+			return wantsAnother
+		case p.chosen:
+			return ": it has chosen a ciphersuite, so it probably does not accept our certificate"
+		}
+		return ": it has probably no ciphersuite in common with us"
+	}
+	if h := hint(a); h != refuses || !p.unsuited {
+		return h
+	}
+	return wantsAnother
+}
+
 // hint says what an alert of the server probably means.
 func hint(a socket.Alert) string {
 	switch a {
-	case socket.AlertHandshakeFailure, socket.AlertInsufficientSecurity:
-		return ": it has probably no ciphersuite in common with us, or does not accept our certificate"
 	case socket.AlertProtocolVersion:
 		return ": it has no version of TLS in common with us"
 	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
-		return ": it wants a certificate of a CA that ours is not from"
+		return wantsAnother
 	case socket.AlertBadCertificate, socket.AlertUnknownCA, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
 		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied, socket.AlertDecryptError:
-		return ": it refuses our certificate"
+		return refuses
 	case socket.AlertUnrecognizedName:
 		return ": it has no service of this name"
 	}

@@ -93,21 +93,28 @@ func (p *profile) chooseSuites() error {
 	return nil
 }
 
-// config makes the configuration for a handshake with remote.
-func (p *profile) config(remote socket.Endpoint, cache *sessionCache) (*stdtls.Config, error) {
+// config makes the configuration for a handshake with remote, which notes in seen how far it came.
+func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *progress) (*stdtls.Config, error) {
 	v, err := pki.NewVerifier(&p.sec, remote.Host)
 	if err != nil {
 		return nil, err
 	}
 	return &stdtls.Config{
-		Certificates: []stdtls.Certificate{p.own},
-		ServerName:   pki.ServerName(&p.sec, remote.Host), // crypto/tls does not send a numeric one
-		MinVersion:   p.min, MaxVersion: p.max,
+		GetClientCertificate: func(asked *stdtls.CertificateRequestInfo) (*stdtls.Certificate, error) {
+			seen.chosen = true
+			if seen.unsuited = asked.SupportsCertificate(&p.own) != nil; seen.unsuited {
+				return new(stdtls.Certificate), nil
+			}
+			return &p.own, nil
+		},
+		ServerName: pki.ServerName(&p.sec, remote.Host), // crypto/tls does not send a numeric one
+		MinVersion: p.min, MaxVersion: p.max,
 		CipherSuites:       p.suites,
 		KeyLogWriter:       p.sec.KeyLog,
 		ClientSessionCache: cache,
 		InsecureSkipVerify: true, // VerifyConnection does it, for resumed sessions too
 		VerifyConnection: func(cs stdtls.ConnectionState) error {
+			seen.chosen = true
 			if len(p.sec.CipherSuites) > 0 && !slices.Contains(p.sec.CipherSuites, socket.CipherSuite(cs.CipherSuite)) {
 				return fmt.Errorf("the server chose the ciphersuite %s, which is not among the CipherSuites allowed", stdtls.CipherSuiteName(cs.CipherSuite))
 			}

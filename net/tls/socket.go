@@ -183,7 +183,8 @@ func (s *conn) reach(ctx context.Context, remote socket.Endpoint, dial func(cont
 
 func (s *conn) handshake(ctx context.Context, remote socket.Endpoint) (*link, error) {
 	cache := &sessionCache{profile: s.profile, remote: remote, log: s.log}
-	config, err := s.profile.config(remote, cache)
+	var seen progress
+	config, err := s.profile.config(remote, cache, &seen)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +192,7 @@ func (s *conn) handshake(ctx context.Context, remote socket.Endpoint) (*link, er
 	w := &wire{below: s.below}
 	c := stdtls.Client(w, config)
 	if err := c.HandshakeContext(ctx); err != nil {
-		return nil, handshakeError(err)
+		return nil, handshakeError(err, &seen)
 	}
 	cache.store()
 	return &link{tls: c, wire: w, cache: cache, below: s.able.Backlog, buffer: s.buffer}, nil

@@ -198,7 +198,7 @@ func TestFailuresExplainThemselves(t *testing.T) {
 		{"client refused by TLS 1.2", func(t *testing.T, _ *authority, s *socket.Security, c *stdtls.Config) {
 			c.ClientCAs = pkitest.NewCA(t, "Other CA").Pool()
 			s.MaxVersion = stdtls.VersionTLS12
-		}, &socket.AlertError{Description: socket.AlertHandshakeFailure}, "our certificate"},
+		}, &socket.AlertError{Description: socket.AlertHandshakeFailure}, "it wants a certificate of a CA that ours is not from"},
 		{"client refused by TLS 1.3", func(t *testing.T, _ *authority, _ *socket.Security, c *stdtls.Config) {
 			c.ClientCAs = pkitest.NewCA(t, "Other CA").Pool()
 		}, &socket.AlertError{Description: socket.AlertCertificateRequired}, "it wants a certificate"},
