@@ -3,19 +3,25 @@ package socket
 import (
 	"bytes"
 	"crypto"
+	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // ParsePrivateKey reads a private key as /0/x/5 holds it, or a file: PKCS #8 (RFC 5208), SEC 1 (RFC 5915) or PKCS #1, in DER or PEM.
-// Keys protected by a password are not read. Errors show nothing of the key.
+// Keys protected by a password are not read. Errors show nothing of the key, nor does printing what holds it: an Ed25519 key, which is plain bytes
+// in the standard library, comes as a type of its own.
 func ParsePrivateKey(b []byte) (crypto.Signer, error) {
 	if block := findPEM(b, "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"); block != nil {
 		b = block.Bytes
 	}
 	if k, err := x509.ParsePKCS8PrivateKey(b); err == nil {
+		if ed, ok := k.(ed25519.PrivateKey); ok {
+			return hiddenKey{NewSecret(ed)}, nil
+		}
 		if s, ok := k.(crypto.Signer); ok {
 			return s, nil
 		}
@@ -28,6 +34,19 @@ func ParsePrivateKey(b []byte) (crypto.Signer, error) {
 		return k, nil
 	}
 	return nil, errors.New("private key: neither PKCS #8 nor SEC 1 nor PKCS #1, in DER or PEM")
+}
+
+// hiddenKey is an Ed25519 key that fmt cannot show.
+type hiddenKey struct{ key Secret }
+
+func (k hiddenKey) inner() ed25519.PrivateKey { return k.key.Bytes() }
+
+// Public implements crypto.Signer.
+func (k hiddenKey) Public() crypto.PublicKey { return k.inner().Public() }
+
+// Sign implements crypto.Signer.
+func (k hiddenKey) Sign(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k.inner().Sign(random, message, opts)
 }
 
 // ParseCertificates reads certificates, in DER one after the other or in PEM, and returns each one's DER for

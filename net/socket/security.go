@@ -28,7 +28,8 @@ type Security struct {
 	// ModeCertificate.
 	Certificates [][]byte
 	// PrivateKey signs for the first of Certificates, or is the raw key pair in ModeRPK. The key itself may stay in a
-	// secure element. ParsePrivateKey makes one of the bytes of /0/x/5.
+	// secure element. ParsePrivateKey makes one of the bytes of /0/x/5, which does not show where a Config is kept in an unexported field and
+	// printed; an ed25519.PrivateKey does, as it is plain bytes.
 	PrivateKey crypto.Signer
 	// RebuildChain completes Certificates with issuers found in TrustStore. Zero: they are sent as given.
 	RebuildChain bool

@@ -199,6 +199,35 @@ func TestParsePrivateKey(t *testing.T) {
 	}
 }
 
+// TestParsedKeysAreHidden where fmt cannot call methods, too.
+func TestParsedKeysAreHidden(t *testing.T) {
+	public, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(ed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := socket.ParsePrivateKey(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type hidden struct{ config socket.Config }
+	for _, v := range []any{key, &key, hidden{socket.Config{Security: socket.Security{Mode: socket.ModeCertificate, PrivateKey: key}}}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			expectHidden(t, fmt.Sprintf("%s of %T", verb, v), fmt.Appendf(nil, verb, v), ed[:ed25519.SeedSize])
+		}
+	}
+	if !public.Equal(key.Public()) {
+		t.Error("another public key")
+	}
+	sig, err := key.Sign(rand.Reader, []byte("message"), crypto.Hash(0))
+	if err != nil || !ed25519.Verify(public, []byte("message"), sig) {
+		t.Errorf("the signature is not right: %v", err)
+	}
+}
+
 func TestParseCertificates(t *testing.T) {
 	a, b := newCertificate(t, newKey(t)), newCertificate(t, newKey(t))
 	file := func(der []byte) string {
