@@ -2,6 +2,9 @@
 package leaktest
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -22,6 +25,19 @@ func Check(tb testing.TB) {
 			tb.Errorf("goroutine left behind:\n%s", s)
 		}
 	})
+}
+
+// Main is the TestMain of a package: it runs the tests and then fails if any of them has left a goroutine behind. Tests that call Check besides
+// learn which of them it was. While fuzzing it does not look.
+func Main(m *testing.M) {
+	code := m.Run()
+	if f := flag.Lookup("test.fuzz"); code == 0 && (f == nil || f.Value.String() == "") {
+		for _, s := range Left(nil) {
+			fmt.Fprintf(os.Stderr, "goroutine left behind by a test of the package:\n%s\n", s)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // Snapshot is the set of goroutines that exist now.

@@ -3,6 +3,7 @@ package leaktest
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // recorder is a testing.TB that keeps errors and clean-ups to itself.
@@ -36,6 +37,21 @@ func TestCheck(t *testing.T) {
 	if r.errors != 0 {
 		t.Errorf("%d errors without a leak", r.errors)
 	}
+}
+
+// TestCheckReports a goroutine that stays, when its grace is over: in a bubble that takes no time.
+func TestCheckReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{TB: t}
+		Check(r)
+		stop := make(chan struct{})
+		go waitHere(stop)
+		r.cleanups[0]()
+		close(stop)
+		if r.errors != 1 {
+			t.Errorf("%d errors for one goroutine", r.errors)
+		}
+	})
 }
 
 func waitHere(stop chan struct{}) { <-stop }
