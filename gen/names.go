@@ -25,8 +25,14 @@ type nameKey struct {
 	object   uint16
 	version  registry.Version
 	resource int
-	secret   bool
+	mark     bool // about whether the value may be shown, not about the name
 }
+
+// The marks of a resource, written where a name would stand.
+const (
+	markSecret = "secret"
+	markPublic = "public"
+)
 
 type entry struct {
 	name string
@@ -38,10 +44,13 @@ type entry struct {
 //	OBJECTID package
 //	OBJECTID/RESOURCEID Identifier
 //	OBJECTID/RESOURCEID secret
+//	OBJECTID/RESOURCEID public
 //
-// The first names the package of an object, the second the Go field of a resource, and the third
-// marks a String or Opaque resource as one whose value must never be shown. OBJECTID@VERSION in place of OBJECTID makes a
-// line hold for one version of the object only, and go before a line without. What follows a # is a comment.
+// The first names the package of an object, the second the Go field of a resource. The third marks
+// a String or Opaque resource as one whose value must never be shown; the fourth says that the value
+// of one which would count as secret, because only the bootstrap server reaches it, may be shown.
+// OBJECTID@VERSION in place of OBJECTID makes a line hold for one version of the object only, and go
+// before a line without. What follows a # is a comment.
 //
 // The error names the file and the line of everything that is wrong.
 func ParseNames(file string, text []byte) (*Names, error) {
@@ -75,8 +84,8 @@ func (n *Names) add(fields []string, line int) error {
 	switch {
 	case key.resource < 0:
 		err = checkPackage(name)
-	case name == "secret":
-		key.secret = true
+	case name == markSecret || name == markPublic:
+		key.mark = true
 	default:
 		err = checkIdentifier(name)
 	}
@@ -154,10 +163,10 @@ func (n *Names) identifier(object uint16, v registry.Version, resource uint16) s
 	return e.name
 }
 
-// secret reports whether a resource is marked as secret.
-func (n *Names) secret(object uint16, v registry.Version, resource uint16) bool {
-	e, _ := n.find(nameKey{object: object, version: v, resource: int(resource), secret: true})
-	return e.line != 0
+// mark returns what a resource is marked as: markSecret, markPublic, or "" for nothing.
+func (n *Names) mark(object uint16, v registry.Version, resource uint16) string {
+	e, _ := n.find(nameKey{object: object, version: v, resource: int(resource), mark: true})
+	return e.name
 }
 
 func (n *Names) find(key nameKey) (e entry, exact bool) {

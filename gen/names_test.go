@@ -40,6 +40,7 @@ func TestParseNamesErrors(t *testing.T) {
 		{"3303/1 Va-lue", `"Va-lue" is not an exported Go identifier`},
 		{"3303/1 5QI", `"5QI" is not an exported Go identifier`},
 		{"3303/1 Secret\n3303/1 Other", `names:2: 3303/1 is named in line 1 already`},
+		{"3303/1 secret\n3303/1 public", `names:2: 3303/1 is named in line 1 already`},
 		{"3303/1 secret\n3303/1 secret", `names:2: 3303/1 is named in line 1 already`},
 	} {
 		names, err := gen.ParseNames("names", []byte(tt.line))

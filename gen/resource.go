@@ -41,7 +41,7 @@ func (p *pkg) nameResources(names *Names) bool {
 		if r.name == "" {
 			p.renameResource(r, "Resource"+strconv.Itoa(int(r.ID)), fmt.Sprintf("the name %q gives no Go name", oneLine(r.Name)))
 		}
-		p.markSecret(r, names)
+		p.hide(r, names)
 	}
 	for _, line := range names.unknown(o) {
 		p.fault(-1, registry.Warning, fmt.Sprintf("line %d of the names file is about a resource that the object does not have", line), "leave the line out")
@@ -51,14 +51,15 @@ func (p *pkg) nameResources(names *Names) bool {
 	return !failed(p.faults)
 }
 
-// markSecret says that a resource is secret where the names file or the kind of resource does: what
-// only the bootstrap server may set, as bytes, is a key or an identity.
-func (p *pkg) markSecret(r *resource, names *Names) {
-	marked := names.secret(p.object.ID, p.object.Version, r.ID)
-	if marked && r.Type != registry.String && r.Type != registry.Opaque {
+// hide decides whether a resource is secret. What only the bootstrap server may set, as bytes, is a
+// key or an identity unless the names file says otherwise.
+func (p *pkg) hide(r *resource, names *Names) {
+	mark := names.mark(p.object.ID, p.object.Version, r.ID)
+	if mark == markSecret && r.Type != registry.String && r.Type != registry.Opaque {
 		p.fault(int(r.ID), registry.Error, fmt.Sprintf("the names file marks a resource of type %q as secret", r.Type), "mark String and Opaque resources only")
 	}
-	r.Secret = r.Secret || marked || r.Ops.BootstrapOnly() && r.Type == registry.Opaque
+	key := r.Ops.BootstrapOnly() && r.Type == registry.Opaque
+	r.Secret = mark == markSecret || mark != markPublic && (r.Secret || key)
 }
 
 // separateResources renames those resources whose name is another's. The name Object is taken:

@@ -176,8 +176,8 @@ func TestShipped(t *testing.T) {
 	}
 }
 
-// secret are the resources that objects-xml/names marks as secret.
-var secret = map[uint16]uint16{9: 15, 11: 6}
+// marked are the resources that objects-xml/names marks as secret (true) or public (false).
+var marked = map[[2]uint16]bool{{9, 15}: true, {11, 6}: true, {20, 4016}: false}
 
 // definitions reads objects-xml, as generated tables have it.
 func definitions(t *testing.T) map[uint16]registry.Object {
@@ -192,7 +192,10 @@ func definitions(t *testing.T) map[uint16]registry.Object {
 		if err != nil {
 			t.Fatal(err)
 		}
-		objects, _ := omaxml.ReadBytes(file, data)
+		objects, faults := omaxml.ReadBytes(file, data)
+		for _, f := range faults {
+			t.Error(f)
+		}
 		for _, o := range objects {
 			all[o.ID] = asTable(o)
 		}
@@ -209,8 +212,8 @@ func asTable(o registry.Object) registry.Object {
 	for i := range o.Resources {
 		r := &o.Resources[i]
 		r.Description, r.RangeText, r.Enum = "", "", nil
-		if id, ok := secret[o.ID]; ok && id == r.ID {
-			r.Secret = true
+		if secret, ok := marked[[2]uint16{o.ID, r.ID}]; ok {
+			r.Secret = secret
 		}
 	}
 	return o

@@ -33,7 +33,7 @@ Examples:
    //go:generate go tool lwm2mgen -out objects -names xml/names xml/*.xml`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Value: ".", Local: true, Usage: "`DIR` the folder of the packages; the current one when not given"},
-			&cli.StringFlag{Name: "names", Local: true, Usage: "`FILE` Go names and secrets: lines such as \"3303 temperature\", \"3303/5700 SensorValue\", \"0/5 secret\""},
+			&cli.StringFlag{Name: "names", Local: true, Usage: "`FILE` Go names and secrets: lines such as \"3303 temperature\", \"3303/5700 SensorValue\", \"0/5 secret\", \"20/4016 public\""},
 			&cli.BoolFlag{Name: "check", Local: true, Usage: "write nothing; print a diff and fail when a package is out of date, edited by hand or no longer defined"},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {

@@ -39,18 +39,16 @@ const (
 type Instance struct {
 	// Data (0, RW, mandatory, multiple): the application's data.
 	Data dm.Multi[[]byte]
-	// DataPriority (1, RW, optional, range as registered: "1 bytes"): urgency of the data; 3 to 100 are
-	// reserved, 101 to 254 vendor-specific.
+	// DataPriority (1, RW, optional, range 0..255): urgency of the data; 3 to 100 are reserved, 101 to 254
+	// vendor-specific.
 	DataPriority dm.Res[int64]
 	// DataCreationTime (2, RW, optional): when the data was made.
 	DataCreationTime dm.Res[time.Time]
-	// DataDescription (3, RW, optional, range as registered: "32 bytes"): what the data is, for example meter
-	// reading.
+	// DataDescription (3, RW, optional, length 0..32): what the data is, for example meter reading.
 	DataDescription dm.Res[string]
-	// DataFormat (4, RW, optional, range as registered: "32 bytes"): name of the notation that the data is in.
+	// DataFormat (4, RW, optional, length 0..32): name of the notation that the data is in.
 	DataFormat dm.Res[string]
-	// AppID (5, RW, optional, range as registered: "2 bytes"): number of the application for which the data is
-	// meant.
+	// AppID (5, RW, optional, range 0..65535): number of the application for which the data is meant.
 	AppID dm.Res[int64]
 }
 
@@ -90,10 +88,10 @@ var definition = registry.Object{
 	ID: 19, Version: registry.V(1, 0), Name: "BinaryAppDataContainer", Multiple: true,
 	Resources: []registry.Resource{
 		{ID: 0, Name: "Data", Ops: registry.RW, Type: registry.Opaque, Multiple: true, Mandatory: true},
-		{ID: 1, Name: "Data Priority", Ops: registry.RW, Type: registry.Integer},
+		{ID: 1, Name: "Data Priority", Ops: registry.RW, Type: registry.Integer, Range: registry.Between(0, 255)},
 		{ID: 2, Name: "Data Creation Time", Ops: registry.RW, Type: registry.Time},
-		{ID: 3, Name: "Data Description", Ops: registry.RW, Type: registry.String},
-		{ID: 4, Name: "Data Format", Ops: registry.RW, Type: registry.String},
-		{ID: 5, Name: "App ID", Ops: registry.RW, Type: registry.Integer},
+		{ID: 3, Name: "Data Description", Ops: registry.RW, Type: registry.String, Range: registry.Between(0, 32)},
+		{ID: 4, Name: "Data Format", Ops: registry.RW, Type: registry.String, Range: registry.Between(0, 32)},
+		{ID: 5, Name: "App ID", Ops: registry.RW, Type: registry.Integer, Range: registry.Between(0, 65535)},
 	},
 }

@@ -49,25 +49,25 @@ const (
 
 // Instance is one instance of Event Log. A resource left at its zero value does not exist in it.
 type Instance struct {
-	// LogClass (4010, RW, optional, range as registered: "255"): what the log records; 7 to 99 are reserved,
-	// 100 to 255 vendor-specific.
+	// LogClass (4010, RW, optional, range 0..255): what the log records; 7 to 99 are reserved, 100 to 255
+	// vendor-specific.
 	LogClass dm.Res[int64]
 	// LogStart (4011, E, optional): starts recording with an empty log, or adds to the present one if argument
 	// 0 says so.
 	LogStart dm.Exec
 	// LogStop (4012, E, optional): stops recording and keeps the log, or empties it if argument 0 says so.
 	LogStop dm.Exec
-	// LogStatus (4013, R, optional, range as registered: "8-Bits"): state of the recording as a bit mask; bits
-	// 4 to 6 are reserved, bit 7 is vendor-specific.
+	// LogStatus (4013, R, optional, range 0..255): state of the recording as a bit mask; bits 4 to 6 are
+	// reserved, bit 7 is vendor-specific.
 	LogStatus dm.Res[int64]
 	// LogData (4014, R, mandatory): the log recorded so far.
 	LogData dm.Res[[]byte]
-	// LogDataFormat (4015, RW, optional, range as registered: "255"): notation of the log, as wanted by the
-	// server and as used by the client; 4 to 99 are reserved, 100 to 255 vendor-specific.
+	// LogDataFormat (4015, RW, optional, range 0..255): notation of the log, as wanted by the server and as
+	// used by the client; 4 to 99 are reserved, 100 to 255 vendor-specific.
 	LogDataFormat dm.Res[int64]
 	// LogDataIncremental (4016, bootstrap only, optional): what was logged since the last successful Send;
 	// travels in Send only and cannot be read.
-	LogDataIncremental dm.Res[dm.Secret]
+	LogDataIncremental dm.Res[[]byte]
 	// LogDataIncrementalMinimumSendInterval (4017, RW, optional): seconds from one Send of the incremental log
 	// to the next; 0 or absent sends none.
 	LogDataIncrementalMinimumSendInterval dm.Res[uint64]
@@ -112,13 +112,13 @@ func (i *Instance) cell(id dm.ResourceID) dm.Cell {
 var definition = registry.Object{
 	ID: 20, Version: registry.V(2, 1), LWM2MVersion: registry.V(1, 1), Name: "Event Log", Multiple: true,
 	Resources: []registry.Resource{
-		{ID: 4010, Name: "LogClass", Ops: registry.RW, Type: registry.Integer},
+		{ID: 4010, Name: "LogClass", Ops: registry.RW, Type: registry.Integer, Range: registry.Between(0, 255)},
 		{ID: 4011, Name: "LogStart", Ops: registry.E},
 		{ID: 4012, Name: "LogStop", Ops: registry.E},
-		{ID: 4013, Name: "LogStatus", Ops: registry.R, Type: registry.Integer},
+		{ID: 4013, Name: "LogStatus", Ops: registry.R, Type: registry.Integer, Range: registry.Between(0, 255)},
 		{ID: 4014, Name: "LogData", Ops: registry.R, Type: registry.Opaque, Mandatory: true},
-		{ID: 4015, Name: "LogDataFormat", Ops: registry.RW, Type: registry.Integer},
-		{ID: 4016, Name: "LogDataIncremental", Type: registry.Opaque, Secret: true},
+		{ID: 4015, Name: "LogDataFormat", Ops: registry.RW, Type: registry.Integer, Range: registry.Between(0, 255)},
+		{ID: 4016, Name: "LogDataIncremental", Type: registry.Opaque},
 		{ID: 4017, Name: "LogDataIncrementalMinimumSendInterval", Ops: registry.RW, Type: registry.UnsignedInteger},
 	},
 }

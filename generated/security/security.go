@@ -78,10 +78,10 @@ const (
 
 // Values of CertificateUsage.
 const (
-	CertificateUsageCAConstraint                 uint64 = 0 // PKIX validation, and this CA must be in the chain
-	CertificateUsageServiceCertificateConstraint uint64 = 1 // PKIX validation, and the server must present this certificate
+	CertificateUsageCAConstraint                 uint64 = 0 // PKIX, and this CA must be in the chain
+	CertificateUsageServiceCertificateConstraint uint64 = 1 // PKIX, and the server must present this certificate
 	CertificateUsageTrustAnchorAssertion         uint64 = 2 // this certificate is the only trust anchor
-	CertificateUsageDomainIssuedCertificate      uint64 = 3 // the server must present this certificate, no PKIX validation; assumed when ..
+	CertificateUsageDomainIssuedCertificate      uint64 = 3 // the server must present this certificate, without PKIX
 )
 
 // Instance is one instance of LWM2M Security. A resource left at its zero value does not exist in it.
@@ -106,8 +106,8 @@ type Instance struct {
 	// SMSSecurityMode (6, bootstrap only, optional, range 0..255): protection of messages sent by SMS; 204 to
 	// 255 are vendor-specific, all values not listed are reserved.
 	SMSSecurityMode dm.Res[int64]
-	// SMSBindingKeyParameters (7, bootstrap only, optional, range as registered: "6"): smartcard parameters of
-	// the secured SMS binding (KIc, KID, SPI, TAR), 6 bytes together.
+	// SMSBindingKeyParameters (7, bootstrap only, optional): smartcard parameters of the secured SMS binding
+	// (KIc, KID, SPI, TAR), 6 bytes together.
 	SMSBindingKeyParameters dm.Res[dm.Secret]
 	// SMSBindingSecretKeys (8, bootstrap only, optional, length 16, 32, 48): key material that protects the SMS
 	// binding; 16, 32 or 48 bytes.
@@ -131,7 +131,7 @@ type Instance struct {
 	// server's certificate, in place of the one in the URI.
 	SNI dm.Res[string]
 	// CertificateUsage (15, bootstrap only, optional, range 0..3): role that the certificate in Server Public
-	// Key plays when the server is verified, as in DANE (RFC 6698).
+	// Key plays when the server is verified, as in DANE (RFC 6698); 3 is assumed when absent.
 	CertificateUsage dm.Res[uint64]
 	// Ciphersuite (16, bootstrap only, optional, multiple): cipher suites to offer in the handshake, each as
 	// its IANA number, for example 49320 (0xC0A8) for AES-128-CCM-8 with PSK.

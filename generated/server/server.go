@@ -122,9 +122,8 @@ type Instance struct {
 	// Trigger (21, RW, optional): true if the device can be reached by SMS, for instance to be told to update
 	// its registration; false when absent.
 	Trigger dm.Res[bool]
-	// PreferredTransport (22, RW, optional, range as registered: "one binding letter as listed in Core"): the
-	// one transport letter (U, T, S, N, M or H) to try first, also written to move the client to another
-	// transport.
+	// PreferredTransport (22, RW, optional): the one transport letter (U, T, S, N, M or H) to try first, also
+	// written to move the client to another transport.
 	PreferredTransport dm.Res[string]
 	// MuteSend (23, RW, optional): true, or absent, forbids the client to use Send towards this server; false
 	// permits it.

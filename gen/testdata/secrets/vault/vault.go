@@ -17,12 +17,13 @@ const ObjectID dm.ObjectID = 33001
 
 // Resource IDs.
 const (
-	OwnerID     dm.ResourceID = 0
-	KeyID       dm.ResourceID = 1
-	SpareKeysID dm.ResourceID = 2
-	PasswordID  dm.ResourceID = 3
-	TokensID    dm.ResourceID = 4
-	AttemptsID  dm.ResourceID = 5
+	OwnerID       dm.ResourceID = 0
+	KeyID         dm.ResourceID = 1
+	SpareKeysID   dm.ResourceID = 2
+	PasswordID    dm.ResourceID = 3
+	TokensID      dm.ResourceID = 4
+	AttemptsID    dm.ResourceID = 5
+	LastEntriesID dm.ResourceID = 6
 )
 
 // Instance is one instance of Vault. A resource left at its zero value does not exist in it.
@@ -39,6 +40,8 @@ type Instance struct {
 	Tokens dm.Multi[dm.Secret]
 	// Attempts (5, R, optional).
 	Attempts dm.Res[int64]
+	// LastEntries (6, bootstrap only, optional): travels in Send only.
+	LastEntries dm.Res[[]byte]
 }
 
 type (
@@ -69,6 +72,8 @@ func (i *Instance) cell(id dm.ResourceID) dm.Cell {
 		return &i.Tokens
 	case AttemptsID:
 		return &i.Attempts
+	case LastEntriesID:
+		return &i.LastEntries
 	}
 	return nil
 }
@@ -82,5 +87,6 @@ var definition = registry.Object{
 		{ID: 3, Name: "Password", Ops: registry.W, Type: registry.String, Secret: true},
 		{ID: 4, Name: "Tokens", Ops: registry.RW, Type: registry.Opaque, Multiple: true, Secret: true},
 		{ID: 5, Name: "Attempts", Ops: registry.R, Type: registry.Integer},
+		{ID: 6, Name: "Last Entries", Type: registry.Opaque},
 	},
 }
