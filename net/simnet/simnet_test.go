@@ -147,9 +147,9 @@ func arrivals(t *testing.T, seed uint64, l simnet.Link, count int) []string {
 		}
 		for i := range count {
 			send(t, s, fmt.Sprint(i))
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		_ = pc.Close()
 		_ = s.Close()
 		<-done
@@ -222,7 +222,7 @@ func TestCut(t *testing.T) {
 		send(t, p.s, "on its way when the link breaks")
 		n.Cut(p.dev, p.srv)
 		send(t, p.s, "sent meanwhile")
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		n.Heal(p.srv, p.dev)
 		send(t, p.s, "after")
 		want(t, p.accept(t), "after")
@@ -325,7 +325,7 @@ func TestNAT(t *testing.T) {
 		send(t, second, "reply to three")
 		want(t, p.s, "reply to three")
 
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 		send(t, second, "too late")
 		if got, err := recv(p.s, time.Minute); !errors.Is(err, socket.ErrTimeout) {
 			t.Errorf("through an expired mapping: %q, %v", got, err)
@@ -361,7 +361,7 @@ func TestPacketConnDeadline(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			_ = pc.SetReadDeadline(time.Unix(1, 0)) // wakes the pending read
 		}()
 		start := time.Now()
@@ -401,7 +401,7 @@ func TestListenerClosed(t *testing.T) {
 				t.Errorf("second listener: %v", err)
 			}
 			go func() {
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				_ = l.Close()
 			}()
 			if s, err := l.Accept(t.Context()); s != nil || !errors.Is(err, socket.ErrClosed) {

@@ -25,7 +25,7 @@ func TestStream(t *testing.T) {
 				case nil:
 					i++
 				case socket.ErrBusy:
-					time.Sleep(10 * time.Millisecond)
+					<-time.After(10 * time.Millisecond)
 				default:
 					t.Error(err)
 					return
@@ -59,7 +59,7 @@ func TestStreamSurvivesAndGivesUp(t *testing.T) {
 		far := p.accept(t)
 		n.Cut(p.dev, p.srv)
 		send(t, p.s, "patience")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		n.Heal(p.dev, p.srv)
 		want(t, far, "patience")
 		n.Cut(p.dev, p.srv)

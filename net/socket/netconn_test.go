@@ -78,7 +78,7 @@ func TestNetConnWaitsToWrite(t *testing.T) {
 		const size = 1 << 20
 		got := make(chan int)
 		go func() {
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 			n, _ := io.Copy(io.Discard, b)
 			got <- int(n)
 		}()

@@ -48,7 +48,7 @@ func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 					t.Errorf("Read: %v, %v", ans, err)
 				}
 			} else {
-				time.Sleep(5 * time.Minute)
+				<-time.After(5 * time.Minute)
 				s, _ := c.Status().Server(1)
 				if s.State.Registered() || !errors.Is(s.Err, context.DeadlineExceeded) && !errors.Is(s.Err, socket.ErrTimeout) {
 					t.Errorf("status %v", s)
@@ -61,4 +61,39 @@ func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A device without an endpoint name is known by what it has proved in the handshake (Core 1.2.2 §6.2.1).
+func TestEndpointNameFromIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		below, err := n.NewHost("s").Listen(5684)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := dtls.Listen(below, dtls.ServerConfig{Key: func([]byte) (socket.Secret, error) { return socket.NewSecret([]byte("key")), nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := lwm2mtest.NewServer(t, l)
+		c, err := lwm2m.New(lwm2m.Config{
+			Objects: []dm.Object{newDevice(t)}, Logger: quiet(),
+			Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "probe-7", Key: []byte("key")}, Lifetime: time.Minute}},
+			Dialers: []socket.Dialer{n.NewHost("device").Dialer(), dtls.Dialer{}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		reg := srv.WaitRegistered("probe-7").Registration()
+		if sent, ok := reg.Params["ep"]; ok || reg.Endpoint != "probe-7" {
+			t.Errorf("the endpoint %q with ep=%q", reg.Endpoint, sent)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

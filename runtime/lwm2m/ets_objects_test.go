@@ -75,7 +75,7 @@ func TestETS_1_1_int_651_DeviceAccess(t *testing.T) {
 		m.reads("/3/0/13", content.TLV, "C40D 5182428F")
 		m.reads("/3/0/14", content.Text, "+02:00")
 		m.reads("/3/0/15", content.Text, "Europe/Paris")
-		time.Sleep(25 * time.Second)
+		<-time.After(25 * time.Second)
 		m.reads("/3/0/13", content.Text, "1367491240") // the clock goes on
 		var restore []string
 		for _, line := range before {

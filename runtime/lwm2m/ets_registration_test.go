@@ -3,14 +3,17 @@ package lwm2m_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
@@ -161,7 +164,7 @@ func TestETS_1_1_int_103_Deregistration(t *testing.T) {
 		if s, _ := b.client.Status().Server(1); s.State != lwm2m.StateDeregistered {
 			t.Errorf("status %v", s)
 		}
-		time.Sleep(599 * time.Second)
+		<-time.After(599 * time.Second)
 		if len(b.server.Requests()) != b.seen {
 			t.Errorf("the disabled device sent %v", b.server.Requests()[b.seen:])
 		}
@@ -220,7 +223,7 @@ func TestETS_1_1_int_107_LongerLifetime(t *testing.T) {
 		if r.Time != at {
 			t.Errorf("the update came after %v, want at once", r.Time.Sub(at))
 		}
-		time.Sleep(30 * time.Second) // the server's patience is a minute
+		<-time.After(30 * time.Second) // the server's patience is a minute
 		if next := b.want("POST " + b.location()); next.Time.Sub(r.Time) != time.Minute {
 			t.Errorf("the next update came after %v, want half of the new lifetime", next.Time.Sub(r.Time))
 		}
@@ -229,14 +232,16 @@ func TestETS_1_1_int_107_LongerLifetime(t *testing.T) {
 
 func TestETS_1_2_int_110_ProfileID(t *testing.T) {
 	onBench(t, func(b *bench) {
-		b.server.Intercept(func(lwm2mtest.Request) (lwm2mtest.Reply, bool) {
-			return lwm2mtest.Reply{Code: coap.Created, Location: "/rd/profiled"}, true // the server knows the profile
-		})
+		b.server.DefineProfile("6:27354b9a", dm.InstancePath(1, 0), dm.InstancePath(3, 0))
 		b.cfg.Profile.ID = "6:27354b9a"
 		b.start()
 		r := b.next()
 		if !slices.Contains(r.Query, "pid=6:27354b9a") || !slices.Contains(r.Query, "lwm2m=1.2") || len(r.Payload) > 0 || r.Format != content.None {
 			t.Errorf("the device sent %v with %q, want the profile and no objects", r, r.Payload)
+		}
+		reg := b.server.WaitRegistered("dev").Registration()
+		if !reg.Objects.Has(dm.InstancePath(3, 0)) || len(reg.Objects.Nodes) != 2 {
+			t.Errorf("the server knows of %v", reg.Objects)
 		}
 		synctest.Wait()
 		if s, _ := b.client.Status().Server(1); s.State != lwm2m.StateRegistered {
@@ -245,9 +250,23 @@ func TestETS_1_2_int_110_ProfileID(t *testing.T) {
 	})
 }
 
+// A server that does not know the profile, and gets no list, refuses; the device says so.
+func TestUnknownProfile(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.cfg.Profile.ID = "6:27354b9a"
+		b.start()
+		b.next()
+		synctest.Wait()
+		if s, _ := b.client.Status().Server(1); s.State.Registered() || s.Err == nil || !strings.Contains(s.Err.Error(), "4.00") {
+			t.Errorf("status %v", s)
+		}
+	})
+}
+
 func TestETS_1_2_int_111_ProfileIDAndList(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.cfg.Objects = append(b.cfg.Objects, newSensor(t, 0))
+		b.server.DefineProfile("6:27354b9a", dm.InstancePath(1, 0), dm.InstancePath(3, 0))
 		b.cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}}
 		b.start()
 		r := b.next()
@@ -255,7 +274,10 @@ func TestETS_1_2_int_111_ProfileIDAndList(t *testing.T) {
 		if !slices.Contains(r.Query, "pid=6:27354b9a") || string(r.Payload) != want {
 			t.Errorf("the device sent %v with %s, want the profile and %s", r, r.Payload, want)
 		}
-		b.server.WaitRegistered("dev")
+		all := []corelink.RegisteredNode{{Path: dm.InstancePath(1, 0)}, {Path: dm.InstancePath(3, 0)}, {Path: dm.ObjectPath(3303), Version: registry.V(1, 1)}, {Path: dm.InstancePath(3303, 0)}}
+		if got := b.server.WaitRegistered("dev").Registration().Objects.Nodes; !slices.Equal(got, all) {
+			t.Errorf("the server knows of %v, want %v", got, all)
+		}
 		if err := b.client.Model().Unregister(context.Background(), 3303); err != nil {
 			t.Fatal(err)
 		}

@@ -91,10 +91,10 @@ func TestETS_1_1_int_301_Observe(t *testing.T) {
 		voltage.after(15*time.Second, voltages) // nothing has changed: at pmax
 		current.after(20*time.Second, currents)
 		voltage.after(15*time.Second, voltages)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		m.voltage(3700)
 		voltage.after(5*time.Second, dropped) // not before pmin
-		time.Sleep(7 * time.Second)
+		<-time.After(7 * time.Second)
 		m.voltage(3800)
 		voltage.after(7*time.Second, voltages) // at once when pmin is over
 		voltage.after(15*time.Second, voltages)
@@ -109,7 +109,7 @@ func TestETS_1_1_int_302_CancelByReset(t *testing.T) {
 		voltage.obs.Forget() // the next notification, at 30 s, is reset
 		current.after(20*time.Second, currents)
 		current.after(20*time.Second, currents)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		sent := m.sends()
 		m.voltage(3700)
 		current.after(20*time.Second, currents)
@@ -117,10 +117,10 @@ func TestETS_1_1_int_302_CancelByReset(t *testing.T) {
 			m.t.Errorf("the device sent %d datagrams, want the one notification of the current", n)
 		}
 		current.obs.Forget()
-		time.Sleep(21 * time.Second)
+		<-time.After(21 * time.Second)
 		sent.Store(0)
 		m.voltage(3800)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		synctest.Wait()
 		if n := sent.Load(); n != 0 {
 			m.t.Errorf("the device sent %d datagrams after both observations were reset", n)
@@ -140,7 +140,7 @@ func TestETS_1_1_int_303_CancelByObserve(t *testing.T) {
 		}
 		sent := m.sends()
 		m.voltage(3700)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		synctest.Wait()
 		if n := sent.Load(); n != 0 {
 			m.t.Errorf("the device sent %d datagrams after the cancellation", n)

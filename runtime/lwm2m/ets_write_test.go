@@ -80,7 +80,7 @@ func TestETS_1_1_int_226_PartialUpdate(t *testing.T) {
 			_, err := m.dev.Update(context.Background(), "/1/0", content.TLV, m.bytesOf(content.TLV, "C10164"))
 			written <- err
 		}()
-		time.Sleep(500 * time.Millisecond)
+		<-time.After(500 * time.Millisecond)
 		m.post("/1/0", content.TLV, "C10178")
 		must(m.t, <-written)
 		first := m.want("POST " + m.location() + "?lt=100")

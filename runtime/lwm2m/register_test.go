@@ -131,7 +131,7 @@ func TestUpdateDuringUpdate(t *testing.T) {
 		w.start(w.config())
 		srv := w.servers[0]
 		srv.next()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(7200))
 		srv.next()
 		w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(7201))
@@ -201,7 +201,7 @@ func TestRegisterAgainAfterSilence(t *testing.T) {
 		if err := c.Update(1); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(94 * time.Second)
+		<-time.After(94 * time.Second)
 		w.net.Heal(w.host, srv.host)
 		// The update has timed out; the Register after it is being sent again and again.
 		if r := srv.within(10 * time.Minute); r.path != "/rd" {
@@ -310,7 +310,7 @@ func TestStream(t *testing.T) {
 			t.Errorf("got %v, want binding T", r)
 		}
 		w.wantState(1, lwm2m.StateRegistered)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
 		if r := srv.within(time.Minute); r.path != "/rd" {
 			t.Errorf("after the connection ended %v, want a Register", r)

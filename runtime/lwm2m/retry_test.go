@@ -186,7 +186,7 @@ func TestWhyNotRegistered(t *testing.T) {
 		if s := w.wantState(1, lwm2m.StateRegistering); s.Err != nil {
 			t.Errorf("status %v", s)
 		}
-		time.Sleep(94 * time.Second)
+		<-time.After(94 * time.Second)
 		if s := w.wantState(1, lwm2m.StateError); !errors.Is(s.Err, coap.ErrTimeout) {
 			t.Errorf("status %v", s)
 		}

@@ -112,7 +112,7 @@ func TestAlert(t *testing.T) {
 		if s := w.wantState(1, lwm2m.StateError); !errors.Is(s.Err, alert) || !strings.Contains(s.String(), "unknown") {
 			t.Errorf("status %v", s)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		v, err := c.Model().Snapshot().Value(context.Background(), dm.Server(1), dm.ResourcePath(1, 0, 11))
 		if err != nil || v.Unsigned() != 115 {
 			t.Errorf("/1/0/11 is %v (%v), want 115", v, err)

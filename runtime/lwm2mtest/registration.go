@@ -1,8 +1,10 @@
 package lwm2mtest
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,12 +12,14 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
 // Registration is what a device has said of itself (Core 1.2.2 §6.2.1).
 type Registration struct {
-	// Endpoint is the endpoint name, ep.
+	// Endpoint is the endpoint name, ep; where that is not sent, the identity of the DTLS session: the
+	// PSK identity, or the certificate's common name (Core 1.2.2 §6.2.1).
 	Endpoint string
 	// Location is the registration's path at the server, such as "/rd/1". Empty once it is over.
 	Location string
@@ -26,7 +30,8 @@ type Registration struct {
 	// Params are all query parameters of the Register and of the Updates since, by name; one without
 	// a value is there with "".
 	Params map[string]string
-	// Objects is the list of objects and instances, as last sent.
+	// Objects is the list of objects and instances, as last sent; those of a profile (DefineProfile)
+	// come first.
 	Objects corelink.Registration
 }
 
@@ -80,16 +85,51 @@ func (s *Server) WaitEvent(from int, kind EventKind, endpoint string) (Event, in
 	return s.Events()[at], at + 1
 }
 
-// register handles a Register.
-func (s *Server) register(c *conn, r Request) Reply {
-	if r.Format != content.Link {
-		return Reply{Code: coap.UnsupportedContentFormat}
+// DefineProfile tells the server the objects and instances that a Profile ID (pid) stands for, as in a
+// registration's list: a device that names the profile need not list them. The definition is used for
+// every later Register and Update.
+func (s *Server) DefineProfile(id string, objects ...dm.Path) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	nodes := make([]corelink.RegisteredNode, len(objects))
+	for i, p := range objects {
+		nodes[i].Path = p
+	}
+	s.profiles[id] = nodes
+}
+
+// objectList returns the objects of a Register or an Update: those of its profile, then those that it
+// lists. Without a list there has to be a profile that the server knows.
+func (s *Server) objectList(r Request, profile string) (corelink.Registration, coap.Code) {
+	s.mu.Lock()
+	nodes, known := s.profiles[profile]
+	s.mu.Unlock()
+	switch {
+	case len(r.Payload) == 0 && !known:
+		return corelink.Registration{}, coap.BadRequest
+	case len(r.Payload) == 0:
+		return corelink.Registration{Nodes: slices.Clone(nodes)}, 0
+	case r.Format != content.Link:
+		return corelink.Registration{}, coap.UnsupportedContentFormat
 	}
 	objects, err := corelink.ParseRegistration(r.Payload)
+	if err != nil {
+		return corelink.Registration{}, coap.BadRequest
+	}
+	objects.Nodes = slices.Concat(nodes, objects.Nodes)
+	return objects, 0
+}
+
+// register handles a Register.
+func (s *Server) register(c *conn, r Request) Reply {
 	params := r.params()
-	name := params["ep"]
+	objects, refused := s.objectList(r, params["pid"])
+	if refused != 0 {
+		return Reply{Code: refused}
+	}
+	name := cmp.Or(params["ep"], c.identity)
 	lifetime, ok := parseLifetime(params["lt"])
-	if err != nil || name == "" || params["lwm2m"] == "" || !ok {
+	if name == "" || params["lwm2m"] == "" || !ok {
 		return Reply{Code: coap.BadRequest}
 	}
 	var location string
@@ -112,11 +152,17 @@ func (s *Server) register(c *conn, r Request) Reply {
 // update handles an Update or a De-register of the registration at r.Path.
 func (s *Server) update(c *conn, r Request) Reply {
 	reply := Reply{Code: coap.NotFound}
-	objects, err := corelink.ParseRegistration(r.Payload)
 	params := r.params()
 	lifetime, ok := parseLifetime(params["lt"])
-	if r.Method == coap.POST && (err != nil || params["lt"] != "" && !ok) {
+	if r.Method == coap.POST && params["lt"] != "" && !ok {
 		return Reply{Code: coap.BadRequest}
+	}
+	var objects corelink.Registration
+	if r.Method == coap.POST && len(r.Payload) > 0 {
+		var refused coap.Code
+		if objects, refused = s.objectList(r, s.profileOf(r.Path)); refused != 0 {
+			return Reply{Code: refused}
+		}
 	}
 	s.change(func() {
 		for _, cl := range s.clients {
@@ -144,6 +190,18 @@ func (s *Server) update(c *conn, r Request) Reply {
 		}
 	})
 	return reply
+}
+
+// profileOf returns the Profile ID of the registration at a location, "" for none.
+func (s *Server) profileOf(location string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, cl := range s.clients {
+		if cl.reg.Location == location {
+			return cl.reg.Params["pid"]
+		}
+	}
+	return ""
 }
 
 // note records an event. The lock is held.

@@ -2,6 +2,7 @@ package lwm2mtest
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/netip"
 	"slices"
@@ -9,10 +10,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/udp"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
@@ -48,6 +51,7 @@ type Server struct {
 	requests  []Request
 	intercept func(Request) (Reply, bool)
 	schema    map[dm.ObjectID]*registry.Object
+	profiles  map[string][]corelink.RegisteredNode
 	locations int
 }
 
@@ -66,6 +70,7 @@ func NewServer(t TB, listeners ...socket.Listener) *Server {
 		t: t, listeners: listeners, sched: sched.New(), done: make(chan struct{}),
 		accepted: make(chan socket.Socket), readable: make(chan struct{}, 1), conns: map[*conn]bool{},
 		changed: make(chan struct{}), clients: map[string]*Client{}, schema: map[dm.ObjectID]*registry.Object{},
+		profiles: map[string][]corelink.RegisteredNode{},
 	}
 	var err error
 	if s.endpoint, err = coap.NewEndpoint(coap.Config{Scheduler: s.sched}); err != nil {
@@ -169,6 +174,8 @@ type conn struct {
 	sock   socket.Socket
 	coap   *coap.Conn
 	queued atomic.Bool
+	// identity is the name that the peer has proved in its DTLS handshake, "" for none.
+	identity string
 }
 
 // readyList is the connections that may have something to receive.
@@ -198,7 +205,7 @@ func (s *Server) open(sock socket.Socket) {
 		return
 	}
 	wrapped.SetRecvDeadline(socket.NoWait())
-	c := &conn{s: s, sock: wrapped}
+	c := &conn{s: s, sock: wrapped, identity: identityOf(sock)}
 	c.coap, err = s.endpoint.NewConn(coap.ConnConfig{Socket: wrapped, Handler: (*requestHandler)(c), MaxBody: 4 << 20})
 	if err != nil {
 		_ = wrapped.Close()
@@ -207,6 +214,19 @@ func (s *Server) open(sock socket.Socket) {
 	s.conns[c] = true
 	socket.Detect(wrapped).Notifier.NotifyReadable(c.wake)
 	c.wake()
+}
+
+// identityOf returns the PSK identity of the peer, or the common name of its certificate.
+func identityOf(sock socket.Socket) string {
+	peer, ok := dtls.PeerOf(sock)
+	if !ok || len(peer.Certificates) == 0 {
+		return string(peer.Identity)
+	}
+	cert, err := x509.ParseCertificate(peer.Certificates[0])
+	if err != nil {
+		return ""
+	}
+	return cert.Subject.CommonName
 }
 
 // wake has the loop serve the connection. It is called from any goroutine.

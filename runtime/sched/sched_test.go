@@ -145,7 +145,7 @@ func TestWait(t *testing.T) {
 		if w := s.Wait(-1); w != 0 {
 			t.Errorf("Wait(-1) = %v, want 0", w)
 		}
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		if w := s.Wait(long); w != 0 {
 			t.Errorf("Wait = %v for an overdue job, want 0", w)
 		}
@@ -188,24 +188,24 @@ func TestSuspension(t *testing.T) {
 		s := newScheduler(func() (time.Duration, bool) { return slept, ok })
 		ran := 0
 		s.AfterFunc(time.Hour, func() { ran++ })
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		slept += 30 * time.Minute
 		ok = false // a reading that was interrupted says nothing
 		if w := s.Wait(2 * long); w != time.Hour-time.Second {
 			t.Errorf("Wait = %v before the suspension is seen", w)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		ok = true
 		if w := s.Wait(2 * long); w != 30*time.Minute-2*time.Second {
 			t.Errorf("Wait = %v after 30 minutes of suspension", w)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		slept += suspendNoise - 1 // jitter of the reading, not a suspension
 		if w := s.Wait(2 * long); w != 30*time.Minute-3*time.Second {
 			t.Errorf("Wait = %v: jitter was taken for a suspension", w)
 		}
 		slept += 30 * time.Minute
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		s.Run()
 		if ran != 1 {
 			t.Errorf("the job ran %d times, want once", ran)
@@ -261,7 +261,7 @@ func TestWakeEndsSleep(t *testing.T) {
 		s := New()
 		start := time.Now()
 		go func() {
-			time.Sleep(3 * time.Second)
+			<-time.After(3 * time.Second)
 			s.Wake()
 			s.Wake()
 		}()
@@ -352,7 +352,7 @@ func TestModel(t *testing.T) {
 				}
 				drop(id)
 			case 4:
-				time.Sleep(time.Duration(rng.IntN(10)))
+				<-time.After(time.Duration(rng.IntN(10)))
 				slices.SortFunc(want, func(a, b model) int {
 					if a.at != b.at {
 						return int(a.at - b.at)

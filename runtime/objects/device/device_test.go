@@ -135,7 +135,7 @@ func TestClock(t *testing.T) {
 		if err := write(t, m, 13, dm.TimeValue(at.Unix())); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		if v, err := read(m, 13); err != nil || v.Seconds() != at.Unix()+10 {
 			t.Errorf("current time %v (%v), want %v and 10 s", v, err, at)
 		}
