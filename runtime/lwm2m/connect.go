@@ -158,6 +158,7 @@ func (s *server) disconnect(reason error, keep bool) {
 	}
 	s.link = nil
 	s.peer.Detach()
+	_ = link.conn.Release() // what is still there of a stream ends in order (RFC 8323 §5.5); nothing waits for it
 	link.conn.Close(reason)
 	s.c.loop.drop(link)
 	if keep && link.able.Shutdowner != nil {
