@@ -83,6 +83,12 @@ func (v Value) Type() registry.Type { return v.typ }
 // IsSecret reports whether the value must not be shown.
 func (v Value) IsSecret() bool { return v.secret }
 
+// Hidden returns the same value as one that must not be shown, as those of secret resources are.
+func (v Value) Hidden() Value {
+	v.secret = true
+	return v
+}
+
 // Integer returns the number of an Integer, 0 for other types.
 func (v Value) Integer() int64 {
 	if v.typ != registry.Integer {

@@ -209,3 +209,38 @@ func TestNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// TestHidesSecrets decodes a secret resource in every format: what comes out does not print itself.
+func TestHidesSecrets(t *testing.T) {
+	vault := &registry.Object{ID: 33001, Version: registry.V(1, 0), Name: "Vault", Resources: []registry.Resource{
+		{ID: 0, Name: "Owner", Ops: registry.RW, Type: registry.String},
+		{ID: 1, Name: "Key", Type: registry.Opaque, Secret: true},
+		{ID: 2, Name: "Password", Ops: registry.W, Type: registry.String, Secret: true},
+		{ID: 3, Name: "Spares", Type: registry.Opaque, Multiple: true, Secret: true},
+	}}
+	entries := []dm.Entry{
+		{Path: dm.ResourcePath(33001, 0, 0), Value: dm.StringValue("Hunter2")},
+		{Path: dm.ResourcePath(33001, 0, 1), Value: dm.OpaqueValue([]byte("Hunter2"))},
+		{Path: dm.ResourcePath(33001, 0, 2), Value: dm.StringValue("Hunter2")},
+		{Path: dm.ResourceInstancePath(33001, 0, 3, 0), Value: dm.OpaqueValue([]byte("Hunter2"))},
+	}
+	req := content.Request{Base: dm.InstancePath(33001, 0), Schema: func(dm.ObjectID) *registry.Object { return vault }}
+	var enc codec.Encoder
+	var dec codec.Decoder
+	for _, f := range []content.Format{content.TLV, content.SenMLJSON, content.SenMLCBOR, content.LwM2MJSON, content.LwM2MCBOR} {
+		payload, err := enc.Encode(f, nil, content.Target{Base: req.Base}, entries)
+		if err != nil {
+			t.Fatal(f, err)
+		}
+		got, err := decode(&dec, f, payload, req)
+		if err != nil || len(got) != len(entries) {
+			t.Fatalf("%v: %v, %v", f, got, err)
+		}
+		for i, e := range got {
+			secret := e.Path.Resource() != 0
+			if !e.Value.Equal(entries[i].Value) || e.Value.IsSecret() != secret || strings.Contains(fmt.Sprintf("%+v", e), "Hunter2") == secret {
+				t.Errorf("%v: %+v, secret %v", f, e, e.Value.IsSecret())
+			}
+		}
+	}
+}

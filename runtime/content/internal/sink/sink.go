@@ -98,12 +98,17 @@ func (s *Sink) Object(id dm.ObjectID) *registry.Object {
 
 // Type returns the type of a resource, None where no definition tells it.
 func (s *Sink) Type(p dm.Path) registry.Type {
-	if o := s.Object(p.Object()); o != nil {
-		if r := o.Resource(uint16(p.Resource())); r != nil {
-			return r.Type
-		}
+	if r := s.resource(p); r != nil {
+		return r.Type
 	}
 	return registry.None
+}
+
+func (s *Sink) resource(p dm.Path) *registry.Resource {
+	if o := s.Object(p.Object()); o != nil {
+		return o.Resource(uint16(p.Resource()))
+	}
+	return nil
 }
 
 // Scalar delivers a value that its definition makes a typed one of.
@@ -122,7 +127,7 @@ func (s *Sink) Scalar(p dm.Path, v *scalar.Scalar, time float64) error {
 }
 
 // Value delivers a typed value; the zero Value says that a node has nothing below it. The path lies
-// within the base. That an instance is empty is not said of the base itself, which the request names
+// within the base. That of a secret resource is hidden. That an instance is empty is not said of the base itself, which the request names
 // already.
 func (s *Sink) Value(p dm.Path, v dm.Value, time float64) error {
 	if v.Type() == registry.None && p == s.Req.Base && p.Level() == dm.InstanceLevel {
@@ -133,6 +138,11 @@ func (s *Sink) Value(p dm.Path, v dm.Value, time float64) error {
 		s.ordered = false
 	}
 	s.seen = append(s.seen, at)
+	if t := v.Type(); t == registry.Opaque || t == registry.String {
+		if r := s.resource(p); r != nil && r.Secret {
+			v = v.Hidden()
+		}
+	}
 	return s.yield(dm.Entry{Path: p, Value: v, Time: time})
 }
 
