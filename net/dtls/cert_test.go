@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/internal/pki"
 	"github.com/lwm2mgen/toolkit/net/internal/pkitest"
+	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -161,37 +163,62 @@ func TestServerVerification(t *testing.T) {
 		}, socket.AlertBadCertificate, "incompatible key usage"},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				a := newAuthority(t)
-				sec := a.security()
-				c.change(t, a, &sec)
-				w := newWorld(t, 1)
-				startPion(t, w.packets, a.serverOptions()...)
-				s := w.socket(t, sec)
-				err := s.Connect(context.Background(), serverEnd)
-				if c.alert == 0 {
-					if err != nil {
-						t.Fatal(err)
+		for name, more := range map[string][]pion.ServerOption{"": nil, " with Connection ID": {pion.WithConnectionIDGenerator(pion.RandomCIDGenerator(8))}} {
+			t.Run(c.name+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a := newAuthority(t)
+					sec := a.security()
+					c.change(t, a, &sec)
+					w := newWorld(t, 1)
+					alerts := sentAlerts(w)
+					startPion(t, w.packets, append(a.serverOptions(), more...)...)
+					s := w.socket(t, sec)
+					err := s.Connect(context.Background(), serverEnd)
+					if c.alert == 0 {
+						if err != nil {
+							t.Fatal(err)
+						}
+						mustEcho(t, s, "hello")
+						return
 					}
-					mustEcho(t, s, "hello")
-					return
-				}
-				var alert *socket.AlertError
-				var reason *pki.Error
-				if !errors.As(err, &alert) || !errors.As(err, &reason) {
-					t.Fatalf("error %v", err)
-				}
-				if alert.Description != c.alert || alert.Received || !strings.Contains(err.Error(), c.text) {
-					t.Errorf("error %v", err)
-				}
-				if s.State() != socket.StateClosed || s.below.State() != socket.StateClosed {
-					t.Errorf("states %v and %v", s.State(), s.below.State())
-				}
-				t.Log(err)
+					var alert *socket.AlertError
+					var reason *pki.Error
+					if !errors.As(err, &alert) || !errors.As(err, &reason) {
+						t.Fatalf("error %v", err)
+					}
+					if alert.Description != c.alert || alert.Received || !strings.Contains(err.Error(), c.text) {
+						t.Errorf("error %v", err)
+					}
+					if !slices.Equal(*alerts, []socket.Alert{c.alert}) {
+						t.Errorf("the server was sent the alerts %v, want %v", *alerts, c.alert)
+					}
+					if s.State() != socket.StateClosed || s.below.State() != socket.StateClosed {
+						t.Errorf("states %v and %v", s.State(), s.below.State())
+					}
+					t.Log(err)
+				})
 			})
-		})
+		}
 	}
+}
+
+// sentAlerts collects the fatal alerts that the device sends as a server can read them: in the clear, in epoch 0.
+func sentAlerts(w *world) *[]socket.Alert {
+	var alerts []socket.Alert
+	w.net.SetFilter(func(p simnet.Packet) bool {
+		for rest := p.Data; p.To.Port() == 5684 && len(rest) > 0; {
+			h, record, after, ok := splitRecord(rest, 0)
+			if !ok {
+				break
+			}
+			rest = after
+			if h.typ == typeAlert && h.epoch == 0 && len(record) == headerLen+2 && record[headerLen] == byte(socket.AlertFatal) {
+				alerts = append(alerts, socket.Alert(record[headerLen+1]))
+			}
+		}
+		return true
+	})
+	return &alerts
 }
 
 func TestServerRefusesDevice(t *testing.T) {

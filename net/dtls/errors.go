@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/internal/pki"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -20,19 +19,18 @@ type pionAlert interface {
 // handshakeError finds out why a handshake failed, from pion's error and from what the guard saw.
 func handshakeError(ctx context.Context, err error, g *guard, p *parameters, timedOut bool, waited time.Duration) error {
 	g.mu.Lock()
-	seen, sent := g.seen, g.alert
+	seen, sent, refused := g.seen, g.alert, g.refused
 	g.mu.Unlock()
 	var received pionAlert
-	var refused *pki.Error
 	switch {
+	case refused != nil: // whatever the peer, or the end of the context, had to say to that
+		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: refused.Alert, Err: refused})
 	case ctx.Err() != nil:
 		return fmt.Errorf("dtls handshake: %w: %s", context.Cause(ctx), story(&seen, p))
 	case timedOut:
 		return fmt.Errorf("dtls handshake: %w after %s: %s", socket.ErrTimeout, waited, story(&seen, p))
 	case errors.As(err, &received):
 		return receivedAlert(received, p, &seen)
-	case errors.As(err, &refused) && sent != nil:
-		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: refused})
 	case sent != nil:
 		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: err})
 	}
@@ -62,20 +60,16 @@ func story(s *progress, p *parameters) string {
 	return "the server's flight never arrived as a whole: its large datagrams are probably lost on the way"
 }
 
-// withAlerts makes the guard send the alert that fits the reason why the peer's certificate is refused. pion sends bad_certificate for all.
-func withAlerts(p *parameters, g *guard) *parameters {
-	out := *p
-	var why error // verify and the alert come from the same goroutine
-	out.verify = func(certs [][]byte) error {
-		why = p.verify(certs)
-		return why
+// watching makes the guard know why the peer's certificate is refused, so that it sends the alert that fits.
+func (p *parameters) watching(g *guard) *parameters {
+	if p.verify == nil {
+		return p
 	}
-	g.sendAlert = func(a socket.Alert) socket.Alert {
-		var refused *pki.Error
-		if errors.As(why, &refused) {
-			return refused.Alert
-		}
-		return a
+	out := *p
+	out.verify = func(certs [][]byte) error {
+		err := p.verify(certs)
+		g.verified(err)
+		return err
 	}
 	return &out
 }

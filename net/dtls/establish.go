@@ -94,9 +94,7 @@ func (s *conn) handshake(ctx context.Context, p *parameters) (*established, erro
 	first, total := s.profile.timers()
 	p.interval = first
 	g := newGuard(s.below, packetAddr("peer"))
-	if p.verify != nil {
-		p = withAlerts(p, g)
-	}
+	p = p.watching(g)
 	timed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(total, func() { cancel(errTimers) })

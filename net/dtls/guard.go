@@ -2,22 +2,22 @@ package dtls
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/pki"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
 // guard is the net.PacketConn on which pion does a handshake. It gives pion only records that belong to one, keeps those for the record
 // layer, notes how far the handshake came, and remembers the last flight. When it is closed the socket below stays open.
 type guard struct {
-	below socket.Socket
-	addr  packetAddr
-	// sendAlert chooses the alert to send in place of one that pion sends.
-	sendAlert func(socket.Alert) socket.Alert
-	progress  func() // called when the peer has got one step further
+	below    socket.Socket
+	addr     packetAddr
+	progress func() // called when the peer has got one step further
 
 	reading sync.Mutex // held by ReadFrom
 
@@ -30,7 +30,8 @@ type guard struct {
 	flight   [][]byte // datagrams sent since something was received
 	answered bool     // something was received since the last of flight
 	seen     progress
-	nextSeq  uint64 // one above the highest sequence number sent in epoch 1
+	nextSeq  uint64     // one above the highest sequence number sent in epoch 1
+	refused  *pki.Error // why the peer's certificate is not accepted
 	alert    *socket.AlertError
 }
 
@@ -67,11 +68,7 @@ const maxHeld = 32 << 10
 
 func newGuard(below socket.Socket, addr packetAddr) *guard {
 	below.SetRecvDeadline(time.Time{})
-	return &guard{
-		below: below, addr: addr,
-		sendAlert: func(a socket.Alert) socket.Alert { return a },
-		progress:  func() {},
-	}
+	return &guard{below: below, addr: addr, progress: func() {}}
 }
 
 // ReadFrom returns the next datagram with only those of its records that a handshake needs.
@@ -190,12 +187,14 @@ func (g *guard) note(h *header, record []byte, sent bool) {
 func (g *guard) WriteTo(p []byte, _ net.Addr) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	size := len(p)
 	if g.closed {
-		return len(p), nil // what pion says when it is stopped is not for the peer
+		return size, nil // what pion says when it is stopped is not for the peer
 	}
 	if g.answered {
 		g.flight, g.answered = nil, false
 	}
+	p = inTheClear(p)
 	g.outbound(p)
 	g.flight = append(g.flight, bytes.Clone(p))
 	if len(g.flight) > maxFlight {
@@ -205,7 +204,20 @@ func (g *guard) WriteTo(p []byte, _ net.Addr) (int, error) {
 	if err := g.below.Send(p); err != nil && !lostAnyway(err) {
 		return 0, err
 	}
-	return len(p), nil
+	return size, nil
+}
+
+// inTheClear takes an alert out of the record with a Connection ID that pion puts it in, also before there are keys. No peer can read it there: such
+// records are protected always (RFC 9146 §3).
+func inTheClear(p []byte) []byte {
+	if len(p) < headerLen || p[0] != typeConnectionID || binary.BigEndian.Uint16(p[3:]) != 0 {
+		return p
+	}
+	typ, content, ok := unwrapInner(p)
+	if !ok || typ != typeAlert || len(content) < headerLen+2 {
+		return p
+	}
+	return append(append([]byte{typeAlert}, p[1:headerLen-2]...), 0, 2, content[len(content)-2], content[len(content)-1])
 }
 
 // maxFlight bounds the datagrams of a flight that are remembered; repetitions come on top.
@@ -228,8 +240,11 @@ func (g *guard) outbound(p []byte) {
 			g.seen.sentFinished = true
 			g.nextSeq = max(g.nextSeq, h.seq+1)
 		case h.typ == typeAlert && len(record) == headerLen+2:
-			description := g.sendAlert(socket.Alert(record[headerLen+1]))
-			record[headerLen+1] = byte(description)
+			description := socket.Alert(record[headerLen+1])
+			if g.refused != nil { // pion has one alert for every reason
+				description = g.refused.Alert
+				record[headerLen+1] = byte(description)
+			}
 			g.alert = &socket.AlertError{Level: socket.AlertLevel(record[headerLen]), Description: description}
 		default:
 			g.note(&h, record, true)
@@ -244,6 +259,13 @@ func splitOutgoing(b []byte) (h header, record, rest []byte, ok bool) {
 		return h, b, nil, h.epoch != 0
 	}
 	return splitRecord(b, 0)
+}
+
+// verified notes why the peer's certificate was refused, if it was.
+func (g *guard) verified(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_ = errors.As(err, &g.refused)
 }
 
 // Close ends reading and writing, and leaves the socket below open.

@@ -290,10 +290,7 @@ func (p *path) establish() (*conn, error) {
 	defer cancel()
 	g := newGuard(&pathSocket{Socket: p.socket, inbox: p.inbox}, packetAddr("client"))
 	g.cidLen = l.cidLen
-	use := &params
-	if params.verify != nil {
-		use = withAlerts(use, g)
-	}
+	use := params.watching(g)
 	e, err := pionEngine{}.handshake(ctx, g, use)
 	if err != nil {
 		return nil, handshakeError(ctx, err, g, use, false, l.timeout)
