@@ -49,7 +49,7 @@ func story(s *progress, p *parameters) string {
 		return "the server asked for a cookie and then fell silent: it probably ignores this client, for instance for its identity or its version of DTLS, " +
 			"or large datagrams are lost on the way"
 	case s.sentFinished && !s.gotFinished && p.credential == nil:
-		return "the server answered but never accepted our Finished: the key is probably wrong for this identity, which servers do not tell"
+		return "the server answered but never accepted our Finished: the key is probably wrong for this identity, or the identity unknown, which many servers do not tell"
 	case s.sentFinished && !s.gotFinished:
 		return "the server answered but never accepted our Finished: it probably dislikes our certificate, or our large datagrams are lost on the way"
 	case s.gotFinished && !s.sentFinished:

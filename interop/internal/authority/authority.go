@@ -91,6 +91,21 @@ func (a *Authority) Identity(t *testing.T, c *x509.Certificate, key *ecdsa.Priva
 	return []string{"-cert", a.File(t, "cert.pem", "CERTIFICATE", c.Raw), "-key", a.File(t, "key.pem", "PRIVATE KEY", der)}
 }
 
+// Bundle writes a key with its certificate into one file and returns its name.
+func (a *Authority) Bundle(t *testing.T, c *x509.Certificate, key *ecdsa.PrivateKey) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(a.dir, "bundle.pem")
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	if err := os.WriteFile(path, both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // CAFile writes the authority's own certificate and returns the file's name.
 func (a *Authority) CAFile(t *testing.T) string {
 	return a.File(t, "ca.pem", "CERTIFICATE", a.cert.Raw)

@@ -1,0 +1,316 @@
+package scandium
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/dtls"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/udp"
+)
+
+const patience = 20 * time.Second
+
+// libraries returns the folder of Scandium's libraries, fetching them into the module's cache the first time. The test is skipped where they are
+// not to be had within a minute.
+func libraries(t *testing.T) string {
+	t.Helper()
+	for _, tool := range []string{"java", "mvn"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("Scandium needs %s, which is not here", tool)
+		}
+	}
+	lib, err := filepath.Abs("../.cache/scandium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := filepath.Join(lib, "complete")
+	if _, err := os.Stat(done); err == nil {
+		return lib
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+lib)
+	if out, err := mvn.CombinedOutput(); err != nil {
+		t.Skipf("Scandium's libraries are not to be had within a minute: %v\n%s", err, out)
+	}
+	if err := os.WriteFile(done, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return lib
+}
+
+// server is a running Echo.java.
+type server struct {
+	port  uint16
+	lines chan string
+}
+
+var (
+	identity = []byte("device-1")
+	key      = []byte("0123456789abcdef")
+)
+
+func psk() socket.Security {
+	return socket.Security{Mode: socket.ModePSK, Identity: identity, Key: socket.NewSecret(key)}
+}
+
+// start runs the server with Connection IDs of some length. files are those of its certificate.
+func start(t *testing.T, cidLength int, files ...string) *server {
+	t.Helper()
+	args := append([]string{"-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(libraries(t), "*"), "Echo.java",
+		strconv.Itoa(cidLength), string(identity), hex.EncodeToString(key)}, files...)
+	cmd := exec.Command("java", args...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := &server{lines: make(chan string, 1000)}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			s.lines <- lines.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = in.Close() // ends the server
+		end := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+		<-read
+		_ = cmd.Wait()
+		end.Stop()
+		if t.Failed() {
+			t.Log(said.String())
+		}
+	})
+	port, err := strconv.ParseUint(strings.TrimPrefix(s.next(t, time.Minute), "port "), 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.port = uint16(port)
+	return s
+}
+
+// next returns the next line that the server says.
+func (s *server) next(t *testing.T, wait time.Duration) string {
+	t.Helper()
+	select {
+	case line := <-s.lines:
+		return line
+	case <-time.After(wait):
+		t.Fatal("the server says nothing")
+		return ""
+	}
+}
+
+// proxy is a NAT in front of the server, on real sockets, which counts.
+type proxy struct {
+	front  *net.UDPConn
+	server *net.UDPAddr
+	done   sync.WaitGroup
+
+	mu     sync.Mutex
+	device *net.UDPAddr // where it was last heard from
+	back   *net.UDPConn
+	seen   traffic
+	ports  map[uint16]bool
+}
+
+// traffic is what a proxy has seen of a device.
+type traffic struct {
+	handshake    int // messages of both sides in the clear
+	keyExchanges int // ClientKeyExchange messages
+	withCID      int // records with a Connection ID, of the device
+}
+
+func newProxy(t *testing.T, s *server) *proxy {
+	t.Helper()
+	front, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{front: front, server: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.port)}, ports: make(map[uint16]bool)}
+	p.done.Go(func() { p.forward(t) })
+	t.Cleanup(func() {
+		_ = front.Close()
+		p.rebind()
+		p.done.Wait()
+	})
+	return p
+}
+
+func (p *proxy) remote() socket.Endpoint {
+	return socket.Endpoint{Host: "127.0.0.1", Port: uint16(p.front.LocalAddr().(*net.UDPAddr).Port)}
+}
+
+func (p *proxy) forward(t *testing.T) {
+	buf := make([]byte, 1<<16)
+	for {
+		n, device, err := p.front.ReadFromUDP(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		p.mu.Lock()
+		p.device = device
+		p.seen.count(buf[:n], true)
+		if p.back == nil {
+			if p.back, err = net.DialUDP("udp4", nil, p.server); err != nil {
+				t.Error(err)
+				p.mu.Unlock()
+				return
+			}
+			p.ports[uint16(p.back.LocalAddr().(*net.UDPAddr).Port)] = true
+			back := p.back
+			p.done.Go(func() { p.backward(back) })
+		}
+		_, _ = p.back.Write(buf[:n])
+		p.mu.Unlock()
+	}
+}
+
+func (p *proxy) backward(back *net.UDPConn) {
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := back.Read(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		p.mu.Lock()
+		p.seen.count(buf[:n], false)
+		device := p.device
+		p.mu.Unlock()
+		_, _ = p.front.WriteToUDP(buf[:n], device)
+	}
+}
+
+// rebind has what follows come to the server from another port.
+func (p *proxy) rebind() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.back != nil {
+		_ = p.back.Close()
+		p.back = nil
+	}
+}
+
+// taken returns what was seen since the last call.
+func (p *proxy) taken() traffic {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seen := p.seen
+	p.seen = traffic{}
+	return seen
+}
+
+// count looks at the records of a datagram (RFC 6347 §4.1), up to one with a Connection ID, whose length only the server knows.
+func (t *traffic) count(b []byte, fromDevice bool) {
+	const header, handshake, withCID, clientKeyExchange = 13, 22, 25, 16
+	for len(b) > header {
+		if b[0] == withCID {
+			if fromDevice {
+				t.withCID++
+			}
+			return
+		}
+		end := min(header+int(binary.BigEndian.Uint16(b[11:])), len(b))
+		if epoch := binary.BigEndian.Uint16(b[3:]); b[0] == handshake && epoch == 0 {
+			t.handshake++
+			if fromDevice && b[header] == clientKeyExchange {
+				t.keyExchanges++
+			}
+		}
+		b = b[end:]
+	}
+}
+
+// client makes a socket of the toolkit.
+func client(t *testing.T, sec socket.Security) socket.Socket {
+	t.Helper()
+	s, err := dtls.Dialer{Below: udp.Dialer{}}.NewSocket(socket.Config{Security: sec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func connect(t *testing.T, s socket.Socket, to socket.Endpoint) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return s.Connect(ctx, to)
+}
+
+// mustConnect connects and checks how the connection began.
+func mustConnect(t *testing.T, s socket.Socket, to socket.Endpoint, want socket.Resumption) {
+	t.Helper()
+	if err := connect(t, s, to); err != nil {
+		t.Fatal(err)
+	}
+	if got := socket.Detect(s).Session.Resumption(); got != want {
+		t.Fatalf("the connection is a %s, want a %s", got, want)
+	}
+}
+
+// echo sends a message until it comes back.
+func echo(t *testing.T, s socket.Socket, text string) {
+	t.Helper()
+	buf := make([]byte, 200)
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if err := s.Send([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		s.SetRecvDeadline(time.Now().Add(time.Second))
+		n, err := s.Recv(buf)
+		for err == nil && string(buf[:n]) != text { // of an earlier one
+			n, err = s.Recv(buf)
+		}
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, socket.ErrTimeout) {
+			t.Fatal(err)
+		}
+	}
+	t.Fatalf("%q does not come back", text)
+}
+
+// said fails unless the server has made as many connections since it was last asked.
+func (s *server) said(t *testing.T, connections int) {
+	t.Helper()
+	for range connections {
+		if line := s.next(t, patience); line != "established" {
+			t.Fatalf("the server says %q", line)
+		}
+	}
+	if n := len(s.lines); n != 0 {
+		t.Fatalf("the server has made %d connections more", n)
+	}
+}
