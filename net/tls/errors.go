@@ -50,6 +50,17 @@ func handshakeError(err error, seen *progress) error {
 	return fmt.Errorf("tls handshake: %w", err)
 }
 
+// story tells what was seen of a server that did not complete a handshake in time.
+func (p *progress) story(heard bool) string {
+	switch {
+	case !heard:
+		return "the server took the connection and never said anything: it is probably no TLS server"
+	case !p.chosen:
+		return "the server began to answer and then fell silent"
+	}
+	return "the server has chosen a ciphersuite and then fell silent: it may be busy, or check our certificate elsewhere"
+}
+
 const (
 	refuses      = ": it refuses our certificate"
 	wantsAnother = ": it wants a certificate of a CA that ours is not from"

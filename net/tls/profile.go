@@ -116,7 +116,10 @@ func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *prog
 		VerifyConnection: func(cs stdtls.ConnectionState) error {
 			seen.chosen = true
 			if len(p.sec.CipherSuites) > 0 && !slices.Contains(p.sec.CipherSuites, socket.CipherSuite(cs.CipherSuite)) {
-				return fmt.Errorf("the server chose the ciphersuite %s, which is not among the CipherSuites allowed", stdtls.CipherSuiteName(cs.CipherSuite))
+				return &pki.Error{
+					Alert:  socket.AlertIllegalParameter,
+					Reason: fmt.Sprintf("the server chose the ciphersuite %s, which is not among the CipherSuites allowed", stdtls.CipherSuiteName(cs.CipherSuite)),
+				}
 			}
 			raw := make([][]byte, len(cs.PeerCertificates))
 			for i, c := range cs.PeerCertificates {

@@ -166,9 +166,6 @@ func (s *conn) reach(ctx context.Context, remote socket.Endpoint, dial func(cont
 	}
 	l, err := s.handshake(ctx, remote)
 	if err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("tls handshake: %w", context.Cause(ctx))
-		}
 		return err
 	}
 	s.mu.Lock()
@@ -192,6 +189,9 @@ func (s *conn) handshake(ctx context.Context, remote socket.Endpoint) (*link, er
 	w := &wire{below: s.below}
 	c := stdtls.Client(w, config)
 	if err := c.HandshakeContext(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("tls handshake: %w: %s", context.Cause(ctx), seen.story(w.heard))
+		}
 		return nil, handshakeError(err, &seen)
 	}
 	cache.store()

@@ -20,6 +20,7 @@ type wire struct {
 	have   int  // bytes of the header that have been read
 	left   int  // bytes of the record's body that have not
 	ended  bool // the stream below has
+	heard  bool // something was received
 
 	mu      sync.Mutex
 	out     []byte
@@ -30,6 +31,12 @@ const recordHeader = 5
 
 // Read implements net.Conn. Its errors are those of the socket below; crypto/tls goes on after a time-out.
 func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.read(p)
+	w.heard = w.heard || n > 0
+	return n, err
+}
+
+func (w *wire) read(p []byte) (int, error) {
 	if w.have < recordHeader {
 		n, err := w.below.Recv(p[:min(len(p), recordHeader-w.have)])
 		w.ended = w.ended || err == io.EOF //nolint:errorlint // never wrapped
