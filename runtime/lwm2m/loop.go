@@ -151,20 +151,24 @@ func (l *Loop) turn(maxWait time.Duration) {
 	}
 }
 
-// serveReady handles up to max messages of the sockets that are ready, one of each in turn, so that no socket waits for more
-// than one message of every other. It reports whether it handled any.
-func (l *Loop) serveReady(max int) (any bool) {
+// serveReady looks at up to max of the sockets that are ready and handles one message of each in turn, so that no socket waits for
+// more than one message of every other. It reports whether there may be more to handle.
+func (l *Loop) serveReady(max int) (more bool) {
 	for range max {
 		s := l.nextReady()
 		if s == nil {
-			return any
+			return more
 		}
 		if n, err := s.receive(); n > 0 && err == nil {
 			l.markReady(s)
-			any = true
+			more = true
 		}
 	}
-	return any
+	if l.queued.Load() == 0 {
+		return more
+	}
+	l.signal() // those that are left were signalled together with those just looked at, and are not again while they wait
+	return true
 }
 
 func (l *Loop) nextReady() *Socket {
@@ -199,6 +203,11 @@ func (l *Loop) markReady(s *Socket) {
 	l.ready = append(l.ready, s)
 	l.queued.Add(1)
 	l.mu.Unlock()
+	l.signal()
+}
+
+// signal has Readable say that some socket may have something to read.
+func (l *Loop) signal() {
 	select {
 	case l.readable <- struct{}{}:
 	default:
@@ -249,7 +258,7 @@ func (l *Loop) read(s *Socket, limit time.Duration) {
 	}
 	l.mu.Lock()
 	if l.woken {
-		l.woken = false
+		l.woken, s.armed = false, unarmed
 		l.mu.Unlock()
 		return
 	}

@@ -168,11 +168,14 @@ func (s *Scheduler) takePosted() []func() {
 
 // Leap moves the clock forward by d, as if that time had passed: deadlines
 // come nearer by d. It tells the scheduler of a suspension that it cannot see
-// itself. A d that is not positive does nothing.
+// itself. A d that is not positive does nothing. The function given to
+// [Scheduler.OnWake] is called: a sleep that was measured before is too long.
 func (s *Scheduler) Leap(d time.Duration) {
-	if d > 0 && d < math.MaxInt64-time.Duration(s.clock.now()) {
-		s.clock.extra += d
+	if d <= 0 || d >= math.MaxInt64-time.Duration(s.clock.now()) {
+		return
 	}
+	s.clock.extra += d
+	s.tellWake()
 }
 
 // Post has fn run in the scheduler's next round, in the order of the calls,
@@ -191,13 +194,17 @@ func (s *Scheduler) Wake() {
 	if s.woken.Swap(true) {
 		return // it was woken already and has not run since
 	}
-	s.mu.Lock()
-	fn := s.onWake
-	s.mu.Unlock()
 	select {
 	case s.signal <- struct{}{}:
 	default:
 	}
+	s.tellWake()
+}
+
+func (s *Scheduler) tellWake() {
+	s.mu.Lock()
+	fn := s.onWake
+	s.mu.Unlock()
 	if fn != nil {
 		fn()
 	}
