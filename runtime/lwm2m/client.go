@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,7 +31,8 @@ type Client struct {
 	log     *slog.Logger
 	ctx     context.Context // what user code gets, with the client in it
 	cancel  context.CancelFunc
-	pool    pool
+	pool    pool // slow functions
+	stores  pool // Config.Persist
 	manager *manage.Manager
 	jobs    int // connections being made
 	servers []*server
@@ -77,8 +79,9 @@ func New(cfg Config) (*Client, error) {
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), clientKey{}, c))
 	c.ctx, c.cancel = serverobject.WithClient(ctx, control{c}), cancel
 	c.pool.init(c.loop.sched, cfg.Workers, c.finish)
+	c.stores.init(c.loop.sched, math.MaxInt, c.finish) // the Model's writer slot lets one in at a time
 	c.manager, err = manage.New(manage.Config{
-		Model: c.model, Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Logger: c.log,
+		Model: c.model, Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Store: c.stores.run, Logger: c.log,
 		Hidden: hidden[:], ImpliedVersion: coreVersion, SelfNotify: cfg.SelfNotify, Limits: cfg.Limits,
 	})
 	if err != nil {
@@ -245,16 +248,18 @@ func (c *Client) beginShutdown() {
 	c.finish()
 }
 
-// giveUpShutdown drops what has not ended in time: first the servers, then the functions whose context has ended long since.
+// giveUpShutdown drops what has not ended in time: first the servers, then the functions and the store, whose context has ended long
+// since.
 func (c *Client) giveUpShutdown() {
 	c.cancel()
 	for _, s := range slices.Clone(c.servers) {
 		c.log.Warn("the server was not told in time that the device is gone", "server", s.acct.short)
 		s.forsake()
 	}
-	if c.late && c.pool.busy > 0 {
-		c.log.Error("slow functions do not return although their context has ended", "functions", c.pool.busy)
+	if n := c.pool.busy + c.stores.busy; c.late && n > 0 {
+		c.log.Error("slow functions or the store do not return although their context has ended", "calls", n)
 		c.pool.abandon()
+		c.stores.abandon()
 	}
 	if c.late = true; !c.finished {
 		c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
@@ -269,7 +274,7 @@ func (c *Client) finish() {
 	}
 	c.cancel()
 	c.manager.Close()
-	if c.jobs > 0 || c.pool.busy > 0 {
+	if c.jobs > 0 || c.pool.busy > 0 || c.stores.busy > 0 {
 		return
 	}
 	c.finished = true

@@ -1,0 +1,301 @@
+package lwm2m_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/device"
+	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/net/dtls"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/udp"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+)
+
+// served fails unless the server reads and writes the device without any delay.
+func (s *rdServer) served() {
+	s.t.Helper()
+	at := time.Now()
+	if code := s.do(coap.GET, "/3/0/16", "", -1); code != coap.Content {
+		s.t.Errorf("Read: %v", code)
+	}
+	if d := time.Since(at); d != 0 {
+		s.t.Errorf("the other server was answered after %v", d)
+	}
+}
+
+// Whatever the connection to one server waits for, another is registered with, served and left without delay, and so is the first
+// when the client is shut down.
+func TestConnectingHoldsNobodyUp(t *testing.T) {
+	for name, prepare := range map[string]func(*world, *lwm2m.Config){
+		"name service": func(w *world, c *lwm2m.Config) {
+			w.net.SetLookupDelay(100 * time.Hour)
+			c.Servers[1].URI = "coap://" + netip.AddrPortFrom(w.servers[1].host.Addrs()[0], 5683).String()
+		},
+		"TCP connect": func(w *world, c *lwm2m.Config) {
+			w.servers[0].host.SetDown(true)
+			c.Servers[0].URI = "coap+tcp://s1"
+		},
+		"DTLS handshake": func(w *world, c *lwm2m.Config) {
+			silent, err := w.net.NewHost("silent").Listen(5684)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			w.t.Cleanup(func() { _ = silent.Close() })
+			c.Servers[0].URI = "coaps://silent"
+			c.Servers[0].PSK = lwm2m.PSK{Identity: "dev", Key: []byte("key")}
+			c.Dialers = append(c.Dialers, dtls.Dialer{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 2, func(w *world) {
+				cfg := w.config()
+				prepare(w, &cfg)
+				w.start(cfg)
+				at := time.Now()
+				other := w.servers[1]
+				other.next()
+				w.wantState(2, lwm2m.StateRegistered)
+				w.wantState(1, lwm2m.StateConnecting)
+				if d := time.Since(at); d != 0 {
+					t.Errorf("registered after %v", d)
+				}
+				other.served()
+				<-time.After(10 * time.Second)
+				w.wantState(1, lwm2m.StateConnecting)
+				other.served()
+				at = time.Now()
+				w.shutdown()
+				if d := time.Since(at); d != 0 {
+					t.Errorf("the shut-down took %v", d)
+				}
+				if r := other.next(); r.code != coap.DELETE {
+					t.Errorf("got %v, want the de-registration", r)
+				}
+			})
+		})
+	}
+}
+
+// hanging is a name service that does not answer.
+type hanging struct{ asked chan struct{} }
+
+func (h hanging) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	close(h.asked)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// The same over the system's UDP, whose sockets ask a resolver.
+func TestResolverHoldsNobodyUp(t *testing.T) {
+	noGoroutinesLeft(t)
+	s, uri := realServer(t)
+	cfg := realConfig(t, "coap://somewhere.invalid", uri)
+	resolver := hanging{make(chan struct{})}
+	cfg.Dialers = []socket.Dialer{udp.Dialer{Resolver: resolver}}
+	c, err := lwm2m.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	<-resolver.asked
+	s.within(10 * time.Second)
+	if code := s.do(coap.GET, "/3/0/16", "", -1); code != coap.Content {
+		t.Errorf("Read: %v", code)
+	}
+	if st, _ := c.Status().Server(1); st.State != lwm2m.StateConnecting {
+		t.Errorf("the first server: %v", st)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// slowThings is a Temperature object whose value takes until release is closed, whatever its context says with stubborn, and a Device
+// whose Reboot does, too.
+func slowThings(t *testing.T, release chan struct{}, stubborn bool) []dm.Object {
+	t.Helper()
+	wait := func(ctx context.Context) error {
+		if stubborn {
+			<-release
+			return nil
+		}
+		select {
+		case <-release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	o, err := temperature.New(temperature.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = o.Add(0, temperature.Instance{SensorValue: dm.Slow(func(ctx context.Context) (float64, error) { return 4.5, wait(ctx) })})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := device.New(device.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = d.Add(0, device.Instance{
+		Reboot:    dm.SlowExec(func(ctx context.Context, _ dm.Args) error { return wait(ctx) }),
+		ErrorCode: dm.List[int64](0), SupportedBindingAndModes: dm.Str("U"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []dm.Object{o, d}
+}
+
+// Slow functions run beside the loop, as many at a time as Config.Workers says.
+func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		release := make(chan struct{})
+		cfg := w.config()
+		cfg.Objects, cfg.Workers = slowThings(t, release, false), 1
+		w.start(cfg)
+		for i, s := range w.servers {
+			s.next()
+			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+		}
+		codes := make(chan coap.Code, 2)
+		begin := time.Now()
+		go func() { codes <- w.servers[0].do(coap.GET, "/3303/0/5700", "", -1) }()
+		go func() { codes <- w.servers[1].do(coap.POST, "/3/0/4", "", -1) }()
+		synctest.Wait()
+		w.servers[2].served()
+		<-time.After(20 * time.Second)
+		w.servers[2].served()
+		if len(codes) != 0 {
+			t.Error("a slow function has returned before its time")
+		}
+		close(release)
+		for range 2 {
+			if code := <-codes; !code.IsSuccess() || time.Since(begin) != 20*time.Second {
+				t.Errorf("%v after %v", code, time.Since(begin))
+			}
+		}
+	})
+}
+
+// What does not return when its context ends is given up after twice the time that the shut-down may take, and said to be.
+func TestStubbornFunctions(t *testing.T) {
+	for _, what := range []string{"function", "store"} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				release := make(chan struct{})
+				cfg := w.config()
+				cfg.ShutdownTimeout = 3 * time.Second
+				cfg.Objects = slowThings(t, release, true)
+				cfg.Persist = func(context.Context, dm.Committed) error { <-release; return nil }
+				w.start(cfg)
+				w.servers[0].next()
+				w.wantState(1, lwm2m.StateRegistered)
+				if what == "store" {
+					w.servers[0].send(coap.PUT, "/1/0/2", "7")
+				} else {
+					w.servers[0].send(coap.POST, "/3/0/4", "")
+				}
+				synctest.Wait()
+				at := time.Now()
+				w.shutdown()
+				if d := time.Since(at); d != 6*time.Second {
+					t.Errorf("the shut-down took %v, want 6s", d)
+				}
+				close(release)
+			})
+		})
+	}
+}
+
+// Done means that nothing of the client runs any more, the store included.
+func TestDoneAfterStore(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		stored := false
+		begun, release := make(chan struct{}), make(chan struct{})
+		cfg := w.config()
+		cfg.Persist = func(context.Context, dm.Committed) error {
+			close(begun)
+			<-release
+			stored = true
+			return nil
+		}
+		c := w.start(cfg)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		w.servers[0].send(coap.PUT, "/1/0/2", "7")
+		<-begun
+		w.stop()
+		synctest.Wait()
+		select {
+		case <-c.Done():
+			t.Error("the client is done while its store still runs")
+		default:
+		}
+		close(release)
+		if <-c.Done(); !stored {
+			t.Error("the store has not returned")
+		}
+		if v, err := c.Model().Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(1, 0, 2)); err != nil || v.Integer() != 7 {
+			t.Errorf("what was stored is not published: %v, %v", v, err)
+		}
+	})
+}
+
+// A store that hangs holds up nobody but those who write.
+func TestStoreHoldsNobodyUp(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		release := make(chan struct{})
+		cfg := w.config()
+		cfg.Persist = func(context.Context, dm.Committed) error { <-release; return errors.New("disk full") }
+		w.start(cfg)
+		for i, s := range w.servers {
+			s.next()
+			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+		}
+		codes := make(chan string, 2)
+		for i, s := range w.servers[:2] {
+			go func() { codes <- fmt.Sprint(i+1, " ", s.do(coap.PUT, fmt.Sprintf("/1/%d/2", i), "7", 0)) }()
+			synctest.Wait()
+		}
+		w.servers[2].served()
+		<-time.After(29 * time.Second)
+		w.servers[2].served()
+		if got := <-codes; got != "2 5.03" { // after its patience
+			t.Errorf("got %s", got)
+		}
+		close(release)
+		if got := <-codes; got != "1 5.00" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// send sends a request to the device without waiting for an answer, which may never come.
+func (s *rdServer) send(code coap.Code, path, body string) {
+	s.t.Helper()
+	sent := make(chan error, 1)
+	s.sched.Post(func() {
+		call := &coap.Call{Code: code, Body: []byte(body), Done: func(coap.Result) {}}
+		call.Options.AddPath(path)
+		s.mu.Lock()
+		c := s.conn
+		s.mu.Unlock()
+		sent <- c.Do(call)
+	})
+	if err := <-sent; err != nil {
+		s.t.Error(err)
+	}
+}
