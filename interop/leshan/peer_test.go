@@ -2,17 +2,17 @@ package leshan_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lwm2mgen/toolkit/interop/internal/maven"
 )
 
 // peer is a running Leshan server.
@@ -48,37 +48,9 @@ func (m message) code() string { return strings.Trim(string(m.Code), `"`) }
 
 const patience = 20 * time.Second
 
-// libraries returns the folder of Leshan's libraries, fetching them into the module's cache the first
-// time. The test is skipped where they are not to be had within a minute.
-func libraries(t *testing.T) string {
-	for _, tool := range []string{"java", "mvn"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("Leshan needs %s, which is not here", tool)
-		}
-	}
-	lib, err := filepath.Abs("../.cache/leshan")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := filepath.Join(lib, "complete")
-	if _, err := os.Stat(done); err == nil {
-		return lib
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+lib)
-	if out, err := mvn.CombinedOutput(); err != nil {
-		t.Skipf("Leshan's libraries are not to be had within a minute: %v\n%s", err, out)
-	}
-	if err := os.WriteFile(done, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return lib
-}
-
 // startPeer starts a Leshan server that knows the objects of the given folders.
 func startPeer(t *testing.T, models ...string) *peer {
-	lib := libraries(t)
+	lib := maven.Libraries(t, "leshan")
 	cmd := exec.Command("java", append([]string{"-Xmx256m", "-cp", filepath.Join(lib, "*"), "Peer.java"}, models...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -16,41 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/interop/internal/maven"
 	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/udp"
 )
 
 const patience = 20 * time.Second
-
-// libraries returns the folder of Scandium's libraries, fetching them into the module's cache the first time. The test is skipped where they are
-// not to be had within a minute.
-func libraries(t *testing.T) string {
-	t.Helper()
-	for _, tool := range []string{"java", "mvn"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("Scandium needs %s, which is not here", tool)
-		}
-	}
-	lib, err := filepath.Abs("../.cache/scandium")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := filepath.Join(lib, "complete")
-	if _, err := os.Stat(done); err == nil {
-		return lib
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+lib)
-	if out, err := mvn.CombinedOutput(); err != nil {
-		t.Skipf("Scandium's libraries are not to be had within a minute: %v\n%s", err, out)
-	}
-	if err := os.WriteFile(done, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return lib
-}
 
 // server is a running Echo.java.
 type server struct {
@@ -70,7 +41,7 @@ func psk() socket.Security {
 // start runs the server with Connection IDs of some length. files are those of its certificate.
 func start(t *testing.T, cidLength int, files ...string) *server {
 	t.Helper()
-	args := append([]string{"-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(libraries(t), "*"), "Echo.java",
+	args := append([]string{"-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(maven.Libraries(t, "scandium"), "*"), "Echo.java",
 		strconv.Itoa(cidLength), string(identity), hex.EncodeToString(key)}, files...)
 	cmd := exec.Command("java", args...)
 	in, err := cmd.StdinPipe()
