@@ -14,8 +14,8 @@ import (
 func servers() []string { return []string{"coap-server-openssl", "coap-server-gnutls"} }
 
 // exchange has the server answer one request.
-func exchange(s socket.Socket) error {
-	if err := s.Send(get(1)); err != nil {
+func exchange(s socket.Socket, id byte) error {
+	if err := s.Send(get(id)); err != nil {
 		return err
 	}
 	s.SetRecvDeadline(time.Now().Add(5 * time.Second))
@@ -68,7 +68,7 @@ func TestCertificatesAtServer(t *testing.T) {
 				files := a.Identity(t, cert, key)
 				s, err := dial(t, sec, libcoapServer(t, name, "-c", files[1], "-j", files[3], "-C", a.CAFile(t)))
 				if err == nil {
-					err = exchange(s)
+					err = exchange(s, 1)
 				}
 				if c.text == "" {
 					if err != nil {

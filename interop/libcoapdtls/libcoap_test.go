@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,44 +97,74 @@ func dial(t *testing.T, sec socket.Security, port uint16) (socket.Socket, error)
 }
 
 func TestAgainstServer(t *testing.T) {
-	port := libcoapServer(t, "coap-server-openssl")
-	s, err := dial(t, psk(), port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 1500)
-	for round := range 3 {
-		for i := range byte(5) {
-			if err := s.Send(get(byte(round)*16 + i)); err != nil {
+	for _, name := range servers() {
+		t.Run(name, func(t *testing.T) {
+			port := libcoapServer(t, name)
+			s, err := dial(t, psk(), port)
+			if err != nil {
 				t.Fatal(err)
 			}
-			s.SetRecvDeadline(time.Now().Add(5 * time.Second))
-			n, err := s.Recv(buf)
-			if err != nil || n < 4 || buf[1] != 0x45 { // 2.05
-				t.Fatalf("%x, %v", buf[:n], err)
+			for round := range byte(3) {
+				for i := range byte(5) {
+					if err := exchange(s, round*16+i); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Connect(context.Background(), socket.Endpoint{Host: "127.0.0.1", Port: port}); err != nil {
+					t.Fatal(err)
+				}
+				want := socket.SessionResumed
+				if strings.HasSuffix(name, "gnutls") { // libcoap has it keep no sessions
+					want = socket.NewSession
+				}
+				if got := socket.Detect(s).Session.Resumption(); got != want {
+					t.Errorf("the connection after Close is a %s", got)
+				}
 			}
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Connect(context.Background(), socket.Endpoint{Host: "127.0.0.1", Port: port}); err != nil {
-			t.Fatal(err)
-		}
-		if got := socket.Detect(s).Session.Resumption(); got != socket.SessionResumed {
-			t.Errorf("the connection after Close is a %s", got)
-		}
+		})
 	}
 }
 
-func TestWrongKeyAtServer(t *testing.T) {
-	sec := psk()
-	sec.Key = socket.NewSecret([]byte("another"))
-	sec.HandshakeMin, sec.HandshakeMax = 100*time.Millisecond, 800*time.Millisecond
-	_, err := dial(t, sec, libcoapServer(t, "coap-server-openssl"))
-	if err == nil || !strings.Contains(err.Error(), "key") {
+// TestWrongKeys with a server that has a key for one identity, and another for all others.
+func TestWrongKeys(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(keys, []byte("hint,device-1,secret key\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(err)
+	for _, name := range servers() {
+		t.Run(name, func(t *testing.T) {
+			port := libcoapServer(t, name, "-h", "hint", "-k", "for all others", "-i", keys)
+			s, err := dial(t, psk(), port)
+			if err == nil {
+				err = exchange(s, 1)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for what, change := range map[string]func(*socket.Security){
+				"key":      func(s *socket.Security) { s.Key = socket.NewSecret([]byte("another")) },
+				"identity": func(s *socket.Security) { s.Identity = []byte("device-2") },
+			} {
+				sec := psk()
+				sec.HandshakeMin, sec.HandshakeMax = 100*time.Millisecond, 800*time.Millisecond
+				change(&sec)
+				_, err := dial(t, sec, port)
+				if !errors.Is(err, socket.ErrTimeout) && !isAlert(err) || !strings.Contains(err.Error(), "key") || !strings.Contains(err.Error(), "identity") {
+					t.Errorf("wrong %s: %v", what, err)
+				}
+				t.Log(err)
+			}
+		})
+	}
+}
+
+// isAlert reports whether err has an alert of the peer that is about keys.
+func isAlert(err error) bool {
+	var a *socket.AlertError
+	return errors.As(err, &a) && a.Received && (a.Description == socket.AlertDecryptError || a.Description == socket.AlertBadRecordMAC)
 }
 
 func TestAgainstClient(t *testing.T) {

@@ -319,30 +319,3 @@ func TestPeerEnds(t *testing.T) {
 		})
 	}
 }
-
-func FuzzStoredSession(f *testing.F) {
-	a := newAuthority(f)
-	p, err := newProfile(a.security())
-	if err != nil {
-		f.Fatal(err)
-	}
-	c := &sessionCache{profile: p, remote: socket.Endpoint{Host: "server.example", Port: 5684}}
-	bound := p.binding(c.remote)
-	now := time.Unix(1_700_000_000, 0)
-	f.Add([]byte("ticket and state"), uint32(3))
-	f.Fuzz(func(t *testing.T, rest []byte, size uint32) {
-		blob := []byte(blobMagic)
-		blob = append(blob, 0, 0, 0, 0, 0x65, 0x53, 0xf1, 0)
-		blob = append(blob, bound[:]...)
-		blob = append(blob, byte(size>>24), byte(size>>16), byte(size>>8), byte(size))
-		blob = append(blob, rest...)
-		proved, err := p.prover.Append(append([]byte(nil), blob...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = c.open(proved, now) // must not panic
-		if _, err := c.open(blob, now); err == nil {
-			t.Fatal("accepted without a proof")
-		}
-	})
-}
