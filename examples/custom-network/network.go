@@ -66,6 +66,8 @@ func (c *conn) Connect(ctx context.Context, remote socket.Endpoint) error {
 	c.mu.Unlock()
 
 	addr, err := c.resolve(ctx, remote.Host)
+	c.using.Lock() // until a Recv that Close has woken has left: this connection is not its own
+	defer c.using.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ctx.Err() != nil {

@@ -4,8 +4,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/sockettest"
@@ -51,5 +54,53 @@ func TestRun(t *testing.T) {
 	}
 	if got := out.String(); got != "answer: 70 00 12 34\n" {
 		t.Errorf("it printed %q", got)
+	}
+}
+
+// TestConnectBesideClose: a Recv that Close has woken does not go on with the connection that another goroutine makes meanwhile.
+func TestConnectBesideClose(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	at := socket.Endpoint{Host: "127.0.0.1", Port: l.Addr().Port()}
+	s, err := Dialer{}.NewSocket(socket.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range 300 {
+		for err = s.Connect(t.Context(), at); errors.Is(err, socket.ErrConnected); {
+			err = s.Connect(t.Context(), at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		received, closed := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := s.Recv(make([]byte, 10))
+			received <- err
+		}()
+		for using := &s.(*conn).using; using.TryLock(); { // until Recv holds it
+			using.Unlock()
+			runtime.Gosched()
+		}
+		go func() { closed <- s.Close() }()
+		for err = s.Connect(t.Context(), at); errors.Is(err, socket.ErrConnected); { // until Close is under way
+			err = s.Connect(t.Context(), at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []chan error{closed, received} {
+			select {
+			case err := <-c:
+				if err != nil && !errors.Is(err, socket.ErrClosed) {
+					t.Fatalf("round %d: %v", i, err)
+				}
+			case <-time.After(5 * time.Second):
+				t.Fatalf("round %d: Close or Recv hangs", i)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -134,6 +134,7 @@ func TestBlobRefused(t *testing.T) {
 		{"an old session", p, sess, testTarget, now.Add(maxSessionAge + time.Minute), "old"},
 		{"one from the future", p, live, testTarget, now.Add(-time.Hour), "after the present time"},
 		{"a suite no longer allowed", change(func(s *socket.Security) { s.CipherSuites = []socket.CipherSuite{0x00a8} }), live, testTarget, now, "not allowed any more"},
+		{"Connection IDs turned off", change(func(s *socket.Security) { s.NoConnectionID = true }), live, testTarget, now, "not wanted any more"},
 		{"no Connection ID", p, &stored{live: noCID}, testTarget, now, "no Connection ID"},
 	} {
 		_, err := c.p.open(blobOf(t, p, c.s, now), c.to, c.at)

@@ -130,9 +130,15 @@ func (l *link) sizeOf(n int, err error) error {
 	return out
 }
 
-// recv is Recv of a connected socket.
+// mostDropped is how many datagrams recv drops before it asks whether it is time to end.
+const mostDropped = 64
+
+// errFlood: much has come that is not authentic, and more may be waiting.
+var errFlood = errors.New("dtls: nothing but forged records")
+
+// recv is Recv of a connected socket, or errFlood.
 func (l *link) recv(p []byte) (int, error) {
-	for {
+	for range mostDropped {
 		n, done, err := l.next1(p)
 		if done {
 			return n, err
@@ -153,6 +159,7 @@ func (l *link) recv(p []byte) (int, error) {
 		l.rest = buf[:n]
 		l.receiving.Unlock()
 	}
+	return 0, errFlood
 }
 
 // smallest is the receive buffer of a link whose MTU is that of an Ethernet or less.

@@ -174,8 +174,11 @@ func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
 	if !contains(p.suites, used) {
 		return nil, blobFault("its ciphersuite %s is not allowed any more", used)
 	}
-	if st.live != nil && len(st.live.sendCID) == 0 {
+	switch {
+	case st.live != nil && len(st.live.sendCID) == 0:
 		return nil, blobFault("it has no Connection ID")
+	case st.live != nil && p.sec.NoConnectionID:
+		return nil, blobFault("it has a Connection ID, which is not wanted any more")
 	}
 	if p.credential != nil {
 		params, err := p.parameters(t)

@@ -65,11 +65,30 @@ func (s *conn) Send(p []byte) error {
 
 // Recv implements socket.Socket.
 func (s *conn) Recv(p []byte) (int, error) {
-	l := s.cur.Load()
-	if l == nil {
-		return 0, socket.ErrClosed
+	for {
+		l := s.cur.Load()
+		if l == nil {
+			return 0, socket.ErrClosed
+		}
+		n, err := l.recv(p)
+		if err != errFlood { //nolint:errorlint // never wrapped
+			return n, err
+		}
+		if s.overdue() {
+			return 0, socket.ErrTimeout
+		}
 	}
-	return l.recv(p)
+}
+
+// overdue reports whether the receive deadline has passed, and if so that something may still be waiting.
+func (s *conn) overdue() bool {
+	s.notice.Lock()
+	past, ready := !s.deadline.IsZero() && !s.deadline.After(time.Now()), s.ready
+	s.notice.Unlock()
+	if past && ready != nil {
+		ready()
+	}
+	return past
 }
 
 // InnerMTU implements socket.Socket.

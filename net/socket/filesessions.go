@@ -41,17 +41,21 @@ func (f *FileSessions) Put(key string, blob []byte) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(f.Dir, "new-*.tmp") // with mode 0600
+	name := path + ".new" // always the same, so that what a crash leaves behind goes with the next Put
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("session store: %w", err)
+	}
+	tmp, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("session store: %w", err)
 	}
 	_, err = tmp.Write(blob)
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = os.Rename(name, path)
 	}
 	if err != nil {
-		_ = os.Remove(tmp.Name())
+		_ = os.Remove(name)
 		return fmt.Errorf("session store: %w", err)
 	}
 	return f.syncDir()

@@ -3,6 +3,7 @@ package socket
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -38,5 +39,36 @@ func TestFileSessions(t *testing.T) {
 		if err := bad.Put("k", nil); err == nil {
 			t.Errorf("Put to %q succeeds", bad.Dir)
 		}
+	}
+}
+
+// TestFileSessionsAfterCrash: what a Put that was killed has left behind goes with the next, and is never readable by others.
+func TestFileSessionsAfterCrash(t *testing.T) {
+	store := &FileSessions{Dir: t.TempDir()}
+	put := func() (files []os.DirEntry) {
+		t.Helper()
+		if err := store.Put("server", []byte("session")); err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.ReadDir(store.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	name := put()[0].Name()
+	half := filepath.Join(store.Dir, name+".new")
+	if err := os.WriteFile(half, []byte("half a session, and a long one"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	files := put()
+	if len(files) != 1 || files[0].Name() != name {
+		t.Errorf("the directory has %v, want %s alone", files, name)
+	}
+	if info, err := files[0].Info(); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if b, err := store.Take("server"); err != nil || string(b) != "session" {
+		t.Errorf("%q, %v", b, err)
 	}
 }

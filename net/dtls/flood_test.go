@@ -1,0 +1,56 @@
+package dtls
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// flooded is a socket at which more arrives than can be looked at.
+type flooded struct {
+	socket.Socket
+	record []byte
+	count  int
+}
+
+func (f *flooded) Recv(p []byte) (int, error) {
+	f.count++
+	if f.count > 100_000 {
+		return 0, socket.ErrClosed
+	}
+	return copy(p, f.record), nil
+}
+
+// TestFloodDoesNotHoldRecv: however much arrives that is not authentic, Recv ends with its deadline, and says that it is not done.
+func TestFloodDoesNotHoldRecv(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		startPion(t, w.packets, pskServer()...)
+		s := w.socket(t, pskSecurity())
+		mustConnect(t, s, serverEnd)
+		mustEcho(t, s, "before")
+		l := s.cur.Load()
+		quiet := l.below
+		flood := &flooded{Socket: quiet, record: forged(typeApplicationData, 1, 1<<40, make([]byte, 40)...)}
+		l.below = flood
+		ready := 0
+		s.NotifyReadable(func() { ready++ })
+		ready = 0
+		s.SetRecvDeadline(socket.NoWait())
+		if n, err := s.Recv(make([]byte, 100)); err != socket.ErrTimeout { //nolint:errorlint // promised exactly
+			t.Fatalf("after %d datagrams: %d, %v", flood.count, n, err)
+		}
+		if ready == 0 || flood.count < 2 {
+			t.Errorf("%d calls of the function for readiness after %d datagrams", ready, flood.count)
+		}
+		s.SetRecvDeadline(time.Now().Add(time.Hour))
+		if n, err := s.Recv(make([]byte, 100)); !errors.Is(err, socket.ErrClosed) {
+			t.Errorf("before the deadline: %d, %v", n, err)
+		}
+		l.below = quiet
+		mustEcho(t, s, "after")
+	})
+}
