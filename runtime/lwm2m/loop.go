@@ -11,6 +11,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
@@ -22,6 +23,7 @@ import (
 type Loop struct {
 	sched    *sched.Scheduler
 	endpoint *coap.Endpoint
+	scratch  *manage.Scratch
 	clients  []*Client // that have begun and not ended
 	sockets  []*Socket // that are connected
 	running  atomic.Bool
@@ -59,7 +61,7 @@ const (
 
 // NewLoop makes a loop without clients.
 func NewLoop(c LoopConfig) (*Loop, error) {
-	l := &Loop{sched: sched.New(), readable: make(chan struct{}, 1), poller: new(socket.Poller)}
+	l := &Loop{sched: sched.New(), scratch: manage.NewScratch(), readable: make(chan struct{}, 1), poller: new(socket.Poller)}
 	var err error
 	l.endpoint, err = coap.NewEndpoint(coap.Config{Scheduler: l.sched, MaxMemory: c.MaxMemory})
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
-	"github.com/lwm2mgen/toolkit/runtime/content/codec"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
@@ -47,6 +46,8 @@ type Config struct {
 	SelfNotify bool
 	// Limits bound what servers can make the Manager keep. Zero: see Limits.
 	Limits Limits
+	// Scratch may be shared by all Managers of a goroutine. Zero: one of its own.
+	Scratch *Scratch
 }
 
 // Limits bound what one server can make a [Manager] keep.
@@ -95,16 +96,10 @@ type Manager struct {
 	watched     atomic.Int64
 	unsubscribe func()
 
-	changes  map[*change]struct{}   // waiting for their turn or their store
-	own      atomic.Pointer[change] // whose publication is being told
-	decoder  codec.Decoder
-	schema   func(dm.ObjectID) *registry.Object
-	snapshot dm.Snapshot // that schema looks into
-	entries  []dm.Entry  // of the payload being handled
-	paths    []dm.Path   // likewise
-	addEntry func(dm.Entry) error
-	addPath  func(dm.Path) error
-	reading  *reading // the loop's own
+	changes map[*change]struct{}   // waiting for their turn or their store
+	own     atomic.Pointer[change] // whose publication is being told
+	scratch *Scratch
+	reading *reading // the loop's own
 
 	notification coap.Notification
 	payload      []byte // of notifications
@@ -140,10 +135,10 @@ func New(cfg Config) (*Manager, error) {
 		m.log = slog.Default()
 	}
 	m.cfg.Hidden = slices.Clone(cfg.Hidden)
-	m.schema = func(id dm.ObjectID) *registry.Object { return m.snapshot.Definition(id) }
-	m.addEntry = func(e dm.Entry) error { m.entries = append(m.entries, e); return nil }
-	m.addPath = func(p dm.Path) error { m.paths = append(m.paths, p); return nil }
-	m.reading = newReading(m)
+	if m.scratch = cfg.Scratch; m.scratch == nil {
+		m.scratch = NewScratch()
+	}
+	m.reading = newReading(m, &m.scratch.encoder, &m.scratch.links)
 	m.unsubscribe = cfg.Model.Subscribe(m.published)
 	return m, nil
 }

@@ -104,13 +104,13 @@ func (p *Peer) decodePaths(x *reading, q *request) error {
 	if err := content.Check(q.format, content.CompositePaths, q.path); err != nil {
 		return err
 	}
-	m.paths = m.paths[:0]
-	m.snapshot = x.snapshot
-	req := content.Request{Schema: m.schema, Prefix: m.cfg.Prefix}
-	if err := m.decoder.DecodePaths(q.format, q.r.Body(), req, m.addPath); err != nil {
+	m.scratch.snapshot = x.snapshot
+	defer m.scratch.forget()
+	paths, err := m.scratch.decodePaths(q.format, q.r.Body(), content.Request{Prefix: m.cfg.Prefix})
+	if err != nil {
 		return err
 	}
-	x.paths = append(x.paths[:0], content.Prune(m.paths)...)
+	x.paths = append(x.paths[:0], content.Prune(paths)...)
 	return nil
 }
 

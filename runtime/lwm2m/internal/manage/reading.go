@@ -16,8 +16,8 @@ import (
 // itself, so that it can run anywhere.
 type reading struct {
 	m    *Manager
-	enc  codec.Encoder
-	link corelink.Encoder
+	enc  *codec.Encoder
+	link *corelink.Encoder
 
 	peer      *Peer // for what never changes: who, authorize
 	snapshot  dm.Snapshot
@@ -35,8 +35,8 @@ type reading struct {
 	denied   error
 }
 
-func newReading(m *Manager) *reading {
-	x := &reading{m: m}
+func newReading(m *Manager, enc *codec.Encoder, link *corelink.Encoder) *reading {
+	x := &reading{m: m, enc: enc, link: link}
 	x.yield = x.value
 	return x
 }
@@ -49,7 +49,7 @@ func (x *reading) begin(p *Peer, q *request, f content.Format) {
 
 // clone returns a reading of the same state for a worker.
 func (x *reading) clone() *reading {
-	y := newReading(x.m)
+	y := newReading(x.m, new(codec.Encoder), new(corelink.Encoder))
 	y.peer, y.op, y.composite, y.path, y.format = x.peer, x.op, x.composite, x.path, x.format
 	y.snapshot = x.snapshot
 	y.paths = append(y.paths, x.paths...)
@@ -203,7 +203,7 @@ func (x *reading) links(ctx context.Context, dst []byte) ([]byte, error) {
 		if n.Path == x.path {
 			a = inForce(d.attributes, n.Path).over(d.defaults)
 		}
-		a.append(&x.link)
+		a.append(x.link)
 		return nil
 	})
 	out, ferr := x.link.Finish()

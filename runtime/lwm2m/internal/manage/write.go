@@ -87,12 +87,8 @@ func (p *Peer) checkWrite(q *request) error {
 
 // apply makes the changes of a request.
 func (c *change) apply(t *dm.Transaction) error {
-	m := c.p.m
-	m.snapshot = t.Snapshot()
-	defer func() {
-		clear(m.entries) // they share the payload's bytes
-		m.snapshot = dm.Snapshot{}
-	}()
+	c.p.m.scratch.snapshot = t.Snapshot()
+	defer c.p.m.scratch.forget()
 	switch {
 	case c.q.op == Create:
 		return c.create(t)
@@ -121,7 +117,7 @@ func (c *change) write(t *dm.Transaction) error {
 	entries, err := c.decode(q.mode, false, 0)
 	if err != nil {
 		// That nothing can be written there counts for more than what was to be written.
-		if target := c.p.m.snapshot.CheckWrite(c.p.slow, c.p.who, q.path); target != nil {
+		if target := c.p.m.scratch.snapshot.CheckWrite(c.p.slow, c.p.who, q.path); target != nil {
 			return target
 		}
 		return err
@@ -144,10 +140,7 @@ func (c *change) touch(entries []dm.Entry) {
 	}
 }
 
-// keptEntries bounds what is kept for the next payload.
-const keptEntries = 1024
-
-// decode returns the entries of the payload; they are valid until the next one.
+// decode returns the entries of the payload; they are valid until apply ends.
 func (c *change) decode(mode dm.Mode, create bool, id dm.InstanceID) ([]dm.Entry, error) {
 	m, q := c.p.m, &c.q
 	op := content.Write
@@ -160,13 +153,8 @@ func (c *change) decode(mode dm.Mode, create bool, id dm.InstanceID) ([]dm.Entry
 	if err := content.Check(q.format, op, q.path); err != nil {
 		return nil, err
 	}
-	if cap(m.entries) > keptEntries {
-		m.entries = nil
-	}
-	m.entries = m.entries[:0]
-	req := content.Request{Base: q.path, Schema: m.schema, Create: create, NewInstance: id, Prefix: m.cfg.Prefix}
-	err := m.decoder.Decode(q.format, q.r.Body(), req, m.addEntry)
-	return m.entries, err
+	req := content.Request{Base: q.path, Create: create, NewInstance: id, Prefix: m.cfg.Prefix}
+	return m.scratch.decode(q.format, q.r.Body(), req)
 }
 
 // create makes a Create (Core 1.2.2 §6.3.6).
@@ -180,7 +168,7 @@ func (c *change) create(t *dm.Transaction) error {
 	if err != nil {
 		return err
 	}
-	if def := c.p.m.snapshot.Definition(object); def != nil && !def.Multiple {
+	if def := c.p.m.scratch.snapshot.Definition(object); def != nil && !def.Multiple {
 		return t.Create(object, []dm.InstanceID{id}, nil) // which says why not
 	}
 	var entries []dm.Entry
