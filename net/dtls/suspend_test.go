@@ -48,7 +48,8 @@ func TestReplaysAfterSuspension(t *testing.T) {
 	})
 }
 
-// TestNothingLeavesAfterShutdown: a Send that was about to send when the connection was exported must not use a number of the exported ones.
+// TestNothingLeavesAfterShutdown: a Send that was overtaken by Shutdown must not use a number that the connection goes on with, not when the socket below is
+// open again either.
 func TestNothingLeavesAfterShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -59,6 +60,10 @@ func TestNothingLeavesAfterShutdown(t *testing.T) {
 		late := s.cur.Load() // as a Send has it that is overtaken by Shutdown
 		if err := s.Shutdown(); err != nil {
 			t.Fatal(err)
+		}
+		mustConnect(t, s, serverEnd)
+		if s.Resumption() != socket.ConnectionIDResumed {
+			t.Fatal(s.Resumption())
 		}
 		sent := 0
 		w.net.SetFilter(func(p simnet.Packet) bool { sent++; return true })

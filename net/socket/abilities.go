@@ -178,10 +178,10 @@ func (a Abilities) Lacks(k Kind, secured bool) []Lack {
 			l = append(l, Lack{ability, lost})
 		}
 	}
-	add(a.Addresses == nil, "Addresses", "de-duplication over reconnects, address stickiness over restarts and addresses in logs")
+	add(a.Addresses == nil, "Addresses", "knowing which address was reached: none in logs, none to try first after a restart, none to hold a stored DTLS connection to")
 	add(a.Binder == nil, "Binder", "a fixed local port, and the same local port after a reconnect")
 	add(a.Alternates == nil, "Alternates", "trying a host's other addresses when the first is silent")
-	add(a.Counters == nil, "Counters", "byte statistics, which stay zero")
+	add(a.Counters == nil, "Counters", "the network's byte counters: only those of the messages are there")
 	add(a.Handle == nil, "Handle", "waiting with poll() in a loop of one's own")
 	add(a.Handle != nil && a.Buffered == nil, "Buffered", "serving after poll() only when needed: it is served after every wait")
 	add(k == Stream && a.Backlog == nil, "Backlog", "never waiting in Send on a TLS connection over it")

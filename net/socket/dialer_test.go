@@ -1,8 +1,11 @@
 package socket_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -105,6 +108,26 @@ func TestDetect(t *testing.T) {
 	}
 	if got := names(socket.Stream, true); got != "Addresses Binder Alternates Counters Buffered Backlog Notifier ReceiverOff Shutdowner Session" {
 		t.Error(got)
+	}
+}
+
+// TestAbilitiesAreDocumented: each has a row in the package's table and in the page for ports, which say what is lost and bought.
+func TestAbilitiesAreDocumented(t *testing.T) {
+	table, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/porting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[socket.Abilities]()) {
+		if !bytes.Contains(table, []byte("\n//\t"+f.Name+" ")) {
+			t.Errorf("%s is not in the package's table", f.Name)
+		}
+		if !bytes.Contains(page, []byte("\n| `"+f.Name+"` | ")) {
+			t.Errorf("%s is not in docs/porting.md", f.Name)
+		}
 	}
 }
 

@@ -15,19 +15,19 @@
 // An ability is a small interface that a socket implements besides. [Detect] finds them, once per socket; the client logs what is lost in one line.
 //
 //	ability      what it is                             lost without it
-//	Addresses    numeric addresses of both ends         the de-duplication cache is dropped at every reconnect, since
-//	                                                    the peer cannot be told to be the same; no address stickiness
-//	                                                    over restarts; logs name the host only
+//	Addresses    numeric addresses of both ends         the address that was reached is not known: none in logs, none
+//	                                                    to try first after a restart (Config.Sticky), none to hold a
+//	                                                    stored DTLS connection to
 //	Binder       local address and port                 no fixed local port; a new port after each reconnect, so NATs
 //	                                                    and servers see a new device
 //	Alternates   the host name's next address           a host whose first address is silent is never reached
-//	Counters     bytes sent and received                statistics stay zero
+//	Counters     bytes sent and received                only the bytes of messages are counted, above security
 //	Handle       descriptor for poll()                  no poll() in a loop of one's own; Poller uses a goroutine per
 //	                                                    socket, unless there is a Notifier
 //	Buffered     data that poll() does not show         after a poll() every socket has to be served (Handle only)
 //	Backlog      bytes that Send holds back             (streams) TLS over it may have to wait inside Send
 //	Notifier     a call when data may be waiting        as for Handle: one goroutine per socket when there are several
-//	ReceiverOff  a hint to turn the receiver off        no power saved between queue mode's awake times
+//	ReceiverOff  a hint to turn the receiver off        an application in queue mode cannot have the radio sleep
 //	Shutdowner   suspend, keep the session              going offline closes: downloads and sessions start anew
 //	Session      was the session resumed?               (secured sockets) every reconnect registers anew
 //

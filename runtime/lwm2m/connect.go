@@ -61,14 +61,16 @@ func (s *server) connect() {
 // logLacks says, once for each socket, what is lost because the network has not every ability.
 func (s *server) logLacks() {
 	var lost []string
-	secured := strings.HasPrefix(schemeOf(s.acct.uri), "coaps")
-	for _, lack := range socket.Detect(s.sock).Lacks(s.sock.Kind(), secured) {
+	for _, lack := range socket.Detect(s.sock).Lacks(s.sock.Kind(), s.secured()) {
 		lost = append(lost, lack.Ability+" ("+lack.Lost+")")
 	}
 	if lost != nil {
 		s.log.Debug("the network lacks abilities", "uri", s.acct.uri, "lost", strings.Join(lost, "; "))
 	}
 }
+
+// secured reports whether connections to the server have a security session.
+func (s *server) secured() bool { return strings.HasPrefix(schemeOf(s.acct.uri), "coaps") }
 
 // connectTo connects, to another address of the host where the last one was silent.
 func connectTo(ctx context.Context, sock socket.Socket, remote socket.Endpoint, other bool) error {
@@ -117,14 +119,14 @@ func (s *server) dialled(d *dial, sock socket.Socket, err error) {
 }
 
 // keeps reports whether the server still knows the device over a new connection: by its address where there is no security, by
-// the session where there is. Over a stream the connection itself is the session.
+// the session where there is; a network that cannot tell may have begun a new one. Over a stream the connection itself is the session.
 func (s *server) keeps() bool {
 	session := s.link.able.Session
 	switch {
 	case s.sock.Kind() == socket.Stream:
 		return false
 	case session == nil:
-		return true
+		return !s.secured()
 	}
 	return session.Resumption() != socket.NewSession
 }

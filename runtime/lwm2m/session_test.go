@@ -22,6 +22,7 @@ type sessions struct {
 	mu         sync.Mutex
 	resumption socket.Resumption
 	fail       error
+	mum        bool // the sockets cannot tell whether a session goes on
 }
 
 func (d *sessions) Schemes() []string { return []string{"coaps"} }
@@ -61,7 +62,9 @@ func (s *sessionSocket) Resumption() socket.Resumption {
 
 func (s *sessionSocket) Abilities() socket.Abilities {
 	a := socket.Detect(s.Socket)
-	a.Session = s
+	if !s.d.mum {
+		a.Session = s
+	}
 	return a
 }
 
@@ -98,6 +101,24 @@ func TestResumption(t *testing.T) {
 			if s := w.wantState(1, lwm2m.StateRegistered); s.Secured != step.how.String() {
 				t.Errorf("status %+v", s)
 			}
+		}
+	})
+}
+
+// Over a secured network that cannot tell, the session may be another one: the server is registered with anew.
+func TestNoSessionAbility(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		d.mum = true
+		c := w.start(cfg)
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		c.Suspend()
+		w.wantState(1, lwm2m.StateSuspended)
+		c.Resume()
+		if r := srv.within(time.Second); r.path != "/rd" {
+			t.Errorf("%v, want a POST to /rd", r)
 		}
 	})
 }
