@@ -15,7 +15,8 @@ var (
 	ErrInTransaction = errors.New("a transaction of this model is running here already")
 	// ErrSlow says that a function marked as slow was reached where it must not run. See RefuseSlow.
 	ErrSlow = errors.New("the function is slow and must run on a worker")
-	// ErrBusy says that another transaction held the Model for too long.
+	// ErrBusy says that another transaction held the Model for too long, or at all where waiting for
+	// it on the loop would have been for ever.
 	ErrBusy = errors.New("another transaction holds the model")
 	// ErrDone says that the transaction is committed or rolled back already.
 	ErrDone = errors.New("the transaction is over")

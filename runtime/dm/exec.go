@@ -11,7 +11,8 @@ import (
 // Exec is an executable resource: the function that a server's Execute calls. The zero value, nil,
 // means that the resource is unsupported. The function runs on the loop that serves the device; one
 // that may take long is marked with SlowExec. An Execute is no transaction: what the function changes
-// it changes through Update.
+// it changes through Update, which is ErrBusy (5.03) on the loop while a change of a server is being stored; a function marked with
+// SlowExec waits for it.
 type Exec func(ctx context.Context, args Args) error
 
 // SlowExec marks a function that may take long: it runs on a worker instead of on the loop.

@@ -144,7 +144,7 @@ func (m *Model) Begin(ctx context.Context, who Origin) (*Transaction, error) {
 
 // TryBegin starts a transaction if the writer slot is free.
 func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
-	if inside(ctx, m) || !m.slot.try() {
+	if inside(ctx, m) || !m.slot.try(true) {
 		return nil, false
 	}
 	return m.begun(ctx, who), true
@@ -155,7 +155,7 @@ func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
 // up. From inside a hook that is when the hook's transaction is over. cancel gives up the turn; it
 // returns false when granted has been called already.
 func (m *Model) BeginAsync(ctx context.Context, who Origin, granted func(*Transaction)) (cancel func() bool) {
-	return m.slot.enqueue(func() { granted(m.begun(ctx, who)) })
+	return m.slot.enqueue(true, func() { granted(m.begun(ctx, who)) })
 }
 
 func (m *Model) begun(ctx context.Context, who Origin) *Transaction {

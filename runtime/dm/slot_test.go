@@ -13,7 +13,7 @@ import (
 func TestSlotIsFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s slot
-		if !s.try() || s.try() {
+		if !s.try(false) || s.try(false) {
 			t.Fatal("a free slot is not taken exactly once")
 		}
 		var order []int
@@ -33,7 +33,7 @@ func TestSlotIsFirstComeFirstServed(t *testing.T) {
 		if !slices.Equal(order, []int{0, 1, 2, 3, 4}) {
 			t.Errorf("served in the order %v", order)
 		}
-		if !s.try() {
+		if !s.try(false) {
 			t.Error("the slot is not free in the end")
 		}
 	})
@@ -42,20 +42,20 @@ func TestSlotIsFirstComeFirstServed(t *testing.T) {
 // Nobody overtakes a waiter: not even with try at the moment of the release.
 func TestSlotIsHandedOver(t *testing.T) {
 	var s slot
-	s.try()
+	s.try(false)
 	granted := false
-	s.enqueue(func() {
+	s.enqueue(false, func() {
 		granted = true
-		if s.try() {
+		if s.try(false) {
 			t.Error("the slot was free while it was handed over")
 		}
 	})
 	s.release()
-	if !granted || s.try() {
+	if !granted || s.try(false) {
 		t.Error("the slot did not pass to the waiter")
 	}
 	s.release()
-	if !s.try() {
+	if !s.try(false) {
 		t.Error("the slot is not free in the end")
 	}
 }
@@ -63,7 +63,7 @@ func TestSlotIsHandedOver(t *testing.T) {
 func TestSlotEnqueue(t *testing.T) {
 	var s slot
 	got := 0
-	cancel := s.enqueue(func() { got++ })
+	cancel := s.enqueue(false, func() { got++ })
 	if got != 1 {
 		t.Error("a free slot is not granted at once")
 	}
@@ -73,7 +73,7 @@ func TestSlotEnqueue(t *testing.T) {
 	var order []int
 	cancels := make([]func() bool, 4)
 	for i := range cancels {
-		cancels[i] = s.enqueue(func() { order = append(order, i) })
+		cancels[i] = s.enqueue(false, func() { order = append(order, i) })
 	}
 	if !cancels[1]() || cancels[1]() {
 		t.Error("a turn is not given up exactly once")
@@ -88,7 +88,7 @@ func TestSlotEnqueue(t *testing.T) {
 		t.Error("a granted turn can be given up")
 	}
 	s.release()
-	if !s.try() {
+	if !s.try(false) {
 		t.Error("the slot is not free in the end")
 	}
 }
@@ -96,7 +96,7 @@ func TestSlotEnqueue(t *testing.T) {
 func TestSlotAcquireEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s slot
-		s.try()
+		s.try(false)
 		why := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		result := make(chan error, 1)
@@ -110,7 +110,7 @@ func TestSlotAcquireEndsWithItsContext(t *testing.T) {
 			t.Error("who gave up still waits")
 		}
 		s.release()
-		if !s.try() {
+		if !s.try(false) {
 			t.Error("the slot is lost")
 		}
 	})
@@ -146,7 +146,43 @@ func TestSlotRace(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if !s.try() || len(s.waiting) != 0 || sum == 0 {
+	if !s.try(false) || len(s.waiting) != 0 || sum == 0 {
 		t.Errorf("the slot is not free in the end; %d wait, %d were served", len(s.waiting), sum)
 	}
+}
+
+// A function on a loop waits for other goroutines, and not for what its own loop has to go on with: neither for the holder of the slot
+// nor for one that would get it first.
+func TestSlotOnTheLoop(t *testing.T) {
+	onLoop := RefuseSlow(context.Background())
+	var s slot
+	s.try(true)
+	if err := s.acquire(onLoop); !errors.Is(err, ErrBusy) {
+		t.Errorf("with a transaction of the loop: %v", err)
+	}
+	s.enqueue(false, func() {})
+	s.enqueue(true, func() {})
+	s.release()
+	if err := s.acquire(onLoop); !errors.Is(err, ErrBusy) {
+		t.Errorf("behind one that waits for the loop: %v", err)
+	}
+	s.release()
+	if err := s.acquire(onLoop); !errors.Is(err, ErrBusy) {
+		t.Errorf("after one was handed to the loop: %v", err)
+	}
+	s.release()
+	if err := s.acquire(onLoop); err != nil {
+		t.Errorf("a free slot: %v", err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var s slot
+		s.try(false)
+		got := make(chan error, 1)
+		go func() { got <- s.acquire(onLoop) }()
+		synctest.Wait()
+		s.release()
+		if err := <-got; err != nil {
+			t.Errorf("behind another goroutine: %v", err)
+		}
+	})
 }

@@ -135,7 +135,7 @@ func (t *Transaction) Resume(ctx context.Context) error {
 // Model.BeginAsync. When the transaction was rolled back meanwhile, granted is called all the same,
 // and every operation is ErrDone.
 func (t *Transaction) ResumeAsync(ctx context.Context, granted func()) (cancel func() bool) {
-	return t.m.slot.enqueue(func() {
+	return t.m.slot.enqueue(true, func() {
 		_ = t.hold(ctx) // an operation says so
 		granted()
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+	deviceobject "github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
 // served fails unless the server reads and writes the device without any delay.
@@ -298,4 +299,39 @@ func (s *rdServer) send(code coap.Code, path, body string) {
 	if err := <-sent; err != nil {
 		s.t.Error(err)
 	}
+}
+
+// A function on the loop that changes the data model does not wait there for a change that the loop itself has to finish: that would
+// be for ever.
+func TestExecutableDuringStore(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		release := make(chan struct{})
+		cfg := w.config()
+		dev, err := deviceobject.New(deviceobject.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Objects = []dm.Object{dev.Object()}
+		cfg.Persist = func(context.Context, dm.Committed) error { <-release; return nil }
+		w.start(cfg)
+		for i, s := range w.servers {
+			s.next()
+			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+		}
+		wrote := make(chan coap.Code, 1)
+		go func() { wrote <- w.servers[0].do(coap.PUT, "/1/0/2", "7", 0) }()
+		synctest.Wait()
+		at := time.Now()
+		if code := w.servers[1].do(coap.POST, "/3/0/12", "", -1); code != coap.ServiceUnavailable || time.Since(at) != 0 {
+			t.Errorf("Reset Error Code was answered %v after %v", code, time.Since(at))
+		}
+		w.servers[1].served()
+		close(release)
+		if code := <-wrote; code != coap.Changed {
+			t.Errorf("Write: %v", code)
+		}
+		if code := w.servers[1].do(coap.POST, "/3/0/12", "", -1); code != coap.Changed {
+			t.Errorf("Reset Error Code after the store: %v", code)
+		}
+	})
 }

@@ -55,7 +55,8 @@ type Config struct {
 	Loop *Loop
 	// Logger takes what happens, with reasons, never with secrets. Zero: slog.Default.
 	Logger *slog.Logger
-	// OnStatus is called on the loop when a server's account gets another State. It may call every method. Zero: nobody is told.
+	// OnStatus is called on the loop when a server's account gets another State. It may call every method that may be called from any
+	// goroutine. It must not wait, which an Update of an object may: leave that to another goroutine. Zero: nobody is told.
 	OnStatus func(ServerStatus)
 	// Persist stores what a transaction changed; see dm.ModelConfig. Zero: nothing is stored.
 	Persist func(ctx context.Context, c dm.Committed) error
