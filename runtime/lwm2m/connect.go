@@ -108,7 +108,9 @@ func (s *server) dialled(d *dial, sock socket.Socket, err error) {
 	}
 	s.dial = nil
 	if err == nil {
-		err = s.attach()
+		if err = s.attach(); err != nil {
+			_ = sock.Close() // the next attempt connects it anew
+		}
 	}
 	if err != nil {
 		s.noteAlert(err)

@@ -47,7 +47,7 @@ type LoopConfig struct {
 	MaxMemory int
 }
 
-// ErrRunning: the loop runs already, on another goroutine or further up on this one.
+// ErrRunning: the loop is turning already, on another goroutine or further up on this one.
 var ErrRunning = errors.New("lwm2m: the loop is running already")
 
 const (
@@ -121,18 +121,27 @@ func (l *Loop) run(ctx context.Context, only *Client) error {
 		l.turn(maxSleep)
 	}
 	l.sched.Run() // clients that were made just now
-	for _, c := range slices.Clone(l.clients) {
-		c.beginShutdown()
-	}
-	for len(l.clients) > 0 {
+	for l.shutdown(); len(l.clients) > 0; l.shutdown() {
 		l.turn(maxSleep)
 	}
 	return nil
 }
 
+// shutdown begins the end of all clients, those included that have been made since it was begun.
+func (l *Loop) shutdown() {
+	for _, c := range slices.Clone(l.clients) {
+		c.beginShutdown()
+	}
+}
+
 // ServeAny is one turn of the loop: it waits until a socket has something to read, but not longer than maxWait and not beyond the
-// next job, handles what has arrived, and runs the jobs that are due. The error is that of ctx, which ends the wait.
+// next job, handles what has arrived, and runs the jobs that are due. The error is that of ctx, which ends the wait, or [ErrRunning]
+// where it is called from within a turn.
 func (l *Loop) ServeAny(ctx context.Context, maxWait time.Duration) error {
+	if !l.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer l.running.Store(false)
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, l.sched.Wake)
 		defer stop()

@@ -90,6 +90,9 @@ func (s *server) change(a account, credentials bool) {
 	if !slices.Equal(old.versions, a.versions) {
 		s.chooseVersion()
 	}
+	if !a.ordered && !s.turn {
+		s.takeTurn() // nobody comes before it any more
+	}
 	if old.uri == a.uri && old.security == a.security && !credentials {
 		return
 	}

@@ -47,11 +47,16 @@ func (s *Socket) Net() socket.Socket { return s.net }
 func (s *Socket) Stats() coap.Stats { return s.conn.Stats() }
 
 // Serve handles what has arrived on s, up to a bound that keeps other sockets from starving: it is served again while it
-// stays readable. It never waits. An error says why the connection ended, which the client has acted upon already, or that ctx has.
+// stays readable. It never waits. An error says why the connection ended, which the client has acted upon already, or that ctx has;
+// it is [ErrRunning] where Serve is called from within a turn of the loop.
 func (l *Loop) Serve(ctx context.Context, s *Socket) error {
 	if s == nil || s.loop != l {
 		return errors.New("lwm2m: Serve of a socket that is none of this loop's")
 	}
+	if !l.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer l.running.Store(false)
 	for range perServe {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -94,6 +99,7 @@ func (l *Loop) open(s *Socket, cfg coap.ConnConfig) error {
 	if l.watching.Load() {
 		if err := s.watch(); err != nil {
 			l.drop(s)
+			s.conn.Close(err)
 			return err
 		}
 	}
