@@ -3,6 +3,7 @@ package lwm2m_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -137,6 +138,44 @@ func TestShutdownTimeout(t *testing.T) {
 			t.Errorf("got %v", r)
 		}
 	})
+}
+
+// A Register that is on its way is waited for, so that the server does not keep what nobody wants any more.
+func TestLeaveWhileRegistering(t *testing.T) {
+	for name, answers := range map[string]func(request) answer{"accepted": nil, "refused": refuse} {
+		for _, disable := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, disable %v", name, disable), func(t *testing.T) {
+				inWorld(t, 1, func(w *world) {
+					if err := w.net.SetDefaultLink(linkDelay(time.Second)); err != nil {
+						t.Fatal(err)
+					}
+					c := w.start(w.config())
+					srv := w.servers[0]
+					srv.answers(answers)
+					srv.next()
+					if disable {
+						if err := c.Disable(1, 0); err != nil {
+							t.Fatal(err)
+						}
+					} else {
+						w.stop()
+					}
+					w.wantState(1, lwm2m.StateDeregistering)
+					if answers == nil {
+						if r := srv.within(3 * time.Second); r.String() != "DELETE /rd/5a3f" {
+							t.Errorf("got %v", r)
+						}
+					}
+					srv.quiet(10 * time.Second)
+					if disable {
+						w.wantState(1, lwm2m.StateDeregistered)
+					} else {
+						<-c.Done()
+					}
+				})
+			})
+		}
+	}
 }
 
 func TestShutdownFromCallback(t *testing.T) {

@@ -67,17 +67,22 @@ func (s *server) register() {
 	}
 	s.enter(state, s.err, "")
 	s.request(call, func(r coap.Result) {
-		if r.Err == nil && r.Code == coap.Created {
+		accepted := r.Err == nil && r.Code == coap.Created
+		if accepted {
 			location := locationOf(r.Options)
-			if len(location) == 0 {
-				s.failed(ErrNoLocation, false)
-				return
-			}
-			s.reg = registration{active: true, location: location, version: version, offer: off}
-			s.registered(sent)
-			return
+			s.reg = registration{active: len(location) > 0, location: location, version: version, offer: off}
 		}
-		s.refusedRegister(r)
+		switch {
+		case s.leaving: // it is not wanted any more
+			s.leaving = false
+			s.steer()
+		case s.reg.active:
+			s.registered(sent)
+		case accepted:
+			s.failed(ErrNoLocation, false)
+		default:
+			s.refusedRegister(r)
+		}
 	})
 }
 

@@ -25,7 +25,7 @@ type server struct {
 	disabled bool
 	offline  bool
 	gone     bool // removed, or the client is shutting down
-	leaving  bool // De-register was sent
+	leaving  bool // De-register was sent, or waits for the answer to Register
 
 	state  State
 	since  time.Time
@@ -110,7 +110,7 @@ func (s *server) wanted() bool { return s.turn && !s.disabled && !s.offline && !
 func (s *server) steer() {
 	switch {
 	case s.leaving:
-		// It goes on when the answer to De-register is there.
+		// It goes on when the answer is there.
 	case s.gone, s.disabled:
 		s.leave()
 	case s.offline:
@@ -134,6 +134,11 @@ func (s *server) leave() {
 	reason := ErrDisabled
 	if s.gone {
 		reason = ErrClosed
+	}
+	if s.call != nil { // a Register: only its answer tells what to de-register
+		s.leaving = true
+		s.enter(StateDeregistering, reason, "the answer to Register is awaited")
+		return
 	}
 	s.reg.active = false
 	s.disconnect(reason, false)
