@@ -107,7 +107,7 @@ func (c *conn) fail(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("%w: the peer took nothing for %v", socket.ErrReset, c.limits.stall)
 	default:
-		err = osnet.Error(err)
+		err = lost(err)
 	}
 	c.broken, c.backlog = err, nil
 	return err
@@ -173,7 +173,15 @@ func (c *conn) recvError(err error) error {
 		}
 		return socket.ErrClosed
 	}
-	return osnet.Error(err)
+	return lost(err)
+}
+
+// lost is the error of a connection that has failed. The system's time-out is its end, not a reason to receive again.
+func lost(err error) error {
+	if err = osnet.Error(err); errors.Is(err, socket.ErrTimeout) {
+		return fmt.Errorf("%w: the peer does not answer any more", socket.ErrReset)
+	}
+	return err
 }
 
 // instant is how long an attempt not to wait takes where the system cannot be asked not to.

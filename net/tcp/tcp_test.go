@@ -3,7 +3,10 @@ package tcp
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,5 +154,16 @@ func TestNoAllocations(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestGivenUpIsNoTimeout: a connection that the system has given up, as its peer is gone, is at its end. ErrTimeout would have a caller receive again.
+func TestGivenUpIsNoTimeout(t *testing.T) {
+	c := new(conn)
+	for name, f := range map[string]func(error) error{"Recv": c.recvError, "Send": c.fail} {
+		err := f(&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)})
+		if errors.Is(err, socket.ErrTimeout) || !errors.Is(err, socket.ErrReset) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
