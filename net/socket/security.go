@@ -204,6 +204,8 @@ func (s *Security) validateCertificate(fault func(string, ...any)) {
 	case UsageCAConstraint, UsageServiceConstraint:
 		if s.TrustStore == nil {
 			fault("certificate usage %d (%s) needs a TrustStore to start from", s.Usage, s.Usage)
+		} else if s.TrustStore.Equal(x509.NewCertPool()) {
+			fault("certificate usage %d (%s) needs a TrustStore to start from, and TrustStore is empty", s.Usage, s.Usage)
 		}
 	case UsageTrustAnchor, UsageDomainIssued:
 		if len(s.ServerPublicKey) == 0 {

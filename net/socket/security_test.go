@@ -102,6 +102,8 @@ func TestSecretIsACopy(t *testing.T) {
 func TestSecurityValidate(t *testing.T) {
 	key, other := newKey(t), newKey(t)
 	cert := newCertificate(t, key)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
 	good := socket.Security{
 		Mode: socket.ModeCertificate, Certificates: [][]byte{cert}, PrivateKey: key,
 		Usage: socket.UsageDomainIssued, ServerPublicKey: cert,
@@ -118,7 +120,7 @@ func TestSecurityValidate(t *testing.T) {
 		"certificate": &good,
 		"hash":        change(func(s *socket.Security) { s.Matching, s.ServerPublicKey = socket.MatchSHA384, make([]byte, 48) }),
 		"PKIX": change(func(s *socket.Security) {
-			s.Usage, s.ServerPublicKey, s.TrustStore = socket.UsageCAConstraint, nil, x509.NewCertPool()
+			s.Usage, s.ServerPublicKey, s.TrustStore = socket.UsageCAConstraint, nil, pool
 		}),
 	} {
 		if err := s.Validate(); err != nil {
@@ -144,6 +146,7 @@ func TestSecurityValidate(t *testing.T) {
 		{"nothing to trust", change(func(s *socket.Security) { s.Usage, s.ServerPublicKey = socket.UsageTrustAnchor, nil })},
 		{"needs a TrustStore", change(func(s *socket.Security) { s.Usage = socket.UsageCAConstraint })},
 		{"needs a TrustStore", change(func(s *socket.Security) { s.Usage = socket.UsageServiceConstraint })},
+		{"TrustStore is empty", change(func(s *socket.Security) { s.Usage, s.TrustStore = socket.UsageServiceConstraint, x509.NewCertPool() })},
 		{"usage 4", change(func(s *socket.Security) { s.Usage = 4 })},
 		{"matching type 4", change(func(s *socket.Security) { s.Matching = 4 })},
 		{"has 32", change(func(s *socket.Security) { s.Matching = socket.MatchSHA256 })},
