@@ -27,12 +27,16 @@ import (
 )
 
 // What follows is never called: it is here to be compiled.
-var _ = []any{boiler, whole, parts, accounts, port, kit, engine, encode, decode, list, (*modemSocket).onReceived, (*modemSocket).Recv}
+var _ = []any{boiler, whole, parts, accounts, port, kit, engine, encode, decode, list, functions, (*modemSocket).onReceived, (*modemSocket).Recv}
 
 // adc and modem stand in for packages of a device maker.
 var (
 	adc struct {
 		Celsius func(context.Context) (float64, error)
+	}
+	bus struct {
+		Celsius func(context.Context) (float64, error)
+		Reset   func() error
 	}
 	modem struct {
 		NewDialer func(port string) socket.Dialer
@@ -169,4 +173,18 @@ func list(buf []byte) ([]byte, error) {
 	e.Link(dm.InstancePath(3303, 0))
 	list, err := e.Finish()
 	return list, err
+}
+
+func functions(client *lwm2m.Client, temp *temperature.Object) (err error) {
+	err = temp.Add(0, temperature.Instance{
+		SensorValue: dm.Slow(bus.Celsius),
+		ResetMinAndMaxMeasuredValues: func(_ context.Context, args dm.Args) error {
+			if args.Len() > 0 {
+				return dm.Errorf(dm.BadRequest, "there is nothing to choose")
+			}
+			return bus.Reset()
+		},
+	})
+	client.Notify(dm.ResourcePath(3303, 0, temperature.SensorValueID))
+	return err
 }

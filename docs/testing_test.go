@@ -1,0 +1,133 @@
+package docs_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/setpoint"
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+)
+
+// newBoiler is the device that docs/testing.md tests.
+func newBoiler(uri string, dialers ...socket.Dialer) (*lwm2m.Client, *setpoint.Object, error) {
+	goals, err := setpoint.New(setpoint.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	err = goals.Add(0, setpoint.Instance{SetPointValue: dm.Float(21), SensorUnits: dm.Str("Cel")})
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := lwm2m.New(lwm2m.Config{
+		Endpoint: "boiler-7",
+		Servers:  []lwm2m.Server{{URI: uri, Lifetime: 10 * time.Minute}},
+		Objects:  []dm.Object{goals},
+		Dialers:  dialers,
+	})
+	return client, goals, err
+}
+
+// run runs a client until the test ends.
+func run(t *testing.T, c *lwm2m.Client) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestGoal(t *testing.T) {
+	srv := lwm2mtest.NewServer(t)
+	boiler, goals, err := newBoiler(srv.URI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, boiler)
+
+	dev := srv.WaitRegistered("boiler-7")
+	ans, err := dev.Write(t.Context(), "/3308/0/5900", content.Text, []byte("60"))
+	if err != nil || ans.Code != coap.Changed {
+		t.Errorf("Write: %v, %v", ans, err)
+	}
+	obs, _, err := dev.Observe(t.Context(), "/3308/0/5900", content.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = goals.Update(t.Context(), 0, func(i *setpoint.Instance) error {
+		i.SetPointValue.Set(55)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if note, err := obs.Next(t.Context()); err != nil || note.Text() != "55" {
+		t.Errorf("notified of %v, %v", note, err)
+	}
+}
+
+func TestOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		site, cloud := n.NewHost("site"), n.NewHost("cloud")
+		l, err := cloud.Listen(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := lwm2mtest.NewServer(t, l)
+		boiler, _, err := newBoiler("coap://cloud", site.Dialer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, boiler)
+		srv.WaitRegistered("boiler-7")
+
+		n.Cut(site, cloud)
+		<-time.After(time.Hour)
+		if s, _ := boiler.Status().Server(1); s.State.Registered() {
+			t.Errorf("after an hour without network: %v", s)
+		}
+		n.Heal(site, cloud)
+		boiler.Register(1)
+		srv.WaitRegistered("boiler-7")
+	})
+}
+
+func TestRestartedServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		l, err := n.NewHost("cloud").Listen(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := lwm2mtest.NewServer(t, l)
+		boiler, _, err := newBoiler("coap://cloud", n.NewHost("site").Dialer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, boiler)
+		srv.WaitRegistered("boiler-7")
+
+		srv.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
+			return lwm2mtest.Reply{Code: coap.NotFound}, r.Path != "/rd" // every Update is answered 4.04
+		})
+		<-time.After(10 * time.Minute)
+		again := slices.ContainsFunc(srv.Events()[1:], func(e lwm2mtest.Event) bool { return e.Kind == lwm2mtest.Registered })
+		if !again {
+			t.Error("the device did not register again")
+		}
+	})
+}
