@@ -49,6 +49,7 @@ func TestDTLSWithPSK(t *testing.T) {
 			if got := socket.Detect(s).Session.Resumption(); got != socket.SessionResumed {
 				t.Errorf("the second connection is %v", got)
 			}
+			p.expect(t, "Reused session-id")
 		})
 	}
 }

@@ -49,6 +49,31 @@ func TestTLSNoCommonSuite(t *testing.T) {
 	}
 }
 
+// TestTLSResumption: OpenSSL and the device agree that a session goes on.
+func TestTLSResumption(t *testing.T) {
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		t.Run(version, func(t *testing.T) {
+			a := authority.New(t, "CA")
+			cert, key := a.Issue(t, time.Hour, "server.example")
+			p, at := server(t, "tcp", append(a.Identity(t, cert, key), version)...)
+			s := client(t, "tcp", a.Device(t))
+			for i, want := range []socket.Resumption{socket.NewSession, socket.SessionResumed} {
+				if err := connect(t, s, at); err != nil {
+					t.Fatal(err)
+				}
+				talk(t, s, p, "hello "+strconv.Itoa(i))
+				if got := socket.Detect(s).Session.Resumption(); got != want {
+					t.Errorf("connection %d is a %v", i, got)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.expect(t, "Reused session-id")
+		})
+	}
+}
+
 // TestTLSMissingClientCertificate: with TLS 1.3 the client learns of it only when it receives.
 func TestTLSMissingClientCertificate(t *testing.T) {
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
