@@ -15,6 +15,9 @@ import (
 // maxPending is how many connections wait to be accepted, and how many handshakes run at a time; more are refused.
 const maxPending = 128
 
+// maxAddresses bounds the addresses that are listened to at a time; datagrams from more are dropped.
+const maxAddresses = 1 << 14
+
 // Listen accepts DTLS connections over the datagrams of below, which belongs to the listener from then on: closing it closes below.
 //
 // A client that comes with a known Connection ID from a new address keeps its connection, and one that begins a new handshake at an old address gets a new
@@ -104,12 +107,15 @@ func (l *listener) accept() {
 		}
 		p := &path{listener: l, socket: s, inbox: socket.NewInbox(socket.Datagram, 0)}
 		l.mu.Lock()
-		if l.ctx.Err() != nil {
-			_ = s.Close()
-		} else {
+		full := l.ctx.Err() != nil || len(l.paths) >= maxAddresses
+		if !full {
 			l.paths[p] = true
 		}
 		l.mu.Unlock()
+		if full {
+			_ = s.Close()
+			continue
+		}
 		l.work.Add(1)
 		go p.read()
 	}
@@ -175,6 +181,7 @@ func (p *path) datagram(b []byte) {
 	if h.typ == typeConnectionID {
 		if s := p.listener.byID(h.cid); s != nil {
 			s.deliver(p, b)
+			p.idle(lingerMoved)
 			return
 		}
 	}
@@ -199,7 +206,7 @@ func (p *path) datagram(b []byte) {
 		s.deliver(p, b)
 	}
 	if s == nil && !busy {
-		p.idle()
+		p.idle(linger)
 	}
 }
 
@@ -209,13 +216,17 @@ func hello(h *header, record []byte) bool {
 	return h.typ == typeHandshake && h.epoch == 0 && len(record) > h.body && record[h.body] == clientHello
 }
 
-// linger is how long a path that leads to nothing is kept: a new handshake often follows the end of a connection.
-const linger = 100 * time.Millisecond
+const (
+	// linger is how long a path that leads to nothing is kept: a new handshake often follows the end of a connection.
+	linger = 100 * time.Millisecond
+	// lingerMoved is that of a path on which a Connection ID came, until the connection is found to have moved there.
+	lingerMoved = 10 * time.Second
+)
 
-// idle gives up a path that leads to nothing.
-func (p *path) idle() {
+// idle gives up a path after a while if it leads to nothing.
+func (p *path) idle(after time.Duration) {
 	if p.unused() {
-		p.socket.SetRecvDeadline(time.Now().Add(linger))
+		p.socket.SetRecvDeadline(time.Now().Add(after))
 	}
 }
 
@@ -251,7 +262,7 @@ func (p *path) handshake() {
 		if l.params.log != nil {
 			l.params.log.Debug("dtls: handshake with a client failed", "error", err)
 		}
-		p.idle()
+		p.idle(linger)
 		return
 	}
 	select {

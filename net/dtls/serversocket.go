@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,15 +33,22 @@ type serverSocket struct {
 
 	mu    sync.Mutex
 	now   *path
-	paths []*path // by number
-	last  uint32  // path of the datagram that Recv returned last
+	paths []numbered // the oldest first
+	count uint32     // of the numbers given out: none is used again, as datagrams with it may still be waiting
+	last  uint32     // number of the path of the datagram that Recv returned last
+}
+
+// numbered is a path with its number.
+type numbered struct {
+	number uint32
+	path   *path
 }
 
 // pathLen is the length of a path's number.
 const pathLen = 4
 
 func newServerSocket(p *path) *serverSocket {
-	s := &serverSocket{listener: p.listener, inbox: socket.NewInbox(socket.Datagram, 0), now: p, paths: []*path{p}}
+	s := &serverSocket{listener: p.listener, inbox: socket.NewInbox(socket.Datagram, 0), now: p}
 	s.open.Store(true)
 	s.inbox.Open()
 	return s
@@ -52,38 +60,36 @@ const maxPaths = 8
 // deliver hands a datagram in. Whether it counts is for the record layer to tell.
 func (s *serverSocket) deliver(p *path, b []byte) {
 	s.mu.Lock()
-	at := -1
-	for i, known := range s.paths {
-		if known == p {
-			at = i
-		}
-	}
-	if at < 0 {
-		for i, known := range s.paths {
-			if known != s.now && (len(s.paths) >= maxPaths || known == nil) {
-				at = i
-				s.paths[i] = p
-				break
-			}
-		}
-	}
-	if at < 0 {
-		at = len(s.paths)
-		s.paths = append(s.paths, p)
-	}
+	at := s.number(p)
 	s.mu.Unlock()
-	s.inbox.Put(append(binary.BigEndian.AppendUint32(make([]byte, 0, pathLen+len(b)), uint32(at)), b...))
+	s.inbox.Put(append(binary.BigEndian.AppendUint32(make([]byte, 0, pathLen+len(b)), at), b...))
+}
+
+// number returns the number of a path, and gives it one if it has none, in place of the oldest that is not in use. The caller holds s.mu.
+func (s *serverSocket) number(p *path) uint32 {
+	for _, known := range s.paths {
+		if known.path == p {
+			return known.number
+		}
+	}
+	if len(s.paths) >= maxPaths {
+		oldest := slices.IndexFunc(s.paths, func(n numbered) bool { return n.path != s.now })
+		s.paths = slices.Delete(s.paths, oldest, oldest+1)
+	}
+	s.count++
+	s.paths = append(s.paths, numbered{s.count, p})
+	return s.count
 }
 
 // moved makes the path of the last datagram the one to send to: it was authentic and the newest (RFC 9146 §6).
 func (s *serverSocket) moved() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	to := s.paths[s.last]
-	if to == nil || to == s.now {
+	at := slices.IndexFunc(s.paths, func(n numbered) bool { return n.number == s.last })
+	if at < 0 || s.paths[at].path == s.now {
 		return
 	}
-	old := s.now
+	to, old := s.paths[at].path, s.now
 	s.now = to
 	to.mu.Lock()
 	to.current = s
@@ -101,11 +107,7 @@ func (s *serverSocket) moved() {
 func (s *serverSocket) lost(p *path) {
 	s.mu.Lock()
 	last := s.now == p
-	for i := range s.paths {
-		if s.paths[i] == p {
-			s.paths[i] = nil
-		}
-	}
+	s.paths = slices.DeleteFunc(s.paths, func(n numbered) bool { return n.path == p })
 	if last {
 		s.now = nil
 	}
@@ -168,7 +170,7 @@ func (s *serverSocket) Close() error {
 			p.current = nil
 		}
 		p.mu.Unlock()
-		p.idle()
+		p.idle(linger)
 	}
 	return nil
 }
