@@ -33,11 +33,11 @@ type account struct {
 
 // retryPolicy is /1/x/17 to 20 (Core 1.2.2 §6.2.1).
 type retryPolicy struct {
-	count     uint64        // attempts in a sequence
+	count     uint64        // attempts in a sequence; 0 is 1
 	timer     time.Duration // after the first attempt, doubled after each further one
 	delay     time.Duration // between sequences
-	sequences uint64
-	lastOne   bool // there is no sequence after the first, whatever comes
+	sequences uint64        // 0 is 1
+	lastOne   bool          // there is no sequence after the first, whatever comes
 }
 
 // The defaults of Core 1.2.2 §6.2.1.
@@ -168,10 +168,10 @@ func readAccount(v values) account {
 	_, a.ordered = v.get(genserver.RegistrationPriorityOrderID)
 	delay := v.number(genserver.CommunicationSequenceDelayTimerID, defaultSequenceDelay)
 	a.retry = retryPolicy{
-		count:     max(1, v.number(genserver.CommunicationRetryCountID, defaultRetryCount)),
+		count:     v.number(genserver.CommunicationRetryCountID, defaultRetryCount),
 		timer:     max(minPause, seconds(v.number(genserver.CommunicationRetryTimerID, defaultRetryTimer))),
 		delay:     max(minPause, seconds(delay)),
-		sequences: max(1, v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount)),
+		sequences: v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount),
 		lastOne:   delay >= forever,
 	}
 	v.each(genserver.SupportedServerVersionsID, func(val dm.Value) {

@@ -38,11 +38,11 @@ type Client struct {
 	servers []*server
 	offline offline
 
-	begun, closing, late, finished bool
-	deadline                       sched.Job // of the shutdown
-	done                           chan struct{}
-	unsubscribe                    func()
-	wanted                         error // why a bootstrap is
+	closing, late, finished bool
+	deadline                sched.Job // of the shutdown
+	done                    chan struct{}
+	unsubscribe             func()
+	wanted                  error // why a bootstrap is
 
 	status atomic.Pointer[Status]
 
@@ -221,10 +221,6 @@ func (c *Client) publish() {
 
 // begin is the client's first turn.
 func (c *Client) begin() {
-	if c.begun || c.closing {
-		return
-	}
-	c.begun = true
 	c.loop.clients = append(c.loop.clients, c)
 	c.unsubscribe = c.model.Subscribe(c.modelChanged)
 	c.reconcile()
@@ -236,10 +232,6 @@ func (c *Client) beginShutdown() {
 		return
 	}
 	c.closing = true
-	if !c.begun {
-		c.finish()
-		return
-	}
 	c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
 	for _, s := range slices.Clone(c.servers) {
 		s.gone = true
@@ -279,9 +271,7 @@ func (c *Client) finish() {
 	}
 	c.finished = true
 	c.loop.sched.Cancel(&c.deadline)
-	if c.unsubscribe != nil {
-		c.unsubscribe()
-	}
+	c.unsubscribe()
 	c.loop.forget(c)
 	c.publish()
 	close(c.done)

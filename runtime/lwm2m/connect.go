@@ -79,7 +79,7 @@ func connectTo(ctx context.Context, sock socket.Socket, remote socket.Endpoint, 
 		if err == nil || !errors.Is(err, socket.ErrAddressNotFound) {
 			return err
 		}
-		_ = sock.Close() // every address has had its turn: ask the name service anew
+		// Every address has had its turn: Connect asks the name service anew.
 	}
 	return sock.Connect(ctx, remote)
 }
@@ -147,7 +147,6 @@ func (s *server) attach() error {
 	s.link = link
 	if !s.keeps() {
 		s.reg.active = false
-		s.peer.Reset()
 	}
 	s.peer.Attach(link.conn)
 	return nil

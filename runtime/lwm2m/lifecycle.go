@@ -28,9 +28,6 @@ func (c *Client) Register(shortID uint16) error {
 			return
 		}
 		s.reg.active, s.retry, s.outcome = false, retry{}, outcomeNone
-		if s.state == StateInvalid {
-			s.forgetSocket(nil)
-		}
 		s.call = nil
 		s.attempt()
 	})
@@ -60,9 +57,6 @@ func (s *server) setDisabled(off bool, d time.Duration) {
 	s.disabled = off
 	if !off {
 		s.retry, s.outcome = retry{}, outcomeNone
-		if s.state == StateFailed {
-			s.state = StateInitial
-		}
 	}
 	s.steer()
 	s.c.advance()

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// takeTurn lets an account begin, after its initial delay (/1/x/14), which counts until it was registered once.
+// takeTurn lets an account begin, after its initial delay (/1/x/14).
 func (s *server) takeTurn() {
 	s.turn = true
-	if s.acct.initialDelay > 0 && !s.ever && s.wanted() {
+	if s.acct.initialDelay > 0 && s.wanted() {
 		s.schedule(s.acct.initialDelay, "first attempt", s.attempt)
 		s.err = nil
 		s.c.publish()

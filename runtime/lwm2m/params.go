@@ -14,7 +14,6 @@ import (
 type offer struct {
 	lifetime time.Duration
 	binding  string
-	sms      string
 	links    string
 }
 
@@ -23,7 +22,6 @@ func (c *Client) offerFor(s dm.Snapshot, a *account, v registry.Version) offer {
 	return offer{
 		lifetime: a.lifetime,
 		binding:  bindingFor(a.binding, c.cfg.QueueMode, v),
-		sms:      c.cfg.SMSNumber,
 		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v))),
 	}
 }
@@ -73,8 +71,8 @@ func (c *Client) addRegister(o *coap.Options, a *account, v registry.Version, of
 	if c.queued(a, v) {
 		o.AddQuery("Q")
 	}
-	if off.sms != "" {
-		o.AddQuery("sms=" + off.sms)
+	if c.cfg.SMSNumber != "" {
+		o.AddQuery("sms=" + c.cfg.SMSNumber)
 	}
 	if p := c.profileFor(v); p != nil {
 		o.AddQuery("pid=" + p.ID)
@@ -88,9 +86,6 @@ func addUpdate(o *coap.Options, old, now *offer) {
 	}
 	if old.binding != now.binding {
 		o.AddQuery("b=" + now.binding)
-	}
-	if old.sms != now.sms {
-		o.AddQuery("sms=" + now.sms)
 	}
 }
 

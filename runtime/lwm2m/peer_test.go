@@ -345,10 +345,15 @@ func (w *world) start(c lwm2m.Config) *lwm2m.Client {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.run(client)
+	return client
+}
+
+// run runs a client until the end of the test.
+func (w *world) run(client *lwm2m.Client) {
 	ctx, stop := context.WithCancel(context.Background())
 	w.client, w.stop, w.ended = client, stop, make(chan error, 1)
 	go func() { w.ended <- client.Run(ctx) }()
-	return client
 }
 
 // shutdown ends the client; the bubble fails if anything of it stays.

@@ -10,7 +10,6 @@ type pool struct {
 	busy    int // functions that run
 	waiting []func()
 	idle    func() // called when nothing runs any more
-	given   int    // functions that were given up
 }
 
 func (p *pool) init(s *sched.Scheduler, limit int, idle func()) {
@@ -31,9 +30,8 @@ func (p *pool) run(fn func()) {
 }
 
 func (p *pool) finished() {
-	if p.given > 0 {
-		p.given--
-		return
+	if p.busy == 0 {
+		return // it was given up
 	}
 	p.busy--
 	if len(p.waiting) > 0 {
@@ -49,6 +47,5 @@ func (p *pool) finished() {
 
 // abandon forgets the functions that run, and those that wait.
 func (p *pool) abandon() {
-	p.given += p.busy
 	p.busy, p.waiting = 0, nil
 }

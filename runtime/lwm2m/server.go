@@ -142,13 +142,10 @@ func (s *server) leave() {
 	}
 	s.reg.active = false
 	s.disconnect(reason, false)
-	s.peer.Reset()
 	s.enter(StateDeregistered, reason, "")
 	if s.gone {
 		s.c.dismiss(s)
-		return
 	}
-	s.c.advance()
 }
 
 // forsake is leave without telling the server.
