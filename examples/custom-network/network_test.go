@@ -66,13 +66,19 @@ func TestConnectBesideClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for i := range 300 {
-		for err = s.Connect(t.Context(), at); errors.Is(err, socket.ErrConnected); {
-			err = s.Connect(t.Context(), at)
+	connect := func() {
+		for { // until Close is under way
+			switch err := s.Connect(t.Context(), at); {
+			case err == nil:
+				return
+			case !errors.Is(err, socket.ErrConnected):
+				t.Fatal(err)
+			}
+			runtime.Gosched()
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	}
+	for i := range 100 {
+		connect()
 		received, closed := make(chan error, 1), make(chan error, 1)
 		go func() {
 			_, err := s.Recv(make([]byte, 10))
@@ -83,12 +89,7 @@ func TestConnectBesideClose(t *testing.T) {
 			runtime.Gosched()
 		}
 		go func() { closed <- s.Close() }()
-		for err = s.Connect(t.Context(), at); errors.Is(err, socket.ErrConnected); { // until Close is under way
-			err = s.Connect(t.Context(), at)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		connect()
 		for _, c := range []chan error{closed, received} {
 			select {
 			case err := <-c:
