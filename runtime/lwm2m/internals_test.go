@@ -81,3 +81,32 @@ func TestRetryExtremes(t *testing.T) {
 		t.Errorf("nothing doubled is %v", d)
 	}
 }
+
+// A loop that is driven by Serve alone keeps no connection that is over, however many there were.
+func TestReadyForgets(t *testing.T) {
+	l, err := NewLoop(LoopConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*Socket
+	for range 100 {
+		s := &Socket{loop: l}
+		all = append(all, s)
+		l.markReady(s)
+	}
+	for range 50 {
+		l.nextReady()
+	}
+	for _, s := range all {
+		l.unmarkReady(s)
+		l.markReady(s) // told too late
+	}
+	if n := len(l.ready) - l.head; n != 0 || l.queued.Load() != 0 || l.nextReady() != nil {
+		t.Errorf("%d sockets are left, %d by count", n, l.queued.Load())
+	}
+	s := &Socket{loop: l}
+	l.markReady(s)
+	if l.nextReady() != s || l.nextReady() != nil {
+		t.Error("the queue does not go on")
+	}
+}

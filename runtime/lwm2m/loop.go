@@ -201,20 +201,29 @@ func (l *Loop) nextReady() *Socket {
 // markReady queues a socket that may have something to read. It may be called from any goroutine.
 func (l *Loop) markReady(s *Socket) {
 	l.mu.Lock()
-	if s.queued {
-		l.mu.Unlock()
-		return
+	if !s.queued {
+		s.queued = true
+		if l.head > len(l.ready)/2 && l.head > 32 {
+			n := copy(l.ready, l.ready[l.head:])
+			clear(l.ready[n:])
+			l.ready, l.head = l.ready[:n], 0
+		}
+		l.ready = append(l.ready, s)
+		l.queued.Add(1)
 	}
-	s.queued = true
-	if l.head > len(l.ready)/2 && l.head > 32 {
-		n := copy(l.ready, l.ready[l.head:])
-		clear(l.ready[n:])
-		l.ready, l.head = l.ready[:n], 0
-	}
-	l.ready = append(l.ready, s)
-	l.queued.Add(1)
 	l.mu.Unlock()
-	l.signal()
+	l.signal() // also for one in the queue: it may be read by Serve alone, which leaves it there
+}
+
+// unmarkReady takes a socket out of the queue for good.
+func (l *Loop) unmarkReady(s *Socket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.ready[l.head:], s); i >= 0 {
+		l.ready = slices.Delete(l.ready, l.head+i, l.head+i+1)
+		l.queued.Add(-1)
+	}
+	s.queued = true // nothing puts it there any more
 }
 
 // signal has Readable say that some socket may have something to read.

@@ -21,7 +21,7 @@ type Socket struct {
 	notified bool       // tells by itself when it is readable
 	deadline time.Time  // of Recv, as last set
 	armed    sched.Time // the job that deadline was set for, or unarmed
-	queued   bool       // in loop.ready, guarded by loop.mu
+	queued   bool       // in loop.ready, or over; guarded by loop.mu
 	over     bool
 }
 
@@ -114,6 +114,7 @@ func (l *Loop) drop(s *Socket) {
 	s.over = true
 	if s.notified {
 		s.able.Notifier.NotifyReadable(nil)
+		l.unmarkReady(s)
 	}
 	for i, o := range l.sockets {
 		if o == s {
