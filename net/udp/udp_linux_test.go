@@ -1,10 +1,12 @@
 package udp
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +64,77 @@ func TestRefusalFoundBySend(t *testing.T) {
 	}
 	if err := <-got; err != nil {
 		t.Errorf("Recv after refusals: %v", err)
+	}
+}
+
+// awaitError waits until the system has an error for a socket, and leaves it there.
+func awaitError(t *testing.T, s socket.Socket) {
+	t.Helper()
+	poll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(poll)
+	if e := socket.Detect(s).Handle.SystemHandle(func(fd uintptr) {
+		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{}) // errors are told of always
+	}); e != nil || err != nil {
+		t.Fatal(e, err)
+	}
+	events := make([]syscall.EpollEvent, 1)
+	for {
+		n, err := syscall.EpollWait(poll, events, 10_000)
+		if n == 1 {
+			return
+		}
+		if err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+			t.Fatal("the refusal does not come: ", err)
+		}
+	}
+}
+
+// TestSendAfterRefusal has Send come across the refusal of an earlier datagram: it sends all the same, and Recv reports the refusal.
+func TestSendAfterRefusal(t *testing.T) {
+	leaktest.Check(t)
+	for _, portable := range []bool{false, true} {
+		l := newListener(t, netip.MustParseAddr("127.7.7.7")) // where nobody else takes the port meanwhile
+		at := l.Addr()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Dialer{portable: portable}.NewSocket(socket.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.Connect(t.Context(), endpoint(at)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Send([]byte("to nobody")); err != nil {
+			t.Fatal(err)
+		}
+		awaitError(t, s)
+		if l, err = Listen(at); err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if err := s.Send([]byte("to somebody")); err != nil {
+			t.Fatal(err)
+		}
+		s.SetRecvDeadline(socket.NoWait())
+		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrRefused { //nolint:errorlint // this itself, not wrapped
+			t.Errorf("portable %v: Recv: %v, want ErrRefused", portable, err)
+		}
+		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrTimeout { //nolint:errorlint // promised exactly
+			t.Errorf("portable %v: a second Recv: %v", portable, err)
+		}
+		peer, err := l.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 20)
+		if n, err := peer.Recv(buf); err != nil || string(buf[:n]) != "to somebody" {
+			t.Errorf("portable %v: the peer got %q, %v", portable, buf[:n], err)
+		}
 	}
 }
 
@@ -194,5 +267,41 @@ func TestListenerBoundsStrangers(t *testing.T) {
 	}
 	if n := len(l.peers); n != maxPending {
 		t.Errorf("%d peers wait, want %d", n, maxPending)
+	}
+}
+
+// lateResolver answers only after something else has happened, whatever its context says.
+type lateResolver func()
+
+func (f lateResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	f()
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+}
+
+// TestLateAnswerOfNameService: a Connect that was given up during the lookup has failed, whatever the name service says in the end.
+func TestLateAnswerOfNameService(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var s socket.Socket
+	for what, c := range map[string]struct {
+		give func()
+		want error
+	}{
+		"its context": {cancel, context.Canceled},
+		"Close":       {func() { _ = s.Close() }, socket.ErrClosed},
+	} {
+		var err error
+		if s, err = (Dialer{Resolver: lateResolver(c.give)}).NewSocket(socket.Config{}); err != nil {
+			t.Fatal(err)
+		}
+		with := t.Context()
+		if c.want == context.Canceled { //nolint:errorlint // identity is meant
+			with = ctx
+		}
+		if err := s.Connect(with, socket.Endpoint{Host: "server.example", Port: 9}); !errors.Is(err, c.want) {
+			t.Errorf("ended by %s: %v, want %v", what, err, c.want)
+		}
+		if s.State().Open() {
+			t.Errorf("ended by %s: the state is %v", what, s.State())
+		}
 	}
 }

@@ -166,7 +166,7 @@ func (s *Socket[C]) dialAny(ctx context.Context, addrs []netip.Addr, port uint16
 	var errs []error
 	for i, a := range addrs {
 		if ctx.Err() != nil {
-			break
+			return context.Cause(ctx)
 		}
 		remote := netip.AddrPortFrom(a, port)
 		c, err := s.dial(ctx, remote)
