@@ -14,7 +14,7 @@ import (
 // clientHello is what a ClientHello offers (RFC 5246 §7.4.1.2).
 type clientHello struct {
 	session    []byte
-	suites     int
+	suites     []socket.CipherSuite
 	extensions map[uint16][]byte
 }
 
@@ -34,7 +34,9 @@ func parseHello(datagram []byte) (h clientHello, ok bool) {
 	r.take(versionAndRandom)
 	h.session = r.take(int(r.byte()))
 	r.take(int(r.byte())) // cookie
-	h.suites = len(r.take(int(r.uint16()))) / 2
+	for list := r.take(int(r.uint16())); len(list) > 1; list = list[2:] {
+		h.suites = append(h.suites, socket.CipherSuite(list[0])<<8|socket.CipherSuite(list[1]))
+	}
 	r.take(int(r.byte())) // compression methods
 	h.extensions = make(map[uint16][]byte)
 	all := reader{b: r.take(int(r.uint16()))}
@@ -134,6 +136,33 @@ func TestSessionOrConnectionID(t *testing.T) {
 				t.Errorf("connection %d is a %v after %d ClientHellos", i, s.Resumption(), len(*offered))
 			}
 			_ = s.Close()
+		}
+	})
+}
+
+// TestNoCBCBesideConnectionID: pion computes the MAC of CBC suites otherwise than RFC 9146 §5.1. A server that has only those is asked without.
+func TestNoCBCBesideConnectionID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		offered := hellos(w)
+		startPion(t, w.packets, append(pskServer(pion.TLS_PSK_WITH_AES_128_CBC_SHA256), pion.WithConnectionIDGenerator(pion.RandomCIDGenerator(8)))...)
+		s := w.socket(t, pskSecurity())
+		mustConnect(t, s, serverEnd)
+		mustEcho(t, s, "hello")
+		without := 0
+		for _, h := range *offered {
+			_, cid := h.extensions[extConnectionID]
+			if !cid {
+				without++
+			}
+			for _, id := range h.suites {
+				if u, ok := suiteByID(id); cid && ok && u.kind == kindCBC {
+					t.Errorf("%s is offered beside a Connection ID", u.name)
+				}
+			}
+		}
+		if without == 0 || without == len(*offered) {
+			t.Errorf("%d of %d ClientHellos are without a Connection ID", without, len(*offered))
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package pki
 
 import (
+	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"errors"
 	"strings"
@@ -82,6 +84,42 @@ func TestRevocation(t *testing.T) {
 	wantAlert(t, "a list with a bad signature", verify(t, with(forged), chain...), socket.AlertCertificateUnknown)
 	wantAlert(t, "no intermediate", verify(t, sec, leaf.Cert), socket.AlertUnknownCA)
 	wantAlert(t, "no certificate", verify(t, sec), socket.AlertNoCertificate)
+}
+
+// TestUsagesAndMatchings: every certificate usage with every matching type accepts what is configured and nothing else.
+func TestUsagesAndMatchings(t *testing.T) {
+	root := pkitest.NewCA(t, "Root")
+	leaf := root.Issue(t, []string{"server.example"})
+	other := pkitest.NewCA(t, "Root").Issue(t, []string{"server.example"})
+	hash := map[socket.MatchingType]func([]byte) []byte{
+		socket.MatchExact:  func(b []byte) []byte { return b },
+		socket.MatchSHA256: func(b []byte) []byte { h := sha256.Sum256(b); return h[:] },
+		socket.MatchSHA384: func(b []byte) []byte { h := sha512.Sum384(b); return h[:] },
+		socket.MatchSHA512: func(b []byte) []byte { h := sha512.Sum512(b); return h[:] },
+	}
+	for usage := range socket.CertificateUsage(4) {
+		right := leaf.Cert
+		if usage == socket.UsageCAConstraint || usage == socket.UsageTrustAnchor {
+			right = root.Cert
+		}
+		for matching, of := range hash {
+			sec := socket.Security{
+				Mode: socket.ModeCertificate, Usage: usage, Matching: matching, ServerPublicKey: of(right.Raw), TrustStore: root.Pool(),
+				Certificates: [][]byte{leaf.Cert.Raw}, PrivateKey: leaf.Key,
+			}
+			if err := sec.Validate(); err != nil {
+				t.Errorf("usage %d, matching %d: %v", usage, matching, err)
+			}
+			if err := verify(t, sec, leaf.Cert, root.Cert); err != nil {
+				t.Errorf("usage %d, matching %d: %v", usage, matching, err)
+			}
+			sec.ServerPublicKey = of(other.Cert.Raw)
+			var refused *Error
+			if err := verify(t, sec, leaf.Cert, root.Cert); !errors.As(err, &refused) {
+				t.Errorf("usage %d, matching %d, another certificate: %v", usage, matching, err)
+			}
+		}
+	}
 }
 
 // TestLongNamesAreCut: what a peer chose must not fill a log.
