@@ -136,7 +136,7 @@ func (s *server) keeps() bool {
 // attach puts a new connection to use.
 func (s *server) attach() error {
 	cfg := &s.c.cfg
-	link := &Socket{server: s, armed: unarmed, loop: s.c.loop, net: s.sock, able: socket.Detect(s.sock)}
+	link := &Socket{server: s, since: time.Now(), armed: unarmed, loop: s.c.loop, net: s.sock, able: socket.Detect(s.sock)}
 	err := s.c.loop.open(link, coap.ConnConfig{
 		Handler: s.peer, Params: cfg.Transmission, BlockSize: cfg.BlockSize, MaxBody: cfg.MaxPayload,
 		KeepOnTimeout: true,
@@ -183,7 +183,7 @@ func (s *server) broken(link *Socket, err error) {
 	case StateRegistered, StateUpdating:
 		// A connection that worked may just have got old: the next is made at once.
 		s.cancelTimer()
-		if time.Since(s.since) < tooSoon {
+		if time.Since(link.since) < tooSoon {
 			s.failed(fmt.Errorf("the connection ended at once: %w", err), true)
 			return
 		}

@@ -70,11 +70,9 @@ func certificates(v values, sec *socket.Security) error {
 	if server := v.opaque(gensecurity.ServerPublicKeyID); len(server) > 0 {
 		sec.ServerPublicKey = server
 	}
+	// The object's definition bounds both.
 	usage := v.number(gensecurity.CertificateUsageID, uint64(socket.UsageDomainIssued))
 	matching := v.number(gensecurity.MatchingTypeID, uint64(socket.MatchExact))
-	if usage > uint64(socket.UsageDomainIssued) || matching > uint64(socket.MatchSHA512) {
-		return fmt.Errorf("%s: Certificate Usage %d or Matching Type %d does not exist", v.p, usage, matching)
-	}
 	sec.Usage, sec.Matching = socket.CertificateUsage(usage), socket.MatchingType(matching)
 	return privateKey(v, sec)
 }

@@ -23,6 +23,30 @@ type sessions struct {
 	resumption socket.Resumption
 	fail       error
 	mum        bool // the sockets cannot tell whether a session goes on
+	broken     error
+	ended      []string
+}
+
+// breaks has the next datagram that arrives be the end of the connection.
+func (d *sessions) breaks(why error) {
+	d.mu.Lock()
+	d.broken = why
+	d.mu.Unlock()
+}
+
+// ends is how connections were ended since the last call.
+func (d *sessions) ends() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	how := strings.Join(d.ended, " ")
+	d.ended = nil
+	return how
+}
+
+func (d *sessions) end(how string) {
+	d.mu.Lock()
+	d.ended = append(d.ended, how)
+	d.mu.Unlock()
 }
 
 func (d *sessions) Schemes() []string { return []string{"coaps"} }
@@ -54,6 +78,27 @@ func (s *sessionSocket) Connect(ctx context.Context, to socket.Endpoint) error {
 	return s.Socket.Connect(ctx, to)
 }
 
+func (s *sessionSocket) Recv(p []byte) (int, error) {
+	n, err := s.Socket.Recv(p)
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	if broken := s.d.broken; err == nil && broken != nil {
+		s.d.broken = nil
+		return 0, broken
+	}
+	return n, err
+}
+
+func (s *sessionSocket) Shutdown() error {
+	s.d.end("shutdown")
+	return socket.Detect(s.Socket).Shutdowner.Shutdown()
+}
+
+func (s *sessionSocket) Close() error {
+	s.d.end("close")
+	return s.Socket.Close()
+}
+
 func (s *sessionSocket) Resumption() socket.Resumption {
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
@@ -62,6 +107,7 @@ func (s *sessionSocket) Resumption() socket.Resumption {
 
 func (s *sessionSocket) Abilities() socket.Abilities {
 	a := socket.Detect(s.Socket)
+	a.Shutdowner = s
 	if !s.d.mum {
 		a.Session = s
 	}
@@ -141,6 +187,54 @@ func TestAlert(t *testing.T) {
 		d.set(socket.NewSession, nil)
 		w.servers[0].next()
 		w.wantState(1, lwm2m.StateRegistered)
+	})
+}
+
+// An alert that ends a connection is kept as well; one that the device itself has sent is none of the server's.
+func TestWhoseAlert(t *testing.T) {
+	for _, received := range []bool{true, false} {
+		inWorld(t, 1, func(w *world) {
+			cfg, d := secured(w)
+			c := w.start(cfg)
+			w.servers[0].next()
+			w.wantState(1, lwm2m.StateRegistered)
+			<-time.After(time.Minute)
+			alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: received}
+			d.breaks(alert)
+			if err := c.Update(1); err != nil { // something arrives
+				t.Fatal(err)
+			}
+			w.servers[0].next()
+			<-time.After(time.Second)
+			v, err := c.Model().Snapshot().Value(context.Background(), dm.Server(1), dm.ResourcePath(1, 0, 11))
+			if got := err == nil && v.Unsigned() == 115; got != received {
+				t.Errorf("received %v: /1/0/11 is %v (%v)", received, v, err)
+			}
+			w.wantState(1, lwm2m.StateRegistered)
+		})
+	}
+}
+
+// Offline, a connection is suspended so that its session can go on, and closed in the end.
+func TestSuspendKeepsSession(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		c := w.start(cfg)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		d.ends() // New has looked at a socket
+		c.Suspend()
+		w.wantState(1, lwm2m.StateSuspended)
+		if got := d.ends(); got != "shutdown" {
+			t.Errorf("the connection was ended by %q", got)
+		}
+		c.Resume()
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		w.shutdown()
+		if got := d.ends(); !strings.HasPrefix(got, "close") {
+			t.Errorf("the connection was ended by %q", got)
+		}
 	})
 }
 

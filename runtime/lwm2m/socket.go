@@ -18,6 +18,7 @@ type Socket struct {
 	net      socket.Socket
 	conn     *coap.Conn
 	able     socket.Abilities
+	since    time.Time  // connected
 	notified bool       // tells by itself when it is readable
 	deadline time.Time  // of Recv, as last set
 	armed    sched.Time // the job that deadline was set for, or unarmed

@@ -118,6 +118,11 @@ func TestErrorCodes(t *testing.T) {
 		t.Error(err)
 	}
 	want(2)
+	present = []int64{0, 3}
+	if err := execute(m, 12); err != nil {
+		t.Error(err)
+	}
+	want(3) // 0 is none
 	present = nil
 	if err := execute(m, 12); err != nil {
 		t.Error(err)
@@ -161,6 +166,35 @@ func TestClock(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What no server has set is the system's; an empty value gives it back.
+func TestZoneOfTheSystem(t *testing.T) {
+	was := time.Local
+	t.Cleanup(func() { time.Local = was })
+	time.Local = time.FixedZone("CEST", 2*60*60)
+	_, m := modelOf(t, device.Config{})
+	for _, c := range []struct {
+		r              dm.ResourceID
+		system, server string
+	}{{14, "+02:00", "-03:30"}, {15, "CEST", "America/St_Johns"}} {
+		for _, set := range []string{"", c.server, ""} {
+			want := c.system
+			if set != "" {
+				want = set
+			}
+			if err := write(t, m, c.r, dm.StringValue(set)); err != nil {
+				t.Errorf("write of %q: %v", set, err)
+			}
+			if v, err := read(m, c.r); err != nil || v.Text() != want {
+				t.Errorf("resource %d after the write of %q: %q (%v), want %q", c.r, set, v.Text(), err, want)
+			}
+		}
+	}
+	time.Local = time.FixedZone("Local", 0)
+	if _, err := read(m, 15); !errors.Is(err, dm.NotFound) {
+		t.Errorf("the time zone of a system that does not name it: %v", err)
+	}
 }
 
 // The system's clock is set by the program, which may refuse: everything is as before then.

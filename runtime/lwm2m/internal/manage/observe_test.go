@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,20 @@ func (s *story) label(v string) {
 	}
 }
 
+// write writes a resource as text, in a transaction of its own.
+func (s *story) write(who dm.Origin, p dm.Path, text string) {
+	s.t.Helper()
+	v := dm.StringValue(text)
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		v = dm.IntegerValue(n)
+	}
+	tx, err := s.model.Begin(context.Background(), who)
+	s.must(err)
+	defer tx.Rollback()
+	s.must(tx.Write(p, dm.Update, []dm.Entry{{Path: p, Value: v}}))
+	s.must(tx.Commit())
+}
+
 func TestObserveStored(t *testing.T) {
 	const path = "/3303/1/5750"
 	for _, c := range []struct {
@@ -88,6 +103,17 @@ func TestObserveStored(t *testing.T) {
 			s.label("cellar")
 			s.expect(time.Millisecond, "cellar")
 			s.expect(time.Hour)
+		}},
+		{"pmax of 0 is none", []string{"PUT /3303?pmax=0"}, func(t *testing.T, s *story) {
+			s.expect(time.Hour)
+			s.label("cellar")
+			s.expect(time.Millisecond, "cellar")
+		}},
+		{"a transaction of the server's own that was no request of it", nil, func(t *testing.T, s *story) {
+			s.p.do(to("PUT "+path).as(content.Text, "cellar"))
+			s.expect(time.Second)
+			s.write(dm.Server(1), dm.ResourcePath(3303, 1, 5750), "attic")
+			s.expect(time.Millisecond, "attic")
 		}},
 		{"the same value is none", nil, func(t *testing.T, s *story) {
 			s.label("fridge")
@@ -253,6 +279,16 @@ func TestObserveLive(t *testing.T) {
 			s.dev.celsius = 23
 			s.expect(9 * time.Second)
 			s.expect(time.Second, "23")
+		}},
+		{"an epmin of 0 is a second", path, []string{"PUT /3303?epmin=0"}, func(t *testing.T, s *story) {
+			s.expect(5 * time.Second)
+			s.dev.celsius = 22
+			s.expect(time.Second, "22")
+		}},
+		{"the account's pmax beside a pmin carried by the Observe", path + "?pmin=5", nil, func(t *testing.T, s *story) {
+			s.write(dm.Application, dm.ResourcePath(1, 0, 3), "20")
+			s.expect(19 * time.Second)
+			s.expect(time.Second, "21.5")
 		}},
 		{"pmax alone never samples early", path, []string{"PUT /3303?pmax=30"}, func(t *testing.T, s *story) {
 			s.dev.celsius = 22
@@ -433,4 +469,35 @@ func TestConfirmableNotifications(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An observation leaves nothing planned, however it ends.
+func TestEndedObservationPlansNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := observing(t, device12, "/3303/0/5700")
+		o := s.p.peer.observations[0]
+		if !o.timer.Pending() {
+			t.Error("a live value is not looked at")
+		}
+		s.p.peer.Reset()
+		if o.timer.Pending() {
+			t.Error("there is another look at the value to come")
+		}
+	})
+}
+
+// A server that has gone while its Observe was being answered observes nothing.
+func TestObserveOfAServerThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		p := r.peers[0]
+		_, _ = p.begin(to("GET /3303/0/5601").with(func(o *coap.Options) { o.AddUint(coap.OptionObserve, 0) }))
+		r.pass(time.Second)
+		p.peer.Close()
+		close(r.dev.release)
+		r.pass(time.Second)
+		if n := len(p.peer.observations); n != 0 || r.m.watched.Load() != 0 {
+			t.Errorf("%d observations", n)
+		}
+	})
 }

@@ -66,6 +66,8 @@ func TestRead(t *testing.T) {
 		{"slow resource", to("GET /3303/0/5601").accepting(content.Text), coap.Content, "-3.5", 0},
 		{"object with a slow resource", to("GET /3303").accepting(content.SenMLCBOR), coap.Content, "", 0},
 		{"no object", to("GET /9999"), coap.NotFound, "/9999", 0},
+		{"an ID of more than 16 bits", to("GET /65539/0/0"), coap.NotFound, "", 0},
+		{"the reserved ID", to("GET /3/65535"), coap.NotFound, "", 0},
 		{"no instance", to("GET /3/1"), coap.NotFound, "/3/1", 0},
 		{"no resource", to("GET /3/0/99"), coap.NotFound, "/3/0/99", 0},
 		{"empty resource", to("GET /3/0/15"), coap.NotFound, "/3/0/15", 0},

@@ -84,6 +84,9 @@ func TestWrite(t *testing.T) {
 		{"If-Match of what is there", to("PUT /1/0/1").as(content.Text, "1").with(func(o *coap.Options) {
 			o.Add(coap.OptionIfMatch, nil)
 		}), coap.Changed, "", 0},
+		{"If-Match of what is not there", to("PUT /1/0/99").as(content.Text, "1").with(func(o *coap.Options) {
+			o.Add(coap.OptionIfMatch, nil)
+		}), coap.PreconditionFailed, "", 0},
 		{"If-Match of a tag", to("PUT /1/0/1").as(content.Text, "1").with(func(o *coap.Options) {
 			o.Add(coap.OptionIfMatch, []byte{1})
 		}), coap.PreconditionFailed, "", 0},
@@ -243,6 +246,7 @@ func TestWriteComposite(t *testing.T) {
 		{"unknown among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/99","vs":"x"}]`), coap.NotFound, "/3/0/99", 0},
 		{"Security among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/0/0/0","vs":"x"}]`), coap.Unauthorized, "", 0},
 		{"wrong type among them", patch(`[{"n":"/1/0/1","vs":"x"}]`), coap.BadRequest, "", 0},
+		{"nothing", patch(`[]`), coap.Changed, "", 0},
 		{"TLV", to("IPATCH /").as(content.TLV, ""), coap.UnsupportedContentFormat, "", 0},
 		{"no format", to("IPATCH /").as(content.None, "[]"), coap.UnsupportedContentFormat, "", 0},
 		{"below the root", to("IPATCH /3").as(content.SenMLJSON, "[]"), coap.MethodNotAllowed, "", 0},
