@@ -98,15 +98,13 @@ func (g *group) add(h Handle, ready func()) (remove func(), err error) {
 }
 
 func (g *group) control(h Handle, op int, e *syscall.EpollEvent) error {
-	var inner error
+	var handle, ctl error
 	err := g.raw.Control(func(epoll uintptr) {
-		inner = h.SystemHandle(func(fd uintptr) {
-			if err := syscall.EpollCtl(int(epoll), op, int(fd), e); err != nil {
-				inner = os.NewSyscallError("epoll_ctl", err)
-			}
+		handle = h.SystemHandle(func(fd uintptr) {
+			ctl = os.NewSyscallError("epoll_ctl", syscall.EpollCtl(int(epoll), op, int(fd), e))
 		})
 	})
-	return errors.Join(err, inner)
+	return errors.Join(err, handle, ctl)
 }
 
 func (g *group) close() error {

@@ -1,0 +1,115 @@
+package dtls
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// TestStrangersDoNotTakeAnAnswer: whoever repeats a Connection ID from many addresses, before what the client sent from its new address was looked at, gets
+// nothing.
+func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		below, err := n.NewHost("server.example").Listen(5684)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := pskServerConfig()
+		cfg.ConnectionIDLength = 6
+		l, err := Listen(below, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		nat := n.NewNAT()
+		s := (&world{net: n}).socketAt(t, nat.NewHost("inside"), pskSecurity())
+		mustConnect(t, s, serverEnd)
+		peer, err := l.Accept(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last []byte
+		n.SetFilter(func(p simnet.Packet) bool {
+			if p.To.Port() == 5684 {
+				last = bytes.Clone(p.Data)
+			}
+			return true
+		})
+		nat.Rebind()
+		if err := s.Send([]byte("from a new address")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		last[len(last)-1] ^= 1
+		for i := range 3 * maxPaths {
+			n.Inject(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(1000+i)), l.Addr(), last)
+			synctest.Wait()
+		}
+		peer.SetRecvDeadline(time.Now().Add(time.Second))
+		buf := make([]byte, 100)
+		if n, err := peer.Recv(buf); err != nil || string(buf[:n]) != "from a new address" {
+			t.Fatalf("%q, %v", buf[:n], err)
+		}
+		if at := socket.Detect(peer).Addresses.RemoteAddr(); at.Addr() == netip.MustParseAddr("192.0.2.1") {
+			t.Errorf("the connection moved to %v", at)
+		}
+		if err := s.Send([]byte("again")); err != nil { // the flood may have had the new address forgotten
+			t.Fatal(err)
+		}
+		if n, err := peer.Recv(buf); err != nil || string(buf[:n]) != "again" {
+			t.Fatalf("%q, %v", buf[:n], err)
+		}
+		if err := peer.Send([]byte("answer")); err != nil {
+			t.Fatal(err)
+		}
+		s.SetRecvDeadline(time.Now().Add(time.Second))
+		if n, err := s.Recv(buf); err != nil || string(buf[:n]) != "answer" {
+			t.Errorf("the client got %q, %v", buf[:n], err)
+		}
+		<-time.After(2 * lingerMoved)
+		l.(*listener).mu.Lock()
+		defer l.(*listener).mu.Unlock()
+		if n := len(l.(*listener).paths); n > 2 {
+			t.Errorf("the listener still keeps %d addresses", n)
+		}
+	})
+}
+
+// TestUnacceptedConnectionsAreFew: connections that nobody accepts are ended beyond a bound, and the listener goes on.
+func TestUnacceptedConnectionsAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		below, err := n.NewHost("server.example").Listen(5684)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := Listen(below, pskServerConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		w := &world{net: n, device: n.NewHost("device")}
+		ended := 0
+		const more = 5
+		for range maxPending + more {
+			s := w.socket(t, pskSecurity())
+			mustConnect(t, s, serverEnd)
+			synctest.Wait()
+			s.SetRecvDeadline(socket.NoWait())
+			if _, err := s.Recv(make([]byte, 10)); errors.Is(err, socket.ErrReset) {
+				ended++
+			}
+		}
+		if ended != more {
+			t.Errorf("%d connections were ended, want %d", ended, more)
+		}
+	})
+}
