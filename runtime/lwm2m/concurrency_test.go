@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -119,4 +121,88 @@ func TestLoopTurnsOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Accounts are added and removed by what runs on the loop: a function that a server executes, be it about that server itself. From a
+// hook, which is within a transaction, it is refused at once instead of waited for.
+func TestAccountsFromWithin(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg, sec, srv := own(w)
+		var inHook error
+		var hooked time.Duration
+		sensor, err := temperature.New(temperature.Config{Hooks: temperature.Hooks{Changed: func(ctx context.Context, _ *temperature.Tx) {
+			if lwm2m.FromContext(ctx) == nil {
+				return // that is the Add below
+			}
+			at := time.Now()
+			inHook = srv.Remove(ctx, 1)
+			hooked = time.Since(at)
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sensor.Add(0, temperature.Instance{
+			SensorValue: dm.Float(20), ApplicationType: dm.Str("x"),
+			ResetMinAndMaxMeasuredValues: func(ctx context.Context, _ dm.Args) error {
+				addAccount(t, sec, srv, 2, "coap://s2")
+				return errors.Join(srv.Remove(ctx, 1), sec.Remove(ctx, 1))
+			},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Objects = append(cfg.Objects, sensor)
+		w.start(cfg)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		if code := w.servers[0].do(coap.PUT, "/3303/0/5750", "boiler", 0); code != coap.Changed {
+			t.Errorf("Write: %v", code)
+		}
+		if !errors.Is(inHook, dm.ErrInTransaction) || hooked != 0 {
+			t.Errorf("within a hook: %v after %v", inHook, hooked)
+		}
+		if code := w.servers[0].do(coap.POST, "/3303/0/5605", "", -1); code != coap.Changed {
+			t.Errorf("Execute: %v", code)
+		}
+		if r := w.servers[0].within(time.Second); r.code != coap.DELETE {
+			t.Errorf("the server that removed itself got %v", r)
+		}
+		w.servers[1].within(time.Second)
+		w.wantState(2, lwm2m.StateRegistered)
+		if n := len(w.client.Status().Servers); n != 1 {
+			t.Errorf("%d servers", n)
+		}
+	})
+}
+
+// Every method that may be called from any goroutine may be called when the state changes, at any state.
+func TestMethodsInCallbacks(t *testing.T) {
+	for name, call := range map[string]func(*lwm2m.Client) error{
+		"Update":    func(c *lwm2m.Client) error { return c.Update(0) },
+		"Register":  func(c *lwm2m.Client) error { return c.Register(1) },
+		"Disable":   func(c *lwm2m.Client) error { return c.Disable(1, time.Second) },
+		"Enable":    func(c *lwm2m.Client) error { return c.Enable(1) },
+		"Suspend":   func(c *lwm2m.Client) error { c.Suspend(); c.Resume(); return nil },
+		"bootstrap": func(c *lwm2m.Client) error { _ = c.RequestBootstrap(); return nil },
+		"Notify":    func(c *lwm2m.Client) error { c.Notify(dm.ObjectPath(3)); _ = c.Status().String(); return nil },
+		"Sched":     func(c *lwm2m.Client) error { c.Sched().Run(); c.Sched().Leap(time.Second); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				w.slowLink(10 * time.Millisecond)
+				cfg := w.config()
+				calls := 0
+				cfg.OnStatus = func(lwm2m.ServerStatus) {
+					if calls++; calls <= 50 {
+						if err := call(w.client); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+				w.start(cfg)
+				w.servers[0].next()
+				<-time.After(5 * time.Minute)
+				w.wantState(1, lwm2m.StateRegistered)
+			})
+		})
+	}
 }
