@@ -240,7 +240,7 @@ func (c *Client) beginShutdown() {
 	c.finish()
 }
 
-// giveUpShutdown drops what has not ended in time: first the servers, then the functions and the store, whose context has ended long
+// giveUpShutdown drops what has not ended in time: first the servers, then what runs beside the loop, whose context has ended long
 // since.
 func (c *Client) giveUpShutdown() {
 	c.cancel()
@@ -248,10 +248,12 @@ func (c *Client) giveUpShutdown() {
 		c.log.Warn("the server was not told in time that the device is gone", "server", s.acct.short)
 		s.forsake()
 	}
-	if n := c.pool.busy + c.stores.busy; c.late && n > 0 {
-		c.log.Error("slow functions or the store do not return although their context has ended", "calls", n)
+	if n := c.pool.busy + c.stores.busy + c.jobs; c.late && n > 0 {
+		c.log.Error("slow functions, the store or connecting do not return although their context has ended", "functions", c.pool.busy,
+			"stores", c.stores.busy, "connections", c.jobs)
 		c.pool.abandon()
 		c.stores.abandon()
+		c.jobs = 0
 	}
 	if c.late = true; !c.finished {
 		c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)

@@ -70,7 +70,8 @@ type Config struct {
 	// ConnectTimeout bounds resolving a name, connecting and the handshake together. Zero: MAX_TRANSMIT_WAIT of
 	// Transmission, 93 s with RFC 7252's.
 	ConnectTimeout time.Duration
-	// ShutdownTimeout bounds the de-registration when the client is shut down. Zero: 5 s.
+	// ShutdownTimeout bounds the de-registration when the client is shut down. A slow function, Persist or a Dialer's Connect that
+	// does not return although its context has ended is given up after twice that. Zero: 5 s.
 	ShutdownTimeout time.Duration
 	// Workers is how many slow functions run at a time. Zero: 4.
 	Workers int

@@ -49,9 +49,16 @@ func (s *server) connect() {
 	go func() {
 		defer cancel()
 		err := connectTo(ctx, sock, remote, other)
+		if err == nil && ctx.Err() != nil {
+			_ = sock.Close() // it was given up, but has been made all the same
+			err = ctx.Err()
+		}
 		c.loop.sched.Post(func() {
+			if c.finished {
+				return
+			}
 			c.jobs--
-			s.dialled(d, sock, err)
+			s.dialled(d, err)
 			c.finish()
 		})
 	}()
@@ -101,15 +108,14 @@ func (s *server) closeSocket() {
 }
 
 // dialled is the end of a dial.
-func (s *server) dialled(d *dial, sock socket.Socket, err error) {
+func (s *server) dialled(d *dial, err error) {
 	if s.dial != d {
-		_ = sock.Close() // it was given up, but may have been made all the same
-		return
+		return // it was given up
 	}
 	s.dial = nil
 	if err == nil {
 		if err = s.attach(); err != nil {
-			_ = sock.Close() // the next attempt connects it anew
+			_ = s.sock.Close() // the next attempt connects it anew
 		}
 	}
 	if err != nil {

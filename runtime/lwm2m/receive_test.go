@@ -282,27 +282,39 @@ func (s *obstinateSocket) Close() error {
 	return s.Socket.Close()
 }
 
-// A connection that comes about after it was given up is closed, and the client is not done before.
+// A connection that comes about after it was given up is closed, and the client is not done before, but waits for it no longer than for
+// a slow function.
 func TestConnectionNobodyWaitsFor(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		d := obstinate{w.host.Dialer(), make(chan struct{}), new(atomic.Int32)}
-		cfg := w.config()
-		cfg.Dialers = []socket.Dialer{d}
-		c := w.start(cfg)
-		w.wantState(1, lwm2m.StateConnecting)
-		w.stop()
-		synctest.Wait()
-		select {
-		case <-c.Done():
-			t.Error("the client is done while it still connects")
-		default:
+	for _, late := range []bool{false, true} {
+		inWorld(t, 1, func(w *world) { connectUnasked(w, late) })
+	}
+}
+
+func connectUnasked(w *world, late bool) {
+	d := obstinate{w.host.Dialer(), make(chan struct{}), new(atomic.Int32)}
+	cfg := w.config()
+	cfg.Dialers, cfg.ShutdownTimeout = []socket.Dialer{d}, 3*time.Second
+	c := w.start(cfg)
+	w.wantState(1, lwm2m.StateConnecting)
+	at := time.Now()
+	w.stop()
+	synctest.Wait()
+	select {
+	case <-c.Done():
+		w.t.Error("the client is done while it still connects")
+	default:
+	}
+	if late {
+		if <-c.Done(); time.Since(at) != 6*time.Second {
+			w.t.Errorf("the shut-down took %v, want 6s", time.Since(at))
 		}
-		close(d.release)
-		<-c.Done()
-		if n := d.open.Load(); n != 0 {
-			t.Errorf("%d connections are left open", n)
-		}
-	})
+	}
+	close(d.release)
+	<-c.Done()
+	synctest.Wait()
+	if n := d.open.Load(); n != 0 {
+		w.t.Errorf("%d connections are left open", n)
+	}
 }
 
 // Whatever many goroutines ask of a client at once, it ends where they leave it.
