@@ -302,3 +302,38 @@ func TestGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// An account that changes while the device leaves its server is one to register with later all the same.
+func TestAccountChangesWhileLeaving(t *testing.T) {
+	for name, later := range map[string]struct{ off, on func(*lwm2m.Client) error }{
+		"disabled": {func(c *lwm2m.Client) error { return c.Disable(1, 0) }, func(c *lwm2m.Client) error { return c.Enable(1) }},
+		"disabled and offline": {
+			func(c *lwm2m.Client) error { err := c.Disable(1, 0); c.Suspend(); return err },
+			func(c *lwm2m.Client) error { c.Resume(); return c.Enable(1) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 2, func(w *world) {
+				cfg, _, _ := own(w)
+				w.slowLink(time.Second)
+				c := w.start(cfg)
+				w.servers[0].next()
+				<-time.After(2 * time.Second)
+				w.wantState(1, lwm2m.StateRegistered)
+				if err := later.off(c); err != nil {
+					t.Fatal(err)
+				}
+				w.wantState(1, lwm2m.StateDeregistering)
+				w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s2"))
+				w.wantState(1, lwm2m.StateDeregistered)
+				w.servers[1].quiet(time.Hour)
+				if err := later.on(c); err != nil {
+					t.Fatal(err)
+				}
+				w.servers[1].within(5 * time.Second)
+				<-time.After(2 * time.Second)
+				w.wantState(1, lwm2m.StateRegistered)
+			})
+		})
+	}
+}

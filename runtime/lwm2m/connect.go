@@ -209,7 +209,7 @@ func (s *server) broken(link *Socket, err error) {
 func (s *server) forgetSocket(reason error) {
 	s.dropDial()
 	s.cancelTimer()
-	s.reg.active = false
+	s.reg.active, s.leaving = false, false
 	s.disconnect(reason, false)
 	s.closeSocket()
 	s.peer.Reset()

@@ -99,7 +99,8 @@ func (s *server) change(a account, credentials bool) {
 	s.chooseVersion()
 	s.forgetSocket(errAccountChanged)
 	s.retry, s.outcome, s.ever = retry{}, outcomeNone, false
-	if s.disabled || s.gone || s.offline {
+	if s.disabled || s.offline {
+		s.steer()
 		return
 	}
 	s.enter(StateInitial, nil, errAccountChanged.Error())
