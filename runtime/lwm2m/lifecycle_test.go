@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -135,6 +136,29 @@ func TestShutdownTimeout(t *testing.T) {
 			t.Errorf("the shut-down took %v, want 3s", d)
 		}
 		if r := w.servers[0].next(); r.String() != "DELETE /rd/5a3f" {
+			t.Errorf("got %v", r)
+		}
+	})
+}
+
+// A server that hangs up instead of answering the de-registration is not waited for.
+func TestServerHangsUp(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.Servers[0].URI = "coap+tcp://s1"
+		w.start(cfg)
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		srv.answers(func(request) answer {
+			_ = srv.conn.Socket().Close() // within its own loop
+			return answer{}
+		})
+		at := time.Now()
+		if w.shutdown(); time.Since(at) != 0 {
+			t.Errorf("the shut-down took %v", time.Since(at))
+		}
+		if r := srv.next(); r.code != coap.DELETE {
 			t.Errorf("got %v", r)
 		}
 	})

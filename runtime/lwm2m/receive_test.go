@@ -74,14 +74,14 @@ func TestServeAnyWaitsAsTold(t *testing.T) {
 		w.servers[0].next()
 		answered := make(chan struct{})
 		go func() {
-			<-time.After(10 * time.Second)
-			w.servers[0].served()
+			for range 2 { // of which the second leaves the next job what it is
+				<-time.After(10 * time.Second)
+				w.servers[0].served()
+			}
 			close(answered)
 		}()
-		for d, got := 5*time.Minute, time.Duration(0); got != 10*time.Second; d -= got {
-			if got = turn(time.Minute); d < 0 {
-				t.Fatal("the request has not come")
-			}
+		for begin := time.Now(); time.Since(begin) < 20*time.Second; {
+			turn(time.Minute)
 		}
 		<-answered
 		for _, d := range []time.Duration{5 * time.Second, 0, time.Millisecond} {
