@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -455,20 +456,45 @@ func TestObservationsGoOnOverAnotherConnection(t *testing.T) {
 }
 
 func TestConfirmableNotifications(t *testing.T) {
-	for _, line := range []string{"PUT /3303?con=1", "PUT /3303?con=0"} {
+	for _, c := range []struct {
+		account, line string
+		confirmable   bool
+	}{{"0", "PUT /3303?con=1", true}, {"0", "PUT /3303?con=0", false}, {"1", "PUT /3303?pmin=0", true}, {"1", "PUT /3303?con=0", false}} {
 		synctest.Test(t, func(t *testing.T) {
-			s := observing(t, device12, "/3303/1/5750", line)
+			s := observing(t, device12, "/3303/1/5750", c.line)
+			s.write(dm.Application, dm.ResourcePath(1, 0, 26), c.account)
 			s.net.Cut(s.device, s.p.host)
 			s.label("lost")
 			s.expect(time.Second)
 			s.net.Heal(s.device, s.p.host)
-			if line == "PUT /3303?con=1" {
+			if c.confirmable {
 				s.expect(time.Minute, "lost")
 			} else {
 				s.expect(time.Minute)
 			}
 		})
 	}
+}
+
+// What changes while the answer that begins an observation is being made is told of.
+func TestChangeDuringObserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		s := &story{rig: r, p: r.peers[0]}
+		got, done := s.p.begin(to("GET /3303").accepting(content.SenMLJSON).with(func(o *coap.Options) { o.AddUint(coap.OptionObserve, 0) }))
+		r.pass(time.Second)
+		s.label("cellar") // while a slow function is asked
+		close(r.dev.release)
+		r.until(func() bool { return *done })
+		if !strings.Contains(got.body, "fridge") {
+			t.Errorf("the answer is %s, want the state that it was begun with", got.body)
+		}
+		before := s.p.end.Stats().MessagesSent
+		r.pass(500 * time.Millisecond) // live values are looked at later
+		if n := s.p.end.Stats().MessagesSent - before; n != 1 {
+			t.Errorf("%d notifications", n)
+		}
+	})
 }
 
 // An observation leaves nothing planned, however it ends.

@@ -101,9 +101,6 @@ func (p *Peer) decodePaths(x *reading, q *request) error {
 	if q.format == content.None {
 		return refuse(dm.UnsupportedContentFormat, "the Content-Format is missing")
 	}
-	if err := content.Check(q.format, content.CompositePaths, q.path); err != nil {
-		return err
-	}
 	m.scratch.snapshot = x.snapshot
 	defer m.scratch.forget()
 	paths, err := m.scratch.decodePaths(q.format, q.r.Body(), content.Request{Prefix: m.cfg.Prefix})

@@ -239,3 +239,23 @@ func TestTwoServersOneUploads(t *testing.T) {
 		}
 	})
 }
+
+// An upload whose server goes meanwhile is dropped, and leaves room for the next.
+func TestUploadOfAServerThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.servers = 2
+		r := newRig(t, o)
+		p := r.peers[0]
+		got, done := p.begin(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
+		r.until(func() bool { return p.end.Stats().MessagesReceived > 5 })
+		p.peer.Close()
+		r.until(func() bool { return *done })
+		if got.code != coap.ServiceUnavailable || r.dev.committed != 0 || r.dev.aborted != 1 {
+			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
+		}
+		if got := r.peers[1].do(to("PUT /5/0/0").as(content.Opaque, firmware(4000))); got.code != coap.Changed || r.dev.committed != 1 {
+			t.Errorf("the other server's is %v, committed %d times", got.code, r.dev.committed)
+		}
+	})
+}

@@ -231,9 +231,5 @@ func (c *change) writeComposite(t *dm.Transaction) error {
 		}
 	}
 	c.touch(entries)
-	err = t.Write(dm.Path{}, dm.Update, entries)
-	if errors.Is(err, dm.NotFound) && len(entries) == 0 {
-		return nil
-	}
-	return err
+	return t.Write(dm.Path{}, dm.Update, entries)
 }
