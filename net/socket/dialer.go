@@ -44,7 +44,8 @@ type Listener interface {
 type Config struct {
 	// Security says how the connection is secured. Zero: not at all, which a dialer for secured schemes refuses.
 	Security Security
-	// Family restricts or orders the addresses of a host name. Zero: as the name service orders them.
+	// Family restricts or orders the addresses of a host name; a numeric address that it does not allow is ErrAddressNotFound. Zero: as the name
+	// service orders them.
 	Family Family
 	// Local is the address and port to bind, as by Binder.Bind. Zero: the system chooses. A socket that is no Binder refuses any other.
 	Local netip.AddrPort

@@ -26,6 +26,7 @@ func (wrongAlternates) ConnectNext(context.Context) error { return nil }
 
 func addressFaults() map[string]fault {
 	return map[string]fault{
+		"Family":       {config: func(c *socket.Config) { c.Family = socket.AnyFamily }},
 		"Addresses":    {socket: func(p *port) { p.able.Addresses = wrongAddresses{p.able.Addresses} }},
 		"Bind":         {socket: func(p *port) { p.able.Binder = wrongBinder{} }},
 		"BindInConfig": {config: func(c *socket.Config) { c.Local = netip.AddrPort{} }},

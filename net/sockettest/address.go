@@ -11,16 +11,40 @@ func addressChecks() []check {
 	addresses := ability("Addresses", func(a socket.Abilities) bool { return a.Addresses != nil })
 	binder := ability("Binder", func(a socket.Abilities) bool { return a.Binder != nil })
 	alternates := ability("Alternates", func(a socket.Abilities) bool { return a.Alternates != nil })
+	numericRemote := field("numeric Remote", func(r *Rig) bool { return numeric(r.Remote.Host) })
 	return []check{
+		{name: "Family", run: checkFamily, unless: numericRemote},
 		{name: "Addresses", run: checkAddresses, unless: addresses},
 		{name: "Bind", run: checkBind, unless: needs(addresses, binder)},
 		{name: "BindInConfig", run: checkBindInConfig, unless: needs(addresses, binder)},
 		{name: "PortIsKept", run: checkPortKept, unless: needs(datagramOnly, addresses, binder)},
 		{name: "PortIsTaken", run: checkTaken, unless: needs(binder, field("Taken", func(r *Rig) bool { return r.Taken.IsValid() }))},
 		{name: "PortIsShared", run: checkShared, unless: needs(datagramOnly, addresses, binder, field("SecondPeer", func(r *Rig) bool { return r.SecondPeer != nil }))},
-		{name: "NoNextAddress", run: checkNoNext, unless: needs(alternates, field("numeric Remote", func(r *Rig) bool { return numeric(r.Remote.Host) }))},
+		{name: "NoNextAddress", run: checkNoNext, unless: needs(alternates, numericRemote)},
 		{name: "NextAddress", run: checkNext, unless: needs(datagramOnly, addresses, alternates, field("Multihomed", func(r *Rig) bool { return r.Multihomed.Host != "" }))},
 	}
+}
+
+func checkFamily(r *rig) {
+	own, other := socket.ForceIPv4, socket.ForceIPv6
+	if netip.MustParseAddr(r.Remote.Host).Is6() {
+		own, other = other, own
+	}
+	r.Config.Family = other
+	s, err := r.Dialer.NewSocket(r.Config)
+	if errors.Is(err, socket.ErrNotSupported) { // refused where it has to be
+		return
+	}
+	if err != nil {
+		r.t.Fatalf("NewSocket with %s: %v", other, err)
+	}
+	r.t.Cleanup(func() { _ = s.Close() })
+	r.within("Connect", func() { err = s.Connect(r.ctx, r.Remote) })
+	if !errors.Is(err, socket.ErrAddressNotFound) {
+		r.t.Errorf("Connect to %s with %s: %v, want ErrAddressNotFound", r.Remote, other, err)
+	}
+	r.Config.Family = own
+	r.echo(r.connected())
 }
 
 func checkAddresses(r *rig) {

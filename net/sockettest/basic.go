@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ func basicChecks() []check {
 		{name: "ConcurrentUse", run: checkConcurrent},
 		{name: "CloseBesideOthers", run: checkRacingClose},
 		{name: "NoGoroutineLeft", run: checkGoroutines},
+		{name: "NoDescriptorLeft", run: checkDescriptors, unless: descriptorsListed},
 		{name: "SecretsAreHidden", run: checkSecrets, unless: field("Secrets", func(r *Rig) bool { return len(r.Secrets) > 0 })},
 	}
 }
@@ -276,6 +278,32 @@ func checkGoroutines(r *rig) {
 			r.drop(s, peer)
 		}
 	})
+}
+
+// descriptors counts the open descriptors of the process.
+func descriptors() (int, error) {
+	open, err := os.ReadDir("/dev/fd")
+	return len(open), err
+}
+
+func descriptorsListed(*Rig, socket.Kind, socket.Abilities) string {
+	if _, err := descriptors(); err != nil {
+		return "the system does not list descriptors"
+	}
+	return ""
+}
+
+func checkDescriptors(r *rig) {
+	r.drop(r.connected())
+	s := r.socket()
+	before, _ := descriptors()
+	const rounds = 20
+	for range rounds {
+		r.drop(s, r.connect(s))
+	}
+	if after, _ := descriptors(); after-before >= rounds/2 { // some may come and go with other things
+		r.t.Errorf("%d descriptors more are open after %d connections", after-before, rounds)
+	}
 }
 
 func checkSecrets(r *rig) {

@@ -50,6 +50,12 @@ func checkRefusedDatagram(r *rig) {
 	r.send(s, "one")
 	r.arrived()
 	r.send(s, "two")
+	r.arrived()
+	// Nor is it any news on the next connection.
+	if err := s.Close(); err != nil {
+		r.t.Errorf("Close: %v", err)
+	}
+	r.echo(s, r.connect(s))
 }
 
 func checkRefusedStream(r *rig) {

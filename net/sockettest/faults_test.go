@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -143,6 +144,19 @@ func basicFaults() map[string]fault {
 				return p.Socket.Connect(ctx, remote)
 			}
 		}},
+		"NoDescriptorLeft": {socket: func(p *port) {
+			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
+				f, err := os.Open(os.DevNull)
+				if err != nil {
+					return err
+				}
+				go func() {
+					<-p.lab.release
+					_ = f.Close()
+				}()
+				return p.Socket.Connect(ctx, remote)
+			}
+		}, lacking: descriptorsListed(nil, 0, socket.Abilities{})},
 		"SecretsAreHidden": {socket: func(p *port) { p.Key = []byte("hunter2") }},
 	}
 }
@@ -358,6 +372,20 @@ func failureFaults() map[string]fault {
 						return n, err
 					}
 				}
+			}
+		}},
+		"RefusedDatagram/stale": {socket: func(p *port) {
+			stale := false
+			p.close = func() error {
+				stale = true
+				return p.Socket.Close()
+			}
+			p.recv = func(b []byte) (int, error) {
+				if stale {
+					stale = false
+					return 0, socket.ErrRefused
+				}
+				return p.Socket.Recv(b)
 			}
 		}},
 		"RefusedStream": {kind: socket.Stream, socket: vague},
