@@ -43,7 +43,7 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.Profile.ID == "" && len(c.Profile.Objects) > 0, "Profile.Objects is set without Profile.ID")
 	fault(c.Profile.ID != "" && !profileForm.MatchString(c.Profile.ID), "Profile.ID is %.40q, write it as 6:27354b9a", c.Profile.ID)
 	fault(c.Profile.ID != "" && c.MaxVersion.Compare(registry.V(1, 2)) < 0, "Profile.ID needs LwM2M 1.2, which MaxVersion excludes")
-	fault(strings.ContainsFunc(c.SMSNumber, func(r rune) bool { return (r < '0' || r > '9') && r != '+' }),
+	fault(strings.Trim(strings.TrimPrefix(c.SMSNumber, "+"), "0123456789") != "" || c.SMSNumber == "+",
 		"SMSNumber is %.40q, it must consist of digits, with a + before them", c.SMSNumber)
 	fault(c.AlternatePath != "" && !validAlternate(c.AlternatePath),
 		"AlternatePath is %.40q, write it as /lwm2m or /a/b: letters, digits, - . _ ~, and no segment of digits alone", c.AlternatePath)
