@@ -28,7 +28,6 @@ func (c *Client) Register(shortID uint16) error {
 			return
 		}
 		s.reg.active, s.retry, s.outcome = false, retry{}, outcomeNone
-		s.call = nil
 		s.attempt()
 	})
 }

@@ -84,7 +84,7 @@ func TestSuspendByScheme(t *testing.T) {
 		c.Suspend("coap+TCP")
 		w.wantState(1, lwm2m.StateRegistered)
 		w.wantState(2, lwm2m.StateSuspended)
-		c.Resume("coap+tcp")
+		c.Resume("COAP+tcp")
 		if r := w.servers[1].within(time.Second); r.path != "/rd" {
 			t.Errorf("got %v, want a Register over the new connection", r)
 		}
@@ -138,6 +138,53 @@ func TestShutdownTimeout(t *testing.T) {
 		if r := w.servers[0].next(); r.String() != "DELETE /rd/5a3f" {
 			t.Errorf("got %v", r)
 		}
+	})
+}
+
+// Register leaves alone who is disabled or offline, and waits for a de-registration that is on its way.
+func TestRegisterDuringOther(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		register := func() {
+			t.Helper()
+			if err := c.Register(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Suspend()
+		register()
+		srv.quiet(time.Minute)
+		w.wantState(1, lwm2m.StateSuspended)
+		c.Resume()
+		srv.within(time.Second)
+		w.wantState(1, lwm2m.StateRegistered)
+		w.slowLink(time.Second)
+		if err := c.Disable(1, 0); err != nil {
+			t.Fatal(err)
+		}
+		w.wantState(1, lwm2m.StateDeregistering)
+		if err := c.Enable(1); err != nil {
+			t.Fatal(err)
+		}
+		register()
+		if r := srv.within(2 * time.Second); r.code != coap.DELETE {
+			t.Errorf("got %v", r)
+		}
+		if r := srv.within(3 * time.Second); r.path != "/rd" {
+			t.Errorf("got %v, want a Register", r)
+		}
+		<-time.After(2 * time.Second)
+		w.wantState(1, lwm2m.StateRegistered)
+		if err := c.Disable(1, 0); err != nil {
+			t.Fatal(err)
+		}
+		srv.within(2 * time.Second)
+		register()
+		srv.quiet(time.Minute)
+		w.wantState(1, lwm2m.StateDeregistered)
 	})
 }
 
