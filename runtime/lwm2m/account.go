@@ -142,9 +142,9 @@ func accountsIn(s dm.Snapshot) []account {
 	var accounts []account
 	for id := range s.Instances(serverID) {
 		v := values{s, dm.InstancePath(serverID, id)}
-		short := v.number(genserver.ShortServerIDID, 0)
+		short := v.number(genserver.ShortServerIDID, 0) // at most 65534, by the definition
 		at, ok := found[short]
-		if !ok || short > maxShortID {
+		if !ok {
 			continue
 		}
 		delete(found, short)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	gensecurity "github.com/lwm2mgen/toolkit/generated/security"
+	genserver "github.com/lwm2mgen/toolkit/generated/server"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -133,6 +135,44 @@ func TestBootstrapAccountIsNone(t *testing.T) {
 		w.servers[0].quiet(time.Hour)
 		if n := len(c.Status().Servers); n != 0 {
 			t.Errorf("%d management servers", n)
+		}
+	})
+}
+
+// Objects without this toolkit's checks may hold a Short Server ID twice: the first counts.
+func TestUncheckedAccounts(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		sec, err := gensecurity.New(gensecurity.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv, err := genserver.New(genserver.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			s := security.Template()
+			s.ServerURI, s.BootstrapServer, s.SecurityMode = dm.Str("coap://s1"), dm.Bool(false), dm.Int(3)
+			s.ShortServerID = dm.Int(1)
+			inst := server.Template()
+			inst.ShortServerID, inst.Lifetime, inst.Binding = dm.Int(1), dm.Int(int64(100+i)), dm.Str("U")
+			inst.NotificationStoringWhenDisabledOrOffline = dm.Bool(true)
+			id := dm.InstanceID(i)
+			if err := errors.Join(sec.Add(id, s), srv.Add(id, inst)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cfg := w.config()
+		cfg.Servers = nil
+		cfg.Objects = append(cfg.Objects, sec, srv)
+		c := w.start(cfg)
+		if r := w.servers[0].next(); !r.has("lt=100") {
+			t.Errorf("got %v", r)
+		}
+		w.servers[0].quiet(10 * time.Second)
+		w.wantState(1, lwm2m.StateRegistered)
+		if n := len(c.Status().Servers); n != 1 {
+			t.Errorf("%d servers: %v", n, c.Status())
 		}
 	})
 }

@@ -380,3 +380,62 @@ func TestManyGoroutines(t *testing.T) {
 		<-done
 	}
 }
+
+// deaf is a dialer whose sockets connect never, and return when their context ends, but not when they are closed.
+type deaf struct {
+	socket.Dialer
+	returned chan error
+}
+
+func (d deaf) NewSocket(c socket.Config) (socket.Socket, error) {
+	s, err := d.Dialer.NewSocket(c)
+	return deafSocket{s, d.returned}, err
+}
+
+type deafSocket struct {
+	socket.Socket
+	returned chan error
+}
+
+func (s deafSocket) Connect(ctx context.Context, _ socket.Endpoint) error {
+	<-ctx.Done()
+	s.returned <- ctx.Err()
+	return ctx.Err()
+}
+
+// A connection that is not wanted any more is given up at once, and not when its time is over.
+func TestUnwantedConnectionIsGivenUp(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		d := deaf{w.host.Dialer(), make(chan error, 10)}
+		cfg := w.config()
+		cfg.Dialers = []socket.Dialer{d}
+		c := w.start(cfg)
+		w.wantState(1, lwm2m.StateConnecting)
+		c.Suspend()
+		w.wantState(1, lwm2m.StateSuspended)
+		if n := len(d.returned); n != 1 {
+			t.Errorf("%d connections have been given up", n)
+		}
+	})
+}
+
+// A device that connects anew has nothing planned for the connection before.
+func TestNothingPlannedWhileConnecting(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.Servers[0].URI = "coap+tcp://s1"
+		w.start(cfg)
+		srv := w.servers[0]
+		srv.next()
+		if s := w.wantState(1, lwm2m.StateRegistered); s.Plan != "update" {
+			t.Errorf("status %v", s)
+		}
+		<-time.After(time.Minute)
+		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
+		w.slowLink(time.Second) // for the end of the connection, and for each way of the next
+		<-time.After(1500 * time.Millisecond)
+		if s := w.wantState(1, lwm2m.StateConnecting); s.Plan != "" || !s.Next.IsZero() {
+			t.Errorf("status %v", s)
+		}
+	})
+}
