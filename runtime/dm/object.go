@@ -68,11 +68,22 @@ func NewObject[T any](def *registry.Object, cell func(*T, ResourceID) Cell, cfg 
 	return &TypedObject[T]{c}, nil
 }
 
-// ID returns the object ID.
-func (o *TypedObject[T]) ID() ObjectID { return o.core.id() }
+// ID returns the object ID, 65535 for a nil or zero TypedObject.
+func (o *TypedObject[T]) ID() ObjectID {
+	if o.inner() == nil {
+		return reserved
+	}
+	return o.core.id()
+}
 
-// Definition returns the object's definition. It must not be changed.
-func (o *TypedObject[T]) Definition() *registry.Object { return o.core.def }
+// Definition returns the object's definition, nil for a nil or zero TypedObject. It must not be
+// changed.
+func (o *TypedObject[T]) Definition() *registry.Object {
+	if o.inner() == nil {
+		return nil
+	}
+	return o.core.def
+}
 
 // inner is nil for an object that NewObject did not make.
 func (o *TypedObject[T]) inner() *core {
@@ -116,6 +127,9 @@ func (o *TypedObject[T]) AddContext(ctx context.Context, id InstanceID, inst T) 
 func (o *TypedObject[T]) Update(ctx context.Context, id InstanceID, fn func(*T) error) error {
 	if o.inner() == nil {
 		return errNotMade
+	}
+	if fn == nil {
+		return fail(InternalServerError, InstancePath(o.ID(), id), "the function is nil, there is nothing to do")
 	}
 	return o.core.update(ctx, id, func(inst instance) error { return fn(inst.(*T)) })
 }

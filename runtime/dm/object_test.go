@@ -29,6 +29,37 @@ func TestAddNamesAllMissingMandatoryResources(t *testing.T) {
 	}
 }
 
+// TestObjectNotMade: an object that New did not make, because its error was passed over for instance,
+// is refused and never panics.
+func TestObjectNotMade(t *testing.T) {
+	for name, o := range map[string]*dm.TypedObject[meter]{"nil": nil, "zero": {}} {
+		_, register := dm.NewModel(dm.ModelConfig{}, o)
+		for op, err := range map[string]error{
+			"Add":      o.Add(0, meter{}),
+			"Update":   o.Update(t.Context(), 0, func(*meter) error { return nil }),
+			"Remove":   o.Remove(t.Context(), 0),
+			"NewModel": register,
+		} {
+			if err == nil || !strings.Contains(err.Error(), "make it with New") {
+				t.Errorf("%s of a %s object: %v", op, name, err)
+			}
+		}
+		if _, there := o.Get(0); there || o.Len() != 0 || o.Definition() != nil || o.ID() != 65535 {
+			t.Errorf("a %s object has %d instances, the definition %v and the ID %d", name, o.Len(), o.Definition(), o.ID())
+		}
+	}
+}
+
+func TestUpdateWithoutFunction(t *testing.T) {
+	o := newMeters(t, dm.ObjectConfig[meter]{})
+	if err := o.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Update(t.Context(), 0, nil); err == nil || !strings.Contains(err.Error(), "/33001/0") || !strings.Contains(err.Error(), "function is nil") {
+		t.Errorf("Update with a nil function: %v", err)
+	}
+}
+
 func TestAddRefuses(t *testing.T) {
 	good := func() meter { return meter{Level: dm.Float(20), Mode: dm.Int(1)} }
 	live := func(context.Context) (float64, error) { return 1, nil }

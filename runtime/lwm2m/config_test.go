@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
@@ -51,6 +52,8 @@ func TestNewRefuses(t *testing.T) {
 		"times":               {lwm2m.Config{ConnectTimeout: -1, ShutdownTimeout: -1}, "ShutdownTimeout is -1ns"},
 		"transmission":        {lwm2m.Config{Transmission: coap.Params{AckTimeout: -1}}, "AckTimeout is -1ns"},
 		"nil object":          {lwm2m.Config{Objects: []dm.Object{nil}}, "Objects[0] is nil"},
+		"nil typed object":    {lwm2m.Config{Objects: []dm.Object{(*dm.TypedObject[temperature.Instance])(nil)}}, "Objects[0] is nil, or its zero value"},
+		"object not made":     {lwm2m.Config{Objects: []dm.Object{&temperature.Object{}}}, "Objects[0] is nil, or its zero value"},
 		"nil dialer":          {lwm2m.Config{Dialers: []socket.Dialer{nil}}, "Dialers[0] is nil"},
 		"socket security":     {lwm2m.Config{Socket: socket.Config{Security: socket.Security{Mode: socket.ModePSK}}}, "Socket.Security is set"},
 		"no uri":              {lwm2m.Config{Servers: []lwm2m.Server{{}}}, "Config.Servers[0]: server URI"},

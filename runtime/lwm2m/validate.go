@@ -62,7 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 		fault(d == nil, "Dialers[%d] is nil", i)
 	}
 	for i, o := range c.Objects {
-		fault(o == nil, "Objects[%d] is nil", i)
+		fault(o == nil || o.Definition() == nil, "Objects[%d] is nil, or its zero value: make it with New", i)
 	}
 	if len(faults) > 0 {
 		return c, errors.Join(faults...)
