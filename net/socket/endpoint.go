@@ -33,15 +33,21 @@ const maxHost = 255
 // for https, otherwise zero. The path and the query belong to the layer above and may be anything. A URI of another scheme without an authority
 // part ("tel:+15550100") gives its opaque part as the host.
 func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
+	fail := func(format string, args ...any) (string, Endpoint, error) {
+		return "", Endpoint{}, fmt.Errorf("server URI %s: %s", quote(uri), fmt.Sprintf(format, args...))
+	}
+	switch {
+	case strings.TrimSpace(uri) != uri:
+		return fail("there is white space around it, remove that")
+	case bare(uri):
+		return fail("no scheme; expected for example coap://host:port or coaps://host:port")
+	}
 	u, err := url.Parse(uri)
 	if err != nil {
 		if ue, ok := err.(*url.Error); ok { // its text repeats the URI without bound
 			err = ue.Err
 		}
 		return "", Endpoint{}, fmt.Errorf("server URI %s: %w", quote(uri), err)
-	}
-	fail := func(format string, args ...any) (string, Endpoint, error) {
-		return "", Endpoint{}, fmt.Errorf("server URI %s: %s", quote(uri), fmt.Sprintf(format, args...))
 	}
 	if u.Scheme == "" {
 		return fail("no scheme; expected for example coap://host or coaps://host")
@@ -76,6 +82,13 @@ func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 		remote.Port = uint16(n)
 	}
 	return u.Scheme, remote, nil
+}
+
+// bare reports whether what looks like a scheme is a host with a port after it, as in "localhost:5683".
+func bare(uri string) bool {
+	host, port, found := strings.Cut(uri, ":")
+	_, err := strconv.ParseUint(port, 10, 16)
+	return found && err == nil && !strings.EqualFold(host, "tel") && !strings.EqualFold(host, "sms")
 }
 
 func notInHost(r rune) bool { return r <= ' ' || r == 0x7f }

@@ -22,6 +22,7 @@ func TestParseURI(t *testing.T) {
 		"https://files.example/fw.bin":         {"https", socket.Endpoint{Host: "files.example", Port: 443}},
 		"coaps://example.com:65535/a/b":        {"coaps", socket.Endpoint{Host: "example.com", Port: 65535}},
 		"tel:+15550100":                        {"tel", socket.Endpoint{Host: "+15550100"}},
+		"tel:110":                              {"tel", socket.Endpoint{Host: "110"}},
 		"x-radio://7":                          {"x-radio", socket.Endpoint{Host: "7"}},
 	} {
 		scheme, remote, err := socket.ParseURI(uri)
@@ -32,6 +33,10 @@ func TestParseURI(t *testing.T) {
 	for uri, want := range map[string]string{
 		"":                                   "no scheme",
 		"example.com":                        "no scheme",
+		"example.com:5683":                   "no scheme",
+		"localhost:5683":                     "no scheme",
+		"192.0.2.1:5683":                     "no scheme",
+		" coap://host":                       "white space",
 		"coap://":                            "no host",
 		"coap:":                              "no host",
 		"coap://::1":                         "brackets",
@@ -42,7 +47,8 @@ func TestParseURI(t *testing.T) {
 		"coap://host:65536":                  "port 65536",
 		"coap://host:port":                   "port",
 		"coap://a b":                         "host",
-		"coap://host\n":                      "control character",
+		"coap://host\n":                      "white space",
+		"coap://ho\nst":                      "control character",
 		"coap://user:hunter2@host":           "user part",
 		"coap://[::1":                        "']'",
 		"coap://" + strings.Repeat("a", 300): "300 characters",

@@ -98,13 +98,18 @@ func New(cfg Config) (*Client, error) {
 func (c *Client) check() error {
 	snap := c.model.Snapshot()
 	var faults []error
+	accounts := 0
 	for id := range snap.Instances(securityID) {
+		accounts++
 		sock, _, err := c.newSocket(snap, id)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("lwm2m: account %s: %w", dm.InstancePath(securityID, id), err))
 			continue
 		}
 		faults = append(faults, sock.Close())
+	}
+	if accounts == 0 {
+		c.log.Warn("there is no server yet: set Config.Servers, or add instances of Security (0) and Server (1)", "endpoint", c.cfg.Endpoint)
 	}
 	if snap.Definition(deviceID) == nil {
 		c.log.Warn("there is no Device object (3), which every device must have: runtime/objects/device makes one", "endpoint", c.cfg.Endpoint)

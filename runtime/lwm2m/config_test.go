@@ -58,6 +58,9 @@ func TestNewRefuses(t *testing.T) {
 		"socket security":     {lwm2m.Config{Socket: socket.Config{Security: socket.Security{Mode: socket.ModePSK}}}, "Socket.Security is set"},
 		"no uri":              {lwm2m.Config{Servers: []lwm2m.Server{{}}}, "Config.Servers[0]: server URI"},
 		"same id":             {lwm2m.Config{Servers: []lwm2m.Server{uri[0], {URI: "coap://b", ShortID: 1}}}, "ShortID 1 is that of Servers[0]"},
+		"periods":             {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", MinPeriod: 5 * time.Second, MaxPeriod: time.Second}}}, "MaxPeriod is 1s, it must not be below MinPeriod, 5s"},
+		"bootstrap id":        {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Bootstrap: true, ShortID: 3}}}, "a bootstrap server has an account without ShortID"},
+		"bootstrap lifetime":  {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Bootstrap: true, Lifetime: time.Hour}}}, "leave them out"},
 		"reserved id":         {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", ShortID: 65535}}}, "ShortID is 65535"},
 		"no credentials":      {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b"}}}, "needs PSK or Certificate"},
 		"needless":            {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}}}}, "write coaps"},
@@ -183,4 +186,26 @@ func (n *noting) Schemes() []string { return []string{"coaps"} }
 func (n *noting) NewSocket(c socket.Config) (socket.Socket, error) {
 	n.seen = append(n.seen, c.Security)
 	return n.host.Dialer().NewSocket(socket.Config{})
+}
+
+// TestNewWarns: what a client can do without, but hardly should, is said once, with what to do.
+func TestNewWarns(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg        lwm2m.Config
+		want, wont string
+	}{
+		"nothing":   {lwm2m.Config{}, "set Config.Servers, or add instances", "none"},
+		"no device": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b"}}}, "runtime/objects/device makes one", "no server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			c.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			if _, err := lwm2m.New(c.cfg); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(log.String(), c.want) || strings.Contains(log.String(), c.wont) {
+				t.Errorf("logged is %s; want %q, and nothing of %q", log.String(), c.want, c.wont)
+			}
+		})
+	}
 }

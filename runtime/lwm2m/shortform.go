@@ -60,12 +60,12 @@ func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Objec
 	used := map[uint16]int{}
 	instances := 0
 	for i, s := range c.Servers {
-		if s.ShortID == 0 {
-			s.ShortID = uint16(i + 1)
-		}
 		if err := s.validate(); err != nil {
 			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: %w", i, err))
 			continue
+		}
+		if s.ShortID == 0 {
+			s.ShortID = uint16(i + 1)
 		}
 		if other, taken := used[s.ShortID]; taken && !s.Bootstrap {
 			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: ShortID %d is that of Servers[%d], too", i, s.ShortID, other))
@@ -113,6 +113,9 @@ func (s *Server) validate() error {
 		fault(d.d < 0 && d.name != "Lifetime", "%s is %v, it must not be negative", d.name, d.d)
 		fault(d.d > math.MaxInt32*time.Second, "%s is %v, at most 68 years are allowed", d.name, d.d)
 	}
+	fault(s.MaxPeriod > 0 && s.MaxPeriod < s.MinPeriod, "MaxPeriod is %v, it must not be below MinPeriod, %v", s.MaxPeriod, s.MinPeriod)
+	fault(s.Bootstrap && (s.ShortID != 0 || s.Lifetime != 0 || s.Binding != "" || s.MinPeriod != 0 || s.MaxPeriod != 0 || s.DropNotifications || s.Instance != nil),
+		"a bootstrap server has an account without ShortID, Lifetime, Binding, MinPeriod, MaxPeriod, DropNotifications and Instance: leave them out")
 	return errors.Join(faults...)
 }
 
