@@ -45,8 +45,6 @@ func (x *part) has(id InstanceID) bool {
 	return ok
 }
 
-func (x *part) len() int { return x.now.n }
-
 func (x *part) next(from uint32) (InstanceID, bool) {
 	id, _, ok := x.now.next(from)
 	return InstanceID(id), ok

@@ -67,7 +67,6 @@ type view interface {
 	id() ObjectID
 	definition() *registry.Object
 	has(InstanceID) bool
-	len() int
 	// next returns the lowest instance ID that is at least from.
 	next(from uint32) (InstanceID, bool)
 	// cell returns the cell of a resource, nil where there is no such instance or resource. It must
@@ -109,8 +108,6 @@ func (s *objectState) has(id InstanceID) bool {
 	_, ok := s.inst.get(uint16(id))
 	return ok
 }
-
-func (s *objectState) len() int { return s.inst.n }
 
 func (s *objectState) next(from uint32) (InstanceID, bool) {
 	id, _, ok := s.inst.next(from)

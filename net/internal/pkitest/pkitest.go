@@ -11,7 +11,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"math/big"
 	"net"
 	"testing"
@@ -166,28 +165,4 @@ func Keys(tb testing.TB) map[string]crypto.Signer {
 		tb.Fatal(err)
 	}
 	return map[string]crypto.Signer{"ECDSA P-384": e, "RSA": r, "Ed25519": d}
-}
-
-// PEM encodes certificates.
-func PEM(certs ...*x509.Certificate) []byte {
-	var out []byte
-	for _, c := range certs {
-		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	return out
-}
-
-// KeyPEM encodes a private key as PKCS #8.
-func KeyPEM(tb testing.TB, key crypto.Signer) []byte {
-	tb.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
-
-// CRLPEM encodes a revocation list.
-func CRLPEM(l *x509.RevocationList) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: l.Raw})
 }
