@@ -89,3 +89,12 @@ func TestKitCertificates(t *testing.T) {
 func TestKitInMemory(t *testing.T) {
 	sockettest.RunInBubbles(t, synctest.Test, func(t testing.TB) sockettest.Rig { return simRig(t, pskSecurity(), pskServerConfig()) })
 }
+
+// The socket below need not have any optional ability.
+func TestKitOverBareSocket(t *testing.T) {
+	sockettest.RunInBubbles(t, synctest.Test, func(t testing.TB) sockettest.Rig {
+		r := simRig(t, pskSecurity(), pskServerConfig())
+		r.Config.Below = sockettest.Bare(r.Config.Below)
+		return r
+	})
+}

@@ -184,7 +184,7 @@ func (a Abilities) Lacks(k Kind, secured bool) []Lack {
 	add(a.Counters == nil, "Counters", "the network's byte counters: only those of the messages are there")
 	add(a.Handle == nil, "Handle", "waiting with poll() in a loop of one's own")
 	add(a.Handle != nil && a.Buffered == nil, "Buffered", "serving after poll() only when needed: it is served after every wait")
-	add(k == Stream && a.Backlog == nil, "Backlog", "never waiting in Send on a TLS connection over it")
+	add(k == Stream && a.Backlog == nil, "Backlog", "TLS over it without trying again and again while there is no room")
 	add(a.Notifier == nil, "Notifier", "readiness without a goroutine of its own or a shared poller")
 	add(a.ReceiverOff == nil, "ReceiverOff", "putting the receiver to sleep in queue mode")
 	add(a.Shutdowner == nil, "Shutdowner", "suspending without giving up the session: offline mode closes")

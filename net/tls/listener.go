@@ -98,6 +98,7 @@ func (l *listener) handshake(below socket.Socket) {
 	w := &wire{below: below}
 	c := stdtls.Server(w, l.config)
 	if err := c.HandshakeContext(ctx); err != nil {
+		w.stop()
 		_ = below.Close()
 		return
 	}

@@ -121,6 +121,9 @@ func (s *conn) connect(ctx context.Context, remote socket.Endpoint, next bool, d
 		return err
 	}
 	old := s.cur.Swap(nil)
+	if old != nil {
+		old.wire.stop() // its bytes are not for another connection
+	}
 	err = s.reach(ctx, remote, dial)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,6 +134,7 @@ func (s *conn) connect(ctx context.Context, remote socket.Endpoint, next bool, d
 	case err == nil:
 		s.state = socket.StateConnected
 	case old != nil && errors.Is(err, socket.ErrAddressNotFound) && s.below.State().Open():
+		old.wire.resume()
 		s.publish(old)
 	default:
 		s.abandon(was)
@@ -189,6 +193,7 @@ func (s *conn) handshake(ctx context.Context, remote socket.Endpoint) (*link, er
 	w := &wire{below: s.below}
 	c := stdtls.Client(w, config)
 	if err := c.HandshakeContext(ctx); err != nil {
+		w.stop()
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("tls handshake: %w: %s", context.Cause(ctx), seen.story(w.heard))
 		}
@@ -222,6 +227,7 @@ func (s *conn) abandon(was socket.State) {
 // Close implements socket.Socket. The peer gets a close_notify if there is room for it.
 func (s *conn) Close() error {
 	if l := s.stop(socket.StateClosed); l != nil {
+		defer l.wire.stop()
 		l.sending.Lock()
 		_ = l.tls.CloseWrite()
 		l.sending.Unlock()
@@ -261,6 +267,7 @@ func (s *conn) Shutdown() error {
 	}
 	s.mu.Unlock()
 	if l := s.stop(socket.StateShutdown); l != nil {
+		l.wire.stop()
 		l.keep()
 	}
 	if s.able.Shutdowner != nil && s.below.State() != socket.StateClosed {

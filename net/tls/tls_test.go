@@ -79,16 +79,25 @@ func TestKit(t *testing.T) {
 	}
 }
 
-func TestKitInMemory(t *testing.T) {
+func simRig(t testing.TB) sockettest.Rig {
+	n := simnet.New(1)
+	device, server := n.NewHost("device"), n.NewHost("server.example")
+	below, err := server.ListenStream(5684)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rigOver(t, newAuthority(t), below, device.StreamDialer(), "server.example", 0)
+	r.Unknown = "nowhere.example"
+	return r
+}
+
+func TestKitInMemory(t *testing.T) { sockettest.RunInBubbles(t, synctest.Test, simRig) }
+
+// The socket below need not have any optional ability.
+func TestKitOverBareSocket(t *testing.T) {
 	sockettest.RunInBubbles(t, synctest.Test, func(t testing.TB) sockettest.Rig {
-		n := simnet.New(1)
-		device, server := n.NewHost("device"), n.NewHost("server.example")
-		below, err := server.ListenStream(5684)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := rigOver(t, newAuthority(t), below, device.StreamDialer(), "server.example", 0)
-		r.Unknown = "nowhere.example"
+		r := simRig(t)
+		r.Config.Below = sockettest.Bare(r.Config.Below)
 		return r
 	})
 }

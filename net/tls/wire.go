@@ -25,6 +25,9 @@ type wire struct {
 	mu      sync.Mutex
 	out     []byte
 	holding bool // flush will come
+	stopped bool // out stays where it is
+	again   *time.Timer
+	tries   sync.WaitGroup // that of again
 }
 
 const recordHeader = 5
@@ -76,7 +79,7 @@ func (w *wire) hold() {
 	w.holding = true
 }
 
-// flush sends what was written. If the socket below is busy, it stays for the next flush.
+// flush sends what was written. If the socket below is busy, it is tried again later.
 func (w *wire) flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,13 +92,57 @@ func (w *wire) flushLocked() error {
 		return nil
 	}
 	err := w.below.Send(w.out)
-	if err == nil || !errors.Is(err, socket.ErrBusy) {
-		w.out = w.out[:0]
-		if cap(w.out) > maxKept {
-			w.out = nil
-		}
+	if errors.Is(err, socket.ErrBusy) {
+		w.retry()
+		return err
+	}
+	w.out = w.out[:0]
+	if cap(w.out) > maxKept {
+		w.out = nil
 	}
 	return err
+}
+
+// busyPause is how long to wait before the next try on a socket that is busy.
+const busyPause = 5 * time.Millisecond
+
+// retry has out flushed later: what is encrypted cannot be taken back, and no Send or Recv may ever come that does it. The
+// caller holds w.mu.
+func (w *wire) retry() {
+	if w.again != nil || w.stopped {
+		return
+	}
+	w.tries.Add(1)
+	w.again = time.AfterFunc(busyPause, func() {
+		defer w.tries.Done()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.again = nil
+		if !w.stopped && !w.holding {
+			_ = w.flushLocked() // a broken connection shows in Recv
+		}
+	})
+}
+
+// stop keeps what was written from being sent by itself, until resume. No try is under way when it returns.
+func (w *wire) stop() {
+	w.mu.Lock()
+	w.stopped = true
+	if w.again != nil && w.again.Stop() {
+		w.again = nil
+		w.tries.Done()
+	}
+	w.mu.Unlock()
+	w.tries.Wait()
+}
+
+func (w *wire) resume() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = false
+	if len(w.out) > 0 {
+		w.retry()
+	}
 }
 
 // maxKept bounds the write buffer that is kept between calls.
