@@ -7,6 +7,7 @@ package security
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 
 	"github.com/lwm2mgen/toolkit/generated/security"
@@ -69,9 +70,6 @@ func Template() Instance {
 func validate(tx *security.Tx) error {
 	changed := false
 	for c := range tx.Changes() {
-		if c.New == nil {
-			continue
-		}
 		changed = true
 		if err := check(c.ID, c.New); err != nil {
 			return err
@@ -95,11 +93,7 @@ func validate(tx *security.Tx) error {
 }
 
 func refuse(id dm.InstanceID, r dm.ResourceID, format string, args ...any) error {
-	err := dm.Errorf(dm.BadRequest, format, args...)
-	if e, ok := err.(*dm.Error); ok {
-		e.Path = dm.ResourcePath(security.ObjectID, id, r)
-	}
-	return err
+	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(security.ObjectID, id, r), Err: fmt.Errorf(format, args...)}
 }
 
 // check names no credential in its errors.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -12,9 +13,6 @@ import (
 func validate(tx *server.Tx) error {
 	changed := false
 	for c := range tx.Changes() {
-		if c.New == nil {
-			continue
-		}
 		changed = true
 		if err := check(c.ID, c.New); err != nil {
 			return err
@@ -38,11 +36,7 @@ func validate(tx *server.Tx) error {
 }
 
 func refuse(id dm.InstanceID, r dm.ResourceID, format string, args ...any) error {
-	err := dm.Errorf(dm.BadRequest, format, args...)
-	if e, ok := err.(*dm.Error); ok {
-		e.Path = dm.ResourcePath(server.ObjectID, id, r)
-	}
-	return err
+	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(server.ObjectID, id, r), Err: fmt.Errorf(format, args...)}
 }
 
 func check(id dm.InstanceID, i *Instance) error {

@@ -1,0 +1,40 @@
+package gen_test
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/lwm2mgen/toolkit/gen"
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// A definition becomes one file, and two resources that would share a name are told apart by their IDs.
+func ExampleGenerate() {
+	heater := registry.Object{
+		ID: 26242, Name: "Heater", URN: "urn:oma:lwm2m:x:26242", Description: "a heater.",
+		Resources: []registry.Resource{
+			{ID: 1, Name: "Set Point", Ops: registry.RW, Type: registry.Float, Mandatory: true, Description: "temperature to reach."},
+			{ID: 2, Name: "State", Ops: registry.R, Type: registry.Boolean},
+			{ID: 3, Name: "State", Ops: registry.R, Type: registry.Integer},
+		},
+	}
+	files, faults := gen.Generate([]gen.Definition{{File: "xml/heater.xml", Object: heater}}, gen.Options{})
+	for _, f := range faults {
+		fmt.Println(f)
+	}
+	for _, f := range files {
+		fmt.Println(f.Path, gen.IsGenerated(f.Content))
+		for line := range bytes.Lines(f.Content) {
+			if bytes.Contains(line, []byte("dm.Res[")) {
+				fmt.Printf("%s\n", bytes.TrimSpace(line))
+			}
+		}
+	}
+	// Output:
+	// xml/heater.xml: 26242/2: several resources would have the Go name State, so the resource is State2, choose one with a line "26242/2 Name" in the names file
+	// xml/heater.xml: 26242/3: several resources would have the Go name State, so the resource is State3, choose one with a line "26242/3 Name" in the names file
+	// heater/heater.go true
+	// SetPoint dm.Res[float64]
+	// State2 dm.Res[bool]
+	// State3 dm.Res[int64]
+}

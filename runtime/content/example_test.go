@@ -1,0 +1,27 @@
+package content_test
+
+import (
+	"fmt"
+
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// Which format fits depends on the operation and on what it is about.
+func ExampleCheck() {
+	resource, object := dm.ResourcePath(3303, 0, 5700), dm.ObjectPath(3303)
+	fmt.Println(content.Check(content.Text, content.Read, resource))
+	fmt.Println(content.Check(content.Text, content.Read, object))
+	fmt.Println(content.Check(content.Text, content.Write, object))
+	// Output:
+	// <nil>
+	// /3303: 4.06 Not Acceptable: plain text cannot carry a Read of this node
+	// /3303: 4.15 Unsupported Content-Format: plain text cannot carry a Write of this node
+}
+
+func ExamplePrune() {
+	fmt.Println(content.Prune([]dm.Path{
+		dm.ResourcePath(3303, 0, 5700), dm.ObjectPath(3), dm.ResourcePath(3, 0, 1), dm.ResourcePath(3303, 0, 5700),
+	}))
+	// Output: [/3 /3303/0/5700]
+}
