@@ -42,6 +42,8 @@ func ParseRange(text string, t registry.Type) (registry.Range, []registry.EnumVa
 	p := spanParser{t: t}
 	r, why := p.parse(s)
 	switch {
+	case why != "" && t.Measured():
+		return nil, nil, notUnderstood(s, why, "write the length as a..b, and have a hook judge the content")
 	case why != "":
 		return nil, nil, notUnderstood(s, why, "write a..b, or a list of values such as 0, 5, 10")
 	case p.swapped:

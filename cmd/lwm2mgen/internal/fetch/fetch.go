@@ -135,7 +135,7 @@ func verify(data []byte, ref Ref) error {
 		return errors.New("this is no definition of the object")
 	}
 	if v := objects[i].Version; !ref.Version.IsZero() && v.Compare(ref.Version) != 0 {
-		return fmt.Errorf("this is version %s", v)
+		return fmt.Errorf("this is version %s, and there is no file of version %s", v, ref.Version)
 	}
 	return nil
 }
