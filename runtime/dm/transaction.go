@@ -81,7 +81,7 @@ func (c *txContext) Value(key any) any {
 }
 
 // SnapshotFrom returns what a hook's transaction makes of the whole Model, for checks across objects.
-// It returns false where ctx is not that of a hook, or the hook is over.
+// An object that no Model has taken yet is alone in it. It returns false where ctx is not that of a hook, or the hook is over.
 func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
 	c, ok := ctx.Value(txKey{}).(*txContext)
 	if !ok || c.past.Load() {

@@ -101,7 +101,7 @@ func (k *kit) checkRoundTrips(x *target) {
 		}
 	}
 	if len(x.good) == 0 && refusal != nil {
-		k.t.Errorf("%v (%s): no value that the definition allows can be written; the last was refused with: %v", x.path, x.def.Name, refusal)
+		k.t.Errorf("%v (%s): no value that the definition allows can be written; the last was refused with: %v; if that is right, leave the resource alone with Except(%d)", x.path, x.def.Name, refusal, x.def.ID)
 	}
 	if len(x.good) < 2 {
 		return
