@@ -12,7 +12,9 @@ const redacted = "[redacted]"
 // Secret is the value of an Opaque resource that must never be shown, such as a key. It prints as
 // [redacted] under every fmt verb, in slog and in JSON. The value hides behind a pointer, so that it
 // stays hidden even where fmt reaches it through unexported fields. The zero value is empty.
-type Secret struct{ p *string } // fmt follows pointers to slices, not those to strings
+type Secret struct {
+	p *string // fmt follows pointers to slices, not those to strings
+}
 
 // NewSecret returns a secret with a copy of b.
 func NewSecret(b []byte) Secret {

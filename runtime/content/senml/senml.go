@@ -1,4 +1,4 @@
-// Package senml is SenML in JSON and CBOR, as LwM2M uses it (Core 1.2.2 §7.4.5, §7.4.6; RFC 8428), and
+// Package senml is SenML in JSON and CBOR, as LwM2M uses it (Core 1.2.2 §7.4.6, §7.4.7; RFC 8428), and
 // SenML-ETCH, whose payloads have the same shape (RFC 8790).
 //
 // Written are the fields bn, bt, n and one value. A time is written as the base time of the records

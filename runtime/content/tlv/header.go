@@ -1,4 +1,4 @@
-// Package tlv is LwM2M's TLV format (Core 1.2.2 §7.4.3, Core 1.0.2 §6.4.3).
+// Package tlv is LwM2M's TLV format (Core 1.2.2 §7.4.5, Core 1.0.2 §6.4.3).
 package tlv
 
 import "errors"
