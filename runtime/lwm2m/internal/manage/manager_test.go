@@ -25,15 +25,22 @@ func TestConfigIsChecked(t *testing.T) {
 		"Model":  {Sched: sched.New()},
 		"Sched":  {Model: model},
 		"Prefix": {Model: model, Sched: sched.New(), Prefix: "/dev0"},
-		"Limits": {Model: model, Sched: sched.New(), Limits: Limits{Pending: -1}},
 	} {
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "Config."+name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for _, l := range []Limits{{Observations: -1}, {Attributes: -1}, {Pending: -1}, {Patience: -1}} {
+		if _, err := New(Config{Model: model, Sched: sched.New(), Limits: l}); err == nil || !strings.Contains(err.Error(), "Config.Limits") {
+			t.Errorf("%+v: %v", l, err)
+		}
+	}
 	m, err := New(Config{Model: model, Sched: sched.New()})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if want := (Limits{Observations: 1000, Attributes: 1000, Pending: 64, Patience: 30 * time.Second}); m.cfg.Limits != want {
+		t.Errorf("without limits they are %+v", m.cfg.Limits)
 	}
 	if _, err := m.AddPeer(PeerConfig{ShortServerID: 7}); err != nil {
 		t.Fatal(err)
@@ -42,7 +49,9 @@ func TestConfigIsChecked(t *testing.T) {
 		"ShortServerID is 0":     {},
 		"ShortServerID is 65535": {ShortServerID: 65535},
 		"a server 7 already":     {ShortServerID: 7},
-		"Root":                   {ShortServerID: 8, Root: "lwm2m"},
+		`Root is "lwm2m"`:        {ShortServerID: 8, Root: "lwm2m"},
+		`Root is "/"`:            {ShortServerID: 8, Root: "/"},
+		`Root is "/lwm2m/"`:      {ShortServerID: 8, Root: "/lwm2m/"},
 		"Format":                 {ShortServerID: 8, Format: content.Opaque},
 	} {
 		if _, err := m.AddPeer(c); err == nil || !strings.Contains(err.Error(), want) {

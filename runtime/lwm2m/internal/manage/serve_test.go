@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -67,6 +68,14 @@ func TestRead(t *testing.T) {
 		{"object with a slow resource", to("GET /3303").accepting(content.SenMLCBOR), coap.Content, "", 0},
 		{"no object", to("GET /9999"), coap.NotFound, "/9999", 0},
 		{"an ID of more than 16 bits", to("GET /65539/0/0"), coap.NotFound, "", 0},
+		{"an ID of more than 32 bits", to("GET /4294967299/0/0"), coap.NotFound, "", 0},
+		{"an ID with a letter", to("GET /3/:/0"), coap.NotFound, "", 0},
+		{"an ID with a sign", to("GET /3/+/0"), coap.NotFound, "", 0},
+		{"an empty segment", to("GET /3").with(func(o *coap.Options) { o.Add(coap.OptionURIPath, nil) }), coap.NotFound, "", 0},
+		{"a query, which means nothing", to("GET /3/0/0?x=1").accepting(content.Text), coap.Content, "Acme", 0},
+		{"If-Match, which means nothing", to("GET /3/0/0").accepting(content.Text).with(func(o *coap.Options) {
+			o.Add(coap.OptionIfMatch, []byte{1})
+		}), coap.Content, "Acme", 0},
 		{"the reserved ID", to("GET /3/65535"), coap.NotFound, "", 0},
 		{"no instance", to("GET /3/1"), coap.NotFound, "/3/1", 0},
 		{"no resource", to("GET /3/0/99"), coap.NotFound, "/3/0/99", 0},
@@ -96,6 +105,7 @@ func TestRead(t *testing.T) {
 	runRows(t, setup{servers: 1, peer: func(c *PeerConfig) { c.Root = "/lwm2m/v1" }}, []row{
 		{"alternate path", to("GET /lwm2m/v1/3/0/0").accepting(content.Text), coap.Content, "Acme", 0},
 		{"without the alternate path", to("GET /3/0/0"), coap.NotFound, "", 0},
+		{"Read-Composite, which has no path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/lwm2m/v1/3/0/0"}]`), coap.BadRequest, "", 0},
 		{"half of the alternate path", to("GET /lwm2m"), coap.NotFound, "", 0},
 		{"Discover under the alternate path", to("GET /lwm2m/v1/3303/1").accepting(content.Link), coap.Content,
 			"</lwm2m/v1/3303/1>,</lwm2m/v1/3303/1/5700>,</lwm2m/v1/3303/1/5750>", content.Link},
@@ -123,6 +133,11 @@ func TestDiscover(t *testing.T) {
 		{"depth 0", link("/3/0/6?depth=0"), coap.Content, "</3/0/6>;dim=2", 0},
 		{"resource instance", link("/3/0/6/1"), coap.Content, "</3/0/6/1>", 0},
 		{"wrong depth", link("/3?depth=7"), coap.BadRequest, "", 0},
+		{"no number as depth", link("/3?depth=-"), coap.BadRequest, "", 0},
+		{"depth without a number", link("/3?depth="), coap.BadRequest, "", 0},
+		{"depth of two digits", link("/3?depth=01"), coap.BadRequest, "", 0},
+		{"another query, which means nothing", link("/3?x=1&depth=0"), coap.Content, "</3>", 0},
+		{"If-Match, which means nothing", link("/3?depth=0").with(func(o *coap.Options) { o.Add(coap.OptionIfMatch, []byte{1}) }), coap.Content, "</3>", 0},
 		{"no instance", link("/3/1"), coap.NotFound, "", 0},
 		{"no object", link("/77"), coap.NotFound, "", 0},
 		{"Security", link("/0"), coap.Unauthorized, "", 0},
@@ -138,7 +153,9 @@ func TestExecute(t *testing.T) {
 		{"bad arguments for nothing", to("POST /3/0/99").as(content.Text, "hunter2"), coap.NotFound, "", 0},
 		{"bad arguments for what is no executable", to("POST /3/0/0").as(content.Text, "hunter2"), coap.MethodNotAllowed, "", 0},
 		{"function fails", to("POST /3/0/4").as(content.Text, "9='fail'"), coap.InternalServerError, "", 0},
+		{"arguments in several blocks", to("POST /3/0/4").as(content.Text, "1='"+strings.Repeat("x", 3000)+"'"), coap.Changed, "", 0},
 		{"unsupported", to("POST /3/0/5"), coap.NotFound, "", 0},
+		{"bad arguments for what is unsupported", to("POST /3/0/5").as(content.Text, "hunter2"), coap.NotFound, "", 0},
 		{"no executable", to("POST /3/0/0"), coap.MethodNotAllowed, "", 0},
 		{"slow", to("POST /3303/0/5605"), coap.Changed, "", 0},
 		{"wrong format", to("POST /3/0/4").as(content.Link, "x"), coap.UnsupportedContentFormat, "", 0},
@@ -147,6 +164,7 @@ func TestExecute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		r.peers[0].do(to("POST /3/0/4").as(content.None, "0='a',3"))
+		r.pass(time.Second)
 		if len(r.dev.executed) != 1 || r.dev.executed[0] != "server 1:0='a',3" {
 			t.Errorf("executed %q", r.dev.executed)
 		}

@@ -87,6 +87,9 @@ func TestBusySlotHasAnEnd(t *testing.T) {
 				t.Errorf("request %d is not given up: %v %v", i, *done[i], got[i].code)
 			}
 		}
+		if !r.m.Idle() {
+			t.Error("what is given up still counts")
+		}
 		release()
 		r.pass(time.Minute)
 		if v := r.peers[0].text("/3303/1/5750"); v != "fridge" {
@@ -171,6 +174,9 @@ func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
 		if *doneSlow || *doneExec || *doneObject {
 			t.Fatal("answered before the functions returned")
 		}
+		if r.m.Idle() {
+			t.Error("idle, while functions run")
+		}
 		if n := r.peers[0].conn.Stats().Retransmissions; n != 0 {
 			t.Errorf("the requests were not acknowledged: %d retransmissions", n)
 		}
@@ -224,6 +230,9 @@ func TestStoreRunsOnAWorker(t *testing.T) {
 			if *done || r.peers[1].text("/3303/1/5750") != "fridge" {
 				t.Fatal("it is seen or answered before it is stored")
 			}
+			if r.m.Idle() {
+				t.Error("idle, while it is being stored")
+			}
 			close(gate)
 			r.until(func() bool { return *done })
 			r.pass(time.Second)
@@ -233,6 +242,9 @@ func TestStoreRunsOnAWorker(t *testing.T) {
 			}
 			if now := r.peers[0].text("/3303/1/5750"); got.code != code || got.body != "" || now != want || stored != 1 || len(*notes) != told {
 				t.Errorf("answered %v %q, now %q, stored %d times, told %d times", got.code, got.body, now, stored, len(*notes))
+			}
+			if n := r.peers[0].peer.pending; n != 0 || !r.m.Idle() {
+				t.Errorf("%d requests are taken for waiting", n)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/codec"
@@ -78,6 +79,12 @@ func TestWrite(t *testing.T) {
 		{"PATCH", to("PATCH /1/0/1").as(content.SenMLCBOR, ""), coap.MethodNotAllowed, "", 0},
 		{"Security", to("PUT /0/0/0").as(content.Text, "coap://evil"), coap.Unauthorized, "", 0},
 		{"nothing at all", to("PUT /1/0/1"), coap.BadRequest, "", 0},
+		{"with a query, which means nothing", to("PUT /1/0/1?pmin=1").as(content.Text, "hunter2"), coap.BadRequest, "/1/0/1", 0},
+		{"with a query and without a format", to("PUT /1/0/1?pmin=1").as(content.None, "hunter2"), coap.BadRequest, "/1/0/1", 0},
+		{"empty with a query", to("PUT /3303/0/5750?x=1").as(content.Text, ""), coap.Changed, "", 0},
+		{"If-None-Match of what is not there", to("PUT /1/0/99").as(content.Text, "1").with(func(o *coap.Options) {
+			o.Add(coap.OptionIfNoneMatch, nil)
+		}), coap.NotFound, "/1/0/99", 0},
 		{"If-None-Match of what is there", to("PUT /1/0/1").as(content.Text, "1").with(func(o *coap.Options) {
 			o.Add(coap.OptionIfNoneMatch, nil)
 		}), coap.PreconditionFailed, "", 0},
@@ -175,7 +182,10 @@ func TestCreateAndDelete(t *testing.T) {
 			{"root", to("POST /"), coap.MethodNotAllowed, ""},
 			{"unknown format", to("POST /16").as(4711, "x"), coap.UnsupportedContentFormat, ""},
 			{"text", to("POST /16").as(content.Text, "x"), coap.UnsupportedContentFormat, ""},
+			{"a payload without format", to("POST /16").as(content.None, "x"), coap.UnsupportedContentFormat, ""},
 			{"Delete", to("DELETE /16/7"), coap.Deleted, ""},
+			{"with an ID and nothing else", to("POST /16").as(content.TLV, "\x00\x07"), coap.Created, "/16/7"},
+			{"Delete that, too", to("DELETE /16/7"), coap.Deleted, ""},
 			{"Delete again", to("DELETE /16/7"), coap.NotFound, ""},
 			{"Delete of the only instance", to("DELETE /3/0"), coap.MethodNotAllowed, ""},
 			{"Delete of an object", to("DELETE /16"), coap.MethodNotAllowed, ""},
@@ -221,11 +231,20 @@ func TestReadComposite(t *testing.T) {
 		{"TLV sent", to("FETCH /").as(content.TLV, ""), coap.UnsupportedContentFormat, "", 0},
 		{"no format", to("FETCH /").as(content.None, "[]"), coap.UnsupportedContentFormat, "", 0},
 		{"broken", to("FETCH /").as(content.SenMLJSON, "["), coap.BadRequest, "", 0},
+		{"too deep a path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0/0/0"}]`), coap.BadRequest, "", 0},
 		{"below the root", to("FETCH /3").as(content.SenMLJSON, "[]"), coap.MethodNotAllowed, "", 0},
+	})
+	runRows(t, setup{servers: 1, version: registry.V(1, 0)}, []row{
+		{"LwM2M 1.0 without Accept", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`), coap.Content, "", content.SenMLCBOR},
 	})
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		close(r.dev.release)
+		for path, want := range map[string]string{"/1/0/1": `[{"bn":"/1/0/","n":"1","v":86400}]`, "/3/0/0": `[{"bn":"/3/0/","n":"0","vs":"Acme"}]`} {
+			if got := r.peers[0].do(fetch(content.SenMLCBOR, path)); got.body != want {
+				t.Errorf("of %s alone: %s", path, got.body)
+			}
+		}
 		got := r.peers[0].do(fetch(content.SenMLCBOR, "/"))
 		for _, want := range []string{"/1/0/", "/3/0/", "/3303/0/", "/3303/1/", "/5/0/"} {
 			if !strings.Contains(got.body, `"bn":"`+want) {
