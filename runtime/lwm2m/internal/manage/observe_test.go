@@ -148,6 +148,11 @@ func TestObserveStored(t *testing.T) {
 			s.expect(28 * time.Second)
 			s.expect(2*time.Second, "a")
 		}},
+		{"a pmax of pmin", []string{"PUT /3303?pmin=10&pmax=10"}, func(t *testing.T, s *story) {
+			s.label("a")
+			s.expect(10*time.Second, "a")
+			s.expect(10*time.Second, "a")
+		}},
 		{"a pmax below pmin is ignored", []string{"PUT /3303?pmin=60&pmax=10"}, func(t *testing.T, s *story) { s.expect(time.Hour) }},
 		{"the account's defaults", nil, func(t *testing.T, s *story) {
 			s.p.do(to("PUT /1/0/2").as(content.Text, "5"))
@@ -156,6 +161,28 @@ func TestObserveStored(t *testing.T) {
 			s.expect(4 * time.Second)
 			s.expect(time.Second, "a")
 			s.expect(20*time.Second, "a")
+		}},
+		{"the account's defaults without a change", nil, func(t *testing.T, s *story) {
+			s.write(dm.Application, dm.ResourcePath(1, 0, 3), "20")
+			s.expect(19 * time.Second)
+			s.expect(time.Second, "fridge")
+		}},
+		{"the account's defaults that make no sense", nil, func(t *testing.T, s *story) {
+			s.write(dm.Application, dm.ResourcePath(1, 0, 2), "-20")
+			s.write(dm.Application, dm.ResourcePath(1, 0, 3), "-10")
+			s.label("a")
+			s.expect(time.Millisecond, "a")
+			s.expect(time.Hour)
+		}},
+		{"another account's defaults", nil, func(t *testing.T, s *story) {
+			s.write(dm.Application, dm.ResourcePath(1, 1, 3), "20")
+			s.expect(time.Hour)
+			_, notes, _ := s.peers[1].watch(to("GET " + path))
+			s.pass(20 * time.Second)
+			if len(*notes) != 1 {
+				t.Errorf("the other server is notified %d times", len(*notes))
+			}
+			s.expect(time.Millisecond)
 		}},
 		{"the deepest attribute counts", []string{"PUT /3303?pmax=10", "PUT /3303/1?pmax=20", "PUT " + path + "?pmax=40"}, func(t *testing.T, s *story) {
 			s.expect(39 * time.Second)
@@ -180,6 +207,18 @@ func TestObserveStored(t *testing.T) {
 			s.expect(time.Hour)
 			s.label("y")
 			s.expect(time.Second, "y")
+		}},
+		{"the own Replace is not told", nil, func(t *testing.T, s *story) {
+			s.p.do(to("PUT /3303/1").as(content.SenMLJSON, `[{"n":"/3303/1/5750","vs":"x"}]`))
+			s.expect(time.Hour)
+		}},
+		{"the own update is not told", nil, func(t *testing.T, s *story) {
+			s.p.do(to("POST /3303/1").as(content.SenMLJSON, `[{"n":"/3303/1/5750","vs":"x"}]`))
+			s.expect(time.Hour)
+		}},
+		{"the own Write-Composite is not told", nil, func(t *testing.T, s *story) {
+			s.p.do(to("IPATCH /").as(content.SenMLJSON, `[{"n":"/3303/1/5750","vs":"x"}]`))
+			s.expect(time.Hour)
 		}},
 		{"the own write is known: back is news", nil, func(t *testing.T, s *story) {
 			s.p.do(to("PUT "+path).as(content.Text, "x"))
@@ -303,6 +342,18 @@ func TestObserveLive(t *testing.T) {
 			s.expect(time.Millisecond, "22")
 			s.m.Notify(dm.ResourcePath(3303, 0, 5700)) // nothing has changed
 			s.expect(time.Second)
+			s.dev.celsius = 23
+			s.m.Notify(dm.Path{})
+			s.expect(time.Millisecond, "23")
+			s.m.Close()
+			s.m.Notify(dm.Path{})
+			s.expect(time.Minute)
+		}},
+		{"the account's pmin of 0", path, nil, func(t *testing.T, s *story) {
+			s.write(dm.Application, dm.ResourcePath(1, 0, 2), "0")
+			s.write(dm.Application, dm.ResourcePath(1, 0, 3), "300")
+			s.dev.celsius = 22
+			s.expect(time.Second, "22")
 		}},
 		{"a failing function is passed over", path, nil, func(t *testing.T, s *story) {
 			s.dev.celsius, s.dev.noCelsius = 22, errors.New("sensor gone")

@@ -50,6 +50,8 @@ type world struct {
 	device    *device.Object
 	celsius   float64
 	noCelsius error
+	looks     int // at celsius
+	minimum   func() (float64, error)
 	executed  []string
 	release   chan struct{} // lets slow functions go on
 	image     []byte
@@ -90,6 +92,7 @@ func newRig(t testing.TB, o setup) *rig {
 	r := &rig{t: t, s: sched.New(), net: simnet.New(1)}
 	r.device = r.net.NewHost("device")
 	r.dev.celsius, r.dev.release = 21.5, make(chan struct{})
+	r.dev.minimum = func() (float64, error) { return -3.5, nil }
 	r.dev.logData = []byte(strings.Repeat("log line\n", 2000))
 	if o.world != nil {
 		o.world(&r.dev)
@@ -218,9 +221,9 @@ func (r *rig) newModel(o setup) *dm.Model {
 	}})
 	r.must(err)
 	r.must(w.things.Add(0, temperature.Instance{
-		SensorValue: dm.Func(func(context.Context) (float64, error) { return w.celsius, w.noCelsius }),
+		SensorValue: dm.Func(func(context.Context) (float64, error) { w.looks++; return w.celsius, w.noCelsius }),
 		SensorUnits: dm.Str("Cel"), ApplicationType: dm.Str("boiler"),
-		MinMeasuredValue: dm.Slow(func(context.Context) (float64, error) { <-w.release; return -3.5, nil }),
+		MinMeasuredValue: dm.Slow(func(context.Context) (float64, error) { <-w.release; return w.minimum() }),
 		ResetMinAndMaxMeasuredValues: dm.SlowExec(func(context.Context, dm.Args) error {
 			<-w.release
 			return nil

@@ -1,0 +1,304 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/portfolio"
+	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// looked returns how often the live value was asked for since the last time.
+func (s *story) looked() int {
+	n := s.dev.looks
+	s.dev.looks = 0
+	return n
+}
+
+// released is a device whose slow functions return at once.
+func released() setup {
+	o := device12
+	o.world = func(w *world) { close(w.release) }
+	return o
+}
+
+// A live value is asked for as often as it takes, and no more.
+func TestLooksAtLiveValues(t *testing.T) {
+	for _, c := range []struct {
+		name, before string
+		fail         error
+		want         int // in a minute
+		warnings     int
+	}{
+		{"every second", "PUT /3303?pmin=0", nil, 60, 0},
+		{"every pmin", "PUT /3303?pmin=20", nil, 3, 0},
+		{"every epmin", "PUT /3303?pmin=20&epmin=5", nil, 12, 0},
+		{"at pmax", "PUT /3303?pmax=30", nil, 2, 0},
+		{"failing", "PUT /3303?pmin=0", errors.New("sensor gone"), 6, 1},
+		{"failing at pmax", "PUT /3303?pmax=30", errors.New("sensor gone"), 4, 1},
+		{"without a value", "PUT /3303?pmin=0", dm.ErrNoValue, 60, 0},
+		{"without a value at pmax", "PUT /3303?pmax=30", dm.ErrNoValue, 4, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := observing(t, released(), "/3303/0/5700", c.before)
+				s.looked()
+				s.dev.noCelsius = c.fail
+				s.pass(time.Minute)
+				if got := s.looked(); got != c.want {
+					t.Errorf("looked %d times, want %d", got, c.want)
+				}
+				if got := strings.Count(s.log.String(), "cannot be read"); got != c.warnings {
+					t.Errorf("warned %d times, want %d", got, c.warnings)
+				}
+				// When it has worked again in between, the next failure is another one.
+				s.dev.noCelsius = nil
+				s.pass(time.Minute)
+				s.dev.noCelsius = c.fail
+				s.pass(time.Minute)
+				if got := strings.Count(s.log.String(), "cannot be read"); got != 2*c.warnings {
+					t.Errorf("warned %d times, want %d", got, 2*c.warnings)
+				}
+			})
+		})
+	}
+}
+
+// A change of a node that cannot be read is told of when it can be again.
+func TestUnreadChangeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := observing(t, released(), "/3303/0/5700", "PUT /3303?pmax=86400")
+		s.dev.celsius, s.dev.noCelsius = 22, errors.New("sensor gone")
+		s.m.Notify(dm.ResourcePath(3303, 0, 5700))
+		s.expect(time.Minute)
+		s.dev.noCelsius = nil
+		s.expect(11*time.Second, "22")
+		s.expect(time.Hour)
+	})
+}
+
+// An instance with a function that comes to an observed object is looked at from then on.
+func TestNodeBecomesLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		if err := r.dev.things.Remove(context.Background(), 0); err != nil {
+			t.Fatal(err)
+		}
+		_, notes, _ := r.peers[0].watch(to("GET /3303").accepting(content.SenMLJSON))
+		celsius := 5.0
+		if err := r.dev.things.Add(7, temperature.Instance{SensorValue: dm.Func(func(context.Context) (float64, error) { return celsius, nil })}); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Second)
+		celsius = 6
+		r.pass(2 * time.Second)
+		if n := len(*notes); n != 2 || !strings.Contains((*notes)[1].body, `"v":6`) {
+			t.Errorf("notified %v", *notes)
+		}
+	})
+}
+
+// slowStory observes a value that a slow function stands behind.
+func slowStory(t *testing.T, before string) (s *story, calls *int, gate func() func()) {
+	calls = new(int)
+	o := released()
+	s = observing(t, o, "/3303/0/5601", before)
+	value := -3.5
+	s.dev.minimum = func() (float64, error) { *calls++; value--; return value, nil }
+	gate = func() func() {
+		held := make(chan struct{})
+		fn := s.dev.minimum
+		s.dev.minimum = func() (float64, error) { <-held; return fn() }
+		return func() { s.dev.minimum = fn; close(held) }
+	}
+	return s, calls, gate
+}
+
+func TestObserveSlow(t *testing.T) {
+	node := dm.ResourcePath(3303, 0, 5601)
+	for _, c := range []struct {
+		name string
+		play func(t *testing.T, s *story, calls *int, gate func() func())
+	}{
+		{"again and again", func(t *testing.T, s *story, calls *int, _ func() func()) {
+			s.expect(101*time.Second, "-4.5")
+			s.expect(100*time.Second, "-5.5")
+			if *calls != 2 {
+				t.Errorf("called %d times", *calls)
+			}
+		}},
+		{"changing while it is looked at", func(t *testing.T, s *story, calls *int, gate func() func()) {
+			open := gate()
+			s.m.Notify(node)
+			s.expect(time.Second)
+			s.m.Notify(node)
+			s.m.Notify(node)
+			s.expect(time.Second)
+			open()
+			s.expect(time.Second, "-4.5", "-5.5")
+			if *calls != 2 {
+				t.Errorf("called %d times", *calls)
+			}
+		}},
+		{"out of reach while it is looked at", func(t *testing.T, s *story, calls *int, gate func() func()) {
+			open := gate()
+			s.m.Notify(node)
+			s.expect(time.Second)
+			s.p.peer.Detach()
+			open()
+			s.expect(time.Hour)
+			s.p.peer.Attach(s.p.end)
+			s.expect(time.Second, "-5.5")
+			if *calls != 2 {
+				t.Errorf("called %d times", *calls)
+			}
+		}},
+		{"cancelled while it is looked at", func(t *testing.T, s *story, _ *int, gate func() func()) {
+			open := gate()
+			s.m.Notify(node)
+			s.expect(time.Second)
+			s.p.peer.Reset()
+			open()
+			s.expect(time.Hour)
+		}},
+		{"gone while it is looked at", func(t *testing.T, s *story, _ *int, gate func() func()) {
+			open := gate()
+			s.m.Notify(node)
+			s.expect(time.Second)
+			s.must(s.dev.things.Remove(context.Background(), 0))
+			open()
+			s.expect(time.Second, "-4.5", "4.04")
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, calls, gate := slowStory(t, "PUT /3303?pmax=100")
+				c.play(t, s, calls, gate)
+			})
+		})
+	}
+}
+
+// Several own changes of resource instances are not told, while another server's are.
+func TestOwnResourceInstances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.servers = 2
+		r := newRig(t, o)
+		r.must(r.dev.portfolio.Add(0, portfolio.Instance{Identity: dm.List("a", "b", "c")}))
+		for _, path := range []string{"/16/0/0", "/16/0", "/16"} {
+			_, notes, _ := r.peers[0].watch(to("GET " + path))
+			for i, step := range []struct {
+				ask ask
+				own bool
+			}{
+				{to("PUT /16/0/0/1").as(content.Text, "own"+path), true}, {to("PUT /16/0/0/1").as(content.Text, "other"+path), false},
+				{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/2","vs":"own`+path+`"}]`), true}, {to("DELETE /16/0/0/2"), true},
+				{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/2","vs":"c"}]`), false}, {to("POST /16"), true}, {to("DELETE /16/1"), true},
+			} {
+				*notes = nil
+				p, want := r.peers[0], 0
+				if !step.own {
+					p, want = r.peers[1], 1
+				}
+				if got := p.do(step.ask); !got.code.IsSuccess() {
+					t.Fatalf("step %d: %v %q", i, got.code, got.body)
+				}
+				r.pass(time.Second)
+				if len(*notes) != want {
+					t.Errorf("%s, step %d: notified %d times, want %d", path, i, len(*notes), want)
+				}
+			}
+			r.peers[0].peer.Reset()
+		}
+	})
+}
+
+// The end of an observation is told of reliably, whatever con says.
+func TestLastNotificationArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := observing(t, device12, "/3303/1/5750", "PUT /3303?con=0")
+		s.net.Cut(s.device, s.p.host)
+		s.must(s.dev.things.Remove(context.Background(), 1))
+		s.expect(time.Second)
+		s.net.Heal(s.device, s.p.host)
+		s.expect(time.Minute, "4.04")
+	})
+}
+
+// What is out of date before it could be sent is not sent.
+func TestOutdatedNotificationIsDropped(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := observing(t, device12, "/3303/1/5750", "PUT /3303?con=1")
+			s.net.Cut(s.device, s.p.host)
+			want := []string{"first", "third"}
+			for _, v := range []string{"first", "second", "third"} {
+				s.label(v)
+				s.expect(100 * time.Millisecond)
+			}
+			if gone {
+				s.must(s.dev.things.Remove(context.Background(), 1))
+				s.expect(100 * time.Millisecond)
+				want[1] = "4.04"
+			}
+			s.net.Heal(s.device, s.p.host)
+			s.expect(time.Minute, want...)
+		})
+	}
+}
+
+// An observation of a token that has one takes its place, where there is room for one alone, too.
+func TestObserveAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.config = func(c *Config) { c.Limits.Observations = 1 }
+		s := observing(t, o, "/3303/1/5750")
+		first := s.p.peer.observations[0]
+		raw := coap.Message{Type: coap.Confirmable, Code: coap.GET, MessageID: 4711, Token: first.rel.Token()}
+		raw.Options.AddUint(coap.OptionObserve, 0)
+		raw.Options.AddPath("/3303/1/5750")
+		b, err := raw.AppendUDP(nil)
+		s.must(err)
+		s.must(s.p.sock[1].Send(b))
+		s.pass(time.Second)
+		if n := s.p.peer.Observations(); n != 1 || s.p.peer.observations[0] == first || !first.rel.Ended() {
+			t.Errorf("%d observations, the first is over: %v", n, first.rel.Ended())
+		}
+		if n := s.m.watched.Load(); n != 1 {
+			t.Errorf("%d nodes are watched", n)
+		}
+		last := s.p.peer.observations[0]
+		s.p.peer.Reset()
+		if !last.rel.Ended() || s.m.watched.Load() != 0 {
+			t.Errorf("the last is over: %v, %d nodes are watched", last.rel.Ended(), s.m.watched.Load())
+		}
+	})
+}
+
+// An observation outlives its connection also where that ends before the server is said to be out of reach.
+func TestObservationOutlivesItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := observing(t, released(), "/3303/1/5750", "PUT /3303?pmax=60")
+		old := s.p.peer.observations[0]
+		s.p.end.Close(errors.New("gone"))
+		if s.p.peer.Observations() != 1 || old.timer.Pending() {
+			t.Errorf("%d observations, another look planned: %v", s.p.peer.Observations(), old.timer.Pending())
+		}
+		s.label("meanwhile")
+		s.expect(time.Hour)
+		next, err := s.ends.NewConn(coap.ConnConfig{Socket: s.p.sock[0], Handler: s.p.peer})
+		s.must(err)
+		s.p.end = next
+		s.p.peer.Attach(next)
+		s.expect(time.Second, "meanwhile")
+		s.expect(time.Minute, "meanwhile")
+	})
+}
