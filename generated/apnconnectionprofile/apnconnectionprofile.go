@@ -59,7 +59,7 @@ const (
 // Values of AuthenticationType.
 const (
 	AuthenticationTypePAP       int64 = 0
-	AuthenticationTypeCHAP      int64 = 1
+	AuthenticationTypeCHAP      int64 = 1 // by a challenge
 	AuthenticationTypePAPOrCHAP int64 = 2
 	AuthenticationTypeNone      int64 = 3
 )
@@ -73,14 +73,14 @@ const (
 // Values of PDNType.
 const (
 	PDNTypeNonIP  int64 = 0
-	PDNTypeIPv4   int64 = 1
+	PDNTypeIPv4   int64 = 1 // alone
 	PDNTypeIPv6   int64 = 2
 	PDNTypeIPv4v6 int64 = 3 // both
 )
 
 // Values of UplinkTimeUnit.
 const (
-	UplinkTimeUnitUnrestricted uint64 = 0
+	UplinkTimeUnitUnrestricted uint64 = 0 // no limit
 	UplinkTimeUnitMinute       uint64 = 1
 	UplinkTimeUnitHour         uint64 = 2
 	UplinkTimeUnitDay          uint64 = 3
@@ -89,7 +89,7 @@ const (
 
 // Values of APNExceptionDataUplinkTimeUnit.
 const (
-	APNExceptionDataUplinkTimeUnitUnrestricted uint64 = 0
+	APNExceptionDataUplinkTimeUnitUnrestricted uint64 = 0 // no limit
 	APNExceptionDataUplinkTimeUnitMinute       uint64 = 1
 	APNExceptionDataUplinkTimeUnitHour         uint64 = 2
 	APNExceptionDataUplinkTimeUnitDay          uint64 = 3

@@ -38,11 +38,11 @@ const (
 const (
 	NetworkBearerGSM        int64 = 0
 	NetworkBearerTDSCDMA    int64 = 1
-	NetworkBearerWCDMA      int64 = 2
+	NetworkBearerWCDMA      int64 = 2 // UMTS
 	NetworkBearerCDMA2000   int64 = 3
-	NetworkBearerWiMAX      int64 = 4
-	NetworkBearerLTETDD     int64 = 5
-	NetworkBearerLTEFDD     int64 = 6
+	NetworkBearerWiMAX      int64 = 4 // IEEE 802.16
+	NetworkBearerLTETDD     int64 = 5 // in time division
+	NetworkBearerLTEFDD     int64 = 6 // in frequency division
 	NetworkBearerNBIoT      int64 = 7
 	NetworkBearerNRTDD      int64 = 8 // 5G
 	NetworkBearerNRFDD      int64 = 9 // 5G
@@ -58,11 +58,11 @@ const (
 const (
 	AvailableNetworkBearerGSM        int64 = 0
 	AvailableNetworkBearerTDSCDMA    int64 = 1
-	AvailableNetworkBearerWCDMA      int64 = 2
+	AvailableNetworkBearerWCDMA      int64 = 2 // UMTS
 	AvailableNetworkBearerCDMA2000   int64 = 3
-	AvailableNetworkBearerWiMAX      int64 = 4
-	AvailableNetworkBearerLTETDD     int64 = 5
-	AvailableNetworkBearerLTEFDD     int64 = 6
+	AvailableNetworkBearerWiMAX      int64 = 4 // IEEE 802.16
+	AvailableNetworkBearerLTETDD     int64 = 5 // in time division
+	AvailableNetworkBearerLTEFDD     int64 = 6 // in frequency division
 	AvailableNetworkBearerNBIoT      int64 = 7
 	AvailableNetworkBearerNRTDD      int64 = 8 // 5G
 	AvailableNetworkBearerNRFDD      int64 = 9 // 5G

@@ -49,9 +49,9 @@ const (
 const (
 	AvailablePowerSourcesDC                int64 = 0
 	AvailablePowerSourcesInternalBattery   int64 = 1
-	AvailablePowerSourcesExternalBattery   int64 = 2
+	AvailablePowerSourcesExternalBattery   int64 = 2 // not part of the device
 	AvailablePowerSourcesFuelCell          int64 = 3
-	AvailablePowerSourcesPowerOverEthernet int64 = 4
+	AvailablePowerSourcesPowerOverEthernet int64 = 4 // PoE
 	AvailablePowerSourcesUSB               int64 = 5
 	AvailablePowerSourcesACMains           int64 = 6
 	AvailablePowerSourcesSolar             int64 = 7
@@ -64,9 +64,9 @@ const (
 	ErrorCodeExternalSupplyOff     int64 = 2
 	ErrorCodeGPSFailure            int64 = 3
 	ErrorCodeLowSignalStrength     int64 = 4
-	ErrorCodeOutOfMemory           int64 = 5
+	ErrorCodeOutOfMemory           int64 = 5 // none is left
 	ErrorCodeSMSFailure            int64 = 6
-	ErrorCodeIPConnectivityFailure int64 = 7
+	ErrorCodeIPConnectivityFailure int64 = 7 // packets do not get through
 	ErrorCodePeripheralMalfunction int64 = 8
 )
 

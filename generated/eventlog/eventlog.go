@@ -33,7 +33,7 @@ const (
 	LogClassGeneric  int64 = 0 // assumed when absent
 	LogClassSystem   int64 = 1
 	LogClassSecurity int64 = 2
-	LogClassEvent    int64 = 3
+	LogClassEvent    int64 = 3 // what has happened
 	LogClassTrace    int64 = 4
 	LogClassPanic    int64 = 5
 	LogClassCharging int64 = 6

@@ -52,7 +52,7 @@ const (
 	UpdateResultOutOfRAM               int64 = 3 // while downloading
 	UpdateResultConnectionLost         int64 = 4 // while downloading
 	UpdateResultIntegrityCheckFailed   int64 = 5
-	UpdateResultUnsupportedPackageType int64 = 6
+	UpdateResultUnsupportedPackageType int64 = 6 // not for this device
 	UpdateResultInvalidURI             int64 = 7
 	UpdateResultUpdateFailed           int64 = 8
 	UpdateResultUnsupportedProtocol    int64 = 9 // the URI's scheme is not served

@@ -58,7 +58,7 @@ const (
 	UpdateResultOutOfMemory            int64 = 51 // while downloading
 	UpdateResultConnectionLost         int64 = 52 // while downloading
 	UpdateResultIntegrityCheckFailed   int64 = 53
-	UpdateResultUnsupportedPackageType int64 = 54
+	UpdateResultUnsupportedPackageType int64 = 54 // not for this device
 	UpdateResultInvalidURI             int64 = 56
 	UpdateResultDeviceDefinedError     int64 = 57
 	UpdateResultInstallationFailed     int64 = 58
