@@ -121,13 +121,13 @@ type edit struct {
 // parseAttribute reads one Uri-Query option of a Write-Attributes or an Observe, such as pmin=10. An
 // attribute without a value is taken out (Core 1.2.2 §6.3.4).
 func parseAttribute(query string) (edit, error) {
-	name, text, valued := strings.Cut(query, "=")
+	name, text, _ := strings.Cut(query, "=")
 	i := slices.Index(attributeNames[:], name)
 	if i < 0 {
 		return edit{}, refuse(dm.BadRequest, "unknown attribute")
 	}
 	e := edit{name: Attribute(i)}
-	if !valued || text == "" {
+	if text == "" {
 		e.unset = true
 		return e, nil
 	}
@@ -158,14 +158,15 @@ func parseDecimal(s string) (float64, bool) {
 	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
 }
 
-// apply makes the edits, and checks the whole against the node it is for (Core 1.2.2 §5.1.2).
-func (a Attributes) apply(edits []edit, p dm.Path, def *registry.Resource) (Attributes, error) {
+// apply makes the edits, and checks the whole against the node it is for (Core 1.2.2 §5.1.2); def is nil for a node above
+// resources.
+func (a Attributes) apply(edits []edit, def *registry.Resource) (Attributes, error) {
 	for _, e := range edits {
 		if e.unset {
 			a.Unset(e.name)
 			continue
 		}
-		if err := fits(e.name, p, def); err != nil {
+		if err := fits(e.name, def); err != nil {
 			return a, err
 		}
 		a.Set(e.name, e.value)
@@ -173,25 +174,25 @@ func (a Attributes) apply(edits []edit, p dm.Path, def *registry.Resource) (Attr
 	gt, hasGt := a.Get(Gt)
 	lt, hasLt := a.Get(Lt)
 	st, _ := a.Get(St)
-	epmin, hasMin := a.Get(Epmin)
+	epmin, _ := a.Get(Epmin)
 	epmax, hasMax := a.Get(Epmax)
 	switch {
 	case hasGt && hasLt && !(lt+2*st < gt):
 		return a, refuse(dm.BadRequest, "lt must be less than gt, by more than twice st")
-	case hasMin && hasMax && epmax < epmin:
+	case hasMax && epmax < epmin:
 		return a, refuse(dm.BadRequest, "epmax must not be less than epmin")
 	}
 	return a, nil
 }
 
 // fits reports why an attribute cannot be attached to a node.
-func fits(n Attribute, p dm.Path, def *registry.Resource) error {
+func fits(n Attribute, def *registry.Resource) error {
 	switch n {
 	case Gt, Lt, St, Edge:
 	default:
 		return nil
 	}
-	if p.Level() < dm.ResourceLevel || def == nil {
+	if def == nil {
 		return refuse(dm.BadRequest, n.String()+" belongs to a resource or a resource instance")
 	}
 	switch def.Type {

@@ -47,7 +47,6 @@ func (p *Peer) serveChange(q *request) {
 	c.waiting = true
 	c.patience.Func = c.tooLate
 	m.cfg.Sched.After(&c.patience, m.cfg.Limits.Patience)
-	c.cancel = func() bool { return false } // until it is known
 	c.cancel = m.cfg.Model.BeginAsync(m.cfg.Context, p.who, c.granted)
 }
 

@@ -16,7 +16,7 @@ func (p *Peer) serveExecute(q *request) {
 	if err == nil {
 		err = s.Execute(p.fast, p.who, path, args)
 	}
-	if err == nil || !errors.Is(err, dm.ErrSlow) {
+	if !errors.Is(err, dm.ErrSlow) {
 		p.executed(r, err)
 		return
 	}
@@ -42,11 +42,10 @@ func (p *Peer) arguments(q *request, s dm.Snapshot) (dm.Args, error) {
 	if q.format != content.None && !q.format.Carries(content.Execute, q.path.Level()) {
 		return dm.Args{}, content.Check(q.format, content.Execute, q.path)
 	}
-	args, err := dm.ParseArgs(string(q.r.Body()))
-	if def := definition(s, q.path); err != nil && (def == nil || !def.Ops.Executable() || !s.Has(q.path)) {
+	if def := definition(s, q.path); def == nil || !def.Ops.Executable() || !s.Has(q.path) {
 		return dm.Args{}, nil // there is nothing to execute, which counts for more
 	}
-	return args, err
+	return dm.ParseArgs(string(q.r.Body()))
 }
 
 func (p *Peer) executed(r *coap.Request, err error) {

@@ -158,7 +158,7 @@ func (m *Manager) Close() {
 // Notify says that a value that a function stands behind has changed, or all below p, so that
 // observers are told without waiting for the next sample. It is safe for concurrent use.
 func (m *Manager) Notify(p dm.Path) {
-	if m.closed.Load() || m.watched.Load() == 0 {
+	if m.watched.Load() == 0 {
 		return
 	}
 	m.cfg.Sched.Post(func() { m.changed(p, nil) })
@@ -192,9 +192,6 @@ func (m *Manager) published(b dm.Batch) {
 // told brings attributes and observations in line with changes; by is the request that made them,
 // if it was one.
 func (m *Manager) told(events []dm.Event, by *change) {
-	if m.closed.Load() {
-		return
-	}
 	for _, e := range events {
 		for _, p := range m.peers {
 			p.forget(e)
@@ -219,7 +216,7 @@ func (m *Manager) told(events []dm.Event, by *change) {
 // request of its own, if one did that is not to be told.
 func (m *Manager) changed(path dm.Path, writer *Peer) {
 	for _, p := range m.peers {
-		defaults := path.Level() > dm.RootLevel && path.Object() == serverObject
+		defaults := path.Object() == serverObject
 		for _, o := range p.observations {
 			switch {
 			case !o.concerns(path):

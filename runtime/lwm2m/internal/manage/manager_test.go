@@ -65,6 +65,33 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
+// What is refused is logged with its reason, where Debug is asked for, and to the standard logger where none is named.
+func TestRefusalsAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		r.peers[0].do(to("GET /3/0/99"))
+		if log := r.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "server=1") || !strings.Contains(log, "path=/3/0/99") {
+			t.Errorf("logged %q", log)
+		}
+		o := device12
+		o.config = func(c *Config) { c.Logger = nil }
+		if got := newRig(t, o).peers[0].do(to("GET /3/0/99")); got.code != coap.NotFound {
+			t.Errorf("without a logger it is %v", got.code)
+		}
+	})
+}
+
+// Defaults of older definitions of the Server object are signed or not.
+func TestWholeNumbers(t *testing.T) {
+	for v, want := range map[dm.Value]int64{
+		dm.IntegerValue(-3): -3, dm.IntegerValue(7): 7, dm.UnsignedValue(7): 7, dm.UnsignedValue(1 << 63): 1 << 62, dm.UnsignedValue(0): 0,
+	} {
+		if got := whole(v); got != want {
+			t.Errorf("%v is %d, want %d", v, got, want)
+		}
+	}
+}
+
 // TestServersComeAndGo removes a server and adds another with its ID: attributes and observations are
 // gone with it.
 func TestServersComeAndGo(t *testing.T) {

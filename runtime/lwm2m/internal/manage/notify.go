@@ -41,7 +41,7 @@ func (o *observation) timing() timing {
 	epmin, hasEval := a.Get(Epmin)
 	con, _ := a.Get(Con)
 	t := timing{pmin: max(after(o.sent, pmin), o.hold), pmax: never, sample: never, con: con != 0}
-	if hasMax && pmax > 0 && pmax >= pmin { // otherwise it is ignored (Core 1.2.2 §5.1.2)
+	if pmax > 0 && pmax >= pmin { // otherwise it is ignored (Core 1.2.2 §5.1.2)
 		t.pmax = max(after(o.sent, pmax), o.hold)
 	}
 	switch {
@@ -92,7 +92,7 @@ func (o *observation) due() {
 	if err == nil && cap(body) <= keptPayload {
 		m.payload = body
 	}
-	if err == nil || !errors.Is(err, dm.ErrSlow) {
+	if !errors.Is(err, dm.ErrSlow) {
 		o.looked(x.snapshot, body, err, o.gone(o.p.fast, x.snapshot, err))
 		return
 	}

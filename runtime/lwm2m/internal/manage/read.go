@@ -23,7 +23,7 @@ func (p *Peer) serveRead(q *request) {
 	}
 	resp := q.r.Response()
 	body, err := x.run(p.fast, resp.Body)
-	if err != nil && errors.Is(err, dm.ErrSlow) {
+	if errors.Is(err, dm.ErrSlow) {
 		p.readSlowly(x, q, own)
 		return
 	}

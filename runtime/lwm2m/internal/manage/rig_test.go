@@ -60,6 +60,9 @@ type world struct {
 	failOpen  error
 	failWrite error // after 2000 bytes
 	logData   []byte
+	logSize   int64 // -1: it is not known before the end
+	closed    int   // logs
+	more      []dm.Object
 	things2   temperature.Hooks
 }
 
@@ -214,8 +217,10 @@ func (r *rig) newModel(o setup) *dm.Model {
 	w.device, err = device.New(device.Config{})
 	r.must(err)
 	r.must(w.device.Add(0, w.deviceInstance()))
-	w.portfolio, err = portfolio.New(portfolio.Config{Template: portfolio.Instance{Identity: dm.EmptyMulti[string]()}})
-	r.must(err)
+	if w.portfolio == nil {
+		w.portfolio, err = portfolio.New(portfolio.Config{Template: portfolio.Instance{Identity: dm.EmptyMulti[string]()}})
+		r.must(err)
+	}
 	w.things, err = temperature.New(temperature.Config{Hooks: w.things2, Template: temperature.Instance{
 		SensorValue: dm.Float(0), ApplicationType: dm.Empty[string](),
 	}})
@@ -236,9 +241,10 @@ func (r *rig) newModel(o setup) *dm.Model {
 	log, err := eventlog.New(eventlog.Config{})
 	r.must(err)
 	r.must(log.Add(0, eventlog.Instance{LogData: dm.SourceFunc(func(context.Context) (dm.Source, error) {
-		return &memSource{bytes.NewReader(w.logData)}, nil
+		return &logSource{memSource{bytes.NewReader(w.logData)}, w}, nil
 	})}))
-	model, err := dm.NewModel(dm.ModelConfig{Persist: o.persist}, sec, w.servers, w.device, w.portfolio, w.things, fw, log)
+	objects := append([]dm.Object{sec, w.servers, w.device, w.portfolio, w.things, fw, log}, w.more...)
+	model, err := dm.NewModel(dm.ModelConfig{Persist: o.persist}, objects...)
 	r.must(err)
 	return model
 }
@@ -284,6 +290,20 @@ type memSource struct {
 func (m *memSource) Read(p []byte) (int, error) { return m.r.Read(p) }
 func (m *memSource) Size() int64                { return m.r.Size() }
 func (m *memSource) Close() error               { return nil }
+
+// logSource is the log.
+type logSource struct {
+	memSource
+	w *world
+}
+
+func (l *logSource) Size() int64 {
+	if l.w.logSize < 0 {
+		return l.w.logSize
+	}
+	return l.memSource.Size()
+}
+func (l *logSource) Close() error { l.w.closed++; return nil }
 
 // imageSink keeps an image when it is committed.
 type imageSink struct {

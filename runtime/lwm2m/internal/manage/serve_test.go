@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/generated/portfolio"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -96,6 +97,14 @@ func TestRead(t *testing.T) {
 		{"stream", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
 		{"stream without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
 	})
+	unsized := device12
+	unsized.world = func(w *world) { w.logSize = -1 }
+	runRows(t, unsized, []row{
+		{"stream of unknown size", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream of unknown size without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream of unknown size in CBOR", to("GET /20/0/4014").accepting(content.CBOR), coap.Content,
+			"\x59\x46\x50" + strings.Repeat("log line\n", 2000), content.CBOR},
+	})
 	runRows(t, setup{servers: 1, version: registry.V(1, 0)}, []row{
 		{"LwM2M 1.0 without Accept", to("GET /3/0/9"), coap.Content, "\xc1\x09\x64", content.TLV},
 	})
@@ -110,6 +119,29 @@ func TestRead(t *testing.T) {
 		{"Discover under the alternate path", to("GET /lwm2m/v1/3303/1").accepting(content.Link), coap.Content,
 			"</lwm2m/v1/3303/1>,</lwm2m/v1/3303/1/5700>,</lwm2m/v1/3303/1/5750>", content.Link},
 	})
+}
+
+// A stream is closed when it has been sent, and where it cannot be.
+func TestReadStreamsAreClosed(t *testing.T) {
+	for _, size := range []int64{0, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			o := device12
+			o.world = func(w *world) { w.logSize = size }
+			r := newRig(t, o)
+			for n, a := range []ask{to("GET /20/0/4014"), to("GET /20/0/4014").accepting(content.Opaque), to("GET /20/0/4014").accepting(content.CBOR)} {
+				r.dev.closed = 0
+				r.peers[0].do(a)
+				r.pass(10 * time.Minute)
+				opened := 1
+				if size < 0 && n < 2 {
+					opened = 2 // once for its size
+				}
+				if r.dev.closed != opened {
+					t.Errorf("size %d, request %d: closed %d times, want %d", size, n, r.dev.closed, opened)
+				}
+			}
+		})
+	}
 }
 
 func TestDiscover(t *testing.T) {
@@ -143,6 +175,23 @@ func TestDiscover(t *testing.T) {
 		{"Security", link("/0"), coap.Unauthorized, "", 0},
 		{"root", link("/"), coap.MethodNotAllowed, "", 0},
 	})
+	for v, want := range map[registry.Version]string{
+		registry.V(1, 0): `</3303>;ver="1.1"`, registry.V(1, 1): "</3303>;ver=1.1", registry.V(1, 2): "</3303>;ver=1.1",
+	} {
+		o.version = v
+		runRows(t, o, []row{{"LwM2M " + v.String(), link("/3303?depth=0"), coap.Content, want, 0}})
+	}
+	o.world = func(w *world) {
+		bag, err := portfolio.New(portfolio.Config{})
+		if err == nil {
+			err = bag.Add(3, portfolio.Instance{Identity: dm.EmptyMulti[string]()})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.portfolio = bag
+	}
+	runRows(t, o, []row{{"resource without instances", link("/16/3"), coap.Content, "</16/3>,</16/3/0>;dim=0", 0}})
 }
 
 func TestExecute(t *testing.T) {

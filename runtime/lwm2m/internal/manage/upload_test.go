@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/generated/audioclip"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -182,6 +183,31 @@ func TestUploadsEnd(t *testing.T) {
 				t.Errorf("aborted %d times, committed %d times", r.dev.aborted, r.dev.committed)
 			}
 		})
+	})
+}
+
+// A value that is stored whole comes in blocks, too.
+func TestWriteOfOpaqueInBlocks(t *testing.T) {
+	image := firmware(20_000)
+	o := device12
+	o.world = func(w *world) {
+		clips, err := audioclip.New(audioclip.Config{})
+		if err == nil {
+			err = clips.Add(0, audioclip.Instance{Clip: dm.Bytes(nil)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.more = []dm.Object{clips}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, o)
+		if got := r.peers[0].do(to("PUT /3339/0/5522").as(content.Opaque, image)); got.code != coap.Changed {
+			t.Fatalf("answered %v %q", got.code, got.body)
+		}
+		if got := r.peers[0].do(to("GET /3339/0/5522").accepting(content.Opaque)); got.body != image {
+			t.Errorf("%d bytes are read", len(got.body))
+		}
 	})
 }
 

@@ -191,6 +191,22 @@ func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
 	})
 }
 
+// A server need not wait for the acknowledgement of what will take long.
+func TestSlowRequestsAreAcknowledgedAtOnce(t *testing.T) {
+	for _, line := range []string{"GET /3303/0/5601", "POST /3303/0/5605"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, device12)
+			_, done := r.peers[0].begin(to(line))
+			r.pass(0)
+			if n := r.peers[0].end.Stats().MessagesSent; n != 1 || *done {
+				t.Errorf("%s: %d messages at once, answered %v", line, n, *done)
+			}
+			close(r.dev.release)
+			r.until(func() bool { return *done })
+		})
+	}
+}
+
 func TestSlowRequestsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12

@@ -218,12 +218,12 @@ func (c *change) writeComposite(t *dm.Transaction) error {
 		return err
 	}
 	var asked dm.Path
-	for i := range entries {
-		instance := entries[i].Path.Up(dm.InstanceLevel)
+	for _, e := range entries {
+		instance := e.Path.Up(dm.InstanceLevel)
 		if c.p.m.hidden(instance.Object()) {
 			return errHidden
 		}
-		if i == 0 || instance != asked {
+		if instance != asked {
 			asked = instance
 			if err := c.p.authorize(Write, instance); err != nil {
 				return err

@@ -36,7 +36,7 @@ func (p *Peer) writeAttributes(q *request) error {
 	if ok {
 		now = p.attributes[i].set
 	}
-	now, err = now.apply(edits, q.path, definition(s, q.path))
+	now, err = now.apply(edits, definition(s, q.path))
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (p *Peer) observeAttributes(q *request) (*Attributes, error) {
 	if err != nil || len(edits) == 0 {
 		return nil, err
 	}
-	a, err := Attributes{}.apply(edits, q.path, definition(p.m.cfg.Model.Snapshot(), q.path))
+	a, err := Attributes{}.apply(edits, definition(p.m.cfg.Model.Snapshot(), q.path))
 	return &a, err
 }
 
