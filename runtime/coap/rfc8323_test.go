@@ -113,6 +113,11 @@ func TestRFC8323(t *testing.T) {
 			if err := b.put(Message{}); err != nil {
 				t.Fatal(err)
 			}
+			b.silent()
+			b.h.serve = content("x")
+			b.put(req(GET, "/a"))
+			b.expect(Message{Code: Content, Token: tok})
+			b.clean()
 		}},
 		{"5.2/message that is too large ends the connection", func(t *testing.T) {
 			b := hello(t, ConnConfig{MaxMessage: 2000})
