@@ -63,6 +63,35 @@ func TestUpdateIn(t *testing.T) {
 	}
 }
 
+// An attempt that fails is followed by another until those of each sequence, and all sequences, have failed.
+func TestRetrySequences(t *testing.T) {
+	const s = time.Second
+	type step struct {
+		pause time.Duration
+		more  bool
+	}
+	for _, c := range []struct {
+		name   string
+		policy retryPolicy
+		want   []step
+	}{
+		{"three sequences of two", retryPolicy{count: 2, timer: 10 * s, delay: 100 * s, sequences: 3},
+			[]step{{10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, false},
+				{10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, false}}},
+		{"one of each", retryPolicy{count: 1, timer: 10 * s, delay: 100 * s, sequences: 1}, []step{{100 * s, false}, {100 * s, false}}},
+		{"none of each is one", retryPolicy{timer: 10 * s, delay: 100 * s}, []step{{100 * s, false}, {100 * s, false}}},
+		{"no sequence after the first", retryPolicy{count: 2, timer: 10 * s, delay: 100 * s, sequences: 3, lastOne: true},
+			[]step{{10 * s, true}, {100 * s, false}}},
+	} {
+		var r retry
+		for i, want := range c.want {
+			if pause, more := r.failed(c.policy); pause != want.pause || more != want.more || r.total != i+1 {
+				t.Errorf("%s, attempt %d: %v, %v, in all %d, want %v", c.name, i+1, pause, more, r.total, want)
+			}
+		}
+	}
+}
+
 // Nothing a server can write makes a pause overflow.
 func TestRetryExtremes(t *testing.T) {
 	var r retry

@@ -22,9 +22,6 @@ func (s *server) takeTurn() {
 // when the one before is registered, or has been given up and does not hold the others back (/1/x/15). An account that is disabled or
 // offline is passed over.
 func (c *Client) advance() {
-	if c.closing {
-		return
-	}
 	ordered := make([]*server, 0, len(c.servers))
 	for _, s := range c.servers {
 		if s.acct.ordered {

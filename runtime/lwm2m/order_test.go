@@ -1,6 +1,7 @@
 package lwm2m_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -155,5 +156,75 @@ func TestServerMoves(t *testing.T) {
 		if s := w.wantState(1, lwm2m.StateRegistered); s.URI != "coap://s2" {
 			t.Errorf("status %v", s)
 		}
+	})
+}
+
+// A server that is registered holds nobody back, whatever its failure would.
+func TestSuccessDoesNotBlock(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := ordered(w, 1, 2)
+		with := cfg.Servers[0].Instance
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+			with(i)
+			i.RegistrationFailureBlock = dm.Bool(true)
+		}
+		w.start(cfg)
+		w.servers[0].within(time.Second)
+		w.servers[1].within(time.Second)
+		w.wantState(2, lwm2m.StateRegistered)
+	})
+}
+
+// Nothing that happens meanwhile lets a server begin before its turn.
+func TestOrderIsKept(t *testing.T) {
+	for name, happens := range map[string]func(w *world, c *lwm2m.Client) error{
+		"an account changes": func(w *world, _ *lwm2m.Client) error {
+			w.update(dm.ResourcePath(1, 1, 1), dm.IntegerValue(60))
+			return nil
+		},
+		"offline and back":     func(w *world, c *lwm2m.Client) error { c.Suspend("coap+tcp"); c.Resume("coap+tcp"); return nil },
+		"disabled and enabled": func(w *world, c *lwm2m.Client) error { return errors.Join(c.Disable(2, 0), c.Enable(2)) },
+		"an Update":            func(w *world, c *lwm2m.Client) error { return c.Update(0) },
+		"a Register":           func(w *world, c *lwm2m.Client) error { return c.Register(2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 2, func(w *world) {
+				cfg := ordered(w, 1, 2)
+				cfg.Servers[1].URI = "coap+tcp://s2"
+				w.servers[0].silent()
+				c := w.start(cfg)
+				w.servers[0].next()
+				if err := happens(w, c); err != nil {
+					t.Fatal(err)
+				}
+				w.servers[1].quiet(10 * time.Second)
+				if s := w.status(2); s.State == lwm2m.StateConnecting || s.State == lwm2m.StateRegistering {
+					t.Errorf("status %v", s)
+				}
+				w.servers[0].answers(nil)
+				w.servers[1].next() // when the first Register has timed out, and the next has not
+				w.wantState(2, lwm2m.StateRegistered)
+			})
+		})
+	}
+}
+
+// An account whose turn has come waits for nothing but its initial delay, and says so.
+func TestInitialDelayInStatus(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := ordered(w, 1, 2)
+		with := cfg.Servers[1].Instance
+		cfg.Servers[1].Instance = func(i *lwm2m.ServerInstance) {
+			with(i)
+			i.InitialRegistrationDelayTimer = dm.Uint(60)
+		}
+		w.start(cfg)
+		w.servers[0].next()
+		s := w.wantState(2, lwm2m.StateInitial)
+		if s.Err != nil || s.Plan != "first attempt" || time.Until(s.Next) != time.Minute {
+			t.Errorf("status %v", s)
+		}
+		w.servers[1].quiet(time.Minute - time.Millisecond)
+		w.servers[1].within(time.Second)
 	})
 }

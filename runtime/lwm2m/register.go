@@ -128,14 +128,14 @@ func (s *server) registered(sent sched.Time) {
 	}
 	s.enter(StateRegistered, nil, "")
 	s.c.advance()
-	if s.state == StateRegistered && (s.lookAgain || s.forced) {
+	if s.lookAgain {
 		s.update(s.forced)
 	}
 }
 
 // update sends what has changed since the server was told last, and with force an Update even if nothing has.
 func (s *server) update(force bool) {
-	if s.state != StateRegistered || s.call != nil {
+	if s.state != StateRegistered {
 		s.lookAgain, s.forced = true, s.forced || force
 		return
 	}

@@ -2,6 +2,7 @@ package lwm2m_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,53 @@ func TestVersionBounds(t *testing.T) {
 			if r := srv.next(); !r.has(want) {
 				t.Errorf("got %v, want %s", r, want)
 			}
+		}
+	})
+}
+
+// Of the versions that a server speaks (/1/x/25) those count that the client may use; where there is none, the highest is tried.
+func TestServerVersionsWithinBounds(t *testing.T) {
+	for _, c := range []struct {
+		least, most registry.Version
+		server      []string
+		want        string
+	}{
+		{registry.V(1, 0), registry.V(1, 1), []string{"1.0", "1.1", "1.2"}, "lwm2m=1.1"},
+		{registry.V(1, 0), registry.V(1, 1), []string{"1.2"}, "lwm2m=1.1"},
+		{registry.V(1, 1), registry.V(1, 2), []string{"1.0"}, "lwm2m=1.2"},
+		{registry.V(1, 1), registry.V(1, 2), []string{"1.0", "1.1"}, "lwm2m=1.1"},
+		{registry.V(1, 0), registry.V(1, 0), []string{"1.0", "1.2"}, "lwm2m=1.0"},
+	} {
+		inWorld(t, 1, func(w *world) {
+			cfg := w.config()
+			cfg.MinVersion, cfg.MaxVersion = c.least, c.most
+			cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.SupportedServerVersions = dm.List(c.server...) }
+			w.start(cfg)
+			if r := w.servers[0].next(); !r.has(c.want) {
+				t.Errorf("%v to %v, and the server speaks %q: got %v, want %s", c.least, c.most, c.server, r, c.want)
+			}
+		})
+	}
+}
+
+// A lower version is kept over refusals for other reasons, which are told as they are.
+func TestVersionOutlivesRefusals(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		srv := w.servers[0]
+		srv.answers(func(r request) answer {
+			if r.has("lwm2m=1.2") {
+				return answer{code: coap.PreconditionFailed}
+			}
+			return refuse(r)
+		})
+		w.start(w.config())
+		for i, want := range []string{"lwm2m=1.2", "lwm2m=1.1", "lwm2m=1.1", "lwm2m=1.1"} {
+			if r := srv.next(); !r.has(want) {
+				t.Errorf("request %d: %v, want %s", i, r, want)
+			}
+		}
+		if s := w.wantState(1, lwm2m.StateError); errors.Is(s.Err, lwm2m.ErrVersion) {
+			t.Errorf("a refusal for another reason reads %v", s.Err)
 		}
 	})
 }
