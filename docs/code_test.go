@@ -12,12 +12,12 @@ var compiled = map[string][]string{
 	"../README.md":    {"snippets_test.go"},
 	"coap.md":         {"snippets_test.go"},
 	"formats.md":      {"snippets_test.go"},
-	"loop.md":         {"snippets_test.go"},
+	"loop.md":         {"snippets_test.go", "poll_linux_test.go"},
 	"management.md":   {"snippets_test.go"},
 	"testing.md":      {"testing_test.go"},
 	"objects.md":      {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go", "keep_test.go"},
 	"porting.md":      {"snippets_test.go"},
-	"registration.md": {"snippets_test.go"},
+	"registration.md": {"snippets_test.go", "poll_linux_test.go"},
 }
 
 // The Go code of a page is that of files which compile, lines and order alike. Indentation and comments

@@ -179,24 +179,34 @@ func (c *Client) Sockets() []*Socket {
 }
 
 // Run runs the client until ctx ends, then shuts it down as Shutdown does, and returns nil when nothing of it is left. With a loop of
-// its own it runs that; with a shared one it only waits, while whoever made the loop runs it. A client can be run
-// once: afterwards the error is [ErrClosed].
+// its own it runs that; with a shared one it only waits, while whoever made the loop runs it, and is an error where nobody does when
+// ctx has ended. A client can be run once: afterwards the error is [ErrClosed].
 func (c *Client) Run(ctx context.Context) error {
 	select {
 	case <-c.done:
 		return ErrClosed
 	default:
 	}
-	if !c.own {
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-			c.Shutdown()
-			<-c.done
-		}
-		return nil
+	if c.own {
+		return c.loop.run(ctx, c)
 	}
-	return c.loop.run(ctx, c)
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+	}
+	begun := make(chan struct{})
+	c.loop.sched.Post(func() { c.beginShutdown(); close(begun) })
+	stuck := time.NewTimer(c.cfg.ShutdownTimeout)
+	defer stuck.Stop()
+	select {
+	case <-begun:
+		<-c.done
+	case <-c.done:
+	case <-stuck.C:
+		return errors.New("lwm2m: nobody runs the loop that the client shares: whoever made it with NewLoop must call its Run")
+	}
+	return nil
 }
 
 // Shutdown ends the client: it de-registers from all servers at once, for Config.ShutdownTimeout at most, while the loop goes

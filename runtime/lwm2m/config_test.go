@@ -48,6 +48,7 @@ func TestNewRefuses(t *testing.T) {
 		"alternate relative":  {lwm2m.Config{AlternatePath: "a"}, "AlternatePath"},
 		"block size":          {lwm2m.Config{BlockSize: 100}, "power of two"},
 		"payload":             {lwm2m.Config{MaxPayload: -1}, "MaxPayload is -1"},
+		"loop not made":       {lwm2m.Config{Loop: &lwm2m.Loop{}}, "Loop is the zero value: make it with NewLoop"},
 		"workers":             {lwm2m.Config{Workers: -1}, "Workers is -1"},
 		"times":               {lwm2m.Config{ConnectTimeout: -1, ShutdownTimeout: -1}, "ShutdownTimeout is -1ns"},
 		"transmission":        {lwm2m.Config{Transmission: coap.Params{AckTimeout: -1}}, "AckTimeout is -1ns"},
@@ -207,5 +208,26 @@ func TestNewWarns(t *testing.T) {
 				t.Errorf("logged is %s; want %q, and nothing of %q", log.String(), c.want, c.wont)
 			}
 		})
+	}
+}
+
+// Instances gives what Config.Servers would make, and names every fault instead.
+func TestServerInstances(t *testing.T) {
+	sec, srv, err := lwm2m.Server{URI: "coap://b", ShortID: 7, Lifetime: time.Hour}.Instances()
+	if err != nil || sec.ServerURI.Or("") != "coap://b" || sec.ShortServerID.Or(0) != 7 || srv.ShortServerID.Or(0) != 7 || srv.Lifetime.Or(0) != 3600 {
+		t.Errorf("%v, %v, %v", sec, srv, err)
+	}
+	sec, srv, err = lwm2m.Server{URI: "coap://b", Bootstrap: true}.Instances()
+	if err != nil || !sec.BootstrapServer.Or(false) || srv.ShortServerID.Supported() {
+		t.Errorf("of a bootstrap account: %v, %v, %v", sec, srv, err)
+	}
+	for want, s := range map[string]lwm2m.Server{
+		"ShortID is 0":              {URI: "coap://b"},
+		"needs PSK or Certificate":  {URI: "coaps://b", ShortID: 1},
+		"it must be from 1 to 6553": {URI: "coap://b", ShortID: 65535},
+	} {
+		if _, _, err := s.Instances(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v; want something about %q", s, err, want)
+		}
 	}
 }

@@ -71,7 +71,8 @@ func NewLoop(c LoopConfig) (*Loop, error) {
 	return l, nil
 }
 
-// Sched is the scheduler of all clients of the loop. Own jobs are welcome on it; its OnWake is the loop's.
+// Sched is the scheduler of all clients of the loop. Own jobs are welcome on it. Its OnWake is the loop's, and belongs to
+// a loop that polls the sockets' system handles and never calls ServeAny or Run.
 func (l *Loop) Sched() *sched.Scheduler { return l.sched }
 
 // Readable is a channel that has one element when some socket may have something to read. The first call has every socket

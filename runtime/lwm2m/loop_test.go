@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,6 +189,25 @@ func TestServeAnyEndsWithContext(t *testing.T) {
 		at = time.Now()
 		if err := l.ServeAny(context.Background(), 5*time.Second); err != nil || time.Since(at) != 5*time.Second {
 			t.Errorf("%v after %v", err, time.Since(at))
+		}
+	})
+}
+
+// A client whose shared loop nobody runs says so, instead of waiting for ever.
+func TestSharedLoopThatNobodyRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := lwm2m.New(lwm2m.Config{Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}}, Loop: l, Logger: quiet()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := c.Run(ctx); err == nil || !strings.Contains(err.Error(), "must call its Run") {
+			t.Errorf("Run of a client whose loop does not turn: %v", err)
 		}
 	})
 }

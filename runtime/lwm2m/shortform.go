@@ -18,6 +18,9 @@ import (
 // ServerInstance is one instance of the Server object (1).
 type ServerInstance = serverobject.Instance
 
+// SecurityInstance is one instance of the Security object (0).
+type SecurityInstance = securityobject.Instance
+
 const (
 	securityID dm.ObjectID = 0
 	serverID   dm.ObjectID = 1
@@ -117,6 +120,23 @@ func (s *Server) validate() error {
 	fault(s.Bootstrap && (s.ShortID != 0 || s.Lifetime != 0 || s.Binding != "" || s.MinPeriod != 0 || s.MaxPeriod != 0 || s.DropNotifications || s.Instance != nil),
 		"a bootstrap server has an account without ShortID, Lifetime, Binding, MinPeriod, MaxPeriod, DropNotifications and Instance: leave them out")
 	return errors.Join(faults...)
+}
+
+// Instances returns what stands for the account in the Security (0) and the Server object (1): for programs that make these objects
+// themselves, and add accounts to them while the client runs. ShortID must be set then. A bootstrap account has no Server
+// instance, and the zero value is returned. An error names every fault of s.
+func (s Server) Instances() (SecurityInstance, ServerInstance, error) {
+	err := s.validate()
+	if err == nil && s.ShortID == 0 && !s.Bootstrap {
+		err = fmt.Errorf("ShortID is 0, it must be from 1 to %d: the program knows which are free", maxShortID)
+	}
+	switch {
+	case err != nil:
+		return SecurityInstance{}, ServerInstance{}, fmt.Errorf("lwm2m: Server: %w", err)
+	case s.Bootstrap:
+		return s.security(), ServerInstance{}, nil
+	}
+	return s.security(), s.server(), nil
 }
 
 // security is the account's Security instance.

@@ -51,13 +51,13 @@ func (s *Socket) Stats() coap.Stats { return s.conn.Stats() }
 // stays readable. It never waits. An error says why the connection ended, which the client has acted upon already, or that ctx has;
 // it is [ErrRunning] where Serve is called from within a turn of the loop.
 func (l *Loop) Serve(ctx context.Context, s *Socket) error {
-	if s == nil || s.loop != l {
-		return errors.New("lwm2m: Serve of a socket that is none of this loop's")
-	}
 	if !l.running.CompareAndSwap(false, true) {
 		return ErrRunning
 	}
 	defer l.running.Store(false)
+	if s == nil || s.loop != l {
+		return errors.New("lwm2m: Serve of a socket that is none of this loop's")
+	}
 	for range perServe {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -49,6 +49,7 @@ func (c Config) withDefaults() (Config, error) {
 		"AlternatePath is %.40q, write it as /lwm2m or /a/b: letters, digits, - . _ ~, and no segment of digits alone", c.AlternatePath)
 	fault(c.ConnectTimeout < 0, "ConnectTimeout is %v, it must not be negative", c.ConnectTimeout)
 	fault(c.ShutdownTimeout < 0, "ShutdownTimeout is %v, it must not be negative", c.ShutdownTimeout)
+	fault(c.Loop != nil && c.Loop.sched == nil, "Loop is the zero value: make it with NewLoop")
 	fault(c.Workers < 0, "Workers is %d, it must not be negative", c.Workers)
 	fault(c.BlockSize != 0 && (c.BlockSize < 16 || c.BlockSize > 1024 || c.BlockSize&(c.BlockSize-1) != 0),
 		"BlockSize is %d, it must be a power of two from 16 to 1024", c.BlockSize)
