@@ -101,30 +101,37 @@ func (b *bench) does(want coap.Code, do func(context.Context, *lwm2mtest.Client)
 func (b *bench) location() string { return b.server.WaitRegistered("dev").Registration().Location }
 
 func TestETS_1_1_int_101_InitialRegistration(t *testing.T) {
-	onBench(t, func(b *bench) {
-		b.start()
-		r := b.next()
-		for _, param := range []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=U"} {
-			if !slices.Contains(r.Query, param) {
-				t.Errorf("%v lacks %s", r, param)
-			}
-		}
-		if r.Method != coap.POST || r.Path != "/rd" || r.Format != content.Link {
-			t.Errorf("the device sent %v with format %v", r, r.Format)
-		}
-		reg := b.server.WaitRegistered("dev").Registration()
-		var got []dm.Path
-		for _, l := range reg.Objects.Nodes {
-			got = append(got, l.Path)
-		}
-		if want := []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}; !slices.Equal(got, want) {
-			t.Errorf("the device lists %v, want %v and neither /0 nor /21", got, want)
-		}
-		synctest.Wait()
-		if s, _ := b.client.Status().Server(1); s.State != lwm2m.StateRegistered || s.Location != reg.Location {
-			t.Errorf("status %v", s)
-		}
-	})
+	for _, v := range since11 {
+		t.Run("LwM2M "+v.String(), func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				b.cfg.MinVersion, b.cfg.MaxVersion = v, v
+				b.start()
+				r := b.next()
+				for _, param := range []string{"ep=dev", "lt=3600", "lwm2m=" + v.String(), "b=U"} {
+					if !slices.Contains(r.Query, param) {
+						t.Errorf("%v lacks %s", r, param)
+					}
+				}
+				if r.Method != coap.POST || r.Path != "/rd" || r.Format != content.Link {
+					t.Errorf("the device sent %v with format %v", r, r.Format)
+				}
+				reg := b.server.WaitRegistered("dev").Registration()
+				var got []dm.Path
+				for _, l := range reg.Objects.Nodes {
+					if l.Path.Level() == dm.InstanceLevel {
+						got = append(got, l.Path)
+					}
+				}
+				if want := []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}; !slices.Equal(got, want) || reg.Objects.Has(dm.ObjectPath(0)) || reg.Objects.Has(dm.ObjectPath(21)) {
+					t.Errorf("the device lists %v, want %v and neither /0 nor /21", reg.Objects.Nodes, want)
+				}
+				synctest.Wait()
+				if s, _ := b.client.Status().Server(1); s.State != lwm2m.StateRegistered || s.Location != reg.Location {
+					t.Errorf("status %v", s)
+				}
+			})
+		})
+	}
 }
 
 func TestETS_1_1_int_102_Update(t *testing.T) {
