@@ -82,7 +82,7 @@ func New(cfg Config) (*Client, error) {
 	c.stores.init(c.loop.sched, math.MaxInt, c.finish) // the Model's writer slot lets one in at a time
 	c.manager, err = manage.New(manage.Config{
 		Model: c.model, Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Store: c.stores.run, Logger: c.log,
-		Hidden: hidden[:], ImpliedVersion: coreVersion, SelfNotify: cfg.SelfNotify, Limits: cfg.Limits, Scratch: c.loop.scratch,
+		Hidden: hidden[:], ImpliedVersion: coreVersion, SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), Scratch: c.loop.scratch,
 	})
 	if err != nil {
 		cancel()

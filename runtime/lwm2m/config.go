@@ -11,7 +11,6 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
-	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
 )
 
 // Config is what a [Client] is made with. New keeps a copy; what it points to must not change any more.
@@ -86,8 +85,18 @@ type Config struct {
 	Socket socket.Config
 }
 
-// Limits bound what one server can make a client keep: observations, attributes and requests that wait.
-type Limits = manage.Limits
+// Limits bound what one server can make a client keep.
+type Limits struct {
+	// Observations is how many observations a server may have. A further one is answered as a Read. Zero: 1000.
+	Observations int
+	// Attributes is the number of nodes that a server may attach attributes to. A further one is 5.03. Zero: 1000.
+	Attributes int
+	// Pending is how many requests of a server may wait: for another transaction, a slow function or the store. A further one is
+	// 5.03. Zero: 64.
+	Pending int
+	// Patience is how long a request waits for another transaction before it is 5.03. Zero: 30 s.
+	Patience time.Duration
+}
 
 // Server is one account in its short form. Exactly one of PSK and Certificate may be set; none is NoSec.
 type Server struct {

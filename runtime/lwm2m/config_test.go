@@ -87,8 +87,10 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestNewNamesAllFaults(t *testing.T) {
-	_, err := lwm2m.New(lwm2m.Config{Endpoint: "\x00", BlockSize: 3, Workers: -2, Logger: quiet()})
-	for _, want := range []string{"Endpoint", "BlockSize", "Workers"} {
+	_, err := lwm2m.New(lwm2m.Config{
+		Endpoint: "\x00", BlockSize: 3, Workers: -2, Limits: lwm2m.Limits{Observations: -1, Patience: -1}, Logger: quiet(),
+	})
+	for _, want := range []string{"Endpoint", "BlockSize", "Workers", "Config.Limits.Observations", "Config.Limits.Patience"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one that names %s", err, want)
 		}
