@@ -94,12 +94,45 @@ func newSetPoint(b *boiler, out io.Writer) (*setpoint.Object, error) {
 func run(out io.Writer) error {
 	ctx := context.Background()
 	b := &boiler{goal: 21}
-
-	fmt.Fprintln(out, "A forgotten resource is one error that names all:")
-	water, err := temperature.New(temperature.Config{})
+	water, goals, err := objects(out, b)
 	if err != nil {
 		return err
 	}
+	model, err := dm.NewModel(dm.ModelConfig{}, water, goals)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "What a server reads:")
+	if err := show(ctx, out, model, temperature.ObjectID, setpoint.ObjectID); err != nil {
+		return err
+	}
+	state := func() {
+		t, _ := water.Get(0)
+		g, _ := goals.Get(0)
+		fmt.Fprintf(out, "  the set point is %v, the application %v, the valve stands at %g\n", g.SetPointValue, t.ApplicationType, b.goal)
+	}
+	if err := writes(ctx, out, model, b, state); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "The application changes its own object the same way:")
+	err = goals.Update(ctx, 0, func(i *setpoint.Instance) error {
+		i.SetPointValue.Set(55)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "The valve stands at %g, and a server reads:\n", b.goal)
+	return show(ctx, out, model, temperature.ObjectID, setpoint.ObjectID)
+}
+
+// objects returns what the device has: the water's temperature, and its set point.
+func objects(out io.Writer, b *boiler) (*temperature.Object, *setpoint.Object, error) {
+	water, err := temperature.New(temperature.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	fmt.Fprintln(out, "A forgotten resource is one error that names all:")
 	fmt.Fprintln(out, " ", water.Add(0, temperature.Instance{SensorUnits: dm.Str("Cel")}))
 
 	err = water.Add(0, temperature.Instance{
@@ -108,29 +141,22 @@ func run(out io.Writer) error {
 		ApplicationType: dm.Empty[string](), // a server may write it; nothing is there yet
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	goals, err := newSetPoint(b, out)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	err = goals.Add(0, setpoint.Instance{SetPointValue: dm.Float(21), SensorUnits: dm.Str("Cel")})
-	if err != nil {
-		return err
-	}
-	model, err := dm.NewModel(dm.ModelConfig{}, water, goals)
-	if err != nil {
-		return err
-	}
+	return water, goals, err
+}
 
-	fmt.Fprintln(out, "What a server reads:")
-	if err := show(ctx, out, model, temperature.ObjectID, setpoint.ObjectID); err != nil {
-		return err
-	}
-
+// writes are those of a server to both objects at once: one that Validate refuses, one that moves the
+// valve, and one that the valve refuses. After each, state tells what has come of it.
+func writes(ctx context.Context, out io.Writer, model *dm.Model, b *boiler, state func()) error {
 	goal := dm.ResourcePath(setpoint.ObjectID, 0, setpoint.SetPointValueID)
 	use := dm.ResourcePath(temperature.ObjectID, 0, temperature.ApplicationTypeID)
-	write := func(value float64, label string) error { // over both objects, as a Write-Composite is
+	write := func(value float64, label string) error { // as a Write-Composite
 		tx, err := model.Begin(ctx, dm.Server(101))
 		if err != nil {
 			return err
@@ -145,12 +171,6 @@ func run(out io.Writer) error {
 		}
 		return tx.Commit()
 	}
-	state := func() {
-		t, _ := water.Get(0)
-		g, _ := goals.Get(0)
-		fmt.Fprintf(out, "  the set point is %v, the application %v, the valve stands at %g\n", g.SetPointValue, t.ApplicationType, b.goal)
-	}
-
 	fmt.Fprintln(out, "A write to two objects that one of them refuses leaves both as they were:")
 	fmt.Fprintln(out, " ", write(95, "shower"))
 	state()
@@ -164,16 +184,7 @@ func run(out io.Writer) error {
 	fmt.Fprintln(out, " ", write(40, "sink"))
 	state()
 	b.jammed = false
-	fmt.Fprintln(out, "The application changes its own object the same way:")
-	err = goals.Update(ctx, 0, func(i *setpoint.Instance) error {
-		i.SetPointValue.Set(55)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "The valve stands at %g, and a server reads:\n", b.goal)
-	return show(ctx, out, model, temperature.ObjectID, setpoint.ObjectID)
+	return nil
 }
 
 // show prints what server 101 reads of some objects.

@@ -126,7 +126,8 @@ type Server struct {
 	Instance func(*ServerInstance)
 }
 
-// PSK is a pre-shared key. Printing it shows no key.
+// PSK is a pre-shared key. Printing it, or what has it in an exported field, shows no key; of unexported fields package fmt
+// prints the bytes, whatever their type says.
 type PSK struct {
 	// Identity is sent in the clear.
 	Identity string
@@ -134,7 +135,7 @@ type PSK struct {
 	Key []byte
 }
 
-// Certificate is what certificates secure a connection with.
+// Certificate is what certificates secure a connection with. It prints as PSK does.
 type Certificate struct {
 	// Chain is the device's certificate and then those that lead to its CA, each in DER; socket.ParseCertificates reads PEM.
 	Chain [][]byte
