@@ -258,12 +258,11 @@ func (c *Client) beginShutdown() {
 // giveUpShutdown drops what has not ended in time: first the servers, then what runs beside the loop, whose context has ended long
 // since.
 func (c *Client) giveUpShutdown() {
-	c.cancel()
 	for _, s := range slices.Clone(c.servers) {
 		c.log.Warn("the server was not told in time that the device is gone", "server", s.acct.short)
 		s.forsake()
 	}
-	if n := c.pool.busy + c.stores.busy + c.jobs; c.late && n > 0 {
+	if c.late { // no server is left then, so that something of this runs
 		c.log.Error("slow functions, the store or connecting do not return although their context has ended", "functions", c.pool.busy,
 			"stores", c.stores.busy, "connections", c.jobs)
 		c.pool.abandon()

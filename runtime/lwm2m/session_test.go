@@ -236,6 +236,19 @@ func TestSuspendKeepsSession(t *testing.T) {
 			t.Errorf("the connection was ended by %q", got)
 		}
 	})
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		c := w.start(cfg)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		c.Suspend()
+		w.wantState(1, lwm2m.StateSuspended)
+		d.ends()
+		w.shutdown()
+		if got := d.ends(); got != "close" {
+			t.Errorf("offline, the connection was ended by %q", got)
+		}
+	})
 }
 
 // What happens is logged, with reasons and without secrets.
@@ -256,6 +269,9 @@ func TestLog(t *testing.T) {
 		for _, want := range []string{
 			`msg="registration state" server=1 endpoint=dev from=connecting to=error reason="network unreachable"`,
 			`plan="next attempt"`, "to=registered", `to=de-registered reason="lwm2m: the client is shut down"`,
+			`level=WARN msg="registration state" server=1 endpoint=dev from=connecting to=error`,
+			`level=INFO msg="registration state" server=1 endpoint=dev from=registered to=de-registering`,
+			`msg="server added" server=1`, `msg="server removed" server=1`,
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the log lacks %s", want)
@@ -275,4 +291,15 @@ type writer func([]byte)
 func (w writer) Write(p []byte) (int, error) {
 	w(p)
 	return len(p), nil
+}
+
+// loggers is sessions that note what logger sockets are made with.
+type loggers struct {
+	*sessions
+	with *slog.Logger
+}
+
+func (l *loggers) NewSocket(c socket.Config) (socket.Socket, error) {
+	l.with = c.Logger
+	return l.sessions.NewSocket(c)
 }
