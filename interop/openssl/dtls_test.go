@@ -2,7 +2,6 @@ package openssl
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net/netip"
 	"slices"
@@ -183,21 +182,7 @@ func TestDTLSListener(t *testing.T) {
 			}
 			defer l.Close()
 			p := start(t, append([]string{"s_client", "-dtls1_2", "-connect", "127.0.0.1:" + strconv.Itoa(int(l.Addr().Port()))}, args...)...)
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			s, err := l.Accept(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			if _, err := p.in.Write([]byte("hello from openssl\n")); err != nil {
-				t.Fatal(err)
-			}
-			receive(t, s, "hello from openssl\n")
-			if err := s.Send([]byte("hello from the listener\n")); err != nil {
-				t.Fatal(err)
-			}
-			p.expect(t, "hello from the listener")
+			s := accept(t, l, p)
 			if who, ok := dtls.PeerOf(s); !ok || name == "PSK" && string(who.Identity) != "device-1" {
 				t.Errorf("the peer is %q", who.Identity)
 			}

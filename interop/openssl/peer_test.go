@@ -174,3 +174,24 @@ func isAlert(err error, a socket.Alert, received bool) bool {
 	var e *socket.AlertError
 	return errors.As(err, &e) && e.Description == a && e.Received == received
 }
+
+// accept takes the connection of an s_client, on which both sides then greet each other.
+func accept(t *testing.T, l socket.Listener, p *program) socket.Socket {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := l.Accept(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if _, err := p.in.Write([]byte("hello from openssl\n")); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, s, "hello from openssl\n")
+	if err := s.Send([]byte("hello from the listener\n")); err != nil {
+		t.Fatal(err)
+	}
+	p.expect(t, "hello from the listener")
+	return s
+}

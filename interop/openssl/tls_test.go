@@ -1,7 +1,6 @@
 package openssl
 
 import (
-	"context"
 	stdtls "crypto/tls"
 	"errors"
 	"net/netip"
@@ -114,21 +113,7 @@ func TestTLSListener(t *testing.T) {
 			defer l.Close()
 			p := start(t, "s_client", version, "-CAfile", a.CAFile(t), "-verify_return_error", "-verify_hostname", "server.example",
 				"-connect", "127.0.0.1:"+strconv.Itoa(int(l.Addr().Port())))
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			s, err := l.Accept(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			if _, err := p.in.Write([]byte("hello from openssl\n")); err != nil {
-				t.Fatal(err)
-			}
-			receive(t, s, "hello from openssl\n")
-			if err := s.Send([]byte("hello from the listener\n")); err != nil {
-				t.Fatal(err)
-			}
-			p.expect(t, "hello from the listener")
+			accept(t, l, p)
 		})
 	}
 }
