@@ -103,7 +103,7 @@ func checkSendKeepsNothing(r *rig) {
 	s, peer := r.connected()
 	want := pattern(500)
 	buf := []byte(want)
-	if err := s.Send(buf); err != nil {
+	if err := r.offer(s, buf); err != nil {
 		r.t.Fatalf("Send: %v", err)
 	}
 	if string(buf) != want {
@@ -178,7 +178,7 @@ func checkConcurrent(r *rig) {
 	for range senders {
 		group.Go(func() {
 			for range each {
-				if err := s.Send([]byte("x")); err != nil {
+				if err := r.offer(s, []byte("x")); err != nil {
 					r.t.Errorf("Send beside others: %v", err)
 				}
 				_, _, _ = s.State(), s.InnerMTU(), s.Kind()

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -247,6 +248,25 @@ func TestGoodPort(t *testing.T) {
 		}
 		if !ran && faults()[c.name].lacking == "" {
 			t.Errorf("%s never ran", c.name)
+		}
+	}
+}
+
+// TestBusyPort: a port that takes over one message at a time, as a modem does, is a good one.
+func TestBusyPort(t *testing.T) {
+	for _, c := range checks() {
+		l := &lab{kind: socket.Datagram, faults: func(p *port) {
+			var busy atomic.Bool
+			p.send = func(b []byte) error {
+				if len(b) <= p.InnerMTU() && p.State() == socket.StateConnected && busy.CompareAndSwap(false, true) {
+					return socket.ErrBusy
+				}
+				busy.Store(false)
+				return p.Socket.Send(b)
+			}
+		}}
+		if rec := outcome(t, c, l); len(rec.failures) > 0 {
+			t.Errorf("%s: %q", c.name, rec.failures)
 		}
 	}
 }

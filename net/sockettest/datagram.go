@@ -35,7 +35,7 @@ func checkBoundaries(r *rig) {
 func checkEmpty(r *rig) {
 	s, peer := r.connected()
 	for _, d := range []struct{ from, to socket.Socket }{{s, peer}, {peer, s}} {
-		if err := d.from.Send(nil); err != nil {
+		if err := r.offer(d.from, nil); err != nil {
 			r.t.Fatalf("Send of an empty datagram: %v", err)
 		}
 		r.send(d.from, "after it")

@@ -118,17 +118,22 @@ func (r *rig) drop(s, peer socket.Socket) {
 	_ = peer.Close()
 }
 
-// send sends text. A stream may be busy for a while with what was sent before.
+// send sends text.
 func (r *rig) send(s socket.Socket, text string) {
 	r.t.Helper()
-	err := s.Send([]byte(text))
-	for end := time.Now().Add(patience); errors.Is(err, socket.ErrBusy) && time.Now().Before(end); {
-		r.pause(time.Millisecond)
-		err = s.Send([]byte(text))
-	}
-	if err != nil {
+	if err := r.offer(s, []byte(text)); err != nil {
 		r.t.Fatalf("Send of %d bytes: %v", len(text), err)
 	}
+}
+
+// offer sends p, and again while the socket is busy with what was sent before.
+func (r *rig) offer(s socket.Socket, p []byte) error {
+	err := s.Send(p)
+	for end := time.Now().Add(patience); errors.Is(err, socket.ErrBusy) && time.Now().Before(end); {
+		r.pause(time.Millisecond)
+		err = s.Send(p)
+	}
+	return err
 }
 
 // receive expects text: as one datagram, or as the next bytes of a stream.
