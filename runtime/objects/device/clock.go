@@ -21,7 +21,7 @@ type clock struct {
 
 // clockSetting is what servers have set.
 type clockSetting struct {
-	ahead              time.Duration // of the system's clock
+	ahead              int64 // of the system's clock, in seconds: a time.Duration ends after 292 years
 	offset, zone       string
 	hasOffset, hasZone bool // set by a server
 }
@@ -29,7 +29,8 @@ type clockSetting struct {
 func (c *clock) now(context.Context) (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Add(c.v.ahead), nil
+	now := time.Now()
+	return time.Unix(now.Unix()+c.v.ahead, int64(now.Nanosecond())), nil
 }
 
 func (c *clock) utcOffset(context.Context) (string, error) {
@@ -97,7 +98,7 @@ func (c *clock) commit(ctx context.Context, tx *device.Tx) error {
 		if v, ok := ch.New.CurrentTime.Get(); ok {
 			at, written = v, true
 			if c.set == nil {
-				c.v.ahead = time.Until(v)
+				c.v.ahead = v.Unix() - time.Now().Unix()
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package device_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -143,6 +144,15 @@ func TestClock(t *testing.T) {
 		<-time.After(10 * time.Second)
 		if v, err := read(m, 13); err != nil || v.Seconds() != at.Unix()+10 {
 			t.Errorf("current time %v (%v), want %v and 10 s", v, err, at)
+		}
+		// However far away it is.
+		for _, seconds := range []int64{0, -1 << 40, 1 << 40, math.MaxInt64, math.MinInt64, at.Unix()} {
+			if err := write(t, m, 13, dm.TimeValue(seconds)); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := read(m, 13); err != nil || v.Seconds() != seconds {
+				t.Errorf("current time %v (%v), want %d", v, err, seconds)
+			}
 		}
 		for _, w := range []struct {
 			r    dm.ResourceID
