@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,37 +106,46 @@ func TestNodeBecomesLive(t *testing.T) {
 	})
 }
 
-// slowStory observes a value that a slow function stands behind.
-func slowStory(t *testing.T, before string) (s *story, calls *int, gate func() func()) {
-	calls = new(int)
-	o := released()
-	s = observing(t, o, "/3303/0/5601", before)
-	value := -3.5
-	s.dev.minimum = func() (float64, error) { *calls++; value--; return value, nil }
-	gate = func() func() {
-		held := make(chan struct{})
-		fn := s.dev.minimum
-		s.dev.minimum = func() (float64, error) { <-held; return fn() }
-		return func() { s.dev.minimum = fn; close(held) }
+// slowStory observes a value that a slow function stands behind: another one with each call.
+type slowStory struct {
+	*story
+	calls atomic.Int32
+	held  atomic.Pointer[chan struct{}] // what a call waits for
+}
+
+func observingSlow(t *testing.T, before string) *slowStory {
+	s := &slowStory{story: observing(t, released(), "/3303/0/5601", before)}
+	s.dev.minimum = func() (float64, error) {
+		if held := s.held.Load(); held != nil {
+			<-*held
+		}
+		return -3.5 - float64(s.calls.Add(1)), nil
 	}
-	return s, calls, gate
+	return s
+}
+
+// hold has the function wait until the result is called.
+func (s *slowStory) hold() (open func()) {
+	held := make(chan struct{})
+	s.held.Store(&held)
+	return func() { s.held.Store(nil); close(held) }
 }
 
 func TestObserveSlow(t *testing.T) {
 	node := dm.ResourcePath(3303, 0, 5601)
 	for _, c := range []struct {
 		name string
-		play func(t *testing.T, s *story, calls *int, gate func() func())
+		play func(t *testing.T, s *slowStory)
 	}{
-		{"again and again", func(t *testing.T, s *story, calls *int, _ func() func()) {
+		{"again and again", func(t *testing.T, s *slowStory) {
 			s.expect(101*time.Second, "-4.5")
 			s.expect(100*time.Second, "-5.5")
-			if *calls != 2 {
-				t.Errorf("called %d times", *calls)
+			if n := s.calls.Load(); n != 2 {
+				t.Errorf("called %d times", n)
 			}
 		}},
-		{"changing while it is looked at", func(t *testing.T, s *story, calls *int, gate func() func()) {
-			open := gate()
+		{"changing while it is looked at", func(t *testing.T, s *slowStory) {
+			open := s.hold()
 			s.m.Notify(node)
 			s.expect(time.Second)
 			s.m.Notify(node)
@@ -143,12 +153,12 @@ func TestObserveSlow(t *testing.T) {
 			s.expect(time.Second)
 			open()
 			s.expect(time.Second, "-4.5", "-5.5")
-			if *calls != 2 {
-				t.Errorf("called %d times", *calls)
+			if n := s.calls.Load(); n != 2 {
+				t.Errorf("called %d times", n)
 			}
 		}},
-		{"out of reach while it is looked at", func(t *testing.T, s *story, calls *int, gate func() func()) {
-			open := gate()
+		{"out of reach while it is looked at", func(t *testing.T, s *slowStory) {
+			open := s.hold()
 			s.m.Notify(node)
 			s.expect(time.Second)
 			s.p.peer.Detach()
@@ -156,20 +166,20 @@ func TestObserveSlow(t *testing.T) {
 			s.expect(time.Hour)
 			s.p.peer.Attach(s.p.end)
 			s.expect(time.Second, "-5.5")
-			if *calls != 2 {
-				t.Errorf("called %d times", *calls)
+			if n := s.calls.Load(); n != 2 {
+				t.Errorf("called %d times", n)
 			}
 		}},
-		{"cancelled while it is looked at", func(t *testing.T, s *story, _ *int, gate func() func()) {
-			open := gate()
+		{"cancelled while it is looked at", func(t *testing.T, s *slowStory) {
+			open := s.hold()
 			s.m.Notify(node)
 			s.expect(time.Second)
 			s.p.peer.Reset()
 			open()
 			s.expect(time.Hour)
 		}},
-		{"gone while it is looked at", func(t *testing.T, s *story, _ *int, gate func() func()) {
-			open := gate()
+		{"gone while it is looked at", func(t *testing.T, s *slowStory) {
+			open := s.hold()
 			s.m.Notify(node)
 			s.expect(time.Second)
 			s.must(s.dev.things.Remove(context.Background(), 0))
@@ -179,8 +189,7 @@ func TestObserveSlow(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, calls, gate := slowStory(t, "PUT /3303?pmax=100")
-				c.play(t, s, calls, gate)
+				c.play(t, observingSlow(t, "PUT /3303?pmax=100"))
 			})
 		})
 	}
