@@ -25,7 +25,7 @@ type wire struct {
 	mu      sync.Mutex
 	out     []byte
 	holding bool // flush will come
-	stopped bool // out stays where it is
+	stopped bool // out stays where it is: below has, or gets, another connection
 	again   *time.Timer
 	tries   sync.WaitGroup // that of again
 }
@@ -91,6 +91,9 @@ func (w *wire) flushLocked() error {
 	if len(w.out) == 0 {
 		return nil
 	}
+	if w.stopped {
+		return socket.ErrBusy
+	}
 	err := w.below.Send(w.out)
 	if errors.Is(err, socket.ErrBusy) {
 		w.retry()
@@ -118,13 +121,13 @@ func (w *wire) retry() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.again = nil
-		if !w.stopped && !w.holding {
+		if !w.holding {
 			_ = w.flushLocked() // a broken connection shows in Recv
 		}
 	})
 }
 
-// stop keeps what was written from being sent by itself, until resume. No try is under way when it returns.
+// stop keeps what was written from being sent, until resume. No try is under way when it returns.
 func (w *wire) stop() {
 	w.mu.Lock()
 	w.stopped = true

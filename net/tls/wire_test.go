@@ -68,7 +68,7 @@ func TestWireTriesAgain(t *testing.T) {
 	})
 }
 
-// A stopped wire sends nothing by itself, whatever connection is below it meanwhile, until it is resumed.
+// A stopped wire sends nothing, whatever connection is below it meanwhile, until it is resumed.
 func TestWireStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: true}
@@ -76,11 +76,12 @@ func TestWireStops(t *testing.T) {
 		write(t, w, "a")
 		w.stop()
 		g.set(false)
+		write(t, w, "b") // by a Send that has not noticed
 		<-time.After(time.Minute)
 		g.want(t, "")
 		w.resume()
 		<-time.After(busyPause)
-		g.want(t, "a")
+		g.want(t, "ab")
 	})
 }
 
