@@ -34,7 +34,10 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "server: observes /3347/0/5501: %v\n", first)
 	for range 3 {
-		presses <- time.Now()
+		select {
+		case presses <- time.Now():
+		case <-ctx.Done(): // the loop may have ended
+		}
 		a, err := o.Next(ctx)
 		if err != nil {
 			break

@@ -66,6 +66,11 @@ func TestNewRefuses(t *testing.T) {
 		"no credentials":      {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b"}}}, "needs PSK or Certificate"},
 		"needless":            {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}}}}, "write coaps"},
 		"half a psk":          {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i"}}}}, "both Identity and Key"},
+		"other half of a psk": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Key: []byte("k")}}}}, "both Identity and Key"},
+		"empty chain":         {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", Certificate: &lwm2m.Certificate{}}}}, "Certificate.Chain is empty"},
+		"certificate usage":   {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", Certificate: &lwm2m.Certificate{Usage: 4}}}}, "Usage must be from 0 to 3"},
+		"needless chain":      {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Certificate: &lwm2m.Certificate{Chain: [][]byte{{1}}}}}}, "write coaps"},
+		"negative period":     {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", MinPeriod: -time.Second}}}, "MinPeriod is -1s, it must not be negative"},
 		"both":                {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}, Certificate: &lwm2m.Certificate{}}}}, "use one"},
 		"lifetime":            {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Lifetime: time.Millisecond}}}, "whole seconds"},
 		"no dialer":           {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}}}}, "net/dtls"},
@@ -231,5 +236,44 @@ func TestServerInstances(t *testing.T) {
 		if _, _, err := s.Instances(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v; want something about %q", s, err, want)
 		}
+	}
+}
+
+// What an account leaves out has the stated default, and what it says is taken over.
+func TestDefaultsOfServers(t *testing.T) {
+	sec, srv, err := lwm2m.Server{URI: "coap://b", ShortID: 7}.Instances()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lifetime, _ := srv.Lifetime.Get()
+	store, _ := srv.NotificationStoringWhenDisabledOrOffline.Get()
+	if lifetime != 86400 || !store || sec.SNI.Supported() {
+		t.Errorf("lifetime %d, notifications stored %v, server name %v", lifetime, store, sec.SNI)
+	}
+	if v, ok := srv.DefaultMinimumPeriod.Get(); ok {
+		t.Errorf("pmin is %d", v)
+	}
+	if v, ok := srv.DefaultMaximumPeriod.Get(); ok {
+		t.Errorf("pmax is %d", v)
+	}
+	sec, srv, err = lwm2m.Server{URI: "coaps+tcp://b", ShortID: 65534, Lifetime: -time.Second, Certificate: &lwm2m.Certificate{
+		Chain: [][]byte{{1, 2}, {3}}, PrivateKey: []byte("key"), Server: []byte("server"), Usage: socket.UsageDomainIssued, ServerName: "example.com",
+	}}.Instances()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lifetime, _ = srv.Lifetime.Get()
+	binding, _ := srv.Binding.Get()
+	if short, _ := srv.ShortServerID.Get(); lifetime != 0 || binding != "T" || short != 65534 {
+		t.Errorf("lifetime %d, binding %q, Short Server ID %d", lifetime, binding, short)
+	}
+	mode, _ := sec.SecurityMode.Get()
+	usage, _ := sec.CertificateUsage.Get()
+	name, _ := sec.SNI.Get()
+	chain, _ := sec.PublicKeyOrIdentity.Get()
+	key, _ := sec.SecretKey.Get()
+	server, _ := sec.ServerPublicKey.Get()
+	if mode != 2 || usage != 3 || name != "example.com" || string(chain.Reveal()) != "\x01\x02\x03" || string(key.Reveal()) != "key" || string(server.Reveal()) != "server" {
+		t.Errorf("mode %d, usage %d, name %q, chain %x", mode, usage, name, chain.Reveal())
 	}
 }
