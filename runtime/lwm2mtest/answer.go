@@ -27,13 +27,18 @@ type Answer struct {
 // Text returns the payload as text.
 func (a Answer) Text() string { return string(a.Payload) }
 
-// String returns code and payload, the latter only where people can read it.
+// String returns code and payload; payloads that people cannot read in hexadecimal, behind their format.
 func (a Answer) String() string {
+	s, verb := a.Code.String(), " %s"
 	switch a.Format {
 	case content.Text, content.Link, content.SenMLJSON, content.LwM2MJSON, content.None:
-		return fmt.Sprintf("%v %s", a.Code, a.Payload)
+	default:
+		s, verb = s+" "+a.Format.String(), " %x"
 	}
-	return fmt.Sprintf("%v %v %x", a.Code, a.Format, a.Payload)
+	if len(a.Payload) == 0 {
+		return s
+	}
+	return s + fmt.Sprintf(verb, a.Payload)
 }
 
 // Entries returns the values of the payload. The types of values are those of the definitions that
