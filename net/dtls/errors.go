@@ -76,7 +76,8 @@ func (p *parameters) watching(g *guard) *parameters {
 
 const wantsAnother = "it wants a certificate of a CA that ours is not from"
 
-// receivedAlert adds to an alert of the server what it probably means. Many servers have one for everything; how far the handshake came then tells more.
+// receivedAlert adds to an alert of the server what it probably means. Many servers have one for everything; how far the
+// handshake came then tells more.
 func receivedAlert(a pionAlert, p *parameters, seen *progress) error {
 	e := &socket.AlertError{Level: socket.AlertFatal, Received: true}
 	if b, err := a.Marshal(); err == nil && len(b) == 2 {

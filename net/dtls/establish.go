@@ -8,7 +8,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// establish makes a secured connection over the socket below, which is connected: by going on with a live one, or by an abbreviated or a full handshake.
+// establish makes a secured connection over the socket below, which is connected: by going on with a live one, or by an
+// abbreviated or a full handshake.
 func (s *conn) establish(ctx context.Context, t target) (*link, error) {
 	st, err := s.profile.take(t)
 	if err != nil {

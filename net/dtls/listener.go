@@ -18,11 +18,13 @@ const maxPending = 128
 // maxAddresses bounds the addresses that are listened to at a time; datagrams from more are dropped.
 const maxAddresses = 1 << 14
 
-// Listen accepts DTLS connections over the datagrams of below, which belongs to the listener from then on: closing it closes below.
+// Listen accepts DTLS connections over the datagrams of below, which belongs to the listener from then on: closing it closes
+// below.
 //
-// A client that comes with a known Connection ID from a new address keeps its connection, and one that begins a new handshake at an old address gets a new
-// one. Accepted sockets have the abilities Addresses, Notifier and Session, and need below's sockets, which usually end with the listener. Accept returns
-// a connection when its handshake has ended; each address has a goroutine that reads. PeerOf tells who the client is.
+// A client that comes with a known Connection ID from a new address keeps its connection, and one that begins a new handshake at
+// an old address gets a new one. Accepted sockets have the abilities Addresses, Notifier and Session, and need below's sockets,
+// which usually end with the listener. Accept returns a connection when its handshake has ended; each address has a goroutine
+// that reads. PeerOf tells who the client is.
 func Listen(below socket.Listener, c ServerConfig) (socket.Listener, error) {
 	p, err := c.parameters()
 	if err != nil {

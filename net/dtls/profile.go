@@ -93,8 +93,8 @@ func sni(name string) string {
 	return name
 }
 
-// timers are the waits of a handshake: the first, and all together (RFC 6347 §4.2.4.1). A flight is repeated after the first wait, then after twice that, and so on; the last
-// wait is the longest one.
+// timers are the waits of a handshake: the first, and all together (RFC 6347 §4.2.4.1). A flight is repeated after the first
+// wait, then after twice that, and so on; the last wait is the longest one.
 func (p *profile) timers() (first, total time.Duration) {
 	first, longest := p.sec.HandshakeMin, p.sec.HandshakeMax
 	if longest == 0 {

@@ -71,7 +71,8 @@ func (t *NAT) Rebind() {
 	clear(t.in)
 }
 
-// SetIdleTimeout has a mapping forgotten when nothing has passed it for d. Zero, which it is at first: never. It is for datagrams; streams are not affected.
+// SetIdleTimeout has a mapping forgotten when nothing has passed it for d. Zero, which it is at first: never. It is for
+// datagrams; streams are not affected.
 func (t *NAT) SetIdleTimeout(d time.Duration) {
 	t.net.mu.Lock()
 	defer t.net.mu.Unlock()

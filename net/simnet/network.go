@@ -127,8 +127,9 @@ type Packet struct {
 	Kind socket.Kind
 }
 
-// SetFilter has filter called for every packet that is sent, before chance decides about it; if it returns false the packet is lost. It is called by one
-// goroutine at a time and must not use the network. nil removes it. Tests use it to lose certain packets, to count and to record them.
+// SetFilter has filter called for every packet that is sent, before chance decides about it; if it returns false the packet is
+// lost. It is called by one goroutine at a time and must not use the network. nil removes it. Tests use it to lose certain
+// packets, to count and to record them.
 func (n *Network) SetFilter(filter func(Packet) bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

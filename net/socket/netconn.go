@@ -10,9 +10,10 @@ import (
 )
 
 // NetConn makes an open socket a net.Conn, for code that wants one, such as crypto/tls. Each Read is one Recv and each Write one
-// Send, so over a datagram socket boundaries are kept, and Read into too small a buffer is ErrMessageTooLong. Unlike Recv, and like
-// every net.Conn, a Read whose deadline has passed returns an error even if data is waiting. A Write deadline only matters if it has passed,
-// or while a Write waits for a stream's peer to take its data. Closing it closes the socket. The receive deadline of s belongs to the net.Conn from then on.
+// Send, so over a datagram socket boundaries are kept, and Read into too small a buffer is ErrMessageTooLong. Unlike Recv, and
+// like every net.Conn, a Read whose deadline has passed returns an error even if data is waiting. A Write deadline only matters
+// if it has passed, or while a Write waits for a stream's peer to take its data. Closing it closes the socket. The receive
+// deadline of s belongs to the net.Conn from then on.
 func NetConn(s Socket) net.Conn {
 	c := &netConn{s: s}
 	c.addrs = Detect(s).Addresses

@@ -51,9 +51,10 @@ type Socket interface {
 	// ErrTimeout when there is nothing. A pending Recv is woken by setting such a deadline, by any goroutine.
 	SetRecvDeadline(t time.Time)
 
-	// Close ends the connection, telling the peer where the protocol can, without waiting for its answer. Pending
-	// calls return ErrClosed, data not yet received is dropped, data that a stream's Send holds back may be lost, and no goroutine of the socket is left when Close returns.
-	// Closing a closed socket does nothing and returns nil. The socket is closed even if an error is returned.
+	// Close ends the connection, telling the peer where the protocol can, without waiting for its answer. Pending calls return
+	// ErrClosed, data not yet received is dropped, data that a stream's Send holds back may be lost, and no goroutine of the
+	// socket is left when Close returns. Closing a closed socket does nothing and returns nil. The socket is closed even if an
+	// error is returned.
 	Close() error
 
 	// State says what the socket can do now. It changes by the caller's own calls only: a peer that ends the

@@ -22,7 +22,8 @@ func (b bareDialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	return bare{s}, nil
 }
 
-// bare has nothing but what is mandatory; an embedded socket would let nothing else through either, but then its type would change with socket.Socket.
+// bare has nothing but what is mandatory; an embedded socket would let nothing else through either, but then its type would
+// change with socket.Socket.
 type bare struct{ s socket.Socket }
 
 func (b bare) Connect(ctx context.Context, remote socket.Endpoint) error {

@@ -30,7 +30,8 @@ type Rig struct {
 	// SecondPeer accepts at SecondRemote, an endpoint other than Remote. Zero: not there.
 	SecondRemote socket.Endpoint
 	SecondPeer   socket.Listener
-	// Multihomed has a host name that resolves to two addresses, the first of which does not answer and the second of which is Peer's. Zero: not there.
+	// Multihomed has a host name that resolves to two addresses, the first of which does not answer and the second of which is
+	// Peer's. Zero: not there.
 	Multihomed socket.Endpoint
 	// Taken is a local address and port that a socket to Remote cannot be bound to. Zero: not known.
 	Taken netip.AddrPort

@@ -66,7 +66,8 @@ const (
 	wantsAnother = ": it wants a certificate of a CA that ours is not from"
 )
 
-// hint says what an alert of the server during the handshake probably means. Many servers have one for everything; how far the handshake came then tells more.
+// hint says what an alert of the server during the handshake probably means. Many servers have one for everything; how far the
+// handshake came then tells more.
 func (p *progress) hint(a socket.Alert) string {
 	if a == socket.AlertHandshakeFailure || a == socket.AlertInsufficientSecurity {
 		switch {

@@ -16,8 +16,8 @@ const (
 	handshakeTimeout = 10 * time.Second
 )
 
-// Listen accepts TLS connections over the streams of below, which belongs to the listener from then on. Accept returns a connection when its handshake,
-// for which there are 10 s, has ended. Accepted sockets are closed for good by Close.
+// Listen accepts TLS connections over the streams of below, which belongs to the listener from then on. Accept returns a
+// connection when its handshake, for which there are 10 s, has ended. Accepted sockets are closed for good by Close.
 func Listen(below socket.Listener, config *stdtls.Config) (socket.Listener, error) {
 	if config == nil || len(config.Certificates) == 0 && config.GetCertificate == nil && config.GetConfigForClient == nil {
 		return nil, fmt.Errorf("tls listener: the configuration has no certificate")

@@ -11,8 +11,9 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// wire is the net.Conn on which crypto/tls works. It reads no further than to the end of a record, so that nothing waits where the socket below does not
-// show it, and it keeps what is written until flush sends it as a whole. Closing it only ends a handshake under way.
+// wire is the net.Conn on which crypto/tls works. It reads no further than to the end of a record, so that nothing waits where
+// the socket below does not show it, and it keeps what is written until flush sends it as a whole. Closing it only ends a
+// handshake under way.
 type wire struct {
 	below socket.Socket
 

@@ -20,9 +20,10 @@ const maxPending = 128
 // maxDatagram is the size of the largest datagram.
 const maxDatagram = 65535
 
-// Listen takes datagrams at a local address. Each peer becomes one accepted socket, told apart by its address and port; all share the
-// listener's descriptor and end with it. Accepted sockets have the abilities Addresses, Counters and Notifier. On an unspecified address their LocalAddr
-// is that too, and when the system has no room for a datagram their Send waits for it. Port zero is a free one.
+// Listen takes datagrams at a local address. Each peer becomes one accepted socket, told apart by its address and port; all share
+// the listener's descriptor and end with it. Accepted sockets have the abilities Addresses, Counters and Notifier. On an
+// unspecified address their LocalAddr is that too, and when the system has no room for a datagram their Send waits for it. Port
+// zero is a free one.
 func Listen(at netip.AddrPort) (socket.Listener, error) {
 	network := "udp"
 	if at.Addr().IsValid() {

@@ -13,8 +13,8 @@ import (
 // truncated is the flag of a datagram that was cut off.
 const truncated = syscall.MSG_TRUNC
 
-// These system calls do not wait, and package syscall has no functions for them that do not allocate an address. The one that receives takes well under a
-// microsecond, so it is not worth telling the scheduler about (RawSyscall); that saves a tenth of it.
+// These system calls do not wait, and package syscall has no functions for them that do not allocate an address. The one that
+// receives takes well under a microsecond, so it is not worth telling the scheduler about (RawSyscall); that saves a tenth of it.
 
 // receiving receives with one system call per datagram.
 type receiving struct {
