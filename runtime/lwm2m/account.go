@@ -66,10 +66,16 @@ func seconds(n uint64) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// values reads single resources of a snapshot, as the application.
+// values reads single resources of a snapshot, as the application. What a slow function stands behind counts as absent: these are
+// read on the loop.
 type values struct {
-	s dm.Snapshot
-	p dm.Path // the instance
+	ctx context.Context
+	s   dm.Snapshot
+	p   dm.Path // the instance
+}
+
+func valuesOf(s dm.Snapshot, o dm.ObjectID, id dm.InstanceID) values {
+	return values{dm.RefuseSlow(context.Background()), s, dm.InstancePath(o, id)}
 }
 
 func (v values) get(id dm.ResourceID) (dm.Value, bool) {
@@ -77,8 +83,7 @@ func (v values) get(id dm.ResourceID) (dm.Value, bool) {
 	if !ok {
 		return dm.Value{}, false
 	}
-	// Resources of these objects are stored; a live one is asked like any other.
-	val, err := v.s.Value(context.Background(), dm.Application, p)
+	val, err := v.s.Value(v.ctx, dm.Application, p)
 	return val, err == nil
 }
 
@@ -117,7 +122,7 @@ func (v values) each(id dm.ResourceID, fn func(dm.Value)) {
 	if !ok || !v.s.Has(p) {
 		return
 	}
-	_ = v.s.Read(context.Background(), dm.Application, p, func(_ dm.Path, val dm.Value) error {
+	_ = v.s.Read(v.ctx, dm.Application, p, func(_ dm.Path, val dm.Value) error {
 		fn(val)
 		return nil
 	}) // what cannot be read is as good as absent
@@ -132,7 +137,7 @@ func accountsIn(s dm.Snapshot) []account {
 	}
 	found := map[uint64]place{}
 	for id := range s.Instances(securityID) {
-		v := values{s, dm.InstancePath(securityID, id)}
+		v := valuesOf(s, securityID, id)
 		short := v.number(gensecurity.ShortServerIDID, 0)
 		if _, taken := found[short]; short == 0 || taken || v.bool(gensecurity.BootstrapServerID, false) {
 			continue
@@ -141,7 +146,7 @@ func accountsIn(s dm.Snapshot) []account {
 	}
 	var accounts []account
 	for id := range s.Instances(serverID) {
-		v := values{s, dm.InstancePath(serverID, id)}
+		v := valuesOf(s, serverID, id)
 		short := v.number(genserver.ShortServerIDID, 0) // at most 65534, by the definition
 		at, ok := found[short]
 		if !ok {
@@ -187,7 +192,7 @@ func readAccount(v values) account {
 // bootstrapAccount reports whether there is an account of a bootstrap server.
 func bootstrapAccount(s dm.Snapshot) bool {
 	for id := range s.Instances(securityID) {
-		if (values{s, dm.InstancePath(securityID, id)}).bool(gensecurity.BootstrapServerID, false) {
+		if valuesOf(s, securityID, id).bool(gensecurity.BootstrapServerID, false) {
 			return true
 		}
 	}

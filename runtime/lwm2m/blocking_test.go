@@ -335,3 +335,20 @@ func TestExecutableDuringStore(t *testing.T) {
 		}
 	})
 }
+
+// Slow functions behind an account are not asked on the loop: what they stand for counts as absent.
+func TestSlowAccount(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		release := make(chan struct{})
+		defer close(release)
+		cfg := w.config()
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+			i.RegistrationPriorityOrder = dm.Slow(func(context.Context) (uint64, error) { <-release; return 1, nil })
+		}
+		w.start(cfg)
+		if r := w.servers[0].within(time.Second); r.path != "/rd" {
+			t.Errorf("got %v", r)
+		}
+		w.wantState(1, lwm2m.StateRegistered)
+	})
+}

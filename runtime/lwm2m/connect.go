@@ -20,7 +20,7 @@ const tooSoon = 10 * time.Second
 type dial struct{ cancel context.CancelFunc }
 
 func uriOf(snap dm.Snapshot, id dm.InstanceID) string {
-	return values{snap, dm.InstancePath(securityID, id)}.text(gensecurity.ServerURIID)
+	return valuesOf(snap, securityID, id).text(gensecurity.ServerURIID)
 }
 
 // connect makes the connection. A socket is made once for an account: it keeps its port, its session and what it knows of the

@@ -10,7 +10,7 @@ import (
 
 // credentials translates a Security instance into what sockets understand (Core 1.2.2 Appendix E.1).
 func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, error) {
-	v := values{s, dm.InstancePath(securityID, id)}
+	v := valuesOf(s, securityID, id)
 	var sec socket.Security
 	if err := translate(v, &sec); err != nil {
 		return sec, err

@@ -26,7 +26,7 @@
 //
 // A loop that polls the system's handles of [Client.Sockets] calls [Client.Serve] for those that are readable instead. Many clients
 // share one [Loop]. Name resolution, connecting and handshakes happen on goroutines of their own and slow functions on workers; nothing
-// in the loop waits but the loop itself.
+// in the loop waits but the loop itself. A slow function behind a resource of Security or Server counts as absent.
 //
 // # Registration
 //

@@ -24,11 +24,13 @@ func (c *Client) Update(shortID uint16) error {
 // 0. A server that is disabled or offline stays so. It may be called from any goroutine; the error is [ErrUnknownServer].
 func (c *Client) Register(shortID uint16) error {
 	return c.each(shortID, func(s *server) {
-		if !s.wanted() || s.leaving || s.dial != nil {
+		if !s.wanted() || s.leaving {
 			return
 		}
 		s.reg.active, s.retry, s.outcome = false, retry{}, outcomeNone
-		s.attempt()
+		if s.dial == nil { // otherwise it follows the connection
+			s.attempt()
+		}
 	})
 }
 
@@ -191,8 +193,8 @@ func (s *server) noteAlert(err error) {
 	}
 	p := dm.ResourcePath(serverID, s.acct.instance, genserver.TLSAlertCodeID)
 	c := s.c
-	def := c.model.Snapshot().Definition(serverID)
-	if r := def.Resource(uint16(genserver.TLSAlertCodeID)); r == nil || r.Type != registry.UnsignedInteger || !c.model.Snapshot().Has(p) {
+	snap := c.model.Snapshot()
+	if !snap.Has(p) || snap.Definition(serverID).Resource(uint16(genserver.TLSAlertCodeID)).Type != registry.UnsignedInteger {
 		return
 	}
 	value := dm.UnsignedValue(uint64(alert.Description))

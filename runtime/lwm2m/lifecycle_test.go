@@ -188,6 +188,28 @@ func TestRegisterDuringOther(t *testing.T) {
 	})
 }
 
+// Register means a Register, also where a connection is being made that an Update would have followed.
+func TestRegisterWhileConnecting(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		c.Suspend()
+		w.wantState(1, lwm2m.StateSuspended)
+		w.net.SetLookupDelay(time.Second)
+		c.Resume()
+		w.wantState(1, lwm2m.StateConnecting)
+		if err := c.Register(1); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.servers[0].within(2 * time.Second); r.path != "/rd" {
+			t.Errorf("got %v, want a Register", r)
+		}
+		w.wantState(1, lwm2m.StateRegistered)
+		w.servers[0].quiet(time.Minute)
+	})
+}
+
 // A server that hangs up instead of answering the de-registration is not waited for.
 func TestServerHangsUp(t *testing.T) {
 	inWorld(t, 1, func(w *world) {

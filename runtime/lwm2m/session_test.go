@@ -215,6 +215,25 @@ func TestWhoseAlert(t *testing.T) {
 	}
 }
 
+// An account may do without a place for the alert.
+func TestAlertWithoutPlace(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		var mu sync.Mutex
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); log.Write(p); mu.Unlock() }), nil))
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.TLSAlertCode = dm.Res[uint64]{} }
+		d.set(socket.NewSession, &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: true})
+		w.start(cfg)
+		w.wantState(1, lwm2m.StateError)
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.Contains(log.String(), "could not be stored") {
+			t.Errorf("it was tried all the same: %s", log.String())
+		}
+	})
+}
+
 // Offline, a connection is suspended so that its session can go on, and closed in the end.
 func TestSuspendKeepsSession(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
