@@ -79,6 +79,18 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// empty is a dialer that breaks its contract.
+type empty struct{ maker }
+
+func (empty) NewSocket(socket.Config) (socket.Socket, error) { return nil, nil }
+
+func TestOpenWithoutSocket(t *testing.T) {
+	s, _, err := socket.Open([]socket.Dialer{empty{maker{"radio", []string{"coap"}}}}, "coap://a", socket.Config{})
+	if err == nil || s != nil || !strings.Contains(err.Error(), "NewSocket of socket_test.empty returned neither") {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
 func TestDetect(t *testing.T) {
 	if a := socket.Detect(&nothing{}); a != (socket.Abilities{}) {
 		t.Errorf("a socket without abilities: %+v", a)

@@ -252,6 +252,24 @@ func TestGoodPort(t *testing.T) {
 	}
 }
 
+// TestIncompleteRig: what every check needs is asked for by name.
+func TestIncompleteRig(t *testing.T) {
+	for want, rig := range map[string]func(*Rig){
+		"the Rig has no Dialer":                            func(r *Rig) { r.Dialer = nil },
+		"the Rig has no Peer":                              func(r *Rig) { r.Peer = nil },
+		"NewSocket returned neither a socket nor an error": func(r *Rig) { r.Dialer = noSocket{r.Dialer} },
+	} {
+		rec := outcome(t, checks()[0], &lab{kind: socket.Datagram, rig: rig})
+		if len(rec.failures) != 1 || !strings.Contains(rec.failures[0], want) {
+			t.Errorf("%q, want %q", rec.failures, want)
+		}
+	}
+}
+
+type noSocket struct{ socket.Dialer }
+
+func (noSocket) NewSocket(socket.Config) (socket.Socket, error) { return nil, nil }
+
 // TestBusyPort: a port that takes over one message at a time, as a modem does, is a good one.
 func TestBusyPort(t *testing.T) {
 	for _, c := range checks() {

@@ -41,10 +41,7 @@ func RunInBubbles(t *testing.T, bubble func(*testing.T, func(*testing.T)), newRi
 func runOne(t testing.TB, c check, newRig func(t testing.TB) Rig) {
 	t.Helper()
 	given := newRig(t)
-	s, err := given.Dialer.NewSocket(given.Config)
-	if err != nil {
-		t.Fatalf("NewSocket: %v", err)
-	}
+	s := closed(t, given)
 	if c.unless != nil {
 		if why := c.unless(&given, s.Kind(), socket.Detect(s)); why != "" {
 			t.Skip(why)
@@ -55,13 +52,29 @@ func runOne(t testing.TB, c check, newRig func(t testing.TB) Rig) {
 	c.run(&rig{Rig: given, t: t, ctx: ctx})
 }
 
+// closed makes a socket of the rig, which must have what every check needs.
+func closed(t testing.TB, given Rig) socket.Socket {
+	t.Helper()
+	switch {
+	case given.Dialer == nil:
+		t.Fatal("the Rig has no Dialer, which makes the sockets under test")
+	case given.Peer == nil:
+		t.Fatal("the Rig has no Peer, which accepts at Remote what they connect to")
+	}
+	s, err := given.Dialer.NewSocket(given.Config)
+	switch {
+	case err != nil:
+		t.Fatalf("NewSocket: %v", err)
+	case s == nil:
+		t.Fatal("NewSocket returned neither a socket nor an error")
+	}
+	return s
+}
+
 // report logs what the port does not have.
 func report(t testing.TB, given Rig) {
 	t.Helper()
-	s, err := given.Dialer.NewSocket(given.Config)
-	if err != nil {
-		t.Fatalf("NewSocket: %v", err)
-	}
+	s := closed(t, given)
 	for _, l := range socket.Detect(s).Lacks(s.Kind(), given.Config.Security.Mode != socket.ModeNoSec) {
 		t.Logf("no %s; lost: %s", l.Ability, l.Lost)
 	}

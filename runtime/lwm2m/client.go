@@ -106,7 +106,9 @@ func (c *Client) check() error {
 			faults = append(faults, fmt.Errorf("lwm2m: account %s: %w", dm.InstancePath(securityID, id), err))
 			continue
 		}
-		faults = append(faults, sock.Close())
+		if err := sock.Close(); err != nil {
+			faults = append(faults, fmt.Errorf("lwm2m: account %s: closing a socket that was never connected: %w", dm.InstancePath(securityID, id), err))
+		}
 	}
 	if accounts == 0 {
 		c.log.Warn("there is no server yet: set Config.Servers, or add instances of Security (0) and Server (1)", "endpoint", c.cfg.Endpoint)
