@@ -345,11 +345,15 @@ func TestGivenUp(t *testing.T) {
 
 // An account that changes while the device leaves its server is one to register with later all the same.
 func TestAccountChangesWhileLeaving(t *testing.T) {
-	for name, later := range map[string]struct{ off, on func(*lwm2m.Client) error }{
-		"disabled": {func(c *lwm2m.Client) error { return c.Disable(1, 0) }, func(c *lwm2m.Client) error { return c.Enable(1) }},
+	for name, later := range map[string]struct {
+		off, on func(*lwm2m.Client) error
+		state   lwm2m.State
+	}{
+		"disabled": {func(c *lwm2m.Client) error { return c.Disable(1, 0) }, func(c *lwm2m.Client) error { return c.Enable(1) }, lwm2m.StateDeregistering},
 		"disabled and offline": {
 			func(c *lwm2m.Client) error { err := c.Disable(1, 0); c.Suspend(); return err },
 			func(c *lwm2m.Client) error { c.Resume(); return c.Enable(1) },
+			lwm2m.StateDeregistered,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -363,7 +367,7 @@ func TestAccountChangesWhileLeaving(t *testing.T) {
 				if err := later.off(c); err != nil {
 					t.Fatal(err)
 				}
-				w.wantState(1, lwm2m.StateDeregistering)
+				w.wantState(1, later.state)
 				w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s2"))
 				w.wantState(1, lwm2m.StateDeregistered)
 				w.servers[1].quiet(time.Hour)

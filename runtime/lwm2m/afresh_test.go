@@ -167,8 +167,8 @@ func TestDeregistersOnce(t *testing.T) {
 		if s := w.wantState(1, lwm2m.StateDeregistering); !errors.Is(s.Err, lwm2m.ErrDisabled) {
 			t.Errorf("status %v", s)
 		}
-		c.Suspend()
-		c.Resume()
+		c.Suspend("coap+tcp")
+		c.Resume("coap+tcp")
 		if err := errors.Join(c.Enable(1), c.Disable(1, 0), c.Register(1), c.Update(1)); err != nil {
 			t.Fatal(err)
 		}

@@ -314,3 +314,37 @@ func TestFromContext(t *testing.T) {
 		}
 	})
 }
+
+// Offline is offline: a server that does not answer the de-registration is not asked again.
+func TestSuspendWhileLeaving(t *testing.T) {
+	for _, end := range []bool{false, true} {
+		inWorld(t, 1, func(w *world) {
+			c := w.start(w.config())
+			w.servers[0].next()
+			w.wantState(1, lwm2m.StateRegistered)
+			w.servers[0].host.SetDown(true)
+			if end {
+				c.Shutdown()
+			} else if err := c.Disable(1, 0); err != nil {
+				t.Fatal(err)
+			}
+			w.wantState(1, lwm2m.StateDeregistering)
+			at := time.Now()
+			c.Suspend()
+			if end {
+				if <-c.Done(); time.Since(at) != 0 {
+					t.Errorf("the shut-down took %v", time.Since(at))
+				}
+				return
+			}
+			if s := w.wantState(1, lwm2m.StateDeregistered); s.Location != "" {
+				t.Errorf("status %+v", s)
+			}
+			if n := len(w.sockets()); n != 0 {
+				t.Errorf("%d sockets", n)
+			}
+			w.servers[0].host.SetDown(false)
+			w.servers[0].quiet(10 * time.Minute)
+		})
+	}
+}

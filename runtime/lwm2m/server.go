@@ -109,6 +109,8 @@ func (s *server) wanted() bool { return s.turn && !s.disabled && !s.offline && !
 // steer takes the next step towards what is wanted. It may be called at any time.
 func (s *server) steer() {
 	switch {
+	case s.leaving && s.offline:
+		s.forsake()
 	case s.leaving:
 		// It goes on when the answer is there.
 	case s.gone, s.disabled:
