@@ -268,3 +268,94 @@ func TestSharedLoop(t *testing.T) {
 		}
 	})
 }
+
+// A client that is shut down ends its Run, which is its own loop's.
+func TestShutdownEndsRun(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		c.Shutdown()
+		if err := <-w.ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		w.ended <- nil // for the end of the test
+	})
+}
+
+// A loop can be run again, and takes clients after all that it had have ended.
+func TestLoopRunsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		servers := []*rdServer{newServer(t, n, "s1"), newServer(t, n, "s2")}
+		l, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- l.Run(ctx) }()
+			_, err := lwm2m.New(lwm2m.Config{
+				Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}, {URI: "coap://s2"}}, Loop: l, Logger: quiet(),
+				Dialers: []socket.Dialer{n.NewHost("").Dialer()}, Objects: []dm.Object{newDevice(t)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range servers {
+				s.next()
+			}
+			synctest.Wait()
+			for _, s := range servers {
+				if code := s.do(coap.GET, "/3/0/16", "", -1); code != coap.Content {
+					t.Errorf("a Read is answered %v", code)
+				}
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range servers {
+				if r := s.within(time.Second); r.code != coap.DELETE {
+					t.Errorf("got %v", r)
+				}
+			}
+		}
+	})
+}
+
+// Readable tells of the sockets that were there before it was first called, too.
+func TestReadableLater(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c, err := lwm2m.New(w.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(w.servers[0].requests) == 0 || c.Status().Servers[0].State != lwm2m.StateRegistered {
+			if err := c.ServeAny(context.Background(), time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.servers[0].next()
+		readable := c.Readable()
+		c.Sched().Run()
+		w.servers[0].send(coap.GET, "/3/0", "")
+		select {
+		case <-readable:
+		case <-time.After(time.Minute):
+			t.Error("nothing is said to be readable")
+		}
+		c.Shutdown()
+		for ended := false; !ended; {
+			if err := c.ServeAny(context.Background(), time.Second); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-c.Done():
+				ended = true
+			default:
+			}
+		}
+	})
+}

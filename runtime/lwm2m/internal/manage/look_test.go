@@ -163,7 +163,7 @@ func TestObserveSlow(t *testing.T) {
 			s.expect(time.Second)
 			s.p.peer.Detach()
 			open()
-			s.expect(time.Hour)
+			s.expect(10 * time.Second)
 			s.p.peer.Attach(s.p.end)
 			s.expect(time.Second, "-5.5")
 			if n := s.calls.Load(); n != 2 {
@@ -309,5 +309,48 @@ func TestObservationOutlivesItsConnection(t *testing.T) {
 		s.p.peer.Attach(next)
 		s.expect(time.Second, "meanwhile")
 		s.expect(time.Minute, "meanwhile")
+	})
+}
+
+// Notifications that find the queue full are sent when there is room, with the value of then.
+func TestNotificationsFindRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.conn = func(c *coap.ConnConfig) { c.MaxQueue = 1 }
+		s := observing(t, o, "/3303/1/5750", "PUT /3303?con=1")
+		all := []*[]reply{s.notes}
+		for range 4 {
+			_, notes, _ := s.p.watch(to("GET /3303/1/5750").accepting(content.Text))
+			all = append(all, notes)
+		}
+		s.net.Cut(s.device, s.p.host)
+		s.label("first")
+		s.pass(100 * time.Millisecond)
+		s.label("last")
+		s.pass(100 * time.Millisecond)
+		s.net.Heal(s.device, s.p.host)
+		s.pass(30 * time.Second)
+		for i, notes := range all {
+			if n := len(*notes); n == 0 || (*notes)[n-1].body != "last" {
+				t.Errorf("observation %d is notified of %v", i, *notes)
+			}
+		}
+		if s.p.peer.Observations() != 5 {
+			t.Errorf("%d observations", s.p.peer.Observations())
+		}
+		// Not even the end of them is lost.
+		s.net.Cut(s.device, s.p.host)
+		s.must(s.dev.things.Remove(context.Background(), 1))
+		s.pass(100 * time.Millisecond)
+		s.net.Heal(s.device, s.p.host)
+		s.pass(5 * time.Minute)
+		for i, notes := range all {
+			if n := len(*notes); (*notes)[n-1].code != coap.NotFound {
+				t.Errorf("the end of observation %d is told as %v", i, (*notes)[n-1])
+			}
+		}
+		if s.p.peer.Observations() != 0 || s.m.watched.Load() != 1 {
+			t.Errorf("%d observations, %d nodes are watched", s.p.peer.Observations(), s.m.watched.Load())
+		}
 	})
 }

@@ -119,8 +119,7 @@ func (o *observation) looked(s dm.Snapshot, body []byte, err error, gone bool) {
 	case o.p.conn == nil || o.rel.Ended():
 		o.dirty = true // once it can be reached again
 	case gone:
-		o.finish(err)
-		return
+		o.finish(now, err)
 	case err != nil:
 		o.unread(now, err)
 	default:
@@ -168,10 +167,14 @@ func (o *observation) tell(now sched.Time, body []byte) {
 }
 
 // finish sends the last notification: why there will be no more (RFC 7641 §4.2).
-func (o *observation) finish(why error) {
+func (o *observation) finish(now sched.Time, why error) {
 	n := &coap.Notification{Confirmable: true, Replace: true}
 	n.Code, n.Body = explain(why, nil)
-	if err := o.rel.Notify(n); err != nil {
+	switch err := o.rel.Notify(n); {
+	case errors.Is(err, coap.ErrBusy):
+		o.hold, o.dirty = now.Add(resendAfter), true
+		return
+	case err != nil:
 		o.rel.Cancel()
 	}
 	o.remove()
