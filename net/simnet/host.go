@@ -111,16 +111,20 @@ func listening[L any](h *Host, table map[netip.AddrPort]L, want netip.AddrPort) 
 	if addr.IsValid() && !slices.Contains(h.addrs, addr) {
 		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: it is not an address of %s", want, socket.ErrAddressNotFound, h.name)
 	}
+	what := want.String()
+	if !addr.IsValid() {
+		what = fmt.Sprintf("port %d of %s", want.Port(), h.name)
+	}
 	port := want.Port()
 	for tries := 0; port == 0; tries++ {
 		if p := h.ephemeral(); !listened(table, addr, p) {
 			port = p
 		} else if tries > 1<<16 {
-			return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: all ports", want, socket.ErrAddressInUse)
+			return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: all ports", what, socket.ErrAddressInUse)
 		}
 	}
 	if listened(table, addr, port) {
-		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w", want, socket.ErrAddressInUse)
+		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w", what, socket.ErrAddressInUse)
 	}
 	return netip.AddrPortFrom(addr, port), nil
 }

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -106,6 +107,9 @@ func (n *Network) SetLink(a, b *Host, l Link) error {
 
 // SetLinkOneWay sets the link for what from sends to to.
 func (n *Network) SetLinkOneWay(from, to *Host, l Link) error {
+	if from == nil || to == nil {
+		return errors.New("link: a host is nil")
+	}
 	if err := l.validate(); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package lwm2mtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 
@@ -12,6 +13,9 @@ import (
 
 // ErrEnded says that no notification follows.
 var ErrEnded = errors.New("the observation is over")
+
+// errRefused is what a nil Observation says.
+var errRefused = fmt.Errorf("Observe was refused: %w", ErrEnded)
 
 // Observation receives the notifications of one Observe.
 type Observation struct {
@@ -76,6 +80,14 @@ func (o *Observation) add(r coap.Result) {
 // end says that nothing follows what is there.
 func (o *Observation) end() { o.push(notification{err: ErrEnded}) }
 
+// over reports whether end was called.
+func (o *Observation) over() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := len(o.waiting)
+	return n > 0 && o.waiting[n-1].err == ErrEnded
+}
+
 func (o *Observation) push(n notification) {
 	o.mu.Lock()
 	o.waiting = append(o.waiting, n)
@@ -86,8 +98,13 @@ func (o *Observation) push(n notification) {
 	}
 }
 
-// Next returns the next notification, waiting for it until ctx ends. It is ErrEnded after the last.
+// Next returns the next notification, waiting for it until ctx ends. It is ErrEnded after the last,
+// and where Observe was refused. Most notifications are not confirmed (see the attribute con), so
+// over a network that loses some, ctx should have a deadline.
 func (o *Observation) Next(ctx context.Context) (Answer, error) {
+	if o == nil {
+		return Answer{}, errRefused
+	}
 	for {
 		o.mu.Lock()
 		if len(o.waiting) > 0 {
@@ -124,6 +141,9 @@ func (o *Observation) All(ctx context.Context) iter.Seq[Answer] {
 // Forget ends the observation without telling the device: its next notification is answered by a
 // Reset (RFC 7641 §3.6).
 func (o *Observation) Forget() {
+	if o == nil {
+		return
+	}
 	forgotten := make(chan struct{})
 	o.c.s.sched.Post(func() {
 		o.call.Cancel()
@@ -137,11 +157,18 @@ func (o *Observation) Forget() {
 }
 
 // Cancel ends the observation by a request with Observe 1 and returns the device's answer. Next is
-// ErrEnded after what has come until then.
+// ErrEnded after what has come until then, and so is Cancel of an observation that is over.
 func (o *Observation) Cancel(ctx context.Context) (Answer, error) {
+	if o == nil {
+		return Answer{}, errRefused
+	}
 	got := make(chan coap.Result, 1)
 	begun := make(chan error, 1)
 	o.c.s.sched.Post(func() {
+		if o.over() {
+			begun <- ErrEnded
+			return
+		}
 		begun <- o.call.Deregister(func(r coap.Result) {
 			o.end()
 			got <- kept(r)

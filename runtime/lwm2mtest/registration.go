@@ -71,7 +71,7 @@ func (s *Server) WaitEvent(from int, kind EventKind, endpoint string) (Event, in
 	s.t.Helper()
 	at := -1
 	found := func() bool {
-		for i := from; i < len(s.events); i++ {
+		for i := max(from, 0); i < len(s.events); i++ {
 			if s.events[i].Kind == kind && s.events[i].Registration.Endpoint == endpoint {
 				at = i
 				return true

@@ -78,12 +78,13 @@ func (s *Server) Requests() []Request {
 
 // WaitRequest returns the first request at or after position from in Requests for which match
 // returns true, and the position behind it. It ends the test when that takes longer than Patience.
+// match must not call the server; nil matches every request.
 func (s *Server) WaitRequest(from int, match func(Request) bool) (Request, int) {
 	s.t.Helper()
 	at := -1
 	found := func() bool {
-		for i := from; i < len(s.requests); i++ {
-			if match(s.requests[i]) {
+		for i := max(from, 0); i < len(s.requests); i++ {
+			if match == nil || match(s.requests[i]) {
 				at = i
 				return true
 			}
@@ -91,7 +92,8 @@ func (s *Server) WaitRequest(from int, match func(Request) bool) (Request, int) 
 		return false
 	}
 	if !s.wait(Patience, found) {
-		s.t.Fatalf("the request did not come within %v; there were %v", Patience, s.Requests()[from:])
+		all := s.Requests()
+		s.t.Fatalf("the request did not come within %v; there were %v", Patience, all[min(max(from, 0), len(all)):])
 	}
 	return s.Requests()[at], at + 1
 }

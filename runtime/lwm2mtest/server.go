@@ -276,10 +276,13 @@ func (s *Server) change(fn func()) {
 func (s *Server) wait(patience time.Duration, cond func() bool) bool {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
-	for {
+	look := func() (ok bool, changed chan struct{}) {
 		s.mu.Lock()
-		ok, changed := cond(), s.changed
-		s.mu.Unlock()
+		defer s.mu.Unlock() // also when a test's function panics: the server still has to end
+		return cond(), s.changed
+	}
+	for {
+		ok, changed := look()
 		if ok {
 			return true
 		}

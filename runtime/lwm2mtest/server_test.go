@@ -165,7 +165,55 @@ func ended(t *testing.T, o *lwm2mtest.Observation) {
 	if a, err := o.Next(ctx); !errors.Is(err, lwm2mtest.ErrEnded) {
 		t.Errorf("after its end the observation yields %v, %v", a, err)
 	}
+	if a, err := o.Cancel(ctx); !errors.Is(err, lwm2mtest.ErrEnded) {
+		t.Errorf("after its end Cancel is %v, %v", a, err)
+	}
 }
+
+// What a test gets wrong ends the test with a word on it, and never hangs it.
+func TestMisuse(t *testing.T) {
+	s := lwm2mtest.NewServer(failing{t})
+	start(t, s.URI())
+	dev := s.WaitRegistered("thermometer")
+	o, a, err := dev.Observe(t.Context(), "/3303/0/9999", content.None)
+	if err != nil || a.Code != coap.NotFound {
+		t.Errorf("Observe of nothing: %v, %v", a, err)
+	}
+	if _, err := o.Next(t.Context()); !errors.Is(err, lwm2mtest.ErrEnded) {
+		t.Errorf("Next of an observation that was refused: %v", err)
+	}
+	if _, err := o.Cancel(t.Context()); !errors.Is(err, lwm2mtest.ErrEnded) {
+		t.Errorf("Cancel of an observation that was refused: %v", err)
+	}
+	o.Forget()
+	if r, next := s.WaitRequest(-1, nil); r.Path != "/rd" || next != 1 {
+		t.Errorf("any request at all: %v, %d", r, next)
+	}
+	if e, next := s.WaitEvent(-1, lwm2mtest.Registered, "thermometer"); e.Registration.Endpoint != "thermometer" || next != 1 {
+		t.Errorf("the first event: %v, %d", e, next)
+	}
+	func() {
+		defer func() { _ = recover() }()
+		s.WaitRequest(0, func(lwm2mtest.Request) bool { panic("a test's own fault") })
+	}()
+	if got := s.Endpoints(); len(got) != 1 { // and the server is not locked up
+		t.Errorf("registered are %v", got)
+	}
+	s.Close()
+	func() {
+		defer func() {
+			if r := recover(); r != "Fatalf" {
+				t.Errorf("a request that never comes: %v", r)
+			}
+		}()
+		s.WaitRequest(99, nil)
+	}()
+}
+
+// failing is a test whose Fatalf is expected.
+type failing struct{ *testing.T }
+
+func (failing) Fatalf(string, ...any) { panic("Fatalf") }
 
 func TestInterceptAndEvents(t *testing.T) {
 	s := lwm2mtest.NewServer(t)
