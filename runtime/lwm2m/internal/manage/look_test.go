@@ -230,6 +230,22 @@ func TestOwnResourceInstances(t *testing.T) {
 	})
 }
 
+// A change that pmin holds back is not forgotten over an own write in the same instance.
+func TestOwnWriteBesideAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		r.peers[0].do(to("PUT /3303?pmin=10"))
+		_, notes, _ := r.peers[0].watch(to("GET /3303/1").accepting(content.SenMLJSON))
+		r.must(r.dev.things.Update(context.Background(), 1, func(i *temperature.Instance) error { i.SensorValue.Set(5); return nil }))
+		r.pass(time.Second)
+		r.peers[0].do(to("PUT /3303/1/5750").as(content.Text, "x"))
+		r.pass(time.Minute)
+		if want := `[{"bn":"/3303/1/","n":"5700","v":5},{"n":"5750","vs":"x"}]`; len(*notes) != 1 || (*notes)[0].body != want {
+			t.Errorf("notified of %v, want %s", *notes, want)
+		}
+	})
+}
+
 // The end of an observation is told of reliably, whatever con says.
 func TestLastNotificationArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -55,7 +55,7 @@ func (m *Manager) AddPeer(cfg PeerConfig) (*Peer, error) {
 		return nil, errors.New("manage: the manager is closed")
 	case cfg.ShortServerID == 0 || cfg.ShortServerID == 65535:
 		return nil, fmt.Errorf("manage: PeerConfig.ShortServerID is %d, it must be from 1 to 65534", cfg.ShortServerID)
-	case cfg.Root != "" && (cfg.Root[0] != '/' || cfg.Root == "/" || strings.HasSuffix(cfg.Root, "/")):
+	case cfg.Root != "" && (cfg.Root[0] != '/' || strings.HasSuffix(cfg.Root, "/")):
 		return nil, fmt.Errorf("manage: PeerConfig.Root is %.64q, it must be like /lwm2m", cfg.Root)
 	case cfg.Format != 0 && !cfg.Format.Carries(content.Read, dm.ObjectLevel):
 		return nil, fmt.Errorf("manage: PeerConfig.Format is %v, which cannot carry an object", cfg.Format)

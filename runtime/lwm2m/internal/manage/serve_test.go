@@ -1,11 +1,13 @@
 package manage
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/generated/connectivitymonitoring"
 	"github.com/lwm2mgen/toolkit/generated/portfolio"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -70,7 +72,7 @@ func TestRead(t *testing.T) {
 		{"no object", to("GET /9999"), coap.NotFound, "/9999", 0},
 		{"an ID of more than 16 bits", to("GET /65539/0/0"), coap.NotFound, "", 0},
 		{"an ID of more than 32 bits", to("GET /4294967299/0/0"), coap.NotFound, "", 0},
-		{"an ID with a letter", to("GET /3/:/0"), coap.NotFound, "", 0},
+		{"an ID with a letter", to("GET /3/0/:"), coap.NotFound, "", 0},
 		{"an ID with a sign", to("GET /3/+/0"), coap.NotFound, "", 0},
 		{"an empty segment", to("GET /3").with(func(o *coap.Options) { o.Add(coap.OptionURIPath, nil) }), coap.NotFound, "", 0},
 		{"a query, which means nothing", to("GET /3/0/0?x=1").accepting(content.Text), coap.Content, "Acme", 0},
@@ -181,6 +183,29 @@ func TestDiscover(t *testing.T) {
 		o.version = v
 		runRows(t, o, []row{{"LwM2M " + v.String(), link("/3303?depth=0"), coap.Content, want, 0}})
 	}
+	o.world = func(w *world) {
+		monitor, err := connectivitymonitoring.New(connectivitymonitoring.Config{})
+		if err == nil {
+			err = monitor.Add(0, connectivitymonitoring.Instance{
+				NetworkBearer: dm.Int(0), AvailableNetworkBearer: dm.List[int64](0), RadioSignalStrength: dm.Int(1),
+				IPAddresses: dm.SlowMulti(func(context.Context) (map[dm.ResourceInstanceID]string, error) {
+					return map[dm.ResourceInstanceID]string{0: "192.0.2.1", 7: "192.0.2.2"}, nil
+				}),
+			})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.more = []dm.Object{monitor}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newRig(t, o).peers[0]
+		p.do(to("PUT /4/0/4?pmin=5"))
+		want := "</4/0/4>;dim=2;pmin=5,</4/0/4/0>,</4/0/4/7>"
+		if got := p.do(link("/4/0/4")); got.body != want {
+			t.Errorf("a slow resource with instances is %s, want %s", got.body, want)
+		}
+	})
 	o.world = func(w *world) {
 		bag, err := portfolio.New(portfolio.Config{})
 		if err == nil {

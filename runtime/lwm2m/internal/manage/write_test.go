@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/lwm2mgen/toolkit/generated/portfolio"
 	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -233,6 +234,21 @@ func TestReadComposite(t *testing.T) {
 		{"broken", to("FETCH /").as(content.SenMLJSON, "["), coap.BadRequest, "", 0},
 		{"too deep a path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0/0/0"}]`), coap.BadRequest, "", 0},
 		{"below the root", to("FETCH /3").as(content.SenMLJSON, "[]"), coap.MethodNotAllowed, "", 0},
+	})
+	empty := device12
+	empty.world = func(w *world) {
+		bag, err := portfolio.New(portfolio.Config{})
+		if err == nil {
+			err = bag.Add(0, portfolio.Instance{Identity: dm.EmptyMulti[string]()})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.portfolio = bag
+	}
+	runRows(t, empty, []row{
+		{"resource without instances", fetch(content.SenMLJSON, "/16/0/0"), coap.Content, "[]", 0},
+		{"resource without instances among others", fetch(content.SenMLJSON, "/16/0/0", "/3/0/0"), coap.Content, `[{"bn":"/3/0/","n":"0","vs":"Acme"}]`, 0},
 	})
 	runRows(t, setup{servers: 1, version: registry.V(1, 0)}, []row{
 		{"LwM2M 1.0 without Accept", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`), coap.Content, "", content.SenMLCBOR},
