@@ -35,7 +35,7 @@ type ServerConfig struct {
 	NoResumption bool
 	// HandshakeMin is the first wait before a flight is repeated, and HandshakeTimeout how long a handshake may take. Zero: 1 s and 60 s.
 	HandshakeMin, HandshakeTimeout time.Duration
-	// KeyLog receives the session keys in the NSS format, for debugging only.
+	// KeyLog receives the session keys in the NSS format, for debugging only. Zero: no log.
 	KeyLog io.Writer
 	// Logger takes what helps to find faults, at debug level. Zero: nothing is logged.
 	Logger *slog.Logger
