@@ -142,8 +142,20 @@ func TestNoSecretsShown(t *testing.T) {
 			t.Errorf("the key is shown as %q", secret)
 		}
 	}
-	if !strings.Contains(b.String(), `identity "probe"`) {
-		t.Errorf("the identity is not shown: %s", b.String())
+	for _, shown := range []string{`identity "probe"`, "certificate chain of 0", `"PSK, identity`} {
+		if !strings.Contains(b.String(), shown) {
+			t.Errorf("%s is not shown: %s", shown, b.String())
+		}
+	}
+	for psk, want := range map[*lwm2m.PSK]string{
+		{}: "no PSK", {Identity: "i"}: `PSK, identity "i", key [redacted]`, {Key: []byte("k")}: `PSK, identity "", key [redacted]`,
+	} {
+		if got := fmt.Sprint(psk); got != want {
+			t.Errorf("shown is %q, want %q", got, want)
+		}
+	}
+	if got, want := fmt.Sprint(cert), `certificate chain of 0, certificate usage CA constraint, server name "", private key [redacted]`; got != want {
+		t.Errorf("shown is %q, want %q", got, want)
 	}
 }
 

@@ -325,6 +325,34 @@ func TestLoopRunsAgain(t *testing.T) {
 	})
 }
 
+// Serve refuses what is none of its loop's, and does nothing once its context has ended.
+func TestServeRefuses(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.start(w.config())
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		socket := w.sockets()[0]
+		other, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*lwm2m.Socket{nil, socket} {
+			if err := other.Serve(context.Background(), s); err == nil {
+				t.Errorf("Serve of %v: no error", s)
+			}
+		}
+		w.stop()
+		<-w.client.Done()
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		for _, ctx := range []context.Context{context.Background(), ended, ended} {
+			if err := w.client.Serve(ctx, socket); !errors.Is(err, ctx.Err()) {
+				t.Errorf("Serve of a socket that is over: %v, want %v", err, ctx.Err())
+			}
+		}
+	})
+}
+
 // Readable tells of the sockets that were there before it was first called, too.
 func TestReadableLater(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
