@@ -1,6 +1,7 @@
 package sockettest_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/net/simnet"
@@ -29,4 +30,17 @@ func ExampleRun() {
 		})
 	}
 	_ = test
+}
+
+// The least that a port can offer, and what does not work on it.
+func ExampleBare() {
+	s, err := sockettest.Bare(simnet.New(1).NewHost("device").Dialer()).NewSocket(socket.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, l := range socket.Detect(s).Lacks(s.Kind(), false) {
+		fmt.Print(l.Ability, " ") // l.Lost says what that means
+	}
+	// Output: Addresses Binder Alternates Counters Handle Notifier ReceiverOff Shutdowner
 }
