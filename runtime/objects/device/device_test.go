@@ -297,4 +297,34 @@ func TestOwnHooks(t *testing.T) {
 	if v, _ := read(m, 14); v.Text() == "+09:00" {
 		t.Error("the offset stayed after the rollback")
 	}
+	order, fail = nil, nil
+	if err := write(t, m, 14, dm.StringValue("+09:00")); err != nil || !slices.Equal(order, []string{"validate", "commit", "changed"}) {
+		t.Errorf("error %v, hooks ran as %v", err, order)
+	}
+	order = nil
+	if err := write(t, m, 14, dm.StringValue("hunter2")); err == nil || !slices.Equal(order, []string{"rollback"}) {
+		t.Errorf("error %v, hooks ran as %v: what the package refuses is no matter for them", err, order)
+	}
+}
+
+// What the clock refuses to take over is no matter for the program's own Commit.
+func TestOwnCommitAfterClock(t *testing.T) {
+	committed, sealed := 0, false
+	_, m := modelOf(t, device.Config{
+		SetTime: func(context.Context, time.Time) error {
+			if sealed {
+				return errors.New("the clock is sealed")
+			}
+			return nil
+		},
+		Hooks: device.Hooks{Commit: func(context.Context, *dm.Tx[device.Instance]) error { committed++; return nil }},
+	})
+	committed, sealed = 0, true
+	if err := write(t, m, 13, dm.TimeValue(5)); err == nil || committed != 0 {
+		t.Errorf("error %v, the own Commit was called %d times", err, committed)
+	}
+	sealed = false
+	if err := write(t, m, 13, dm.TimeValue(5)); err != nil || committed != 1 {
+		t.Errorf("error %v, the own Commit was called %d times", err, committed)
+	}
 }

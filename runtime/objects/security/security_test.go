@@ -25,6 +25,7 @@ func TestValidate(t *testing.T) {
 	}{
 		"no scheme":      {func(i *security.Instance) { i.ServerURI = dm.Str("//host") }, "/0/3/0"},
 		"no host":        {func(i *security.Instance) { i.ServerURI = dm.Str("coap:///x") }, "/0/3/0"},
+		"no URI":         {func(i *security.Instance) { i.ServerURI = dm.Str("coap://%zz") }, "/0/3/0"},
 		"user":           {func(i *security.Instance) { i.ServerURI = dm.Str("coap://me:hunter2@host") }, "/0/3/0"},
 		"no Short ID":    {func(i *security.Instance) { i.ShortServerID = dm.Empty[int64]() }, "/0/3/10"},
 		"Short ID taken": {func(i *security.Instance) { i.ShortServerID = dm.Int(1) }, "/0/3/10"},
@@ -71,6 +72,26 @@ func TestAccepts(t *testing.T) {
 		if err := o.Add(dm.InstanceID(id), i); err != nil {
 			t.Errorf("instance %d: %v", id, err)
 		}
+	}
+}
+
+// What the package refuses is no matter for the program's own Validate.
+func TestOwnValidate(t *testing.T) {
+	called := 0
+	o, err := security.New(security.Config{Hooks: security.Hooks{Validate: func(context.Context, *dm.Tx[security.Instance]) error { called++; return nil }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := filled(1)
+	bad.ServerURI = dm.Str("//host")
+	if err := o.Add(0, bad); err == nil || called != 0 {
+		t.Errorf("error %v after %d calls", err, called)
+	}
+	if err := o.Add(0, filled(1)); err != nil || called != 1 {
+		t.Errorf("error %v after %d calls", err, called)
+	}
+	if err := o.Remove(context.Background(), 0); err != nil || called != 2 {
+		t.Errorf("error %v after %d calls", err, called)
 	}
 }
 

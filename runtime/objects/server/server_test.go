@@ -31,19 +31,22 @@ func TestValidate(t *testing.T) {
 		change func(*server.Instance)
 		path   string
 	}{
-		"lifetime":       {func(i *server.Instance) { i.Lifetime = dm.Int(-1) }, "/1/3/1"},
-		"pmin":           {func(i *server.Instance) { i.DefaultMinimumPeriod = dm.Int(-1) }, "/1/3/2"},
-		"pmax":           {func(i *server.Instance) { i.DefaultMaximumPeriod = dm.Int(-1) }, "/1/3/3"},
-		"disable":        {func(i *server.Instance) { i.DisableTimeout = dm.Int(-1) }, "/1/3/5"},
-		"binding":        {func(i *server.Instance) { i.Binding = dm.Str("UX") }, "/1/3/7"},
-		"binding twice":  {func(i *server.Instance) { i.Binding = dm.Str("UU") }, "/1/3/7"},
-		"binding empty":  {func(i *server.Instance) { i.Binding = dm.Str("") }, "/1/3/7"},
-		"binding Q":      {func(i *server.Instance) { i.Binding = dm.Str("QU") }, "/1/3/7"},
-		"transport":      {func(i *server.Instance) { i.PreferredTransport = dm.Str("UT") }, "/1/3/22"},
-		"no transport":   {func(i *server.Instance) { i.PreferredTransport = dm.Str("") }, "/1/3/22"},
-		"version":        {func(i *server.Instance) { i.SupportedServerVersions = dm.List("1.1", "two") }, "/1/3/25"},
-		"version parts":  {func(i *server.Instance) { i.SupportedServerVersions = dm.List("1.1.1.1") }, "/1/3/25"},
-		"Short ID taken": {func(i *server.Instance) { i.ShortServerID = dm.Int(1) }, "/1/3/0"},
+		"lifetime":          {func(i *server.Instance) { i.Lifetime = dm.Int(-1) }, "/1/3/1"},
+		"pmin":              {func(i *server.Instance) { i.DefaultMinimumPeriod = dm.Int(-1) }, "/1/3/2"},
+		"pmax":              {func(i *server.Instance) { i.DefaultMaximumPeriod = dm.Int(-1) }, "/1/3/3"},
+		"disable":           {func(i *server.Instance) { i.DisableTimeout = dm.Int(-1) }, "/1/3/5"},
+		"binding":           {func(i *server.Instance) { i.Binding = dm.Str("UX") }, "/1/3/7"},
+		"binding twice":     {func(i *server.Instance) { i.Binding = dm.Str("UU") }, "/1/3/7"},
+		"binding empty":     {func(i *server.Instance) { i.Binding = dm.Str("") }, "/1/3/7"},
+		"binding Q":         {func(i *server.Instance) { i.Binding = dm.Str("QU") }, "/1/3/7"},
+		"transport":         {func(i *server.Instance) { i.PreferredTransport = dm.Str("UT") }, "/1/3/22"},
+		"no transport":      {func(i *server.Instance) { i.PreferredTransport = dm.Str("") }, "/1/3/22"},
+		"unknown transport": {func(i *server.Instance) { i.PreferredTransport = dm.Str("X") }, "/1/3/22"},
+		"minor version":     {func(i *server.Instance) { i.SupportedServerVersions = dm.List("1.x") }, "/1/3/25"},
+		"large version":     {func(i *server.Instance) { i.SupportedServerVersions = dm.List("1.256") }, "/1/3/25"},
+		"version":           {func(i *server.Instance) { i.SupportedServerVersions = dm.List("1.1", "two") }, "/1/3/25"},
+		"version parts":     {func(i *server.Instance) { i.SupportedServerVersions = dm.List("1.1.1.1") }, "/1/3/25"},
+		"Short ID taken":    {func(i *server.Instance) { i.ShortServerID = dm.Int(1) }, "/1/3/0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newObject(t, server.Config{})
