@@ -25,7 +25,7 @@
 //	Handle       descriptor for poll()                  no poll() in a loop of one's own; Poller uses a goroutine per
 //	                                                    socket, unless there is a Notifier
 //	Buffered     data that poll() does not show         after a poll() every socket has to be served (Handle only)
-//	Backlog      bytes that Send holds back             (streams) TLS over it learns only by trying when there is room again
+//	Backlog      bytes that Send holds back             (streams) TLS over it tries again and again while there is no room
 //	Notifier     a call when data may be waiting        as for Handle: one goroutine per socket when there are several
 //	ReceiverOff  a hint to turn the receiver off        an application in queue mode cannot have the radio sleep
 //	Shutdowner   suspend, keep the session              going offline closes: downloads and sessions start anew
