@@ -54,6 +54,8 @@ func start(t *testing.T, uri string) *thermometer {
 		Endpoint: "thermometer", Objects: []dm.Object{dev, temp},
 		Servers: []lwm2m.Server{{URI: uri, Lifetime: time.Hour}},
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
+		// No test looks at the de-registration, and the server may have been closed.
+		ShutdownTimeout: 100 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
