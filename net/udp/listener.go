@@ -14,8 +14,13 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// maxPending is how many connections wait to be accepted; datagrams of further peers are dropped.
-const maxPending = 128
+// maxPending is how many connections wait to be accepted; datagrams of further peers are dropped. It is a fleet's worth, as all
+// devices come at once after an outage, and the reader is quicker than who accepts.
+const maxPending = 4096
+
+// receiveBuffer is what the system is asked to hold for a listener, whose peers may all speak at once: the usual 208 KiB are some
+// 256 small datagrams. It is used as far as datagrams wait.
+const receiveBuffer = 4 << 20
 
 // maxDatagram is the size of the largest datagram.
 const maxDatagram = 65535
@@ -33,6 +38,7 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", at, osnet.Error(err))
 	}
+	_ = c.SetReadBuffer(receiveBuffer) // the system takes less where it allows no more
 	l := &listener{
 		udp:    c,
 		local:  addrPort(c.LocalAddr()),

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -255,6 +257,33 @@ func TestListenerOnAllAddresses(t *testing.T) {
 	}
 	if err := peer.Connect(t.Context(), socket.Endpoint{}); !errors.Is(err, socket.ErrNotSupported) {
 		t.Errorf("Connect on an accepted socket that is closed: %v", err)
+	}
+}
+
+// TestListenerTakesABurst shows that a fleet whose devices all speak at once is heard at once.
+func TestListenerTakesABurst(t *testing.T) {
+	leaktest.Check(t)
+	l := newListener(t, loopback4).(*listener)
+	buffer := 0
+	raw, err := l.udp.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			buffer, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF)
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("/proc/sys/net/core/rmem_max")
+	if err != nil {
+		t.Skip(err)
+	}
+	most, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := min(receiveBuffer, most); buffer < want {
+		t.Errorf("the system holds %d bytes, want %d", buffer, want)
 	}
 }
 
