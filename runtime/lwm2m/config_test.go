@@ -15,6 +15,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -44,6 +45,16 @@ func TestNewRefuses(t *testing.T) {
 		"lifetime too long":   {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Lifetime: 70 * 366 * 24 * time.Hour}}}, "at most 68 years"},
 		"sms":                 {lwm2m.Config{SMSNumber: "call me"}, "must consist of digits"},
 		"alternate":           {lwm2m.Config{AlternatePath: "/3"}, "no segment of digits alone"},
+		"alternate root":      {lwm2m.Config{AlternatePath: "/"}, "AlternatePath"},
+		"alternate blank":     {lwm2m.Config{AlternatePath: "/a b"}, "AlternatePath"},
+		"alternate colon":     {lwm2m.Config{AlternatePath: "/a:"}, "AlternatePath"},
+		"alternate brace":     {lwm2m.Config{AlternatePath: "/a{"}, "AlternatePath"},
+		"alternate bracket":   {lwm2m.Config{AlternatePath: "/a["}, "AlternatePath"},
+		"endpoint DEL":        {lwm2m.Config{Endpoint: "a\x7fb"}, "control characters"},
+		"unknown least":       {lwm2m.Config{MinVersion: registry.V(0, 9)}, "LwM2M has 1.0, 1.1 and 1.2"},
+		"large payload":       {lwm2m.Config{MaxPayload: 1<<30 + 1}, "MaxPayload is 1073741825"},
+		"connect timeout":     {lwm2m.Config{ConnectTimeout: -1}, "ConnectTimeout is -1ns"},
+		"format":              {lwm2m.Config{Format: content.Opaque}, "cannot carry an object"},
 		"alternate slash":     {lwm2m.Config{AlternatePath: "/a/"}, "AlternatePath"},
 		"alternate relative":  {lwm2m.Config{AlternatePath: "a"}, "AlternatePath"},
 		"block size":          {lwm2m.Config{BlockSize: 100}, "power of two"},
@@ -287,5 +298,26 @@ func TestDefaultsOfServers(t *testing.T) {
 	server, _ := sec.ServerPublicKey.Get()
 	if mode != 2 || usage != 3 || name != "example.com" || string(chain.Reveal()) != "\x01\x02\x03" || string(key.Reveal()) != "key" || string(server.Reveal()) != "server" {
 		t.Errorf("mode %d, usage %d, name %q, chain %x", mode, usage, name, chain.Reveal())
+	}
+}
+
+// What is just allowed is allowed, and without a logger there is one.
+func TestNewAccepts(t *testing.T) {
+	for name, c := range map[string]lwm2m.Config{
+		"endpoint":       {Endpoint: strings.Repeat("x", 200), Logger: quiet()},
+		"blank":          {Endpoint: "a b", Logger: quiet()},
+		"least block":    {BlockSize: 16, Logger: quiet()},
+		"largest block":  {BlockSize: 1024, Logger: quiet()},
+		"payload":        {MaxPayload: 1 << 30, Logger: quiet()},
+		"alternate path": {AlternatePath: "/aZ09-._~/z/A", Logger: quiet()},
+		"format":         {Format: content.SenMLJSON, Logger: quiet()},
+		"profile":        {Profile: lwm2m.Profile{ID: "6:27354b9a"}, Logger: quiet()},
+		"SMS number":     {SMSNumber: "+4912345", Logger: quiet()},
+		"no logger":      {},
+	} {
+		c.Servers, c.Objects = []lwm2m.Server{{URI: "coap://h"}}, []dm.Object{newDevice(t)}
+		if _, err := lwm2m.New(c); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
