@@ -95,7 +95,7 @@ func TestManyReadySockets(t *testing.T) {
 				case <-ctx.Done():
 					return nil
 				case <-l.Readable():
-					if err := l.ServeAny(ctx, 0); err != nil {
+					if err := l.ServeAny(ctx, 0); err != nil && ctx.Err() == nil {
 						return err
 					}
 				case <-l.Sched().Woken():
