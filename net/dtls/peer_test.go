@@ -24,28 +24,53 @@ func pskSecurity() socket.Security {
 	return socket.Security{Mode: socket.ModePSK, Identity: testIdentity, Key: socket.NewSecret(testKey)}
 }
 
-// oneConn is a net.PacketConn for one connection of a pion server after the other: it stays open, and starts with a datagram already read.
+// oneConn is a net.PacketConn for one connection of a pion server after the other: it stays open, and starts with a datagram already
+// read. Once ended it touches no more what the next one reads from.
 type oneConn struct {
 	net.PacketConn
+	reads sync.WaitGroup
 	mu    sync.Mutex
 	first []byte
 	from  net.Addr
+	ended bool
 }
 
 func (c *oneConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return 0, nil, net.ErrClosed
+	}
 	if c.first != nil {
 		n := copy(p, c.first)
 		c.first = nil
 		c.mu.Unlock()
 		return n, c.from, nil
 	}
+	c.reads.Add(1)
 	c.mu.Unlock()
+	defer c.reads.Done()
 	return c.PacketConn.ReadFrom(p)
 }
 
-func (c *oneConn) Close() error {
-	return c.PacketConn.SetReadDeadline(time.Unix(1, 0))
+func (c *oneConn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return nil
+	}
+	return c.PacketConn.SetReadDeadline(t)
+}
+
+func (c *oneConn) Close() error { return c.SetReadDeadline(time.Unix(1, 0)) }
+
+// end returns when nothing reads for this connection any more, which pion's Close does not wait for if it is called twice.
+func (c *oneConn) end() {
+	c.mu.Lock()
+	c.ended = true
+	_ = c.PacketConn.SetReadDeadline(time.Unix(1, 0))
+	c.mu.Unlock()
+	c.reads.Wait()
 }
 
 // pionPeer is an independent DTLS server, which echoes.
@@ -93,7 +118,9 @@ func (p *pionPeer) serveOne(opts []pion.ServerOption) bool {
 	if n == 0 || buf[0] != typeHandshake {
 		return true // of a connection that is over
 	}
-	c, err := pion.ServerWithOptions(&oneConn{PacketConn: p.packets, first: buf[:n:n], from: from}, from, opts...)
+	one := &oneConn{PacketConn: p.packets, first: buf[:n:n], from: from}
+	defer one.end()
+	c, err := pion.ServerWithOptions(one, from, opts...)
 	if err != nil {
 		p.note(err)
 		return true
