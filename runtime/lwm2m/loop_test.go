@@ -342,7 +342,7 @@ func TestServeRefuses(t *testing.T) {
 			}
 		}
 		w.stop()
-		<-w.client.Done()
+		w.ended <- <-w.ended // left to the end of the test
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		for _, ctx := range []context.Context{context.Background(), ended, ended} {
