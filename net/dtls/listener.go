@@ -184,6 +184,9 @@ func (p *path) datagram(b []byte) {
 		if s := p.listener.byID(h.cid); s != nil {
 			s.deliver(p, b)
 			p.idle(lingerMoved)
+			if !s.open.Load() {
+				p.idle(linger) // of a connection that has just ended nothing moves here
+			}
 			return
 		}
 	}
@@ -200,10 +203,10 @@ func (p *path) datagram(b []byte) {
 		}
 	}
 	busy := p.handshaking
-	p.mu.Unlock()
 	if busy {
-		p.inbox.Put(b)
+		p.inbox.Put(b) // before p.mu is free: when the handshake has ended nobody looks there
 	}
+	p.mu.Unlock()
 	if s != nil && !hello(&h, record) {
 		s.deliver(p, b)
 	}

@@ -83,14 +83,21 @@ func (s *serverSocket) number(p *path) uint32 {
 
 // moved makes the path of the last datagram the one to send to: it was authentic and the newest (RFC 9146 §6).
 func (s *serverSocket) moved() {
+	if old := s.move(); old != nil {
+		old.idle(lingerMoved)
+	}
+}
+
+// move returns the path that is in use no more, if there is one.
+func (s *serverSocket) move() (old *path) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := slices.IndexFunc(s.paths, func(n numbered) bool { return n.number == s.last })
 	if at < 0 || s.paths[at].path == s.now {
-		return
+		return nil
 	}
-	to, old := s.paths[at].path, s.now
-	s.now = to
+	to := s.paths[at].path
+	s.now, old = to, s.now
 	to.mu.Lock()
 	to.current = s
 	to.mu.Unlock()
@@ -101,6 +108,7 @@ func (s *serverSocket) moved() {
 		}
 		old.mu.Unlock()
 	}
+	return old
 }
 
 // lost forgets a path that has ended. Without a Connection ID the connection has ended with it.

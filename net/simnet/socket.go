@@ -91,8 +91,8 @@ func (c *datagramConn) Close() error {
 }
 
 func (c *datagramConn) take(_, _ netip.AddrPort, data []byte) {
-	if !c.closed.Load() && c.socket.inbox.Put(data) {
-		c.socket.received.Add(uint64(len(data)))
+	if !c.closed.Load() {
+		c.socket.inbox.Put(data)
 	}
 }
 
@@ -130,7 +130,9 @@ func (s *datagramSocket) Send(p []byte) error {
 
 func (s *datagramSocket) Recv(p []byte) (int, error) {
 	s.off.Store(false)
-	return s.inbox.Recv(p)
+	n, err := s.inbox.Recv(p)
+	s.received.Add(uint64(n))
+	return n, err
 }
 
 func (s *datagramSocket) Close() error {

@@ -80,8 +80,8 @@ func (l *listener) read() {
 			}
 			continue
 		}
-		if s := l.peer(netip.AddrPortFrom(from.Addr().Unmap(), from.Port())); s != nil && s.inbox.Put(buf[:n]) {
-			s.received.Add(uint64(n))
+		if s := l.peer(netip.AddrPortFrom(from.Addr().Unmap(), from.Port())); s != nil {
+			s.inbox.Put(buf[:n])
 		}
 	}
 }
@@ -196,7 +196,12 @@ func (s *accepted) State() socket.State {
 	return socket.StateClosed
 }
 
-func (s *accepted) Recv(p []byte) (int, error)  { return s.inbox.Recv(p) }
+func (s *accepted) Recv(p []byte) (int, error) {
+	n, err := s.inbox.Recv(p)
+	s.received.Add(uint64(n))
+	return n, err
+}
+
 func (s *accepted) SetRecvDeadline(t time.Time) { s.inbox.SetRecvDeadline(t) }
 func (s *accepted) NotifyReadable(ready func()) { s.inbox.NotifyReadable(ready) }
 func (s *accepted) Kind() socket.Kind           { return socket.Datagram }

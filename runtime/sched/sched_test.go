@@ -271,6 +271,7 @@ func TestWakeEndsSleep(t *testing.T) {
 		if d := time.Since(start); d != 3*time.Second {
 			t.Errorf("slept %v, want 3s", d)
 		}
+		synctest.Wait() // for the second Wake
 		if err := s.Sleep(t.Context(), long); err != nil || time.Since(start) != 3*time.Second {
 			t.Error("a wake-up that no Run has answered did not keep the loop awake")
 		}
