@@ -60,8 +60,8 @@ func (s *datagramSocket) Dial(_ context.Context, local, remote netip.AddrPort) (
 
 // open makes the connection between two addresses. The caller holds n.mu.
 func (s *datagramSocket) open(local, remote netip.AddrPort) *datagramConn {
-	c := &datagramConn{socket: s, local: local, remote: remote}
 	s.inbox.Open()
+	c := &datagramConn{socket: s, feed: s.inbox.Feed(), local: local, remote: remote}
 	s.host.flows[flow{local, remote}] = c
 	return c
 }
@@ -69,8 +69,8 @@ func (s *datagramSocket) open(local, remote netip.AddrPort) *datagramConn {
 // datagramConn is one connection of a datagramSocket.
 type datagramConn struct {
 	socket        *datagramSocket
+	feed          socket.Feed
 	local, remote netip.AddrPort
-	closed        atomic.Bool
 }
 
 // LocalAddr implements lifecycle.Conn.
@@ -82,7 +82,6 @@ func (c *datagramConn) RemoteAddr() netip.AddrPort { return c.remote }
 // Close implements lifecycle.Conn.
 func (c *datagramConn) Close() error {
 	h := c.socket.host
-	c.closed.Store(true)
 	h.net.mu.Lock()
 	delete(h.flows, flow{c.local, c.remote})
 	h.net.mu.Unlock()
@@ -90,17 +89,9 @@ func (c *datagramConn) Close() error {
 	return nil
 }
 
-func (c *datagramConn) take(_, _ netip.AddrPort, data []byte) {
-	if !c.closed.Load() {
-		c.socket.inbox.Put(data)
-	}
-}
+func (c *datagramConn) take(_, _ netip.AddrPort, data []byte) { c.feed.Put(data) }
 
-func (c *datagramConn) refused() {
-	if !c.closed.Load() {
-		c.socket.inbox.PutError(socket.ErrRefused)
-	}
-}
+func (c *datagramConn) refused() { c.feed.PutError(socket.ErrRefused) }
 
 func (s *datagramSocket) Connect(ctx context.Context, remote socket.Endpoint) error {
 	s.off.Store(false)

@@ -24,7 +24,7 @@ type half struct {
 	net      *Network
 	from, to *Host
 	src, dst netip.AddrPort // as the sender knows them
-	inbox    *socket.Inbox  // the receiver's
+	inbox    socket.Feed    // of the receiver
 	limit    int            // of what is under way
 	back     *half          // the other direction
 	rebound  [2]int         // of the NATs of from and to, when the stream began
@@ -205,9 +205,6 @@ func rebound(h *Host) int {
 // fail breaks the stream for the sender.
 func (h *half) fail(err error) func() {
 	h.broken, h.queue, h.underWay = err, nil, 0
-	if h.ended {
-		return func() {} // nobody is there to be told, and the inbox may be that of a new stream
-	}
 	return func() { h.back.inbox.PutError(err) }
 }
 

@@ -115,13 +115,13 @@ func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 		seen.remote = s.host.nat.outbound(s.host, ends.local)
 	}
 	far := newStreamSocket(peer, 0)
-	there := &half{net: n, from: s.host, to: peer, src: ends.local, dst: ends.remote, inbox: far.inbox, limit: s.limit}
-	here := &half{net: n, from: peer, to: s.host, src: seen.local, dst: seen.remote, inbox: s.inbox, limit: far.limit}
+	s.inbox.Open()
+	far.inbox.Open()
+	there := &half{net: n, from: s.host, to: peer, src: ends.local, dst: ends.remote, inbox: far.inbox.Feed(), limit: s.limit}
+	here := &half{net: n, from: peer, to: s.host, src: seen.local, dst: seen.remote, inbox: s.inbox.Feed(), limit: far.limit}
 	there.back, here.back = here, there
 	there.rebound = [2]int{rebound(s.host), rebound(peer)}
 	here.rebound = [2]int{rebound(peer), rebound(s.host)}
-	s.inbox.Open()
-	far.inbox.Open()
 	far.life.Accept(&streamConn{socket: far, ends: seen, in: there, out: here})
 	peer.stream[seen] = true
 	if !l.queue.put(far) {

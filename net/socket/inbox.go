@@ -19,6 +19,7 @@ type Inbox struct {
 
 	mu       sync.Mutex
 	open     bool
+	opened   uint64 // how often; see Feed
 	deadline time.Time
 	timer    *time.Timer // made by the first Recv that waits for a deadline
 	data     ring[byte]
@@ -49,6 +50,7 @@ func (b *Inbox) Open() {
 	defer b.mu.Unlock()
 	b.clear()
 	b.open = true
+	b.opened++
 }
 
 // Close drops what is in the inbox and ends Recv with ErrClosed until the next Open.
@@ -68,14 +70,15 @@ func (b *Inbox) clear() {
 }
 
 // Put adds a datagram, or the next bytes of a stream, copying p. It returns false, and drops p, if the inbox is closed or full.
-func (b *Inbox) Put(p []byte) bool { return b.put(p, int32(len(p))) }
+func (b *Inbox) Put(p []byte) bool { return b.put(p, int32(len(p)), 0) }
 
 // PutCut adds the beginning of a datagram whose rest is lost: Recv returns it with ErrMessageTooLong.
-func (b *Inbox) PutCut(p []byte) bool { return b.put(p, isCut-int32(len(p))) }
+func (b *Inbox) PutCut(p []byte) bool { return b.put(p, isCut-int32(len(p)), 0) }
 
-func (b *Inbox) put(p []byte, size int32) bool {
+// put is for the connection with a number, or any if it is zero.
+func (b *Inbox) put(p []byte, size int32, connection uint64) bool {
 	b.mu.Lock()
-	ok := b.open && b.end == nil && b.fits(len(p))
+	ok := b.takes(connection) && b.end == nil && b.fits(len(p))
 	if ok {
 		b.data.push(p)
 		if b.kind == Datagram {
@@ -100,10 +103,12 @@ func (b *Inbox) fits(n int) bool {
 }
 
 // PutError makes Recv return err: once, in its place between the datagrams; or on a stream after the data, for ever, which ends the stream.
-func (b *Inbox) PutError(err error) {
+func (b *Inbox) PutError(err error) { b.putError(err, 0) }
+
+func (b *Inbox) putError(err error, connection uint64) {
 	b.mu.Lock()
 	switch {
-	case !b.open || !b.fits(0):
+	case !b.takes(connection) || !b.fits(0):
 	case b.kind == Stream:
 		if b.end == nil {
 			b.end = err
@@ -115,6 +120,36 @@ func (b *Inbox) PutError(err error) {
 	b.mu.Unlock()
 	b.changed()
 }
+
+func (b *Inbox) takes(connection uint64) bool {
+	return b.open && (connection == 0 || connection == b.opened)
+}
+
+// Feed is what one connection puts into an Inbox: nothing after the Close that ends it, even if Open has let another in since. It is
+// for drivers that may still deliver for an old connection when there is a new one. The zero value cannot be used.
+type Feed struct {
+	inbox      *Inbox
+	connection uint64
+}
+
+// Feed returns that of the connection for which the inbox was opened last.
+func (b *Inbox) Feed() Feed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return Feed{b, max(b.opened, 1)}
+}
+
+// Put is that of Inbox.
+func (f Feed) Put(p []byte) bool { return f.inbox.put(p, int32(len(p)), f.connection) }
+
+// PutCut is that of Inbox.
+func (f Feed) PutCut(p []byte) bool { return f.inbox.put(p, isCut-int32(len(p)), f.connection) }
+
+// PutError is that of Inbox.
+func (f Feed) PutError(err error) { f.inbox.putError(err, f.connection) }
+
+// Room is that of Inbox.
+func (f Feed) Room() int { return f.inbox.Room() }
 
 // Room is the number of bytes that Put would take now.
 func (b *Inbox) Room() int {

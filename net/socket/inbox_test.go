@@ -182,3 +182,31 @@ func TestInboxAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// What a connection is still delivering when the next one has begun is not the next one's.
+func TestFeedEndsWithItsConnection(t *testing.T) {
+	for _, kind := range []socket.Kind{socket.Datagram, socket.Stream} {
+		b := socket.NewInbox(kind, 0)
+		b.Open()
+		old := b.Feed()
+		if !old.Put([]byte("first")) {
+			t.Errorf("%v: the feed of the connection is refused", kind)
+		}
+		b.Close()
+		b.Open()
+		if old.Put([]byte("late")) || old.PutCut([]byte("late")) {
+			t.Errorf("%v: the feed of an old connection is taken", kind)
+		}
+		old.PutError(io.EOF)
+		if b.HasBuffered() {
+			t.Errorf("%v: something of the old connection waits in the new one", kind)
+		}
+		if !b.Feed().Put([]byte("second")) || b.Feed().Room() != b.Room() {
+			t.Errorf("%v: the feed of the new connection is refused", kind)
+		}
+		buf := make([]byte, 10)
+		if n, err := b.Recv(buf); err != nil || string(buf[:n]) != "second" {
+			t.Errorf("%v: %q, %v", kind, buf[:n], err)
+		}
+	}
+}
