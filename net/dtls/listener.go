@@ -235,6 +235,16 @@ func (p *path) idle(after time.Duration) {
 	}
 }
 
+// leave takes a connection away from the path, which is given up after a while if it leads to nothing else.
+func (p *path) leave(s *serverSocket, after time.Duration) {
+	p.mu.Lock()
+	if p.current == s {
+		p.current = nil
+	}
+	p.mu.Unlock()
+	p.idle(after)
+}
+
 func (p *path) unused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,17 +18,9 @@ import (
 func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
-		below, err := n.NewHost("server.example").Listen(5684)
-		if err != nil {
-			t.Fatal(err)
-		}
 		cfg := pskServerConfig()
 		cfg.ConnectionIDLength = 6
-		l, err := Listen(below, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
+		l := listenSim(t, n, cfg)
 		nat := n.NewNAT()
 		s := (&world{net: n}).socketAt(t, nat.NewHost("inside"), pskSecurity())
 		mustConnect(t, s, serverEnd)
@@ -75,9 +67,7 @@ func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 			t.Errorf("the client got %q, %v", buf[:n], err)
 		}
 		<-time.After(2 * lingerMoved)
-		l.(*listener).mu.Lock()
-		defer l.(*listener).mu.Unlock()
-		if n := len(l.(*listener).paths); n > 2 {
+		if n := paths(l); n > 2 {
 			t.Errorf("the listener still keeps %d addresses", n)
 		}
 	})
@@ -87,15 +77,7 @@ func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 func TestUnacceptedConnectionsAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
-		below, err := n.NewHost("server.example").Listen(5684)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := Listen(below, pskServerConfig())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
+		listenSim(t, n, pskServerConfig())
 		w := &world{net: n, device: n.NewHost("device")}
 		ended := 0
 		const more = 5

@@ -72,20 +72,6 @@ func TestPathsAreGivenUp(t *testing.T) {
 	})
 }
 
-func listenSim(t *testing.T, n *simnet.Network, cfg ServerConfig) *listener {
-	t.Helper()
-	below, err := n.NewHost("server.example").Listen(5684)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := Listen(below, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	return l.(*listener)
-}
-
 func mustPass(t *testing.T, from, to socket.Socket, text string) {
 	t.Helper()
 	if err := from.Send([]byte(text)); err != nil {

@@ -255,3 +255,18 @@ func mustDefault(tb testing.TB, w *world, l simnet.Link) {
 		tb.Fatal(err)
 	}
 }
+
+// listenSim listens at serverEnd until the end of the test.
+func listenSim(t *testing.T, n *simnet.Network, cfg ServerConfig) *listener {
+	t.Helper()
+	below, err := n.NewHost(serverEnd.Host).Listen(serverEnd.Port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listen(below, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.(*listener)
+}

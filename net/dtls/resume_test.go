@@ -184,18 +184,9 @@ func TestConnectionIDBehindNAT(t *testing.T) {
 func TestListenerFollowsConnectionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
-		server := n.NewHost("server.example")
-		below, err := server.Listen(5684)
-		if err != nil {
-			t.Fatal(err)
-		}
 		cfg := pskServerConfig()
 		cfg.ConnectionIDLength = 6
-		l, err := Listen(below, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
+		l := listenSim(t, n, cfg)
 		nat := n.NewNAT()
 		sock, err := Dialer{Below: nat.NewHost("inside").Dialer()}.NewSocket(socket.Config{Security: pskSecurity()})
 		if err != nil {

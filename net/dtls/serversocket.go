@@ -83,32 +83,20 @@ func (s *serverSocket) number(p *path) uint32 {
 
 // moved makes the path of the last datagram the one to send to: it was authentic and the newest (RFC 9146 §6).
 func (s *serverSocket) moved() {
-	if old := s.move(); old != nil {
-		old.idle(lingerMoved)
-	}
-}
-
-// move returns the path that is in use no more, if there is one.
-func (s *serverSocket) move() (old *path) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := slices.IndexFunc(s.paths, func(n numbered) bool { return n.number == s.last })
 	if at < 0 || s.paths[at].path == s.now {
-		return nil
+		return
 	}
-	to := s.paths[at].path
-	s.now, old = to, s.now
+	to, old := s.paths[at].path, s.now
+	s.now = to
 	to.mu.Lock()
 	to.current = s
 	to.mu.Unlock()
 	if old != nil {
-		old.mu.Lock()
-		if old.current == s {
-			old.current = nil
-		}
-		old.mu.Unlock()
+		old.leave(s, lingerMoved)
 	}
-	return old
 }
 
 // lost forgets a path that has ended. Without a Connection ID the connection has ended with it.
@@ -173,12 +161,7 @@ func (s *serverSocket) Close() error {
 	p := s.now
 	s.mu.Unlock()
 	if p != nil {
-		p.mu.Lock()
-		if p.current == s {
-			p.current = nil
-		}
-		p.mu.Unlock()
-		p.idle(linger)
+		p.leave(s, linger)
 	}
 	return nil
 }

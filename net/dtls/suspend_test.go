@@ -82,17 +82,9 @@ func TestFatalAlertEndsSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := simnet.New(1)
-				below, err := n.NewHost("server.example").Listen(5684)
-				if err != nil {
-					t.Fatal(err)
-				}
 				cfg := pskServerConfig()
 				cfg.ConnectionIDLength = cidLength
-				l, err := Listen(below, cfg)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer l.Close()
+				l := listenSim(t, n, cfg)
 				s := (&world{net: n, device: n.NewHost("device")}).socket(t, pskSecurity())
 				for range 2 {
 					mustConnect(t, s, serverEnd)
