@@ -170,7 +170,7 @@ func TestReadsNeverSeeHalfAWrite(t *testing.T) {
 		var writers, readers sync.WaitGroup
 		var stop atomic.Bool
 		var refused, done atomic.Int64
-		for n := range uint16(2) {
+		for n := range dm.ShortServerID(2) {
 			writers.Go(func() {
 				r := rand.New(rand.NewPCG(seed, uint64(n)))
 				for range rounds {

@@ -5,44 +5,49 @@ import (
 	"strconv"
 )
 
-// Origin says who performs an operation. The zero value is the application itself.
-type Origin struct {
-	kind originKind
-	ssid uint16
-}
+// ShortServerID identifies one LwM2M server among those of a device (Core 1.2.2 §6.2.1), 1..65534. The
+// zero value is no server.
+type ShortServerID uint16
 
-type originKind uint8
+// Origin says who performs an operation: the application, a server or the bootstrap server. The zero
+// value is [Application]. Origins are compared with ==.
+type Origin uint32
 
+// The origins that are no LwM2M server; [Server] returns those that are.
 const (
-	byApplication originKind = iota
-	byServer
-	byBootstrap
+	// Application is the device's own program. It may read and write everything.
+	Application Origin = 0
+	// Bootstrap is the bootstrap server. It may write everything (Core 1.2.2 §6.1.7).
+	Bootstrap Origin = 1 << 16
 )
 
-// Application is the device's own program: it reads and writes everything.
-var Application = Origin{}
+// byServer marks the origins of LwM2M servers, whose low 16 bits are the Short Server ID. So no
+// Short Server ID, not even an invalid one, has the rights of the application.
+const byServer Origin = 2 << 16
 
-// Bootstrap is the bootstrap server: it writes everything (Core 1.2.2 §6.1.7).
-var Bootstrap = Origin{kind: byBootstrap}
+// Server returns the origin of the LwM2M server with the given Short Server ID.
+func Server(id ShortServerID) Origin { return byServer | Origin(id) }
 
-// Server returns the LwM2M server with the given Short Server ID, 1..65534.
-func Server(shortID uint16) Origin { return Origin{byServer, shortID} }
+// IsApplication reports whether o is the device's own program.
+func (o Origin) IsApplication() bool { return o == Application }
 
-// IsApplication reports whether the device's own program acts.
-func (o Origin) IsApplication() bool { return o.kind == byApplication }
+// IsBootstrap reports whether o is the bootstrap server.
+func (o Origin) IsBootstrap() bool { return o == Bootstrap }
 
-// IsBootstrap reports whether the bootstrap server acts.
-func (o Origin) IsBootstrap() bool { return o.kind == byBootstrap }
-
-// ShortServerID returns the Short Server ID of the LwM2M server that acts; false where it is none.
-func (o Origin) ShortServerID() (uint16, bool) { return o.ssid, o.kind == byServer }
+// ShortServerID returns the Short Server ID of an LwM2M server; false for any other origin.
+func (o Origin) ShortServerID() (ShortServerID, bool) {
+	if o&^0xffff != byServer {
+		return 0, false
+	}
+	return ShortServerID(o), true
+}
 
 // String returns "application", "bootstrap server" or "server 101".
 func (o Origin) String() string {
-	switch o.kind {
-	case byServer:
-		return "server " + strconv.Itoa(int(o.ssid))
-	case byBootstrap:
+	if id, ok := o.ShortServerID(); ok {
+		return "server " + strconv.Itoa(int(id))
+	}
+	if o.IsBootstrap() {
 		return "bootstrap server"
 	}
 	return "application"

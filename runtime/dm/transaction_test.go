@@ -250,9 +250,9 @@ func TestBeginWaitsInOrder(t *testing.T) {
 		if _, err := w.m.Begin(ctx, dm.Server(2)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("waiting too long: %v", err)
 		}
-		var order []uint16
+		var order []dm.ShortServerID
 		done := make(chan bool)
-		for id := range uint16(4) {
+		for id := range dm.ShortServerID(4) {
 			go func() {
 				err := do(w.m, dm.Server(id), func(*dm.Transaction) error { order = append(order, id); return nil })
 				if err != nil {
@@ -266,7 +266,7 @@ func TestBeginWaitsInOrder(t *testing.T) {
 		for range 4 {
 			<-done
 		}
-		if !slices.Equal(order, []uint16{0, 1, 2, 3}) {
+		if !slices.Equal(order, []dm.ShortServerID{0, 1, 2, 3}) {
 			t.Errorf("served in the order %v", order)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 
 // account is what the Security and Server objects say of one management server.
 type account struct {
-	short              uint16
+	short              ShortServerID
 	security, instance dm.InstanceID // in the Security and the Server object
 	uri                string
 
@@ -154,7 +154,7 @@ func accountsIn(s dm.Snapshot) []account {
 		}
 		delete(found, short)
 		a := readAccount(v)
-		a.short, a.security, a.instance, a.uri = uint16(short), at.id, id, at.uri
+		a.short, a.security, a.instance, a.uri = ShortServerID(short), at.id, id, at.uri
 		accounts = append(accounts, a)
 	}
 	return accounts

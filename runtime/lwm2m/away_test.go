@@ -359,10 +359,10 @@ func TestStatusIsInOrder(t *testing.T) {
 		for _, id := range []dm.InstanceID{3, 1, 2} {
 			addAccount(t, sec, srv, id, "coap://s"+string(rune('0'+id)))
 			w.servers[id-1].next()
-			w.wantState(uint16(id), lwm2m.StateRegistered)
+			w.wantState(lwm2m.ShortServerID(id), lwm2m.StateRegistered)
 		}
 		for i, s := range c.Status().Servers {
-			if s.ShortID != uint16(i+1) {
+			if s.ShortID != lwm2m.ShortServerID(i+1) {
 				t.Errorf("at %d is server %d", i, s.ShortID)
 			}
 		}

@@ -169,7 +169,7 @@ func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
 		w.start(cfg)
 		for i, s := range w.servers {
 			s.next()
-			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+			w.wantState(lwm2m.ShortServerID(i+1), lwm2m.StateRegistered)
 		}
 		codes := make(chan coap.Code, 2)
 		begin := time.Now()
@@ -264,7 +264,7 @@ func TestStoreHoldsNobodyUp(t *testing.T) {
 		w.start(cfg)
 		for i, s := range w.servers {
 			s.next()
-			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+			w.wantState(lwm2m.ShortServerID(i+1), lwm2m.StateRegistered)
 		}
 		codes := make(chan string, 2)
 		for i, s := range w.servers[:2] {
@@ -316,7 +316,7 @@ func TestExecutableDuringStore(t *testing.T) {
 		w.start(cfg)
 		for i, s := range w.servers {
 			s.next()
-			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+			w.wantState(lwm2m.ShortServerID(i+1), lwm2m.StateRegistered)
 		}
 		wrote := make(chan coap.Code, 1)
 		go func() { wrote <- w.servers[0].do(coap.PUT, "/1/0/2", "7", 0) }()

@@ -112,8 +112,8 @@ func (x *chaos) play() {
 	x.heal()
 	<-time.After(10 * time.Minute)
 	for i, srv := range x.servers {
-		s := x.status(uint16(i + 1))
-		for end := time.Now().Add(10 * time.Second); s.State == lwm2m.StateUpdating && time.Now().Before(end); s = x.status(uint16(i + 1)) {
+		s := x.status(lwm2m.ShortServerID(i + 1))
+		for end := time.Now().Add(10 * time.Second); s.State == lwm2m.StateUpdating && time.Now().Before(end); s = x.status(lwm2m.ShortServerID(i + 1)) {
 			<-time.After(100 * time.Millisecond)
 		}
 		if s.State != lwm2m.StateRegistered || s.Err != nil {
@@ -139,20 +139,18 @@ func (x *chaos) heal() {
 	x.c.Resume()
 	<-time.After(5 * time.Minute) // what is being removed has left, what is added has come
 	for i := range x.servers {
-		if err := x.c.Enable(uint16(i + 1)); err != nil {
+		if err := x.c.Enable(lwm2m.ShortServerID(i + 1)); err != nil {
 			x.t.Error(err)
 		}
 	}
 	<-time.After(5 * time.Minute)
-	if err := x.c.Register(0); err != nil { // also where it was given up
-		x.t.Error(err)
-	}
+	x.c.RegisterAll() // also where it was given up
 }
 
 // step does one thing.
 func (x *chaos) step() {
 	i := x.rand.IntN(2)
-	id, s := uint16(i+1), x.servers[i]
+	id, s := lwm2m.ShortServerID(i+1), x.servers[i]
 	must := func(err error) {
 		if err != nil && !x.away[i] {
 			x.t.Error(err)

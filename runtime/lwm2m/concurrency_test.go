@@ -178,7 +178,7 @@ func TestAccountsFromWithin(t *testing.T) {
 // Every method that may be called from any goroutine may be called when the state changes, at any state.
 func TestMethodsInCallbacks(t *testing.T) {
 	for name, call := range map[string]func(*lwm2m.Client) error{
-		"Update":    func(c *lwm2m.Client) error { return c.Update(0) },
+		"Update":    func(c *lwm2m.Client) error { c.UpdateAll(); return nil },
 		"Register":  func(c *lwm2m.Client) error { return c.Register(1) },
 		"Disable":   func(c *lwm2m.Client) error { return c.Disable(1, time.Second) },
 		"Enable":    func(c *lwm2m.Client) error { return c.Enable(1) },

@@ -103,7 +103,7 @@ type Server struct {
 	// URI says where the server is, such as "coaps://lwm2m.example.com". Required.
 	URI string
 	// ShortID is the Short Server ID, 1..65534, different for each. Zero: 1 for the first account, 2 for the second, and so on.
-	ShortID uint16
+	ShortID ShortServerID
 	// Bootstrap makes it the account of a bootstrap server, which has neither ShortID nor the settings below Certificate.
 	// Zero: a management server.
 	Bootstrap bool

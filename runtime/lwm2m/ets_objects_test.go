@@ -173,7 +173,7 @@ func TestETS_1_1_int_950_TwoServers(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		for _, short := range []uint16{1, 2} {
+		for _, short := range []lwm2m.ShortServerID{1, 2} {
 			if s, _ := m.client.Status().Server(short); s.State != lwm2m.StateRegistered {
 				m.t.Errorf("status %v", s)
 			}

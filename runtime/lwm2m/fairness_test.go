@@ -165,7 +165,7 @@ func TestTurns(t *testing.T) {
 		c := w.start(w.config())
 		for i, s := range w.servers {
 			s.next()
-			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+			w.wantState(lwm2m.ShortServerID(i+1), lwm2m.StateRegistered)
 		}
 		var mu sync.Mutex
 		var order []byte

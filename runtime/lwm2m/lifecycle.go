@@ -13,37 +13,44 @@ import (
 	genserver "github.com/lwm2mgen/toolkit/generated/server"
 )
 
-// Update sends a registration update to the server, even if nothing has changed; to all servers if shortID is 0. A server that the
-// device is not registered with is left to the attempts that are planned. It may be called from any goroutine; the error is
-// [ErrUnknownServer].
-func (c *Client) Update(shortID uint16) error {
-	return c.each(shortID, func(s *server) { s.update(true) })
+// Update sends a registration update to a server, even if nothing has changed. A server that the device is not registered with
+// is left to the attempts that are planned. The error is [ErrUnknownServer]. Update may be called from any goroutine.
+func (c *Client) Update(id ShortServerID) error {
+	return c.with(id, func(s *server) { s.update(true) })
 }
 
-// Register registers anew, at once and whatever was planned, also where registering was given up; with all servers if shortID is
-// 0. A server that is disabled or offline stays so. It may be called from any goroutine; the error is [ErrUnknownServer].
-func (c *Client) Register(shortID uint16) error {
-	return c.each(shortID, func(s *server) {
-		if !s.wanted() || s.leaving {
-			return
-		}
-		s.reg.active, s.retry, s.outcome = false, retry{}, outcomeNone
-		if s.dial == nil { // otherwise it follows the connection
-			s.attempt()
-		}
-	})
+// UpdateAll is Update for every server. It may be called from any goroutine.
+func (c *Client) UpdateAll() { c.withAll(func(s *server) { s.update(true) }) }
+
+// Register registers with a server again, at once and whatever was planned, also where the client had given up registering. A
+// server that is disabled or offline stays so. The error is [ErrUnknownServer]. Register may be called from any goroutine.
+func (c *Client) Register(id ShortServerID) error {
+	return c.with(id, (*server).registerAgain)
+}
+
+// RegisterAll is Register for every server. It may be called from any goroutine.
+func (c *Client) RegisterAll() { c.withAll((*server).registerAgain) }
+
+func (s *server) registerAgain() {
+	if !s.wanted() || s.leaving {
+		return
+	}
+	s.reg.active, s.retry, s.outcome = false, retry{}, outcomeNone
+	if s.dial == nil { // otherwise it follows the connection
+		s.attempt()
+	}
 }
 
 // Disable de-registers from the server and stays away from it for d, or until Enable if d is 0. It may be called from any goroutine;
 // the error is [ErrUnknownServer].
-func (c *Client) Disable(shortID uint16, d time.Duration) error {
-	return c.each(shortID, func(s *server) { s.setDisabled(true, d) })
+func (c *Client) Disable(id ShortServerID, d time.Duration) error {
+	return c.with(id, func(s *server) { s.setDisabled(true, d) })
 }
 
 // Enable ends a Disable, be it the application's or the server's own (/1/x/4). It may be called from any goroutine; the error is
 // [ErrUnknownServer].
-func (c *Client) Enable(shortID uint16) error {
-	return c.each(shortID, func(s *server) { s.setDisabled(false, 0) })
+func (c *Client) Enable(id ShortServerID) error {
+	return c.with(id, func(s *server) { s.setDisabled(false, 0) })
 }
 
 // setDisabled turns an account off, for d unless that is 0, or on.
@@ -129,22 +136,29 @@ func (c *Client) wantBootstrap(why error) {
 	c.publish()
 }
 
-// each has fn called on the loop for one account, or for all.
-func (c *Client) each(shortID uint16, fn func(*server)) error {
-	if shortID != 0 && !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(a account) bool { return a.short == shortID }) {
+// with calls fn on the loop for one account.
+func (c *Client) with(id ShortServerID, fn func(*server)) error {
+	if !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(a account) bool { return a.short == id }) {
 		return ErrUnknownServer
 	}
+	c.withAll(func(s *server) {
+		if s.acct.short == id {
+			fn(s)
+		}
+	})
+	return nil
+}
+
+// withAll calls fn on the loop for every account.
+func (c *Client) withAll(fn func(*server)) {
 	c.loop.sched.Post(func() {
 		if c.closing {
 			return
 		}
 		for _, s := range slices.Clone(c.servers) {
-			if shortID == 0 || s.acct.short == shortID {
-				fn(s)
-			}
+			fn(s)
 		}
 	})
-	return nil
 }
 
 // control is what the executables of the Server object see of the client.

@@ -77,9 +77,7 @@ func TestRunOverUDP(t *testing.T) {
 						t.Errorf("Read: %v", code)
 					}
 				}
-				if err := c.Update(0); err != nil { // from another goroutine, while the loop waits
-					t.Fatal(err)
-				}
+				c.UpdateAll() // from another goroutine, while the loop waits
 				s.within(10 * time.Second)
 			}
 			stop()

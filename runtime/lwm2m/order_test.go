@@ -16,7 +16,7 @@ func TestSeveralServers(t *testing.T) {
 		w.start(w.config())
 		for i, srv := range w.servers {
 			srv.next()
-			w.wantState(uint16(i+1), lwm2m.StateRegistered)
+			w.wantState(lwm2m.ShortServerID(i+1), lwm2m.StateRegistered)
 		}
 		if n := len(w.sockets()); n != 3 {
 			t.Errorf("%d sockets, want 3", n)
@@ -184,7 +184,7 @@ func TestOrderIsKept(t *testing.T) {
 		},
 		"offline and back":     func(w *world, c *lwm2m.Client) error { c.Suspend("coap+tcp"); c.Resume("coap+tcp"); return nil },
 		"disabled and enabled": func(w *world, c *lwm2m.Client) error { return errors.Join(c.Disable(2, 0), c.Enable(2)) },
-		"an Update":            func(w *world, c *lwm2m.Client) error { return c.Update(0) },
+		"an Update":            func(w *world, c *lwm2m.Client) error { c.UpdateAll(); return nil },
 		"a Register":           func(w *world, c *lwm2m.Client) error { return c.Register(2) },
 	} {
 		t.Run(name, func(t *testing.T) {

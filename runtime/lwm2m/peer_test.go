@@ -379,7 +379,7 @@ func (w *world) shutdown() {
 }
 
 // status is the present status of an account.
-func (w *world) status(short uint16) lwm2m.ServerStatus {
+func (w *world) status(short lwm2m.ShortServerID) lwm2m.ServerStatus {
 	w.t.Helper()
 	synctest.Wait()
 	s, ok := w.client.Status().Server(short)
@@ -390,7 +390,7 @@ func (w *world) status(short uint16) lwm2m.ServerStatus {
 }
 
 // wantState fails unless the account is in this state.
-func (w *world) wantState(short uint16, want lwm2m.State) lwm2m.ServerStatus {
+func (w *world) wantState(short lwm2m.ShortServerID, want lwm2m.State) lwm2m.ServerStatus {
 	w.t.Helper()
 	s := w.status(short)
 	if s.State != want {

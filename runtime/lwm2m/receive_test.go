@@ -348,7 +348,7 @@ func TestManyGoroutines(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, call := range []func(i int) error{
 		func(int) error { return c.Update(1) },
-		func(int) error { return c.Register(0) },
+		func(int) error { c.RegisterAll(); return nil },
 		func(i int) error { return c.Disable(1, time.Duration(i%3)*time.Millisecond) },
 		func(int) error { return c.Enable(1) },
 		func(int) error { c.Suspend(); return nil },

@@ -60,7 +60,7 @@ func (c *Config) objects() ([]dm.Object, error) {
 
 func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Object) error {
 	var faults []error
-	used := map[uint16]int{}
+	used := map[ShortServerID]int{}
 	instances := 0
 	for i, s := range c.Servers {
 		if err := s.validate(); err != nil {
@@ -68,7 +68,7 @@ func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Objec
 			continue
 		}
 		if s.ShortID == 0 {
-			s.ShortID = uint16(i + 1)
+			s.ShortID = ShortServerID(i + 1)
 		}
 		if other, taken := used[s.ShortID]; taken && !s.Bootstrap {
 			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: ShortID %d is that of Servers[%d], too", i, s.ShortID, other))

@@ -30,7 +30,7 @@ type Socket struct {
 const unarmed sched.Time = -1
 
 // ServerID is the Short Server ID of the server at the other end.
-func (s *Socket) ServerID() uint16 { return s.server.acct.short }
+func (s *Socket) ServerID() ShortServerID { return s.server.acct.short }
 
 // Client is the client whose connection it is.
 func (s *Socket) Client() *Client { return s.server.c }

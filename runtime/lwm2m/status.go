@@ -11,6 +11,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
+// ShortServerID identifies a server among those of a device, 1..65534.
+type ShortServerID = dm.ShortServerID
+
 // State is where the client stands with one server.
 type State uint8
 
@@ -75,7 +78,7 @@ type Status struct {
 }
 
 // Server returns the status of one account; false if there is none.
-func (s Status) Server(shortID uint16) (ServerStatus, bool) {
+func (s Status) Server(shortID ShortServerID) (ServerStatus, bool) {
 	for _, v := range s.Servers {
 		if v.ShortID == shortID {
 			return v, true
@@ -108,7 +111,7 @@ func (s Status) String() string {
 // ServerStatus is where a client stands with one server, and why.
 type ServerStatus struct {
 	// ShortID and URI name the server.
-	ShortID uint16
+	ShortID ShortServerID
 	URI     string
 	// State is where it stands, since Since.
 	State State

@@ -11,7 +11,7 @@ import (
 func (k *kit) writer(x *target) (dm.Origin, bool) {
 	switch {
 	case x.def.Ops.Executable(), x.stream, x.live && !x.def.Ops.Writable(), k.except[x.path.Resource()]:
-		return dm.Origin{}, false
+		return dm.Application, false
 	case x.def.Ops.Writable():
 		return dm.Server(1), true
 	}

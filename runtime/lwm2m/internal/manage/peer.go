@@ -16,7 +16,7 @@ import (
 // PeerConfig is what a [Peer] is made with.
 type PeerConfig struct {
 	// ShortServerID is the server's, 1..65534. Required.
-	ShortServerID uint16
+	ShortServerID dm.ShortServerID
 	// Version is the version of LwM2M that the registration has agreed upon. Zero: 1.0.
 	Version registry.Version
 	// Format is the Content-Format of answers to requests without Accept. Zero, which is plain text and

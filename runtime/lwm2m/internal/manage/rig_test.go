@@ -69,7 +69,7 @@ type world struct {
 // remote is one management server.
 type remote struct {
 	r    *rig
-	id   uint16
+	id   dm.ShortServerID
 	peer *Peer
 	conn *coap.Conn // the server's end
 	end  *coap.Conn // the device's end
@@ -116,7 +116,7 @@ func newRig(t testing.TB, o setup) *rig {
 		t.Fatal(err)
 	}
 	for i := range o.servers {
-		r.addServer(uint16(i+1), o)
+		r.addServer(dm.ShortServerID(i+1), o)
 	}
 	t.Cleanup(func() {
 		r.m.Close()
@@ -132,7 +132,7 @@ func newRig(t testing.TB, o setup) *rig {
 	return r
 }
 
-func (r *rig) addServer(id uint16, o setup) *remote {
+func (r *rig) addServer(id dm.ShortServerID, o setup) *remote {
 	r.t.Helper()
 	p := &remote{r: r, id: id}
 	cfg := PeerConfig{ShortServerID: id, Version: o.version}
