@@ -1,0 +1,156 @@
+package account
+
+import "time"
+
+// Next returns what an event makes of a state, and what has to be done. The actions have to be
+// executed in order.
+func Next(s State, e Event, f Facts) (State, []Action) {
+	if s.Effort == Removed || !s.expects(e.Kind) {
+		return s, nil
+	}
+	t := transition{State: s, facts: &f}
+	t.learn(e)
+	t.decide()
+	t.settleTimer(s.Timer, e.Kind)
+	return t.State, t.actions
+}
+
+// transition is one call of [Next].
+type transition struct {
+	State
+	facts   *Facts
+	actions []Action
+	delay   time.Duration // of Timer, if this transition has set it
+}
+
+func (t *transition) decide() {
+	switch t.facts.Goal() {
+	case GoalRegistered:
+		t.advance()
+	case GoalWait:
+		// What is in flight ends; nothing begins.
+	case GoalSuspended:
+		t.Timer, t.Effort = NoTimer, Trying
+		t.disconnect(SuspendConnection)
+	case GoalDeregistered, GoalGone:
+		t.leave()
+	}
+}
+
+// advance takes the next step towards being registered and staying so. The first case that applies
+// counts.
+func (t *transition) advance() {
+	switch {
+	case t.Connection == Connecting, t.Request != NoRequest, t.Effort == Invalid, t.Timer == NextAttempt:
+		// The end of that, or a change of the account, is the next event.
+	case t.Effort == GivenUp:
+		if !t.facts.CanBootstrap && !t.facts.RegistrationRetry.NoneAfter {
+			t.startTimer(NextAttempt, t.facts.RegistrationRetry.SequencePause)
+		}
+	case !t.Started && t.facts.UntilStart > 0:
+		if t.Timer != InitialDelay {
+			t.startTimer(InitialDelay, t.facts.UntilStart)
+		}
+	case t.Connection == Disconnected:
+		t.Connection, t.Started, t.Timer = Connecting, true, NoTimer
+		t.do(Action{Do: Dial})
+	case t.Registration == Unknown, t.Registration == Outdated, t.facts.Expired:
+		t.send(Register)
+	case t.UpdateDue, t.facts.OfferChanged:
+		t.send(Update)
+	default:
+		t.rest()
+	}
+}
+
+// rest keeps a registration that needs nothing now.
+func (t *transition) rest() {
+	if t.Connection == Asleep && !t.facts.QueueMode {
+		t.wake()
+	}
+	switch {
+	case t.Timer != NoTimer:
+	case t.Connection == Connected && t.facts.QueueMode && (t.facts.Endless || t.facts.UntilReceiverOff < t.facts.UntilUpdate):
+		t.startTimer(AwakeWindow, t.facts.UntilReceiverOff)
+	case !t.facts.Endless:
+		t.startTimer(NextUpdate, t.facts.UntilUpdate)
+	}
+}
+
+// leave de-registers if the server can be told, and ends the connection. A Register in flight is
+// awaited, because only its response tells what to de-register.
+func (t *transition) leave() {
+	t.Timer = NoTimer
+	if (t.Connection == Connected || t.Connection == Asleep) && !t.facts.Offline {
+		switch {
+		case t.Request == Register, t.Request == Deregister:
+			return
+		case t.Registration != Unknown:
+			t.cancel()
+			t.send(Deregister)
+			return
+		}
+	}
+	t.disconnect(CloseConnection)
+	t.State = State{VersionStep: t.VersionStep, Started: t.Started}
+	if t.facts.Removed {
+		t.Effort = Removed
+		t.do(Action{Do: Remove})
+	}
+}
+
+func (t *transition) send(r Request) {
+	t.wake()
+	if r == Register {
+		t.Registration = Unknown
+	}
+	t.Request, t.Timer, t.UpdateDue = r, NoTimer, false
+	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep})
+}
+
+func (t *transition) wake() {
+	if t.Connection == Asleep {
+		t.Connection = Connected
+		t.do(Action{Do: ReceiverOn})
+	}
+}
+
+// disconnect ends the connection, or the attempt to make one.
+func (t *transition) disconnect(how Do) {
+	t.abandonRequest()
+	if t.Connection != Disconnected {
+		t.Connection = Disconnected
+		t.do(Action{Do: how})
+	}
+}
+
+// cancel cancels the request in flight.
+func (t *transition) cancel() {
+	if t.Request != NoRequest {
+		t.abandonRequest()
+		t.do(Action{Do: CancelRequest})
+	}
+}
+
+// abandonRequest notes that the outcome of the request in flight will never be known.
+func (t *transition) abandonRequest() {
+	if t.Request == Deregister {
+		t.Registration = Unknown
+	}
+	t.Request = NoRequest
+}
+
+func (t *transition) do(a Action) { t.actions = append(t.actions, a) }
+
+// startTimer sets the account's one timer and replaces a pending one.
+func (t *transition) startTimer(timer Timer, d time.Duration) { t.Timer, t.delay = timer, max(d, 1) }
+
+// settleTimer adds the action that makes the real timer what the state says.
+func (t *transition) settleTimer(before Timer, k Kind) {
+	switch {
+	case t.Timer != NoTimer && t.delay > 0:
+		t.do(Action{Do: StartTimer, Timer: t.Timer, After: t.delay})
+	case t.Timer == NoTimer && before != NoTimer && k != TimerFired:
+		t.do(Action{Do: StopTimer})
+	}
+}

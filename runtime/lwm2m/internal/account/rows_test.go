@@ -1,0 +1,35 @@
+package account
+
+import (
+	"testing"
+	"time"
+)
+
+// The decisions that users ask about most.
+func TestRows(t *testing.T) {
+	f := typicalFacts()
+	up := State{Connection: Connected, Registration: Known, Started: true, Outcome: Succeeded}
+	updating, registering, asleep := up, up, up
+	updating.Request, registering.Request, registering.Registration, asleep.Connection = Update, Register, Unknown, Asleep
+	busy := Event{Kind: ResponseReceived, Code: 0xa3, MaxAge: time.Hour}
+	for _, c := range []struct {
+		name string
+		from State
+		e    Event
+		want string
+	}{
+		{"an Update gets no response", updating, Event{Kind: NoResponse}, "disconnect, connect"},
+		{"4.04 to an Update", updating, Event{Kind: ResponseReceived, Code: 0x84}, "Register"},
+		{"5.03 with Max-Age to an Update", updating, busy, "Register"},
+		{"5.03 with Max-Age to a Register", registering, busy, "next attempt in 1 h"},
+		{"4.00 to a Register", registering, Event{Kind: ResponseReceived, Code: 0x80}, "next attempt in 1 min"},
+		{"4.12 to a Register", registering, Event{Kind: ResponseReceived, Code: PreconditionFailed}, "Register one version lower"},
+		{"a short connection", up, Event{Kind: ConnectionLost, Short: true}, "next attempt in 1 min"},
+		{"a connection that got old", up, Event{Kind: ConnectionLost}, "connect"},
+		{"a wake", asleep, Event{Kind: WakeRequested}, "receiver on, Update"},
+	} {
+		if _, actions := Next(c.from, c.e, f); describe(actions) != c.want {
+			t.Errorf("%s: %q, want %q", c.name, describe(actions), c.want)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package account
+
+import "time"
+
+// State is what an account remembers between two events. The zero value is an account that was just
+// added.
+type State struct {
+	Connection   Connection
+	Request      Request      // in flight, at most one
+	Registration Registration // what the server knows about the device
+	Timer        Timer        // pending, at most one
+	Effort       Effort
+	Outcome      Outcome // for the order of registrations
+	Retry        Retry
+	VersionStep  uint8 // how many versions below the highest one Register offers, after 4.12
+	Started      bool  // the initial delay has passed
+	UpdateDue    bool  // an Update has to be sent even if nothing has changed
+}
+
+// Connection is the state of the connection to the server.
+type Connection uint8
+
+// The states of a connection.
+const (
+	Disconnected Connection = iota
+	Connecting
+	Connected
+	Asleep // connected, with the receiver off (queue mode)
+)
+
+// Request is a request of the registration interface.
+type Request uint8
+
+// The requests of the registration interface.
+const (
+	NoRequest Request = iota
+	Register
+	Update
+	Deregister
+)
+
+// String returns the name of the request as in Core 1.2.2 §6.2.
+func (r Request) String() string {
+	return [...]string{NoRequest: "no request", Register: "Register", Update: "Update", Deregister: "De-register"}[r]
+}
+
+// Registration is what the server knows about the device.
+type Registration uint8
+
+// The states of a registration.
+const (
+	Unknown  Registration = iota // the server does not know the device, or nothing says that it does
+	Known                        // the server has the registration
+	Outdated                     // the server has a registration that a Register is to replace
+)
+
+// Timer names the purpose of the account's one timer.
+type Timer uint8
+
+// The purposes of the timer.
+const (
+	NoTimer      Timer = iota
+	InitialDelay       // Initial Registration Delay (/1/x/14)
+	NextAttempt        // pause after a failed attempt (/1/x/18 and /1/x/19)
+	NextUpdate         // the Update before the lifetime ends
+	AwakeWindow        // after it the receiver may be off (queue mode)
+)
+
+// Effort tells how much the account still does to get registered.
+type Effort uint8
+
+// The efforts.
+const (
+	Trying  Effort = iota
+	GivenUp        // every attempt of every sequence has failed
+	Invalid        // URI, credentials or dialer cannot be used
+	Removed        // the account has left; no event has an effect
+)
+
+// Outcome tells how the account's turn in the order of registrations ended.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Undecided Outcome = iota
+	Succeeded
+	Failed
+)
+
+// Kind is the kind of an event.
+type Kind uint8
+
+// The kinds of events.
+const (
+	FactsChanged      Kind = iota // the caller's facts have changed
+	AccountChanged                // the account has another URI or other credentials
+	VersionsChanged               // /1/x/25 has changed
+	RegisterRequested             // by the application
+	UpdateRequested               // by the application or the server (/1/x/8)
+	WakeRequested                 // something has to be sent while the receiver is off
+	BootstrapEnded                // with or without success
+	DialSucceeded
+	DialFailed
+	DialImpossible // the account cannot be used
+	ConnectionLost
+	ResponseReceived
+	NoResponse // the request in flight has failed without a response
+	TimerFired
+	kinds
+)
+
+// Event is something that has happened.
+type Event struct {
+	Kind Kind
+
+	Survives bool // DialSucceeded: the server still knows the device over this connection
+	Short    bool // ConnectionLost: the connection lasted less than 10 s
+
+	Code     Code          // ResponseReceived
+	Location bool          // ResponseReceived: with a Location-Path
+	MaxAge   time.Duration // ResponseReceived: how long the server asks to be left alone
+}
+
+// Code is a CoAP response code.
+type Code uint8
+
+// The response codes that [Next] tells apart; every other code has the effect of a refusal.
+const (
+	Created            Code = 0x41
+	Deleted            Code = 0x42
+	Changed            Code = 0x44
+	PreconditionFailed Code = 0x8c
+)
+
+// Do is the kind of an action.
+type Do uint8
+
+// The kinds of actions.
+const (
+	Dial              Do = iota // connect
+	Send                        // send Action.Request
+	CancelRequest               // cancel the request in flight
+	SuspendConnection           // close the connection and keep its session
+	CloseConnection             // close the connection and its session
+	StartTimer                  // start the timer, replacing a pending one
+	StopTimer
+	ReceiverOff
+	ReceiverOn
+	RequestBootstrap
+	Remove // forget the account
+)
+
+// Action is something to do.
+type Action struct {
+	Do          Do
+	Request     Request       // Send
+	VersionStep uint8         // Send of a Register
+	Timer       Timer         // StartTimer
+	After       time.Duration // StartTimer, more than 0
+}
+
+// expects reports whether an event can happen in a state. An event of a connection, a request or a
+// timer that is over has no effect.
+func (s *State) expects(k Kind) bool {
+	switch k {
+	case DialSucceeded, DialFailed, DialImpossible:
+		return s.Connection == Connecting
+	case ConnectionLost:
+		return s.Connection == Connected
+	case ResponseReceived, NoResponse:
+		return s.Request != NoRequest
+	case TimerFired:
+		return s.Timer != NoTimer
+	}
+	return true
+}
