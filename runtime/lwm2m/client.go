@@ -13,6 +13,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
 	serverobject "github.com/lwm2mgen/toolkit/runtime/objects/server"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
@@ -34,15 +35,17 @@ type Client struct {
 	pool    pool // slow functions
 	stores  pool // Config.Persist
 	manager *manage.Manager
-	jobs    int // connections being made
+	dials   int // connections that are being made
 	servers []*server
 	offline offline
+
+	reconciling, reconcileAgain bool
 
 	closing, late, finished bool
 	deadline                sched.Job // of the shutdown
 	done                    chan struct{}
 	unsubscribe             func()
-	wanted                  error // why a bootstrap is
+	bootstrapReason         error // why a bootstrap is needed; nil if none is
 
 	status atomic.Pointer[Status]
 
@@ -152,9 +155,6 @@ func (c *Client) Notify(p dm.Path) { c.manager.Notify(p) }
 // Endpoint is the Endpoint Client Name. It may be called from any goroutine.
 func (c *Client) Endpoint() string { return c.cfg.Endpoint }
 
-// Loop is the client's loop. It may be called from any goroutine.
-func (c *Client) Loop() *Loop { return c.loop }
-
 // Sched is the scheduler of the client's loop; see [Loop.Sched].
 func (c *Client) Sched() *sched.Scheduler { return c.loop.sched }
 
@@ -172,9 +172,9 @@ func (c *Client) ServeAny(ctx context.Context, maxWait time.Duration) error {
 // Sockets are the client's sockets that are connected now. The result is the caller's; ask anew after every turn.
 func (c *Client) Sockets() []*Socket {
 	var own []*Socket
-	for _, s := range c.loop.sockets {
-		if s.server.c == c {
-			own = append(own, s)
+	for _, s := range c.servers {
+		if s.socket != nil {
+			own = append(own, s.socket)
 		}
 	}
 	return own
@@ -229,7 +229,7 @@ func (c *Client) Status() Status {
 
 // publish makes the present status visible to other goroutines.
 func (c *Client) publish() {
-	s := &Status{Offline: c.offline.all, BootstrapWanted: c.wanted, Closed: c.finished}
+	s := &Status{Offline: c.offline.all, BootstrapWanted: c.bootstrapReason, Closed: c.finished}
 	for _, v := range c.servers {
 		s.Servers = append(s.Servers, v.describe())
 	}
@@ -251,8 +251,8 @@ func (c *Client) beginShutdown() {
 	c.closing = true
 	c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
 	for _, s := range slices.Clone(c.servers) {
-		s.gone = true
-		s.steer()
+		s.wishes.removed = true
+		s.handle(account.Event{Kind: account.FactsChanged})
 	}
 	c.finish()
 }
@@ -261,15 +261,16 @@ func (c *Client) beginShutdown() {
 // since.
 func (c *Client) giveUpShutdown() {
 	for _, s := range slices.Clone(c.servers) {
-		c.log.Warn("the server was not told in time that the device is gone", "server", s.acct.short)
-		s.forsake()
+		c.log.Warn("the server was not told in time that the device is gone", "server", s.settings.shortID)
+		s.wishes.offline = true // which nothing is sent in
+		s.handle(account.Event{Kind: account.FactsChanged})
 	}
 	if c.late { // no server is left then, so that something of this runs
 		c.log.Error("slow functions, the store or connecting do not return although their context has ended", "functions", c.pool.busy,
-			"stores", c.stores.busy, "connections", c.jobs)
+			"stores", c.stores.busy, "connections", c.dials)
 		c.pool.abandon()
 		c.stores.abandon()
-		c.jobs = 0
+		c.dials = 0
 	}
 	if c.late = true; !c.finished {
 		c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
@@ -284,7 +285,7 @@ func (c *Client) finish() {
 	}
 	c.cancel()
 	c.manager.Close()
-	if c.jobs > 0 || c.pool.busy > 0 || c.stores.busy > 0 {
+	if c.dials > 0 || c.pool.busy > 0 || c.stores.busy > 0 {
 		return
 	}
 	c.finished = true

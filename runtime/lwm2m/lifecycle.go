@@ -9,6 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 
 	genserver "github.com/lwm2mgen/toolkit/generated/server"
 )
@@ -16,30 +17,23 @@ import (
 // Update sends a registration update to a server, even if nothing has changed. A server that the device is not registered with
 // is left to the attempts that are planned. The error is [ErrUnknownServer]. Update may be called from any goroutine.
 func (c *Client) Update(id ShortServerID) error {
-	return c.with(id, func(s *server) { s.update(true) })
+	return c.with(id, (*server).requestUpdate)
 }
 
 // UpdateAll is Update for every server. It may be called from any goroutine.
-func (c *Client) UpdateAll() { c.withAll(func(s *server) { s.update(true) }) }
+func (c *Client) UpdateAll() { c.withAll((*server).requestUpdate) }
 
 // Register registers with a server again, at once and whatever was planned, also where the client had given up registering. A
 // server that is disabled or offline stays so. The error is [ErrUnknownServer]. Register may be called from any goroutine.
 func (c *Client) Register(id ShortServerID) error {
-	return c.with(id, (*server).registerAgain)
+	return c.with(id, (*server).requestRegister)
 }
 
 // RegisterAll is Register for every server. It may be called from any goroutine.
-func (c *Client) RegisterAll() { c.withAll((*server).registerAgain) }
+func (c *Client) RegisterAll() { c.withAll((*server).requestRegister) }
 
-func (s *server) registerAgain() {
-	if !s.wanted() || s.leaving {
-		return
-	}
-	s.reg.active, s.retry, s.outcome = false, retry{}, outcomeNone
-	if s.dial == nil { // otherwise it follows the connection
-		s.attempt()
-	}
-}
+func (s *server) requestUpdate()   { s.handle(account.Event{Kind: account.UpdateRequested}) }
+func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
 
 // Disable de-registers from the server and stays away from it for d, or until Enable if d is 0. It may be called from any goroutine;
 // the error is [ErrUnknownServer].
@@ -53,21 +47,16 @@ func (c *Client) Enable(id ShortServerID) error {
 	return c.with(id, func(s *server) { s.setDisabled(false, 0) })
 }
 
-// setDisabled turns an account off, for d unless that is 0, or on.
-func (s *server) setDisabled(off bool, d time.Duration) {
-	s.c.loop.sched.Cancel(&s.enabling)
-	if off && d > 0 {
-		s.c.loop.sched.After(&s.enabling, d)
+// setDisabled disables an account, for d unless that is 0, or enables it.
+func (s *server) setDisabled(disabled bool, d time.Duration) {
+	s.client.loop.sched.Cancel(&s.enabling)
+	if disabled && d > 0 {
+		s.client.loop.sched.After(&s.enabling, d)
 	}
-	if s.disabled == off {
-		return
+	if s.wishes.disabled != disabled {
+		s.wishes.disabled = disabled
+		s.handle(account.Event{Kind: account.FactsChanged})
 	}
-	s.disabled = off
-	if !off {
-		s.retry, s.outcome = retry{}, outcomeNone
-	}
-	s.steer()
-	s.c.advance()
 }
 
 // offline is what of the client is suspended.
@@ -106,12 +95,11 @@ func (c *Client) setOffline(off bool, schemes []string) {
 			}
 		}
 		for _, s := range slices.Clone(c.servers) {
-			if covered := c.offline.covers(s.acct.uri); s.offline != covered {
-				s.offline = covered
-				s.steer()
+			if covered := c.offline.covers(s.settings.uri); s.wishes.offline != covered {
+				s.wishes.offline = covered
+				s.handle(account.Event{Kind: account.FactsChanged})
 			}
 		}
-		c.advance()
 		c.publish()
 	})
 }
@@ -122,27 +110,27 @@ func (c *Client) RequestBootstrap() error {
 	if !bootstrapAccount(c.model.Snapshot()) {
 		return ErrNoBootstrap
 	}
-	c.loop.sched.Post(func() { c.wantBootstrap(errors.New("it was asked for")) })
+	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was asked for")) })
 	return nil
 }
 
-// wantBootstrap notes, once, why a bootstrap is to be had.
-func (c *Client) wantBootstrap(why error) {
-	if c.wanted != nil || c.closing {
+// requestBootstrap notes, once, why a bootstrap is needed.
+func (c *Client) requestBootstrap(reason error) {
+	if c.bootstrapReason != nil || c.closing {
 		return
 	}
-	c.wanted = why
-	c.log.Warn("a bootstrap is wanted", "endpoint", c.cfg.Endpoint, "reason", why.Error())
+	c.bootstrapReason = reason
+	c.log.Warn("a bootstrap is wanted", "endpoint", c.cfg.Endpoint, "reason", reason.Error())
 	c.publish()
 }
 
 // with calls fn on the loop for one account.
 func (c *Client) with(id ShortServerID, fn func(*server)) error {
-	if !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(a account) bool { return a.short == id }) {
+	if !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(v settings) bool { return v.shortID == id }) {
 		return ErrUnknownServer
 	}
 	c.withAll(func(s *server) {
-		if s.acct.short == id {
+		if s.settings.shortID == id {
 			fn(s)
 		}
 	})
@@ -164,31 +152,31 @@ func (c *Client) withAll(fn func(*server)) {
 // control is what the executables of the Server object see of the client.
 type control struct{ c *Client }
 
-func (k control) account(id dm.InstanceID) (account, error) {
+func (k control) settings(id dm.InstanceID) (settings, error) {
 	for _, a := range accountsIn(k.c.model.Snapshot()) {
 		if a.instance == id {
 			return a, nil
 		}
 	}
-	return account{}, dm.Errorf(dm.InternalServerError, "%w", ErrUnknownServer)
+	return settings{}, dm.Errorf(dm.InternalServerError, "%w", ErrUnknownServer)
 }
 
 // DisableAccount implements server.Client.
 func (k control) DisableAccount(id dm.InstanceID) error {
-	a, err := k.account(id)
+	a, err := k.settings(id)
 	if err != nil {
 		return err
 	}
-	return k.c.Disable(a.short, max(a.disableTimeout, time.Second))
+	return k.c.Disable(a.shortID, max(a.disableTimeout, time.Second))
 }
 
 // UpdateAccount implements server.Client.
 func (k control) UpdateAccount(id dm.InstanceID) error {
-	a, err := k.account(id)
+	a, err := k.settings(id)
 	if err != nil {
 		return err
 	}
-	return k.c.Update(a.short)
+	return k.c.Update(a.shortID)
 }
 
 // RequestBootstrap implements server.Client.
@@ -205,8 +193,8 @@ func (s *server) noteAlert(err error) {
 	if !errors.As(err, &alert) || !alert.Received {
 		return
 	}
-	p := dm.ResourcePath(serverID, s.acct.instance, genserver.TLSAlertCodeID)
-	c := s.c
+	p := dm.ResourcePath(serverID, s.settings.instance, genserver.TLSAlertCodeID)
+	c := s.client
 	snap := c.model.Snapshot()
 	if !snap.Has(p) || snap.Definition(serverID).Resource(uint16(genserver.TLSAlertCodeID)).Type != registry.UnsignedInteger {
 		return

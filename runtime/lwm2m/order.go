@@ -1,58 +1,55 @@
 package lwm2m
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
+
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// takeTurn lets an account begin, after its initial delay (/1/x/14).
-func (s *server) takeTurn() {
-	s.turn = true
-	if s.acct.initialDelay > 0 && s.wanted() {
-		s.schedule(s.acct.initialDelay, "first attempt", s.attempt)
-		s.err = nil
-		s.c.publish()
+// giveTurns lets the accounts begin whose place in the order of registrations has come (/1/x/13), and
+// says in the status of the others which one they wait for.
+func (c *Client) giveTurns() {
+	if c.reconciling || c.closing {
 		return
 	}
-	s.steer()
-}
-
-// advance gives their turn to the accounts that have a place in the order (/1/x/13), one after the other: the next begins
-// when the one before is registered, or has been given up and does not hold the others back (/1/x/15). An account that is disabled or
-// offline is passed over.
-func (c *Client) advance() {
-	ordered := make([]*server, 0, len(c.servers))
-	for _, s := range c.servers {
-		if s.acct.ordered {
-			ordered = append(ordered, s)
+	places := make([]account.Place, len(c.servers))
+	for i, s := range c.servers {
+		facts := account.Facts{Removed: s.wishes.removed, Disabled: s.wishes.disabled, Offline: s.wishes.offline, Turn: s.wishes.turn}
+		places[i] = account.Place{
+			Ordered: s.settings.ordered, Priority: s.settings.priority, Block: s.settings.block,
+			HadTurn: s.wishes.turn, Goal: facts.Goal(), Outcome: s.state.Outcome,
 		}
 	}
-	slices.SortStableFunc(ordered, func(a, b *server) int { return cmp.Compare(a.acct.priority, b.acct.priority) })
-	for i, s := range ordered {
+	var begin []*server
+	changed := false
+	for i, first := range account.Turns(places) {
+		s := c.servers[i]
 		switch {
-		case s.disabled, s.offline, s.gone:
-			continue
-		case !s.turn:
-			c.explain(ordered[i+1:], s, "comes first in the order of registrations")
-			s.takeTurn()
-			return
-		case s.outcome == outcomeNone:
-			c.explain(ordered[i+1:], s, "comes first in the order of registrations")
-			return
-		case s.outcome == outcomeFailed && s.acct.block:
-			c.explain(ordered[i+1:], s, "failed to register and holds back those behind it")
-			return
+		case s.wishes.turn:
+		case first >= 0:
+			changed = changed || s.wishes.after != c.servers[first]
+			s.wishes.after = c.servers[first]
+		default:
+			s.wishes.turn, s.wishes.after = true, nil
+			s.wishes.startAt = c.loop.sched.Now().Add(s.settings.initialDelay)
+			begin = append(begin, s)
 		}
+	}
+	for _, s := range begin {
+		s.handle(account.Event{Kind: account.FactsChanged})
+	}
+	if changed {
+		c.publish()
 	}
 }
 
-// explain says in the status of the accounts that wait what they wait for.
-func (c *Client) explain(waiting []*server, first *server, why string) {
-	for _, s := range waiting {
-		if !s.turn {
-			s.err = fmt.Errorf("server %d %s", first.acct.short, why)
-		}
+// waitsFor is the reason of an account that another one holds back.
+func waitsFor(first *server) error {
+	if first == nil {
+		return nil // the order is not looked at yet
 	}
-	c.publish()
+	if first.state.Outcome == account.Failed {
+		return fmt.Errorf("server %d failed to register and holds back those behind it", first.settings.shortID)
+	}
+	return fmt.Errorf("server %d comes first in the order of registrations", first.settings.shortID)
 }

@@ -18,7 +18,7 @@ type offer struct {
 }
 
 // offerFor is what server s is to know now, if it is registered with version v.
-func (c *Client) offerFor(s dm.Snapshot, a *account, v registry.Version) offer {
+func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version) offer {
 	return offer{
 		lifetime: a.lifetime,
 		binding:  bindingFor(a.binding, c.cfg.QueueMode, v),
@@ -54,12 +54,12 @@ func bindingFor(binding string, queue bool, v registry.Version) string {
 }
 
 // queued reports whether the account is registered with queue mode by a parameter of its own.
-func (c *Client) queued(a *account, v registry.Version) bool {
+func (c *Client) queued(a *settings, v registry.Version) bool {
 	return v.Compare(registry.V(1, 1)) >= 0 && (c.cfg.QueueMode || strings.Contains(a.binding, "Q"))
 }
 
 // addRegister adds the query parameters of a Register.
-func (c *Client) addRegister(o *coap.Options, a *account, v registry.Version, off *offer) {
+func (c *Client) addRegister(o *coap.Options, a *settings, v registry.Version, off *offer) {
 	if c.cfg.Endpoint != "" {
 		o.AddQuery("ep=" + c.cfg.Endpoint)
 	}

@@ -2,13 +2,11 @@ package lwm2m
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
-
-var errAccountChanged = errors.New("the account has changed")
 
 // modelChanged is told of every transaction, on whichever goroutine published it.
 func (c *Client) modelChanged(b dm.Batch) {
@@ -30,92 +28,103 @@ func (c *Client) modelChanged(b dm.Batch) {
 	c.dirty = c.dirty || relevant
 	c.mu.Unlock()
 	if first {
-		c.loop.sched.Post(c.look)
+		c.loop.sched.Post(c.handleChanges)
 	}
 }
 
-// look goes through what has changed since the last look.
-func (c *Client) look() {
+// handleChanges handles what has changed since the last call.
+func (c *Client) handleChanges() {
 	if c.closing {
 		return
 	}
 	c.reconcile()
 	for _, s := range slices.Clone(c.servers) {
-		s.update(false)
+		s.registration.stale = true
+		s.handle(account.Event{Kind: account.FactsChanged})
 	}
 }
 
 // reconcile makes the accounts what the Security and Server objects say.
 func (c *Client) reconcile() {
+	c.reconcileAgain = true
+	if c.reconciling {
+		return // an account has left, and the loop below goes through the accounts again
+	}
+	c.reconciling = true
+	for c.reconcileAgain {
+		c.reconcileAgain = false
+		c.reconcileOnce()
+	}
+	c.reconciling = false
+	c.giveTurns()
+	c.publish()
+}
+
+func (c *Client) reconcileOnce() {
 	c.mu.Lock()
 	touched := c.touched
 	c.touched, c.dirty = map[dm.InstanceID]bool{}, false
 	c.mu.Unlock()
 	accounts := accountsIn(c.model.Snapshot())
 	for _, s := range slices.Clone(c.servers) {
-		if !slices.ContainsFunc(accounts, func(a account) bool { return a.short == s.acct.short }) {
-			s.gone = true
-			s.steer()
+		if !slices.ContainsFunc(accounts, func(v settings) bool { return v.shortID == s.settings.shortID }) {
+			s.wishes.removed = true
+			s.handle(account.Event{Kind: account.FactsChanged})
 		}
 	}
-	for _, a := range accounts {
-		i := slices.IndexFunc(c.servers, func(s *server) bool { return s.acct.short == a.short })
-		if i >= 0 {
-			c.servers[i].change(a, touched[a.security])
-			continue
-		}
-		s, err := c.newServer(a)
-		if err != nil {
-			c.log.Error("the server cannot be added", "server", a.short, "reason", err.Error())
-			continue
-		}
-		c.servers = append(c.servers, s)
-		slices.SortFunc(c.servers, func(x, y *server) int { return cmp.Compare(x.acct.short, y.acct.short) })
-		c.log.Info("server added", "server", a.short, "uri", a.uri)
-		if !a.ordered {
-			s.takeTurn()
+	for _, v := range accounts {
+		i := slices.IndexFunc(c.servers, func(s *server) bool { return s.settings.shortID == v.shortID })
+		if i < 0 {
+			c.addServer(v)
+		} else {
+			c.servers[i].change(v, touched[v.security])
 		}
 	}
-	c.advance()
-	c.publish()
 }
 
-// change takes over what an account says now. A connection to somewhere else, or with other credentials, is made anew.
-func (s *server) change(a account, credentials bool) {
-	if s.gone {
-		return // when it has left, the account is found anew
-	}
-	old := s.acct
-	s.acct = a
-	if !slices.Equal(old.versions, a.versions) {
-		s.chooseVersion()
-	}
-	if !a.ordered && !s.turn {
-		s.takeTurn() // nobody comes before it any more
-	}
-	if old.uri == a.uri && old.security == a.security && !credentials {
+func (c *Client) addServer(v settings) {
+	s, err := c.newServer(v)
+	if err != nil {
+		c.log.Error("the server cannot be added", "server", v.shortID, "reason", err.Error())
 		return
 	}
-	s.chooseVersion()
-	s.forgetSocket(errAccountChanged)
-	s.retry, s.outcome, s.ever = retry{}, outcomeNone, false
-	if s.disabled || s.offline {
-		s.steer()
+	c.servers = append(c.servers, s)
+	slices.SortFunc(c.servers, func(x, y *server) int { return cmp.Compare(x.settings.shortID, y.settings.shortID) })
+	c.log.Info("server added", "server", v.shortID, "uri", v.uri)
+}
+
+// change takes over what an account says now. A connection to another URI, or with other credentials,
+// is replaced.
+func (s *server) change(v settings, credentials bool) {
+	if s.wishes.removed {
+		return // when it has left, the account is added again
+	}
+	old := s.settings
+	s.settings = v
+	if !slices.Equal(old.versions, v.versions) {
+		s.versions = s.client.versionsFor(v.versions)
+		s.handle(account.Event{Kind: account.VersionsChanged})
+	}
+	if old.uri == v.uri && old.security == v.security && !credentials {
 		return
 	}
-	s.enter(StateInitial, nil, errAccountChanged.Error())
-	s.steer()
+	s.link.Renew()
+	s.peer.Reset()
+	s.registration, s.err = registration{}, nil
+	s.wishes.offline = s.client.offline.covers(v.uri)
+	s.log.Info("the account has changed", "uri", v.uri)
+	s.handle(account.Event{Kind: account.AccountChanged})
 }
 
 // dismiss forgets an account that has left.
 func (c *Client) dismiss(s *server) {
-	s.closeSocket()
+	s.link.Discard(ErrClosed)
 	c.loop.sched.Cancel(&s.enabling)
 	s.peer.Close()
 	c.servers = slices.DeleteFunc(c.servers, func(o *server) bool { return o == s })
-	c.log.Info("server removed", "server", s.acct.short, "uri", s.acct.uri)
+	c.log.Info("server removed", "server", s.settings.shortID, "uri", s.settings.uri)
 	if !c.closing {
-		c.reconcile() // it may have been added again meanwhile
+		c.reconcile() // it may have been added again in the meantime
 	}
 	c.publish()
 	c.finish()

@@ -5,271 +5,238 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// server is the client's side of one account: a state machine whose transitions are the methods below and in register.go and connect.go.
-//
-// What it is to do follows from a few flags, not from the state: [server.wanted] says whether to be registered, and steer takes the
-// first step from where it is. Whatever ends (an answer, a connection, a timer) ends in steer or begins the next step itself.
+// server is one account of the client. It decides nothing itself: it reports events to
+// [account.Next], with the facts, and executes the actions. See handle.
 type server struct {
-	c    *Client
-	acct account
-	log  *slog.Logger
+	client   *Client
+	settings settings
+	log      *slog.Logger
 
-	turn     bool // its place in the order has come
-	disabled bool
-	offline  bool
-	gone     bool // removed, or the client is shutting down
-	leaving  bool // De-register was sent, or waits for the answer to Register
+	state        account.State
+	wishes       wishes
+	versions     []registry.Version // to offer, the highest first
+	registration registration
+	events       []account.Event // that wait for handle
+	handling     bool
 
-	state  State
-	since  time.Time
-	err    error
-	sock   socket.Socket
-	remote socket.Endpoint
-	link   *Socket // while connected
-	dial   *dial   // while connecting
-	call   *coap.Call
+	link   *link.Link
+	socket *Socket // of the connection, while there is one
 	peer   *manage.Peer
-
-	version   registry.Version // to register with
-	reg       registration
-	retry     retry
-	outcome   outcome
-	ever      bool // was registered once
-	forced    bool // an update is to be sent although nothing has changed
-	lookAgain bool // what was offered may have changed
+	call   *coap.Call // the request in flight
 
 	timer    sched.Job
-	due      func()
-	plan     string
-	next     time.Time
+	timerAt  time.Time
 	enabling sched.Job // ends a Disable
+
+	err      error // the last failure, nil after a success
+	failures int   // attempts that have failed in a row
+	shown    shown
 }
 
-// registration is what the server knows of the device.
-type registration struct {
-	active   bool
-	location []string
-	version  registry.Version
-	offer    offer
-	expires  sched.Time // meaningless with a lifetime without end
-	until    time.Time
+// wishes are what others want of an account.
+type wishes struct {
+	removed, disabled, offline bool
+
+	turn    bool       // the account's place in the order of registrations has come
+	startAt sched.Time // when the initial delay is over, once the turn has come
+	after   *server    // the account that comes first, until the turn has come
 }
 
-// outcome is how the account's turn in the order ended, if it has.
-type outcome uint8
-
-const (
-	outcomeNone outcome = iota
-	outcomeRegistered
-	outcomeFailed
-)
-
-func (c *Client) newServer(a account) (*server, error) {
-	s := &server{c: c, acct: a, since: time.Now()}
-	s.log = c.log.With("server", a.short)
-	s.timer.Func = s.fire
+// newServer adds an account. Nothing begins until its turn comes.
+func (c *Client) newServer(v settings) (*server, error) {
+	s := &server{client: c, settings: v, versions: c.versionsFor(v.versions)}
+	s.log = c.log.With("server", v.shortID)
+	s.shown.since = time.Now()
+	s.wishes.offline = c.offline.covers(v.uri)
+	s.timer.Func = s.timerFired
 	s.enabling.Func = func() { s.setDisabled(false, 0) }
-	s.offline = c.offline.covers(a.uri)
-	s.chooseVersion()
 	var err error
 	s.peer, err = c.manager.AddPeer(manage.PeerConfig{
-		ShortServerID: a.short, Version: s.version, Format: c.cfg.Format, Root: c.cfg.AlternatePath,
+		ShortServerID: v.shortID, Version: s.versions[0], Format: c.cfg.Format, Root: c.cfg.AlternatePath,
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	s.link = link.New(link.Config{
+		Group: c.loop.group, Open: s.open, Context: c.ctx, Timeout: c.cfg.ConnectTimeout, Logger: s.log,
+		Conn: coap.ConnConfig{
+			Handler: s.peer, Params: c.cfg.Transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
+			KeepOnTimeout: true,
+		},
+		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Closing: s.onClosing, DialEnded: c.onDialEnded,
+	})
+	return s, nil
 }
 
-// chooseVersion takes the highest version that client and server have in common, as far as /1/x/25 says.
-func (s *server) chooseVersion() {
-	cfg := &s.c.cfg
-	s.version = cfg.MaxVersion
+// versionsFor returns the versions to offer to a server, the highest first: those of the client, from
+// the highest one that the server is known to support (/1/x/25).
+func (c *Client) versionsFor(supported []registry.Version) []registry.Version {
+	var all []registry.Version
 	for i := len(versions) - 1; i >= 0; i-- {
-		v := versions[i]
-		if v.Compare(cfg.MinVersion) < 0 || v.Compare(cfg.MaxVersion) > 0 {
-			continue
+		if v := versions[i]; v.Compare(c.cfg.MinVersion) >= 0 && v.Compare(c.cfg.MaxVersion) <= 0 {
+			all = append(all, v)
 		}
-		for _, w := range s.acct.versions {
+	}
+	for i, v := range all {
+		for _, w := range supported {
 			if v == w {
-				s.version = v
-				return
+				return all[i:]
 			}
 		}
 	}
+	return all
 }
 
-// wanted reports whether to be registered.
-func (s *server) wanted() bool { return s.turn && !s.disabled && !s.offline && !s.gone }
+// handle is what every event of an account comes to: an answer, a connection, a timer, a call of the
+// application. Events that executing an action produces wait until its own event is done with.
+func (s *server) handle(e account.Event) {
+	s.events = append(s.events, e)
+	if s.handling {
+		return
+	}
+	s.handling = true
+	for len(s.events) > 0 {
+		e, s.events = s.events[0], s.events[1:]
+		s.step(e)
+	}
+	s.handling = false
+	s.show()
+	if s.state.Effort == account.Removed {
+		s.client.dismiss(s)
+	}
+	s.client.giveTurns()
+}
 
-// steer takes the next step towards what is wanted. It may be called at any time.
-func (s *server) steer() {
+// step decides about one event and executes the decision.
+func (s *server) step(e account.Event) {
+	facts := s.facts()
+	before := s.state
+	var actions []account.Action
+	s.state, actions = account.Next(before, e, facts)
+	s.count(before)
+	for _, a := range actions {
+		s.execute(a)
+	}
+}
+
+// count keeps the number of failed attempts for Status.
+func (s *server) count(before account.State) {
+	now := s.state
 	switch {
-	case s.leaving && s.offline:
-		s.forsake()
-	case s.leaving:
-		// It goes on when the answer is there.
-	case s.gone, s.disabled:
-		s.leave()
-	case s.offline:
-		s.suspend()
-	case !s.wanted(), s.state.Registered(), s.call != nil, s.dial != nil, s.timer.Pending(),
-		s.state == StateInvalid, s.state == StateFailed:
-		// There is nothing to begin.
-	default:
-		s.attempt()
+	case now.Effort == account.GivenUp && before.Effort != account.GivenUp, now.Retry != before.Retry && now.Retry != account.Retry{}:
+		s.failures++
+	case now.Outcome != account.Failed && now.Retry == account.Retry{}:
+		s.failures = 0
 	}
 }
 
-// leave de-registers where the server can be told, and ends the connection.
-func (s *server) leave() {
-	s.cancelTimer()
-	s.dropDial()
-	if s.reg.active && s.link != nil {
-		s.deregister()
-		return
+// facts are what the account does not decide itself.
+func (s *server) facts() account.Facts {
+	now := s.client.loop.sched.Now()
+	f := account.Facts{
+		Removed: s.wishes.removed, Disabled: s.wishes.disabled, Offline: s.wishes.offline, Turn: s.wishes.turn,
+		CanBootstrap:      s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot()),
+		OfferChanged:      s.offerChanged(),
+		Endless:           s.registration.offer.lifetime == 0,
+		Expired:           s.registration.expired(now),
+		RegisteredBefore:  s.registration.before,
+		Versions:          uint8(len(s.versions)),
+		UntilStart:        s.wishes.startAt.Sub(now),
+		UntilUpdate:       s.registration.updateAt.Sub(now),
+		RegistrationRetry: s.settings.retry,
 	}
-	reason := ErrDisabled
-	if s.gone {
-		reason = ErrClosed
-	}
-	if s.call != nil { // a Register: only its answer tells what to de-register
-		s.leaving = true
-		s.enter(StateDeregistering, reason, "the answer to Register is awaited")
-		return
-	}
-	s.reg.active = false
-	s.disconnect(reason, false)
-	s.enter(StateDeregistered, reason, "")
-	if s.gone {
-		s.c.dismiss(s)
-	}
+	return f
 }
 
-// forsake is leave without telling the server.
-func (s *server) forsake() {
-	s.reg.active = false
-	s.disconnect(ErrClosed, false)
-	s.leaving = false
-	s.steer()
-}
-
-// suspend ends the connection and keeps the registration.
-func (s *server) suspend() {
-	s.cancelTimer()
-	s.dropDial()
-	s.disconnect(ErrOffline, true)
-	if s.state != StateSuspended {
-		s.enter(StateSuspended, ErrOffline, "")
-	}
-}
-
-// attempt makes the first or the next attempt to be registered.
-func (s *server) attempt() {
-	s.cancelTimer()
-	if s.link == nil {
+// execute takes one action of a decision.
+func (s *server) execute(a account.Action) {
+	switch a.Do {
+	case account.Dial:
 		s.connect()
+	case account.Send:
+		s.show() // before the server can answer
+		s.send(a)
+	case account.CancelRequest:
+		call := s.call
+		s.call = nil
+		call.Cancel()
+	case account.SuspendConnection:
+		s.link.Suspend(s.reason())
+	case account.CloseConnection:
+		s.link.Close(s.reason())
+	case account.StartTimer:
+		s.client.loop.sched.After(&s.timer, a.After)
+		s.timerAt = time.Now().Add(a.After)
+	case account.StopTimer:
+		s.client.loop.sched.Cancel(&s.timer)
+		s.timerAt = time.Time{}
+	case account.ReceiverOff:
+		s.link.ReceiverOff()
+	case account.ReceiverOn: // sending turns it on
+	case account.RequestBootstrap:
+		s.client.requestBootstrap(s.err)
+	case account.Remove: // when all events are handled
+	}
+}
+
+func (s *server) timerFired() {
+	s.timerAt = time.Time{}
+	s.handle(account.Event{Kind: account.TimerFired})
+}
+
+// connect begins to connect.
+func (s *server) connect() {
+	s.client.dials++
+	if err := s.link.Connect(errors.Is(s.err, coap.ErrTimeout)); err != nil {
+		s.client.dials--
+		s.err = err
+		s.handle(account.Event{Kind: account.DialImpossible})
+	}
+}
+
+// open makes the socket for the account as it is now.
+func (s *server) open() (link.Opened, error) {
+	sock, remote, err := s.client.newSocket(s.client.model.Snapshot(), s.settings.security)
+	return link.Opened{Socket: sock, Remote: remote, Secured: secured(s.settings.uri)}, err
+}
+
+func (s *server) onConnected(survives bool) {
+	s.socket = &Socket{server: s, link: s.link.Socket()}
+	s.peer.Attach(s.link.Conn())
+	s.handle(account.Event{Kind: account.DialSucceeded, Survives: survives})
+}
+
+func (s *server) onConnectFailed(err error) {
+	s.noteAlert(err)
+	s.err = err
+	s.handle(account.Event{Kind: account.DialFailed})
+}
+
+// onClosing is called before a connection ends, whatever ends it.
+func (s *server) onClosing() {
+	s.call, s.socket = nil, nil // the outcome of the request is not of interest any more
+	s.peer.Detach()
+}
+
+func (s *server) onConnectionLost(err error, short bool) {
+	s.noteAlert(err)
+	s.err = connectionLost(err, short)
+	s.handle(account.Event{Kind: account.ConnectionLost, Short: short})
+}
+
+// onDialEnded counts a Connect of which nothing runs any more.
+func (c *Client) onDialEnded() {
+	if c.finished {
 		return
 	}
-	s.greet()
-}
-
-// failed ends an attempt. Where the connection itself is in doubt, it is made anew by the next one.
-func (s *server) failed(err error, broken bool) {
-	if broken {
-		s.disconnect(err, false)
-	}
-	pause, more := s.retry.failed(s.acct.retry)
-	if wait := maxAge(err); wait > pause {
-		pause = wait
-	}
-	if more {
-		s.schedule(pause, "next attempt", s.attempt)
-		s.enter(StateError, err, "")
-		return
-	}
-	s.outcome = outcomeFailed
-	s.disconnect(err, false)
-	bootstrap := s.acct.bootstrap && bootstrapAccount(s.c.model.Snapshot())
-	if !bootstrap && !s.acct.retry.lastOne {
-		// There is nobody to ask for another server: a device that gave up for good would be lost.
-		s.schedule(pause, "next sequence of attempts", s.attempt)
-	}
-	s.enter(StateFailed, err, "every attempt has failed")
-	if bootstrap {
-		s.c.wantBootstrap(err)
-	}
-	s.c.advance()
-}
-
-// enter changes the state, and tells of it.
-func (s *server) enter(st State, err error, why string) {
-	old := s.state
-	changed := old != st
-	s.state, s.err = st, err
-	if changed {
-		s.since = time.Now()
-	}
-	s.c.publish()
-	if !changed {
-		return
-	}
-	s.report(old, why)
-	if fn := s.c.cfg.OnStatus; fn != nil {
-		fn(s.describe())
-	}
-}
-
-func (s *server) report(old State, why string) {
-	level := slog.LevelInfo
-	attrs := []any{"endpoint", s.c.cfg.Endpoint, "from", old.String(), "to", s.state.String()}
-	if s.err != nil {
-		attrs = append(attrs, "reason", s.err.Error())
-		if !errors.Is(s.err, ErrClosed) && !errors.Is(s.err, ErrDisabled) && !errors.Is(s.err, ErrOffline) {
-			level = slog.LevelWarn
-		}
-	}
-	if why != "" {
-		attrs = append(attrs, "because", why)
-	}
-	if !s.next.IsZero() {
-		attrs = append(attrs, "plan", s.plan, "at", s.next)
-	}
-	s.log.Log(s.c.ctx, level, "registration state", attrs...)
-}
-
-func (s *server) describe() ServerStatus {
-	st := ServerStatus{
-		ShortID: s.acct.short, URI: s.acct.uri, State: s.state, Since: s.since, Err: s.err,
-		Attempts: s.retry.total, Next: s.next, Plan: s.plan,
-	}
-	if s.reg.active {
-		st.Version, st.Location = s.reg.version, s.reg.path()
-		st.Lifetime, st.Expires = s.reg.offer.lifetime, s.reg.until
-	}
-	if s.link != nil && s.link.able.Session != nil {
-		st.Secured = s.link.able.Session.Resumption().String()
-	}
-	return st
-}
-
-// plan1 has fn called after d; it takes the place of what was planned before.
-func (s *server) schedule(d time.Duration, plan string, fn func()) {
-	s.due, s.plan, s.next = fn, plan, time.Now().Add(d)
-	s.c.loop.sched.After(&s.timer, d)
-}
-
-func (s *server) fire() {
-	fn := s.due
-	s.cancelTimer()
-	fn()
-}
-
-func (s *server) cancelTimer() {
-	s.c.loop.sched.Cancel(&s.timer)
-	s.due, s.plan, s.next = nil, "", time.Time{}
+	c.dials--
+	c.finish()
 }

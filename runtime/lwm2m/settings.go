@@ -10,34 +10,26 @@ import (
 	genserver "github.com/lwm2mgen/toolkit/generated/server"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// account is what the Security and Server objects say of one management server.
-type account struct {
-	short              ShortServerID
+// settings is what the Security and Server objects say about one management server.
+type settings struct {
+	shortID            ShortServerID
 	security, instance dm.InstanceID // in the Security and the Server object
 	uri                string
 
-	lifetime       time.Duration // 0: for ever
+	lifetime       time.Duration // 0 means that the registration never expires
 	binding        string
 	disableTimeout time.Duration
-	versions       []registry.Version // that the server speaks; none: not said
+	versions       []registry.Version // that the server supports (/1/x/25); none if it does not say
 
-	ordered      bool // has a place in the order of registrations
+	ordered      bool // the account has a place in the order of registrations (/1/x/13)
 	priority     uint64
-	initialDelay time.Duration
-	block        bool // its failure holds back those behind it
-	bootstrap    bool // its failure asks for a bootstrap
-	retry        retryPolicy
-}
-
-// retryPolicy is /1/x/17 to 20 (Core 1.2.2 §6.2.1).
-type retryPolicy struct {
-	count     uint64        // attempts in a sequence; 0 is 1
-	timer     time.Duration // after the first attempt, doubled after each further one
-	delay     time.Duration // between sequences
-	sequences uint64        // 0 is 1
-	lastOne   bool          // there is no sequence after the first, whatever comes
+	initialDelay time.Duration  // /1/x/14
+	block        bool           // its failure holds back those behind it (/1/x/15)
+	bootstrap    bool           // its failure requests a bootstrap (/1/x/16)
+	retry        account.Policy // /1/x/17 to /1/x/20
 }
 
 // The defaults of Core 1.2.2 §6.2.1.
@@ -52,19 +44,19 @@ const (
 // forever is the value of a timer that never ends.
 const forever = math.MaxUint32
 
-// minPause and maxPause bound what a server can make the device wait: against a device that does nothing but try, and against
-// overflow.
-const (
-	minPause = time.Second
-	maxPause = 100 * 365 * 24 * time.Hour
-)
+// minPause is the shortest pause that a server can ask for, so that no device does nothing but try.
+const minPause = time.Second
 
+// seconds bounds a duration, so that no server makes it overflow.
 func seconds(n uint64) time.Duration {
-	if n >= uint64(maxPause/time.Second) {
-		return maxPause
+	if n >= uint64(account.MaxPause/time.Second) {
+		return account.MaxPause
 	}
 	return time.Duration(n) * time.Second
 }
+
+// count bounds a number of attempts or sequences.
+func count(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
 // values reads single resources of a snapshot, as the application. What a slow function stands behind counts as absent: these are
 // read on the loop.
@@ -130,7 +122,7 @@ func (v values) each(id dm.ResourceID, fn func(dm.Value)) {
 
 // accountsIn finds the management servers of a snapshot, by ascending instance of the Server object. A Server instance
 // without a Security instance, or the other way round, is no account.
-func accountsIn(s dm.Snapshot) []account {
+func accountsIn(s dm.Snapshot) []settings {
 	type place struct {
 		id  dm.InstanceID
 		uri string
@@ -144,7 +136,7 @@ func accountsIn(s dm.Snapshot) []account {
 		}
 		found[short] = place{id, v.text(gensecurity.ServerURIID)}
 	}
-	var accounts []account
+	var accounts []settings
 	for id := range s.Instances(serverID) {
 		v := valuesOf(s, serverID, id)
 		short := v.number(genserver.ShortServerIDID, 0) // at most 65534, by the definition
@@ -153,15 +145,15 @@ func accountsIn(s dm.Snapshot) []account {
 			continue
 		}
 		delete(found, short)
-		a := readAccount(v)
-		a.short, a.security, a.instance, a.uri = ShortServerID(short), at.id, id, at.uri
+		a := readSettings(v)
+		a.shortID, a.security, a.instance, a.uri = ShortServerID(short), at.id, id, at.uri
 		accounts = append(accounts, a)
 	}
 	return accounts
 }
 
-func readAccount(v values) account {
-	a := account{
+func readSettings(v values) settings {
+	a := settings{
 		lifetime:       seconds(v.number(genserver.LifetimeID, uint64(defaultLifetime/time.Second))),
 		binding:        v.text(genserver.BindingID),
 		disableTimeout: seconds(v.number(genserver.DisableTimeoutID, defaultDisableTimeout)),
@@ -172,12 +164,12 @@ func readAccount(v values) account {
 	a.priority = v.number(genserver.RegistrationPriorityOrderID, 0)
 	_, a.ordered = v.get(genserver.RegistrationPriorityOrderID)
 	delay := v.number(genserver.CommunicationSequenceDelayTimerID, defaultSequenceDelay)
-	a.retry = retryPolicy{
-		count:     v.number(genserver.CommunicationRetryCountID, defaultRetryCount),
-		timer:     max(minPause, seconds(v.number(genserver.CommunicationRetryTimerID, defaultRetryTimer))),
-		delay:     max(minPause, seconds(delay)),
-		sequences: v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount),
-		lastOne:   delay >= forever,
+	a.retry = account.Policy{
+		Attempts:      count(v.number(genserver.CommunicationRetryCountID, defaultRetryCount)),
+		FirstPause:    max(minPause, seconds(v.number(genserver.CommunicationRetryTimerID, defaultRetryTimer))),
+		SequencePause: max(minPause, seconds(delay)),
+		Sequences:     count(v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount)),
+		NoneAfter:     delay >= forever,
 	}
 	v.each(genserver.SupportedServerVersionsID, func(val dm.Value) {
 		major, rest, _ := strings.Cut(val.Text(), ".")
@@ -197,4 +189,9 @@ func bootstrapAccount(s dm.Snapshot) bool {
 		}
 	}
 	return false
+}
+
+// uriOf returns the server's URI in a Security instance.
+func uriOf(s dm.Snapshot, id dm.InstanceID) string {
+	return valuesOf(s, securityID, id).text(gensecurity.ServerURIID)
 }

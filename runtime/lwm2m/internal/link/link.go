@@ -1,0 +1,266 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+)
+
+// shortLived is how long a connection must last to count as one that works.
+const shortLived = 10 * time.Second
+
+// Config is what a [Link] is made with. All fields are required.
+type Config struct {
+	// Group serves the connections of the link.
+	Group *Group
+	// Open makes the socket. It is called for the first Connect, and again after Renew.
+	Open func() (Opened, error)
+	// Conn configures the exchange layer of a connection; its Socket is set by the link.
+	Conn coap.ConnConfig
+	// Context ends a Connect that is under way, and Timeout bounds it.
+	Context context.Context
+	Timeout time.Duration
+	Logger  *slog.Logger
+
+	// Connected is called when a connection is made. survives tells whether the server still knows
+	// the device over it.
+	Connected func(survives bool)
+	// Failed is called when Connect has failed. It is not called for one that was cancelled.
+	Failed func(err error)
+	// Lost is called when the network or the server has ended the connection. short tells that it
+	// lasted less than 10 s.
+	Lost func(err error, short bool)
+	// Closing is called before a connection ends, whatever ends it.
+	Closing func()
+	// DialEnded is called once for each Connect that returned nil when nothing of it runs any more,
+	// after Connected or Failed, and also when it was cancelled.
+	DialEnded func()
+}
+
+// Opened is a socket that has been made and not connected yet.
+type Opened struct {
+	Socket  socket.Socket
+	Remote  socket.Endpoint
+	Secured bool // connections have a security session
+}
+
+// Link is the connection to one server. Make one with [New].
+type Link struct {
+	cfg    Config
+	opened Opened // kept over reconnects, with port, session and addresses; no Socket until the first
+	renew  bool   // the next Connect makes a socket of its own
+	dial   *dial  // while connecting
+	socket *Socket
+}
+
+// dial is a Connect that is under way.
+type dial struct{ cancel context.CancelFunc }
+
+// New returns a link without a connection.
+func New(cfg Config) *Link { return &Link{cfg: cfg} }
+
+// Socket returns the connection, nil where there is none.
+func (l *Link) Socket() *Socket { return l.socket }
+
+// Conn returns the exchange layer of the connection, nil where there is none.
+func (l *Link) Conn() *coap.Conn {
+	if l.socket == nil {
+		return nil
+	}
+	return l.socket.conn
+}
+
+// Session returns how the security session of the connection began, in words such as "session
+// resumed". It is empty without a connection or without security.
+func (l *Link) Session() string {
+	if l.socket == nil || l.socket.able.Session == nil {
+		return ""
+	}
+	return l.socket.able.Session.Resumption().String()
+}
+
+// Connect begins to connect. With nextAddress it tries the next address of the server, if there are
+// several. The error is that the socket cannot be made: nothing has begun then.
+func (l *Link) Connect(nextAddress bool) error {
+	if err := l.open(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(l.cfg.Context, l.cfg.Timeout)
+	d := &dial{cancel}
+	l.dial = d
+	o := l.opened
+	go func() {
+		defer cancel()
+		err := connect(ctx, o, nextAddress)
+		if err == nil && ctx.Err() != nil {
+			_ = o.Socket.Close() // the connection was made although it was cancelled
+			err = ctx.Err()
+		}
+		l.cfg.Group.sched.Post(func() {
+			l.dialEnded(d, err)
+			l.cfg.DialEnded()
+		})
+	}()
+	return nil
+}
+
+// open makes the socket unless there is one.
+func (l *Link) open() error {
+	if l.renew {
+		l.closeSocket()
+	}
+	if l.opened.Socket != nil {
+		return nil
+	}
+	o, err := l.cfg.Open()
+	if err != nil {
+		return err
+	}
+	if l.cfg.Group.watching.Load() {
+		watched, err := l.cfg.Group.poller.Wrap(o.Socket)
+		if err != nil {
+			_ = o.Socket.Close() // it was never connected
+			return err
+		}
+		o.Socket = watched
+	}
+	l.opened = o
+	l.logLacks()
+	return nil
+}
+
+// logLacks logs once for each socket what does not work because the network lacks an ability.
+func (l *Link) logLacks() {
+	var lost []string
+	for _, lack := range socket.Detect(l.opened.Socket).Lacks(l.opened.Socket.Kind(), l.opened.Secured) {
+		lost = append(lost, lack.Ability+" ("+lack.Lost+")")
+	}
+	if lost != nil {
+		l.cfg.Logger.Debug("the network lacks abilities", "lost", strings.Join(lost, "; "))
+	}
+}
+
+// connect connects a socket.
+func connect(ctx context.Context, o Opened, nextAddress bool) error {
+	if alternates := socket.Detect(o.Socket).Alternates; nextAddress && alternates != nil {
+		err := alternates.ConnectNext(ctx)
+		if err == nil || !errors.Is(err, socket.ErrAddressNotFound) {
+			return err
+		}
+		// Every address has been tried: Connect asks the name service again.
+	}
+	return o.Socket.Connect(ctx, o.Remote)
+}
+
+// dialEnded handles the end of a Connect, unless it was cancelled.
+func (l *Link) dialEnded(d *dial, err error) {
+	if l.dial != d {
+		return
+	}
+	l.dial = nil
+	if err == nil {
+		if err = l.attach(); err != nil {
+			_ = l.opened.Socket.Close() // the next Connect connects it again
+		}
+	}
+	if err != nil {
+		l.cfg.Failed(err)
+		return
+	}
+	l.cfg.Connected(l.registrationSurvives())
+}
+
+// attach puts a new connection to use.
+func (l *Link) attach() error {
+	s := &Socket{link: l, group: l.cfg.Group, since: time.Now(), armed: unarmed, net: l.opened.Socket, able: socket.Detect(l.opened.Socket)}
+	if err := l.cfg.Group.add(s, l.cfg.Conn); err != nil {
+		return err
+	}
+	l.socket = s
+	return nil
+}
+
+// registrationSurvives reports whether the server still knows the device over a new connection: by
+// its address where there is no security, by the session where there is. A network that cannot tell
+// may have begun a new session. Over a stream the connection itself is the session.
+func (l *Link) registrationSurvives() bool {
+	session := l.socket.able.Session
+	switch {
+	case l.opened.Socket.Kind() == socket.Stream:
+		return false
+	case session == nil:
+		return !l.opened.Secured
+	}
+	return session.Resumption() != socket.NewSession
+}
+
+// Suspend ends the connection, or the attempt to make one, and keeps its security session where the
+// network can.
+func (l *Link) Suspend(reason error) { l.end(reason, true) }
+
+// Close ends the connection, or the attempt to make one, and its security session.
+func (l *Link) Close(reason error) { l.end(reason, false) }
+
+func (l *Link) end(reason error, keep bool) {
+	if l.dial != nil { // Connect may take a moment to return, so that its socket cannot be used again
+		l.dial.cancel()
+		l.dial = nil
+		l.closeSocket()
+	}
+	s := l.socket
+	if s == nil {
+		return
+	}
+	l.socket = nil
+	l.cfg.Closing()
+	_ = s.conn.Release() // what is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it
+	s.conn.Close(reason)
+	l.cfg.Group.remove(s)
+	if keep && s.able.Shutdowner != nil && s.able.Shutdowner.Shutdown() == nil {
+		return
+	}
+	_ = l.opened.Socket.Close() // it is closed whatever the error
+}
+
+// Renew has the next Connect make a socket of its own, for an account that has changed. A connection
+// goes on until it is closed.
+func (l *Link) Renew() {
+	l.renew = true
+	if l.dial == nil && l.socket == nil {
+		l.closeSocket()
+	}
+}
+
+// Discard ends everything, the socket included.
+func (l *Link) Discard(reason error) {
+	l.Close(reason)
+	l.closeSocket()
+}
+
+func (l *Link) closeSocket() {
+	l.renew = false
+	if l.opened.Socket != nil {
+		_ = l.opened.Socket.Close() // it is closed whatever the error
+		l.opened = Opened{}
+	}
+}
+
+// ReceiverOff tells the network that nothing is expected until the next message is sent.
+func (l *Link) ReceiverOff() {
+	if l.socket != nil && l.socket.able.ReceiverOff != nil {
+		l.socket.able.ReceiverOff.ReceiverOff()
+	}
+}
+
+// lost handles a connection that the network or the server has ended.
+func (l *Link) lost(s *Socket, err error) {
+	if l.socket == s {
+		l.end(err, false)
+		l.cfg.Lost(err, time.Since(s.since) < shortLived)
+	}
+}

@@ -1,0 +1,212 @@
+package lwm2m
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+const linkFormat = 40 // application/link-format
+
+// registration is what a server was told about the device, and answered.
+type registration struct {
+	location []string
+	version  registry.Version
+	offer    offer
+	expires  sched.Time // without a meaning if the lifetime is 0
+	updateAt sched.Time // likewise
+	until    time.Time  // expires as wall-clock time, zero if the lifetime is 0
+	before   bool       // there was a registration since the account last changed
+	stale    bool       // the data model has changed since offer was compared with it
+}
+
+// path returns the location as text.
+func (r *registration) path() string { return "/" + strings.Join(r.location, "/") }
+
+// expired reports whether the server has forgotten the device by now.
+func (r *registration) expired(now sched.Time) bool {
+	return r.offer.lifetime > 0 && now >= r.expires
+}
+
+// address adds the location to a request.
+func (r *registration) address(o *coap.Options) {
+	for _, segment := range r.location {
+		o.AddString(coap.OptionURIPath, segment)
+	}
+}
+
+// offerChanged reports whether the server was told something else than what is true now. It compares
+// only after a change of the data model.
+func (s *server) offerChanged() bool {
+	if s.registration.stale && s.registration.location != nil && s.call == nil {
+		s.registration.stale = s.client.offerFor(s.client.model.Snapshot(), &s.settings, s.registration.version) != s.registration.offer
+	}
+	return s.registration.stale
+}
+
+// send sends a request of the registration interface.
+func (s *server) send(a account.Action) {
+	switch a.Request {
+	case account.Register:
+		s.sendRegister(s.versions[a.VersionStep])
+	case account.Update:
+		s.sendUpdate()
+	case account.Deregister:
+		s.sendDeregister()
+	}
+}
+
+// request sends a request; done gets its outcome unless the request is cancelled.
+func (s *server) request(call *coap.Call, done func(coap.Result)) {
+	s.call = call
+	call.Done = func(r coap.Result) {
+		if s.call == call {
+			s.call = nil
+			done(r)
+		}
+	}
+	if err := s.link.Conn().Do(call); err != nil && s.call == call {
+		s.call = nil
+		done(coap.Result{Err: err, Last: true})
+	}
+}
+
+func (s *server) sendRegister(version registry.Version) {
+	c := s.client
+	off := c.offerFor(c.model.Snapshot(), &s.settings, version)
+	sent := c.loop.sched.Now()
+	call := &coap.Call{Code: coap.POST, Body: []byte(off.links)}
+	call.Options.AddPath("rd")
+	c.addRegister(&call.Options, &s.settings, version, &off)
+	if len(off.links) > 0 {
+		call.Options.SetContentFormat(linkFormat)
+	}
+	s.registration.stale = false
+	// A registration begins without observations, and the server's first requests may overtake its
+	// response.
+	s.peer.Reset()
+	s.peer.SetVersion(version)
+	s.request(call, func(r coap.Result) {
+		e := responseEvent(r)
+		switch {
+		case e.Code == account.Created && e.Location:
+			s.registration.location, s.registration.version = locationOf(r.Options), version
+			s.registered(off, sent)
+		case e.Code == account.Created:
+			s.err = ErrNoLocation
+		case e.Code == account.PreconditionFailed && int(s.state.VersionStep)+1 < len(s.versions):
+			s.log.Info("the server does not support this version of LwM2M, the next lower one is tried", "version", version)
+		case e.Code == account.PreconditionFailed:
+			s.err = fmt.Errorf("%w: %w", ErrVersion, refusal("Register", r))
+		default:
+			s.err = refusal("Register", r)
+		}
+		s.handle(e)
+	})
+}
+
+// sendUpdate sends what has changed since the server was told last.
+func (s *server) sendUpdate() {
+	c := s.client
+	off := c.offerFor(c.model.Snapshot(), &s.settings, s.registration.version)
+	sent := c.loop.sched.Now()
+	call := &coap.Call{Code: coap.POST}
+	s.registration.address(&call.Options)
+	addUpdate(&call.Options, &s.registration.offer, &off)
+	if off.links != s.registration.offer.links {
+		call.Body = []byte(off.links)
+		call.Options.SetContentFormat(linkFormat)
+	}
+	s.registration.stale = false
+	s.request(call, func(r coap.Result) {
+		e := responseEvent(r)
+		if e.Code == account.Changed {
+			s.registered(off, sent)
+		} else {
+			s.err = refusal("Update", r)
+			s.log.Info("the update failed, the device registers again", "reason", s.err.Error())
+		}
+		s.handle(e)
+	})
+}
+
+// sendDeregister tells the server that the device leaves. The response is ignored.
+func (s *server) sendDeregister() {
+	call := &coap.Call{Code: coap.DELETE}
+	s.registration.address(&call.Options)
+	s.request(call, func(r coap.Result) {
+		if r.Err != nil || r.Code != coap.Deleted {
+			s.log.Info("the de-registration was not confirmed", "reason", refusal("De-register", r).Error())
+		}
+		s.handle(responseEvent(r))
+	})
+}
+
+// registered notes what a Register or an Update has told the server that was sent at the instant
+// sent.
+func (s *server) registered(told offer, sent sched.Time) {
+	r := &s.registration
+	r.offer, r.before, r.until, s.err = told, true, time.Time{}, nil
+	if told.lifetime == 0 {
+		return
+	}
+	r.expires = sent.Add(told.lifetime)
+	wait, _ := updateIn(told.lifetime, s.client.cfg.Transmission)
+	r.updateAt = sent.Add(wait)
+	r.until = time.Now().Add(r.expires.Sub(s.client.loop.sched.Now()))
+}
+
+// responseEvent is the event of a request's outcome.
+func responseEvent(r coap.Result) account.Event {
+	if r.Err != nil {
+		return account.Event{Kind: account.NoResponse}
+	}
+	e := account.Event{Kind: account.ResponseReceived, Code: account.Code(r.Code), Location: len(locationOf(r.Options)) > 0}
+	if wait, ok := r.Options.Uint(coap.OptionMaxAge); ok && (r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests) {
+		e.MaxAge = seconds(uint64(wait)) // RFC 7252 §5.9.3.4, RFC 8516
+	}
+	return e
+}
+
+func locationOf(o *coap.Options) []string {
+	var location []string
+	for segment := range o.Values(coap.OptionLocationPath) {
+		location = append(location, string(segment))
+	}
+	return location
+}
+
+// maxDiagnostic is how much of a diagnostic payload is kept, in bytes.
+const maxDiagnostic = 200
+
+// refusal is the error of a request that did not succeed.
+func refusal(operation string, r coap.Result) error {
+	if r.Err != nil {
+		return fmt.Errorf("%s: %w", operation, r.Err)
+	}
+	e := &ResponseError{Operation: operation, Code: r.Code}
+	if text := r.Body; utf8.Valid(text) {
+		e.Diagnostic = strings.ToValidUTF8(string(text[:min(len(text), maxDiagnostic)]), "")
+	}
+	return e
+}
+
+// connectionLost is the error of a connection that the network or the server has ended.
+func connectionLost(err error, short bool) error {
+	if short {
+		return fmt.Errorf("the connection ended at once: %w", err)
+	}
+	return fmt.Errorf("the connection ended: %w", err)
+}
+
+// isWish reports whether an account is where it is because someone wants it so.
+func isWish(err error) bool {
+	return errors.Is(err, ErrClosed) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrOffline)
+}
