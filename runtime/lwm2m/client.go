@@ -19,11 +19,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// A Client is one device: it registers with its servers, keeps the registrations alive and serves their requests. Make one with
-// [New].
+// A Client is one device: it registers with its servers, keeps the registrations alive and serves
+// their requests. Make one with [New].
 //
-// A Client belongs to the goroutine that runs its loop, and callbacks are called there. Methods that may be called from any
-// goroutine say so; they never wait, except where they take a context.
+// A Client belongs to the goroutine that runs its loop, and callbacks are called there. Methods
+// that may be called from any goroutine say so; they never wait, except where they take a context.
 type Client struct {
 	cfg     Config
 	loop    *Loop
@@ -54,8 +54,9 @@ type Client struct {
 	touched map[dm.InstanceID]bool // instances of Security that have
 }
 
-// New makes a client: it checks everything that can be checked and reports all faults at once, makes the Model of the objects, and has
-// the client begin with the first turn of its loop. Until then it holds no socket and no goroutine.
+// New makes a client: it checks everything that can be checked and reports all faults at once,
+// makes the Model of the objects, and has the client begin with the first turn of its loop. Until
+// then it holds no socket and no goroutine.
 func New(cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -97,7 +98,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// check opens a socket for each account, without any input or output, to find what could never work.
+// check opens a socket for each account, without any input or output, to find what could never
+// work.
 func (c *Client) check() error {
 	snap := c.model.Snapshot()
 	var faults []error
@@ -138,8 +140,9 @@ func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID) (socket.Socket, s
 
 type clientKey struct{}
 
-// FromContext returns the client that calls a function, an executable or a hook, with the context it was given. It is nil in a context
-// that is not from a client, such as that of the application's own Update.
+// FromContext returns the client that calls a function, an executable or a hook, with the context
+// it was given. It is nil in a context that is not from a client, such as that of the application's
+// own Update.
 func FromContext(ctx context.Context) *Client {
 	c, _ := ctx.Value(clientKey{}).(*Client)
 	return c
@@ -148,8 +151,9 @@ func FromContext(ctx context.Context) *Client {
 // Model is the device's objects. It may be called from any goroutine.
 func (c *Client) Model() *dm.Model { return c.model }
 
-// Notify says that a value that a function stands behind has changed, or all below p, so that observers are told without waiting for
-// the next sample. Values that are stored need no call. It may be called from any goroutine.
+// Notify says that a value that a function stands behind has changed, or all below p, so that
+// observers are told without waiting for the next sample. Values that are stored need no call. It
+// may be called from any goroutine.
 func (c *Client) Notify(p dm.Path) { c.manager.Notify(p) }
 
 // Endpoint is the Endpoint Client Name. It may be called from any goroutine.
@@ -169,7 +173,8 @@ func (c *Client) ServeAny(ctx context.Context, maxWait time.Duration) error {
 	return c.loop.ServeAny(ctx, maxWait)
 }
 
-// Sockets are the client's sockets that are connected now. The result is the caller's; ask anew after every turn.
+// Sockets are the client's sockets that are connected now. The result is the caller's; ask anew
+// after every turn.
 func (c *Client) Sockets() []*Socket {
 	var own []*Socket
 	for _, s := range c.servers {
@@ -180,9 +185,10 @@ func (c *Client) Sockets() []*Socket {
 	return own
 }
 
-// Run runs the client until ctx ends, then shuts it down as Shutdown does, and returns nil when nothing of it is left. With a loop of
-// its own it runs that; with a shared one it only waits, while whoever made the loop runs it, and is an error where nobody does when
-// ctx has ended. A client can be run once: afterwards the error is [ErrClosed].
+// Run runs the client until ctx ends, then shuts it down as Shutdown does, and returns nil when
+// nothing of it is left. With a loop of its own it runs that; with a shared one it only waits,
+// while whoever made the loop runs it, and is an error where nobody does when ctx has ended. A
+// client can be run once: afterwards the error is [ErrClosed].
 func (c *Client) Run(ctx context.Context) error {
 	select {
 	case <-c.done:
@@ -211,15 +217,17 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown ends the client: it de-registers from all servers at once, for Config.ShutdownTimeout at most, while the loop goes
-// on. Done tells when nothing is left. It may be called from any goroutine, repeatedly, and inside callbacks.
+// Shutdown ends the client: it de-registers from all servers at once, for Config.ShutdownTimeout at
+// most, while the loop goes on. Done tells when nothing is left. It may be called from any
+// goroutine, repeatedly, and inside callbacks.
 func (c *Client) Shutdown() { c.loop.sched.Post(c.beginShutdown) }
 
-// Done is closed when the client was shut down and nothing of it is left: no socket, no goroutine, no job. It may be called from
-// any goroutine.
+// Done is closed when the client was shut down and nothing of it is left: no socket, no goroutine,
+// no job. It may be called from any goroutine.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Status is where the client stands. It may be called from any goroutine; what it returns does not change.
+// Status is where the client stands. It may be called from any goroutine; what it returns does not
+// change.
 func (c *Client) Status() Status {
 	s := *c.status.Load()
 	s.Servers = slices.Clone(s.Servers)
@@ -257,8 +265,8 @@ func (c *Client) beginShutdown() {
 	c.finish()
 }
 
-// giveUpShutdown drops what has not ended in time: first the servers, then what runs beside the loop, whose context has ended long
-// since.
+// giveUpShutdown drops what has not ended in time: first the servers, then what runs beside the
+// loop, whose context has ended long since.
 func (c *Client) giveUpShutdown() {
 	for _, s := range slices.Clone(c.servers) {
 		c.log.Warn("the server was not told in time that the device is gone", "server", s.settings.shortID)

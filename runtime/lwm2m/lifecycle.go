@@ -14,8 +14,9 @@ import (
 	genserver "github.com/lwm2mgen/toolkit/generated/server"
 )
 
-// Update sends a registration update to a server, even if nothing has changed. A server that the device is not registered with
-// is left to the attempts that are planned. The error is [ErrUnknownServer]. Update may be called from any goroutine.
+// Update sends a registration update to a server, even if nothing has changed. A server that the
+// device is not registered with is left to the attempts that are planned. The error is
+// [ErrUnknownServer]. Update may be called from any goroutine.
 func (c *Client) Update(id ShortServerID) error {
 	return c.with(id, (*server).requestUpdate)
 }
@@ -23,8 +24,9 @@ func (c *Client) Update(id ShortServerID) error {
 // UpdateAll is Update for every server. It may be called from any goroutine.
 func (c *Client) UpdateAll() { c.withAll((*server).requestUpdate) }
 
-// Register registers with a server again, at once and whatever was planned, also where the client had given up registering. A
-// server that is disabled or offline stays so. The error is [ErrUnknownServer]. Register may be called from any goroutine.
+// Register registers with a server again, at once and whatever was planned, also where the client
+// had given up registering. A server that is disabled or offline stays so. The error is
+// [ErrUnknownServer]. Register may be called from any goroutine.
 func (c *Client) Register(id ShortServerID) error {
 	return c.with(id, (*server).requestRegister)
 }
@@ -35,14 +37,14 @@ func (c *Client) RegisterAll() { c.withAll((*server).requestRegister) }
 func (s *server) requestUpdate()   { s.handle(account.Event{Kind: account.UpdateRequested}) }
 func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
 
-// Disable de-registers from the server and stays away from it for d, or until Enable if d is 0. It may be called from any goroutine;
-// the error is [ErrUnknownServer].
+// Disable de-registers from the server and stays away from it for d, or until Enable if d is 0. It
+// may be called from any goroutine; the error is [ErrUnknownServer].
 func (c *Client) Disable(id ShortServerID, d time.Duration) error {
 	return c.with(id, func(s *server) { s.setDisabled(true, d) })
 }
 
-// Enable ends a Disable, be it the application's or the server's own (/1/x/4). It may be called from any goroutine; the error is
-// [ErrUnknownServer].
+// Enable ends a Disable, be it the application's or the server's own (/1/x/4). It may be called
+// from any goroutine; the error is [ErrUnknownServer].
 func (c *Client) Enable(id ShortServerID) error {
 	return c.with(id, func(s *server) { s.setDisabled(false, 0) })
 }
@@ -67,13 +69,14 @@ type offline struct {
 
 func (o *offline) covers(uri string) bool { return o.all || o.schemes[schemeOf(uri)] }
 
-// Suspend takes the client offline without telling the servers: connections are ended, with their security sessions kept where the
-// network can, and nothing is sent until Resume. With schemes of URIs only the servers that are reached by them, such as "coap+tcp".
-// Registrations whose lifetime ends meanwhile are made anew. It may be called from any goroutine.
+// Suspend takes the client offline without telling the servers: connections are ended, with their
+// security sessions kept where the network can, and nothing is sent until Resume. With schemes of
+// URIs only the servers that are reached by them, such as "coap+tcp". Registrations whose lifetime
+// ends meanwhile are made anew. It may be called from any goroutine.
 func (c *Client) Suspend(schemes ...string) { c.setOffline(true, schemes) }
 
-// Resume ends a Suspend: without schemes altogether, with schemes for those. Servers that still know the device get an Update. It may
-// be called from any goroutine.
+// Resume ends a Suspend: without schemes altogether, with schemes for those. Servers that still
+// know the device get an Update. It may be called from any goroutine.
 func (c *Client) Resume(schemes ...string) { c.setOffline(false, schemes) }
 
 func (c *Client) setOffline(off bool, schemes []string) {
@@ -104,8 +107,8 @@ func (c *Client) setOffline(off bool, schemes []string) {
 	})
 }
 
-// RequestBootstrap says that a bootstrap is to be had; it shows in Status until it was. It may be called from any goroutine; the
-// error is [ErrNoBootstrap].
+// RequestBootstrap says that a bootstrap is to be had; it shows in Status until it was. It may be
+// called from any goroutine; the error is [ErrNoBootstrap].
 func (c *Client) RequestBootstrap() error {
 	if !bootstrapAccount(c.model.Snapshot()) {
 		return ErrNoBootstrap

@@ -6,8 +6,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// giveTurns lets the accounts begin whose place in the order of registrations has come (/1/x/13), and
-// says in the status of the others which one they wait for.
+// giveTurns lets the accounts begin whose place in the order of registrations has come (/1/x/13),
+// and says in the status of the others which one they wait for.
 func (c *Client) giveTurns() {
 	if c.reconciling || c.closing {
 		return

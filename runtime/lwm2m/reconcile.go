@@ -93,8 +93,8 @@ func (c *Client) addServer(v settings) {
 	c.log.Info("server added", "server", v.shortID, "uri", v.uri)
 }
 
-// change takes over what an account says now. A connection to another URI, or with other credentials,
-// is replaced.
+// change takes over what an account says now. A connection to another URI, or with other
+// credentials, is replaced.
 func (s *server) change(v settings, credentials bool) {
 	if s.wishes.removed {
 		return // when it has left, the account is added again

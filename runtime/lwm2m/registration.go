@@ -42,8 +42,8 @@ func (r *registration) address(o *coap.Options) {
 	}
 }
 
-// offerChanged reports whether the server was told something else than what is true now. It compares
-// only after a change of the data model.
+// offerChanged reports whether the server was told something else than what is true now. It
+// compares only after a change of the data model.
 func (s *server) offerChanged() bool {
 	if s.registration.stale && s.registration.location != nil && s.call == nil {
 		s.registration.stale = s.client.offerFor(s.client.model.Snapshot(), &s.settings, s.registration.version) != s.registration.offer
@@ -57,7 +57,7 @@ func (s *server) send(a account.Action) {
 	case account.Register:
 		s.sendRegister(s.versions[a.VersionStep])
 	case account.Update:
-		s.sendUpdate()
+		s.sendUpdate(a.Full)
 	case account.Deregister:
 		s.sendDeregister()
 	}
@@ -112,15 +112,20 @@ func (s *server) sendRegister(version registry.Version) {
 	})
 }
 
-// sendUpdate sends what has changed since the server was told last.
-func (s *server) sendUpdate() {
+// sendUpdate sends what has changed since the server was told last, or everything where it is not
+// sure what the server was told.
+func (s *server) sendUpdate(full bool) {
 	c := s.client
 	off := c.offerFor(c.model.Snapshot(), &s.settings, s.registration.version)
 	sent := c.loop.sched.Now()
 	call := &coap.Call{Code: coap.POST}
 	s.registration.address(&call.Options)
-	addUpdate(&call.Options, &s.registration.offer, &off)
-	if off.links != s.registration.offer.links {
+	told := s.registration.offer
+	if full {
+		told = offer{lifetime: -1}
+	}
+	addUpdate(&call.Options, &told, &off)
+	if off.links != told.links {
 		call.Body = []byte(off.links)
 		call.Options.SetContentFormat(linkFormat)
 	}

@@ -76,8 +76,8 @@ func (c *Client) newServer(v settings) (*server, error) {
 	return s, nil
 }
 
-// versionsFor returns the versions to offer to a server, the highest first: those of the client, from
-// the highest one that the server is known to support (/1/x/25).
+// versionsFor returns the versions to offer to a server, the highest first: those of the client,
+// from the highest one that the server is known to support (/1/x/25).
 func (c *Client) versionsFor(supported []registry.Version) []registry.Version {
 	var all []registry.Version
 	for i := len(versions) - 1; i >= 0; i-- {
@@ -95,8 +95,8 @@ func (c *Client) versionsFor(supported []registry.Version) []registry.Version {
 	return all
 }
 
-// handle is what every event of an account comes to: an answer, a connection, a timer, a call of the
-// application. Events that executing an action produces wait until its own event is done with.
+// handle is what every event of an account comes to: an answer, a connection, a timer, a call of
+// the application. Events that executing an action produces wait until its own event is done with.
 func (s *server) handle(e account.Event) {
 	s.events = append(s.events, e)
 	if s.handling {

@@ -14,8 +14,8 @@ type shown struct {
 	since time.Time
 }
 
-// reason returns why the account is where it is. It follows from the wishes and, where nobody wishes
-// anything else, from the last failure, so that no reason outlives its cause.
+// reason returns why the account is where it is. It follows from the wishes and, where nobody
+// wishes anything else, from the last failure, so that no reason outlives its cause.
 func (s *server) reason() error {
 	switch {
 	case s.wishes.removed:
@@ -30,8 +30,8 @@ func (s *server) reason() error {
 	return s.err
 }
 
-// plan returns what the account does next by itself, in words, and when. It is empty where nothing is
-// planned.
+// plan returns what the account does next by itself, in words, and when. It is empty where nothing
+// is planned.
 func (s *server) plan() (string, time.Time) {
 	plan := ""
 	switch {

@@ -19,9 +19,11 @@ type State uint8
 
 // The states of an account.
 const (
-	// StateInitial: nothing was tried yet: it is another server's turn, or the initial delay (/1/x/14) has not passed.
+	// StateInitial: nothing was tried yet: it is another server's turn, or the initial delay
+	// (/1/x/14) has not passed.
 	StateInitial State = iota
-	// StateInvalid: the account cannot be used: its URI, credentials or dialer. It is tried again when the account changes.
+	// StateInvalid: the account cannot be used: its URI, credentials or dialer. It is tried again
+	// when the account changes.
 	StateInvalid
 	// StateConnecting: the name is resolved, the connection made, the handshake under way.
 	StateConnecting
@@ -31,15 +33,18 @@ const (
 	StateRegistered
 	// StateUpdating: Update was sent; the server knows the device.
 	StateUpdating
-	// StateReregistering: Register was sent because an Update failed, or the registration had ended.
+	// StateReregistering: Register was sent because an Update failed, or the registration had
+	// ended.
 	StateReregistering
 	// StateError: the last attempt failed; the next one is planned.
 	StateError
-	// StateFailed: registering was given up: every attempt of every sequence failed (/1/x/17 to 20).
+	// StateFailed: registering was given up: every attempt of every sequence failed (/1/x/17 to
+	// 20).
 	StateFailed
 	// StateDeregistering: De-register was sent.
 	StateDeregistering
-	// StateDeregistered: the server was told that the device is gone: the account is disabled, or the client shut down.
+	// StateDeregistered: the server was told that the device is gone: the account is disabled, or
+	// the client shut down.
 	StateDeregistered
 	// StateSuspended: the client is offline; the server still knows the device.
 	StateSuspended
@@ -68,8 +73,8 @@ type Status struct {
 	Servers []ServerStatus
 	// Offline says that the client is suspended as a whole.
 	Offline bool
-	// BootstrapWanted says why a bootstrap is to be had: a server asked for it, or registering was given up (/1/x/16). Nil: none
-	// is.
+	// BootstrapWanted says why a bootstrap is to be had: a server asked for it, or registering was
+	// given up (/1/x/16). Nil: none is.
 	BootstrapWanted error
 	// Closed says that the client was shut down.
 	Closed bool
@@ -116,22 +121,24 @@ type ServerStatus struct {
 	// State is where it stands, since Since.
 	State State
 	Since time.Time
-	// Err is what went wrong last; nil when nothing did since the last success. A *[ResponseError] is the server's own answer.
+	// Err is what went wrong last; nil when nothing did since the last success. A *[ResponseError]
+	// is the server's own answer.
 	Err error
 	// Attempts is how many attempts in a row have failed.
 	Attempts int
-	// Next is when the client does the next thing by itself, and Plan says what: an attempt, an update, enabling the account.
-	// Zero: nothing is planned.
+	// Next is when the client does the next thing by itself, and Plan says what: an attempt, an
+	// update, enabling the account. Zero: nothing is planned.
 	Next time.Time
 	Plan string
 
-	// Version, Location, Lifetime and Expires describe the registration while the server knows the device. A Lifetime of 0 is for
-	// ever, with a zero Expires.
+	// Version, Location, Lifetime and Expires describe the registration while the server knows the
+	// device. A Lifetime of 0 is for ever, with a zero Expires.
 	Version  registry.Version
 	Location string
 	Lifetime time.Duration
 	Expires  time.Time
-	// Secured says how the connection began, in words such as "session resumed"; empty without security or connection.
+	// Secured says how the connection began, in words such as "session resumed"; empty without
+	// security or connection.
 	Secured string
 }
 

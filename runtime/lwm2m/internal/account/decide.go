@@ -101,11 +101,12 @@ func (t *transition) leave() {
 
 func (t *transition) send(r Request) {
 	t.wake()
+	full := r == Update && t.Registration == Unsure
 	if r == Register {
 		t.Registration = Unknown
 	}
 	t.Request, t.Timer, t.UpdateDue = r, NoTimer, false
-	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep})
+	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep, Full: full})
 }
 
 func (t *transition) wake() {
@@ -134,7 +135,10 @@ func (t *transition) cancel() {
 
 // abandonRequest notes that the outcome of the request in flight will never be known.
 func (t *transition) abandonRequest() {
-	if t.Request == Deregister {
+	switch t.Request {
+	case Update:
+		t.Registration = Unsure
+	case Deregister:
 		t.Registration = Unknown
 	}
 	t.Request = NoRequest

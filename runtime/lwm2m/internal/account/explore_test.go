@@ -209,12 +209,15 @@ func checkState(s State, e Event, f Facts, to State) string {
 
 // checkOutcome holds what a response or its absence makes known against the protocol.
 func checkOutcome(s State, e Event, f Facts, to State) string {
+	abandoned := s.Request == Update && e.Kind != ResponseReceived && e.Kind != NoResponse && to.Request != Update
 	accepted := e.Code == Created && e.Location && s.Request == Register || e.Code == Changed && s.Request == Update
 	switch {
 	case e.Kind == ResponseReceived && accepted && f.Goal() <= GoalWait && (to.Outcome != Succeeded || to.Retry != Retry{}):
 		return "a success is not noted"
 	case e.Kind == ResponseReceived && !accepted && s.Request != NoRequest && to.Registration == Known:
 		return "a refusal is taken for a registration"
+	case abandoned && to.Registration == Known:
+		return "an Update without an outcome is taken for one that arrived"
 	case e.Kind == NoResponse && to.Registration == Known:
 		return "a request without response is taken for a registration"
 	case e.Kind == NoResponse && s.Request != Deregister && to.Connection == Connected:

@@ -77,6 +77,11 @@ var faults = map[string]decider{
 			to.Registration = Known
 		}
 	}),
+	"takes a lost Update for one that arrived": withState(func(from State, e Event, to *State) {
+		if e.Kind == ConnectionLost && from.Request == Update && to.Registration == Unsure {
+			to.Registration = Known
+		}
+	}),
 	"keeps a registration after 4.04": withState(func(from State, e Event, to *State) {
 		if e.Kind == ResponseReceived && from.Request == Update && e.Code == 0x84 {
 			to.Registration = Known

@@ -11,6 +11,7 @@ func TestRows(t *testing.T) {
 	up := State{Connection: Connected, Registration: Known, Started: true, Outcome: Succeeded}
 	updating, registering, asleep := up, up, up
 	updating.Request, registering.Request, registering.Registration, asleep.Connection = Update, Register, Unknown, Asleep
+	unsure := State{Connection: Connecting, Registration: Unsure, Started: true}
 	busy := Event{Kind: ResponseReceived, Code: 0xa3, MaxAge: time.Hour}
 	for _, c := range []struct {
 		name string
@@ -26,6 +27,7 @@ func TestRows(t *testing.T) {
 		{"4.12 to a Register", registering, Event{Kind: ResponseReceived, Code: PreconditionFailed}, "Register one version lower"},
 		{"a short connection", up, Event{Kind: ConnectionLost, Short: true}, "next attempt in 1 min"},
 		{"a connection that got old", up, Event{Kind: ConnectionLost}, "connect"},
+		{"a connection after a lost Update", unsure, Event{Kind: DialSucceeded, Survives: true}, "Update with everything"},
 		{"a wake", asleep, Event{Kind: WakeRequested}, "receiver on, Update"},
 	} {
 		if _, actions := Next(c.from, c.e, f); describe(actions) != c.want {

@@ -51,6 +51,7 @@ type Registration uint8
 const (
 	Unknown  Registration = iota // the server does not know the device, or nothing says that it does
 	Known                        // the server has the registration
+	Unsure                       // as Known, but an Update has ended without an outcome: the next one says everything
 	Outdated                     // the server has a registration that a Register is to replace
 )
 
@@ -155,6 +156,7 @@ type Action struct {
 	Do          Do
 	Request     Request       // Send
 	VersionStep uint8         // Send of a Register
+	Full        bool          // Send of an Update: with every parameter and the list of objects
 	Timer       Timer         // StartTimer
 	After       time.Duration // StartTimer, more than 0
 }

@@ -24,6 +24,9 @@ func describe(actions []Action) string {
 			if a.VersionStep > 0 && a.Request == Register {
 				text += [...]string{"", " one version", " two versions"}[a.VersionStep] + " lower"
 			}
+			if a.Full {
+				text += " with everything"
+			}
 			parts = append(parts, text)
 		case StartTimer:
 			what := [...]string{InitialDelay: "first attempt", NextAttempt: "next attempt", NextUpdate: "Update", AwakeWindow: "receiver off"}[a.Timer]
