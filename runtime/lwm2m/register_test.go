@@ -156,7 +156,7 @@ func TestTrigger(t *testing.T) {
 }
 
 func TestRegisterAgainAfterUpdateFailed(t *testing.T) {
-	for _, code := range []coap.Code{coap.NotFound, coap.BadRequest, coap.InternalServerError} {
+	for _, code := range []coap.Code{coap.NotFound, coap.BadRequest, coap.Forbidden} {
 		inWorld(t, 1, func(w *world) {
 			c := w.start(w.config())
 			srv := w.servers[0]

@@ -136,7 +136,7 @@ func (s *server) sendUpdate(full bool) {
 			s.registered(off, sent)
 		} else {
 			s.err = refusal("Update", r)
-			s.log.Info("the update failed, the device registers again", "reason", s.err.Error())
+			s.log.Info("the Update has failed", "reason", s.err.Error())
 		}
 		s.handle(e)
 	})

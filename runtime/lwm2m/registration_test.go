@@ -1,9 +1,11 @@
 package lwm2m_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -38,4 +40,54 @@ func TestLostUpdateSaysEverythingAgain(t *testing.T) {
 			t.Errorf("got %v with %q, want a bare Update", r, r.body)
 		}
 	})
+}
+
+// A server that has no time for an Update knows the device all the same: the client stays registered
+// and sends the Update again, after Max-Age where that is longer than the pause of /1/x/18. After as
+// many refusals as /1/x/17 says it registers again.
+func TestUpdateRefusedForTheMoment(t *testing.T) {
+	for _, code := range []coap.Code{coap.ServiceUnavailable, coap.TooManyRequests, coap.InternalServerError, coap.GatewayTimeout} {
+		inWorld(t, 1, func(w *world) {
+			cfg := w.config()
+			cfg.Servers[0].Lifetime = 24 * time.Hour
+			c := w.start(cfg)
+			srv := w.servers[0]
+			srv.next()
+			w.wantState(1, lwm2m.StateRegistered)
+			maxAge := uint32(900)
+			srv.answers(func(r request) answer {
+				if r.path == "/rd" {
+					return registrar(r)
+				}
+				return answer{code: code, maxAge: maxAge}
+			})
+			if err := c.Update(1); err != nil {
+				t.Fatal(err)
+			}
+			first := srv.next()
+			s := w.wantState(1, lwm2m.StateRegistered)
+			var refused *lwm2m.ResponseError
+			if !errors.As(s.Err, &refused) || refused.Code != code || s.Plan != "update again" || s.Location != "/rd/5a3f" {
+				t.Errorf("status %v after %v", s, code)
+			}
+			want := 900 * time.Second
+			if code != coap.ServiceUnavailable && code != coap.TooManyRequests {
+				want = time.Minute
+			}
+			maxAge = 0
+			for _, pause := range []time.Duration{want, 120 * time.Second, 240 * time.Second, 480 * time.Second} {
+				again := srv.next()
+				if got := again.at.Sub(first.at); again.path != "/rd/5a3f" || got != pause {
+					t.Errorf("%v: %v after %v, want an Update after %v", code, again, got, pause)
+				}
+				first = again
+			}
+			if r := srv.next(); r.path != "/rd" || r.at.Sub(first.at) != 0 {
+				t.Errorf("%v: %v after %v, want a Register at once", code, r, r.at.Sub(first.at))
+			}
+			if s := w.wantState(1, lwm2m.StateRegistered); s.Err != nil || s.Attempts != 0 {
+				t.Errorf("status %v", s)
+			}
+		})
+	}
 }

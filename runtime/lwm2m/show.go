@@ -41,6 +41,8 @@ func (s *server) plan() (string, time.Time) {
 		plan = "next sequence of attempts"
 	case s.state.Timer == account.NextAttempt:
 		plan = "next attempt"
+	case s.state.Timer == account.UpdateRetry:
+		plan = "update again"
 	case s.state.Timer == account.NextUpdate:
 		plan = "update"
 	default:

@@ -52,8 +52,13 @@ func (t *transition) advance() {
 			t.startTimer(InitialDelay, t.facts.UntilStart)
 		}
 	case t.Connection == Disconnected:
-		t.Connection, t.Started, t.Timer = Connecting, true, NoTimer
+		t.Connection, t.Started = Connecting, true
+		if t.Timer != UpdateRetry {
+			t.Timer = NoTimer
+		}
 		t.do(Action{Do: Dial})
+	case t.Timer == UpdateRetry:
+		// The server asked to be left alone.
 	case t.Registration == Unknown, t.Registration == Outdated, t.facts.Expired:
 		t.send(Register)
 	case t.UpdateDue, t.facts.OfferChanged:

@@ -197,7 +197,8 @@ func checkState(s State, e Event, f Facts, to State) string {
 		return "the server could be told that the device leaves, and is not"
 	case e.Kind == DialSucceeded && !e.Survives && to.Registration != Unknown:
 		return "the server does not know the device over this connection"
-	case e.Kind == DialSucceeded && e.Survives && s.Registration == Known && !f.Expired && goal == GoalRegistered && s.Effort == Trying && to.Request != Update:
+	case e.Kind == DialSucceeded && e.Survives && s.Registration == Known && !f.Expired && goal == GoalRegistered && s.Effort == Trying &&
+		to.Request != Update && to.Timer != UpdateRetry:
 		return "the server is not told over which connection the device can be reached"
 	case goal == GoalSuspended && (to.Connection != Disconnected || to.Timer != NoTimer), goal >= GoalDeregistered && to.Timer != NoTimer:
 		return "something continues that has to end"
@@ -214,7 +215,11 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 	switch {
 	case e.Kind == ResponseReceived && accepted && f.Goal() <= GoalWait && (to.Outcome != Succeeded || to.Retry != Retry{}):
 		return "a success is not noted"
-	case e.Kind == ResponseReceived && !accepted && s.Request != NoRequest && to.Registration == Known:
+	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration != Unknown && !e.Code.temporary():
+		return "a registration that the server denies is kept"
+	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration == Unknown && e.Code.temporary() && f.Goal() == GoalRegistered && to.Request != Register:
+		return "a registration is lost for a refusal that says nothing about it"
+	case e.Kind == ResponseReceived && !accepted && s.Request != NoRequest && s.Request != Update && to.Registration == Known:
 		return "a refusal is taken for a registration"
 	case abandoned && to.Registration == Known:
 		return "an Update without an outcome is taken for one that arrived"

@@ -23,7 +23,7 @@ func (t *transition) learn(e Event) {
 	case DialSucceeded:
 		t.Connection = Connected
 		if !e.Survives {
-			t.Registration = Unknown
+			t.Registration, t.Timer = Unknown, NoTimer
 		}
 		t.UpdateDue = t.Registration != Unknown
 	case DialFailed:
@@ -70,11 +70,7 @@ func (t *transition) response(e Event) {
 	case Register:
 		t.registerResponse(e)
 	case Update:
-		if e.Code == Changed {
-			t.registered()
-		} else { // a Register tells the server everything
-			t.Registration = Unknown
-		}
+		t.updateResponse(e)
 	case Deregister: // the device leaves whatever the server says
 		t.Registration = Unknown
 	}
@@ -91,6 +87,33 @@ func (t *transition) registerResponse(e Event) {
 		t.fail(e.MaxAge)
 	default:
 		t.fail(e.MaxAge)
+	}
+}
+
+func (t *transition) updateResponse(e Event) {
+	switch {
+	case e.Code == Changed:
+		t.registered()
+	case e.Code.temporary():
+		t.retryUpdate(e.MaxAge)
+	default: // a Register says everything
+		t.Registration = Unknown
+	}
+}
+
+// retryUpdate repeats an Update that was refused although the registration stands, atLeast from now.
+// After as many refusals as a sequence has attempts a Register replaces it.
+func (t *transition) retryUpdate(atLeast time.Duration) {
+	pause := time.Duration(0)
+	policy := &t.facts.RegistrationRetry
+	t.UpdateDue = true
+	if t.Retry.Attempts++; t.Retry.Attempts < policy.Attempts {
+		pause = backoff(policy.FirstPause, t.Retry.Attempts-1)
+	} else {
+		t.Retry, t.Registration = Retry{}, Outdated
+	}
+	if pause = min(max(pause, atLeast), MaxPause); pause > 0 {
+		t.startTimer(UpdateRetry, pause)
 	}
 }
 
@@ -122,7 +145,7 @@ func (t *transition) connectionLost(short bool) {
 		// Nothing needs a connection now.
 	case short, request == Register:
 		t.fail(0)
-	default: // the connection worked and got old: reconnect at once
+	case t.Timer != UpdateRetry: // the connection worked and got old: reconnect at once
 		t.Timer = NoTimer
 	}
 }
@@ -135,7 +158,7 @@ func (t *transition) timerFired() {
 		t.Started = true
 	case NextAttempt:
 		t.Effort = Trying
-	case NextUpdate:
+	case UpdateRetry, NextUpdate:
 		t.UpdateDue = true
 	case AwakeWindow:
 		if t.facts.QueueMode && t.Connection == Connected && t.Request == NoRequest {

@@ -104,7 +104,7 @@ func recovery(next decider, states []State) (most int, fault string) {
 }
 
 func atRest(s State) bool {
-	return s.Registration == Known && s.Request == NoRequest && !s.UpdateDue && (s.Connection == Connected || s.Connection == Asleep)
+	return s.Registration == Known && s.Request == NoRequest && !s.UpdateDue && (s.Connection == Connected || s.Connection == Asleep) && s.Timer != UpdateRetry
 }
 
 // successOf returns the event of a network that works.

@@ -21,7 +21,9 @@ func TestRows(t *testing.T) {
 	}{
 		{"an Update gets no response", updating, Event{Kind: NoResponse}, "disconnect, connect"},
 		{"4.04 to an Update", updating, Event{Kind: ResponseReceived, Code: 0x84}, "Register"},
-		{"5.03 with Max-Age to an Update", updating, busy, "Register"},
+		{"5.03 with Max-Age to an Update", updating, busy, "Update again in 1 h"},
+		{"5.00 to an Update", updating, Event{Kind: ResponseReceived, Code: 0xa0}, "Update again in 1 min"},
+		{"4.00 to an Update", updating, Event{Kind: ResponseReceived, Code: 0x80}, "Register"},
 		{"5.03 with Max-Age to a Register", registering, busy, "next attempt in 1 h"},
 		{"4.00 to a Register", registering, Event{Kind: ResponseReceived, Code: 0x80}, "next attempt in 1 min"},
 		{"4.12 to a Register", registering, Event{Kind: ResponseReceived, Code: PreconditionFailed}, "Register one version lower"},

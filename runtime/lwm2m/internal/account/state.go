@@ -63,6 +63,7 @@ const (
 	NoTimer      Timer = iota
 	InitialDelay       // Initial Registration Delay (/1/x/14)
 	NextAttempt        // pause after a failed attempt (/1/x/18 and /1/x/19)
+	UpdateRetry        // pause after an Update that was refused for the moment
 	NextUpdate         // the Update before the lifetime ends
 	AwakeWindow        // after it the receiver may be off (queue mode)
 )
@@ -130,8 +131,19 @@ const (
 	Created            Code = 0x41
 	Deleted            Code = 0x42
 	Changed            Code = 0x44
+	RequestIncomplete  Code = 0x88
 	PreconditionFailed Code = 0x8c
+	TooManyRequests    Code = 0x9d
 )
+
+// temporary reports whether a response to an Update says nothing about the registration. Every 4.xx
+// but these two does: 4.04 that the server does not know it, the others that the server accepts no
+// such request, or none of this device, so that the same Update again is useless. RequestIncomplete
+// (RFC 7959 §2.9.2) is about the transfer and TooManyRequests (RFC 8516) about the rate, as 5.xx is
+// about the server. A 2.xx that Update does not have (Transport 1.2.2 §6.7) is no refusal either.
+func (c Code) temporary() bool {
+	return c>>5 != 4 || c == RequestIncomplete || c == TooManyRequests
+}
 
 // Do is the kind of an action.
 type Do uint8

@@ -29,7 +29,7 @@ func describe(actions []Action) string {
 			}
 			parts = append(parts, text)
 		case StartTimer:
-			what := [...]string{InitialDelay: "first attempt", NextAttempt: "next attempt", NextUpdate: "Update", AwakeWindow: "receiver off"}[a.Timer]
+			what := [...]string{InitialDelay: "first attempt", NextAttempt: "next attempt", UpdateRetry: "Update again", NextUpdate: "Update", AwakeWindow: "receiver off"}[a.Timer]
 			parts = append(parts, what+" in "+hours(a.After))
 		default:
 			parts = append(parts, [...]string{Dial: "connect", CancelRequest: "cancel the request", SuspendConnection: "disconnect, keep the session",

@@ -79,7 +79,8 @@ func (s State) Awaits(f Facts) string {
 		return "Resume"
 	case s.Timer != NoTimer:
 		return [...]string{
-			InitialDelay: "the first attempt", NextAttempt: "the next attempt", NextUpdate: "the next Update",
+			InitialDelay: "the first attempt", NextAttempt: "the next attempt", UpdateRetry: "the Update after a pause",
+			NextUpdate:  "the next Update",
 			AwakeWindow: "the end of the awake window",
 		}[s.Timer]
 	case goal == GoalWait && f.Bootstrapping:
