@@ -69,6 +69,10 @@ type Config struct {
 	// ConnectTimeout bounds resolving a name, connecting and the handshake together. Zero: MAX_TRANSMIT_WAIT of
 	// Transmission, 93 s with RFC 7252's.
 	ConnectTimeout time.Duration
+	// MaxServerPause bounds how long a server can put off the next request of the registration
+	// interface with Max-Age in a 5.03 or 4.29. What a server writes into its account is an order and has
+	// no such bound. The zero value means 24 h.
+	MaxServerPause time.Duration
 	// ShutdownTimeout bounds the de-registration when the client is shut down. A slow function, Persist or a Dialer's Connect that
 	// does not return although its context has ended is given up after twice that. Zero: 5 s.
 	ShutdownTimeout time.Duration

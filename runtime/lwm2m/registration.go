@@ -94,7 +94,7 @@ func (s *server) sendRegister(version registry.Version) {
 	s.peer.Reset()
 	s.peer.SetVersion(version)
 	s.request(call, func(r coap.Result) {
-		e := responseEvent(r)
+		e := s.responseEvent(r)
 		switch {
 		case e.Code == account.Created && e.Location:
 			s.registration.location, s.registration.version = locationOf(r.Options), version
@@ -131,7 +131,7 @@ func (s *server) sendUpdate(full bool) {
 	}
 	s.registration.stale = false
 	s.request(call, func(r coap.Result) {
-		e := responseEvent(r)
+		e := s.responseEvent(r)
 		if e.Code == account.Changed {
 			s.registered(off, sent)
 		} else {
@@ -150,7 +150,7 @@ func (s *server) sendDeregister() {
 		if r.Err != nil || r.Code != coap.Deleted {
 			s.log.Info("the de-registration was not confirmed", "reason", refusal("De-register", r).Error())
 		}
-		s.handle(responseEvent(r))
+		s.handle(s.responseEvent(r))
 	})
 }
 
@@ -169,13 +169,13 @@ func (s *server) registered(told offer, sent sched.Time) {
 }
 
 // responseEvent is the event of a request's outcome.
-func responseEvent(r coap.Result) account.Event {
+func (s *server) responseEvent(r coap.Result) account.Event {
 	if r.Err != nil {
 		return account.Event{Kind: account.NoResponse}
 	}
 	e := account.Event{Kind: account.ResponseReceived, Code: account.Code(r.Code), Location: len(locationOf(r.Options)) > 0}
 	if wait, ok := r.Options.Uint(coap.OptionMaxAge); ok && (r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests) {
-		e.MaxAge = seconds(uint64(wait)) // RFC 7252 §5.9.3.4, RFC 8516
+		e.MaxAge = min(seconds(uint64(wait)), s.client.cfg.MaxServerPause) // RFC 7252 §5.9.3.4, RFC 8516
 	}
 	return e
 }

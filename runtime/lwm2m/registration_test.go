@@ -91,3 +91,38 @@ func TestUpdateRefusedForTheMoment(t *testing.T) {
 		})
 	}
 }
+
+// No server silences a device for years: Max-Age counts up to Config.MaxServerPause, for a Register
+// and for an Update.
+func TestMaxAgeIsBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		bound, want time.Duration
+	}{"default": {0, 24 * time.Hour}, "configured": {2 * time.Hour, 2 * time.Hour}} {
+		for _, path := range []string{"/rd", "/rd/5a3f"} {
+			inWorld(t, 1, func(w *world) {
+				cfg := w.config()
+				cfg.Servers[0].Lifetime = -time.Second
+				cfg.MaxServerPause = c.bound
+				srv := w.servers[0]
+				srv.answers(func(r request) answer {
+					if r.path == path {
+						return answer{code: coap.ServiceUnavailable, maxAge: 1<<32 - 1}
+					}
+					return registrar(r)
+				})
+				client := w.start(cfg)
+				first := srv.next()
+				if path != "/rd" {
+					w.wantState(1, lwm2m.StateRegistered)
+					if err := client.Update(1); err != nil {
+						t.Fatal(err)
+					}
+					first = srv.next()
+				}
+				if again := srv.within(48 * time.Hour); again.path != path || again.at.Sub(first.at) != c.want {
+					t.Errorf("%s, %s: %v after %v, want it again after %v", name, path, again, again.at.Sub(first.at), c.want)
+				}
+			})
+		}
+	}
+}

@@ -41,6 +41,11 @@ const (
 	defaultDisableTimeout = 86400
 )
 
+// defaultRestart is the pause after the last sequence of attempts where neither a bootstrap can follow
+// nor the server has set /1/x/19. Core has no attempts after the last sequence at all: a device would
+// be lost for ever after an outage of a quarter of an hour.
+const defaultRestart = time.Hour
+
 // forever is the value of a timer that never ends.
 const forever = math.MaxUint32
 
@@ -164,11 +169,16 @@ func readSettings(v values) settings {
 	a.priority = v.number(genserver.RegistrationPriorityOrderID, 0)
 	_, a.ordered = v.get(genserver.RegistrationPriorityOrderID)
 	delay := v.number(genserver.CommunicationSequenceDelayTimerID, defaultSequenceDelay)
+	restart := seconds(delay)
+	if _, ok := v.get(genserver.CommunicationSequenceDelayTimerID); !ok {
+		restart = defaultRestart
+	}
 	a.retry = account.Policy{
 		Attempts:      count(v.number(genserver.CommunicationRetryCountID, defaultRetryCount)),
 		FirstPause:    max(minPause, seconds(v.number(genserver.CommunicationRetryTimerID, defaultRetryTimer))),
 		SequencePause: max(minPause, seconds(delay)),
 		Sequences:     count(v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount)),
+		RestartPause:  max(minPause, restart),
 		NoneAfter:     delay >= forever,
 	}
 	v.each(genserver.SupportedServerVersionsID, func(val dm.Value) {

@@ -17,9 +17,11 @@ import (
 const (
 	maxEndpoint     = 200
 	defaultShutdown = 5 * time.Second
-	defaultWorkers  = 4
-	defaultLifetime = 24 * time.Hour
-	maxShortID      = 65534
+
+	defaultServerPause = 24 * time.Hour
+	defaultWorkers     = 4
+	defaultLifetime    = 24 * time.Hour
+	maxShortID         = 65534
 )
 
 // versions are those of LwM2M that the client speaks, ascending.
@@ -48,6 +50,7 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.AlternatePath != "" && !validAlternate(c.AlternatePath),
 		"AlternatePath is %.40q, write it as /lwm2m or /a/b: letters, digits, - . _ ~, and no segment of digits alone", c.AlternatePath)
 	fault(c.ConnectTimeout < 0, "ConnectTimeout is %v, it must not be negative", c.ConnectTimeout)
+	fault(c.MaxServerPause < 0, "MaxServerPause is %v, it must not be negative", c.MaxServerPause)
 	fault(c.ShutdownTimeout < 0, "ShutdownTimeout is %v, it must not be negative", c.ShutdownTimeout)
 	fault(c.Loop != nil && c.Loop.sched == nil, "Loop is the zero value: make it with NewLoop")
 	fault(c.Workers < 0, "Workers is %d, it must not be negative", c.Workers)
@@ -80,6 +83,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = c.Transmission.MaxTransmitWait()
+	}
+	if c.MaxServerPause == 0 {
+		c.MaxServerPause = defaultServerPause
 	}
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = defaultShutdown

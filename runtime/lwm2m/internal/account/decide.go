@@ -45,7 +45,7 @@ func (t *transition) advance() {
 		// The end of that, or a change of the account, is the next event.
 	case t.Effort == GivenUp:
 		if !t.facts.CanBootstrap && !t.facts.RegistrationRetry.NoneAfter {
-			t.startTimer(NextAttempt, t.facts.RegistrationRetry.SequencePause)
+			t.startTimer(NextAttempt, t.facts.RegistrationRetry.RestartPause)
 		}
 	case !t.Started && t.facts.UntilStart > 0:
 		if t.Timer != InitialDelay {

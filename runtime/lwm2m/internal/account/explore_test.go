@@ -53,7 +53,7 @@ func setting(bits int) Facts {
 		Removed: b(0), Disabled: b(1), Offline: b(2), Turn: !b(3), Bootstrapping: b(4),
 		CanBootstrap: b(5), OfferChanged: b(6), Expired: b(7), Endless: b(8), QueueMode: b(9),
 		Versions: 3, UntilUpdate: time.Hour, UntilReceiverOff: 93 * time.Second,
-		RegistrationRetry: Policy{Attempts: 2, Sequences: 2, FirstPause: time.Minute, SequencePause: 24 * time.Hour, NoneAfter: b(10)},
+		RegistrationRetry: Policy{Attempts: 2, Sequences: 2, FirstPause: time.Minute, SequencePause: 24 * time.Hour, RestartPause: time.Hour, NoneAfter: b(10)},
 	}
 	if b(11) {
 		f.UntilStart = time.Minute

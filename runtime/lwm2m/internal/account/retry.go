@@ -11,8 +11,9 @@ type Policy struct {
 	Attempts      uint32        // per sequence; 0 means 1
 	FirstPause    time.Duration // after the first attempt; it doubles after each further one
 	SequencePause time.Duration
-	Sequences     uint32 // 0 means 1
-	NoneAfter     bool   // no sequence follows the first one, ever
+	Sequences     uint32        // 0 means 1
+	RestartPause  time.Duration // after the last sequence, if no bootstrap can follow
+	NoneAfter     bool          // no sequence follows the first one, ever
 }
 
 // Retry counts failed attempts.
@@ -34,7 +35,7 @@ func (r *Retry) failed(p *Policy) (pause time.Duration, more bool) {
 		return p.SequencePause, true
 	}
 	r.Sequences = 0
-	return p.SequencePause, false
+	return p.RestartPause, false
 }
 
 // backoff doubles d n times, up to MaxPause.

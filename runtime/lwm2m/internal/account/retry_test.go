@@ -18,13 +18,13 @@ func TestRetrySequences(t *testing.T) {
 		policy Policy
 		want   []step
 	}{
-		{"three sequences of two", Policy{Attempts: 2, FirstPause: 10 * s, SequencePause: 100 * s, Sequences: 3},
-			[]step{{10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, false},
-				{10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, false}}},
-		{"one of each", Policy{Attempts: 1, FirstPause: 10 * s, SequencePause: 100 * s, Sequences: 1}, []step{{100 * s, false}, {100 * s, false}}},
-		{"zero means one", Policy{FirstPause: 10 * s, SequencePause: 100 * s}, []step{{100 * s, false}, {100 * s, false}}},
-		{"no sequence after the first", Policy{Attempts: 2, FirstPause: 10 * s, SequencePause: 100 * s, Sequences: 3, NoneAfter: true},
-			[]step{{10 * s, true}, {100 * s, false}}},
+		{"three sequences of two", Policy{Attempts: 2, FirstPause: 10 * s, SequencePause: 100 * s, RestartPause: 300 * s, Sequences: 3},
+			[]step{{10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, true}, {10 * s, true}, {300 * s, false},
+				{10 * s, true}, {100 * s, true}, {10 * s, true}, {100 * s, true}, {10 * s, true}, {300 * s, false}}},
+		{"one of each", Policy{Attempts: 1, FirstPause: 10 * s, SequencePause: 100 * s, RestartPause: 300 * s, Sequences: 1}, []step{{300 * s, false}, {300 * s, false}}},
+		{"zero means one", Policy{FirstPause: 10 * s, SequencePause: 100 * s, RestartPause: 300 * s}, []step{{300 * s, false}, {300 * s, false}}},
+		{"no sequence after the first", Policy{Attempts: 2, FirstPause: 10 * s, SequencePause: 100 * s, RestartPause: 300 * s, Sequences: 3, NoneAfter: true},
+			[]step{{10 * s, true}, {300 * s, false}}},
 	} {
 		var r Retry
 		for i, want := range c.want {
@@ -38,7 +38,7 @@ func TestRetrySequences(t *testing.T) {
 // No policy makes a pause overflow.
 func TestRetryExtremes(t *testing.T) {
 	var r Retry
-	p := Policy{Attempts: 1<<32 - 1, FirstPause: MaxPause, SequencePause: MaxPause, Sequences: 1<<32 - 1}
+	p := Policy{Attempts: 1<<32 - 1, FirstPause: MaxPause, SequencePause: MaxPause, RestartPause: MaxPause, Sequences: 1<<32 - 1}
 	for i := range 200 {
 		if pause, more := r.failed(&p); !more || pause <= 0 || pause > MaxPause {
 			t.Fatalf("attempt %d: %v, %v", i, pause, more)
