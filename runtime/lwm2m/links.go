@@ -57,14 +57,18 @@ func contentFormats(v registry.Version) []content.Format {
 }
 
 // linkList is the objects and instances of a registration with the enabler's version v (Core 1.2.2 §6.2.1), without those that
-// profile covers.
-func linkList(s dm.Snapshot, v registry.Version, alternate string, profile *Profile) []byte {
+// profile covers. With noFormats it does not list the Content-Formats.
+func linkList(s dm.Snapshot, v registry.Version, alternate string, profile *Profile, noFormats bool) []byte {
 	if profile != nil && len(profile.Objects) == 0 {
 		return nil // the profile says it all
 	}
 	l := links{s: s, version: v, profile: profile}
 	l.e.Begin(nil, alternate)
-	l.e.Root(contentFormats(v)...)
+	if noFormats {
+		l.e.Root()
+	} else {
+		l.e.Root(contentFormats(v)...)
+	}
 	for id := range s.Objects() {
 		if !isHidden(id) {
 			l.object(id)

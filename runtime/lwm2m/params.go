@@ -18,11 +18,11 @@ type offer struct {
 }
 
 // offerFor is what server s is to know now, if it is registered with version v.
-func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version) offer {
+func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version, noFormats bool) offer {
 	return offer{
 		lifetime: a.lifetime,
 		binding:  bindingFor(a.binding, c.cfg.QueueMode, v),
-		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v))),
+		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v), noFormats)),
 	}
 }
 

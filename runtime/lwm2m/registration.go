@@ -46,7 +46,7 @@ func (r *registration) address(o *coap.Options) {
 // compares only after a change of the data model.
 func (s *server) offerChanged() bool {
 	if s.registration.stale && s.registration.location != nil && s.call == nil {
-		s.registration.stale = s.client.offerFor(s.client.model.Snapshot(), &s.settings, s.registration.version) != s.registration.offer
+		s.registration.stale = s.client.offerFor(s.client.model.Snapshot(), &s.settings, s.registration.version, s.state.NoFormats) != s.registration.offer
 	}
 	return s.registration.stale
 }
@@ -55,7 +55,7 @@ func (s *server) offerChanged() bool {
 func (s *server) send(a account.Action) {
 	switch a.Request {
 	case account.Register:
-		s.sendRegister(s.versions[a.VersionStep])
+		s.sendRegister(s.versions[a.VersionStep], a.NoFormats)
 	case account.Update:
 		s.sendUpdate(a.Full)
 	case account.Deregister:
@@ -78,9 +78,9 @@ func (s *server) request(call *coap.Call, done func(coap.Result)) {
 	}
 }
 
-func (s *server) sendRegister(version registry.Version) {
+func (s *server) sendRegister(version registry.Version, noFormats bool) {
 	c := s.client
-	off := c.offerFor(c.model.Snapshot(), &s.settings, version)
+	off := c.offerFor(c.model.Snapshot(), &s.settings, version, noFormats)
 	sent := c.loop.sched.Now()
 	call := &coap.Call{Code: coap.POST, Body: []byte(off.links)}
 	call.Options.AddPath("rd")
@@ -103,6 +103,9 @@ func (s *server) sendRegister(version registry.Version) {
 			s.err = ErrNoLocation
 		case e.Code == account.PreconditionFailed && int(s.state.VersionStep)+1 < len(s.versions):
 			s.log.Info("the server does not support this version of LwM2M, the next lower one is tried", "version", version)
+		case e.Code == account.BadRequest && !noFormats:
+			s.log.Info("the server refused the registration, it is tried without the list of Content-Formats (ct)",
+				"reason", refusal("Register", r).Error())
 		case e.Code == account.PreconditionFailed:
 			s.err = fmt.Errorf("%w: %w", ErrVersion, refusal("Register", r))
 		default:
@@ -116,7 +119,7 @@ func (s *server) sendRegister(version registry.Version) {
 // sure what the server was told.
 func (s *server) sendUpdate(full bool) {
 	c := s.client
-	off := c.offerFor(c.model.Snapshot(), &s.settings, s.registration.version)
+	off := c.offerFor(c.model.Snapshot(), &s.settings, s.registration.version, s.state.NoFormats)
 	sent := c.loop.sched.Now()
 	call := &coap.Call{Code: coap.POST}
 	s.registration.address(&call.Options)

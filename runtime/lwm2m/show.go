@@ -1,6 +1,7 @@
 package lwm2m
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -97,9 +98,22 @@ func (s *server) describe() ServerStatus {
 	st.Plan, st.Next = s.plan()
 	if s.state.Registration != account.Unknown {
 		st.Version, st.Location = s.registration.version, s.registration.path()
+		st.Reduced = s.reduced()
 		st.Lifetime, st.Expires = s.registration.offer.lifetime, s.registration.until
 	}
 	return st
+}
+
+// reduced returns what the registration leaves out because the server refused it otherwise.
+func (s *server) reduced() string {
+	var parts []string
+	if s.state.VersionStep > 0 {
+		parts = append(parts, fmt.Sprintf("LwM2M %s instead of %s", s.registration.version, s.versions[0]))
+	}
+	if s.state.NoFormats {
+		parts = append(parts, "without ct")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // secured reports whether connections to a server have a security session.

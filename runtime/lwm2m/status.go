@@ -137,6 +137,9 @@ type ServerStatus struct {
 	Location string
 	Lifetime time.Duration
 	Expires  time.Time
+	// Reduced says what the registration leaves out because the server refused it otherwise, in words
+	// such as "without ct" or "LwM2M 1.1 instead of 1.2". It is empty if nothing is left out.
+	Reduced string
 	// Secured says how the connection began, in words such as "session resumed"; empty without
 	// security or connection.
 	Secured string
@@ -148,6 +151,9 @@ func (s ServerStatus) String() string {
 	fmt.Fprintf(&b, "server %d (%s): %s", s.ShortID, s.URI, s.State)
 	if s.State.Registered() {
 		fmt.Fprintf(&b, " with LwM2M %s at %s", s.Version, s.Location)
+		if s.Reduced != "" {
+			fmt.Fprintf(&b, " (%s)", s.Reduced)
+		}
 	}
 	if s.Err != nil {
 		fmt.Fprintf(&b, ": %v", s.Err)

@@ -97,7 +97,7 @@ func (t *transition) leave() {
 		}
 	}
 	t.disconnect(CloseConnection)
-	t.State = State{VersionStep: t.VersionStep, Started: t.Started}
+	t.State = State{VersionStep: t.VersionStep, NoFormats: t.NoFormats, Started: t.Started}
 	if t.facts.Removed {
 		t.Effort = Removed
 		t.do(Action{Do: Remove})
@@ -111,7 +111,7 @@ func (t *transition) send(r Request) {
 		t.Registration = Unknown
 	}
 	t.Request, t.Timer, t.UpdateDue = r, NoTimer, false
-	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep, Full: full})
+	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep, NoFormats: t.NoFormats, Full: full})
 }
 
 func (t *transition) wake() {

@@ -181,7 +181,7 @@ func checkTransition(s State, e Event, f Facts, to State, actions []Action) stri
 func checkState(s State, e Event, f Facts, to State) string {
 	goal := f.Goal()
 	switch {
-	case to.Effort == Removed && to != State{Effort: Removed, VersionStep: to.VersionStep, Started: to.Started}:
+	case to.Effort == Removed && to != State{Effort: Removed, VersionStep: to.VersionStep, NoFormats: to.NoFormats, Started: to.Started}:
 		return "something is left of a removed account"
 	case to.VersionStep >= f.Versions:
 		return "a version is offered that does not exist"
@@ -227,7 +227,7 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 		return "a request without response is taken for a registration"
 	case e.Kind == NoResponse && s.Request != Deregister && to.Connection == Connected:
 		return "a connection in doubt is used again"
-	case e.Kind == ResponseReceived && !accepted && s.Request == Register && e.Code != PreconditionFailed && f.Goal() <= GoalWait &&
+	case e.Kind == ResponseReceived && !accepted && s.Request == Register && to.VersionStep == s.VersionStep && to.NoFormats == s.NoFormats && f.Goal() <= GoalWait &&
 		to.Retry == s.Retry && to.Effort == s.Effort:
 		return "a failed attempt is not counted"
 	}

@@ -87,6 +87,11 @@ var faults = map[string]decider{
 			to.Registration = Known
 		}
 	}),
+	"leaves the list of formats out again and again": withState(func(_ State, e Event, to *State) {
+		if e.Code == BadRequest {
+			to.NoFormats = false
+		}
+	}),
 	"forgets to count attempts": withState(func(from State, _ Event, to *State) { to.Retry = from.Retry }),
 	"counts without a bound": withState(func(from State, _ Event, to *State) {
 		if to.Effort != Removed {

@@ -82,10 +82,12 @@ func (t *transition) registerResponse(e Event) {
 		t.registered()
 	case e.Code == PreconditionFailed && t.VersionStep+1 < t.facts.Versions:
 		t.VersionStep++ // the next lower version, at once
-	case e.Code == PreconditionFailed:
-		t.VersionStep = 0
-		t.fail(e.MaxAge)
+	case e.Code == BadRequest && !t.NoFormats:
+		t.NoFormats = true // some servers do not accept the list; without it, at once
 	default:
+		if e.Code == PreconditionFailed || e.Code == BadRequest {
+			t.VersionStep, t.NoFormats = 0, false // the next attempt offers everything again
+		}
 		t.fail(e.MaxAge)
 	}
 }

@@ -11,6 +11,8 @@ func TestRows(t *testing.T) {
 	up := State{Connection: Connected, Registration: Known, Started: true, Outcome: Succeeded}
 	updating, registering, asleep := up, up, up
 	updating.Request, registering.Request, registering.Registration, asleep.Connection = Update, Register, Unknown, Asleep
+	plain := registering
+	plain.NoFormats = true
 	unsure := State{Connection: Connecting, Registration: Unsure, Started: true}
 	busy := Event{Kind: ResponseReceived, Code: 0xa3, MaxAge: time.Hour}
 	for _, c := range []struct {
@@ -25,7 +27,8 @@ func TestRows(t *testing.T) {
 		{"5.00 to an Update", updating, Event{Kind: ResponseReceived, Code: 0xa0}, "Update again in 1 min"},
 		{"4.00 to an Update", updating, Event{Kind: ResponseReceived, Code: 0x80}, "Register"},
 		{"5.03 with Max-Age to a Register", registering, busy, "next attempt in 1 h"},
-		{"4.00 to a Register", registering, Event{Kind: ResponseReceived, Code: 0x80}, "next attempt in 1 min"},
+		{"4.00 to a Register", registering, Event{Kind: ResponseReceived, Code: BadRequest}, "Register without ct"},
+		{"4.00 to a Register without ct", plain, Event{Kind: ResponseReceived, Code: BadRequest}, "next attempt in 1 min"},
 		{"4.12 to a Register", registering, Event{Kind: ResponseReceived, Code: PreconditionFailed}, "Register one version lower"},
 		{"a short connection", up, Event{Kind: ConnectionLost, Short: true}, "next attempt in 1 min"},
 		{"a connection that got old", up, Event{Kind: ConnectionLost}, "connect"},

@@ -13,6 +13,7 @@ type State struct {
 	Outcome      Outcome // for the order of registrations
 	Retry        Retry
 	VersionStep  uint8 // how many versions below the highest one Register offers, after 4.12
+	NoFormats    bool  // Register does not list Content-Formats (ct), after 4.00
 	Started      bool  // the initial delay has passed
 	UpdateDue    bool  // an Update has to be sent even if nothing has changed
 }
@@ -131,6 +132,7 @@ const (
 	Created            Code = 0x41
 	Deleted            Code = 0x42
 	Changed            Code = 0x44
+	BadRequest         Code = 0x80
 	RequestIncomplete  Code = 0x88
 	PreconditionFailed Code = 0x8c
 	TooManyRequests    Code = 0x9d
@@ -168,6 +170,7 @@ type Action struct {
 	Do          Do
 	Request     Request       // Send
 	VersionStep uint8         // Send of a Register
+	NoFormats   bool          // Send of a Register
 	Full        bool          // Send of an Update: with every parameter and the list of objects
 	Timer       Timer         // StartTimer
 	After       time.Duration // StartTimer, more than 0

@@ -24,6 +24,9 @@ func describe(actions []Action) string {
 			if a.VersionStep > 0 && a.Request == Register {
 				text += [...]string{"", " one version", " two versions"}[a.VersionStep] + " lower"
 			}
+			if a.NoFormats && a.Request == Register {
+				text += " without ct"
+			}
 			if a.Full {
 				text += " with everything"
 			}
