@@ -3,6 +3,7 @@ package lwm2m
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/registry"
@@ -173,8 +174,12 @@ func (s *server) execute(a account.Action) {
 	case account.CloseConnection:
 		s.link.Close(s.reason())
 	case account.StartTimer:
-		s.client.loop.sched.After(&s.timer, a.After)
-		s.timerAt = time.Now().Add(a.After)
+		wait := a.After
+		if a.Spread > 0 {
+			wait += rand.N(a.Spread)
+		}
+		s.client.loop.sched.After(&s.timer, wait)
+		s.timerAt = time.Now().Add(wait)
 	case account.StopTimer:
 		s.client.loop.sched.Cancel(&s.timer)
 		s.timerAt = time.Time{}

@@ -21,6 +21,7 @@ type transition struct {
 	facts   *Facts
 	actions []Action
 	delay   time.Duration // of Timer, if this transition has set it
+	spread  time.Duration
 }
 
 func (t *transition) decide() {
@@ -152,13 +153,15 @@ func (t *transition) abandonRequest() {
 func (t *transition) do(a Action) { t.actions = append(t.actions, a) }
 
 // startTimer sets the account's one timer and replaces a pending one.
-func (t *transition) startTimer(timer Timer, d time.Duration) { t.Timer, t.delay = timer, max(d, 1) }
+func (t *transition) startTimer(timer Timer, d time.Duration) {
+	t.Timer, t.delay, t.spread = timer, max(d, 1), 0
+}
 
 // settleTimer adds the action that makes the real timer what the state says.
 func (t *transition) settleTimer(before Timer, k Kind) {
 	switch {
 	case t.Timer != NoTimer && t.delay > 0:
-		t.do(Action{Do: StartTimer, Timer: t.Timer, After: t.delay})
+		t.do(Action{Do: StartTimer, Timer: t.Timer, After: t.delay, Spread: t.spread})
 	case t.Timer == NoTimer && before != NoTimer && k != TimerFired:
 		t.do(Action{Do: StopTimer})
 	}

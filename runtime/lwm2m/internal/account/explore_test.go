@@ -162,7 +162,9 @@ func checkTransition(s State, e Event, f Facts, to State, actions []Action) stri
 				return "a bootstrap is requested that cannot be or is not needed"
 			}
 		case StartTimer, StopTimer:
-			timers++
+			if timers++; a.After == QuickPause && (s.QuickUsed || !to.QuickUsed || a.Spread <= 0) {
+				return "a second quick retry, or one without a random part"
+			}
 		}
 		if fault := w.execute(a); fault != "" {
 			return fault

@@ -145,10 +145,17 @@ func (t *transition) connectionLost(short bool) {
 	switch {
 	case request == Deregister, t.facts.Goal() != GoalRegistered, t.Timer == NextAttempt, t.Effort != Trying:
 		// Nothing needs a connection now.
+	case short && !t.QuickUsed: // the server may just have restarted
+		t.QuickUsed = true
+		t.startTimer(NextAttempt, QuickPause)
+		t.spread = QuickPause
 	case short, request == Register:
 		t.fail(0)
-	case t.Timer != UpdateRetry: // the connection worked and got old: reconnect at once
-		t.Timer = NoTimer
+	default: // the connection worked and got old: reconnect at once
+		t.QuickUsed = false
+		if t.Timer != UpdateRetry {
+			t.Timer = NoTimer
+		}
 	}
 }
 

@@ -13,6 +13,8 @@ func TestRows(t *testing.T) {
 	updating.Request, registering.Request, registering.Registration, asleep.Connection = Update, Register, Unknown, Asleep
 	plain := registering
 	plain.NoFormats = true
+	quick := up
+	quick.QuickUsed = true
 	unsure := State{Connection: Connecting, Registration: Unsure, Started: true}
 	busy := Event{Kind: ResponseReceived, Code: 0xa3, MaxAge: time.Hour}
 	for _, c := range []struct {
@@ -30,7 +32,8 @@ func TestRows(t *testing.T) {
 		{"4.00 to a Register", registering, Event{Kind: ResponseReceived, Code: BadRequest}, "Register without ct"},
 		{"4.00 to a Register without ct", plain, Event{Kind: ResponseReceived, Code: BadRequest}, "next attempt in 1 min"},
 		{"4.12 to a Register", registering, Event{Kind: ResponseReceived, Code: PreconditionFailed}, "Register one version lower"},
-		{"a short connection", up, Event{Kind: ConnectionLost, Short: true}, "next attempt in 1 min"},
+		{"a short connection", up, Event{Kind: ConnectionLost, Short: true}, "next attempt in 1 s"},
+		{"the next short connection", quick, Event{Kind: ConnectionLost, Short: true}, "next attempt in 1 min"},
 		{"a connection that got old", up, Event{Kind: ConnectionLost}, "connect"},
 		{"a connection after a lost Update", unsure, Event{Kind: DialSucceeded, Survives: true}, "Update with everything"},
 		{"a wake", asleep, Event{Kind: WakeRequested}, "receiver on, Update"},

@@ -14,6 +14,7 @@ type State struct {
 	Retry        Retry
 	VersionStep  uint8 // how many versions below the highest one Register offers, after 4.12
 	NoFormats    bool  // Register does not list Content-Formats (ct), after 4.00
+	QuickUsed    bool  // the quick retry after a short connection is used up
 	Started      bool  // the initial delay has passed
 	UpdateDue    bool  // an Update has to be sent even if nothing has changed
 }
@@ -174,6 +175,7 @@ type Action struct {
 	Full        bool          // Send of an Update: with every parameter and the list of objects
 	Timer       Timer         // StartTimer
 	After       time.Duration // StartTimer, more than 0
+	Spread      time.Duration // StartTimer: a random time up to this has to be added to After
 }
 
 // expects reports whether an event can happen in a state. An event of a connection, a request or a
