@@ -9,25 +9,27 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Answer is what a device answered, or notified.
+// Answer is a response of a device to a request, or a notification, or a Send.
 type Answer struct {
 	// Code is the response code.
 	Code coap.Code
-	// Format is the payload's format, content.None where it is not said.
+	// Format is the payload's format. content.None means that the response names no format.
 	Format content.Format
-	// Payload is the payload; Text is the same for formats that people read.
+	// Payload is the payload. Text returns it as a string.
 	Payload []byte
-	// Location is the path of what a Create made, such as "/3303/1". Empty means that it is not said.
+	// Location is the path of a created instance, such as "/3303/1". The zero value means that the
+	// response names no path.
 	Location string
 
-	s    *Server
-	base string
+	server *Server
+	base   string // the path of the request
 }
 
 // Text returns the payload as text.
 func (a Answer) Text() string { return string(a.Payload) }
 
-// String returns code and payload; payloads that people cannot read in hexadecimal, behind their format.
+// String returns the code and the payload. A payload in a binary format is in hexadecimal and has
+// the name of its format in front.
 func (a Answer) String() string {
 	s, verb := a.Code.String(), " %s"
 	switch a.Format {
@@ -41,8 +43,8 @@ func (a Answer) String() string {
 	return s + fmt.Sprintf(verb, a.Payload)
 }
 
-// Entries returns the values of the payload. The types of values are those of the definitions that
-// the server was told by Define, else those that the format shows.
+// Entries decodes the payload and returns its values. Their types are those of the definitions that
+// were passed to Server.Define; without a definition, the types that the format shows.
 func (a Answer) Entries() ([]dm.Entry, error) {
 	base, err := dm.ParsePath(a.base)
 	if err != nil {
@@ -52,7 +54,7 @@ func (a Answer) Entries() ([]dm.Entry, error) {
 		d       codec.Decoder
 		entries []dm.Entry
 	)
-	r := content.Request{Base: base, Schema: a.s.definition}
+	r := content.Request{Base: base, Schema: a.server.definition}
 	err = d.Decode(a.Format, a.Payload, r, func(e dm.Entry) error {
 		entries = append(entries, e)
 		return nil
@@ -60,7 +62,7 @@ func (a Answer) Entries() ([]dm.Entry, error) {
 	return entries, err
 }
 
-// Value returns one value of the payload by its path.
+// Value decodes the payload and returns the value at a path. It is an error if there is none.
 func (a Answer) Value(path string) (dm.Value, error) {
 	p, err := dm.ParsePath(path)
 	if err != nil {
@@ -75,14 +77,15 @@ func (a Answer) Value(path string) (dm.Value, error) {
 			return e.Value, nil
 		}
 	}
-	return dm.Value{}, fmt.Errorf("the answer %v has no value for %v", a, p)
+	return dm.Value{}, fmt.Errorf("lwm2mtest: the answer %v has no value for %v", a, p)
 }
 
-func (c *Client) answer(path string, r coap.Result) (Answer, error) {
+// newAnswer returns a result as the answer to a request for a path.
+func (c *Client) newAnswer(path string, r coap.Result) (Answer, error) {
 	if r.Err != nil {
 		return Answer{}, r.Err
 	}
-	a := Answer{Code: r.Code, Format: content.None, Payload: r.Body, s: c.s, base: path}
+	a := Answer{Code: r.Code, Format: content.None, Payload: r.Body, server: c.server, base: path}
 	if path == "" {
 		a.base = "/"
 	}
@@ -91,25 +94,4 @@ func (c *Client) answer(path string, r coap.Result) (Answer, error) {
 	}
 	a.Location = string(r.Options.AppendLocationPath(nil))
 	return a, nil
-}
-
-// send handles a Send: what the device reports of its own accord.
-func (s *Server) send(c *conn, r Request) Reply {
-	reply := Reply{Code: coap.NotFound}
-	s.change(func() {
-		for _, cl := range s.clients {
-			if cl.conn == c && cl.reg.Location != "" {
-				cl.sent = append(cl.sent, Answer{Code: coap.Content, Format: r.Format, Payload: r.Payload, s: s, base: "/"})
-				reply.Code = coap.Changed
-			}
-		}
-	})
-	return reply
-}
-
-// Sent returns what the device has reported by Send so far, in order.
-func (c *Client) Sent() []Answer {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	return append([]Answer(nil), c.sent...)
 }

@@ -2,7 +2,7 @@ package lwm2mtest
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -12,66 +12,72 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// Client is a device as the server sees it. Its methods perform operations over the connection of the
-// device's last Register or Update and wait for the answer until ctx ends. An error means that there
-// is no answer; a refusal by the device is an Answer with its code.
-type Client struct {
-	s *Server
+// errServerClosed is the error of an operation after Server.Close.
+var errServerClosed = errors.New("lwm2mtest: the server is closed")
 
-	// Under the server's lock.
+// Client is a device as the server sees it. Each method performs one operation over the connection
+// of the device's last Register or Update and waits for the response until ctx ends. An error means
+// that no response came. A refusal by the device is no error: it is an Answer with the device's
+// code.
+type Client struct {
+	server *Server
+
+	// The server's lock guards these.
 	reg  Registration
 	conn *conn
 	sent []Answer
 
-	expiry sched.Job // the loop's
+	expiry sched.Job // owned by the loop
 }
 
-// Registration returns how the registration stands.
+// Registration returns the current state of the device's registration.
 func (c *Client) Registration() Registration {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	return c.reg.clone()
 }
 
-// Operation is a request to a device, for what the other methods do not cover.
+// Operation is a request that Client.Do sends.
 type Operation struct {
-	// Method is GET, PUT, ...
+	// Method is the request's method: GET, PUT, ...
 	Method coap.Code
-	// Path is the path, such as "/3/0", without the device's alternate path, and Query the parts of
-	// the query, such as "pmin=5".
+	// Path is the path, such as "/3/0", without the device's alternate path. Query holds the parts
+	// of the query, such as "pmin=5".
 	Path  string
 	Query []string
-	// Accept is the format to ask for. content.None asks for none; the zero value is content.Text.
+	// Accept is the format to ask for. content.None asks for none. The zero value means
+	// content.Text.
 	Accept content.Format
-	// Format and Payload are the body. content.None says no format; the zero value is content.Text,
-	// and is not sent without a payload.
+	// Format and Payload are the body. content.None names no format. The zero value of Format means
+	// content.Text; without a Payload no format is sent.
 	Format  content.Format
 	Payload []byte
-	// Options changes the request's options before it is sent, for what the fields cannot say. Nil
-	// means not.
+	// Options changes the request's options before it is sent, for options that have no field here.
+	// The zero value means no change.
 	Options func(*coap.Options)
-	// NonConfirmable sends the request without asking for an acknowledgement.
+	// NonConfirmable sends a non-confirmable message. The zero value means a confirmable one.
 	NonConfirmable bool
 }
 
-// Do performs an operation.
+// Do sends a request that has no method of its own, such as one with a faulty option, and returns
+// the response.
 func (c *Client) Do(ctx context.Context, op Operation) (Answer, error) {
 	got := make(chan coap.Result, 1)
-	call := c.call(op)
-	call.Done = func(r coap.Result) { got <- kept(r) }
+	call := c.newCall(op)
+	call.Done = func(r coap.Result) { got <- cloneResult(r) }
 	if err := c.start(call); err != nil {
 		return Answer{}, err
 	}
 	select {
 	case r := <-got:
-		return c.answer(op.Path, r)
+		return c.newAnswer(op.Path, r)
 	case <-ctx.Done():
-		c.s.sched.Post(call.Cancel)
+		c.server.sched.Post(call.Cancel)
 		return Answer{}, context.Cause(ctx)
 	}
 }
 
-func (c *Client) call(op Operation) *coap.Call {
+func (c *Client) newCall(op Operation) *coap.Call {
 	call := &coap.Call{Code: op.Method, Body: op.Payload, NonConfirmable: op.NonConfirmable}
 	call.Options.AddPath(c.Registration().Objects.Root + op.Path)
 	for _, q := range op.Query {
@@ -89,25 +95,25 @@ func (c *Client) call(op Operation) *coap.Call {
 	return call
 }
 
-// start has the loop begin a call; it returns once that is done.
+// start makes the loop start a call and returns when it has started.
 func (c *Client) start(call *coap.Call) error {
-	begun := make(chan error, 1)
-	c.s.sched.Post(func() {
-		c.s.mu.Lock()
+	started := make(chan error, 1)
+	c.server.sched.Post(func() {
+		c.server.mu.Lock()
 		conn := c.conn
-		c.s.mu.Unlock()
-		begun <- conn.coap.Do(call)
+		c.server.mu.Unlock()
+		started <- conn.coap.Do(call)
 	})
 	select {
-	case err := <-begun:
+	case err := <-started:
 		return err
-	case <-c.s.done:
-		return fmt.Errorf("the server is closed")
+	case <-c.server.done:
+		return errServerClosed
 	}
 }
 
-// kept returns a result whose parts outlive the callback.
-func kept(r coap.Result) coap.Result {
+// cloneResult returns a copy of a result that stays valid after the callback.
+func cloneResult(r coap.Result) coap.Result {
 	r.Body = slices.Clone(r.Body)
 	if r.Options != nil {
 		o := r.Options.Clone()
@@ -116,32 +122,37 @@ func kept(r coap.Result) coap.Result {
 	return r
 }
 
-// Read reads a node in the given format; content.None lets the device choose.
+// Read reads a node in the given format. With content.None the device chooses the format.
 func (c *Client) Read(ctx context.Context, path string, accept content.Format) (Answer, error) {
 	return c.Do(ctx, Operation{Method: coap.GET, Path: path, Accept: accept, Format: content.None})
 }
 
-// Discover lists nodes and their attributes; the query may hold "depth=2".
+// Discover lists the nodes below a path and their attributes. The query may hold "depth=2".
 func (c *Client) Discover(ctx context.Context, path string, query ...string) (Answer, error) {
-	return c.Do(ctx, Operation{Method: coap.GET, Path: path, Query: query, Accept: content.Link, Format: content.None})
+	return c.Do(ctx, Operation{
+		Method: coap.GET, Path: path, Query: query, Accept: content.Link, Format: content.None,
+	})
 }
 
-// Write replaces a node by the payload (PUT).
+// Write replaces a node with the payload (PUT).
 func (c *Client) Write(ctx context.Context, path string, f content.Format, payload []byte) (Answer, error) {
 	return c.Do(ctx, Operation{Method: coap.PUT, Path: path, Accept: content.None, Format: f, Payload: payload})
 }
 
-// Update writes the payload and keeps what it leaves out (POST), a partial update.
+// Update writes the payload and keeps resources that it leaves out (POST): a partial update.
 func (c *Client) Update(ctx context.Context, path string, f content.Format, payload []byte) (Answer, error) {
 	return c.Do(ctx, Operation{Method: coap.POST, Path: path, Accept: content.None, Format: f, Payload: payload})
 }
 
-// WriteAttributes sets attributes such as "pmin=5"; an attribute without a value is taken away.
+// WriteAttributes sets attributes such as "pmin=5". An attribute without a value, such as "pmin",
+// is removed.
 func (c *Client) WriteAttributes(ctx context.Context, path string, attributes ...string) (Answer, error) {
-	return c.Do(ctx, Operation{Method: coap.PUT, Path: path, Query: attributes, Accept: content.None, Format: content.None})
+	return c.Do(ctx, Operation{
+		Method: coap.PUT, Path: path, Query: attributes, Accept: content.None, Format: content.None,
+	})
 }
 
-// Execute executes a resource with arguments such as 0='5'; empty means none.
+// Execute executes a resource with arguments such as 0='5'. An empty string means no arguments.
 func (c *Client) Execute(ctx context.Context, path, args string) (Answer, error) {
 	op := Operation{Method: coap.POST, Path: path, Accept: content.None, Format: content.Text}
 	if args != "" {
@@ -150,7 +161,7 @@ func (c *Client) Execute(ctx context.Context, path, args string) (Answer, error)
 	return c.Do(ctx, op)
 }
 
-// Create makes an instance of an object.
+// Create creates an instance of an object, whose path is such as "/3303".
 func (c *Client) Create(ctx context.Context, object string, f content.Format, payload []byte) (Answer, error) {
 	return c.Do(ctx, Operation{Method: coap.POST, Path: object, Accept: content.None, Format: f, Payload: payload})
 }
@@ -160,7 +171,7 @@ func (c *Client) Delete(ctx context.Context, path string) (Answer, error) {
 	return c.Do(ctx, Operation{Method: coap.DELETE, Path: path, Accept: content.None, Format: content.None})
 }
 
-// ReadComposite reads several nodes at once; the format is that of the request and of the answer.
+// ReadComposite reads several nodes in one request. Request and response have the format f.
 func (c *Client) ReadComposite(ctx context.Context, f content.Format, paths ...string) (Answer, error) {
 	payload, err := pathsPayload(f, paths)
 	if err != nil {
@@ -169,7 +180,7 @@ func (c *Client) ReadComposite(ctx context.Context, f content.Format, paths ...s
 	return c.Do(ctx, Operation{Method: coap.FETCH, Accept: f, Format: f, Payload: payload})
 }
 
-// WriteComposite writes values anywhere in the data model at once.
+// WriteComposite writes values at any paths of the data model in one request.
 func (c *Client) WriteComposite(ctx context.Context, f content.Format, entries ...dm.Entry) (Answer, error) {
 	payload, err := Encode(f, "/", entries...)
 	if err != nil {
@@ -178,8 +189,8 @@ func (c *Client) WriteComposite(ctx context.Context, f content.Format, entries .
 	return c.Do(ctx, Operation{Method: coap.IPATCH, Accept: content.None, Format: f, Payload: payload})
 }
 
-// Encode returns the payload of a Write or Create to path with the given entries, in ascending order
-// of their paths.
+// Encode returns the payload of a Write or a Create to path. The entries are in ascending order of
+// their paths.
 func Encode(f content.Format, path string, entries ...dm.Entry) ([]byte, error) {
 	p, err := dm.ParsePath(path)
 	if err != nil {
@@ -189,8 +200,8 @@ func Encode(f content.Format, path string, entries ...dm.Entry) ([]byte, error) 
 	return e.Encode(f, nil, content.Target{Base: p}, entries)
 }
 
-// Value returns an entry for Encode and WriteComposite. It panics where path is none: it is for
-// literals in tests.
+// Value returns an entry for Encode and WriteComposite. It panics if path is not the path of a
+// node: it is meant for literals in tests.
 func Value(path string, v dm.Value) dm.Entry {
 	p, err := dm.ParsePath(path)
 	if err != nil {
@@ -199,6 +210,7 @@ func Value(path string, v dm.Value) dm.Entry {
 	return dm.Entry{Path: p, Value: v}
 }
 
+// pathsPayload returns the payload of a composite operation that names paths.
 func pathsPayload(f content.Format, paths []string) ([]byte, error) {
 	var list []dm.Path
 	for _, s := range paths {

@@ -1,19 +1,27 @@
-// Package lwm2mtest is a LwM2M management server for tests, as net/http/httptest is a web server for
-// tests: it takes registrations, performs every operation on a device, receives notifications, and
-// misbehaves when told to.
+// Package lwm2mtest is a LwM2M management server for tests, as net/http/httptest is a web server
+// for tests. It accepts registrations, performs every operation on a device, receives
+// notifications, and misbehaves on request.
 //
 //	srv := lwm2mtest.NewServer(t)                       // coap://127.0.0.1:<port>
 //	go device.Run(ctx)                                  // a client with srv.URI() as its server
 //	dev := srv.WaitRegistered("urn:dev:ops:heater-7")
 //	ans, err := dev.Read(ctx, "/3303/0/5700", content.SenMLCBOR)
 //
-// Over TCP, DTLS or a simulated network it is given listeners:
+// The five names to know:
+//
+//   - [NewServer] starts a server that ends with the test.
+//   - [Server.WaitRegistered] waits for a device and returns it as a [Client].
+//   - [Client] has a method for every operation: Read, Write, Execute, Observe and the rest.
+//   - [Answer] is a response of the device: a code, a payload and its decoded values.
+//   - [Server.Intercept] answers requests of devices in place of the server.
+//
+// For TCP, DTLS or a simulated network, pass listeners:
 //
 //	srv := lwm2mtest.NewServer(t, listener)
 //
-// Inside a testing/synctest bubble, on listeners of package simnet, all waiting is in the bubble's
-// time. The server works with every client that speaks LwM2M, not only with this toolkit's.
+// Inside a testing/synctest bubble, with listeners of package simnet, all waiting uses the bubble's
+// virtual time. The server works with every client that speaks LwM2M, not only with this toolkit's.
 //
-// A Server and everything it hands out is safe for concurrent use. One goroutine of its own serves
-// all connections; it ends with the test.
+// A Server and the Clients and Observations that it returns are safe for concurrent use. One
+// goroutine serves all connections of a Server; it ends with the test.
 package lwm2mtest

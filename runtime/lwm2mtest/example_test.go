@@ -13,7 +13,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// program is a lwm2mtest.TB outside of a test; inside of one it is t.
+// program is a lwm2mtest.TB for a program. A test passes its t.
 type program struct{ atEnd []func() }
 
 func (*program) Helper()                           {}
@@ -26,7 +26,7 @@ func (p *program) end() {
 	}
 }
 
-// A thermometer is read, and observed while its value changes.
+// A server reads and observes a thermometer, whose value changes.
 func Example() {
 	t := &program{}
 	defer t.end()
@@ -40,7 +40,10 @@ func Example() {
 		t.Fatalf("%v", err)
 	}
 	client, err := lwm2m.New(lwm2m.Config{
-		Endpoint: "thermometer", Servers: []lwm2m.Server{{URI: srv.URI()}}, Objects: []dm.Object{temp}, Logger: slog.New(slog.DiscardHandler),
+		Endpoint: "thermometer",
+		Servers:  []lwm2m.Server{{URI: srv.URI()}},
+		Objects:  []dm.Object{temp},
+		Logger:   slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatalf("%v", err)

@@ -4,28 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 )
 
-// ErrEnded says that no notification follows.
-var ErrEnded = errors.New("the observation is over")
+// ErrEnded is the error of an Observation that gets no further notification.
+var ErrEnded = errors.New("lwm2mtest: the observation has ended")
 
-// errRefused is what a nil Observation says.
-var errRefused = fmt.Errorf("Observe was refused: %w", ErrEnded)
+// errRefused is the error of a nil Observation.
+var errRefused = fmt.Errorf("lwm2mtest: the device refused Observe: %w", ErrEnded)
 
-// Observation receives the notifications of one Observe.
+// Observation receives the notifications of one Observe. A nil Observation, which a refused Observe
+// returns, has ended.
 type Observation struct {
-	c    *Client
-	path string
-	call *coap.Call
+	client *Client
+	path   string
+	call   *coap.Call
 
 	mu      sync.Mutex
 	waiting []notification
-	more    chan struct{} // holds a token while something waits
+	more    chan struct{} // holds a token while a notification waits
 }
 
 type notification struct {
@@ -33,14 +33,20 @@ type notification struct {
 	err    error
 }
 
-// Observe observes a node. The answer is that to the request; the observation is nil when it is a
-// refusal.
-func (c *Client) Observe(ctx context.Context, path string, accept content.Format, query ...string) (*Observation, Answer, error) {
-	return c.observe(ctx, Operation{Method: coap.GET, Path: path, Query: query, Accept: accept, Format: content.None})
+// Observe observes a node. The Answer is the response to the request. The Observation is nil if the
+// device refuses.
+func (c *Client) Observe(
+	ctx context.Context, path string, accept content.Format, query ...string,
+) (*Observation, Answer, error) {
+	return c.observe(ctx, Operation{
+		Method: coap.GET, Path: path, Query: query, Accept: accept, Format: content.None,
+	})
 }
 
-// ObserveComposite observes several nodes at once; see ReadComposite.
-func (c *Client) ObserveComposite(ctx context.Context, f content.Format, paths ...string) (*Observation, Answer, error) {
+// ObserveComposite observes several nodes in one request, as ReadComposite reads them.
+func (c *Client) ObserveComposite(
+	ctx context.Context, f content.Format, paths ...string,
+) (*Observation, Answer, error) {
 	payload, err := pathsPayload(f, paths)
 	if err != nil {
 		return nil, Answer{}, err
@@ -49,39 +55,40 @@ func (c *Client) ObserveComposite(ctx context.Context, f content.Format, paths .
 }
 
 func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answer, error) {
-	o := &Observation{c: c, path: op.Path, call: c.call(op), more: make(chan struct{}, 1)}
+	o := &Observation{client: c, path: op.Path, call: c.newCall(op), more: make(chan struct{}, 1)}
 	first := make(chan coap.Result, 1)
-	o.call.Done = func(r coap.Result) { first <- kept(r) }
-	o.call.Observe = func(r coap.Result) { o.add(kept(r)) }
+	o.call.Done = func(r coap.Result) { first <- cloneResult(r) }
+	o.call.Observe = func(r coap.Result) { o.add(cloneResult(r)) }
 	if err := c.start(o.call); err != nil {
 		return nil, Answer{}, err
 	}
 	select {
 	case r := <-first:
-		a, err := c.answer(op.Path, r)
+		a, err := c.newAnswer(op.Path, r)
 		if err != nil || r.Last {
 			return nil, a, err
 		}
 		return o, a, nil
 	case <-ctx.Done():
-		c.s.sched.Post(o.call.Cancel)
+		c.server.sched.Post(o.call.Cancel)
 		return nil, Answer{}, context.Cause(ctx)
 	}
 }
 
+// add queues a notification.
 func (o *Observation) add(r coap.Result) {
-	a, err := o.c.answer(o.path, r)
+	a, err := o.client.newAnswer(o.path, r)
 	o.push(notification{a, err})
 	if r.Last {
 		o.end()
 	}
 }
 
-// end says that nothing follows what is there.
+// end queues the end of the observation behind the waiting notifications.
 func (o *Observation) end() { o.push(notification{err: ErrEnded}) }
 
-// over reports whether end was called.
-func (o *Observation) over() bool {
+// hasEnded reports whether end was called.
+func (o *Observation) hasEnded() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n := len(o.waiting)
@@ -98,9 +105,9 @@ func (o *Observation) push(n notification) {
 	}
 }
 
-// Next returns the next notification, waiting for it until ctx ends. It is ErrEnded after the last,
-// and where Observe was refused. Most notifications are not confirmed (see the attribute con), so
-// over a network that loses some, ctx should have a deadline.
+// Next returns the next notification and waits for it until ctx ends. After the last notification
+// it returns ErrEnded. Most notifications are not confirmed (see the attribute con), so give ctx a
+// deadline on a network that loses messages.
 func (o *Observation) Next(ctx context.Context) (Answer, error) {
 	if o == nil {
 		return Answer{}, errRefused
@@ -120,71 +127,60 @@ func (o *Observation) Next(ctx context.Context) (Answer, error) {
 		case <-o.more:
 		case <-ctx.Done():
 			return Answer{}, context.Cause(ctx)
-		case <-o.c.s.done:
+		case <-o.client.server.done:
 			return Answer{}, ErrEnded
 		}
 	}
 }
 
-// All yields notifications until the observation or ctx ends.
-func (o *Observation) All(ctx context.Context) iter.Seq[Answer] {
-	return func(yield func(Answer) bool) {
-		for {
-			a, err := o.Next(ctx)
-			if err != nil || !yield(a) {
-				return
-			}
-		}
-	}
-}
-
-// Forget ends the observation without telling the device: its next notification is answered by a
-// Reset (RFC 7641 §3.6).
+// Forget ends the observation without a request to the device. The server answers the device's next
+// notification with a Reset (RFC 7641 §3.6).
 func (o *Observation) Forget() {
 	if o == nil {
 		return
 	}
 	forgotten := make(chan struct{})
-	o.c.s.sched.Post(func() {
+	o.client.server.sched.Post(func() {
 		o.call.Cancel()
 		o.end()
 		close(forgotten)
 	})
 	select {
 	case <-forgotten:
-	case <-o.c.s.done:
+	case <-o.client.server.done:
 	}
 }
 
-// Cancel ends the observation by a request with Observe 1 and returns the device's answer. Next is
-// ErrEnded after what has come until then, and so is Cancel of an observation that is over.
+// Cancel ends the observation by a request with Observe 1 and returns the device's response. After
+// Cancel, Next returns the notifications that have arrived and then ErrEnded. Cancel of an
+// observation that has ended is ErrEnded.
 func (o *Observation) Cancel(ctx context.Context) (Answer, error) {
 	if o == nil {
 		return Answer{}, errRefused
 	}
 	got := make(chan coap.Result, 1)
-	begun := make(chan error, 1)
-	o.c.s.sched.Post(func() {
-		if o.over() {
-			begun <- ErrEnded
+	started := make(chan error, 1)
+	o.client.server.sched.Post(func() {
+		if o.hasEnded() {
+			started <- ErrEnded
 			return
 		}
-		begun <- o.call.Deregister(func(r coap.Result) {
+		started <- o.call.Deregister(func(r coap.Result) {
 			o.end()
-			got <- kept(r)
+			got <- cloneResult(r)
 		})
 	})
 	select {
-	case err := <-begun:
+	case err := <-started:
 		if err != nil {
 			return Answer{}, err
 		}
-	case <-o.c.s.done:
+	case <-o.client.server.done:
 		return Answer{}, ErrEnded
 	}
 	select {
 	case r := <-got:
-		return o.c.answer(o.path, r)
+		return o.client.newAnswer(o.path, r)
 	case <-ctx.Done():
 		return Answer{}, context.Cause(ctx)
 	}

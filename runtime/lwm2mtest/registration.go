@@ -3,6 +3,7 @@ package lwm2mtest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -16,26 +17,27 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// Registration is what a device has said of itself (Core 1.2.2 §6.2.1).
+// Registration is what a device has registered (Core 1.2.2 §6.2.1).
 type Registration struct {
-	// Endpoint is the endpoint name, ep; where that is not sent, the identity of the DTLS session: the
-	// PSK identity, or the certificate's common name (Core 1.2.2 §6.2.1).
+	// Endpoint is the endpoint name, ep. If the device sends none, it is the identity of the DTLS
+	// session: the PSK identity, or the certificate's common name (Core 1.2.2 §6.2.1).
 	Endpoint string
-	// Location is the registration's path at the server, such as "/rd/1". Empty once it is over.
+	// Location is the registration's path at the server, such as "/rd/1". The zero value means that
+	// the registration has ended.
 	Location string
-	// Lifetime is lt, in whole seconds. Zero means for ever.
+	// Lifetime is lt, in whole seconds. The zero value means that the registration does not expire.
 	Lifetime time.Duration
 	// Version is lwm2m, such as "1.1".
 	Version string
-	// Params are all query parameters of the Register and of the Updates since, by name; one without
-	// a value is there with "".
+	// Params holds all query parameters of the Register and of later Updates by name. The value of
+	// a parameter without a value is "".
 	Params map[string]string
-	// Objects is the list of objects and instances, as last sent; those of a profile (DefineProfile)
-	// come first.
+	// Objects is the list of objects and instances that was sent last. Those of a profile
+	// (DefineProfile) come first.
 	Objects corelink.Registration
 }
 
-// EventKind is what a device did.
+// EventKind is a kind of event in the life of a registration.
 type EventKind string
 
 // The kinds of events.
@@ -43,30 +45,30 @@ const (
 	Registered   EventKind = "registered"
 	Updated      EventKind = "updated"
 	Deregistered EventKind = "deregistered"
-	Expired      EventKind = "expired" // its lifetime passed without an Update
+	Expired      EventKind = "expired" // the lifetime passed without an Update
 )
 
 // Event is one step in the life of a registration.
 type Event struct {
-	// Kind is what happened, and Time when.
+	// Kind is what happened, and Time is when.
 	Kind EventKind
 	Time time.Time
-	// Registration is how it stands after that.
+	// Registration is the registration after the event.
 	Registration Registration
-	// Sent are the query parameters of this one request, sorted by name, such as "lt=60"; an object
-	// list in it counts as "objects".
+	// Sent holds the query parameters of the event's own request, sorted, such as "lt=60". An
+	// object list in the request adds "objects".
 	Sent []string
 }
 
-// Events returns what devices have done so far, in order.
+// Events returns the events of all registrations so far, in order.
 func (s *Server) Events() []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]Event(nil), s.events...)
+	return slices.Clone(s.events)
 }
 
-// WaitEvent returns the first event of the given kind and endpoint at or after position from in
-// Events, and the position behind it. It ends the test when that takes longer than Patience.
+// WaitEvent returns the first event of a kind and an endpoint at or after position from of Events,
+// and the position behind the event. It waits up to a minute for the event and then fails the test.
 func (s *Server) WaitEvent(from int, kind EventKind, endpoint string) (Event, int) {
 	s.t.Helper()
 	at := -1
@@ -79,15 +81,15 @@ func (s *Server) WaitEvent(from int, kind EventKind, endpoint string) (Event, in
 		}
 		return false
 	}
-	if !s.wait(Patience, found) {
-		s.t.Fatalf("%q is not %s within %v", endpoint, kind, Patience)
+	if !s.wait(found) {
+		s.t.Fatalf("lwm2mtest: %q was not %s within %v", endpoint, kind, waitTimeout)
 	}
 	return s.Events()[at], at + 1
 }
 
-// DefineProfile tells the server the objects and instances that a Profile ID (pid) stands for, as in a
-// registration's list: a device that names the profile need not list them. The definition is used for
-// every later Register and Update.
+// DefineProfile defines the objects and instances of a Profile ID (pid), as in the list of a
+// registration. A device that names the profile need not list them. The definition applies to every
+// later Register and Update.
 func (s *Server) DefineProfile(id string, objects ...dm.Path) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +100,8 @@ func (s *Server) DefineProfile(id string, objects ...dm.Path) {
 	s.profiles[id] = nodes
 }
 
-// objectList returns the objects of a Register or an Update: those of its profile, then those that it
-// lists. Without a list there has to be a profile that the server knows.
+// objectList returns the objects of a Register or an Update: those of its profile, then those of
+// its list. A request without a list needs a profile that the server knows.
 func (s *Server) objectList(r Request, profile string) (corelink.Registration, coap.Code) {
 	s.mu.Lock()
 	nodes, known := s.profiles[profile]
@@ -120,8 +122,8 @@ func (s *Server) objectList(r Request, profile string) (corelink.Registration, c
 	return objects, 0
 }
 
-// register handles a Register.
-func (s *Server) register(c *conn, r Request) Reply {
+// handleRegister answers a Register.
+func (s *Server) handleRegister(c *conn, r Request) Reply {
 	params := r.params()
 	objects, refused := s.objectList(r, params["pid"])
 	if refused != 0 {
@@ -138,19 +140,22 @@ func (s *Server) register(c *conn, r Request) Reply {
 		location = fmt.Sprintf("/rd/%d", s.locations)
 		cl := s.clients[name]
 		if cl == nil {
-			cl = &Client{s: s}
+			cl = &Client{server: s}
 			s.clients[name] = cl
 		}
 		cl.conn = c
-		cl.reg = Registration{Endpoint: name, Location: location, Lifetime: lifetime, Version: params["lwm2m"], Params: params, Objects: objects}
-		s.note(Registered, cl, r)
-		s.expect(cl)
+		cl.reg = Registration{
+			Endpoint: name, Location: location, Lifetime: lifetime, Version: params["lwm2m"],
+			Params: params, Objects: objects,
+		}
+		s.record(Registered, cl, r)
+		s.scheduleExpiry(cl)
 	})
 	return Reply{Code: coap.Created, Location: location}
 }
 
-// update handles an Update or a De-register of the registration at r.Path.
-func (s *Server) update(c *conn, r Request) Reply {
+// handleUpdate answers an Update or a De-register of the registration at r.Path.
+func (s *Server) handleUpdate(c *conn, r Request) Reply {
 	reply := Reply{Code: coap.NotFound}
 	params := r.params()
 	lifetime, ok := parseLifetime(params["lt"])
@@ -171,21 +176,19 @@ func (s *Server) update(c *conn, r Request) Reply {
 			}
 			cl.conn = c
 			if r.Method == coap.DELETE {
-				s.over(cl, Deregistered, r)
+				s.endRegistration(cl, Deregistered, r)
 				reply.Code = coap.Deleted
 				return
 			}
-			for k, v := range params {
-				cl.reg.Params[k] = v
-			}
+			maps.Copy(cl.reg.Params, params)
 			if params["lt"] != "" {
 				cl.reg.Lifetime = lifetime
 			}
 			if len(r.Payload) > 0 {
 				cl.reg.Objects = objects
 			}
-			s.note(Updated, cl, r)
-			s.expect(cl)
+			s.record(Updated, cl, r)
+			s.scheduleExpiry(cl)
 			reply.Code = coap.Changed
 		}
 	})
@@ -204,40 +207,38 @@ func (s *Server) profileOf(location string) string {
 	return ""
 }
 
-// note records an event. The lock is held.
-func (s *Server) note(kind EventKind, cl *Client, r Request) {
-	s.events = append(s.events, Event{Kind: kind, Time: time.Now(), Registration: cl.reg.clone(), Sent: r.sent()})
+// record adds an event. The caller holds the lock.
+func (s *Server) record(kind EventKind, cl *Client, r Request) {
+	s.events = append(s.events, Event{Kind: kind, Time: time.Now(), Registration: cl.reg.clone(), Sent: r.sentParams()})
 }
 
-// over ends a registration. The lock is held.
-func (s *Server) over(cl *Client, kind EventKind, r Request) {
-	s.note(kind, cl, r)
+// endRegistration ends a registration. The caller holds the lock.
+func (s *Server) endRegistration(cl *Client, kind EventKind, r Request) {
+	s.record(kind, cl, r)
 	cl.reg.Location = ""
 	s.sched.Cancel(&cl.expiry)
 }
 
-// expect lets the registration end when its lifetime has passed. It runs on the loop, with the lock.
-func (s *Server) expect(cl *Client) {
+// scheduleExpiry ends the registration when its lifetime has passed. It runs on the loop, and the
+// caller holds the lock.
+func (s *Server) scheduleExpiry(cl *Client) {
 	s.sched.Cancel(&cl.expiry)
 	if cl.reg.Lifetime == 0 {
 		return
 	}
 	cl.expiry = sched.Job{Func: func() {
-		s.change(func() { s.over(cl, Expired, Request{}) })
+		s.change(func() { s.endRegistration(cl, Expired, Request{}) })
 	}}
 	s.sched.After(&cl.expiry, cl.reg.Lifetime)
 }
 
+// clone returns a copy that shares no parameters with r.
 func (r Registration) clone() Registration {
-	params := make(map[string]string, len(r.Params))
-	for k, v := range r.Params {
-		params[k] = v
-	}
-	r.Params = params
+	r.Params = maps.Clone(r.Params)
 	return r
 }
 
-// parseLifetime reads lt; its default is a day (Core 1.2.2 §6.2.1).
+// parseLifetime parses lt. An empty string means the default of one day (Core 1.2.2 §6.2.1).
 func parseLifetime(s string) (time.Duration, bool) {
 	if s == "" {
 		return 24 * time.Hour, true

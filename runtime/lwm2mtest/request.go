@@ -9,22 +9,22 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 )
 
-// Request is a request that a device sent.
+// Request is a request of a device to the server.
 type Request struct {
-	// Time is when it arrived as a whole.
+	// Time is when the whole request had arrived.
 	Time time.Time
-	// Method is GET, POST, ...
+	// Method is the request's method: GET, POST, ...
 	Method coap.Code
-	// Path is the path, such as "/rd", and Query the parts of the query, such as "lt=60".
+	// Path is the path, such as "/rd". Query holds the parts of the query, such as "lt=60".
 	Path  string
 	Query []string
-	// Format is the payload's format, content.None where it is not said.
+	// Format is the payload's format. content.None means that the request names no format.
 	Format content.Format
 	// Payload is the payload.
 	Payload []byte
 }
 
-// String returns the request in a line, such as "POST /rd?ep=x&lt=60".
+// String returns the method, the path and the query, such as "POST /rd?ep=x&lt=60".
 func (r Request) String() string {
 	s := r.Method.String() + " " + r.Path
 	if len(r.Query) > 0 {
@@ -33,8 +33,8 @@ func (r Request) String() string {
 	return s
 }
 
-// sent returns what an Update or Register says, sorted.
-func (r Request) sent() []string {
+// sentParams returns the parameters of a Register or an Update for Event.Sent.
+func (r Request) sentParams() []string {
 	sent := slices.Clone(r.Query)
 	if len(r.Payload) > 0 {
 		sent = append(sent, "objects")
@@ -43,25 +43,26 @@ func (r Request) sent() []string {
 	return sent
 }
 
-// Reply is what a device is answered.
+// Reply is a response of the server to a device.
 type Reply struct {
-	// Code is the response code. Zero means no answer at all.
+	// Code is the response code. The zero value means that no response is sent.
 	Code coap.Code
-	// Location is the path of what was created, such as "/rd/1". Empty means none.
+	// Location is the path of a created registration, such as "/rd/1". The zero value means none.
 	Location string
-	// MaxAge is sent with an error to say when to try again, in seconds. Zero means that it is not.
+	// MaxAge is sent with an error to say when to try again, in seconds. The zero value means that
+	// the option is not sent.
 	MaxAge uint32
-	// Payload and Format are the answer's body. Nil means none.
+	// Payload and Format are the body. The zero value of Payload means no body.
 	Payload []byte
 	Format  content.Format
 }
 
-// Intercept has fn see every request of devices first. It answers instead of the server when it
-// returns true; the server does not notice the request then. It runs on the server's goroutine and
-// must not call the server. Nil ends that.
+// Intercept calls fn for every request of a device before the server handles the request. If fn
+// returns true, its Reply is the response and the server ignores the request. fn runs on the
+// server's goroutine and must not call the server. A nil fn removes the interception.
 //
 //	srv.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
-//		return lwm2mtest.Reply{Code: coap.NotFound}, r.Path != "/rd" // every Update is answered 4.04
+//		return lwm2mtest.Reply{Code: coap.NotFound}, r.Path != "/rd" // 4.04 to every Update
 //	})
 func (s *Server) Intercept(fn func(Request) (Reply, bool)) {
 	s.mu.Lock()
@@ -69,16 +70,16 @@ func (s *Server) Intercept(fn func(Request) (Reply, bool)) {
 	s.intercept = fn
 }
 
-// Requests returns the requests that devices have sent so far, in order of their arrival.
+// Requests returns the requests of all devices so far, in the order of arrival.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// WaitRequest returns the first request at or after position from in Requests for which match
-// returns true, and the position behind it. It ends the test when that takes longer than Patience.
-// match must not call the server; nil matches every request.
+// WaitRequest returns the first request at or after position from of Requests for which match
+// returns true, and the position behind the request. A nil match accepts every request. match must
+// not call the server. WaitRequest waits up to a minute for the request and then fails the test.
 func (s *Server) WaitRequest(from int, match func(Request) bool) (Request, int) {
 	s.t.Helper()
 	at := -1
@@ -91,23 +92,27 @@ func (s *Server) WaitRequest(from int, match func(Request) bool) (Request, int) 
 		}
 		return false
 	}
-	if !s.wait(Patience, found) {
+	if !s.wait(found) {
 		all := s.Requests()
-		s.t.Fatalf("the request did not come within %v; there were %v", Patience, all[min(max(from, 0), len(all)):])
+		since := all[min(max(from, 0), len(all)):]
+		s.t.Fatalf("lwm2mtest: no such request within %v; the requests were %v", waitTimeout, since)
 	}
 	return s.Requests()[at], at + 1
 }
 
-// requestHandler is a connection as the handler of the device's requests.
+// requestHandler handles the requests of a connection.
 type requestHandler conn
 
-// Head lets the body come whole; its size is bounded by the connection.
+// Head accepts every request. The connection bounds the size of its body.
 func (h *requestHandler) Head(*coap.Request) {}
 
 // Serve answers one request.
 func (h *requestHandler) Serve(r *coap.Request) {
-	s := h.s
-	q := Request{Time: time.Now(), Method: r.Code(), Path: string(r.Options().AppendPath(nil)), Format: content.None, Payload: slices.Clone(r.Body())}
+	s := h.server
+	q := Request{
+		Time: time.Now(), Method: r.Code(), Path: string(r.Options().AppendPath(nil)),
+		Format: content.None, Payload: slices.Clone(r.Body()),
+	}
 	for v := range r.Options().Values(coap.OptionURIQuery) {
 		q.Query = append(q.Query, string(v))
 	}
@@ -125,24 +130,26 @@ func (h *requestHandler) Serve(r *coap.Request) {
 			return
 		}
 	}
-	respond(r, s.answer((*conn)(h), q))
+	respond(r, s.handle((*conn)(h), q))
 }
 
-func (s *Server) answer(c *conn, r Request) Reply {
+// handle answers a request of the registration or the reporting interface.
+func (s *Server) handle(c *conn, r Request) Reply {
 	switch {
 	case r.Path == "/rd" && r.Method == coap.POST:
-		return s.register(c, r)
+		return s.handleRegister(c, r)
 	case strings.HasPrefix(r.Path, "/rd/") && (r.Method == coap.POST || r.Method == coap.DELETE):
-		return s.update(c, r)
+		return s.handleUpdate(c, r)
 	case r.Path == "/dp" && r.Method == coap.POST:
-		return s.send(c, r)
+		return s.handleSend(c, r)
 	}
 	return Reply{Code: coap.NotFound}
 }
 
+// respond sends a reply as the response to a request.
 func respond(r *coap.Request, reply Reply) {
 	if reply.Code == 0 {
-		r.Acknowledge() // the device waits in vain
+		r.Acknowledge() // and never send the response that it announces
 		return
 	}
 	resp := r.Response()
@@ -157,5 +164,5 @@ func respond(r *coap.Request, reply Reply) {
 		resp.Options.SetContentFormat(uint16(reply.Format))
 		resp.Body = append(resp.Body, reply.Payload...)
 	}
-	_ = r.Respond(resp) // a connection that is gone needs no answer
+	_ = r.Respond(resp) // it fails only if the connection is closed
 }

@@ -19,13 +19,13 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// thermometer is a device with the objects 3 and 3303.
+// thermometer is a device with objects 3 and 3303.
 type thermometer struct {
 	temp   *temperature.Object
 	resets chan dm.Args
 }
 
-// start runs a thermometer at a server until the test ends.
+// start runs a thermometer that registers at uri until the test ends.
 func start(t *testing.T, uri string) *thermometer {
 	t.Helper()
 	dev, err := device.New(device.Config{})
@@ -41,7 +41,10 @@ func start(t *testing.T, uri string) *thermometer {
 	th := &thermometer{temp, make(chan dm.Args, 1)}
 	reboot := func(context.Context, dm.Args) error { return nil }
 	err = errors.Join(
-		dev.Add(0, device.Instance{Reboot: reboot, ErrorCode: dm.List[int64](0), SupportedBindingAndModes: dm.Str("U"), Manufacturer: dm.Str("Example")}),
+		dev.Add(0, device.Instance{
+			Reboot: reboot, ErrorCode: dm.List[int64](0), SupportedBindingAndModes: dm.Str("U"),
+			Manufacturer: dm.Str("Example"),
+		}),
 		temp.Add(0, temperature.Instance{
 			SensorValue: dm.Float(21.5), SensorUnits: dm.Str("Cel"), ApplicationType: dm.Str("boiler"),
 			ResetMinAndMaxMeasuredValues: func(_ context.Context, a dm.Args) error { th.resets <- a; return nil },
@@ -54,7 +57,7 @@ func start(t *testing.T, uri string) *thermometer {
 		Endpoint: "thermometer", Objects: []dm.Object{dev, temp},
 		Servers: []lwm2m.Server{{URI: uri, Lifetime: time.Hour}},
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
-		// No test looks at the de-registration, and the server may have been closed.
+		// No test checks the de-registration, and a closed server does not answer it.
 		ShutdownTimeout: 100 * time.Millisecond,
 	})
 	if err != nil {
@@ -72,7 +75,7 @@ func start(t *testing.T, uri string) *thermometer {
 	return th
 }
 
-func TestServer(t *testing.T) {
+func TestOperations(t *testing.T) {
 	t.Run("UDP", func(t *testing.T) {
 		s := lwm2mtest.NewServer(t)
 		exercise(t, s, s.URI())
@@ -92,7 +95,8 @@ func exercise(t *testing.T, s *lwm2mtest.Server, uri string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	dev := s.WaitRegistered("thermometer")
-	if r := dev.Registration(); r.Lifetime != time.Hour || !r.Objects.Has(dm.InstancePath(3303, 0)) || r.Objects.Has(dm.ObjectPath(0)) {
+	r := dev.Registration()
+	if r.Lifetime != time.Hour || !r.Objects.Has(dm.InstancePath(3303, 0)) || r.Objects.Has(dm.ObjectPath(0)) {
 		t.Errorf("registration is %+v", r)
 	}
 	ok := func(what string, want coap.Code) func(a lwm2mtest.Answer, err error) lwm2mtest.Answer {
@@ -105,7 +109,10 @@ func exercise(t *testing.T, s *lwm2mtest.Server, uri string) {
 		}
 	}
 
-	for _, f := range []content.Format{content.Text, content.CBOR, content.SenMLJSON, content.SenMLCBOR, content.TLV, content.LwM2MCBOR} {
+	formats := []content.Format{
+		content.Text, content.CBOR, content.SenMLJSON, content.SenMLCBOR, content.TLV, content.LwM2MCBOR,
+	}
+	for _, f := range formats {
 		s.Define(th.temp.Definition())
 		a := ok("Read in "+f.String(), coap.Content)(dev.Read(ctx, "/3303/0/5700", f))
 		if v, err := a.Value("/3303/0/5700"); err != nil || v.Float() != 21.5 {
@@ -132,7 +139,8 @@ func exercise(t *testing.T, s *lwm2mtest.Server, uri string) {
 	if v, err := a.Value("/3/0/0"); err != nil || v.Text() != "Example" {
 		t.Errorf("Read-Composite: %v, %v", v, err)
 	}
-	ok("Write-Composite", coap.Changed)(dev.WriteComposite(ctx, content.SenMLCBOR, lwm2mtest.Value("/3303/0/5750", dm.StringValue("oven"))))
+	oven := lwm2mtest.Value("/3303/0/5750", dm.StringValue("oven"))
+	ok("Write-Composite", coap.Changed)(dev.WriteComposite(ctx, content.SenMLCBOR, oven))
 	observe(t, ctx, dev, th)
 }
 
@@ -142,7 +150,11 @@ func observe(t *testing.T, ctx context.Context, dev *lwm2mtest.Client, th *therm
 	if err != nil || o == nil || a.Text() != "oven" {
 		t.Fatalf("Observe: %v, %v", a, err)
 	}
-	if err := th.temp.Update(ctx, 0, func(i *temperature.Instance) error { i.ApplicationType.Set("cellar"); return nil }); err != nil {
+	err = th.temp.Update(ctx, 0, func(i *temperature.Instance) error {
+		i.ApplicationType.Set("cellar")
+		return nil
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if a, err := o.Next(ctx); err != nil || a.Text() != "cellar" {
@@ -151,73 +163,74 @@ func observe(t *testing.T, ctx context.Context, dev *lwm2mtest.Client, th *therm
 	if a, err := o.Cancel(ctx); err != nil || a.Code != coap.Content {
 		t.Errorf("Cancel: %v, %v", a, err)
 	}
-	ended(t, o)
+	checkEnded(t, o)
 	if o, _, err = dev.Observe(ctx, "/3303/0/5750", content.Text); err != nil || o == nil {
-		t.Fatalf("Observe once more: %v", err)
+		t.Fatalf("second Observe: %v", err)
 	}
 	o.Forget()
-	ended(t, o)
+	checkEnded(t, o)
 }
 
-// ended fails unless an observation is over at once.
-func ended(t *testing.T, o *lwm2mtest.Observation) {
+// checkEnded fails the test unless an observation has ended.
+func checkEnded(t *testing.T, o *lwm2mtest.Observation) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
 	if a, err := o.Next(ctx); !errors.Is(err, lwm2mtest.ErrEnded) {
-		t.Errorf("after its end the observation yields %v, %v", a, err)
+		t.Errorf("Next after the end: %v, %v", a, err)
 	}
 	if a, err := o.Cancel(ctx); !errors.Is(err, lwm2mtest.ErrEnded) {
-		t.Errorf("after its end Cancel is %v, %v", a, err)
+		t.Errorf("Cancel after the end: %v, %v", a, err)
 	}
 }
 
-// What a test gets wrong ends the test with a word on it, and never hangs it.
-func TestMisuse(t *testing.T) {
+// A mistake of a test fails the test with a message and never blocks it.
+func TestMisuseNeverBlocks(t *testing.T) {
 	s := lwm2mtest.NewServer(failing{t})
 	start(t, s.URI())
 	dev := s.WaitRegistered("thermometer")
 	o, a, err := dev.Observe(t.Context(), "/3303/0/9999", content.None)
 	if err != nil || a.Code != coap.NotFound {
-		t.Errorf("Observe of nothing: %v, %v", a, err)
+		t.Errorf("Observe of an unsupported resource: %v, %v", a, err)
 	}
 	if _, err := o.Next(t.Context()); !errors.Is(err, lwm2mtest.ErrEnded) {
-		t.Errorf("Next of an observation that was refused: %v", err)
+		t.Errorf("Next after a refused Observe: %v", err)
 	}
 	if _, err := o.Cancel(t.Context()); !errors.Is(err, lwm2mtest.ErrEnded) {
-		t.Errorf("Cancel of an observation that was refused: %v", err)
+		t.Errorf("Cancel after a refused Observe: %v", err)
 	}
 	o.Forget()
 	if r, next := s.WaitRequest(-1, nil); r.Path != "/rd" || next != 1 {
-		t.Errorf("any request at all: %v, %d", r, next)
+		t.Errorf("the first request: %v, %d", r, next)
 	}
-	if e, next := s.WaitEvent(-1, lwm2mtest.Registered, "thermometer"); e.Registration.Endpoint != "thermometer" || next != 1 {
+	e, next := s.WaitEvent(-1, lwm2mtest.Registered, "thermometer")
+	if e.Registration.Endpoint != "thermometer" || next != 1 {
 		t.Errorf("the first event: %v, %d", e, next)
 	}
 	func() {
 		defer func() { _ = recover() }()
-		s.WaitRequest(0, func(lwm2mtest.Request) bool { panic("a test's own fault") })
+		s.WaitRequest(0, func(lwm2mtest.Request) bool { panic("a fault of the test") })
 	}()
-	if got := s.Endpoints(); len(got) != 1 { // and the server is not locked up
+	if got := s.Endpoints(); len(got) != 1 { // the lock is free
 		t.Errorf("registered are %v", got)
 	}
 	s.Close()
 	func() {
 		defer func() {
 			if r := recover(); r != "Fatalf" {
-				t.Errorf("a request that never comes: %v", r)
+				t.Errorf("a missing request: %v", r)
 			}
 		}()
 		s.WaitRequest(99, nil)
 	}()
 }
 
-// failing is a test whose Fatalf is expected.
+// failing is a test that expects Fatalf.
 type failing struct{ *testing.T }
 
 func (failing) Fatalf(string, ...any) { panic("Fatalf") }
 
-func TestInterceptAndEvents(t *testing.T) {
+func TestInterceptedRequestMakesNoEvent(t *testing.T) {
 	s := lwm2mtest.NewServer(t)
 	s.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
 		return lwm2mtest.Reply{Code: coap.Forbidden}, r.Path == "/rd"

@@ -1,0 +1,108 @@
+package lwm2mtest
+
+import (
+	"crypto/x509"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lwm2mgen/toolkit/net/dtls"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+)
+
+// conn is a connection that the loop serves.
+type conn struct {
+	server *Server
+	sock   socket.Socket
+	coap   *coap.Conn
+	queued atomic.Bool
+	// identity is the name that the peer proved in its DTLS handshake, "" without DTLS.
+	identity string
+}
+
+// readyList holds the connections that may have a message to receive.
+type readyList struct {
+	mu   sync.Mutex
+	list []*conn
+}
+
+func (r *readyList) add(c *conn) {
+	r.mu.Lock()
+	r.list = append(r.list, c)
+	r.mu.Unlock()
+}
+
+func (r *readyList) takeAll() []*conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.list
+	r.list = nil
+	return list
+}
+
+// addConn starts to serve a new connection.
+func (s *Server) addConn(sock socket.Socket) {
+	wrapped, err := s.poller.Wrap(sock)
+	if err != nil {
+		_ = sock.Close()
+		return
+	}
+	wrapped.SetRecvDeadline(socket.NoWait())
+	c := &conn{server: s, sock: wrapped, identity: identityOf(sock)}
+	c.coap, err = s.endpoint.NewConn(coap.ConnConfig{Socket: wrapped, Handler: (*requestHandler)(c), MaxBody: 4 << 20})
+	if err != nil {
+		_ = wrapped.Close()
+		return
+	}
+	s.conns[c] = true
+	socket.Detect(wrapped).Notifier.NotifyReadable(c.wake)
+	c.wake()
+}
+
+// identityOf returns the PSK identity of the peer, or the common name of its certificate.
+func identityOf(sock socket.Socket) string {
+	peer, ok := dtls.PeerOf(sock)
+	if !ok || len(peer.Certificates) == 0 {
+		return string(peer.Identity)
+	}
+	cert, err := x509.ParseCertificate(peer.Certificates[0])
+	if err != nil {
+		return ""
+	}
+	return cert.Subject.CommonName
+}
+
+// wake queues the connection for the loop. It is safe for concurrent use.
+func (c *conn) wake() {
+	if c.queued.Swap(true) {
+		return
+	}
+	c.server.ready.add(c)
+	select {
+	case c.server.readable <- struct{}{}:
+	default:
+	}
+}
+
+// drain receives all messages that have arrived.
+func (c *conn) drain() {
+	c.queued.Store(false)
+	for c.coap.Closed() == nil {
+		n, err := c.coap.Receive(16)
+		if err != nil && !errors.Is(err, socket.ErrRefused) {
+			c.close(err)
+			return
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// close ends the connection and its calls with an error.
+func (c *conn) close(reason error) {
+	delete(c.server.conns, c)
+	c.coap.Close(reason)
+	_ = c.sock.Close()
+}
