@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// compiled says in which files the Go code of each page stands; those compile. The quick start's code
-// is compiled and run by TestQuickStart.
+// compiled names, for each page with Go code, the files that the code is part of. The quick start's
+// code is compiled and run by TestQuickStart.
 var compiled = map[string][]string{
 	"../README.md":    {"snippets_test.go"},
 	"coap.md":         {"snippets_test.go"},
@@ -20,8 +20,8 @@ var compiled = map[string][]string{
 	"registration.md": {"snippets_test.go", "poll_linux_test.go"},
 }
 
-// The Go code of a page is that of files which compile, lines and order alike. Indentation and comments
-// may differ.
+// TestCode checks that the Go code of a page is part of a file that compiles, with the same lines
+// in the same order. Only indentation and comments may differ.
 func TestCode(t *testing.T) {
 	for page, files := range compiled {
 		var sources []string
@@ -35,7 +35,7 @@ func TestCode(t *testing.T) {
 				found = found || strings.Contains(s, code(block))
 			}
 			if !found {
-				t.Errorf("this code of %s stands in none of %q:\n%s", page, files, block)
+				t.Errorf("this code of %s is in none of %q:\n%s", page, files, block)
 			}
 		}
 		if len(blocks) == 0 {
@@ -44,8 +44,8 @@ func TestCode(t *testing.T) {
 	}
 }
 
-// Every page with Go code is looked at.
-func TestPages(t *testing.T) {
+// TestEveryPageWithCodeIsCompiled checks that no page with Go code is missing from compiled.
+func TestEveryPageWithCodeIsCompiled(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestPages(t *testing.T) {
 			continue
 		}
 		if n := len(goBlocks(read(t, name))); n > 0 {
-			t.Errorf("%s has %d pieces of Go code that nothing compiles", name, n)
+			t.Errorf("%s has %d blocks of Go code that no test compiles", name, n)
 		}
 	}
 }
@@ -81,8 +81,8 @@ func goBlocks(page string) []string {
 	return blocks
 }
 
-// code returns the lines without indentation, alignment and comments. Directives such as go:generate
-// are comments, too.
+// code returns the lines of a source without indentation, alignment and comments. Directives such
+// as go:generate count as comments.
 func code(s string) string {
 	var b strings.Builder
 	for line := range strings.Lines(s) {
@@ -96,7 +96,7 @@ func code(s string) string {
 	return b.String()
 }
 
-// comment returns where a line's comment begins, or -1. The // of a URI is none.
+// comment returns the index of a line's comment, or -1. The // of a URI begins no comment.
 func comment(line string) int {
 	for from := 0; ; {
 		at := strings.Index(line[from:], "//")

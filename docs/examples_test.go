@@ -14,19 +14,19 @@ var (
 	example  = regexp.MustCompile(`(?m)^func Example`)
 )
 
-// Every package that a program can import has an example in its documentation. Generated ones are
-// alike, and shown by those of runtime/dm.
+// TestEveryPackageHasAnExample checks the documentation of every public package. Generated packages
+// are alike, and the examples of runtime/dm show them.
 func TestEveryPackageHasAnExample(t *testing.T) {
 	packages := 0
-	for _, room := range []string{"../registry", "../gen", "../net", "../runtime"} {
-		err := filepath.WalkDir(room, func(dir string, d fs.DirEntry, err error) error {
+	for _, top := range []string{"../registry", "../gen", "../net", "../runtime"} {
+		err := filepath.WalkDir(top, func(dir string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil || !d.IsDir():
 				return err
 			case d.Name() == "internal" || d.Name() == "testdata":
 				return filepath.SkipDir
 			}
-			public, shown := api(t, dir)
+			public, shown := examplesOf(t, dir)
 			if public {
 				packages++
 			}
@@ -44,8 +44,9 @@ func TestEveryPackageHasAnExample(t *testing.T) {
 	}
 }
 
-// api reports whether a folder has a package with something to call, and one of its examples.
-func api(t *testing.T, dir string) (public, shown bool) {
+// examplesOf reports whether a folder holds a package with exported functions or types, and whether
+// the package has an example.
+func examplesOf(t *testing.T, dir string) (public, shown bool) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 // keeper is the store that docs/objects.md prints.
 type keeper struct {
 	file string
-	err  error // what persist fails with
+	err  error // the error that persist returns, if any
 }
 
 func (k *keeper) persist(ctx context.Context, c dm.Committed) error {
@@ -84,7 +84,7 @@ func (k *keeper) restore(ctx context.Context, m *dm.Model) error {
 	return t.Commit()
 }
 
-// newKept makes a device that keeps its set points, and takes up what it kept.
+// newKept returns a device that stores its set points and has restored the stored ones.
 func newKept(ctx context.Context, k *keeper, uri string) (*lwm2m.Client, *setpoint.Object, error) {
 	dev, err := device.New(device.Config{
 		Instance: device.Instance{Manufacturer: dm.Str("Example"), SerialNumber: dm.Str("4711")},
@@ -111,9 +111,9 @@ func newKept(ctx context.Context, k *keeper, uri string) (*lwm2m.Client, *setpoi
 	return client, goals, k.restore(ctx, client.Model())
 }
 
-// What a server has written and made is there after a restart; what could not be stored is not, before
-// the restart either.
-func TestKeep(t *testing.T) {
+// Values that a server wrote and instances that it created survive a restart. A change that cannot
+// be stored is refused.
+func TestStoredSetPointsSurviveARestart(t *testing.T) {
 	k := &keeper{file: filepath.Join(t.TempDir(), "goals")}
 	srv := lwm2mtest.NewServer(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -143,7 +143,7 @@ func TestKeep(t *testing.T) {
 	k.err = errors.New("the flash is full")
 	err = goals.Update(t.Context(), 0, func(i *setpoint.Instance) error { i.SetPointValue.Set(70); return nil })
 	if !errors.Is(err, k.err) {
-		t.Errorf("a change that is not stored: %v", err)
+		t.Errorf("Update without storage: %v, want %v", err, k.err)
 	}
 	k.err = nil
 
@@ -156,6 +156,6 @@ func TestKeep(t *testing.T) {
 		got = append(got, dm.InstancePath(setpoint.ObjectID, id).String(), dm.FloatValue(i.SetPointValue.Or(-1)).String(), i.ApplicationType.Or("none"))
 	}
 	if want := []string{"/3308/0", "60", "none", "/3308/7", "5", "attic"}; !slices.Equal(got, want) {
-		t.Errorf("after the restart there is %q, want %q", got, want)
+		t.Errorf("after the restart the set points are %q, want %q", got, want)
 	}
 }

@@ -27,13 +27,13 @@ type pollfd struct {
 
 const pollIn = 1
 
-// poll waits until a descriptor is readable, which shows in revents, or for so long.
+// poll waits until a descriptor is readable and sets its revents. It waits at most for wait.
 func poll(fds []pollfd, wait time.Duration) {
 	t := syscall.NsecToTimespec(int64(wait))
 	_, _, _ = syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), uintptr(unsafe.Pointer(&t)), 0, 0, 0)
 }
 
-// drain empties a pipe.
+// drain reads all bytes of a pipe.
 func drain(pipe int) {
 	var b [64]byte
 	for n := len(b); n == len(b); {
@@ -76,8 +76,8 @@ func polling(loop *lwm2m.Loop, pipe [2]int, ended <-chan struct{}) {
 	}
 }
 
-// A loop on the system's poll serves several clients, whose servers come and go.
-func TestPolling(t *testing.T) {
+// A loop on the system's poll serves several clients while servers are added and removed.
+func TestLoopOnSystemPoll(t *testing.T) {
 	var pipe [2]int
 	if err := syscall.Pipe2(pipe[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestPolling(t *testing.T) {
 	}
 }
 
-// newAccounts makes a client whose Security and Server objects are at hand.
+// newAccounts returns a client with the Security and Server objects that define its servers.
 func newAccounts(loop *lwm2m.Loop, name, uri string) (*lwm2m.Client, *security.Object, *server.Object, error) {
 	temp, err := temperature.New(temperature.Config{})
 	if err != nil {
@@ -148,7 +148,7 @@ func newAccounts(loop *lwm2m.Loop, name, uri string) (*lwm2m.Client, *security.O
 	return client, sec, srv, err
 }
 
-// addServer is what docs/registration.md prints.
+// addServer is the code that docs/registration.md prints.
 func addServer(sec *security.Object, srv *server.Object, uri string) error {
 	s, v, err := lwm2m.Server{URI: uri, ShortID: 2, Lifetime: time.Hour}.Instances()
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// instead are the commands of the quick start that need the network, with what does the same without.
-// The module cache has everything that the toolkit's own tests need, and go.sum says so.
+// instead maps commands of the quick start that need the network to commands that do the same
+// offline. The module cache has every module that the toolkit's own tests need, at the versions of
+// go.sum.
 var instead = map[string]string{
 	"go get github.com/lwm2mgen/toolkit@latest": `cp "$ROOT/go.sum" . && go mod edit -require github.com/lwm2mgen/toolkit@v0.0.0 -replace "github.com/lwm2mgen/toolkit=$ROOT"`,
 	"go mod tidy": "go mod verify",
@@ -18,19 +19,19 @@ var instead = map[string]string{
 	"go test -v .": "go test -v -count 1 .",
 }
 
-// says is what a command prints, as the page has it.
+// says holds texts that a command prints, as the page shows them.
 var says = map[string][]string{
 	"go tool lwm2mgen show heater.xml": {"Set Point", "5..90"},
 	"go test -v .":                     {"write 60: 2.04", "write 200: 4.00 /26242/0/1"},
 }
 
-// TestQuickStart does what the page tells: it writes the files and gives the commands, in order.
+// TestQuickStart follows the page: it writes the files and runs the commands in order.
 func TestQuickStart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a module")
 	}
 	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("the page's commands are for a POSIX shell, and there is none")
+		t.Skip("the page's commands need a POSIX shell")
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -55,13 +56,13 @@ func TestQuickStart(t *testing.T) {
 	}
 }
 
-// step is a file to write, or a command.
+// step is a file to write, or a command if file is empty.
 type step struct{ file, text string }
 
 var inQuotes = regexp.MustCompile("`([a-z_]+\\.(?:go|xml))`")
 
-// steps finds the commands of a page, which are indented by four, and the files, which are fenced and
-// have the name that was mentioned last.
+// steps returns the commands of a page, which are indented by four spaces, and its files, which are
+// fenced. The name of a file is the last one that the page mentions before it.
 func steps(page string) []step {
 	var all []step
 	file := ""
@@ -83,7 +84,7 @@ func steps(page string) []step {
 	return all
 }
 
-// shell runs commands in a folder, which cd changes.
+// shell runs commands in a folder. A cd lasts for the commands after it.
 type shell struct {
 	t   *testing.T
 	dir string

@@ -1,4 +1,4 @@
-//lint:file-ignore SA4006 pages leave out the error checks that everybody adds
+//lint:file-ignore SA4006 pages leave out error checks
 
 package docs_test
 
@@ -26,10 +26,13 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// What follows is never called: it is here to be compiled.
-var _ = []any{boiler, whole, parts, accounts, port, kit, engine, encode, decode, list, functions, (*modemSocket).onReceived, (*modemSocket).Recv}
+// These functions are compiled and never called.
+var _ = []any{
+	runBoiler, runClient, runParts, newWithAccounts, newOverModem, testPort, runEngine, encode, decode,
+	encodeLinks, addFunctions, (*modemSocket).onReceived, (*modemSocket).Recv,
+}
 
-// adc and modem stand in for packages of a device maker.
+// adc, bus and modem stand in for packages of a device maker.
 var (
 	adc struct {
 		Celsius func(context.Context) (float64, error)
@@ -43,7 +46,7 @@ var (
 	}
 )
 
-func boiler(ctx context.Context, key []byte, dev *device.Device, plausible, apply func(context.Context, *temperature.Tx) error) error {
+func runBoiler(ctx context.Context, key []byte, dev *device.Device, plausible, apply func(context.Context, *temperature.Tx) error) error {
 	temp, err := temperature.New(temperature.Config{
 		Hooks: temperature.Hooks{Validate: plausible, Commit: apply},
 	})
@@ -65,12 +68,12 @@ func boiler(ctx context.Context, key []byte, dev *device.Device, plausible, appl
 	return err
 }
 
-func whole(ctx context.Context, client *lwm2m.Client) error {
+func runClient(ctx context.Context, client *lwm2m.Client) error {
 	err := client.Run(ctx)
 	return err
 }
 
-func parts(serving context.Context, client *lwm2m.Client, timer *time.Timer, events chan int, handle func(int), stop <-chan struct{}) error {
+func runParts(serving context.Context, client *lwm2m.Client, timer *time.Timer, events chan int, handle func(int), stop <-chan struct{}) error {
 	for {
 		timer.Reset(client.Sched().Wait(time.Minute))
 		select {
@@ -90,14 +93,14 @@ func parts(serving context.Context, client *lwm2m.Client, timer *time.Timer, eve
 	}
 }
 
-func accounts(dev dm.Object) (*lwm2m.Client, error) {
+func newWithAccounts(dev dm.Object) (*lwm2m.Client, error) {
 	sec, err := security.New(security.Config{})
 	srv, err := server.New(server.Config{})
 	client, err := lwm2m.New(lwm2m.Config{Objects: []dm.Object{sec, srv, dev}})
 	return client, err
 }
 
-func port(servers []lwm2m.Server, dev *device.Device) (*lwm2m.Client, error) {
+func newOverModem(servers []lwm2m.Server, dev *device.Device) (*lwm2m.Client, error) {
 	client, err := lwm2m.New(lwm2m.Config{
 		Dialers: []socket.Dialer{modem.NewDialer("/dev/ttyS1"), dtls.Dialer{}},
 		Servers: servers,
@@ -113,7 +116,7 @@ func (m *modemSocket) SetRecvDeadline(t time.Time) { m.inbox.SetRecvDeadline(t) 
 func (m *modemSocket) NotifyReadable(ready func()) { m.inbox.NotifyReadable(ready) }
 func (m *modemSocket) onReceived(datagram []byte)  { m.inbox.Put(datagram) }
 
-func kit(t *testing.T) {
+func testPort(t *testing.T) {
 	sockettest.Run(t, func(t testing.TB) sockettest.Rig {
 		l, err := udp.Listen(netip.MustParseAddrPort("192.0.2.1:0"))
 		if err != nil {
@@ -123,10 +126,10 @@ func kit(t *testing.T) {
 	})
 }
 
-// Dialer is that of a port.
+// Dialer is the dialer of a port.
 type Dialer struct{ socket.Dialer }
 
-func engine(sock socket.Socket, h coap.Handler, done func(coap.Result)) (err error) {
+func runEngine(sock socket.Socket, h coap.Handler, done func(coap.Result)) (err error) {
 	s := sched.New()
 	e, err := coap.NewEndpoint(coap.Config{Scheduler: s})
 	c, err := e.NewConn(coap.ConnConfig{Socket: sock, Handler: h})
@@ -164,7 +167,7 @@ func decode(model *dm.Model, path dm.Path, payload []byte) (entries []dm.Entry, 
 	return entries, err
 }
 
-func list(buf []byte) ([]byte, error) {
+func encodeLinks(buf []byte) ([]byte, error) {
 	var e corelink.Encoder
 	e.Begin(buf[:0], "")
 	e.Root(content.SenMLCBOR, content.TLV)
@@ -175,7 +178,7 @@ func list(buf []byte) ([]byte, error) {
 	return list, err
 }
 
-func functions(client *lwm2m.Client, temp *temperature.Object) (err error) {
+func addFunctions(client *lwm2m.Client, temp *temperature.Object) (err error) {
 	err = temp.Add(0, temperature.Instance{
 		SensorValue: dm.Slow(bus.Celsius),
 		ResetMinAndMaxMeasuredValues: func(_ context.Context, args dm.Args) error {

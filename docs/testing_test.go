@@ -17,7 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// newBoiler is the device that docs/testing.md tests.
+// newBoiler returns the device that docs/testing.md tests.
 func newBoiler(uri string, dialers ...socket.Dialer) (*lwm2m.Client, *setpoint.Object, error) {
 	goals, err := setpoint.New(setpoint.Config{})
 	if err != nil {
@@ -122,7 +122,7 @@ func TestRestartedServer(t *testing.T) {
 		srv.WaitRegistered("boiler-7")
 
 		srv.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
-			return lwm2mtest.Reply{Code: coap.NotFound}, r.Path != "/rd" // every Update is answered 4.04
+			return lwm2mtest.Reply{Code: coap.NotFound}, r.Path != "/rd" // 4.04 to every Update
 		})
 		<-time.After(10 * time.Minute)
 		again := slices.ContainsFunc(srv.Events()[1:], func(e lwm2mtest.Event) bool { return e.Kind == lwm2mtest.Registered })
