@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
-// objects makes the device's objects around its hardware.
+// objects returns the device's objects, which read and move the hardware.
 func objects(hw *hardware) ([]dm.Object, error) {
 	temp, err := newTemperature(hw)
 	if err != nil {
@@ -34,8 +34,9 @@ func objects(hw *hardware) ([]dm.Object, error) {
 	return []dm.Object{dev.Object(), temp, limits}, nil
 }
 
+// newTemperature returns object 3303 with an instance for the sensor.
 func newTemperature(hw *hardware) (*temperature.Object, error) {
-	// What a server creates besides is a place to note readings of other sensors.
+	// A server may create instances and note readings of other sensors in them.
 	temp, err := temperature.New(temperature.Config{
 		Template: temperature.Instance{
 			SensorValue:     dm.Float(0),
@@ -47,18 +48,21 @@ func newTemperature(hw *hardware) (*temperature.Object, error) {
 		return nil, err
 	}
 	return temp, temp.Add(0, temperature.Instance{
-		SensorValue:     dm.Func(hw.celsius), // live: read when somebody asks
+		SensorValue:     dm.Func(hw.celsius), // live: read on request
 		SensorUnits:     dm.Str("Cel"),       // stored
-		ApplicationType: dm.Str("boiler"),    // stored, and servers may write it
+		ApplicationType: dm.Str("boiler"),    // stored, and writable by servers
 	})
 }
 
+// newAlarm returns object 26241, whose limits and those of the hardware change together or not at
+// all.
 func newAlarm(hw *hardware) (*alarm.Object, error) {
 	limits, err := alarm.New(alarm.Config{Hooks: alarm.Hooks{
 		Validate: func(_ context.Context, tx *alarm.Tx) error {
 			for c := range tx.Changes() {
 				if c.New.LowLimit.Or(0) >= c.New.HighLimit.Or(0) {
-					return dm.Errorf(dm.BadRequest, "the low limit %v is not below the high limit %v", c.New.LowLimit, c.New.HighLimit)
+					return dm.Errorf(dm.BadRequest, "the low limit %v is not below the high limit %v",
+						c.New.LowLimit, c.New.HighLimit)
 				}
 			}
 			return nil
@@ -66,7 +70,7 @@ func newAlarm(hw *hardware) (*alarm.Object, error) {
 		Commit: func(ctx context.Context, tx *alarm.Tx) error {
 			for c := range tx.Changes() {
 				if err := hw.setLimits(ctx, c.New.LowLimit.Or(0), c.New.HighLimit.Or(0)); err != nil {
-					return err // and everything is as it was
+					return err // the transaction is rolled back
 				}
 			}
 			return nil

@@ -1,8 +1,11 @@
-// Thermometer is a device with a live sensor, an object of its own (26241.xml) whose writes move
+// Thermometer is a device with a live sensor, a private object (26241.xml) whose writes move
 // hardware, and the standard Device object.
 //
-//	go run ./examples/thermometer                          # a tour, with a server in the same process
-//	go run ./examples/thermometer -server coap://host:5683 # at a server of yours, until interrupted
+// Without flags it runs a tour against a server in the same process. With -server it registers at a
+// server of yours and runs until it is interrupted:
+//
+//	go run ./examples/thermometer
+//	go run ./examples/thermometer -server coap://host:5683
 package main
 
 //go:generate go run ../../cmd/lwm2mgen -out internal 26241.xml

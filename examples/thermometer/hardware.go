@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -17,20 +16,20 @@ type hardware struct {
 	low, high float64
 }
 
-// celsius is the sensor. It is read whenever a server asks.
+// celsius reads the sensor. It is called whenever a server reads the value.
 func (h *hardware) celsius(context.Context) (float64, error) {
 	swing := math.Sin(float64(time.Now().UnixMilli()) / 5000)
 	return math.Round((21+swing)*10) / 10, nil
 }
 
-// setLimits moves the limits of the alarm. The board refuses what would make it sound at once.
+// setLimits sets the limits of the alarm. The board refuses limits that would set it off at once.
 func (h *hardware) setLimits(ctx context.Context, low, high float64) error {
 	now, err := h.celsius(ctx)
 	if err != nil {
 		return err
 	}
 	if now < low || now > high {
-		return errors.New("the board refuses limits that it is outside of now")
+		return fmt.Errorf("the board refuses limits of %g and %g at %g Cel", low, high, now)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -44,6 +43,6 @@ func (h *hardware) buzz(times string) error {
 	if times == "" {
 		times = "1"
 	}
-	h.log("hardware: %s", fmt.Sprintf("buzz, %s time(s)", times))
+	h.log("hardware: buzz, %s time(s)", times)
 	return nil
 }

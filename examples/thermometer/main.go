@@ -16,7 +16,7 @@ import (
 )
 
 func main() {
-	server := flag.String("server", "", "URI of the server to register at, such as coap://localhost:5683; none is a tour with a server of its own")
+	server := flag.String("server", "", "URI of the server, such as coap://localhost:5683; empty runs a tour with a server in the process")
 	endpoint := flag.String("endpoint", "thermometer", "endpoint name of the device")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// serve is the device: it runs until ctx ends.
+// serve runs the device until ctx ends.
 func serve(ctx context.Context, out io.Writer, endpoint, server string) error {
 	say := printer(out)
 	objects, err := objects(&hardware{log: say})
@@ -56,7 +56,7 @@ func serve(ctx context.Context, out io.Writer, endpoint, server string) error {
 	return nil
 }
 
-// printer returns a function that prints one line at a time, from any goroutine.
+// printer returns a function that prints one line. The function is safe for concurrent use.
 func printer(out io.Writer) func(format string, args ...any) {
 	var mu sync.Mutex
 	return func(format string, args ...any) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 )
 
+// The tour prints every operation with its result, in order.
 func TestTour(t *testing.T) {
 	var out bytes.Buffer
 	if err := tour(context.Background(), &out, "thermometer"); err != nil {
@@ -36,11 +37,11 @@ func TestTour(t *testing.T) {
 	} {
 		at := regexp.MustCompile(want).FindStringIndex(rest)
 		if at == nil {
-			t.Fatalf("after what is matched so far there is no %q in:\n%s", want, out.String())
+			t.Fatalf("the rest of the output has no %q:\n%s\nthe whole output is:\n%s", want, rest, out.String())
 		}
 		rest = rest[at[1]:]
 	}
 	if n := strings.Count(out.String(), "hardware: alarm"); n != 2 {
-		t.Errorf("the board's limits were set %d times, want 2: at the start and by the one accepted write", n)
+		t.Errorf("the limits of the board were set %d times, want 2: by Add and by the accepted write", n)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// tour runs the device against a server in this process, over real UDP, and has the server use it.
+// tour runs the device and a server in this process, over real UDP, and performs operations on it.
 func tour(ctx context.Context, out io.Writer, endpoint string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -36,7 +36,7 @@ func tour(ctx context.Context, out io.Writer, endpoint string) error {
 	return err
 }
 
-// use performs one of each kind of operation and says what came of it.
+// use performs one operation of each kind and prints the result.
 func use(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client) error {
 	show := func(what string, a lwm2mtest.Answer, err error) error {
 		if err == nil {
@@ -56,9 +56,9 @@ func use(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client) e
 		func() error { return read("/3303/0/5700") },
 		func() error { return read("/3/0/0") },
 		func() error { return write("/26241/0/1", "30") },
-		func() error { return write("/26241/0/1", "3") },  // below the low limit: Validate refuses
-		func() error { return write("/26241/0/1", "10") }, // the board refuses: Commit fails, all is rolled back
-		func() error { return write("/26241/0/1", "200") },
+		func() error { return write("/26241/0/1", "3") },   // below the low limit: Validate refuses
+		func() error { return write("/26241/0/1", "10") },  // the board refuses: Commit fails
+		func() error { return write("/26241/0/1", "200") }, // outside of the range
 		func() error { return read("/26241/0/1") },
 		func() error {
 			a, err := dev.Execute(ctx, "/26241/0/3", "0='3'")
@@ -74,8 +74,11 @@ func use(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client) e
 	return nil
 }
 
-// observe waits for two notifications of the live sensor.
-func observe(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client, show func(string, lwm2mtest.Answer, error) error) error {
+// observe observes the live sensor and prints two notifications.
+func observe(
+	ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client,
+	show func(string, lwm2mtest.Answer, error) error,
+) error {
 	a, err := dev.WriteAttributes(ctx, "/3303/0/5700", "pmin=1", "pmax=2")
 	if err := show("attributes of /3303/0/5700: pmin=1 pmax=2", a, err); err != nil {
 		return err
@@ -95,7 +98,7 @@ func observe(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Clien
 	return err
 }
 
-// program lets a server for tests run in a program.
+// program is the lwm2mtest.TB of a program.
 type program struct{ cleanups []func() }
 
 func (p *program) Helper() {}
@@ -113,7 +116,8 @@ func (p *program) cleanup() {
 	}
 }
 
-// lineWriter passes whole lines on to say, so that device and server do not write over each other.
+// lineWriter returns a writer that passes whole lines to say, so that the lines of device and
+// server do not mix.
 func lineWriter(say func(string, ...any)) io.Writer { return writerFunc(say) }
 
 type writerFunc func(string, ...any)

@@ -5,14 +5,14 @@ import (
 	"log/slog"
 )
 
-// trace is a slog.Handler for the lines of this program: it says what went wrong and why. The server is told the code and the path
-// alone. A real device logs as the rest of its program does, by Config.Logger.
+// trace is a slog.Handler that prints what went wrong and why. A server gets the code and the path
+// only. In a real device, Config.Logger is the logger of the rest of the program.
 type trace struct {
 	say   func(format string, args ...any)
 	attrs []slog.Attr
 }
 
-// Enabled implements slog.Handler. Requests that are refused are logged at slog.LevelDebug.
+// Enabled implements slog.Handler. The client logs refused requests at slog.LevelDebug.
 func (trace) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle implements slog.Handler.

@@ -1,6 +1,7 @@
-// A management server made of Eclipse Leshan's libraries, driven over standard input and output: one
-// JSON object a line each way. The first line it prints says its port; events have the member "event",
-// answers the member "id" of their command.
+// A management server made of Eclipse Leshan's libraries. It reads commands from standard input and
+// prints events and answers to standard output, each a JSON object in one line. The first line is the
+// event "started" with the server's URI. An event has the member "event". An answer has the member "id"
+// of its command.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -125,7 +126,7 @@ public class Peer {
         if (r.getErrorMessage() != null) o.put("message", r.getErrorMessage());
         ObjectNode values = json.createObjectNode();
         if (r instanceof ReadResponse && ((ReadResponse) r).getContent() != null) {
-            // The path of what was read is not in the answer: values are named from the node down.
+            // The response does not repeat the path that was read: values are named relative to it.
             flatten("", ((ReadResponse) r).getContent(), values);
         }
         if (r instanceof ReadCompositeResponse && ((ReadCompositeResponse) r).getContent() != null)
@@ -139,7 +140,7 @@ public class Peer {
         o.set("values", values);
     }
 
-    // flatten names each value below a node, such as "/0/5700" below an object.
+    // flatten collects the values below a node by relative paths, such as "/0/5700" below an object.
     static void flatten(String prefix, LwM2mNode n, ObjectNode values) {
         if (n instanceof LwM2mObject) ((LwM2mObject) n).getInstances().forEach((id, i) -> flatten(prefix + "/" + id, i, values));
         else if (n instanceof LwM2mObjectInstance) ((LwM2mObjectInstance) n).getResources().forEach((id, x) -> flatten(prefix + "/" + id, x, values));
@@ -171,7 +172,7 @@ public class Peer {
         return new CreateRequest(f, path, new LwM2mObjectInstance(value.get("id").asInt(), resources(new LwM2mPath(path).getObjectId(), value.get("resources"))));
     }
 
-    // node makes what is written to a path: a value, an object of resource instances, or an object of resources.
+    // node returns the node to write to a path: a value, resource instances by ID, or resources by ID.
     static LwM2mNode node(String p, JsonNode v) {
         LwM2mPath path = new LwM2mPath(p);
         if (path.isObjectInstance()) return new LwM2mObjectInstance(path.getObjectInstanceId(), resources(path.getObjectId(), v));

@@ -1,5 +1,6 @@
-// Package leshan holds no code: its test runs the example thermometer against a management server made
-// of Eclipse Leshan's own libraries (leshan-lwm2m-server 2.0.0-M18, Java 17, through Maven).
+// Package leshan holds no code. Its test runs the example thermometer against a management server
+// made of Eclipse Leshan's own libraries (leshan-lwm2m-server 2.0.0-M18, Java 17, through Maven).
 //
-// Peer.java is that server; the test talks to it over its standard input and output.
+// Peer.java is that server. The test sends it commands over its standard input and reads events and
+// answers from its standard output.
 package leshan

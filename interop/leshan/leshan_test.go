@@ -11,7 +11,8 @@ import (
 
 const endpoint = "thermometer-under-test"
 
-// startThermometer runs the example at the server until stop, which asks it to end as a user would.
+// startThermometer runs the example, which registers at the server. stop interrupts it, as a user
+// does, and waits for its end.
 func startThermometer(t *testing.T, uri string) (stop func()) {
 	bin := filepath.Join(t.TempDir(), "thermometer")
 	build := exec.Command("go", "build", "-o", bin, "github.com/lwm2mgen/toolkit/examples/thermometer")
@@ -45,7 +46,7 @@ func TestThermometer(t *testing.T) {
 	p := startPeer(t, "../../objects-xml", "../../examples/thermometer")
 	stop := startThermometer(t, p.uri)
 	reg := p.event(t, "registered", patience)
-	// Leshan speaks LwM2M 1.0 and 1.1: it has answered the first Register, of 1.2, with 4.12.
+	// Leshan speaks LwM2M 1.0 and 1.1. It answered the first Register, of version 1.2, with 4.12.
 	if reg.Endpoint != endpoint || reg.Version != "1.1" || reg.Lifetime != 300 {
 		t.Errorf("registered: %+v", reg)
 	}
@@ -68,7 +69,7 @@ func TestThermometer(t *testing.T) {
 
 type command = map[string]any
 
-// expect performs a command and checks its code.
+// expect performs a command and checks the response code.
 func expect(t *testing.T, p *peer, code string, c command) message {
 	t.Helper()
 	m := p.do(t, c)
@@ -78,7 +79,7 @@ func expect(t *testing.T, p *peer, code string, c command) message {
 	return m
 }
 
-// operations performs every operation that carries a payload in one format.
+// operations performs every operation that has a payload, in one format.
 func operations(t *testing.T, p *peer, f string) {
 	m := expect(t, p, "205", command{"op": "read", "path": "/3303/0", "format": f})
 	if v := m.Values["/5701"]; v != "Cel" {
@@ -92,7 +93,8 @@ func operations(t *testing.T, p *peer, f string) {
 	if v := m.Values[""]; v != "Cel" {
 		t.Errorf("/3303/0/5701 is %q in %v", v, m.Values)
 	}
-	m = expect(t, p, "205", command{"op": "read", "path": "/3/0/11", "format": f}) // resource instances
+	// Resource instances.
+	m = expect(t, p, "205", command{"op": "read", "path": "/3/0/11", "format": f})
 	if v := m.Values["/0"]; v != "0" {
 		t.Errorf("/3/0/11/0 is %q in %v", v, m.Values)
 	}
@@ -106,7 +108,7 @@ func operations(t *testing.T, p *peer, f string) {
 	if v := m.Values[""]; v != "cellar "+f {
 		t.Errorf("/3303/0/5750 is %q", v)
 	}
-	// Replace and update of an instance; the hooks of the alarm judge both limits together.
+	// Replace and update an instance. The hooks of the alarm validate both limits together.
 	expect(t, p, "204", command{"op": "write", "path": "/26241/0", "format": f, "value": command{"0": -3.5, "1": 40.25, "2": "hi"}})
 	expect(t, p, "204", command{"op": "update", "path": "/26241/0", "format": f, "value": command{"1": 41}})
 	expect(t, p, "400", command{"op": "update", "path": "/26241/0", "format": f, "value": command{"0": 60}})
@@ -125,7 +127,7 @@ func operations(t *testing.T, p *peer, f string) {
 	if m.Values["/5750"] != "garage" {
 		t.Errorf("/3303/7 is %v", m.Values)
 	}
-	if f == "TLV" { // Leshan sends no SenML without an instance ID
+	if f == "TLV" { // Leshan sends no Create in SenML without an instance ID
 		m = expect(t, p, "201", command{"op": "create", "path": "/3303", "format": f, "value": command{"5750": "attic"}})
 		if !strings.Contains(m.Location, "3303/1") {
 			t.Errorf("created %q, want 3303/1", m.Location)
@@ -137,7 +139,7 @@ func operations(t *testing.T, p *peer, f string) {
 	expect(t, p, "404", command{"op": "delete", "path": "/3303/7"})
 	p.event(t, "updated", patience) // the object list has changed
 
-	// Observe: the write of another resource is not told, the observed one is.
+	// Observe: only a change of the observed resource is notified.
 	expect(t, p, "205", command{"op": "observe", "path": "/26241/0/2", "format": f})
 	expect(t, p, "205", command{"op": "observe", "path": "/3303/0/5700", "format": f})
 	expect(t, p, "204", command{"op": "attributes", "path": "/3303/0/5700", "query": "pmin=1&pmax=1"})
@@ -153,6 +155,7 @@ func operations(t *testing.T, p *peer, f string) {
 	expect(t, p, "204", command{"op": "attributes", "path": "/3303/0/5700", "query": "pmin&pmax"})
 }
 
+// singleValues reads and writes one value in the formats of single values.
 func singleValues(t *testing.T, p *peer) {
 	for _, f := range []string{"TEXT", "CBOR"} {
 		expect(t, p, "204", command{"op": "write", "path": "/26241/0/1", "format": f, "value": 39.5})
@@ -165,6 +168,7 @@ func singleValues(t *testing.T, p *peer) {
 	expect(t, p, "205", command{"op": "read", "path": "/3303/0"}) // the device chooses
 }
 
+// composites reads and writes resources of several objects in one request.
 func composites(t *testing.T, p *peer) {
 	for _, f := range []string{"SENML_JSON", "SENML_CBOR"} {
 		expect(t, p, "204", command{"op": "writecomposite", "format": f, "value": command{"/26241/0/2": "both", "/3303/0/5750": "of them"}})
@@ -172,7 +176,7 @@ func composites(t *testing.T, p *peer) {
 		if m.Values["/26241/0/2"] != "both" || m.Values["/3303/0/5750"] != "of them" || m.Values["/3/0/0"] != "Example" {
 			t.Errorf("%s: %v", f, m.Values)
 		}
-		// One refused value refuses all.
+		// One invalid value refuses the whole request.
 		expect(t, p, "400", command{"op": "writecomposite", "format": f, "value": command{"/3303/0/5750": "lost", "/26241/0/1": 1000}})
 		m = expect(t, p, "205", command{"op": "read", "path": "/3303/0/5750", "format": f})
 		if m.Values[""] != "of them" {
@@ -181,6 +185,7 @@ func composites(t *testing.T, p *peer) {
 	}
 }
 
+// attributes checks that Discover lists the attributes that were written.
 func attributes(t *testing.T, p *peer) {
 	expect(t, p, "204", command{"op": "attributes", "path": "/3303/0/5700", "query": "pmin=10&pmax=60&gt=50.5&lt=-3.5&st=0.5"})
 	m := expect(t, p, "205", command{"op": "discover", "path": "/3303/0/5700"})

@@ -26,7 +26,7 @@ type peer struct {
 	wait   map[int]chan message
 }
 
-// message is a line from the server: an event, or the answer to a command.
+// message is a line of the server: an event, or the answer to a command.
 type message struct {
 	ID       *int              `json:"id"`
 	Event    string            `json:"event"`
@@ -48,7 +48,7 @@ func (m message) code() string { return strings.Trim(string(m.Code), `"`) }
 
 const patience = 20 * time.Second
 
-// startPeer starts a Leshan server that knows the objects of the given folders.
+// startPeer starts a Leshan server with the object definitions of the given folders.
 func startPeer(t *testing.T, models ...string) *peer {
 	lib := maven.Libraries(t, "leshan")
 	cmd := exec.Command("java", append([]string{"-Xmx256m", "-cp", filepath.Join(lib, "*"), "Peer.java"}, models...)...)
@@ -80,13 +80,14 @@ func startPeer(t *testing.T, models ...string) *peer {
 	return p
 }
 
+// read passes the lines of the server on to event and do.
 func (p *peer) read(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var m message
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
-			continue // what the JVM says besides
+			continue // a line of the JVM
 		}
 		if m.ID == nil {
 			p.lines <- m
@@ -99,7 +100,7 @@ func (p *peer) read(out io.Reader) {
 	close(p.lines)
 }
 
-// event returns the next event of a kind, passing over others.
+// event returns the next event of a kind and discards events of other kinds.
 func (p *peer) event(t *testing.T, kind string, patience time.Duration) message {
 	t.Helper()
 	timeout := time.After(patience)
@@ -118,7 +119,7 @@ func (p *peer) event(t *testing.T, kind string, patience time.Duration) message 
 	}
 }
 
-// do has the server perform an operation on the thermometer.
+// do makes the server perform an operation on the thermometer and returns its answer.
 func (p *peer) do(t *testing.T, command map[string]any) message {
 	t.Helper()
 	p.mu.Lock()

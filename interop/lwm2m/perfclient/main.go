@@ -1,8 +1,11 @@
-// Perfclient is a whole client, for measuring what it costs to serve one server: the Device of the examples in
-// Core 1.2.2 §7.4 and a thermometer, at the server -s, until interrupted.
+// Perfclient is a whole client for measurements of what it costs to serve one server. It has the
+// Device of the examples in Core 1.2.2 §7.4 and a thermometer, registers at the server -s, and runs
+// until it is interrupted.
 //
-//	go build -o /tmp/perfclient ./lwm2m/perfclient
-//	loadgen -mode lwm2m -a 127.0.0.1:7003 -op 'GET /3/0 112' -w 64 -max 60000 -exec '/tmp/perfclient -s 127.0.0.1:7003'
+//	go build -C interop -o ../bin/perfclient ./lwm2m/perfclient
+//	bin/perfclient -s 127.0.0.1:5683
+//
+// docs/performance.md says what is measured, and how.
 package main
 
 import (
@@ -57,6 +60,7 @@ func run(ctx context.Context, uri string) error {
 	return client.Run(ctx)
 }
 
+// example returns the Device of the examples in Core 1.2.2 §7.4.
 func example() device.Instance {
 	return device.Instance{
 		Manufacturer: dm.Str("Open Mobile Alliance"), ModelNumber: dm.Str("Lightweight M2M Client"),
