@@ -101,7 +101,9 @@ func TestOutage(t *testing.T) {
 			t.Errorf("after an hour without network: %v", s)
 		}
 		n.Heal(site, cloud)
-		boiler.Register(1)
+		if err := boiler.Register(1); err != nil {
+			t.Fatal(err)
+		}
 		srv.WaitRegistered("boiler-7")
 	})
 }
