@@ -22,7 +22,6 @@ const (
 var unwrapped = []string{
 	"cmd/lwm2mgen",
 	"cmd/lwm2mgen/internal/fetch",
-	"examples/custom-loop",
 	"examples/custom-network",
 	"examples/dtls-v2",
 	"examples/objects",
@@ -30,7 +29,6 @@ var unwrapped = []string{
 	"gen/internal/goname",
 	"generated",
 	"interop/coap/perfclient",
-	"interop/internal/maven",
 	"interop/libcoapdtls",
 	"interop/openssl",
 	"interop/scandium",

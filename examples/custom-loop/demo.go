@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// demonstrate runs the loop against a server in this process, which observes the button.
+// demonstrate runs the loop and a server in this process. The server observes the button.
 func demonstrate(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -30,7 +30,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	if err != nil || o == nil {
 		stop()
 		<-done
-		return fmt.Errorf("observing the button: %v, %w", first, err)
+		return fmt.Errorf("observe the button: %v, %w", first, err)
 	}
 	fmt.Fprintf(out, "server: observes /3347/0/5501: %v\n", first)
 	for range 3 {
@@ -48,7 +48,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	return <-done
 }
 
-// locked lets the device and the server print at the same time.
+// locked is a writer that device and server can use concurrently.
 type locked struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -60,7 +60,7 @@ func (l *locked) Write(b []byte) (int, error) {
 	return l.out.Write(b)
 }
 
-// program lets a server for tests run in a program.
+// program is the lwm2mtest.TB of a program.
 type program struct{ cleanups []func() }
 
 func (p *program) Helper() {}

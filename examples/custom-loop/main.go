@@ -1,8 +1,11 @@
-// Custom-loop runs a device in an event loop of the program's own: instead of Client.Run, one select
-// waits for the network, the device's timers and a button, and the program does each turn itself.
+// Custom-loop runs a device in the program's own event loop. In place of Client.Run, one select
+// waits for the network, the device's timers and a button.
 //
-//	go run ./examples/custom-loop                            # with a server in the same process
-//	go run ./examples/custom-loop -server coap://host:5683   # at a server of yours, until interrupted
+// Without flags it runs with a server in the same process. With -server it registers at a server of
+// yours and runs until it is interrupted:
+//
+//	go run ./examples/custom-loop
+//	go run ./examples/custom-loop -server coap://host:5683
 //
 // docs/loop.md explains the parts.
 package main
@@ -23,7 +26,7 @@ import (
 )
 
 func main() {
-	server := flag.String("server", "", "URI of the server to register at; none is a demonstration with a server of its own")
+	server := flag.String("server", "", "URI of the server; empty runs a demonstration with a server in the process")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -41,13 +44,16 @@ func main() {
 	}
 }
 
-// loop is the device and its event loop. presses are the program's own events.
+// loop makes the device and runs its event loop until ctx ends. presses are events of the program.
 func loop(ctx context.Context, out io.Writer, server string, presses <-chan time.Time) error {
 	button, err := pushbutton.New(pushbutton.Config{})
 	if err != nil {
 		return err
 	}
-	if err := button.Add(0, pushbutton.Instance{DigitalInputState: dm.Bool(false), DigitalInputCounter: dm.Int(0)}); err != nil {
+	err = button.Add(0, pushbutton.Instance{
+		DigitalInputState: dm.Bool(false), DigitalInputCounter: dm.Int(0),
+	})
+	if err != nil {
 		return err
 	}
 	client, err := lwm2m.New(lwm2m.Config{
@@ -61,34 +67,34 @@ func loop(ctx context.Context, out io.Writer, server string, presses <-chan time
 		return err
 	}
 
-	// ctx ends the program, but the client still has to hear the answer to its de-registration.
+	// ctx ends the program, but the client still has to receive the response to its De-register.
 	serving := context.WithoutCancel(ctx)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stop := ctx.Done()
 	for {
-		// How long may this program sleep? Until the client's next deadline, and a minute at most, so
-		// that time spent suspended is noticed.
+		// Sleep until the client's next deadline, but at most a minute, so that the client notices
+		// time during which the machine was suspended.
 		timer.Reset(client.Sched().Wait(time.Minute))
 		select {
-		case <-client.Readable(): // something may have arrived: take it, without waiting
+		case <-client.Readable(): // data may have arrived: serve it without waiting
 			if err := client.ServeAny(serving, 0); err != nil {
 				fmt.Fprintf(out, "loop: %v\n", err)
 			}
-		case <-client.Sched().Woken(): // another goroutine has left work in the loop
-		case <-timer.C: // a deadline
+		case <-client.Sched().Woken(): // another goroutine posted work to the loop
+		case <-timer.C: // a deadline of the client
 		case <-presses: // an event of this program
 			fmt.Fprintln(out, "loop: the button is pressed")
 			err := button.Update(ctx, 0, func(i *pushbutton.Instance) error {
 				i.DigitalInputCounter.Set(i.DigitalInputCounter.Or(0) + 1)
 				return nil
-			}) // and whoever observes it is told
+			}) // observers are notified
 			if err != nil {
 				return err
 			}
 		case <-stop:
 			stop = nil
-			client.Shutdown() // de-registers, while the loop goes on
+			client.Shutdown() // de-registers while the loop goes on
 		case <-client.Done():
 			return nil
 		}

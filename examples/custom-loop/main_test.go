@@ -21,7 +21,7 @@ func TestDemonstration(t *testing.T) {
 	} {
 		_, after, found := strings.Cut(rest, want)
 		if !found {
-			t.Fatalf("after what is matched so far there is no %q in:\n%s", want, out.String())
+			t.Fatalf("the rest of the output has no %q:\n%s\nthe whole output is:\n%s", want, rest, out.String())
 		}
 		rest = after
 	}

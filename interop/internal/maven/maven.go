@@ -1,4 +1,4 @@
-// Package maven gets the Java libraries of peers, for tests that run them.
+// Package maven fetches the Java libraries of peers for tests that run them.
 package maven
 
 import (
@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// oldest is the Java that the peers' programs are written for.
+// oldest is the major version of Java that the peers' programs need at least.
 const oldest = 17
 
-// Libraries returns the folder of the libraries that pom.xml in the working directory names, and fetches
-// them into the module's cache the first time. The test is skipped where there is no Java Development Kit
-// or no Maven, or where the libraries are not to be had within a minute.
+// Libraries returns the folder of the libraries that pom.xml in the working directory names. It
+// fetches them into the module's cache the first time. It skips the test if there is no Java
+// Development Kit or no Maven, or if the libraries cannot be fetched within a minute.
 func Libraries(t testing.TB, name string) string {
 	t.Helper()
 	for _, tool := range []string{"java", "javac", "mvn"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s needs %s, which is not here", name, tool)
+			t.Skipf("%s needs %s, which is not installed", name, tool)
 		}
 	}
 	if v := javaVersion(); v < oldest {
-		t.Skipf("%s needs Java %d, here is %d", name, oldest, v)
+		t.Skipf("%s needs Java %d or newer, and %d is installed", name, oldest, v)
 	}
 	lib, err := filepath.Abs(filepath.Join("..", ".cache", name))
 	if err != nil {
@@ -38,10 +38,11 @@ func Libraries(t testing.TB, name string) string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+lib)
-	mvn.WaitDelay = 5 * time.Second // for what it has started
+	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies",
+		"-DincludeScope=runtime", "-DoutputDirectory="+lib)
+	mvn.WaitDelay = 5 * time.Second // for processes that Maven started
 	if out, err := mvn.CombinedOutput(); err != nil {
-		t.Skipf("the libraries of %s are not to be had within a minute: %v\n%s", name, err, out)
+		t.Skipf("fetch the libraries of %s: %v\n%s", name, err, out)
 	}
 	if err := os.WriteFile(done, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -49,7 +50,7 @@ func Libraries(t testing.TB, name string) string {
 	return lib
 }
 
-// javaVersion returns the compiler's major version, 0 where it does not tell.
+// javaVersion returns the major version of the Java compiler, 0 if it is unknown.
 func javaVersion() int {
 	out, err := exec.Command("javac", "-version").CombinedOutput()
 	if err != nil {
