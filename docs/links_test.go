@@ -54,15 +54,28 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Pages name nothing outside of the repository: no folder beside it and no path of one machine.
-func TestPagesNameNothingOutside(t *testing.T) {
+// Pages and comments name nothing outside of the repository: no folder beside it and no path of one
+// machine.
+func TestDocumentationNamesNothingOutside(t *testing.T) {
 	for _, page := range pages(t) {
-		n := 0
-		for line := range strings.Lines(read(t, page)) {
-			n++
-			if m := outside.FindString(line); m != "" {
-				t.Errorf("%s:%d: the page names %q, which is not in the repository", page, n, strings.TrimSpace(m))
-			}
+		checkLines(t, page, "")
+	}
+	for _, file := range goFiles(t) {
+		checkLines(t, filepath.Join("..", file), "//")
+	}
+}
+
+// checkLines reports the lines of a file that have a prefix and name something outside.
+func checkLines(t *testing.T, file, prefix string) {
+	t.Helper()
+	n := 0
+	for line := range strings.Lines(read(t, file)) {
+		n++
+		if !strings.HasPrefix(strings.TrimSpace(line), prefix) {
+			continue
+		}
+		if m := outside.FindString(line); m != "" {
+			t.Errorf("%s:%d names %q, which is not in the repository", file, n, strings.TrimSpace(m))
 		}
 	}
 }

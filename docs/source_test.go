@@ -28,7 +28,6 @@ var unwrapped = []string{
 	"gen",
 	"gen/internal/goname",
 	"generated",
-	"interop/coap/perfclient",
 	"interop/libcoapdtls",
 	"interop/openssl",
 	"interop/scandium",

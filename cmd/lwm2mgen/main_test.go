@@ -98,7 +98,7 @@ func TestShipped(t *testing.T) {
 }
 
 // BenchmarkRegistry is one call for all of OMA's registry, into an empty folder: the figure to hold
-// against that of xmlfloor on the same folder, in ../shared/perf.
+// against that of the floor on the same folder (docs/performance.md).
 func BenchmarkRegistry(b *testing.B) {
 	if _, err := os.Stat(registryDir); err != nil {
 		b.Skipf("there is no copy of OMA's registry: %v", err)

@@ -1,10 +1,11 @@
-// Perfclient is the smallest LwM2M client there can be, for measuring the CoAP
-// engine: it registers at -s and then answers every GET with the same value.
-// It waits in the way that costs least on one UDP socket: a blocking read whose
-// deadline is set when it changes only.
+// Perfclient is the smallest possible LwM2M client for measurements of the CoAP engine. It
+// registers at the server -s and then answers every GET with the same value. It waits in the
+// cheapest way on one UDP socket: a blocking receive, whose deadline is set only when it changes.
 //
-//	go build -o /tmp/perfclient ./coap/perfclient
-//	loadgen -mode lwm2m -a 127.0.0.1:7003 -op 'GET /3303/0/5700' -w 64 -max 60000 -exec '/tmp/perfclient -s 127.0.0.1:7003'
+//	go build -C interop -o ../bin/coapclient ./coap/perfclient
+//	bin/coapclient -s 127.0.0.1:5683
+//
+// docs/performance.md says what is measured, and how.
 package main
 
 import (
