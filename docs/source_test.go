@@ -38,9 +38,9 @@ var unwrapped = []string{
 	"runtime/sched",
 }
 
-// Comments end at one column in the whole repository. Lines with a URL, directives (//go:generate,
+// Comments end at column 100 in the whole repository. Lines with a URL, directives (//go:generate,
 // //nolint), the expected output of examples and generated files are exempt.
-func TestCommentsEndInTime(t *testing.T) {
+func TestCommentsEndAtColumn100(t *testing.T) {
 	for _, file := range goFiles(t) {
 		if slices.ContainsFunc(unwrapped, func(dir string) bool { return strings.HasPrefix(file, dir+"/") }) {
 			continue
