@@ -46,6 +46,7 @@ type Client struct {
 	done                    chan struct{}
 	unsubscribe             func()
 	bootstrapReason         error // why a bootstrap is needed; nil if none is
+	bootstrapBy             *server
 
 	status atomic.Pointer[Status]
 

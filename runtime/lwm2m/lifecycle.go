@@ -24,14 +24,22 @@ func (c *Client) Update(id ShortServerID) error {
 // UpdateAll is Update for every server. It may be called from any goroutine.
 func (c *Client) UpdateAll() { c.withAll((*server).requestUpdate) }
 
-// Register registers with a server again, at once and whatever was planned, also where the client
-// had given up registering. A server that is disabled or offline stays so. The error is
+// Register registers with a server again, at once and whatever was planned: where the client has given
+// up, during the initial delay, and where an account that failed holds this one back (/1/x/15). An
+// account whose turn in the order of registrations has not come registers when it comes, one that is
+// offline when it is online again, and a disabled one when it is enabled. The error is
 // [ErrUnknownServer]. Register may be called from any goroutine.
 func (c *Client) Register(id ShortServerID) error {
-	return c.with(id, (*server).requestRegister)
+	return c.with(id, func(s *server) {
+		if first := s.wishes.after; first != nil && first.state.Outcome == account.Failed {
+			s.wishes.turn, s.wishes.after = true, nil
+		}
+		s.requestRegister()
+	})
 }
 
-// RegisterAll is Register for every server. It may be called from any goroutine.
+// RegisterAll is Register for every server, in the order of registrations. It may be called from any
+// goroutine.
 func (c *Client) RegisterAll() { c.withAll((*server).requestRegister) }
 
 func (s *server) requestUpdate()   { s.handle(account.Event{Kind: account.UpdateRequested}) }
@@ -54,6 +62,7 @@ func (s *server) setDisabled(disabled bool, d time.Duration) {
 	s.client.loop.sched.Cancel(&s.enabling)
 	if disabled && d > 0 {
 		s.client.loop.sched.After(&s.enabling, d)
+		s.enableAt = time.Now().Add(d)
 	}
 	if s.wishes.disabled != disabled {
 		s.wishes.disabled = disabled
@@ -113,18 +122,26 @@ func (c *Client) RequestBootstrap() error {
 	if !bootstrapAccount(c.model.Snapshot()) {
 		return ErrNoBootstrap
 	}
-	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was asked for")) })
+	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was asked for"), nil) })
 	return nil
 }
 
 // requestBootstrap notes, once, why a bootstrap is needed.
-func (c *Client) requestBootstrap(reason error) {
+// by is the account that has given up registering, if that is why.
+func (c *Client) requestBootstrap(reason error, by *server) {
 	if c.bootstrapReason != nil || c.closing {
 		return
 	}
-	c.bootstrapReason = reason
+	c.bootstrapReason, c.bootstrapBy = reason, by
 	c.log.Warn("a bootstrap is wanted", "endpoint", c.cfg.Endpoint, "reason", reason.Error())
 	c.publish()
+}
+
+// noBootstrapFor withdraws the request that an account made which is registered by now.
+func (c *Client) noBootstrapFor(s *server) {
+	if c.bootstrapBy == s {
+		c.bootstrapReason, c.bootstrapBy = nil, nil
+	}
 }
 
 // with calls fn on the loop for one account.

@@ -14,7 +14,7 @@ func (c *Client) giveTurns() {
 	}
 	places := make([]account.Place, len(c.servers))
 	for i, s := range c.servers {
-		facts := account.Facts{Removed: s.wishes.removed, Disabled: s.wishes.disabled, Offline: s.wishes.offline, Turn: s.wishes.turn}
+		facts := s.wished()
 		places[i] = account.Place{
 			Ordered: s.settings.ordered, Priority: s.settings.priority, Block: s.settings.block,
 			HadTurn: s.wishes.turn, Goal: facts.Goal(), Outcome: s.state.Outcome,

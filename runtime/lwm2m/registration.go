@@ -35,6 +35,13 @@ func (r *registration) expired(now sched.Time) bool {
 	return r.offer.lifetime > 0 && now >= r.expires
 }
 
+// untilUpdate returns the time until the next Update. It is at least a second, or half of a shorter
+// lifetime, also where the round trip takes up most of the lifetime: otherwise Updates would follow
+// each other without a pause.
+func (r *registration) untilUpdate(now sched.Time) time.Duration {
+	return max(r.updateAt.Sub(now), min(time.Second, r.offer.lifetime/2))
+}
+
 // address adds the location to a request.
 func (r *registration) address(o *coap.Options) {
 	for _, segment := range r.location {
@@ -162,6 +169,7 @@ func (s *server) sendDeregister() {
 func (s *server) registered(told offer, sent sched.Time) {
 	r := &s.registration
 	r.offer, r.before, r.until, s.err = told, true, time.Time{}, nil
+	s.client.noBootstrapFor(s)
 	if told.lifetime == 0 {
 		return
 	}
@@ -216,5 +224,5 @@ func connectionLost(err error, short bool) error {
 
 // isWish reports whether an account is where it is because someone wants it so.
 func isWish(err error) bool {
-	return errors.Is(err, ErrClosed) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrOffline)
+	return errors.Is(err, ErrClosed) || errors.Is(err, ErrRemoved) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrOffline)
 }

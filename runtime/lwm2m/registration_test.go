@@ -186,3 +186,194 @@ func TestBadRequestDoesNotLoop(t *testing.T) {
 		}
 	})
 }
+
+// What the application asks for while it cannot be done is done later.
+func TestRegisterIsRemembered(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		c.Suspend()
+		if err := c.Register(1); err != nil {
+			t.Fatal(err)
+		}
+		srv.quiet(time.Minute)
+		c.Resume()
+		if r := srv.within(time.Second); r.path != "/rd" {
+			t.Errorf("after Resume %v, want the Register that was asked for", r)
+		}
+		w.wantState(1, lwm2m.StateRegistered)
+		srv.quiet(time.Minute)
+	})
+}
+
+// Register during a Register, and during an Update, sends one request and not several at a time.
+func TestRegisterWhileRequestIsInFlight(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		srv := w.servers[0]
+		srv.silent()
+		c := w.start(w.config())
+		srv.next()
+		c.RegisterAll()
+		c.RegisterAll()
+		srv.quiet(90 * time.Second)
+		srv.answers(nil)
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		srv.silent()
+		c.UpdateAll()
+		srv.next()
+		c.RegisterAll()
+		if r := srv.within(time.Second); r.path != "/rd" {
+			t.Errorf("got %v, want a Register in place of the Update", r)
+		}
+		srv.answers(nil)
+		srv.quiet(time.Second)
+	})
+}
+
+// The application can register with a server that a failed one holds back.
+func TestRegisterHeldBackServer(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := ordered(w, 1, 2)
+		with := cfg.Servers[0].Instance
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+			with(i)
+			i.RegistrationFailureBlock = dm.Bool(true)
+			i.CommunicationRetryCount = dm.Uint(1)
+		}
+		w.servers[0].answers(refuse)
+		c := w.start(cfg)
+		w.servers[0].next()
+		w.servers[1].quiet(time.Minute)
+		if s := w.wantState(2, lwm2m.StateInitial); !strings.Contains(s.Err.Error(), "holds back") || !strings.Contains(s.Awaits, "turn") {
+			t.Errorf("status %v", s)
+		}
+		if err := c.Register(2); err != nil {
+			t.Fatal(err)
+		}
+		w.servers[1].within(time.Second)
+		w.wantState(2, lwm2m.StateRegistered)
+	})
+}
+
+// Status says when a Disable ends, and where the server could not be told.
+func TestStatusOfDisabledServer(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(c.Disable(1, time.Hour))
+		srv.next()
+		s := w.wantState(1, lwm2m.StateDeregistered)
+		if s.Plan != "enabled again" || time.Until(s.Next) != time.Hour || s.Err != lwm2m.ErrDisabled {
+			t.Errorf("status %v", s)
+		}
+		must(c.Enable(1))
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		c.Suspend()
+		must(c.Disable(1, 0))
+		s = w.wantState(1, lwm2m.StateDeregistered)
+		if !errors.Is(s.Err, lwm2m.ErrDisabled) || !strings.Contains(s.Err.Error(), "was not told") {
+			t.Errorf("status %v", s)
+		}
+		c.Resume()
+		must(c.Enable(1))
+		srv.next()
+		if s := w.wantState(1, lwm2m.StateRegistered); s.Err != nil {
+			t.Errorf("status %v", s)
+		}
+	})
+}
+
+// The request for a bootstrap ends when the account that made it is registered.
+func TestBootstrapRequestEndsWithRegistration(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := w.config()
+		cfg.Servers[1] = lwm2m.Server{URI: "coap://s2", Bootstrap: true}
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.CommunicationRetryCount = dm.Uint(1) }
+		srv := w.servers[0]
+		srv.answers(refuse)
+		c := w.start(cfg)
+		srv.next()
+		if s := w.wantState(1, lwm2m.StateFailed); s.Awaits != "a bootstrap" || c.Status().BootstrapWanted == nil {
+			t.Errorf("status %v", c.Status())
+		}
+		srv.answers(nil)
+		c.RegisterAll()
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		if err := c.Status().BootstrapWanted; err != nil {
+			t.Errorf("a bootstrap is still wanted: %v", err)
+		}
+	})
+}
+
+// The initial delay goes on while the device is offline.
+func TestInitialDelayOverSuspend(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.InitialRegistrationDelayTimer = dm.Uint(60) }
+		c := w.start(cfg)
+		w.wantState(1, lwm2m.StateInitial)
+		c.Suspend()
+		<-time.After(20 * time.Second)
+		c.Resume()
+		w.servers[0].quiet(40*time.Second - time.Millisecond)
+		w.servers[0].within(2 * time.Millisecond)
+	})
+}
+
+// A server that says which versions it supports (/1/x/25) is offered no other.
+func TestLowerVersionRespectsSupportedVersions(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.SupportedServerVersions = dm.List("1.2", "1.0") }
+		srv := w.servers[0]
+		srv.answers(func(r request) answer {
+			if r.has("lwm2m=1.0") {
+				return registrar(r)
+			}
+			return answer{code: coap.PreconditionFailed}
+		})
+		w.start(cfg)
+		for _, want := range []string{"lwm2m=1.2", "lwm2m=1.0"} {
+			if r := srv.within(time.Second); !r.has(want) {
+				t.Errorf("got %v, want %s", r, want)
+			}
+		}
+		w.wantState(1, lwm2m.StateRegistered)
+	})
+}
+
+// A lifetime that is hardly longer than the round trip does not make Updates follow each other without
+// a pause.
+func TestUpdatesKeepAPause(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		if err := w.net.SetDefaultLink(linkDelay(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		cfg := w.config()
+		cfg.Servers[0].Lifetime = 3 * time.Second
+		w.start(cfg)
+		srv := w.servers[0]
+		srv.next()
+		last := srv.next()
+		for range 5 {
+			r := srv.next()
+			if pause := r.at.Sub(last.at); pause < 3*time.Second {
+				t.Errorf("%v after %v, want a second after the response at least", r, pause)
+			}
+			last = r
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/registry"
@@ -36,6 +37,7 @@ type server struct {
 	timer    sched.Job
 	timerAt  time.Time
 	enabling sched.Job // ends a Disable
+	enableAt time.Time
 
 	err      error // the last failure, nil after a success
 	failures int   // attempts that have failed in a row
@@ -86,12 +88,14 @@ func (c *Client) versionsFor(supported []registry.Version) []registry.Version {
 			all = append(all, v)
 		}
 	}
-	for i, v := range all {
-		for _, w := range supported {
-			if v == w {
-				return all[i:]
-			}
+	var common []registry.Version
+	for _, v := range all {
+		if slices.Contains(supported, v) {
+			common = append(common, v)
 		}
+	}
+	if common != nil {
+		return common
 	}
 	return all
 }
@@ -142,18 +146,15 @@ func (s *server) count(before account.State) {
 // facts are what the account does not decide itself.
 func (s *server) facts() account.Facts {
 	now := s.client.loop.sched.Now()
-	f := account.Facts{
-		Removed: s.wishes.removed, Disabled: s.wishes.disabled, Offline: s.wishes.offline, Turn: s.wishes.turn,
-		CanBootstrap:      s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot()),
-		OfferChanged:      s.offerChanged(),
-		Endless:           s.registration.offer.lifetime == 0,
-		Expired:           s.registration.expired(now),
-		RegisteredBefore:  s.registration.before,
-		Versions:          uint8(len(s.versions)),
-		UntilStart:        s.wishes.startAt.Sub(now),
-		UntilUpdate:       s.registration.updateAt.Sub(now),
-		RegistrationRetry: s.settings.retry,
-	}
+	f := s.wished()
+	f.CanBootstrap = s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot())
+	f.OfferChanged = s.offerChanged()
+	f.Endless = s.registration.offer.lifetime == 0
+	f.Expired = s.registration.expired(now)
+	f.Versions = uint8(len(s.versions))
+	f.UntilStart = s.wishes.startAt.Sub(now)
+	f.UntilUpdate = s.registration.untilUpdate(now)
+	f.RegistrationRetry = s.settings.retry
 	return f
 }
 
@@ -187,7 +188,7 @@ func (s *server) execute(a account.Action) {
 		s.link.ReceiverOff()
 	case account.ReceiverOn: // sending turns it on
 	case account.RequestBootstrap:
-		s.client.requestBootstrap(s.err)
+		s.client.requestBootstrap(s.err, s)
 	case account.Remove: // when all events are handled
 	}
 }

@@ -19,10 +19,12 @@ type shown struct {
 // wishes anything else, from the last failure, so that no reason outlives its cause.
 func (s *server) reason() error {
 	switch {
+	case s.wishes.removed && s.client.closing:
+		return s.left(ErrClosed)
 	case s.wishes.removed:
-		return ErrClosed
+		return s.left(ErrRemoved)
 	case s.wishes.disabled:
-		return ErrDisabled
+		return s.left(ErrDisabled)
 	case s.wishes.offline:
 		return ErrOffline
 	case !s.wishes.turn:
@@ -31,11 +33,21 @@ func (s *server) reason() error {
 	return s.err
 }
 
+// left is the reason of an account that has left, or is leaving.
+func (s *server) left(why error) error {
+	if s.state.Untold {
+		return fmt.Errorf("%w; the server was not told and learns of it when the registration expires", why)
+	}
+	return why
+}
+
 // plan returns what the account does next by itself, in words, and when. It is empty where nothing
 // is planned.
 func (s *server) plan() (string, time.Time) {
 	plan := ""
 	switch {
+	case s.wishes.disabled && s.enabling.Pending():
+		return "enabled again", s.enableAt
 	case s.state.Timer == account.InitialDelay:
 		plan = "first attempt"
 	case s.state.Timer == account.NextAttempt && s.state.Effort == account.GivenUp:
@@ -52,14 +64,18 @@ func (s *server) plan() (string, time.Time) {
 	return plan, s.timerAt
 }
 
-// show publishes the status, and logs and reports a changed state.
-func (s *server) show() {
-	old := s.shown.state
-	facts := account.Facts{
+// wished returns the facts that the view and the order of registrations depend on.
+func (s *server) wished() account.Facts {
+	return account.Facts{
 		Removed: s.wishes.removed, Disabled: s.wishes.disabled, Offline: s.wishes.offline, Turn: s.wishes.turn,
 		RegisteredBefore: s.registration.before,
 	}
-	s.shown.state = State(s.state.View(facts))
+}
+
+// show publishes the status, and logs and reports a changed state.
+func (s *server) show() {
+	old := s.shown.state
+	s.shown.state = State(s.state.View(s.wished()))
 	changed := s.shown.state != old
 	if changed {
 		s.shown.since = time.Now()
@@ -96,6 +112,7 @@ func (s *server) describe() ServerStatus {
 		Attempts: s.failures, Secured: s.link.Session(),
 	}
 	st.Plan, st.Next = s.plan()
+	st.Awaits = s.state.Awaits(s.facts())
 	if s.state.Registration != account.Unknown {
 		st.Version, st.Location = s.registration.version, s.registration.path()
 		st.Reduced = s.reduced()

@@ -46,14 +46,18 @@ const (
 	// StateDeregistered: the server was told that the device is gone: the account is disabled, or
 	// the client shut down.
 	StateDeregistered
-	// StateSuspended: the client is offline; the server still knows the device.
+	// StateSuspended: the client is offline. Location is set if the server still knows the device.
 	StateSuspended
+	// StateAsleep: the server knows the device, and the receiver is off until something is sent (queue
+	// mode).
+	StateAsleep
 )
 
 var stateNames = [...]string{
 	StateInitial: "initial", StateInvalid: "invalid", StateConnecting: "connecting", StateRegistering: "registering",
 	StateRegistered: "registered", StateUpdating: "updating", StateReregistering: "registering again", StateError: "error",
 	StateFailed: "failed", StateDeregistering: "de-registering", StateDeregistered: "de-registered", StateSuspended: "suspended",
+	StateAsleep: "asleep",
 }
 
 // String returns the state in words.
@@ -130,6 +134,9 @@ type ServerStatus struct {
 	// update, enabling the account. Zero: nothing is planned.
 	Next time.Time
 	Plan string
+	// Awaits says what the account waits for, in words, also where nothing is planned: a response, a
+	// bootstrap, its turn, a call of the application.
+	Awaits string
 
 	// Version, Location, Lifetime and Expires describe the registration while the server knows the
 	// device. A Lifetime of 0 is for ever, with a zero Expires.
@@ -161,8 +168,11 @@ func (s ServerStatus) String() string {
 	if s.Attempts > 1 {
 		fmt.Fprintf(&b, " (%d attempts)", s.Attempts)
 	}
-	if !s.Next.IsZero() {
+	switch {
+	case !s.Next.IsZero():
 		fmt.Fprintf(&b, "; %s at %s", s.Plan, s.Next.Format(time.RFC3339))
+	case s.Awaits != "" && !s.State.Registered():
+		fmt.Fprintf(&b, "; waits for %s", s.Awaits)
 	}
 	return b.String()
 }
@@ -196,6 +206,8 @@ var (
 	ErrOffline = errors.New("lwm2m: the client is offline")
 	// ErrDisabled: the account was disabled.
 	ErrDisabled = errors.New("lwm2m: the account is disabled")
+	// ErrRemoved: the account was removed from the Security or the Server object.
+	ErrRemoved = errors.New("lwm2m: the account is removed")
 	// ErrClosed: the client was shut down.
 	ErrClosed = errors.New("lwm2m: the client is shut down")
 	// ErrUnknownServer: there is no account with this Short Server ID.

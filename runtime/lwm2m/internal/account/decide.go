@@ -97,8 +97,9 @@ func (t *transition) leave() {
 			return
 		}
 	}
+	t.Untold = t.Untold || t.Registration != Unknown
 	t.disconnect(CloseConnection)
-	t.State = State{VersionStep: t.VersionStep, NoFormats: t.NoFormats, Started: t.Started}
+	t.State = State{VersionStep: t.VersionStep, NoFormats: t.NoFormats, Started: t.Started, Untold: t.Untold}
 	if t.facts.Removed {
 		t.Effort = Removed
 		t.do(Action{Do: Remove})
@@ -111,7 +112,7 @@ func (t *transition) send(r Request) {
 	if r == Register {
 		t.Registration = Unknown
 	}
-	t.Request, t.Timer, t.UpdateDue = r, NoTimer, false
+	t.Request, t.Timer, t.UpdateDue, t.Untold = r, NoTimer, false, false
 	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep, NoFormats: t.NoFormats, Full: full})
 }
 
@@ -145,7 +146,7 @@ func (t *transition) abandonRequest() {
 	case Update:
 		t.Registration = Unsure
 	case Deregister:
-		t.Registration = Unknown
+		t.Registration, t.Untold = Unknown, true
 	}
 	t.Request = NoRequest
 }

@@ -46,7 +46,8 @@ var events = []struct {
 
 const settings = 12
 
-// setting returns facts for a number of settings bits.
+// setting returns facts for a number of settings bits. With -short there is one version and no queue
+// mode.
 func setting(bits int) Facts {
 	b := func(i int) bool { return bits>>i&1 != 0 }
 	f := Facts{
@@ -60,6 +61,9 @@ func setting(bits int) Facts {
 	}
 	if !*full {
 		f.Versions, f.UntilStart = 2, time.Minute
+	}
+	if testing.Short() {
+		f.Versions, f.QueueMode = 1, false
 	}
 	return f
 }
@@ -82,6 +86,9 @@ func combinations() []Facts {
 	for bits := range 1 << n {
 		f := setting(bits)
 		k := key{f.Goal(), f.Offline && f.Goal() > GoalSuspended, f.Turn && f.Goal() == GoalWait, bits >> 5}
+		if testing.Short() {
+			k.rest &^= 1 << (9 - 5) // QueueMode
+		}
 		if !seen[k] {
 			seen[k] = true
 			list = append(list, f)
@@ -183,7 +190,7 @@ func checkTransition(s State, e Event, f Facts, to State, actions []Action) stri
 func checkState(s State, e Event, f Facts, to State) string {
 	goal := f.Goal()
 	switch {
-	case to.Effort == Removed && to != State{Effort: Removed, VersionStep: to.VersionStep, NoFormats: to.NoFormats, Started: to.Started}:
+	case to.Effort == Removed && to != State{Effort: Removed, VersionStep: to.VersionStep, NoFormats: to.NoFormats, Started: to.Started, Untold: to.Untold}:
 		return "something is left of a removed account"
 	case to.VersionStep >= f.Versions:
 		return "a version is offered that does not exist"
@@ -212,6 +219,8 @@ func checkState(s State, e Event, f Facts, to State) string {
 
 // checkOutcome holds what a response or its absence makes known against the protocol.
 func checkOutcome(s State, e Event, f Facts, to State) string {
+	left := f.Goal() >= GoalDeregistered && to.Request == NoRequest && to.Connection == Disconnected
+	untold := e.Kind == FactsChanged || e.Kind == ConnectionLost || e.Kind == NoResponse && s.Request == Deregister
 	abandoned := s.Request == Update && e.Kind != ResponseReceived && e.Kind != NoResponse && to.Request != Update
 	accepted := e.Code == Created && e.Location && s.Request == Register || e.Code == Changed && s.Request == Update
 	switch {
@@ -223,6 +232,9 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 		return "a registration is lost for a refusal that says nothing about it"
 	case e.Kind == ResponseReceived && !accepted && s.Request != NoRequest && s.Request != Update && to.Registration == Known:
 		return "a refusal is taken for a registration"
+	case left && untold && s.Registration != Unknown && !to.Untold,
+		to.Untold && to.Registration != Unknown:
+		return "the view says that the server was told that the device leaves"
 	case abandoned && to.Registration == Known:
 		return "an Update without an outcome is taken for one that arrived"
 	case e.Kind == NoResponse && to.Registration == Known:

@@ -92,8 +92,9 @@ var faults = map[string]decider{
 			to.NoFormats = false
 		}
 	}),
-	"retries quickly again and again": withState(func(_ State, _ Event, to *State) { to.QuickUsed = false }),
-	"forgets to count attempts":       withState(func(from State, _ Event, to *State) { to.Retry = from.Retry }),
+	"retries quickly again and again":          withState(func(_ State, _ Event, to *State) { to.QuickUsed = false }),
+	"says that a server was told that was not": withState(func(_ State, _ Event, to *State) { to.Untold = false }),
+	"forgets to count attempts":                withState(func(from State, _ Event, to *State) { to.Retry = from.Retry }),
 	"counts without a bound": withState(func(from State, _ Event, to *State) {
 		if to.Effort != Removed {
 			to.Retry.Sequences = from.Retry.Sequences + 1

@@ -42,15 +42,12 @@ func (t *transition) learn(e Event) {
 	}
 }
 
-// registerRequested discards the planned attempts. The application cannot register with a server
-// that it has disabled, suspended or ordered behind another one.
+// registerRequested discards the planned attempts. Where registering is not the goal now, it follows
+// when it is: an offline device registers when it is online again.
 func (t *transition) registerRequested() {
-	if t.facts.Goal() != GoalRegistered {
-		return
-	}
 	t.restart()
 	t.Started = true
-	if t.Request == Update {
+	if t.Request == Update && t.facts.Goal() == GoalRegistered {
 		t.cancel()
 	}
 	if t.Registration != Unknown && t.Request == NoRequest {
@@ -134,7 +131,7 @@ func (t *transition) noResponse() {
 		t.disconnect(CloseConnection)
 		t.Registration = Unknown
 	case Deregister:
-		t.Request, t.Registration = NoRequest, Unknown
+		t.abandonRequest()
 	}
 }
 

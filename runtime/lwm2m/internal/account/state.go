@@ -16,6 +16,7 @@ type State struct {
 	NoFormats    bool  // Register does not list Content-Formats (ct), after 4.00
 	QuickUsed    bool  // the quick retry after a short connection is used up
 	Started      bool  // the initial delay has passed
+	Untold       bool  // the device has left and the server does not know, or may not know
 	UpdateDue    bool  // an Update has to be sent even if nothing has changed
 }
 
