@@ -43,6 +43,8 @@ type Client struct {
 
 	closing, late, finished bool
 	deadline                sched.Job // of the shutdown
+	updates                 sched.Job // sends what has changed
+	updatesFrom             sched.Time
 	done                    chan struct{}
 	unsubscribe             func()
 	bootstrapReason         error // why a bootstrap is needed; nil if none is
@@ -94,6 +96,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("lwm2m: %w", err)
 	}
 	c.deadline.Func = c.giveUpShutdown
+	c.updates.Func = c.sendUpdates
 	c.publish()
 	c.loop.sched.Post(c.begin)
 	return c, nil
@@ -299,6 +302,7 @@ func (c *Client) finish() {
 	}
 	c.finished = true
 	c.loop.sched.Cancel(&c.deadline)
+	c.loop.sched.Cancel(&c.updates)
 	c.unsubscribe()
 	c.loop.forget(c)
 	c.publish()

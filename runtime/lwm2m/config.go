@@ -69,6 +69,10 @@ type Config struct {
 	// ConnectTimeout bounds resolving a name, connecting and the handshake together. Zero: MAX_TRANSMIT_WAIT of
 	// Transmission, 93 s with RFC 7252's.
 	ConnectTimeout time.Duration
+	// UpdateDelay is the least time between Updates because of changes: of the list of objects and
+	// instances, of the lifetime and the binding, and by calls of [Client.Update]. What changes in the
+	// meantime is one Update. The zero value means 100 ms.
+	UpdateDelay time.Duration
 	// MaxServerPause bounds how long a server can put off the next request of the registration
 	// interface with Max-Age in a 5.03 or 4.29. What a server writes into its account is an order and has
 	// no such bound. The zero value means 24 h.

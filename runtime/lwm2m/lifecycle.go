@@ -42,7 +42,10 @@ func (c *Client) Register(id ShortServerID) error {
 // goroutine.
 func (c *Client) RegisterAll() { c.withAll((*server).requestRegister) }
 
-func (s *server) requestUpdate()   { s.handle(account.Event{Kind: account.UpdateRequested}) }
+func (s *server) requestUpdate() {
+	s.wishes.update = true
+	s.client.planUpdates()
+}
 func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
 
 // Disable de-registers from the server and stays away from it for d, or until Enable if d is 0. It

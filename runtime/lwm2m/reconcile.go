@@ -38,9 +38,31 @@ func (c *Client) handleChanges() {
 		return
 	}
 	c.reconcile()
-	for _, s := range slices.Clone(c.servers) {
+	for _, s := range c.servers {
 		s.registration.stale = true
-		s.handle(account.Event{Kind: account.FactsChanged})
+	}
+	c.planUpdates()
+}
+
+// planUpdates has what has changed told to the servers: in the next turn, or Config.UpdateDelay after
+// the last time, so that changes which follow one another are few Updates.
+func (c *Client) planUpdates() {
+	if !c.updates.Pending() {
+		c.loop.sched.After(&c.updates, max(0, c.updatesFrom.Sub(c.loop.sched.Now())))
+	}
+}
+
+// sendUpdates tells the servers what has changed, and sends the Updates that were asked for.
+func (c *Client) sendUpdates() {
+	c.updatesFrom = c.loop.sched.Now().Add(c.cfg.UpdateDelay)
+	for _, s := range slices.Clone(c.servers) {
+		s.registration.compare = s.registration.stale
+		if s.wishes.update {
+			s.wishes.update = false
+			s.handle(account.Event{Kind: account.UpdateRequested})
+		} else {
+			s.handle(account.Event{Kind: account.FactsChanged})
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type registration struct {
 	until    time.Time  // expires as wall-clock time, zero if the lifetime is 0
 	before   bool       // there was a registration since the account last changed
 	stale    bool       // the data model has changed since offer was compared with it
+	compare  bool       // it is time to compare: Config.UpdateDelay has passed since
 }
 
 // path returns the location as text.
@@ -49,13 +50,15 @@ func (r *registration) address(o *coap.Options) {
 	}
 }
 
-// offerChanged reports whether the server was told something else than what is true now. It
-// compares only after a change of the data model.
+// offerChanged reports whether the server was told something else than what is true now. It compares
+// only after a change of the data model.
 func (s *server) offerChanged() bool {
-	if s.registration.stale && s.registration.location != nil && s.call == nil {
-		s.registration.stale = s.client.offerFor(s.client.model.Snapshot(), &s.settings, s.registration.version, s.state.NoFormats) != s.registration.offer
+	r := &s.registration
+	if r.compare && r.location != nil && s.call == nil {
+		r.compare = s.client.offerFor(s.client.model.Snapshot(), &s.settings, r.version, s.state.NoFormats) != r.offer
+		r.stale = r.compare
 	}
-	return s.registration.stale
+	return r.compare
 }
 
 // send sends a request of the registration interface.
@@ -95,7 +98,7 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 	if len(off.links) > 0 {
 		call.Options.SetContentFormat(linkFormat)
 	}
-	s.registration.stale = false
+	s.registration.stale, s.registration.compare = false, false
 	// A registration begins without observations, and the server's first requests may overtake its
 	// response.
 	s.peer.Reset()
@@ -139,7 +142,7 @@ func (s *server) sendUpdate(full bool) {
 		call.Body = []byte(off.links)
 		call.Options.SetContentFormat(linkFormat)
 	}
-	s.registration.stale = false
+	s.registration.stale, s.registration.compare = false, false
 	s.request(call, func(r coap.Result) {
 		e := s.responseEvent(r)
 		if e.Code == account.Changed {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
@@ -184,6 +185,44 @@ func TestBadRequestDoesNotLoop(t *testing.T) {
 		if s := w.wantState(1, lwm2m.StateError); s.Attempts != 2 {
 			t.Errorf("status %v", s)
 		}
+	})
+}
+
+// A change and an Update that is asked for in the same turn are one Update, and so are the changes that
+// follow within Config.UpdateDelay.
+func TestChangesAreFewUpdates(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		sensor := newSensor(t, 0)
+		cfg := w.config()
+		cfg.Objects = append(cfg.Objects, sensor)
+		c := w.start(cfg)
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		add := func(id dm.InstanceID) {
+			t.Helper()
+			if err := sensor.Add(id, temperature.Instance{SensorValue: dm.Float(20)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(1)
+		c.UpdateAll()
+		if r := srv.within(time.Second); r.path != "/rd/5a3f" || !strings.Contains(r.body, "</3303/1>") {
+			t.Errorf("got %v with %q, want one Update with the new instance", r, r.body)
+		}
+		srv.quiet(time.Minute)
+		for id := range dm.InstanceID(256) {
+			add(id + 2)
+			<-time.After(time.Millisecond)
+		}
+		n, last := 0, request{}
+		for ; !strings.Contains(last.body, "</3303/257>"); n++ {
+			last = srv.within(time.Second)
+		}
+		if n > 4 {
+			t.Errorf("256 instances within 256 ms are %d Updates, want one for each 100 ms", n)
+		}
+		srv.quiet(time.Minute)
 	})
 }
 

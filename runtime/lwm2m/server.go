@@ -47,6 +47,7 @@ type server struct {
 // wishes are what others want of an account.
 type wishes struct {
 	removed, disabled, offline bool
+	update                     bool // an Update, with the next of the client's Updates
 
 	turn    bool       // the account's place in the order of registrations has come
 	startAt sched.Time // when the initial delay is over, once the turn has come

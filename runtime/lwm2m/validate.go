@@ -19,6 +19,7 @@ const (
 	defaultShutdown = 5 * time.Second
 
 	defaultServerPause = 24 * time.Hour
+	defaultUpdateDelay = 100 * time.Millisecond
 	defaultWorkers     = 4
 	defaultLifetime    = 24 * time.Hour
 	maxShortID         = 65534
@@ -50,6 +51,7 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.AlternatePath != "" && !validAlternate(c.AlternatePath),
 		"AlternatePath is %.40q, write it as /lwm2m or /a/b: letters, digits, - . _ ~, and no segment of digits alone", c.AlternatePath)
 	fault(c.ConnectTimeout < 0, "ConnectTimeout is %v, it must not be negative", c.ConnectTimeout)
+	fault(c.UpdateDelay < 0, "UpdateDelay is %v, it must not be negative", c.UpdateDelay)
 	fault(c.MaxServerPause < 0, "MaxServerPause is %v, it must not be negative", c.MaxServerPause)
 	fault(c.ShutdownTimeout < 0, "ShutdownTimeout is %v, it must not be negative", c.ShutdownTimeout)
 	fault(c.Loop != nil && c.Loop.sched == nil, "Loop is the zero value: make it with NewLoop")
@@ -83,6 +85,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = c.Transmission.MaxTransmitWait()
+	}
+	if c.UpdateDelay == 0 {
+		c.UpdateDelay = defaultUpdateDelay
 	}
 	if c.MaxServerPause == 0 {
 		c.MaxServerPause = defaultServerPause
