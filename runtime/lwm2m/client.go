@@ -102,21 +102,18 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// check opens a socket for each account, without any input or output, to find what could never
-// work.
+// check opens a socket for each account, without any input or output, to find what could never work.
+// A fault in an account of Config.Servers is a fault of the configuration. Accounts in Config.Objects
+// may have been stored by an earlier run: those that work must come up without the others, which show
+// as StateInvalid. Only where none can be used New fails.
 func (c *Client) check() error {
 	snap := c.model.Snapshot()
 	var faults []error
 	accounts := 0
 	for id := range snap.Instances(securityID) {
 		accounts++
-		sock, _, err := c.newSocket(snap, id)
-		if err != nil {
+		if err := c.checkAccount(snap, id); err != nil {
 			faults = append(faults, fmt.Errorf("lwm2m: account %s: %w", dm.InstancePath(securityID, id), err))
-			continue
-		}
-		if err := sock.Close(); err != nil {
-			faults = append(faults, fmt.Errorf("lwm2m: account %s: closing a socket that was never connected: %w", dm.InstancePath(securityID, id), err))
 		}
 	}
 	if accounts == 0 {
@@ -125,7 +122,24 @@ func (c *Client) check() error {
 	if snap.Definition(deviceID) == nil {
 		c.log.Warn("there is no Device object (3), which every device must have: runtime/objects/device makes one", "endpoint", c.cfg.Endpoint)
 	}
+	if len(c.cfg.Servers) == 0 && len(faults) < accounts {
+		for _, err := range faults {
+			c.log.Error("an account cannot be used", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+		}
+		return nil
+	}
 	return errors.Join(faults...)
+}
+
+func (c *Client) checkAccount(snap dm.Snapshot, id dm.InstanceID) error {
+	sock, _, err := c.newSocket(snap, id)
+	if err != nil {
+		return err
+	}
+	if err := sock.Close(); err != nil {
+		return fmt.Errorf("closing a socket that was never connected: %w", err)
+	}
+	return nil
 }
 
 // newSocket makes the socket for a Security instance.

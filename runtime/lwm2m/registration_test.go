@@ -416,3 +416,28 @@ func TestUpdatesKeepAPause(t *testing.T) {
 		}
 	})
 }
+
+// One unusable account among stored ones does not keep the others from working.
+func TestNewWithOneUnusableAccount(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		sec, srv := accounts(t, 2)
+		if err := sec.Update(t.Context(), 2, func(i *lwm2m.SecurityInstance) error { i.ServerURI.Set("coaps://s2"); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		cfg := w.config()
+		cfg.Servers, cfg.Objects = nil, append(cfg.Objects, sec, srv)
+		w.start(cfg)
+		w.servers[0].within(time.Second)
+		w.wantState(1, lwm2m.StateRegistered)
+		if s := w.wantState(2, lwm2m.StateInvalid); s.Err == nil || !strings.Contains(s.Err.Error(), "coaps") || s.Awaits != "a change of the account" {
+			t.Errorf("status %v", s)
+		}
+	})
+	sec, srv := accounts(t, 1)
+	if err := sec.Update(t.Context(), 1, func(i *lwm2m.SecurityInstance) error { i.ServerURI.Set("coaps://s2"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lwm2m.New(lwm2m.Config{Objects: []dm.Object{sec, srv, newDevice(t)}}); err == nil {
+		t.Error("a client none of whose accounts can be used is made")
+	}
+}

@@ -55,6 +55,7 @@ type Link struct {
 	opened Opened // kept over reconnects, with port, session and addresses; no Socket until the first
 	renew  bool   // the next Connect makes a socket of its own
 	dial   *dial  // while connecting
+	ending *dial  // a cancelled dial that still uses the socket
 	socket *Socket
 }
 
@@ -111,7 +112,7 @@ func (l *Link) Connect(nextAddress bool) error {
 
 // open makes the socket unless there is one.
 func (l *Link) open() error {
-	if l.renew {
+	if l.renew || l.ending != nil { // a cancelled dial that has not returned has the socket to itself
 		l.closeSocket()
 	}
 	if l.opened.Socket != nil {
@@ -159,6 +160,9 @@ func connect(ctx context.Context, o Opened, nextAddress bool) error {
 
 // dialEnded handles the end of a Connect, unless it was cancelled.
 func (l *Link) dialEnded(d *dial, err error) {
+	if l.ending == d {
+		l.ending = nil
+	}
 	if l.dial != d {
 		return
 	}
@@ -207,10 +211,12 @@ func (l *Link) Suspend(reason error) { l.end(reason, true) }
 func (l *Link) Close(reason error) { l.end(reason, false) }
 
 func (l *Link) end(reason error, keep bool) {
-	if l.dial != nil { // Connect may take a moment to return, so that its socket cannot be used again
+	if l.dial != nil {
 		l.dial.cancel()
-		l.dial = nil
-		l.closeSocket()
+		l.ending, l.dial = l.dial, nil
+		if !keep {
+			l.closeSocket()
+		}
 	}
 	s := l.socket
 	if s == nil {
@@ -243,7 +249,7 @@ func (l *Link) Discard(reason error) {
 }
 
 func (l *Link) closeSocket() {
-	l.renew = false
+	l.renew, l.ending = false, nil
 	if l.opened.Socket != nil {
 		_ = l.opened.Socket.Close() // it is closed whatever the error
 		l.opened = Opened{}
