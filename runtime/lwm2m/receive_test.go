@@ -229,7 +229,7 @@ func TestRefusedPort(t *testing.T) {
 		host := w.net.NewHost("late")
 		w.start(cfg)
 		<-time.After(time.Second)
-		if s := w.wantState(1, lwm2m.StateRegistering); s.Err != nil {
+		if s := w.wantState(1, lwm2m.StateRegistering); !errors.Is(s.Err, socket.ErrRefused) {
 			t.Errorf("status %v", s)
 		}
 		l, err := host.Listen(5683)

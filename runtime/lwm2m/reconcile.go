@@ -142,6 +142,7 @@ func (s *server) change(v settings, credentials bool) {
 func (c *Client) dismiss(s *server) {
 	s.link.Discard(ErrClosed)
 	c.loop.sched.Cancel(&s.enabling)
+	c.loop.sched.Cancel(&s.slow)
 	s.peer.Close()
 	c.servers = slices.DeleteFunc(c.servers, func(o *server) bool { return o == s })
 	c.log.Info("server removed", "server", s.settings.shortID, "uri", s.settings.uri)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
@@ -34,6 +35,7 @@ type server struct {
 	peer   *manage.Peer
 	call   *coap.Call // the request in flight
 
+	slow     sched.Job // an attempt that takes longer than a first transmission should
 	timer    sched.Job
 	timerAt  time.Time
 	enabling sched.Job // ends a Disable
@@ -61,6 +63,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.shown.since = time.Now()
 	s.wishes.offline = c.offline.covers(v.uri)
 	s.timer.Func = s.timerFired
+	s.slow.Func = s.onSlow
 	s.enabling.Func = func() { s.setDisabled(false, 0) }
 	var err error
 	s.peer, err = c.manager.AddPeer(manage.PeerConfig{
@@ -75,7 +78,8 @@ func (c *Client) newServer(v settings) (*server, error) {
 			Handler: s.peer, Params: c.cfg.Transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
 			KeepOnTimeout: true,
 		},
-		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Closing: s.onClosing, DialEnded: c.onDialEnded,
+		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Refused: s.onRefused,
+		Closing: s.onClosing, DialEnded: c.onDialEnded,
 	})
 	return s, nil
 }
@@ -114,6 +118,9 @@ func (s *server) handle(e account.Event) {
 		s.step(e)
 	}
 	s.handling = false
+	if s.state.Connection != account.Connecting && s.state.Request == account.NoRequest {
+		s.client.loop.sched.Cancel(&s.slow)
+	}
 	s.show()
 	if s.state.Effort == account.Removed {
 		s.client.dismiss(s)
@@ -163,9 +170,11 @@ func (s *server) facts() account.Facts {
 func (s *server) execute(a account.Action) {
 	switch a.Do {
 	case account.Dial:
+		s.attemptBegins()
 		s.connect()
 	case account.Send:
 		s.show() // before the server can answer
+		s.attemptBegins()
 		s.send(a)
 	case account.CancelRequest:
 		call := s.call
@@ -194,6 +203,57 @@ func (s *server) execute(a account.Action) {
 	}
 }
 
+// attemptBegins starts the job that speaks up when an attempt gets no answer.
+func (s *server) attemptBegins() {
+	s.client.loop.sched.After(&s.slow, s.client.firstTimeout())
+}
+
+// firstTimeout returns the time after which the first transmission of a message is lost: the longest
+// first retransmission time-out (RFC 7252 §4.2).
+func (c *Client) firstTimeout() time.Duration {
+	p := c.cfg.Transmission
+	timeout, factor := p.AckTimeout, p.AckRandomFactor
+	if timeout == 0 {
+		timeout = 2 * time.Second
+	}
+	if factor == 0 {
+		factor = 1.5
+	}
+	return time.Duration(float64(timeout) * factor)
+}
+
+// onSlow shows that an attempt has no answer yet.
+func (s *server) onSlow() {
+	s.sign(&signError{text: "no answer yet from " + s.link.RemoteAddr()})
+	s.show()
+}
+
+// onRefused handles a refusal by the network.
+func (s *server) onRefused() {
+	if s.state.Request == account.NoRequest && s.state.Connection != account.Connecting {
+		return // the refused message was not an attempt's
+	}
+	s.sign(&signError{text: "no answer yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
+	s.handle(account.Event{Kind: account.NetworkRefused})
+}
+
+// signError is an early sign that an attempt is going wrong.
+type signError struct {
+	text  string
+	cause error
+}
+
+func (e *signError) Error() string { return e.text }
+func (e *signError) Unwrap() error { return e.cause }
+
+// sign shows an early sign of an attempt that is going wrong.
+func (s *server) sign(err error) {
+	if s.err == nil || s.err.Error() != err.Error() {
+		s.log.Info("an attempt gets no answer", "reason", err.Error())
+	}
+	s.err = err
+}
+
 func (s *server) timerFired() {
 	s.timerAt = time.Time{}
 	s.handle(account.Event{Kind: account.TimerFired})
@@ -202,7 +262,8 @@ func (s *server) timerFired() {
 // connect begins to connect.
 func (s *server) connect() {
 	s.client.dials++
-	if err := s.link.Connect(errors.Is(s.err, coap.ErrTimeout)); err != nil {
+	silent := errors.Is(s.err, coap.ErrTimeout) || errors.Is(s.err, socket.ErrRefused)
+	if err := s.link.Connect(silent); err != nil {
 		s.client.dials--
 		s.err = err
 		s.handle(account.Event{Kind: account.DialImpossible})

@@ -53,7 +53,7 @@ func (t *transition) advance() {
 			t.startTimer(InitialDelay, t.facts.UntilStart)
 		}
 	case t.Connection == Disconnected:
-		t.Connection, t.Started = Connecting, true
+		t.Connection, t.Started, t.Refused = Connecting, true, false
 		if t.Timer != UpdateRetry {
 			t.Timer = NoTimer
 		}
@@ -112,7 +112,7 @@ func (t *transition) send(r Request) {
 	if r == Register {
 		t.Registration = Unknown
 	}
-	t.Request, t.Timer, t.UpdateDue, t.Untold = r, NoTimer, false, false
+	t.Request, t.Timer, t.UpdateDue, t.Untold, t.Refused = r, NoTimer, false, false, false
 	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep, NoFormats: t.NoFormats, Full: full})
 }
 
@@ -165,5 +165,8 @@ func (t *transition) settleTimer(before Timer, k Kind) {
 		t.do(Action{Do: StartTimer, Timer: t.Timer, After: t.delay, Spread: t.spread})
 	case t.Timer == NoTimer && before != NoTimer && k != TimerFired:
 		t.do(Action{Do: StopTimer})
+	}
+	if t.Request == NoRequest && t.Connection != Connecting {
+		t.Refused = false
 	}
 }

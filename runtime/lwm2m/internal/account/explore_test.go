@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// full explores with three versions instead of two, and with an initial delay that comes and goes.
+// full explores with three versions and two sequences of attempts instead of two and one, and with an
+// initial delay that comes and goes.
 var full = flag.Bool("full", false, "explore with every setting of the facts")
 
 // decider is Next, or Next with a planted fault.
@@ -41,6 +42,7 @@ var events = []struct {
 	{"4.12", Event{Kind: ResponseReceived, Code: PreconditionFailed}},
 	{"5.03 with Max-Age 1 h", Event{Kind: ResponseReceived, Code: 0xa3, MaxAge: time.Hour}},
 	{"no response", Event{Kind: NoResponse}},
+	{"refused by the network", Event{Kind: NetworkRefused}},
 	{"timer", Event{Kind: TimerFired}},
 }
 
@@ -60,7 +62,7 @@ func setting(bits int) Facts {
 		f.UntilStart = time.Minute
 	}
 	if !*full {
-		f.Versions, f.UntilStart = 2, time.Minute
+		f.Versions, f.UntilStart, f.RegistrationRetry.Sequences = 2, time.Minute, 1
 	}
 	if testing.Short() {
 		f.Versions, f.QueueMode = 1, false
@@ -221,7 +223,7 @@ func checkState(s State, e Event, f Facts, to State) string {
 func checkOutcome(s State, e Event, f Facts, to State) string {
 	left := f.Goal() >= GoalDeregistered && to.Request == NoRequest && to.Connection == Disconnected
 	untold := e.Kind == FactsChanged || e.Kind == ConnectionLost || e.Kind == NoResponse && s.Request == Deregister
-	abandoned := s.Request == Update && e.Kind != ResponseReceived && e.Kind != NoResponse && to.Request != Update
+	abandoned := s.Request == Update && e.Kind != ResponseReceived && e.Kind != NoResponse && e.Kind != NetworkRefused && to.Request != Update
 	accepted := e.Code == Created && e.Location && s.Request == Register || e.Code == Changed && s.Request == Update
 	switch {
 	case e.Kind == ResponseReceived && accepted && f.Goal() <= GoalWait && (to.Outcome != Succeeded || to.Retry != Retry{}):
@@ -239,6 +241,10 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 		return "an Update without an outcome is taken for one that arrived"
 	case e.Kind == NoResponse && to.Registration == Known:
 		return "a request without response is taken for a registration"
+	case e.Kind == NetworkRefused && !s.Refused && (to.Connection != s.Connection || to.Request != s.Request) && f.Goal() == GoalRegistered:
+		return "an attempt ends with the first refusal"
+	case e.Kind == NetworkRefused && s.Refused && to == s && f.Goal() == GoalRegistered:
+		return "an attempt goes on after the second refusal"
 	case e.Kind == NoResponse && s.Request != Deregister && to.Connection == Connected:
 		return "a connection in doubt is used again"
 	case e.Kind == ResponseReceived && !accepted && s.Request == Register && to.VersionStep == s.VersionStep && to.NoFormats == s.NoFormats && f.Goal() <= GoalWait &&

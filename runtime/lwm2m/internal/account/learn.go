@@ -37,6 +37,8 @@ func (t *transition) learn(e Event) {
 		t.response(e)
 	case NoResponse:
 		t.noResponse()
+	case NetworkRefused:
+		t.networkRefused()
 	case TimerFired:
 		t.timerFired()
 	}
@@ -153,6 +155,22 @@ func (t *transition) connectionLost(short bool) {
 		if t.Timer != UpdateRetry {
 			t.Timer = NoTimer
 		}
+	}
+}
+
+// networkRefused ends the attempt when it is refused for the second time: the first refusal may come
+// from a server that is just restarting.
+func (t *transition) networkRefused() {
+	switch {
+	case !t.Refused:
+		t.Refused = true
+	case t.Request == Deregister:
+		t.cancel()
+	case t.Request != NoRequest:
+		t.noResponse()
+	default:
+		t.disconnect(CloseConnection)
+		t.fail(0)
 	}
 }
 

@@ -137,7 +137,7 @@ func pauses(next decider, states []State) (most int, fault string) {
 		l.next = func(s State) (successors []State, fault string) {
 			for _, ev := range events {
 				e := ev.e
-				atOnce := e.Kind == DialSucceeded || e.Kind == DialFailed || e.Kind == ConnectionLost && e.Short ||
+				atOnce := e.Kind == DialSucceeded || e.Kind == DialFailed || e.Kind == NetworkRefused || e.Kind == ConnectionLost && e.Short ||
 					e.Kind == ResponseReceived && (e.Code >= 0x80 || !e.Location && e.Code == Created)
 				if !atOnce || !s.expects(e.Kind) {
 					continue
@@ -200,6 +200,21 @@ func counted(next decider, states []State) (most int, fault string) {
 	return most, ""
 }
 
+// refusals checks that an attempt ends with the second refusal by the network.
+func refusals(next decider, states []State) (most int, fault string) {
+	f := setting(0)
+	for _, from := range states {
+		if from.Request == NoRequest && from.Connection != Connecting || from.Effort == Removed {
+			continue
+		}
+		s, _ := next(from, Event{Kind: NetworkRefused}, f)
+		if s, _ = next(s, Event{Kind: NetworkRefused}, f); s.Request == from.Request && s.Connection == from.Connection && s.Timer == from.Timer {
+			return 2, fmt.Sprintf("two refusals do not end the attempt in %+v", from)
+		}
+	}
+	return 2, ""
+}
+
 // paths are what is proven about paths through the states.
 var paths = []struct {
 	name  string
@@ -209,6 +224,7 @@ var paths = []struct {
 	{"every state leads to a registration", recovery},
 	{"refusals lead to a pause", pauses},
 	{"a changed offer leads to an Update", offers},
+	{"refusals by the network end an attempt", refusals},
 	{"failures lead to giving up", counted},
 }
 

@@ -13,6 +13,8 @@ func TestRows(t *testing.T) {
 	updating.Request, registering.Request, registering.Registration, asleep.Connection = Update, Register, Unknown, Asleep
 	plain := registering
 	plain.NoFormats = true
+	refused := registering
+	refused.Refused = true
 	quick := up
 	quick.QuickUsed = true
 	unsure := State{Connection: Connecting, Registration: Unsure, Started: true}
@@ -36,6 +38,8 @@ func TestRows(t *testing.T) {
 		{"the next short connection", quick, Event{Kind: ConnectionLost, Short: true}, "next attempt in 1 min"},
 		{"a connection that got old", up, Event{Kind: ConnectionLost}, "connect"},
 		{"a connection after a lost Update", unsure, Event{Kind: DialSucceeded, Survives: true}, "Update with everything"},
+		{"a first refusal by the network", registering, Event{Kind: NetworkRefused}, "nothing"},
+		{"a second refusal by the network", refused, Event{Kind: NetworkRefused}, "disconnect, next attempt in 1 min"},
 		{"a wake", asleep, Event{Kind: WakeRequested}, "receiver on, Update"},
 	} {
 		if _, actions := Next(c.from, c.e, f); describe(actions) != c.want {

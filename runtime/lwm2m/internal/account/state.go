@@ -14,6 +14,7 @@ type State struct {
 	Retry        Retry
 	VersionStep  uint8 // how many versions below the highest one Register offers, after 4.12
 	NoFormats    bool  // Register does not list Content-Formats (ct), after 4.00
+	Refused      bool  // the network has refused the attempt once
 	QuickUsed    bool  // the quick retry after a short connection is used up
 	Started      bool  // the initial delay has passed
 	Untold       bool  // the device has left and the server does not know, or may not know
@@ -109,7 +110,8 @@ const (
 	DialImpossible // the account cannot be used
 	ConnectionLost
 	ResponseReceived
-	NoResponse // the request in flight has failed without a response
+	NoResponse     // the request in flight has failed without a response
+	NetworkRefused // the network has refused what was sent, as a port that nobody listens at does
 	TimerFired
 	kinds
 )
@@ -189,6 +191,8 @@ func (s *State) expects(k Kind) bool {
 		return s.Connection == Connected
 	case ResponseReceived, NoResponse:
 		return s.Request != NoRequest
+	case NetworkRefused:
+		return s.Request != NoRequest || s.Connection == Connecting
 	case TimerFired:
 		return s.Timer != NoTimer
 	}

@@ -35,6 +35,9 @@ type Config struct {
 	// Lost is called when the network or the server has ended the connection. short tells that it
 	// lasted less than 10 s.
 	Lost func(err error, short bool)
+	// Refused is called when the network has refused a datagram, as a port that nobody listens at does.
+	// The connection goes on.
+	Refused func()
 	// Closing is called before a connection ends, whatever ends it.
 	Closing func()
 	// DialEnded is called once for each Connect that returned nil when nothing of it runs any more,
@@ -261,6 +264,17 @@ func (l *Link) ReceiverOff() {
 	if l.socket != nil && l.socket.able.ReceiverOff != nil {
 		l.socket.able.ReceiverOff.ReceiverOff()
 	}
+}
+
+// RemoteAddr returns the numeric address of the server, as far as the network tells it; otherwise the
+// host and port of the URI.
+func (l *Link) RemoteAddr() string {
+	if l.opened.Socket != nil {
+		if a := socket.Detect(l.opened.Socket).Addresses; a != nil && a.RemoteAddr().IsValid() {
+			return a.RemoteAddr().String()
+		}
+	}
+	return l.opened.Remote.String()
 }
 
 // lost handles a connection that the network or the server has ended.

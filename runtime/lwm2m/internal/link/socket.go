@@ -79,7 +79,8 @@ func (s *Socket) receive() (n int, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, socket.ErrRefused) && s.net.Kind() == socket.Datagram:
-		return 1, nil // the server may be restarting: retransmission goes on
+		s.link.cfg.Refused()
+		return 1, nil
 	default:
 		s.link.lost(s, err)
 	}
