@@ -4,6 +4,7 @@ package docs_test
 
 import (
 	"context"
+	"log"
 	"net/netip"
 	"testing"
 	"time"
@@ -98,6 +99,24 @@ func newWithAccounts(dev dm.Object) (*lwm2m.Client, error) {
 	srv, err := server.New(server.Config{})
 	client, err := lwm2m.New(lwm2m.Config{Objects: []dm.Object{sec, srv, dev}})
 	return client, err
+}
+
+func newWithStatus(dev, temp dm.Object) (*lwm2m.Client, error) {
+	client, err := lwm2m.New(lwm2m.Config{
+		Endpoint: "urn:dev:ops:boiler-7",
+		Servers:  []lwm2m.Server{{URI: "coap://lwm2m.example.com", Lifetime: time.Hour}},
+		Objects:  []dm.Object{dev, temp},
+		OnStatus: func(s lwm2m.ServerStatus) { log.Println(s) },
+	})
+	return client, err
+}
+
+func impatientAccount(uri string) lwm2m.Server {
+	account := lwm2m.Server{URI: uri, Instance: func(i *lwm2m.ServerInstance) {
+		i.CommunicationRetryTimer = dm.Uint(5)           // 5, 10, 20, 40 s
+		i.CommunicationSequenceDelayTimer = dm.Uint(120) // and again two minutes later
+	}}
+	return account
 }
 
 func newOverModem(servers []lwm2m.Server, dev *device.Device) (*lwm2m.Client, error) {
