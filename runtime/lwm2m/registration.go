@@ -3,6 +3,7 @@ package lwm2m
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,8 +29,15 @@ type registration struct {
 	compare  bool       // it is time to compare: Config.UpdateDelay has passed since
 }
 
-// path returns the location as text.
-func (r *registration) path() string { return "/" + strings.Join(r.location, "/") }
+// path returns the location as text, escaped as in a URI: a server chooses it, and control characters
+// could forge lines of a log.
+func (r *registration) path() string {
+	var b strings.Builder
+	for _, segment := range r.location {
+		b.WriteString("/" + url.PathEscape(segment))
+	}
+	return b.String()
+}
 
 // expired reports whether the server has forgotten the device by now.
 func (r *registration) expired(now sched.Time) bool {
@@ -107,10 +115,11 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 		e := s.responseEvent(r)
 		switch {
 		case e.Code == account.Created && e.Location:
-			s.registration.location, s.registration.version = locationOf(r.Options), version
+			s.registration.location, _ = locationOf(r.Options)
+			s.registration.version = version
 			s.registered(off, sent)
 		case e.Code == account.Created:
-			s.err = ErrNoLocation
+			_, s.err = locationOf(r.Options)
 		case e.Code == account.PreconditionFailed && int(s.state.VersionStep)+1 < len(s.versions):
 			s.log.Info("the server does not support this version of LwM2M, the next lower one is tried", "version", version)
 		case e.Code == account.BadRequest && !noFormats:
@@ -187,19 +196,43 @@ func (s *server) responseEvent(r coap.Result) account.Event {
 	if r.Err != nil {
 		return account.Event{Kind: account.NoResponse}
 	}
-	e := account.Event{Kind: account.ResponseReceived, Code: account.Code(r.Code), Location: len(locationOf(r.Options)) > 0}
+	_, err := locationOf(r.Options)
+	e := account.Event{Kind: account.ResponseReceived, Code: account.Code(r.Code), Location: err == nil}
 	if wait, ok := r.Options.Uint(coap.OptionMaxAge); ok && (r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests) {
 		e.MaxAge = min(seconds(uint64(wait)), s.client.cfg.MaxServerPause) // RFC 7252 §5.9.3.4, RFC 8516
 	}
 	return e
 }
 
-func locationOf(o *coap.Options) []string {
+// The bounds of a location that the client takes: of a Uri-Path option (RFC 7252 §5.10), and of all of
+// them, far above what any server needs.
+const (
+	maxSegment  = 255
+	maxLocation = 1024
+)
+
+// locationOf returns the Location-Path of a response. It is an error if there is none, or one that
+// cannot be sent back as a Uri-Path.
+func locationOf(o *coap.Options) ([]string, error) {
 	var location []string
+	total := 0
 	for segment := range o.Values(coap.OptionLocationPath) {
-		location = append(location, string(segment))
+		total += len(segment) + 1
+		s := string(segment)
+		switch {
+		case len(segment) > maxSegment || total > maxLocation:
+			return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrNoLocation, maxLocation)
+		case s == "." || s == "..": // RFC 7252 §5.10.7
+			return nil, fmt.Errorf("%w: it has the segment %q", ErrNoLocation, s)
+		case !utf8.Valid(segment):
+			return nil, fmt.Errorf("%w: it is not UTF-8", ErrNoLocation)
+		}
+		location = append(location, s)
 	}
-	return location
+	if location == nil {
+		return nil, ErrNoLocation
+	}
+	return location, nil
 }
 
 // maxDiagnostic is how much of a diagnostic payload is kept, in bytes.

@@ -493,3 +493,37 @@ func TestSilenceShowsSoon(t *testing.T) {
 		})
 	}
 }
+
+// A location is taken back to the server as a Uri-Path, and printed: one that cannot be is refused, and
+// no control character of it forges a line.
+func TestLocationsThatCannotBeUsed(t *testing.T) {
+	for name, c := range map[string]struct {
+		location, want string
+	}{
+		"dots":               {"/rd/..", ""},
+		"a dot":              {"/rd/./5", ""},
+		"a long segment":     {"/rd/" + strings.Repeat("x", 256), ""},
+		"many segments":      {"/rd" + strings.Repeat("/segment", 130), ""},
+		"no UTF-8":           {"/rd/\xff\xfe", ""},
+		"control characters": {"/rd/5\nserver 2: registered", "/rd/5%0Aserver%202:%20registered"},
+		"the longest":        {"/rd/" + strings.Repeat("x", 255), "/rd/" + strings.Repeat("x", 255)},
+	} {
+		inWorld(t, 1, func(w *world) {
+			w.servers[0].answers(func(r request) answer {
+				if r.path == "/rd" {
+					return answer{code: coap.Created, location: c.location}
+				}
+				return answer{code: coap.Deleted}
+			})
+			w.start(w.config())
+			w.servers[0].next()
+			s := w.status(1)
+			if c.want == "" && (s.State != lwm2m.StateError || !errors.Is(s.Err, lwm2m.ErrNoLocation)) {
+				t.Errorf("%s: %v", name, s)
+			}
+			if c.want != "" && (s.State != lwm2m.StateRegistered || s.Location != c.want || strings.Contains(s.String(), "\n")) {
+				t.Errorf("%s: %v", name, s)
+			}
+		})
+	}
+}

@@ -198,8 +198,8 @@ func (e *ResponseError) Error() string {
 
 // Causes of states, to be compared with errors.Is.
 var (
-	// ErrNoLocation: the server's answer to Register has no Location-Path.
-	ErrNoLocation = errors.New("lwm2m: the server registered the device without naming a location")
+	// ErrNoLocation: the server's answer to Register has no Location-Path, or one that cannot be used.
+	ErrNoLocation = errors.New("lwm2m: the server registered the device without a usable location")
 	// ErrVersion: the server accepts none of the versions of Config.
 	ErrVersion = errors.New("lwm2m: the server accepts no version of LwM2M that this client may use")
 	// ErrOffline: the client was suspended.
