@@ -2,31 +2,27 @@ package coap
 
 import "bytes"
 
-// An upload is the state of a request's body on its way (RFC 7959 §2.5).
+// An upload is the state of sending a request's body (RFC 7959 §2.5).
 type upload struct {
 	size   int64
 	offset int64 // of the block under way
 	length int64 // of the block under way
 	szx    uint8
-	blocks bool // the body goes in several
+	blocks bool // the body needs several
 	sent   Block
 }
 
 // fill sets Block1 if the body needs it and returns the payload of this message.
 func (u *upload) fill(call *Call, opts *Options) ([]byte, error) {
-	c := call.c
-	u.szx = c.fitting(u.szx, opts.Len(), 8, u.size)
-	whole := int64(c.blockBytes(u.szx, opts.Len(), 8))
-	if c.stream != nil {
-		whole = int64(c.stream.peerMax - overhead - opts.Len() - 8)
-	}
-	if !u.blocks && u.size <= whole {
+	sizes := call.in.sizes
+	u.szx = sizes.fitting(u.szx, opts.Len(), 8, u.size)
+	if !u.blocks && u.size <= sizes.whole(u.szx, opts.Len(), 8) {
 		u.length = u.size
 		return u.read(call)
 	}
 	if !u.blocks {
 		u.blocks = true
-		call.tagIfNeeded()
+		call.setRequestTag()
 	}
 	if call.tag != nil {
 		opts.Add(OptionRequestTag, call.tag)
@@ -34,7 +30,7 @@ func (u *upload) fill(call *Call, opts *Options) ([]byte, error) {
 	if u.offset == 0 && u.size < 1<<32 {
 		opts.SetUint(OptionSize1, uint32(u.size))
 	}
-	u.length = min(u.size-u.offset, int64(c.blockBytes(u.szx, opts.Len(), 8)))
+	u.length = min(u.size-u.offset, int64(sizes.bytes(u.szx, opts.Len(), 8)))
 	u.sent = Block{SZX: u.szx, More: u.offset+u.length < u.size}
 	num := u.offset / int64(u.sent.Size())
 	if num > maxBlockNum {
@@ -49,13 +45,13 @@ func (u *upload) read(call *Call) ([]byte, error) {
 	if call.Source == nil {
 		return call.Body[u.offset : u.offset+u.length], nil
 	}
-	b := call.c.e.blockBuffer(int(u.length))
+	b := call.in.e.blockBuffer(int(u.length))
 	return b, readSource(call.Source, b, u.offset)
 }
 
-// more handles the answer to a block that is not the last; it reports whether
-// the upload goes on (or has ended the call).
-func (u *upload) more(call *Call, m *Message) bool {
+// handle handles the answer to a block that is not the last. It reports whether the upload
+// continues, or has ended the call.
+func (u *upload) handle(call *Call, m *Message) bool {
 	if !u.blocks || call.download.active && call.download.next > call.download.start {
 		if m.Code == Continue {
 			call.finish(Result{Err: ErrTransfer, Last: true})
@@ -68,7 +64,7 @@ func (u *upload) more(call *Call, m *Message) bool {
 	case m.Code == RequestEntityTooLarge && ok && b.SZX < u.szx && u.offset == 0:
 		// The size of the block was too large, not the body (RFC 7959 §2.9.3).
 		u.szx = b.SZX
-		call.again()
+		call.sendNext()
 		return true
 	case m.Code == Continue || m.Code.IsSuccess() && u.sent.More && ok:
 		if ok && b.Num != u.sent.Num || !u.sent.More {
@@ -76,34 +72,34 @@ func (u *upload) more(call *Call, m *Message) bool {
 			return true
 		}
 		u.offset += u.length
-		if ok { // libcoap's server leaves it out now and then
+		if ok { // libcoap's server sometimes leaves it out
 			u.szx = min(u.szx, b.SZX)
 		}
-		call.again()
+		call.sendNext()
 		return true
 	}
 	return false
 }
 
-// tagIfNeeded makes the transfer distinguishable from another one to the same
-// resource (RFC 9175 §3.3).
-func (call *Call) tagIfNeeded() {
-	for n := call.c.calls.head; n != nil; n = n.next {
+// setRequestTag makes the transfer distinguishable from a concurrent one to the same resource, if
+// there is one (RFC 9175 §3.3).
+func (call *Call) setRequestTag() {
+	for n := call.in.active.head; n != nil; n = n.next {
 		o := n.value
 		if o != call && o.upload.blocks && o.state == callWaiting && o.Code == call.Code &&
 			bytes.Equal(o.Options.raw, call.Options.raw) && bytes.Equal(o.tag, call.tag) {
-			v := uint32(call.c.e.rand.Uint32())
+			v := uint32(call.in.e.rand.Uint32())
 			call.tag = appendUint(nil, v|1<<24)
 			return
 		}
 	}
 }
 
-// A download is the state of a response's body on its way (RFC 7959 §2.4).
+// A download is the state of receiving a response's body (RFC 7959 §2.4).
 type download struct {
 	active   bool
 	start    int64 // where the transfer begins in the body
-	next     int64 // bytes that were taken, counted from the beginning of the body
+	next     int64 // where the next block begins in the body
 	szx      uint8
 	body     []byte
 	code     Code
@@ -113,7 +109,7 @@ type download struct {
 	restarts int
 }
 
-// maxRestarts is how often a transfer begins anew when the resource changes.
+// maxRestarts is how often a transfer restarts when the resource changes.
 const maxRestarts = 2
 
 func (d *download) reset() { *d = download{options: d.options} }
@@ -132,21 +128,21 @@ func (d *download) ask() Block {
 	return b
 }
 
-// take handles a response that has, or may have, a part of the body.
-func (d *download) take(call *Call, m *Message) {
+// handle handles a response with the body, or a block of it.
+func (d *download) handle(call *Call, m *Message) {
 	b, ok := m.Options.Block(OptionBlock2)
 	began := d.active && d.next > d.start
 	if !m.Code.IsSuccess() || !ok && !began {
-		d.whole(call, m)
+		d.handleWhole(call, m)
 		return
 	}
-	if !d.fits(b, ok, len(m.Payload), call.c.stream != nil) {
+	if !d.fits(b, ok, len(m.Payload), call.in.sizes.isStream()) {
 		call.finish(Result{Err: ErrTransfer, Last: true})
 		return
 	}
 	tag, _ := m.Options.ETag()
 	if began && (!bytes.Equal(tag, d.etag[:d.etagLen]) || m.Code != d.code) {
-		d.changed(call)
+		d.restart(call)
 		return
 	}
 	if !began {
@@ -154,12 +150,12 @@ func (d *download) take(call *Call, m *Message) {
 		d.options.CopyFrom(&m.Options)
 		d.etagLen = copy(d.etag[:], tag)
 	}
-	d.szx = min(b.SZX, call.c.maxSZX())
-	if !d.keep(call, m.Payload) {
+	d.szx = min(b.SZX, call.in.sizes.max())
+	if !d.store(call, m.Payload) {
 		return
 	}
 	if b.More {
-		call.again()
+		call.sendNext()
 		return
 	}
 	r := Result{Code: d.code, Options: &d.options, Last: true}
@@ -183,23 +179,23 @@ func (d *download) fits(b Block, ok bool, n int, stream bool) bool {
 	return n <= b.Size()
 }
 
-// changed begins anew, a few times, when the resource changed meanwhile.
-func (d *download) changed(call *Call) {
+// restart restarts the transfer, a few times, because the resource has changed.
+func (d *download) restart(call *Call) {
 	if !call.Code.safe() || call.Sink != nil || d.restarts == maxRestarts || call.watch.isChild {
 		call.finish(Result{Err: ErrChanged, Last: true})
 		return
 	}
 	d.restarts++
 	d.next, d.body = d.start, d.body[:0]
-	call.again()
+	call.sendNext()
 }
 
-// keep stores a part of the body; if it cannot, the call has ended.
-func (d *download) keep(call *Call, p []byte) bool {
+// store stores a block of the body. It returns false if it ended the call.
+func (d *download) store(call *Call, p []byte) bool {
 	d.next += int64(len(p))
 	if call.Sink != nil {
 		if _, err := call.Sink.Write(p); err != nil {
-			d.active = false // the sink knows
+			d.active = false // no Abort: the sink itself failed
 			call.finish(Result{Err: err, Last: true})
 			return false
 		}
@@ -207,7 +203,7 @@ func (d *download) keep(call *Call, p []byte) bool {
 	}
 	limit := call.MaxBody
 	if limit == 0 {
-		limit = call.c.cfg.MaxBody
+		limit = call.in.cfg.MaxBody
 	}
 	if len(d.body)+len(p) > limit {
 		call.finish(Result{Err: ErrTooLarge, Last: true})
@@ -217,8 +213,8 @@ func (d *download) keep(call *Call, p []byte) bool {
 	return true
 }
 
-// whole ends the call with a response in one message.
-func (d *download) whole(call *Call, m *Message) {
+// handleWhole ends the call with a response in one message.
+func (d *download) handleWhole(call *Call, m *Message) {
 	r := Result{Code: m.Code, Options: &m.Options, Body: m.Payload, Last: true}
 	if call.Sink != nil {
 		if !m.Code.IsSuccess() {

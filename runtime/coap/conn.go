@@ -5,158 +5,66 @@ import (
 	"fmt"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
-	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// ConnConfig is what a [Conn] is made with.
-type ConnConfig struct {
-	// Socket carries the messages: RFC 7252 over datagrams, RFC 8323 over a
-	// stream. It must be connected and stays the caller's: the caller connects
-	// and closes it, and sets its receive deadline. Required.
-	Socket socket.Socket
-	// Handler answers the peer's requests. Nil: they are answered 4.04.
-	Handler Handler
-	// Params are the transmission parameters. Zero: those of RFC 7252.
-	Params Params
-	// BlockSize is the largest block to send and to ask for: a power of two from
-	// 16 to 1024, in bytes. It gets smaller where the socket's MTU asks for it.
-	// Zero: 1024.
-	BlockSize int
-	// MaxBody bounds, in bytes, the bodies that are kept in memory for a handler
-	// or a caller who did not set another bound. Zero: 64 KiB.
-	MaxBody int
-	// MaxTransfers bounds the block-wise transfers the peer may have under way
-	// at a time; a further one ends the one that paused longest. Zero: 16.
-	MaxTransfers int
-	// MaxHistory bounds, in bytes, what is remembered of the peer's messages to
-	// recognize repetitions and answer them. Zero: 4 MiB, enough for every
-	// message ID there is.
-	MaxHistory int
-	// MaxQueue bounds the messages that wait for their turn (NSTART), and the
-	// peer's requests that are being worked on: a further one is answered 5.03.
-	// Zero: 1024.
-	MaxQueue int
-	// MaxObservations bounds the peer's observations: a further one is answered
-	// without becoming one (RFC 7641 §4.1). Zero: 1024.
-	MaxObservations int
-	// MaxToken is the longest token to accept, 8 to 65804 bytes (RFC 8974); a
-	// longer one is a format error. Zero: 8.
-	MaxToken int
-	// MaxMessage is the largest message to accept from a stream, at least 1152
-	// bytes (RFC 8323 §5.3.1). Zero: 64 KiB.
-	MaxMessage int
-	// Critical are numbers of critical options that the handler understands
-	// beyond those of this package. Nil: none.
-	Critical []OptionID
-	// OnClose is called once when the connection was closed, by [Conn.Close] or
-	// because a stream cannot go on, after everything under way has ended. Nil:
-	// nobody is told.
-	OnClose func(reason error)
-	// KeepOnTimeout keeps an observation whose confirmable notification was not
-	// acknowledged. False: it is cancelled (RFC 7641 §4.5).
-	KeepOnTimeout bool
-}
-
-// withDefaults checks c and fills in what is zero.
-func (c ConnConfig) withDefaults() (ConnConfig, error) {
-	var faults []error
-	def := func(name string, v *int, zero, low, high int) {
-		if *v == 0 {
-			*v = zero
-		}
-		if *v < low || *v > high {
-			faults = append(faults, fmt.Errorf("coap: ConnConfig.%s is %d, it must be from %d to %d", name, *v, low, high))
-		}
-	}
-	const big = 1<<31 - 1
-	def("BlockSize", &c.BlockSize, 1024, 16, 1024)
-	def("MaxBody", &c.MaxBody, 64<<10, 1, big)
-	def("MaxTransfers", &c.MaxTransfers, 16, 1, big)
-	def("MaxHistory", &c.MaxHistory, 4<<20, 1024, big)
-	def("MaxQueue", &c.MaxQueue, 1024, 1, big)
-	def("MaxObservations", &c.MaxObservations, 1024, 1, big)
-	def("MaxToken", &c.MaxToken, 8, 8, MaxToken)
-	def("MaxMessage", &c.MaxMessage, 64<<10, 1152, big)
-	if c.BlockSize&(c.BlockSize-1) != 0 {
-		faults = append(faults, fmt.Errorf("coap: ConnConfig.BlockSize is %d, it must be a power of two", c.BlockSize))
-	}
-	if c.Socket == nil {
-		faults = append(faults, errors.New("coap: ConnConfig.Socket is missing"))
-	}
-	faults = append(faults, c.Params.Validate())
-	c.Params = c.Params.withDefaults()
-	return c, errors.Join(faults...)
-}
-
-// A Conn is the exchange layer over one socket, towards one peer: requests in
-// both directions, retransmission, de-duplication, block-wise transfer and
-// observation. It never waits and starts no goroutine; it belongs to the
-// goroutine of its endpoint's scheduler, callbacks included. Callbacks may call
-// every method, [Conn.Close] included.
+// A Conn is the exchange layer over one socket, towards one peer: requests in both directions,
+// retransmission, de-duplication, block-wise transfer and observation. It never waits and starts
+// no goroutine. It belongs to the goroutine of its endpoint's scheduler, callbacks included.
+// Callbacks may call every method, including [Conn.Close].
 type Conn struct {
-	e      *Endpoint
-	cfg    ConnConfig
-	stream *stream // nil over datagrams
-	closed error
-
-	lifetime sched.Time // EXCHANGE_LIFETIME
-	mids     midAllocator
-	sent     table[uint16, *transmission] // waiting for an acknowledgement
-	queue    list[*transmission]          // waiting for their turn
-	inflight int                          // outstanding interactions (NSTART)
-	lastErr  error                        // of the socket
-	pumping  sched.Job                    // when message IDs are free again
-
-	seen     history
-	forget   sched.Job // when the next entry of seen expires
-	seenSize int       // bytes taken for seen
-
-	calls        list[*Call]
-	byToken      table[uint64, *Call]
-	requests     list[*Request] // being worked on after Serve has returned
-	transfers    list[*transfer]
-	observations list[*Observation]
-	observeSeq   uint32
-
-	stats Stats
+	shared
+	datagrams    *datagrams // nil over a stream
+	stream       *stream    // nil over datagrams
+	carrier      carrier    // whichever of the two there is
+	sizes        blockSizes
+	transfers    transfers
+	calls        calls
+	requests     requests
+	observations observations
+	router       router
 }
 
-// Stats are counters since the connection was made.
-type Stats struct {
-	BytesSent, BytesReceived       uint64 // CoAP messages, without lower layers
-	MessagesSent, MessagesReceived uint64
-	Retransmissions                uint64 // confirmable messages sent again
-	Repeated                       uint64 // messages that arrived again
-	Malformed                      uint64 // messages with a format error, and other versions
-	Ignored                        uint64 // acknowledgements, resets and responses that belong to nothing
-	SendErrors                     uint64 // messages that the socket did not take
-}
-
-// NewConn makes the exchange layer for a connected socket. Over a stream the
-// first message, the CSM, is sent at once.
+// NewConn makes the exchange layer for a connected socket. Over a stream it sends the first
+// message, the CSM, at once.
 func (e *Endpoint) NewConn(cfg ConnConfig) (*Conn, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{e: e, cfg: cfg}
-	c.setLifetime()
-	c.mids.next = uint16(e.rand.Uint32())
-	c.observeSeq = e.rand.Uint32() & 0xffff
-	c.forget.Func = c.forgetSeen
-	c.pumping.Func = c.pump
+	c := &Conn{shared: shared{e: e, cfg: cfg}}
+	s := &c.shared
+	s.conn = c
+	s.setParams(cfg.Params)
+	c.router = router{calls: &c.calls, requests: &c.requests, observations: &c.observations}
+	var peer *PeerSettings
 	if cfg.Socket.Kind() == socket.Stream {
-		if err := c.startStream(); err != nil {
+		c.stream = newStream(s, &c.router, c.Close)
+		c.carrier, peer = c.stream, &c.stream.peer
+	} else {
+		c.datagrams = newDatagrams(s, &c.router)
+		c.carrier = c.datagrams
+	}
+	c.sizes = newBlockSizes(&cfg, peer)
+	c.transfers.shared = s
+	c.observations.init(s)
+	c.observations.carrier, c.observations.sizes, c.observations.transfers = c.carrier, &c.sizes, &c.transfers
+	c.calls = calls{shared: s, carrier: c.carrier, sizes: &c.sizes}
+	c.requests = requests{
+		shared: s, carrier: c.carrier, sizes: &c.sizes,
+		transfers: &c.transfers, observations: &c.observations,
+	}
+	if c.stream != nil {
+		if err := c.stream.start(); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
 }
 
-// Endpoint is the endpoint the connection was made by.
+// Endpoint is the endpoint that made the connection.
 func (c *Conn) Endpoint() *Endpoint { return c.e }
 
-// Socket is the socket the connection was made with.
+// Socket is the socket that the connection was made with.
 func (c *Conn) Socket() socket.Socket { return c.cfg.Socket }
 
 // Stats are the connection's counters.
@@ -166,47 +74,140 @@ func (c *Conn) Stats() Stats { return c.stats }
 func (c *Conn) Params() Params {
 	p := c.cfg.Params
 	if p.MaxRetransmit == 0 {
-		p.MaxRetransmit = -1 // which is how it is said
+		p.MaxRetransmit = -1 // how Params say it
 	}
 	return p
 }
 
-// SetParams changes the transmission parameters. Messages under way keep theirs.
+// SetParams changes the transmission parameters. Messages that have been sent keep theirs.
 func (c *Conn) SetParams(p Params) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	c.cfg.Params = p.withDefaults()
-	c.setLifetime()
-	c.pump()
+	c.setParams(p.withDefaults())
+	c.carrier.pump()
 	return nil
 }
 
-func (c *Conn) setLifetime() {
-	p := &c.cfg.Params
-	c.lifetime = sched.Time(p.span() + 2*p.MaxLatency + p.AckTimeout)
-}
-
-// Idle reports whether nothing is under way: no request in either direction,
-// no message waiting for its acknowledgement and no block-wise transfer.
-// Observations and what is remembered for de-duplication do not count.
-func (c *Conn) Idle() bool {
-	for n := c.calls.head; n != nil; n = n.next {
-		if n.value.state != callObserving {
-			return false
+// Receive reads up to limit datagrams, or pieces of a stream, from the socket and handles them. It
+// waits as long as the socket's receive deadline allows, and returns when that passes: with
+// [socket.NoWait] it handles what has arrived. n is how many it read.
+//
+// The error is nil then. Otherwise it is that of the socket, or over a stream of the peer's
+// messages ([ErrFormat], [ErrAborted], [ErrReleased]). The caller decides whether to continue; a
+// stream must be ended after any error but ErrReleased. Called from a callback, Receive does
+// nothing.
+func (c *Conn) Receive(limit int) (n int, err error) {
+	if c.e.receiving {
+		return 0, nil
+	}
+	for n < limit && c.closed == nil {
+		buf := c.e.receiveBuffer()
+		size, err := c.cfg.Socket.Recv(buf)
+		switch {
+		case err == nil:
+		case errors.Is(err, socket.ErrTimeout):
+			return n, nil
+		case errors.Is(err, socket.ErrMessageTooLong) && c.stream == nil:
+			c.stats.Malformed++ // no message is longer than 64 KiB
+			n++
+			continue
+		default:
+			c.lastErr = err
+			return n, err
+		}
+		n++
+		if err := c.handle(buf[:size]); err != nil {
+			return n, err
 		}
 	}
-	return c.requests.n == 0 && c.transfers.n == 0 && len(c.sent.m) == 0 && c.queue.n == 0
+	return n, nil
 }
 
-// Closed is the reason the connection was closed for, or nil.
+// Handle handles one datagram that was received by other means than [Conn.Receive]. It may change
+// the datagram and does not keep it. Called from a callback, or over a stream, it does nothing.
+func (c *Conn) Handle(datagram []byte) {
+	if c.e.receiving || c.closed != nil || c.stream != nil {
+		return
+	}
+	_ = c.handle(datagram)
+}
+
+// handle handles what arrived. The endpoint's input buffers are in use until it returns.
+func (c *Conn) handle(b []byte) (err error) {
+	c.e.receiving = true
+	defer func() { c.e.receiving = false }()
+	if c.stream != nil {
+		return c.stream.receive(b)
+	}
+	c.datagrams.handle(b)
+	return nil
+}
+
+// Do begins a request. Its outcome is passed to call.Done, possibly before Do returns. An error
+// means that nothing was begun and Done will not be called: the connection is closed
+// ([ErrClosed]), too much is queued ([ErrBusy]), the peer has released the connection
+// ([ErrReleased]), or the call is wrong ([ErrUsage], [ErrEncode]).
+func (c *Conn) Do(call *Call) error { return c.calls.do(call) }
+
+// Ping asks the peer for a sign of life: by an empty confirmable message over datagrams
+// (RFC 7252 §4.3), by a Ping over a stream (RFC 8323 §5.4). done is called exactly once if the
+// error is nil: with nil when the peer answered, or with the reason why not, which is
+// [ErrTimeout] after MAX_TRANSMIT_WAIT at the latest.
+func (c *Conn) Ping(done func(error)) error {
+	if c.closed != nil {
+		return c.closed
+	}
+	return c.carrier.ping(done)
+}
+
+// Resume continues an observation on another connection of the same endpoint to the same peer,
+// after the observation has ended because its own connection was closed: the peer still knows it
+// by its token, for instance because its DTLS session continues. The error matches [ErrUsage] for
+// an observation that has not ended or belongs to another endpoint, matches [ErrClosed] when c is
+// closed, and is [ErrBusy] when there are too many observations.
+func (c *Conn) Resume(old *Observation) (*Observation, error) { return c.observations.resume(old) }
+
+// Release asks the peer of a stream to end the connection when it has answered everything
+// (RFC 8323 §5.5). Over datagrams the error matches [ErrUsage].
+func (c *Conn) Release() error {
+	if c.stream == nil {
+		return fmt.Errorf("%w: only a connection over a stream is released", ErrUsage)
+	}
+	if c.closed != nil {
+		return c.closed
+	}
+	return c.stream.send(&Message{Code: Release}, nil)
+}
+
+// Abort tells the peer of a stream that the connection ends because of an error (RFC 8323 §5.6),
+// and closes it. Over datagrams it only closes it.
+func (c *Conn) Abort(reason error) {
+	if c.stream == nil || c.closed != nil {
+		c.Close(reason)
+		return
+	}
+	if reason == nil {
+		reason = errors.New("ended")
+	}
+	_ = c.stream.abort(0, reason)
+}
+
+// Peer is what the peer of a stream has announced. Over datagrams it is zero.
+func (c *Conn) Peer() PeerSettings {
+	if c.stream == nil {
+		return PeerSettings{}
+	}
+	return c.stream.peer
+}
+
+// Closed is the reason for which the connection was closed, or nil.
 func (c *Conn) Closed() error { return c.closed }
 
-// Close ends everything under way, in the order it began, and sends nothing.
-// Every request of ours has its outcome then: an error that matches
-// [ErrClosed], and reason if that is not nil. Observations are cancelled,
-// transfers aborted; requests of the peer can no longer be answered. The
-// socket stays open. Closing twice does nothing.
+// Close ends everything outstanding, in the order it began, and sends nothing. Each request of
+// this endpoint gets its outcome: an error that matches [ErrClosed], and reason if that is not
+// nil. Observations end and transfers are aborted; requests of the peer can no longer be answered.
+// The socket stays open. A second call does nothing.
 func (c *Conn) Close(reason error) {
 	if c.closed != nil {
 		return
@@ -215,85 +216,20 @@ func (c *Conn) Close(reason error) {
 	if reason != nil {
 		c.closed = fmt.Errorf("%w: %w", ErrClosed, reason)
 	}
-	s := c.e.sched
-	s.Cancel(&c.forget)
-	s.Cancel(&c.pumping)
-	c.closeStream()
-	for c.calls.n > 0 {
-		call, _ := c.calls.first()
-		call.finish(Result{Err: c.closed, Last: true})
+	if c.stream != nil {
+		c.stream.close(c.closed)
 	}
-	for c.queue.n > 0 {
-		t, _ := c.queue.first()
-		t.fail(c.closed)
+	c.calls.close(c.closed)
+	if c.datagrams != nil {
+		c.datagrams.transmitter.close(c.closed)
 	}
-	for len(c.sent.m) > 0 {
-		c.oldestSent().fail(c.closed)
+	c.observations.close()
+	c.transfers.close(c.closed)
+	c.requests.close()
+	if c.datagrams != nil {
+		c.datagrams.seen.close()
 	}
-	for c.observations.n > 0 {
-		o, _ := c.observations.first()
-		o.end(ObserveClosed)
-	}
-	for c.transfers.n > 0 {
-		t, _ := c.transfers.first()
-		t.end(c.closed)
-	}
-	for c.requests.n > 0 {
-		r, _ := c.requests.first()
-		r.drop()
-	}
-	c.seen.reset(c)
 	if c.cfg.OnClose != nil {
 		c.cfg.OnClose(c.closed)
 	}
-}
-
-// oldestSent is the message with the lowest sequence of those that wait.
-func (c *Conn) oldestSent() *transmission {
-	var oldest *transmission
-	for _, t := range c.sent.m {
-		if oldest == nil || t.number < oldest.number {
-			oldest = t
-		}
-	}
-	return oldest
-}
-
-// take accounts for memory of the history.
-func (c *Conn) take(bytes int) bool {
-	if c.seenSize+bytes > c.cfg.MaxHistory || !c.e.reserve(bytes) {
-		return false
-	}
-	c.seenSize += bytes
-	return true
-}
-
-func (c *Conn) give(bytes int) {
-	c.seenSize -= bytes
-	c.e.unreserve(bytes)
-}
-
-func (c *Conn) forgetSeen() {
-	if next, more := c.seen.expire(c.e.sched.Now(), c); more {
-		c.e.sched.At(&c.forget, next)
-	}
-}
-
-// write hands one encoded message to the socket.
-func (c *Conn) write(b []byte) error {
-	err := c.cfg.Socket.Send(b)
-	if err != nil {
-		c.stats.SendErrors++
-		c.lastErr = err
-		return err
-	}
-	c.stats.MessagesSent++
-	c.stats.BytesSent += uint64(len(b))
-	return nil
-}
-
-// lossy reports the errors after which a datagram counts as lost on its way,
-// so that retransmission repairs it.
-func lossy(err error) bool {
-	return errors.Is(err, socket.ErrBusy) || errors.Is(err, socket.ErrRefused) || errors.Is(err, socket.ErrUnreachable)
 }

@@ -10,52 +10,52 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// Config is what an [Endpoint] is made with.
+// Config configures an [Endpoint].
 type Config struct {
-	// Scheduler runs the endpoint's deadlines. The endpoint, its connections and
-	// everything they call belong to the scheduler's goroutine. Required; it may
-	// be shared with others.
+	// Scheduler runs the endpoint's deadlines. The endpoint, its connections and all callbacks
+	// belong to the scheduler's goroutine. It may be shared with others. Required.
 	Scheduler *sched.Scheduler
-	// MaxMemory bounds, in bytes, what peers can make all connections together
-	// keep: bodies under way, answers for de-duplication, snapshots. When it is
-	// reached, the block-wise transfers that paused longest are given up. Zero:
-	// 64 MiB.
+	// MaxMemory bounds, in bytes, what peers can make all connections together keep: partial
+	// bodies, answers for de-duplication, snapshots. When it is reached, the block-wise
+	// transfers that have been idle longest end. The zero value means 64 MiB.
 	MaxMemory int
-	// Seed makes tokens, message IDs and time-outs repeatable, for tests only:
-	// who knows the seed can forge answers. Zero: drawn from the system.
+	// Seed makes tokens, message IDs and time-outs repeatable. It is for tests only: anyone who
+	// knows the seed can forge answers. The zero value means that the seed is drawn from the
+	// operating system.
 	Seed [32]byte
 }
 
-// An Endpoint is what the connections of a process share: the scheduler, the
-// bound of memory, the random numbers and the buffers. It belongs to one
-// goroutine and starts none.
+// An Endpoint is what the connections of a process share: the scheduler, the memory budget, the
+// random numbers and the buffers. It belongs to one goroutine and starts none.
 type Endpoint struct {
 	sched      *sched.Scheduler
 	rand       *rand.Rand
 	hashSeed   maphash.Seed
 	maxMemory  int
-	memory     int             // taken of maxMemory
+	memory     int             // charged of maxMemory
 	reserved   int             // of memory, for other purposes than transfers
 	transfers  list[*transfer] // of all connections, the longest idle first
 	requests   []*Request      // free
 	txs        []*transmission // free
 	deliveries []*delivery     // free
-	receiving  bool            // guards the buffers below
+	receiving  bool            // guards in and msg
 	in         []byte          // the datagram being handled
 	msg        Message         // parsed from in
 	out        []byte          // the message being sent
 	msg2       Message         // being sent, with opts
 	opts       Options         // its options
+	sealing    Message         // being protected when its turn has come
+	sealed     []byte          // its encoding
 	block      []byte          // a block read from a source
-	key        []byte          // what a transfer is found by
+	key        []byte          // what the key of a transfer is hashed from
 }
 
 const (
 	defaultMaxMemory = 64 << 20
-	// What is kept for use again.
+	// Free lists.
 	maxFreeRequests      = 4 // one is served at a time
 	maxFreeTransmissions = 16
-	maxFreeBytes         = 1280 // of each one's buffer
+	maxFreeBytes         = 1280 // of the buffer of each
 )
 
 // NewEndpoint makes an endpoint.
@@ -82,15 +82,15 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 	}, nil
 }
 
-// Scheduler is the scheduler the endpoint was made with.
+// Scheduler is the scheduler that the endpoint was made with.
 func (e *Endpoint) Scheduler() *sched.Scheduler { return e.sched }
 
 // Memory is how much of [Config.MaxMemory] is in use, in bytes.
 func (e *Endpoint) Memory() int { return e.memory }
 
-// take accounts for memory that a peer makes us keep. It makes room by giving up
-// the transfers that paused longest.
-func (e *Endpoint) take(bytes int) bool {
+// charge accounts for memory that a peer makes this endpoint keep. When there is none left, it
+// ends the transfers that have been idle longest.
+func (e *Endpoint) charge(bytes int) bool {
 	for e.memory+bytes > e.maxMemory {
 		t, ok := e.transfers.first()
 		if !ok || bytes > e.maxMemory {
@@ -102,25 +102,27 @@ func (e *Endpoint) take(bytes int) bool {
 	return true
 }
 
-func (e *Endpoint) give(bytes int) { e.memory -= bytes }
+// refund is the opposite of charge.
+func (e *Endpoint) refund(bytes int) { e.memory -= bytes }
 
-// reserve accounts for memory of other purposes than transfers, which may use
-// half of all: otherwise peers that only send new message IDs, or requests that
-// take long, could end the transfers of all others.
+// reserve accounts for memory of other purposes than transfers, which may use half of the budget.
+// Otherwise peers that only send new message IDs, or requests that take long, could end the
+// transfers of all others.
 func (e *Endpoint) reserve(bytes int) bool {
-	if e.reserved+bytes > e.maxMemory/2 || !e.take(bytes) {
+	if e.reserved+bytes > e.maxMemory/2 || !e.charge(bytes) {
 		return false
 	}
 	e.reserved += bytes
 	return true
 }
 
+// unreserve is the opposite of reserve.
 func (e *Endpoint) unreserve(bytes int) {
 	e.reserved -= bytes
-	e.give(bytes)
+	e.refund(bytes)
 }
 
-// newToken draws a token nobody can guess (RFC 7252 §5.3.1).
+// newToken draws a token that cannot be guessed (RFC 7252 §5.3.1).
 func (e *Endpoint) newToken() uint64 { return e.rand.Uint64() }
 
 // firstTimeout is between AckTimeout and AckTimeout times AckRandomFactor.
@@ -129,7 +131,7 @@ func (e *Endpoint) firstTimeout(p *Params) sched.Time {
 	return sched.Time(int64(p.AckTimeout) + e.rand.Int64N(spread+1))
 }
 
-// receiveBuffer is the buffer that datagrams and streams are read to.
+// receiveBuffer is the buffer that sockets are read into.
 func (e *Endpoint) receiveBuffer() []byte {
 	if e.in == nil {
 		e.in = make([]byte, 1<<16)
@@ -137,7 +139,7 @@ func (e *Endpoint) receiveBuffer() []byte {
 	return e.in
 }
 
-// blockBuffer has room for n bytes.
+// blockBuffer is a buffer of n bytes.
 func (e *Endpoint) blockBuffer(n int) []byte {
 	if cap(e.block) < n {
 		e.block = make([]byte, n)

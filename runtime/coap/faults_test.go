@@ -249,13 +249,12 @@ func (f *faults) settle() {
 			sd.obs.Cancel()
 			sd.obs = nil
 		}
-		for call, ok := sd.conn.calls.first(); ok; call, ok = sd.conn.calls.first() {
+		for call, ok := sd.conn.calls.active.first(); ok; call, ok = sd.conn.calls.active.first() {
 			call.Cancel() // an observation
 		}
 		c := sd.conn
-		if c.calls.n+c.requests.n+c.transfers.n+len(c.sent.m)+c.queue.n+c.inflight+len(c.byToken.m)+len(c.seen.ring)+c.e.Memory() != 0 {
-			f.t.Fatalf("%s: left %d calls, %d requests, %d transfers, %d sent, %d queued, %d in flight, %d tokens, %d remembered, %d bytes", sd.name,
-				c.calls.n, c.requests.n, c.transfers.n, len(c.sent.m), c.queue.n, c.inflight, len(c.byToken.m), len(c.seen.ring), c.e.Memory())
+		if left := leftovers(c); left != "" || len(c.datagrams.seen.ring)+c.e.Memory() != 0 {
+			f.t.Fatalf("%s: left %s; %d remembered, %d bytes", sd.name, left, len(c.datagrams.seen.ring), c.e.Memory())
 		}
 		clear(sd.effects)
 		sd.effects = map[uint32]int{}

@@ -44,8 +44,8 @@ func (id OptionID) Critical() bool { return id&1 != 0 }
 // Unsafe reports whether a proxy must know the option to forward it.
 func (id OptionID) Unsafe() bool { return id&2 != 0 }
 
-// NoCacheKey reports whether the option is not part of a request's cache key.
-func (id OptionID) NoCacheKey() bool { return id&0x1e == 0x1c }
+// noCacheKey reports whether the option is not part of a request's cache key.
+func (id OptionID) noCacheKey() bool { return id&0x1e == 0x1c }
 
 // String is the option's name in the registry, or its number.
 func (id OptionID) String() string {

@@ -231,7 +231,7 @@ func TestOptionProperties(t *testing.T) {
 			t.Errorf("%v is critical", id)
 		}
 	}
-	if OptionETag.Critical() || OptionETag.Unsafe() || !OptionURIHost.Unsafe() || !OptionSize1.NoCacheKey() || OptionETag.NoCacheKey() {
+	if OptionETag.Critical() || OptionETag.Unsafe() || !OptionURIHost.Unsafe() || !OptionSize1.noCacheKey() || OptionETag.noCacheKey() {
 		t.Error("a property is wrong")
 	}
 	if OptionRequestTag.String() != "Request-Tag" || OptionID(999).String() != "option 999" {

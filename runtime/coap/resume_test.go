@@ -32,7 +32,7 @@ func TestResume(t *testing.T) {
 	}
 	next.Notify(note("two", false, nil))
 	m := b.expect(Message{Type: NonConfirmable, Code: Content, Token: []byte("tk"), Payload: []byte("two")})
-	if after := sequenceOf(t, m); closed.observeSeq&(1<<24-1) != before || after <= before && before < 1<<23 {
+	if after := sequenceOf(t, m); closed.observations.sequence&(1<<24-1) != before || after <= before && before < 1<<23 {
 		t.Errorf("sequence %d after %d", after, before)
 	}
 	// The peer ends it as any other.

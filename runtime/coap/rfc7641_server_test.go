@@ -205,7 +205,7 @@ func TestRFC7641Server(t *testing.T) {
 		{"4.4/sequence is 24 bits and wraps around", func(t *testing.T) {
 			b, ends := newBench(t, ConnConfig{}), &cancels{}
 			o := b.observe(1, "tk", ends)
-			b.c.observeSeq = 1<<24 - 2
+			b.c.observations.sequence = 1<<24 - 2
 			for _, want := range []uint32{1<<24 - 1, 0, 1} {
 				o.Notify(note("x", false, nil))
 				if got := sequenceOf(t, b.take()); got != want {

@@ -8,55 +8,76 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// sender is what a transmission works for. Exactly one of the two is called,
-// once, unless the transmission was cancelled.
-type sender interface {
-	acked()           // the peer has the message
-	failed(err error) // it was given up: time-out, reset, closed, socket
+// A transmitter sends messages that count as outstanding: at most NSTART at a time, the others
+// wait in its queue. It chooses message IDs and retransmits (RFC 7252 §4.2, §4.7).
+type transmitter struct {
+	*shared
+	mids     midAllocator
+	waiting  sendQueue
+	sent     table[uint16, *transmission] // outstanding, by message ID
+	inflight int                          // outstanding interactions, at most NSTART
+	pumping  sched.Job                    // when message IDs are free again
 }
 
-// A transmission is one message on its way: a confirmable one until it is
-// acknowledged, or a non-confirmable request as long as it counts as
-// outstanding (RFC 7252 §4.2, §4.7).
+// A sender owns a transmission. ended is called when the transmission must not be used any more;
+// after it exactly one of acked and failed, unless the owner cancelled the transmission itself.
+type sender interface {
+	ended()
+	acked()           // the peer has the message
+	failed(err error) // time-out, reset, closed connection, socket, protection
+}
+
+// A transmission is one message on its way: a confirmable one until it is acknowledged, or a
+// non-confirmable request as long as it counts as outstanding.
 type transmission struct {
-	c       *Conn
-	node    node[*transmission] // in c.queue
+	tx      *transmitter
+	node    node[*transmission] // in tx.waiting
 	owner   sender
+	protect protector
 	buf     []byte
 	mid     uint16
 	number  uint64 // order of starting
 	con     bool
 	started bool
 	left    int        // retransmissions left
-	timeout sched.Time // of the present transmission
+	timeout sched.Time // of the current transmission
 	timer   sched.Job
 }
 
-// transmit encodes m and sends it as soon as fewer than NSTART interactions are
-// outstanding. Its message ID is chosen then. It never calls owner before it
-// returns an error, and may call it before it returns otherwise.
-func (c *Conn) transmit(owner sender, m *Message) (*transmission, error) {
-	if c.queue.n >= c.cfg.MaxQueue {
+func (x *transmitter) init(s *shared) {
+	x.shared = s
+	x.mids.next = uint16(s.e.rand.Uint32())
+	x.pumping.Func = x.pump
+}
+
+// queue encodes m and appends it to the queue of its priority. Its message ID is chosen when it
+// is sent.
+func (x *transmitter) queue(owner sender, m *Message, how sending) (*transmission, error) {
+	waiting := x.waiting.list(how.priority)
+	if waiting.n >= x.cfg.MaxQueue {
 		return nil, ErrBusy
 	}
-	t := c.e.newTransmission(c)
+	t := x.e.newTransmission(x)
 	buf, err := m.AppendUDP(t.buf[:0])
 	if err != nil {
-		c.e.freeTransmission(t)
+		x.e.freeTransmission(t)
 		return nil, err
 	}
-	t.buf, t.owner, t.con = buf, owner, m.Type == Confirmable
-	c.queue.push(&t.node, t)
+	t.buf, t.owner, t.protect, t.con = buf, owner, how.protect, m.Type == Confirmable
+	waiting.push(&t.node, t)
 	return t, nil
 }
 
 // pump starts what may be started.
-func (c *Conn) pump() {
-	for c.closed == nil && c.queue.n > 0 && c.inflight < c.cfg.Params.NStart {
-		t, _ := c.queue.first()
-		mid, free, ok := c.mids.allocate(c.e.sched.Now(), c.lifetime)
+func (x *transmitter) pump() {
+	for x.closed == nil && x.inflight < x.cfg.Params.NStart {
+		t, ok := x.waiting.first()
 		if !ok {
-			c.e.sched.At(&c.pumping, free)
+			return
+		}
+		mid, free, ok := x.mids.allocate(x.e.sched.Now(), x.lifetime)
+		if !ok {
+			x.e.sched.At(&x.pumping, free)
 			return
 		}
 		t.node.remove()
@@ -64,93 +85,140 @@ func (c *Conn) pump() {
 	}
 }
 
+// find is the outstanding transmission with this message ID.
+func (x *transmitter) find(mid uint16) (*transmission, bool) { return x.sent.get(mid) }
+
+// close fails everything that waits, then everything outstanding, the oldest first.
+func (x *transmitter) close(reason error) {
+	for t, ok := x.waiting.first(); ok; t, ok = x.waiting.first() {
+		t.fail(reason)
+	}
+	for len(x.sent.m) > 0 {
+		x.oldest().fail(reason)
+	}
+}
+
+// oldest is the outstanding transmission that was started first.
+func (x *transmitter) oldest() *transmission {
+	var oldest *transmission
+	for _, t := range x.sent.m {
+		if oldest == nil || t.number < oldest.number {
+			oldest = t
+		}
+	}
+	return oldest
+}
+
 func (t *transmission) start(mid uint16) {
-	c := t.c
+	x := t.tx
+	if t.protect != nil {
+		if err := t.seal(); err != nil {
+			t.fail(err)
+			return
+		}
+	}
 	t.mid, t.started = mid, true
-	t.number = c.stats.MessagesSent + c.stats.SendErrors
+	t.number = x.stats.MessagesSent + x.stats.SendErrors
 	binary.BigEndian.PutUint16(t.buf[2:], mid)
-	c.inflight++
-	c.sent.put(mid, t)
-	if err := c.write(t.buf); err != nil && !lossy(err) {
+	x.inflight++
+	x.sent.put(mid, t)
+	if err := x.write(t.buf); err != nil && !isLoss(err) {
 		t.fail(fmt.Errorf("coap: sending: %w", err))
 		return
 	}
-	p := &c.cfg.Params
+	p := &x.cfg.Params
 	if t.con {
-		t.left, t.timeout = p.MaxRetransmit, c.e.firstTimeout(p)
+		t.left, t.timeout = p.MaxRetransmit, x.e.firstTimeout(p)
 	} else {
 		t.left, t.timeout = 0, sched.Time(len(t.buf))*sched.Time(time.Second)/sched.Time(p.ProbingRate)
 	}
-	c.e.sched.After(&t.timer, time.Duration(t.timeout))
+	x.e.sched.After(&t.timer, time.Duration(t.timeout))
+}
+
+// seal protects the encoded message.
+func (t *transmission) seal() error {
+	e := t.tx.e
+	m := &e.sealing
+	if err := m.ParseUDP(t.buf); err != nil {
+		return err
+	}
+	if err := t.protect.apply(m); err != nil {
+		return err
+	}
+	sealed, err := m.AppendUDP(e.sealed[:0])
+	if err != nil {
+		return err
+	}
+	e.sealed = sealed
+	t.buf = append(t.buf[:0], sealed...)
+	return nil
 }
 
 // expire retransmits with twice the time-out, or gives up.
 func (t *transmission) expire() {
-	c := t.c
+	x := t.tx
 	if !t.con {
-		// An unanswered non-confirmable request no longer counts as outstanding;
-		// whoever waits for its answer goes on waiting.
+		// An unanswered non-confirmable request no longer counts as outstanding. Its owner
+		// still waits for the response.
 		t.done()
-		c.pump()
+		x.pump()
 		return
 	}
 	if t.left == 0 {
 		err := ErrTimeout
-		if c.lastErr != nil {
-			err = fmt.Errorf("%w (last error of the socket: %w)", ErrTimeout, c.lastErr)
+		if x.lastErr != nil {
+			err = fmt.Errorf("%w (last error of the socket: %w)", ErrTimeout, x.lastErr)
 		}
 		t.fail(err)
 		return
 	}
 	t.left--
 	t.timeout *= 2
-	c.stats.Retransmissions++
-	if err := c.write(t.buf); err != nil && !lossy(err) {
+	x.stats.Retransmissions++
+	if err := x.write(t.buf); err != nil && !isLoss(err) {
 		t.fail(fmt.Errorf("coap: sending: %w", err))
 		return
 	}
-	c.e.sched.After(&t.timer, time.Duration(t.timeout))
+	x.e.sched.After(&t.timer, time.Duration(t.timeout))
 }
 
-// done ends the transmission without telling its owner, and frees it.
+// done ends the transmission without an outcome for its owner, and frees it.
 func (t *transmission) done() {
-	c := t.c
+	x, owner := t.tx, t.owner
 	if t.started {
-		c.inflight--
-		c.sent.remove(t.mid)
+		x.inflight--
+		x.sent.remove(t.mid)
 	}
 	t.node.remove()
-	if call, ok := t.owner.(*Call); ok {
-		call.tx = nil
-	}
-	c.e.sched.Cancel(&t.timer)
-	c.e.freeTransmission(t)
+	x.e.sched.Cancel(&t.timer)
+	x.e.freeTransmission(t)
+	owner.ended()
 }
 
 // fail ends the transmission with an error for its owner.
 func (t *transmission) fail(err error) {
-	c, owner := t.c, t.owner
+	x, owner := t.tx, t.owner
 	t.done()
 	owner.failed(err)
-	c.pump()
+	x.pump()
 }
 
 // acknowledge ends the transmission with success for its owner.
 func (t *transmission) acknowledge() {
-	c, owner := t.c, t.owner
+	x, owner := t.tx, t.owner
 	t.done()
 	owner.acked()
-	c.pump()
+	x.pump()
 }
 
-func (e *Endpoint) newTransmission(c *Conn) *transmission {
+func (e *Endpoint) newTransmission(x *transmitter) *transmission {
 	if n := len(e.txs); n > 0 {
 		t := e.txs[n-1]
 		e.txs = e.txs[:n-1]
-		t.c = c
+		t.tx = x
 		return t
 	}
-	t := &transmission{c: c}
+	t := &transmission{tx: x}
 	t.timer.Func = t.expire
 	return t
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -228,17 +229,32 @@ func (b *bench) sleep(d time.Duration) {
 func (b *bench) clean() {
 	b.t.Helper()
 	c := b.c
-	if c.calls.n+c.requests.n+c.transfers.n+len(c.sent.m)+c.queue.n+c.inflight+len(c.byToken.m) != 0 {
-		b.t.Fatalf("left: %d calls, %d requests, %d transfers, %d sent, %d queued, %d in flight, %d tokens",
-			c.calls.n, c.requests.n, c.transfers.n, len(c.sent.m), c.queue.n, c.inflight, len(c.byToken.m))
+	if left := leftovers(c); left != "" {
+		b.t.Fatalf("left: %s", left)
 	}
-	used := b.e.Memory() - c.seenSize
+	used := b.e.Memory()
+	if c.datagrams != nil {
+		used -= c.datagrams.seen.charged
+	}
 	for n := c.observations.head; n != nil; n = n.next {
 		used -= observationBytes + len(n.value.token)
 	}
 	if used != 0 {
 		b.t.Fatalf("%d bytes are still accounted for", used)
 	}
+}
+
+// leftovers describes what a connection still holds of requests and messages.
+func leftovers(c *Conn) string {
+	counts := []int{c.calls.active.n, len(c.calls.byToken.m), c.requests.pending.n, c.transfers.n, 0, 0, 0}
+	if d := c.datagrams; d != nil {
+		counts[4], counts[5], counts[6] = d.waiting.len(), len(d.sent.m), d.inflight
+	}
+	if !slices.ContainsFunc(counts, func(n int) bool { return n != 0 }) {
+		return ""
+	}
+	return fmt.Sprintf("%d calls, %d tokens, %d requests, %d transfers, %d queued, %d sent, %d in flight",
+		counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6])
 }
 
 // outcome keeps the results of a call.

@@ -2,32 +2,31 @@ package coap
 
 import "github.com/lwm2mgen/toolkit/runtime/sched"
 
-// history remembers the message IDs that arrived from a peer and what they were
-// answered with, for EXCHANGE_LIFETIME (RFC 7252 §4.5). Finding and adding cost
-// O(1): entries lie in a ring in the order of arrival, which is the order in
-// which they expire, and each hash bucket chains its entries from the newest to
-// the oldest, so that a chain simply ends where it reaches a forgotten one.
+// history remembers the message IDs that arrived from a peer and the reactions to them, for
+// EXCHANGE_LIFETIME (RFC 7252 §4.5). Finding and adding cost O(1): entries lie in a ring in the
+// order of arrival, which is the order in which they expire. Each hash bucket chains its entries
+// from the newest to the oldest, so that a chain ends where it reaches a forgotten entry.
 //
-// Numbers of entries count arrivals and wrap around.
+// Entry numbers count arrivals and wrap around.
 type history struct {
 	ring        []arrival // length is a power of two, or none
 	buckets     []uint32  // newest entry by hash of its message ID
 	first, next uint32    // entries first..next-1 are remembered
 
-	// Answers lie in a ring of chunks, too.
+	// Answers lie in a ring of chunks.
 	chunks                []chunk // length is a power of two, or none
 	firstChunk, nextChunk uint32  // chunks firstChunk..nextChunk-1 are in use
-	chunkSize             int     // bytes in chunks
+	chunkBytes            int     // bytes in chunks
 }
 
-// reaction is what a repeated message is answered with.
+// A reaction is how a repeated message is answered.
 type reaction uint8
 
 const (
-	reactIgnore reaction = iota // nothing (yet), as it was not confirmable or is being worked on
+	reactIgnore reaction = iota // not at all: it was not confirmable, or has no answer yet
 	reactAck                    // an empty acknowledgement
 	reactReset                  // a reset
-	reactAnswer                 // the answer kept in a chunk
+	reactAnswer                 // the answer stored in a chunk
 )
 
 type arrival struct {
@@ -40,20 +39,20 @@ type arrival struct {
 	react   reaction
 }
 
-// chunk holds answers one after the other.
+// A chunk holds answers one after the other.
 type chunk struct {
 	bytes   []byte
 	expires sched.Time // when the last of them is forgotten
 }
 
-// memory accounts for what a peer makes us keep.
+// memory accounts for what a peer makes this endpoint remember.
 type memory interface {
-	take(bytes int) bool
-	give(bytes int)
+	charge(bytes int) bool
+	refund(bytes int)
 }
 
 const (
-	chunkBytes    = 2048
+	minChunkBytes = 2048
 	arrivalBytes  = 32 // an arrival and its bucket
 	firstArrivals = 8
 )
@@ -87,15 +86,15 @@ func (h *history) find(mid uint16, now sched.Time) *arrival {
 	return nil
 }
 
-// add remembers a message ID and returns the number of its entry. If m has no
-// more memory, the oldest entry is forgotten.
+// add remembers a message ID and returns the number of its entry. If m has no memory left, the
+// oldest entry is forgotten.
 func (h *history) add(mid uint16, now, expires sched.Time, m memory) uint32 {
 	for h.first != h.next && h.entry(h.first).expires <= now {
 		h.first++
 	}
 	if int(h.next-h.first) == len(h.ring) && !h.enlarge(m) {
 		if len(h.ring) == 0 {
-			return h.next // no memory at all: a repetition will not be noticed
+			return h.next // no memory at all: a repetition is not recognized
 		}
 		h.first++
 	}
@@ -109,14 +108,14 @@ func (h *history) add(mid uint16, now, expires sched.Time, m memory) uint32 {
 
 func (h *history) enlarge(m memory) bool {
 	size := max(2*len(h.ring), firstArrivals)
-	if size > 1<<16 || !m.take((size-len(h.ring))*arrivalBytes) {
+	if size > 1<<16 || !m.charge((size-len(h.ring))*arrivalBytes) {
 		return false
 	}
 	old := *h
 	h.ring = make([]arrival, size)
 	h.buckets = make([]uint32, size)
 	for i := range h.buckets {
-		h.buckets[i] = h.first - 1 // nothing there
+		h.buckets[i] = h.first - 1 // empty
 	}
 	for n := old.first; n != old.next; n++ {
 		a := *old.entry(n)
@@ -128,22 +127,22 @@ func (h *history) enlarge(m memory) bool {
 	return true
 }
 
-// set says how repetitions of entry n are answered from now on.
+// set sets how repetitions of entry n are answered from now on.
 func (h *history) set(n uint32, r reaction) {
 	if h.live(n) {
 		h.entry(n).react = r
 	}
 }
 
-// keep stores the answer to entry n. When limit bytes of answers are stored or
-// m has no more memory, the oldest answers go.
-func (h *history) keep(n uint32, answer []byte, limit int, m memory) {
+// storeAnswer stores the answer to entry n. When limit bytes of answers are stored or m has no
+// memory left, the oldest answers are dropped.
+func (h *history) storeAnswer(n uint32, answer []byte, limit int, m memory) {
 	if !h.live(n) || len(answer) > 1<<16-1 {
 		return
 	}
 	c := h.lastChunk()
 	if c == nil || cap(c.bytes)-len(c.bytes) < len(answer) {
-		if c = h.addChunk(max(chunkBytes, len(answer)), limit, m); c == nil {
+		if c = h.addChunk(max(minChunkBytes, len(answer)), limit, m); c == nil {
 			return
 		}
 	}
@@ -165,10 +164,10 @@ func (h *history) lastChunk() *chunk {
 	return h.chunkAt(h.nextChunk - 1)
 }
 
-// addChunk returns a new last chunk, nil when there is no memory for it.
+// addChunk returns a new last chunk, or nil when there is no memory for it.
 func (h *history) addChunk(size, limit int, m memory) *chunk {
 	var spare []byte
-	for h.chunkSize+size > limit || !m.take(size) {
+	for h.chunkBytes+size > limit || !m.charge(size) {
 		if !h.hasChunks() {
 			return nil
 		}
@@ -184,14 +183,14 @@ func (h *history) addChunk(size, limit int, m memory) *chunk {
 			*h.chunkAt(n) = *old.chunkAt(n)
 		}
 	}
-	h.chunkSize += size
+	h.chunkBytes += size
 	h.nextChunk++
 	c := h.lastChunk()
 	*c = chunk{bytes: spare[:0]}
 	return c
 }
 
-// answer is what was kept for a; nil if it had to go.
+// answer is the answer that was stored for a, or nil if it was dropped.
 func (h *history) answer(a *arrival) []byte {
 	if a.chunk-h.firstChunk >= h.nextChunk-h.firstChunk {
 		return nil
@@ -203,14 +202,14 @@ func (h *history) dropChunk(m memory) []byte {
 	c := h.chunkAt(h.firstChunk)
 	b := c.bytes
 	*c = chunk{}
-	m.give(cap(b))
-	h.chunkSize -= cap(b)
+	m.refund(cap(b))
+	h.chunkBytes -= cap(b)
 	h.firstChunk++
 	return b
 }
 
-// expire forgets what is over, and gives its memory back when nothing is left.
-// It returns when the next entry expires.
+// expire forgets what has expired, and frees the memory when nothing is left. It returns when
+// the next entry expires.
 func (h *history) expire(now sched.Time, m memory) (next sched.Time, more bool) {
 	for h.first != h.next && h.entry(h.first).expires <= now {
 		h.first++
@@ -230,6 +229,6 @@ func (h *history) reset(m memory) {
 	for h.hasChunks() {
 		h.dropChunk(m)
 	}
-	m.give(len(h.ring) * arrivalBytes)
+	m.refund(len(h.ring) * arrivalBytes)
 	*h = history{}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// purse is a memory of limited size.
-type purse struct{ used, limit int }
+// A quota is a memory of limited size.
+type quota struct{ used, limit int }
 
-func (p *purse) take(n int) bool {
+func (p *quota) charge(n int) bool {
 	if p.used+n > p.limit {
 		return false
 	}
@@ -19,7 +19,7 @@ func (p *purse) take(n int) bool {
 	return true
 }
 
-func (p *purse) give(n int) { p.used -= n }
+func (p *quota) refund(n int) { p.used -= n }
 
 // TestHistoryModel compares the history with a map under random use, with
 // plenty of memory and with little.
@@ -34,7 +34,7 @@ func TestHistoryModel(t *testing.T) {
 		}
 		var h history
 		h.first, h.next = 1<<32-100, 1<<32-100 // numbers wrap around
-		memory, model, now := &purse{limit: limit}, map[uint16]known{}, sched.Time(0)
+		memory, model, now := &quota{limit: limit}, map[uint16]known{}, sched.Time(0)
 		found := 0
 		for range 50000 {
 			now += sched.Time(rng.IntN(5))
@@ -61,7 +61,7 @@ func TestHistoryModel(t *testing.T) {
 				k.answer[i] = byte(rng.Uint32())
 			}
 			n := h.add(mid, now, k.expires, memory)
-			h.keep(n, k.answer, 1<<20, memory)
+			h.storeAnswer(n, k.answer, 1<<20, memory)
 			model[mid] = k
 			if memory.used > limit {
 				t.Fatalf("%d bytes of %d", memory.used, limit)
@@ -83,7 +83,7 @@ func TestHistoryModel(t *testing.T) {
 	}
 }
 
-// BenchmarkIdleConn is what a connection costs that has nothing to do.
+// BenchmarkIdleConn measures the memory of a connection without anything outstanding.
 func BenchmarkIdleConn(b *testing.B) {
 	const n = 10000
 	e := newEndpoint(b, 1)

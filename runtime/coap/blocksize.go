@@ -1,0 +1,75 @@
+package coap
+
+// baseOverhead is what a message needs in addition to token, options and payload: the header, the
+// longest option fields that this package adds, and the payload marker.
+const baseOverhead = udpHeader + 1 + 32
+
+// smallMessage is a size in bytes that fits one packet of every link. Up to it the MTU is not
+// asked for, which may cost a system call.
+const smallMessage = 400
+
+// blockSizes says how much of a body fits one message: as configured, as the socket's MTU or the
+// peer of a stream allows, and with the overhead of the Layer.
+type blockSizes struct {
+	socket  interface{ InnerMTU() int }
+	layer   Layer         // may be nil
+	largest uint8         // exponent of ConnConfig.BlockSize
+	peer    *PeerSettings // nil over datagrams
+}
+
+func newBlockSizes(cfg *ConnConfig, peer *PeerSettings) blockSizes {
+	b := blockSizes{socket: cfg.Socket, layer: cfg.Layer, peer: peer}
+	for 16<<b.largest < cfg.BlockSize {
+		b.largest++
+	}
+	return b
+}
+
+func (b *blockSizes) isStream() bool { return b.peer != nil }
+
+func (b *blockSizes) overhead() int {
+	if b.layer == nil {
+		return baseOverhead
+	}
+	return baseOverhead + b.layer.Overhead()
+}
+
+// max is the largest exponent: as configured, or BERT over a stream whose peer supports it
+// (RFC 8323 §6).
+func (b *blockSizes) max() uint8 {
+	if b.peer != nil && b.peer.BlockWise && b.peer.MaxMessage > baseMaxMessage {
+		return BERT
+	}
+	return b.largest
+}
+
+// fitting is the largest exponent, at most szx, with which a message with this many bytes of
+// options and token and a part of a body of size bytes fits one packet.
+func (b *blockSizes) fitting(szx uint8, options, token int, size int64) uint8 {
+	overhead := b.overhead()
+	if b.peer != nil || int64(overhead+options+token)+min(size, 16<<szx) <= smallMessage {
+		return szx
+	}
+	limit := b.socket.InnerMTU() - overhead - options - token
+	for szx > 0 && 16<<szx > limit {
+		szx--
+	}
+	return szx
+}
+
+// bytes is how much of a body a block with this exponent has.
+func (b *blockSizes) bytes(szx uint8, options, token int) int {
+	if szx < BERT {
+		return 16 << szx
+	}
+	limit := b.peer.MaxMessage - b.overhead() - 16 - options - token
+	return max(limit/1024, 1) * 1024
+}
+
+// whole is the largest body that goes without blocks, where blocks would have this exponent.
+func (b *blockSizes) whole(szx uint8, options, token int) int64 {
+	if b.peer != nil {
+		return int64(b.peer.MaxMessage - b.overhead() - options - token)
+	}
+	return int64(b.bytes(szx, options, token))
+}

@@ -1,0 +1,112 @@
+package coap
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// calls is the client side of a connection: the requests of this endpoint, their bodies in blocks
+// in both directions, and its observations of the peer.
+type calls struct {
+	*shared
+	carrier carrier
+	sizes   *blockSizes
+	active  list[*Call] // waiting or observing, in the order they began
+	byToken table[uint64, *Call]
+}
+
+// do begins a call with a token of its own.
+func (cs *calls) do(call *Call) error {
+	if call.state != callIdle {
+		return fmt.Errorf("%w: the call is under way already", ErrUsage)
+	}
+	if err := cs.check(call); err != nil {
+		closeSource(call.Source)
+		return err
+	}
+	return cs.begin(call, cs.newToken())
+}
+
+// check refuses calls that cannot be begun.
+func (cs *calls) check(call *Call) error {
+	switch {
+	case cs.closed != nil:
+		return cs.closed
+	case call.Done == nil:
+		return fmt.Errorf("%w: Call.Done is missing", ErrUsage)
+	case !call.Code.IsRequest():
+		return fmt.Errorf("%w: %v is no method", ErrUsage, call.Code)
+	case !call.Priority.valid():
+		return fmt.Errorf("%w: there is no priority %d", ErrUsage, call.Priority)
+	case call.Observe != nil && !call.Code.safe():
+		return fmt.Errorf("%w: %v cannot observe", ErrUsage, call.Code)
+	case cs.sizes.isStream() && cs.sizes.peer.Released:
+		return ErrReleased
+	}
+	return nil
+}
+
+// newToken is a token that no other call has.
+func (cs *calls) newToken() uint64 {
+	token := cs.e.newToken()
+	for _, taken := cs.byToken.get(token); taken; _, taken = cs.byToken.get(token) {
+		token = cs.e.newToken()
+	}
+	return token
+}
+
+func (cs *calls) begin(call *Call, token uint64) error {
+	call.in, call.token, call.tx = cs, token, nil
+	call.upload = upload{szx: cs.sizes.max()}
+	call.download.reset()
+	call.echo, call.tag = nil, nil
+	call.watch = watch{}
+	call.upload.size = int64(len(call.Body))
+	if call.Source != nil {
+		call.upload.size = call.SourceSize
+	}
+	if b, ok := call.Options.Block(OptionBlock2); ok {
+		call.download.begin(b)
+	}
+	cs.add(call)
+	if err := call.send(); err != nil {
+		call.stop()
+		return err
+	}
+	cs.carrier.pump()
+	return nil
+}
+
+// resume begins a call whose first response m is there already.
+func (cs *calls) resume(call *Call, m *Message) {
+	call.in, call.token = cs, cs.newToken()
+	call.upload = upload{szx: cs.sizes.max(), size: int64(len(call.Body))}
+	cs.add(call)
+	call.download.handle(call, m)
+}
+
+func (cs *calls) add(call *Call) {
+	if call.end == nil {
+		call.end = call.expire
+		call.timer.Func = call.end
+	}
+	call.state = callWaiting
+	cs.active.push(&call.node, call)
+	cs.byToken.put(call.token, call)
+}
+
+// find is the call that a token belongs to, or nil.
+func (cs *calls) find(token []byte) *Call {
+	if len(token) != 8 {
+		return nil
+	}
+	call, _ := cs.byToken.get(binary.BigEndian.Uint64(token))
+	return call
+}
+
+// close ends all calls in the order they began.
+func (cs *calls) close(reason error) {
+	for call, ok := cs.active.first(); ok; call, ok = cs.active.first() {
+		call.finish(Result{Err: reason, Last: true})
+	}
+}

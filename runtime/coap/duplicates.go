@@ -1,0 +1,58 @@
+package coap
+
+import "github.com/lwm2mgen/toolkit/runtime/sched"
+
+// duplicates recognizes messages that arrive more than once within EXCHANGE_LIFETIME
+// (RFC 7252 §4.5) and keeps the answers for repetitions. Message IDs and answers are those of the
+// wire: it works below any [Layer].
+type duplicates struct {
+	*shared
+	history
+	charged int       // bytes charged for the history, at most ConnConfig.MaxHistory
+	forget  sched.Job // when the next entry of the history expires
+}
+
+func (d *duplicates) init(s *shared) {
+	d.shared = s
+	d.forget.Func = d.forgetExpired
+}
+
+// add remembers a message ID and returns the number of its entry.
+func (d *duplicates) add(mid uint16, now sched.Time) uint32 {
+	n := d.history.add(mid, now, now+d.lifetime, d)
+	if !d.forget.Pending() {
+		d.e.sched.At(&d.forget, now+d.lifetime)
+	}
+	return n
+}
+
+// storeAnswer stores the answer to entry n for repetitions.
+func (d *duplicates) storeAnswer(n uint32, answer []byte) {
+	d.history.storeAnswer(n, answer, d.cfg.MaxHistory/2, d)
+}
+
+func (d *duplicates) forgetExpired() {
+	if next, more := d.history.expire(d.e.sched.Now(), d); more {
+		d.e.sched.At(&d.forget, next)
+	}
+}
+
+func (d *duplicates) close() {
+	d.e.sched.Cancel(&d.forget)
+	d.history.reset(d)
+}
+
+// charge accounts for memory of the history.
+func (d *duplicates) charge(bytes int) bool {
+	if d.charged+bytes > d.cfg.MaxHistory || !d.e.reserve(bytes) {
+		return false
+	}
+	d.charged += bytes
+	return true
+}
+
+// refund is the opposite of charge.
+func (d *duplicates) refund(bytes int) {
+	d.charged -= bytes
+	d.e.unreserve(bytes)
+}

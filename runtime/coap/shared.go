@@ -1,0 +1,55 @@
+package coap
+
+import (
+	"errors"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// shared is the state that all parts of one connection use: configuration, counters, and whether
+// the connection is closed. It has no behaviour beyond writing to the socket.
+type shared struct {
+	e        *Endpoint
+	conn     *Conn      // only for Request.Conn and Observation.Conn
+	cfg      ConnConfig // with defaults; Params change by Conn.SetParams
+	lifetime sched.Time // EXCHANGE_LIFETIME of cfg.Params
+	stats    Stats
+	closed   error // why the connection was closed
+	lastErr  error // last error of the socket
+}
+
+// Stats are counters since the connection was made.
+type Stats struct {
+	BytesSent, BytesReceived       uint64 // CoAP messages, without lower layers
+	MessagesSent, MessagesReceived uint64
+	Retransmissions                uint64 // retransmitted confirmable messages
+	Repeated                       uint64 // messages received more than once
+	Malformed                      uint64 // messages with a format error or of another version
+	Ignored                        uint64 // messages that match nothing, or that the Layer refused
+	SendErrors                     uint64 // messages that the socket did not accept
+}
+
+func (s *shared) setParams(p Params) {
+	s.cfg.Params = p
+	s.lifetime = sched.Time(p.span() + 2*p.MaxLatency + p.AckTimeout)
+}
+
+// write hands one encoded datagram to the socket.
+func (s *shared) write(b []byte) error {
+	err := s.cfg.Socket.Send(b)
+	if err != nil {
+		s.stats.SendErrors++
+		s.lastErr = err
+		return err
+	}
+	s.stats.MessagesSent++
+	s.stats.BytesSent += uint64(len(b))
+	return nil
+}
+
+// isLoss reports whether a datagram that the socket refused with err counts as lost on its way,
+// so that retransmission repairs it.
+func isLoss(err error) bool {
+	return errors.Is(err, socket.ErrBusy) || errors.Is(err, socket.ErrRefused) || errors.Is(err, socket.ErrUnreachable)
+}

@@ -1,0 +1,105 @@
+package coap
+
+import "fmt"
+
+// receive handles what was read from the stream.
+func (s *stream) receive(b []byte) error {
+	s.stats.BytesReceived += uint64(len(b))
+	var released error
+	data := b
+	if len(s.partial) > 0 {
+		s.partial = append(s.partial, b...)
+		data = s.partial
+	}
+	for len(data) > 0 && s.closed == nil {
+		size, err := FrameTCP(data)
+		if err == ErrIncomplete {
+			break
+		}
+		if err == nil && size > int64(s.cfg.MaxMessage) {
+			err = fmt.Errorf("%w: a message of %d bytes, %d are announced", ErrFormat, size, s.cfg.MaxMessage)
+		}
+		if err == nil && size > int64(len(data)) {
+			break
+		}
+		m := &s.e.msg
+		if err == nil {
+			_, err = m.ParseTCP(data[:size])
+		}
+		if err == nil && len(m.Token) > s.cfg.MaxToken {
+			err = errTokenLength
+		}
+		if err != nil {
+			s.stats.Malformed++
+			return s.abort(0, err)
+		}
+		data = data[size:]
+		s.stats.MessagesReceived++
+		switch err := s.message(m); {
+		case err == ErrReleased:
+			released = err // what follows still counts
+		case err != nil:
+			return err
+		}
+	}
+	if s.closed != nil {
+		return nil
+	}
+	if err := s.storePartial(data); err != nil {
+		return err
+	}
+	return released
+}
+
+// storePartial stores the beginning of a message that is not complete yet.
+func (s *stream) storePartial(data []byte) error {
+	if len(data) == 0 {
+		s.e.unreserve(s.charged)
+		s.charged = 0
+		s.partial = s.partial[:0]
+		if cap(s.partial) > maxFreeBytes {
+			s.partial = nil
+		}
+		return nil
+	}
+	if more := len(data) - s.charged; more > 0 {
+		if !s.e.reserve(more) {
+			return s.abort(0, fmt.Errorf("%w: no memory for the message", ErrBusy))
+		}
+		s.charged += more
+	}
+	s.partial = append(s.partial[:0], data...) // data may be the end of s.partial
+	return nil
+}
+
+// message handles one message.
+func (s *stream) message(m *Message) error {
+	if m.Code.IsSignal() {
+		return s.signal(m)
+	}
+	if !s.peer.Announced {
+		return s.abort(0, fmt.Errorf("%w: the first message is not a CSM (RFC 8323 §5.3)", ErrFormat))
+	}
+	switch {
+	case m.Code == Empty: // keeps the connection alive (RFC 8323 §3.4)
+	case m.Code.IsRequest():
+		s.up.request(m, envelope{kind: Confirmable, acked: true})
+	default:
+		s.response(m)
+	}
+	return nil
+}
+
+func (s *stream) response(m *Message) {
+	q := s.up.requester(m.Token)
+	if q == nil {
+		s.stats.Ignored++
+		return
+	}
+	err := q.admit(m)
+	if err == errRefused || q.crossed(m) {
+		s.stats.Ignored++
+		return
+	}
+	q.respond(m, err)
+}
