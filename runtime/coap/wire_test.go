@@ -22,6 +22,7 @@ type wire struct {
 	in   [][]byte
 	err  error // of Send
 	peer *wire // gets what is sent, if not nil
+	tap  func([]byte)
 }
 
 func (w *wire) Connect(context.Context, socket.Endpoint) error { return nil }
@@ -34,6 +35,9 @@ func (w *wire) Kind() socket.Kind                              { return w.kind }
 func (w *wire) Send(p []byte) error {
 	if w.err != nil {
 		return w.err
+	}
+	if w.tap != nil {
+		w.tap(p)
 	}
 	if w.peer != nil {
 		w.peer.in = append(w.peer.in, bytes.Clone(p))
