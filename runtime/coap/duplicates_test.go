@@ -1,0 +1,50 @@
+package coap
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestDuplicatesForget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newShared(t, ConnConfig{Params: Params{AckTimeout: time.Second, MaxLatency: time.Second}})
+		d := &duplicates{}
+		d.init(s)
+		d.storeAnswer(d.add(7, s.e.sched.Now()), []byte("answer"))
+		a := d.find(7, s.e.sched.Now())
+		if a == nil || a.react != reactAnswer || string(d.answer(a)) != "answer" {
+			t.Fatalf("found %v", a)
+		}
+		if d.find(8, s.e.sched.Now()) != nil {
+			t.Error("found what was not added")
+		}
+		if d.charged == 0 || s.e.Memory() != d.charged {
+			t.Errorf("%d bytes charged, %d in use", d.charged, s.e.Memory())
+		}
+		_ = s.e.sched.Sleep(t.Context(), time.Duration(s.lifetime))
+		s.e.sched.Run()
+		if d.find(7, s.e.sched.Now()) != nil || d.charged != 0 || s.e.Memory() != 0 || s.e.sched.Len() != 0 {
+			t.Errorf("after the lifetime: %d bytes, %d jobs", d.charged, s.e.sched.Len())
+		}
+	})
+}
+
+func TestDuplicatesBounded(t *testing.T) {
+	s, _ := newShared(t, ConnConfig{MaxHistory: 1024})
+	d := &duplicates{}
+	d.init(s)
+	for mid := range uint16(1000) {
+		d.storeAnswer(d.add(mid, s.e.sched.Now()), make([]byte, 100))
+		if d.charged > 1024 {
+			t.Fatalf("%d bytes", d.charged)
+		}
+	}
+	if d.find(999, s.e.sched.Now()) == nil || d.find(0, s.e.sched.Now()) != nil {
+		t.Error("the newest message must be remembered and the oldest forgotten")
+	}
+	d.close()
+	if s.e.Memory() != 0 || s.e.sched.Len() != 0 {
+		t.Errorf("%d bytes, %d jobs after close", s.e.Memory(), s.e.sched.Len())
+	}
+}

@@ -1,0 +1,69 @@
+package coap
+
+import (
+	"testing"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// newShared is what a part needs to be tested without a connection. What it writes goes to w.
+func newShared(t *testing.T, cfg ConnConfig) (s *shared, w *wire) {
+	t.Helper()
+	w = &wire{mtu: 1232, kind: socket.Datagram}
+	cfg.Socket = w
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &shared{e: newEndpoint(t, 1), cfg: cfg}
+	s.setParams(cfg.Params)
+	return s, w
+}
+
+// A recorder is a carrier that records what it is given.
+type recorder struct {
+	queued    []Message // of queue, with their priorities
+	how       []sending
+	once      []Message
+	responses []Message
+	acked     int
+	err       error
+}
+
+func copyOf(m *Message) Message {
+	c := *m
+	c.Token, c.Payload = append([]byte(nil), m.Token...), append([]byte(nil), m.Payload...)
+	c.Options = m.Options.Clone()
+	return c
+}
+
+func (c *recorder) queue(_ sender, m *Message, how sending) (*transmission, error) {
+	if c.err == nil {
+		c.queued, c.how = append(c.queued, copyOf(m)), append(c.how, how)
+	}
+	return nil, c.err
+}
+
+func (c *recorder) sendOnce(m *Message, _ protector) (uint16, error) {
+	c.once = append(c.once, copyOf(m))
+	return uint16(len(c.once)), c.err
+}
+
+func (c *recorder) respond(_ *Request, m *Message, _ bool) error {
+	c.responses = append(c.responses, copyOf(m))
+	return c.err
+}
+
+func (c *recorder) acknowledge(*Request)   { c.acked++ }
+func (c *recorder) ping(func(error)) error { return c.err }
+func (c *recorder) pump()                  {}
+
+// An owner records what becomes of a transmission.
+type owner struct {
+	outcomes []error // nil: acknowledged
+	over     int
+}
+
+func (o *owner) ended()           { o.over++ }
+func (o *owner) acked()           { o.outcomes = append(o.outcomes, nil) }
+func (o *owner) failed(err error) { o.outcomes = append(o.outcomes, err) }
