@@ -11,14 +11,17 @@ const smallMessage = 400
 // blockSizes says how much of a body fits one message: as configured, as the socket's MTU or the
 // peer of a stream allows, and with the overhead of the Layer.
 type blockSizes struct {
-	socket  interface{ InnerMTU() int }
-	layer   Layer         // may be nil
-	largest uint8         // exponent of ConnConfig.BlockSize
-	peer    *PeerSettings // nil over datagrams
+	socket   interface{ InnerMTU() int }
+	largest  uint8         // exponent of ConnConfig.BlockSize
+	overhead int           // of a message, in addition to token, options and payload
+	peer     *PeerSettings // nil over datagrams
 }
 
 func newBlockSizes(cfg *ConnConfig, peer *PeerSettings) blockSizes {
-	b := blockSizes{socket: cfg.Socket, layer: cfg.Layer, peer: peer}
+	b := blockSizes{socket: cfg.Socket, overhead: baseOverhead, peer: peer}
+	if cfg.Layer != nil {
+		b.overhead += cfg.Layer.Overhead()
+	}
 	for 16<<b.largest < cfg.BlockSize {
 		b.largest++
 	}
@@ -26,13 +29,6 @@ func newBlockSizes(cfg *ConnConfig, peer *PeerSettings) blockSizes {
 }
 
 func (b *blockSizes) isStream() bool { return b.peer != nil }
-
-func (b *blockSizes) overhead() int {
-	if b.layer == nil {
-		return baseOverhead
-	}
-	return baseOverhead + b.layer.Overhead()
-}
 
 // max is the largest exponent: as configured, or BERT over a stream whose peer supports it
 // (RFC 8323 §6).
@@ -46,11 +42,10 @@ func (b *blockSizes) max() uint8 {
 // fitting is the largest exponent, at most szx, with which a message with this many bytes of
 // options and token and a part of a body of size bytes fits one packet.
 func (b *blockSizes) fitting(szx uint8, options, token int, size int64) uint8 {
-	overhead := b.overhead()
-	if b.peer != nil || int64(overhead+options+token)+min(size, 16<<szx) <= smallMessage {
+	if b.peer != nil || int64(b.overhead+options+token)+min(size, 16<<szx) <= smallMessage {
 		return szx
 	}
-	limit := b.socket.InnerMTU() - overhead - options - token
+	limit := b.socket.InnerMTU() - b.overhead - options - token
 	for szx > 0 && 16<<szx > limit {
 		szx--
 	}
@@ -62,14 +57,14 @@ func (b *blockSizes) bytes(szx uint8, options, token int) int {
 	if szx < BERT {
 		return 16 << szx
 	}
-	limit := b.peer.MaxMessage - b.overhead() - 16 - options - token
+	limit := b.peer.MaxMessage - b.overhead - 16 - options - token
 	return max(limit/1024, 1) * 1024
 }
 
 // whole is the largest body that goes without blocks, where blocks would have this exponent.
 func (b *blockSizes) whole(szx uint8, options, token int) int64 {
 	if b.peer != nil {
-		return int64(b.peer.MaxMessage - b.overhead() - options - token)
+		return int64(b.peer.MaxMessage - b.overhead - options - token)
 	}
 	return int64(b.bytes(szx, options, token))
 }

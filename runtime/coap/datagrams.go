@@ -37,7 +37,10 @@ func (d *datagrams) sendOnce(m *Message, protect protector) (mid uint16, err err
 // response (RFC 7252 §5.2).
 func (d *datagrams) respond(r *Request, m *Message, nonConfirmable bool) error {
 	suppressed := r.options.Suppressed(m.Code)
-	protect := protectorOf(r.binding)
+	var protect protector
+	if r.binding != nil {
+		protect = r.binding.Protect
+	}
 	if r.kind == Confirmable && !r.acked {
 		if suppressed {
 			// The message itself is acknowledged all the same (RFC 7967 §2).
@@ -56,7 +59,7 @@ func (d *datagrams) respond(r *Request, m *Message, nonConfirmable bool) error {
 		}
 		return err
 	}
-	m.Type = Confirmable
+	m.Type, m.MessageID = Confirmable, 0
 	var owner sender = separate{}
 	var first *delivery
 	if r.observation != nil {
@@ -90,8 +93,10 @@ func (d *datagrams) piggyback(r *Request, m *Message, protect protector) error {
 
 // encode protects and encodes m into the endpoint's output buffer.
 func (d *datagrams) encode(m *Message, protect protector) ([]byte, error) {
-	if err := protect.apply(m); err != nil {
-		return nil, err
+	if protect != nil {
+		if err := protect.apply(m); err != nil {
+			return nil, err
+		}
 	}
 	out, err := m.AppendUDP(d.e.out[:0])
 	if err != nil {

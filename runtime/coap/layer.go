@@ -40,7 +40,8 @@ type Layer interface {
 	// (RFC 8613 §8.2); with any other error it is ignored. The Binding protects the responses
 	// to the request, notifications included; nil means that they are sent unprotected.
 	Unprotect(request *Message) (Binding, error)
-	// Overhead is the largest number of bytes by which Protect enlarges an encoded message.
+	// Overhead is the largest number of bytes by which Protect enlarges an encoded message, of a
+	// request or a response. It is called once for each connection.
 	Overhead() int
 }
 
@@ -73,11 +74,8 @@ func protectorOf(b Binding) protector {
 // errRefused says that a Layer did not accept a response.
 var errRefused = errors.New("coap: response refused by the layer")
 
-// apply protects m, if p is not nil.
+// apply protects m and says in its error that this failed.
 func (p protector) apply(m *Message) error {
-	if p == nil {
-		return nil
-	}
 	if err := p(m); err != nil {
 		return fmt.Errorf("coap: protecting a message: %w", err)
 	}

@@ -3,7 +3,7 @@ package coap
 // send sends one message that answers r. Its options are in the endpoint's scratch options.
 func (rs *requests) send(r *Request, code Code, opts *Options, payload []byte, nonConfirmable bool) error {
 	m := &rs.e.msg2
-	*m = Message{Code: code, Token: r.token, Options: *opts, Payload: payload}
+	m.Code, m.Token, m.Options, m.Payload = code, r.token, *opts, payload
 	return rs.carrier.respond(r, m, nonConfirmable)
 }
 

@@ -98,8 +98,10 @@ func (s *stream) pump() {}
 
 // send protects and sends one message, or queues what the socket does not accept.
 func (s *stream) send(m *Message, protect protector) error {
-	if err := protect.apply(m); err != nil {
-		return err
+	if protect != nil {
+		if err := protect.apply(m); err != nil {
+			return err
+		}
 	}
 	out, err := m.AppendTCP(s.e.out[:0])
 	if err != nil {
