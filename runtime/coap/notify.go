@@ -63,27 +63,31 @@ func (o *Observation) Notify(n *Notification) error {
 // message builds the notification, and the snapshot if it needs several blocks.
 func (o *Observation) message(n *Notification) (*Message, *transfer, error) {
 	os := o.in
-	opts := &os.e.opts
-	opts.CopyFrom(&n.Options)
-	if n.Code.IsSuccess() {
-		opts.SetUint(OptionObserve, os.nextSequence())
-	}
-	m := &os.e.msg2
-	*m = Message{Code: n.Code, Token: o.token}
+	opts, m := &os.e.opts, &os.e.msg2
+	sequence := os.nextSequence()
+	n.fillOptions(opts, sequence)
 	size := n.size()
 	szx := os.sizes.fitting(os.sizes.max(), opts.Len(), len(o.token), size)
 	if size <= os.sizes.whole(szx, opts.Len(), len(o.token)) {
 		body, err := os.e.wholeBody(&n.Response)
-		m.Options, m.Payload = *opts, body
+		*m = Message{Code: n.Code, Token: o.token, Options: *opts, Payload: body}
 		return m, nil, err
 	}
 	t, err := os.transfers.snapshot(o.key, &n.Response)
 	if err != nil {
 		return nil, nil, err
 	}
-	m.Payload, err = t.block(&Block{SZX: szx}, opts, os.sizes, len(o.token))
-	m.Options = *opts
+	n.fillOptions(opts, sequence) // again: another transfer may have ended and used them
+	block, err := t.block(&Block{SZX: szx}, opts, os.sizes, len(o.token))
+	*m = Message{Code: n.Code, Token: o.token, Options: *opts, Payload: block}
 	return m, t, err
+}
+
+func (n *Notification) fillOptions(opts *Options, sequence uint32) {
+	opts.CopyFrom(&n.Options)
+	if n.Code.IsSuccess() {
+		opts.SetUint(OptionObserve, sequence)
+	}
 }
 
 // send sends a notification and reports its outcome to done.

@@ -252,3 +252,23 @@ func TestOptionProperties(t *testing.T) {
 		}
 	}
 }
+
+// TestUnrecognizedShortcut compares the check of common messages with the full one, which an option
+// with a high number forces.
+func TestUnrecognizedShortcut(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		var o Options
+		for range rng.IntN(6) {
+			o.Add(OptionID(rng.IntN(70)), make([]byte, rng.IntN(3)*rng.IntN(100)))
+		}
+		full := o.Clone()
+		full.Add(65000, nil)
+		for _, code := range []Code{GET, PUT, Content, NotFound} {
+			id, found := o.Unrecognized(code, nil)
+			if wantID, want := full.Unrecognized(code, nil); id != wantID || found != want {
+				t.Fatalf("%v: %x: %v %v, want %v %v", code, o.raw, id, found, wantID, want)
+			}
+		}
+	}
+}

@@ -15,16 +15,11 @@ func (rs *requests) sendFallback(r *Request) {
 
 // sendBody answers r with a body that may need several blocks.
 func (rs *requests) sendBody(r *Request, resp *Response) error {
-	opts := &rs.e.opts
-	opts.CopyFrom(&resp.Options)
+	var sequence uint32
 	if r.observation != nil {
-		opts.SetUint(OptionObserve, rs.observations.nextSequence())
+		sequence = rs.observations.nextSequence()
 	}
-	if r.hasBlock1 {
-		b := r.block1
-		b.More = resp.Code == Continue
-		opts.SetBlock(OptionBlock1, b)
-	}
+	opts := rs.responseOptions(r, resp, sequence)
 	szx := rs.sizes.max()
 	if r.hasBlock2 {
 		szx = min(szx, r.block2.SZX)
@@ -51,6 +46,9 @@ func (rs *requests) sendBody(r *Request, resp *Response) error {
 	if err != nil {
 		return err
 	}
+	// Making memory available may have ended another transfer, whose sink may have used the
+	// endpoint's scratch options.
+	opts = rs.responseOptions(r, resp, sequence)
 	first := Block{SZX: szx}
 	if r.hasBlock2 {
 		// The request counts in blocks of the size it asks for.
@@ -62,6 +60,21 @@ func (rs *requests) sendBody(r *Request, resp *Response) error {
 		return rs.send(r, BadRequest, &rs.e.opts, nil, false)
 	}
 	return rs.sendSnapshot(r, t, first, opts, resp.NonConfirmable)
+}
+
+// responseOptions fills the endpoint's scratch options with those of a response.
+func (rs *requests) responseOptions(r *Request, resp *Response, sequence uint32) *Options {
+	opts := &rs.e.opts
+	opts.CopyFrom(&resp.Options)
+	if r.observation != nil {
+		opts.SetUint(OptionObserve, sequence)
+	}
+	if r.hasBlock1 {
+		b := r.block1
+		b.More = resp.Code == Continue
+		opts.SetBlock(OptionBlock1, b)
+	}
+	return opts
 }
 
 // wholeBody is the body of a response that fits one message.

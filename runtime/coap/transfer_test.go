@@ -80,3 +80,64 @@ func TestTransfers(t *testing.T) {
 		}
 	})
 }
+
+// TestAnswerWhileTransferEnds: a snapshot that needs memory ends another transfer, whose sink begins
+// a request from Abort. The response and the notification keep their own options.
+func TestAnswerWhileTransferEnds(t *testing.T) {
+	b := newBench(t, ConnConfig{})
+	b.e.maxMemory = 6000
+	other := &Call{Code: POST, NonConfirmable: true, Done: func(Result) {}}
+	other.Options.AddPath("/a/long/path/that/is/not/in/the/answer")
+	upload := func() {
+		b.h.head = func(r *Request) { r.Stream(abortFunc(func() { _ = b.c.Do(other) })) }
+		m := request(Confirmable, PUT, 100, "/sink")
+		m.Payload = make([]byte, 16)
+		m.Options.SetBlock(OptionBlock1, Block{More: true})
+		b.put(m)
+		b.expect(Message{Type: Acknowledgement, Code: Continue})
+		b.e.maxMemory = b.e.Memory() + 5000
+	}
+	var obs *Observation
+	b.h.serve = func(r *Request) {
+		resp := &Response{Code: Content, Body: pattern(4600)}
+		resp.Options.SetContentFormat(42)
+		obs, _ = r.RespondObserve(resp, &cancels{})
+	}
+	upload()
+	b.put(register(Confirmable, 101, "t"))
+	checkAnswer := func() {
+		t.Helper()
+		for {
+			m := b.take()
+			if m.Code == POST {
+				continue
+			}
+			if f, ok := m.Options.ContentFormat(); m.Code != Content || !ok || f != 42 || m.Options.Has(OptionURIPath) || !m.Options.Has(OptionBlock2) {
+				t.Fatalf("sent %v with Content-Format %d, %v", m.Code, f, ok)
+			}
+			return
+		}
+	}
+	checkAnswer()
+	if other.Active() != true {
+		t.Fatal("no transfer ended")
+	}
+	other.Cancel()
+	b.w.sent = nil
+	n := &Notification{}
+	n.Code, n.Body = Content, pattern(4600)
+	n.Options.SetContentFormat(42)
+	b.e.maxMemory = 1 << 20
+	upload()
+	b.e.maxMemory = b.e.Memory() + 1000
+	if err := obs.Notify(n); err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer()
+}
+
+// abortFunc is a sink that calls a function when the body is aborted.
+type abortFunc func()
+
+func (abortFunc) Write(p []byte) (int, error) { return len(p), nil }
+func (f abortFunc) Abort(error)               { f() }
