@@ -28,8 +28,8 @@ func (b Block) Size() int { return 16 << min(b.SZX, 6) }
 // Offset is where the block begins in the body, in bytes.
 func (b Block) Offset() int64 { return int64(b.Num) * int64(b.Size()) }
 
-// Uint is the option's value.
-func (b Block) Uint() uint32 {
+// value is the option's value.
+func (b Block) value() uint32 {
 	v := b.Num<<4 | uint32(b.SZX&7)
 	if b.More {
 		v |= 8
@@ -62,5 +62,5 @@ func (o *Options) SetBlock(id OptionID, b Block) {
 		o.tooLong = true
 		return
 	}
-	o.SetUint(id, b.Uint())
+	o.SetUint(id, b.value())
 }

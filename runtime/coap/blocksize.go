@@ -14,10 +14,10 @@ type blockSizes struct {
 	socket   interface{ InnerMTU() int }
 	largest  uint8         // exponent of ConnConfig.BlockSize
 	overhead int           // of a message, in addition to token, options and payload
-	peer     *PeerSettings // nil over datagrams
+	peer     *peerSettings // nil over datagrams
 }
 
-func newBlockSizes(cfg *ConnConfig, peer *PeerSettings) blockSizes {
+func newBlockSizes(cfg *ConnConfig, peer *peerSettings) blockSizes {
 	b := blockSizes{socket: cfg.Socket, overhead: baseOverhead, peer: peer}
 	if cfg.Layer != nil {
 		b.overhead += cfg.Layer.Overhead()
@@ -33,7 +33,7 @@ func (b *blockSizes) isStream() bool { return b.peer != nil }
 // max is the largest exponent: as configured, or BERT over a stream whose peer supports it
 // (RFC 8323 §6).
 func (b *blockSizes) max() uint8 {
-	if b.peer != nil && b.peer.BlockWise && b.peer.MaxMessage > baseMaxMessage {
+	if b.peer != nil && b.peer.blockWise && b.peer.maxMessage > baseMaxMessage {
 		return BERT
 	}
 	return b.largest
@@ -57,14 +57,14 @@ func (b *blockSizes) bytes(szx uint8, options, token int) int {
 	if szx < BERT {
 		return 16 << szx
 	}
-	limit := b.peer.MaxMessage - b.overhead - 16 - options - token
+	limit := b.peer.maxMessage - b.overhead - 16 - options - token
 	return max(limit/1024, 1) * 1024
 }
 
 // whole is the largest body that goes without blocks, where blocks would have this exponent.
 func (b *blockSizes) whole(szx uint8, options, token int) int64 {
 	if b.peer != nil {
-		return int64(b.peer.MaxMessage - b.overhead - options - token)
+		return int64(b.peer.maxMessage - b.overhead - options - token)
 	}
 	return int64(b.bytes(szx, options, token))
 }

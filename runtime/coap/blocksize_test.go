@@ -8,7 +8,7 @@ func TestBlockSizes(t *testing.T) {
 		mtu      int
 		block    int
 		overhead int
-		peer     *PeerSettings
+		peer     *peerSettings
 		size     int64
 		szx      uint8
 		whole    int64
@@ -19,9 +19,9 @@ func TestBlockSizes(t *testing.T) {
 		{name: "small MTU, small body", mtu: 576, size: 100, szx: 6, whole: 1024},
 		{name: "MTU just enough", mtu: 1024 + baseOverhead + 10 + 8, size: 5000, szx: 6, whole: 1024},
 		{name: "layer", mtu: 1024 + baseOverhead + 10 + 8, overhead: 1, size: 5000, szx: 5, whole: 512},
-		{name: "stream before the CSM", peer: &PeerSettings{MaxMessage: 1152}, size: 5000, szx: 6, whole: 1152 - baseOverhead - 18},
-		{name: "BERT", peer: &PeerSettings{MaxMessage: 10000, BlockWise: true}, size: 50000, szx: BERT, whole: 10000 - baseOverhead - 18},
-		{name: "BERT with layer", overhead: 100, peer: &PeerSettings{MaxMessage: 10000, BlockWise: true}, size: 50000, szx: BERT, whole: 9900 - baseOverhead - 18},
+		{name: "stream before the CSM", peer: &peerSettings{maxMessage: 1152}, size: 5000, szx: 6, whole: 1152 - baseOverhead - 18},
+		{name: "BERT", peer: &peerSettings{maxMessage: 10000, blockWise: true}, size: 50000, szx: BERT, whole: 10000 - baseOverhead - 18},
+		{name: "BERT with layer", overhead: 100, peer: &peerSettings{maxMessage: 10000, blockWise: true}, size: 50000, szx: BERT, whole: 9900 - baseOverhead - 18},
 	} {
 		cfg := ConnConfig{Socket: &wire{mtu: c.mtu}, BlockSize: c.block}
 		if c.overhead > 0 {
@@ -36,7 +36,7 @@ func TestBlockSizes(t *testing.T) {
 		if whole := b.whole(szx, 10, 8); szx != c.szx || whole != c.whole {
 			t.Errorf("%s: exponent %d, whole %d; want %d and %d", c.name, szx, whole, c.szx, c.whole)
 		}
-		if n := b.bytes(szx, 10, 8); n%(Block{SZX: szx}.Size()) != 0 || c.peer != nil && n > c.peer.MaxMessage-c.overhead {
+		if n := b.bytes(szx, 10, 8); n%(Block{SZX: szx}.Size()) != 0 || c.peer != nil && n > c.peer.maxMessage-c.overhead {
 			t.Errorf("%s: blocks of %d bytes", c.name, n)
 		}
 	}

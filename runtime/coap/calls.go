@@ -40,7 +40,7 @@ func (cs *calls) check(call *Call) error {
 		return fmt.Errorf("%w: there is no priority %d", ErrUsage, call.Priority)
 	case call.Observe != nil && !call.Code.safe():
 		return fmt.Errorf("%w: %v cannot observe", ErrUsage, call.Code)
-	case cs.sizes.isStream() && cs.sizes.peer.Released:
+	case cs.sizes.isStream() && cs.sizes.peer.released:
 		return ErrReleased
 	}
 	return nil

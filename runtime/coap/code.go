@@ -2,9 +2,9 @@ package coap
 
 import "strconv"
 
-// A Code is the code field of a message: a class of three bits and a detail of
-// five, written class.detail (RFC 7252 §3). The zero Code is that of an Empty
-// message.
+// A Code is the code of a message: a class of three bits and a detail of five, written
+// class.detail (RFC 7252 §3). The zero Code is that of an Empty message. A code that has no
+// constant is written Code(class<<5 | detail).
 type Code uint8
 
 // Request methods (RFC 7252 §12.1.1, RFC 8132 §6).
@@ -58,21 +58,14 @@ const (
 	Abort   Code = 7<<5 | 5
 )
 
-// MakeCode is the code class.detail; the class has three bits, the detail five.
-func MakeCode(class, detail uint8) Code { return Code(class<<5 | detail&31) }
-
-// Class is the upper three bits: 0 request, 2 success, 4 client error, 5 server
-// error, 7 signalling.
+// Class is the class of the code: 0 request, 2 success, 4 client error, 5 server error,
+// 7 signalling.
 func (c Code) Class() uint8 { return uint8(c >> 5) }
-
-// Detail is the lower five bits.
-func (c Code) Detail() uint8 { return uint8(c & 31) }
 
 // IsRequest reports whether c is a method, known or not.
 func (c Code) IsRequest() bool { return c != Empty && c.Class() == 0 }
 
-// IsResponse reports whether c is a response code, known or not. The classes 2
-// to 5 are responses; 3 is not used so far.
+// IsResponse reports whether c is a response code, known or not: one of the classes 2 to 5.
 func (c Code) IsResponse() bool { return c.Class() >= 2 && c.Class() <= 5 }
 
 // IsSuccess reports whether c is a response of class 2.
@@ -81,14 +74,13 @@ func (c Code) IsSuccess() bool { return c.Class() == 2 }
 // IsError reports whether c is a response of class 4 or 5.
 func (c Code) IsError() bool { return c.Class() == 4 || c.Class() == 5 }
 
-// IsSignal reports whether c is a signalling code.
-func (c Code) IsSignal() bool { return c.Class() == 7 }
+// isSignal reports whether c is a signalling code.
+func (c Code) isSignal() bool { return c.Class() == 7 }
 
-// reserved reports the classes that no message over UDP may have.
+// reserved reports whether no message over UDP may have the code's class.
 func (c Code) reserved() bool { return c.Class() == 1 || c.Class() >= 6 }
 
-// safe reports the methods that change nothing, so that executing one twice
-// does no harm.
+// safe reports whether c is a method that changes nothing, so that executing it twice is harmless.
 func (c Code) safe() bool { return c == GET || c == FETCH }
 
 // String is the method's name, or class.detail, as in "GET" and "2.05".
@@ -109,7 +101,7 @@ func (c Code) String() string {
 	case IPATCH:
 		return "iPATCH"
 	}
-	d := strconv.Itoa(int(c.Detail()))
+	d := strconv.Itoa(int(c & 31))
 	if len(d) == 1 {
 		d = "0" + d
 	}

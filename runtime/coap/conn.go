@@ -36,7 +36,7 @@ func (e *Endpoint) NewConn(cfg ConnConfig) (*Conn, error) {
 	s.conn = c
 	s.setParams(cfg.Params)
 	c.router = router{calls: &c.calls, requests: &c.requests, observations: &c.observations}
-	var peer *PeerSettings
+	var peer *peerSettings
 	if cfg.Socket.Kind() == socket.Stream {
 		c.stream = newStream(s, &c.router, c.Close)
 		c.carrier, peer = c.stream, &c.stream.peer
@@ -191,14 +191,6 @@ func (c *Conn) Abort(reason error) {
 		reason = errors.New("ended")
 	}
 	_ = c.stream.abort(0, reason)
-}
-
-// Peer is what the peer of a stream has announced. Over datagrams it is zero.
-func (c *Conn) Peer() PeerSettings {
-	if c.stream == nil {
-		return PeerSettings{}
-	}
-	return c.stream.peer
 }
 
 // Closed is the reason for which the connection was closed, or nil.

@@ -36,7 +36,7 @@ func (d *datagrams) sendOnce(m *Message, protect protector) (mid uint16, err err
 // piggybacked on the acknowledgement, and stored for repetitions; otherwise it is a separate
 // response (RFC 7252 §5.2).
 func (d *datagrams) respond(r *Request, m *Message, nonConfirmable bool) error {
-	suppressed := r.options.Suppressed(m.Code)
+	suppressed := r.options.suppressed(m.Code)
 	var protect protector
 	if r.binding != nil {
 		protect = r.binding.Protect

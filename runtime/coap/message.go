@@ -123,17 +123,6 @@ func parseToken(b []byte, tkl int) (token []byte, size int, err error) {
 	return b[size:end:end], end, nil
 }
 
-// tokenLen is the encoded size of a token of n bytes.
-func tokenLen(n int) int {
-	switch {
-	case n < 13:
-		return n
-	case n < 269:
-		return n + 1
-	}
-	return n + 2
-}
-
 // encodable checks what the types of the fields do not.
 func (m *Message) encodable() error {
 	n := len(m.Token)

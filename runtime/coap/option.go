@@ -2,8 +2,8 @@ package coap
 
 import "strconv"
 
-// An OptionID is an option number. Its lowest bits tell what a peer that does
-// not know the option must do (RFC 7252 §5.4.6).
+// An OptionID is an option number. Its lowest bits say what a peer that does not know the option
+// must do (RFC 7252 §5.4.6).
 type OptionID uint16
 
 // Option numbers (RFC 7252 §5.10, RFC 7641 §2, RFC 7959 §2.1 and §4,
@@ -37,12 +37,9 @@ const (
 	OptionRequestTag    OptionID = 292
 )
 
-// Critical reports whether a message must be refused by who does not know the
-// option; otherwise the option is elective, and ignored.
+// Critical reports whether a peer that does not know the option must refuse the message. Otherwise
+// the option is elective, and such a peer ignores it.
 func (id OptionID) Critical() bool { return id&1 != 0 }
-
-// Unsafe reports whether a proxy must know the option to forward it.
-func (id OptionID) Unsafe() bool { return id&2 != 0 }
 
 // noCacheKey reports whether the option is not part of a request's cache key.
 func (id OptionID) noCacheKey() bool { return id&0x1e == 0x1c }
@@ -113,15 +110,15 @@ func optionNames(id OptionID) string {
 	return ""
 }
 
-// optionForm is what an option's definition says of its form.
+// An optionForm is the format of an option in its definition.
 type optionForm struct {
 	min, max           uint16 // length of the value, bytes
 	repeat             bool
 	request, responses bool // where the option has a meaning
 }
 
-// form is the form of the options this package understands. The others, OSCORE
-// and Q-Block among them, count as unknown.
+// form is the format of an option that this package understands. All others, including OSCORE and
+// Q-Block, are unknown.
 func (id OptionID) form() (f optionForm, known bool) {
 	switch id {
 	case OptionIfMatch:

@@ -177,13 +177,13 @@ func TestNoResponse(t *testing.T) {
 	} {
 		o := options(OptionNoResponse, value)
 		for _, c := range []Code{Content, Changed, NotFound, InternalServerError} {
-			if got := o.Suppressed(c); got != slices.Contains(suppressed, c) {
+			if got := o.suppressed(c); got != slices.Contains(suppressed, c) {
 				t.Errorf("No-Response %x suppresses %v: %v", value, c, got)
 			}
 		}
 	}
 	var none Options
-	if none.Suppressed(Content) {
+	if none.suppressed(Content) {
 		t.Error("suppressed without the option")
 	}
 }
@@ -231,7 +231,7 @@ func TestOptionProperties(t *testing.T) {
 			t.Errorf("%v is critical", id)
 		}
 	}
-	if OptionETag.Critical() || OptionETag.Unsafe() || !OptionURIHost.Unsafe() || !OptionSize1.noCacheKey() || OptionETag.noCacheKey() {
+	if OptionETag.Critical() || !OptionSize1.noCacheKey() || OptionETag.noCacheKey() {
 		t.Error("a property is wrong")
 	}
 	if OptionRequestTag.String() != "Request-Tag" || OptionID(999).String() != "option 999" {

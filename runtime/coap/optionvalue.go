@@ -103,9 +103,9 @@ func (o *Options) Echo() (value []byte, ok bool) {
 	return value, ok
 }
 
-// Suppressed reports whether a request with these options asks for no response
-// with the code c (RFC 7967 §2.1).
-func (o *Options) Suppressed(c Code) bool {
+// suppressed reports whether a request with these options asks not to be answered with the code c
+// (RFC 7967 §2.1).
+func (o *Options) suppressed(c Code) bool {
 	v, ok := o.Uint(OptionNoResponse)
 	if !ok || c.Class() == 0 {
 		return false

@@ -96,10 +96,6 @@ func (p Params) span() time.Duration {
 	return time.Duration(float64(p.AckTimeout) * float64(int64(1)<<p.MaxRetransmit-1) * p.AckRandomFactor)
 }
 
-// MaxTransmitSpan is the longest time from the first transmission of a
-// confirmable message to its last retransmission (RFC 7252 §4.8.2).
-func (p Params) MaxTransmitSpan() time.Duration { return p.withDefaults().span() }
-
 // MaxTransmitWait is the longest time from the first transmission of a
 // confirmable message to giving it up (RFC 7252 §4.8.2).
 func (p Params) MaxTransmitWait() time.Duration {
@@ -118,9 +114,9 @@ func (p Params) ExchangeLifetime() time.Duration {
 	return p.span() + 2*p.MaxLatency + p.AckTimeout
 }
 
-// NonLifetime is how long the message ID of a non-confirmable message must not
-// be used again (RFC 7252 §4.8.2).
-func (p Params) NonLifetime() time.Duration {
+// nonLifetime is how long the message ID of a non-confirmable message must not be used again
+// (RFC 7252 §4.8.2).
+func (p Params) nonLifetime() time.Duration {
 	p = p.withDefaults()
 	return p.span() + p.MaxLatency
 }

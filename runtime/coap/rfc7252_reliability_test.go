@@ -253,10 +253,10 @@ func TestRFC7252Reliability(t *testing.T) {
 		{"4.8.2/derived times", func(t *testing.T) {
 			var p Params
 			for name, d := range map[string][2]time.Duration{
-				"MAX_TRANSMIT_SPAN": {p.MaxTransmitSpan(), 45 * time.Second},
+				"MAX_TRANSMIT_SPAN": {p.withDefaults().span(), 45 * time.Second},
 				"MAX_TRANSMIT_WAIT": {p.MaxTransmitWait(), 93 * time.Second},
 				"EXCHANGE_LIFETIME": {p.ExchangeLifetime(), 247 * time.Second},
-				"NON_LIFETIME":      {p.NonLifetime(), 145 * time.Second},
+				"NON_LIFETIME":      {p.nonLifetime(), 145 * time.Second},
 			} {
 				if d[0] != d[1] {
 					t.Errorf("%s is %v, want %v", name, d[0], d[1])

@@ -227,7 +227,7 @@ func TestRFC7252Requests(t *testing.T) {
 		}},
 		{"5.8/unknown method is 4.05", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
-			b.put(request(Confirmable, MakeCode(0, 31), 1, "/a"))
+			b.put(request(Confirmable, 31, 1, "/a"))
 			b.expect(Message{Type: Acknowledgement, Code: MethodNotAllowed, MessageID: 1})
 			if b.h.calls != 0 {
 				t.Error("it was served")
@@ -237,7 +237,7 @@ func TestRFC7252Requests(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			_, o := b.get("/a")
 			m := b.take()
-			b.put(Message{Type: Acknowledgement, Code: MakeCode(4, 30), MessageID: m.MessageID, Token: m.Token})
+			b.put(Message{Type: Acknowledgement, Code: 4<<5 | 30, MessageID: m.MessageID, Token: m.Token})
 			if r := o.one(t); r.Code.Class() != 4 {
 				t.Errorf("%+v", r)
 			}

@@ -56,11 +56,11 @@ func TestRFC8323(t *testing.T) {
 		}},
 		{"5.3/elective options are ignored and settings accumulate", func(t *testing.T) {
 			b := newStreamBench(t, ConnConfig{}, csmMaxMessageSize, "\x10\x00", OptionID(8), "x")
-			if p := b.c.Peer(); !p.Announced || p.MaxMessage != 4096 || p.BlockWise {
+			if p := b.c.stream.peer; !p.announced || p.maxMessage != 4096 || p.blockWise {
 				t.Errorf("%+v", p)
 			}
 			b.put(Message{Code: CSM, Options: options(csmBlockWise, "")})
-			if p := b.c.Peer(); p.MaxMessage != 4096 || !p.BlockWise {
+			if p := b.c.stream.peer; p.maxMessage != 4096 || !p.blockWise {
 				t.Errorf("%+v", p)
 			}
 			b.silent()
@@ -136,8 +136,8 @@ func TestRFC8323(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := b.expect(Message{Code: PUT, Options: block(OptionBlock1, 0, true, 6)})
-			if m.LenTCP() > 1152 {
-				t.Errorf("%d bytes", m.LenTCP())
+			if n := lenTCP(m); n > 1152 {
+				t.Errorf("%d bytes", n)
 			}
 			b.c.Close(nil)
 		}},
@@ -175,7 +175,7 @@ func TestRFC8323(t *testing.T) {
 			both, _ = r.AppendTCP(both)
 			wantErr(t, b.putBytes(both), ErrReleased)
 			b.expect(Message{Code: Content})
-			if !b.c.Peer().Released {
+			if !b.c.stream.peer.released {
 				t.Error("not noted")
 			}
 			wantErr(t, b.c.Do(&Call{Code: GET, Done: o.add}), ErrReleased)
@@ -206,7 +206,7 @@ func TestRFC8323(t *testing.T) {
 		}},
 		{"5.1/unknown signal is ignored, its critical options are not", func(t *testing.T) {
 			b := hello(t, ConnConfig{})
-			if err := b.put(Message{Code: MakeCode(7, 20)}); err != nil {
+			if err := b.put(Message{Code: 7<<5 | 20}); err != nil {
 				t.Fatal(err)
 			}
 			aborted(b, b.put(Message{Code: Pong, Options: options(OptionID(1), "")}), ErrFormat)
@@ -221,7 +221,7 @@ func TestRFC8323(t *testing.T) {
 			for {
 				got := b.expect(Message{Code: Content})
 				v, _ := got.Options.Block(OptionBlock2)
-				if v.SZX != BERT || v.More && len(got.Payload)%1024 != 0 || got.LenTCP() > 4096 || v.Offset() != int64(len(body)) {
+				if v.SZX != BERT || v.More && len(got.Payload)%1024 != 0 || lenTCP(got) > 4096 || v.Offset() != int64(len(body)) {
 					t.Fatalf("%+v with %d bytes", v, len(got.Payload))
 				}
 				body = append(body, got.Payload...)
@@ -297,4 +297,10 @@ func TestRFC8323(t *testing.T) {
 			b.clean()
 		}},
 	})
+}
+
+// lenTCP is the size of a message over TCP.
+func lenTCP(m Message) int {
+	b, _ := m.AppendTCP(nil)
+	return len(b)
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// PeerSettings are what the peer of a stream has announced (RFC 8323 §5.3).
-type PeerSettings struct {
-	Announced  bool // its CSM has arrived
-	MaxMessage int  // the largest message that it accepts, in bytes
-	BlockWise  bool // it supports block-wise transfer
-	Released   bool // it asked to end the connection
+// peerSettings are what the peer of a stream has announced (RFC 8323 §5.3).
+type peerSettings struct {
+	announced  bool // its CSM has arrived
+	maxMessage int  // the largest message that it accepts, in bytes
+	blockWise  bool // it supports block-wise transfer
+	released   bool // it asked to end the connection
 }
 
 // signal handles a signalling message (RFC 8323 §5).
 func (s *stream) signal(m *Message) error {
-	if !s.peer.Announced && m.Code != CSM && m.Code != Abort {
+	if !s.peer.announced && m.Code != CSM && m.Code != Abort {
 		return s.abort(0, fmt.Errorf("%w: the first message is not a CSM (RFC 8323 §5.3)", ErrFormat))
 	}
 	for it := m.Options.Iter(); it.Next(); {
@@ -42,7 +42,7 @@ func (s *stream) signal(m *Message) error {
 	case Pong:
 		s.pong(m.Token)
 	case Release:
-		s.peer.Released = true
+		s.peer.released = true
 		return ErrReleased
 	case Abort:
 		reason := fmt.Errorf("%w: %q", ErrAborted, diagnostic(m.Payload))
@@ -55,18 +55,18 @@ func (s *stream) signal(m *Message) error {
 // settings takes over what the peer announces. A later CSM changes only what it mentions
 // (RFC 8323 §5.3).
 func (s *stream) settings(m *Message) error {
-	s.peer.Announced = true
+	s.peer.announced = true
 	for it := m.Options.Iter(); it.Next(); {
 		switch it.ID() {
 		case csmMaxMessageSize:
 			if v := it.Value(); len(v) <= 4 {
-				s.peer.MaxMessage = int(min(parseUint(v), 1<<30))
+				s.peer.maxMessage = int(min(parseUint(v), 1<<30))
 			}
 		case csmBlockWise:
-			s.peer.BlockWise = true
+			s.peer.blockWise = true
 		}
 	}
-	s.peer.MaxMessage = max(s.peer.MaxMessage, 64) // a smaller message cannot carry an error
+	s.peer.maxMessage = max(s.peer.maxMessage, 64) // a smaller message cannot carry an error
 	return nil
 }
 

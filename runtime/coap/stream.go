@@ -21,7 +21,7 @@ type stream struct {
 	backlog  []byte // what the socket has not accepted yet
 	flushing sched.Job
 
-	peer  PeerSettings
+	peer  peerSettings
 	pings list[*ping]
 }
 
@@ -44,7 +44,7 @@ const (
 )
 
 func newStream(s *shared, up receiver, fail func(error)) *stream {
-	st := &stream{shared: s, up: up, fail: fail, peer: PeerSettings{MaxMessage: baseMaxMessage}}
+	st := &stream{shared: s, up: up, fail: fail, peer: peerSettings{maxMessage: baseMaxMessage}}
 	st.flushing.Func = st.flush
 	return st
 }
@@ -81,7 +81,7 @@ func (s *stream) sendOnce(m *Message, protect protector) (mid uint16, err error)
 }
 
 func (s *stream) respond(r *Request, m *Message, _ bool) error {
-	if r.options.Suppressed(m.Code) {
+	if r.options.suppressed(m.Code) {
 		return nil
 	}
 	err := s.send(m, protectorOf(r.binding))
@@ -108,8 +108,8 @@ func (s *stream) send(m *Message, protect protector) error {
 		return err
 	}
 	s.e.out = out
-	if len(out) > s.peer.MaxMessage {
-		return fmt.Errorf("%w: a message of %d bytes, the peer accepts %d", ErrTooLarge, len(out), s.peer.MaxMessage)
+	if len(out) > s.peer.maxMessage {
+		return fmt.Errorf("%w: a message of %d bytes, the peer accepts %d", ErrTooLarge, len(out), s.peer.maxMessage)
 	}
 	rest := out
 	if len(s.backlog) == 0 {

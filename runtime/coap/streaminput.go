@@ -74,10 +74,10 @@ func (s *stream) storePartial(data []byte) error {
 
 // message handles one message.
 func (s *stream) message(m *Message) error {
-	if m.Code.IsSignal() {
+	if m.Code.isSignal() {
 		return s.signal(m)
 	}
-	if !s.peer.Announced {
+	if !s.peer.announced {
 		return s.abort(0, fmt.Errorf("%w: the first message is not a CSM (RFC 8323 §5.3)", ErrFormat))
 	}
 	switch {

@@ -101,18 +101,3 @@ func (m *Message) AppendTCP(dst []byte) ([]byte, error) {
 	dst = append(dst, byte(m.Code))
 	return m.appendBody(m.appendToken(dst)), nil
 }
-
-// LenTCP is the size of the message as it goes over TCP, in bytes.
-func (m *Message) LenTCP() int {
-	body := m.bodyLen()
-	n := 2 + tokenLen(len(m.Token)) + body
-	switch {
-	case body < 13:
-		return n
-	case body < 269:
-		return n + 1
-	case body < 65805:
-		return n + 2
-	}
-	return n + 4
-}

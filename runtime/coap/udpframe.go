@@ -52,8 +52,3 @@ func (m *Message) AppendUDP(dst []byte) ([]byte, error) {
 		byte(m.MessageID>>8), byte(m.MessageID))
 	return m.appendBody(m.appendToken(dst)), nil
 }
-
-// LenUDP is the size of the message as a datagram, in bytes.
-func (m *Message) LenUDP() int {
-	return udpHeader + tokenLen(len(m.Token)) + m.bodyLen()
-}
