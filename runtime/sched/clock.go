@@ -2,10 +2,10 @@ package sched
 
 import "time"
 
-// Time is an instant on a scheduler's clock, in nanoseconds since the
-// scheduler was made. It grows with real time, the time the machine was
-// suspended and leaps included, and never goes back; steps of the wall clock
-// do not move it. Instants of different schedulers cannot be compared.
+// Time is an instant on a scheduler's clock, in nanoseconds since the scheduler was made. The clock
+// advances with real time, including the time that the machine was suspended and leaps, and never
+// goes back. Changes of the wall clock do not affect it. Instants of different schedulers cannot be
+// compared.
 type Time int64
 
 // Add is the instant d after t.
@@ -15,21 +15,21 @@ func (t Time) Add(d time.Duration) Time { return t + Time(d) }
 func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
 
 const (
-	// suspendCheck is how much running time may pass between two looks at
-	// the operating system's clocks. A look costs two system calls.
+	// suspendCheck is the running time between two readings of the operating system's clocks, each
+	// of which costs three system calls.
 	suspendCheck = 100 * time.Millisecond
-	// suspendNoise is the difference below which the two clocks are taken
-	// to agree: they cannot be read at the same instant.
+	// suspendNoise is the difference below which the two clocks count as equal: they cannot be
+	// read at the same instant.
 	suspendNoise = 10 * time.Millisecond
 )
 
-// clock is Go's monotonic clock, which stops while Linux sleeps, plus the time
-// the machine was suspended, plus what was leapt.
+// A clock is Go's monotonic clock, which stops while Linux is suspended, plus the time that the
+// machine was suspended, plus all leaps.
 type clock struct {
 	start     time.Time
 	extra     time.Duration // suspended so far, and leaps
 	asleep    func() (time.Duration, bool)
-	slept     time.Duration // what asleep said last
+	slept     time.Duration // the last result of asleep
 	lastCheck time.Duration
 }
 
@@ -41,11 +41,12 @@ func newClock(asleep func() (time.Duration, bool)) clock {
 	return c
 }
 
-// now is the present instant. It does not look for suspensions.
+// now is the current instant. It does not check for suspensions.
 func (c *clock) now() Time { return Time(time.Since(c.start) + c.extra) }
 
-// look is now after a look for a suspension: what passed since the last look is added. It reads the clock once.
-func (c *clock) look() Time {
+// check is now after a check for suspensions: the time suspended since the last check is added. It
+// reads Go's clock once.
+func (c *clock) check() Time {
 	running := time.Since(c.start)
 	if c.asleep != nil && running-c.lastCheck >= suspendCheck {
 		c.lastCheck = running

@@ -1,7 +1,7 @@
 package sched
 
-// entry is one pending job. Deadline and sequence number lie in the heap
-// itself, so that comparing does not touch the jobs.
+// An entry is one pending job. Deadline and sequence number are in the heap itself, so that
+// comparing does not access the jobs.
 type entry struct {
 	at  Time
 	seq uint64
@@ -12,8 +12,8 @@ func (e entry) before(o entry) bool {
 	return e.at < o.at || e.at == o.at && e.seq < o.seq
 }
 
-// heap is a four-ary heap: half as deep as a binary one, and the four
-// children of a node lie side by side.
+// A heap is a four-ary heap: half as deep as a binary one, and the four children of a node are
+// adjacent in memory.
 type heap []entry
 
 func (h heap) set(i int, e entry) {
@@ -26,7 +26,7 @@ func (h *heap) push(e entry) {
 	h.up(len(*h)-1, e)
 }
 
-// remove takes out the entry at place i.
+// remove removes the entry at index i.
 func (h *heap) remove(i int) {
 	old := *h
 	last := len(old) - 1
@@ -38,7 +38,7 @@ func (h *heap) remove(i int) {
 	}
 }
 
-// fix puts e where place i is free.
+// fix inserts e, where index i is free.
 func (h heap) fix(i int, e entry) {
 	if i > 0 && e.before(h[(i-1)/4]) {
 		h.up(i, e)

@@ -1,7 +1,7 @@
 package sched
 
-// A Job is something to do at a point in time. It is meant to be embedded in
-// what it works for, so that scheduling allocates nothing:
+// A Job is a function with a deadline. Embed it in the value that it works for, so that scheduling
+// does not allocate:
 //
 //	type transfer struct {
 //		idle sched.Job
@@ -9,25 +9,16 @@ package sched
 //	t.idle.Func = t.expire
 //	s.After(&t.idle, 30*time.Second)
 //
-// The zero Job is not scheduled and does nothing when run. A Job must not be
-// copied while it is pending. A Job belongs to the goroutine of its scheduler.
+// The zero Job is not scheduled and does nothing when run. A Job must not be copied while it is
+// pending. It belongs to the goroutine of its scheduler.
 type Job struct {
-	// Func is called when the job is due. The job is no longer pending then,
-	// so Func may schedule it again. Nil means that nothing is called.
+	// Func is called when the job is due. The job is no longer pending then, so Func may schedule
+	// it again. The zero value means that nothing is called.
 	Func func()
 
 	owner *Scheduler // nil: not pending
 	index int        // place in owner.heap
 }
 
-// Pending reports whether the job waits to be run.
+// Pending reports whether the job is scheduled.
 func (j *Job) Pending() bool { return j.owner != nil }
-
-// When is the deadline of a pending job; ok is false for one that is not
-// pending.
-func (j *Job) When() (t Time, ok bool) {
-	if j.owner == nil {
-		return 0, false
-	}
-	return j.owner.heap[j.index].at, true
-}

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// A Scheduler runs jobs at their deadlines. Make one with [New]. See the
-// package documentation for who may call what.
+// A Scheduler runs jobs at their deadlines. Make one with [New]. See the package documentation for
+// which goroutine may call what.
 type Scheduler struct {
 	clock clock
 	heap  heap
 	seq   uint64
-	round Time // clock reading of the round that runs, valid if running
-	// running guards the order of a round; a Run inside a Run does nothing.
+	round Time // clock reading of the current round, valid while running
+	// running is true during Run; a Run inside a Run does nothing.
 	running bool
 
 	spare []func() // the posted functions of the last round, for reuse
@@ -35,16 +35,15 @@ func newScheduler(asleep func() (time.Duration, bool)) *Scheduler {
 	return &Scheduler{clock: newClock(asleep), signal: make(chan struct{}, 1)}
 }
 
-// Now is the present instant on the scheduler's clock.
+// Now is the current instant on the scheduler's clock.
 func (s *Scheduler) Now() Time { return s.clock.now() }
 
-// At schedules j for the instant t; if j is pending, it is moved there and
-// queues behind the jobs that have the same deadline already. An instant in
-// the past means at once, which is the next round when a round is running.
-// A job that is pending on another scheduler leaves that one.
+// At schedules j for the instant t, after the jobs that already have that deadline. If j is
+// pending, it is moved. An instant in the past means as soon as possible, which is the next round
+// when a round is running. A job that is pending on another scheduler is cancelled there.
 func (s *Scheduler) At(j *Job, t Time) {
 	if s.running && t < s.round {
-		t = s.round // behind everything that is due in this round
+		t = s.round // after everything that is due in this round
 	}
 	s.seq++
 	e := entry{at: t, seq: s.seq, job: j}
@@ -60,7 +59,7 @@ func (s *Scheduler) At(j *Job, t Time) {
 	s.heap.push(e)
 }
 
-// After schedules j for the time d from now, like [Scheduler.At].
+// After is [Scheduler.At] for the instant d from now.
 func (s *Scheduler) After(j *Job, d time.Duration) {
 	now := s.Now()
 	if d > 0 && now > math.MaxInt64-Time(d) {
@@ -70,17 +69,16 @@ func (s *Scheduler) After(j *Job, d time.Duration) {
 	s.At(j, now.Add(d))
 }
 
-// AfterFunc schedules fn for the time d from now and returns its job, with
-// which it can be moved or cancelled. It allocates; [Scheduler.After] with an
-// embedded job does not.
+// AfterFunc schedules fn for the instant d from now and returns its job, which can be moved or
+// cancelled. It allocates; [Scheduler.After] with an embedded job does not.
 func (s *Scheduler) AfterFunc(d time.Duration, fn func()) *Job {
 	j := &Job{Func: fn}
 	s.After(j, d)
 	return j
 }
 
-// Cancel takes j out and reports whether it was pending here. A cancelled job
-// does not run, not even if it was due already.
+// Cancel removes j and reports whether it was pending on s. A cancelled job does not run, not even
+// if it was due already.
 func (s *Scheduler) Cancel(j *Job) bool {
 	if j.owner != s {
 		return false
@@ -93,8 +91,8 @@ func (s *Scheduler) Cancel(j *Job) bool {
 // Len is the number of pending jobs.
 func (s *Scheduler) Len() int { return len(s.heap) }
 
-// Next is the deadline of the job that runs next; ok is false when there is
-// none. What was posted by other goroutines has no deadline.
+// Next is the deadline of the job that runs next. ok is false when there is none. Functions that
+// other goroutines posted have no deadline.
 func (s *Scheduler) Next() (t Time, ok bool) {
 	if len(s.heap) == 0 {
 		return 0, false
@@ -102,13 +100,12 @@ func (s *Scheduler) Next() (t Time, ok bool) {
 	return s.heap[0].at, true
 }
 
-// Wait is how long the loop may sleep before it has to call [Scheduler.Run]:
-// the time to the next deadline, at most limit, and 0 when a job is due or
-// another goroutine called [Scheduler.Post] or [Scheduler.Wake] since the last
-// Run. Without any job it is limit. A negative limit counts as 0.
+// Wait is how long the loop may sleep before it has to call [Scheduler.Run]: the time to the next
+// deadline, at most limit, and 0 when a job is due or another goroutine called [Scheduler.Post] or
+// [Scheduler.Wake] since the last Run. Without any job it is limit. A negative limit counts as 0.
 //
-// Most ways to sleep stand still while the machine is suspended. A loop that
-// must notice a resume in good time sleeps with a limit of about a minute.
+// Most ways to sleep do not count the time that the machine is suspended. A loop that must notice a
+// resume soon sleeps with a limit of about a minute.
 func (s *Scheduler) Wait(limit time.Duration) time.Duration {
 	if s.woken.Load() || limit <= 0 {
 		return 0
@@ -116,19 +113,19 @@ func (s *Scheduler) Wait(limit time.Duration) time.Duration {
 	if len(s.heap) == 0 {
 		return limit
 	}
-	return min(limit, max(0, s.heap[0].at.Sub(s.clock.look())))
+	return min(limit, max(0, s.heap[0].at.Sub(s.clock.check())))
 }
 
-// Run runs the jobs that are due, then what other goroutines posted, and
-// returns how many of both it ran. The clock is read once, at the beginning;
-// what is added meanwhile waits for the next round, whatever its deadline. Run
-// does nothing and returns 0 when called from a job.
+// Run runs one round: the jobs that are due, then the functions that other goroutines posted. It
+// returns how many of both it ran. It reads the clock once, at the beginning. Jobs that are added
+// during a round wait for the next one, whatever their deadline. Called from a job, Run does
+// nothing and returns 0.
 func (s *Scheduler) Run() int {
 	if s.running {
 		return 0
 	}
 	posted := s.takePosted()
-	s.round = s.clock.look()
+	s.round = s.clock.check()
 	s.running = true
 	defer func() { s.running = false }()
 	last, n := s.seq, 0
@@ -166,20 +163,19 @@ func (s *Scheduler) takePosted() []func() {
 	return posted
 }
 
-// Leap moves the clock forward by d, as if that time had passed: deadlines
-// come nearer by d. It tells the scheduler of a suspension that it cannot see
-// itself. A d that is not positive does nothing. The function given to
-// [Scheduler.OnWake] is called: a sleep that was measured before is too long.
+// Leap moves the clock forward by d, as if that time had passed, for a suspension that the
+// scheduler cannot detect itself. A d that is not positive does nothing. Leap calls the function
+// given to [Scheduler.OnWake], because a sleep that was computed before is too long.
 func (s *Scheduler) Leap(d time.Duration) {
 	if d <= 0 || d >= math.MaxInt64-time.Duration(s.clock.now()) {
 		return
 	}
 	s.clock.extra += d
-	s.tellWake()
+	s.callOnWake()
 }
 
-// Post has fn run in the scheduler's next round, in the order of the calls,
-// and wakes the loop. It is safe for concurrent use and never blocks.
+// Post runs fn in the scheduler's next round, in the order of the calls, and wakes the loop. It is
+// safe for concurrent use and never blocks.
 func (s *Scheduler) Post(fn func()) {
 	s.mu.Lock()
 	s.posted = append(s.posted, fn)
@@ -187,21 +183,21 @@ func (s *Scheduler) Post(fn func()) {
 	s.Wake()
 }
 
-// Wake ends the loop's sleep: the next [Scheduler.Wait] says 0, the channel of
-// [Scheduler.Woken] becomes readable, and the function given to
-// [Scheduler.OnWake] is called. It is safe for concurrent use and never blocks.
+// Wake ends the loop's sleep: the next [Scheduler.Wait] returns 0, the channel of [Scheduler.Woken]
+// becomes readable, and the function given to [Scheduler.OnWake] is called. It is safe for
+// concurrent use and never blocks.
 func (s *Scheduler) Wake() {
 	if s.woken.Swap(true) {
-		return // it was woken already and has not run since
+		return // woken already, and Run was not called since
 	}
 	select {
 	case s.signal <- struct{}{}:
 	default:
 	}
-	s.tellWake()
+	s.callOnWake()
 }
 
-func (s *Scheduler) tellWake() {
+func (s *Scheduler) callOnWake() {
 	s.mu.Lock()
 	fn := s.onWake
 	s.mu.Unlock()
@@ -210,25 +206,23 @@ func (s *Scheduler) tellWake() {
 	}
 }
 
-// Woken is a channel with one element after [Scheduler.Wake] or
-// [Scheduler.Post]; [Scheduler.Run] empties it. It is safe for concurrent use.
+// Woken is a channel with one element after [Scheduler.Wake] or [Scheduler.Post]. [Scheduler.Run]
+// empties it. It is safe for concurrent use.
 func (s *Scheduler) Woken() <-chan struct{} { return s.signal }
 
-// OnWake names the function that ends the loop's sleep, for loops that do not
-// sleep on a channel: for instance one that sets a past read deadline on the
-// socket the loop reads from. It is called on the goroutine that wakes, must
-// not block, and replaces the one named before; nil means none. A loop must
-// ask [Scheduler.Wait] once more after it has made its sleep interruptible,
-// lest it miss a wake-up before that.
+// OnWake sets the function that ends the loop's sleep, for a loop that does not sleep on a channel.
+// For instance, it sets a past read deadline on the socket that the loop reads from. It is called
+// on the goroutine that wakes and must not block. It replaces the previous function; nil means
+// none. After a loop has made its sleep interruptible it must call [Scheduler.Wait] again, so that
+// it does not miss an earlier wake-up.
 func (s *Scheduler) OnWake(fn func()) {
 	s.mu.Lock()
 	s.onWake = fn
 	s.mu.Unlock()
 }
 
-// Sleep waits until a job is due, the scheduler is woken, limit has passed or
-// ctx is done. It is for loops that have nothing else to wait for. The error
-// is that of ctx.
+// Sleep waits until a job is due, the scheduler is woken, limit has passed or ctx is done. It is
+// for loops that have nothing else to wait for. The error is that of ctx.
 func (s *Scheduler) Sleep(ctx context.Context, limit time.Duration) error {
 	d := s.Wait(limit)
 	if d == 0 {
@@ -240,7 +234,7 @@ func (s *Scheduler) Sleep(ctx context.Context, limit time.Duration) error {
 	case <-ctx.Done():
 	case <-timer.C:
 	case <-s.signal:
-		// The flag behind Wait stays until Run, so nothing is lost.
+		// Wait returns 0 until Run is called, so no wake-up is lost.
 	}
 	return ctx.Err()
 }

@@ -14,7 +14,7 @@ import (
 
 const long = time.Hour
 
-// drive runs the scheduler until nothing is pending or the time is over.
+// drive runs the scheduler for the time d.
 func drive(s *Scheduler, d time.Duration) {
 	end := s.Now().Add(d)
 	for {
@@ -40,7 +40,7 @@ func TestOrder(t *testing.T) {
 		add(3, time.Second)
 		moved := add(0, time.Second)
 		add(4, time.Second)
-		s.After(moved, time.Second) // behind the others with this deadline
+		s.After(moved, time.Second) // after the others with this deadline
 		drive(s, 3*time.Second)
 		if want := []int{1, 2, 3, 4, 0, 5}; !slices.Equal(got, want) {
 			t.Errorf("jobs ran in order %v, want %v", got, want)
@@ -61,8 +61,9 @@ func TestNowRunsInNextRound(t *testing.T) {
 		}
 		s.AfterFunc(0, func() {
 			got = append(got, "first")
-			s.At(&again, 0)                                                           // long past
-			s.AfterFunc(-time.Hour, func() { got = append(got, "past of the past") }) // clamped, so behind
+			s.At(&again, 0) // long past
+			// Clamped to the round, so after again.
+			s.AfterFunc(-time.Hour, func() { got = append(got, "past of the past") })
 		})
 		s.AfterFunc(0, func() { got = append(got, "second") })
 		if n := s.Run(); n != 2 {
@@ -105,7 +106,7 @@ func TestCancel(t *testing.T) {
 	if ran || victim.Pending() || s.Cancel(victim) {
 		t.Errorf("ran=%v pending=%v after Cancel", ran, victim.Pending())
 	}
-	if _, ok := victim.When(); ok {
+	if _, ok := s.Next(); ok {
 		t.Error("a cancelled job has a deadline")
 	}
 	var never Job
@@ -121,11 +122,11 @@ func TestMoveBetweenSchedulers(t *testing.T) {
 	if a.Len() != 0 || b.Len() != 1 {
 		t.Fatalf("pending: %d and %d, want 0 and 1", a.Len(), b.Len())
 	}
-	if when, ok := j.When(); !ok || when != 5 {
-		t.Errorf("When = %v, %v", when, ok)
+	if next, ok := b.Next(); !ok || next != 5 {
+		t.Errorf("Next = %v, %v", next, ok)
 	}
 	if a.Cancel(j) || !b.Cancel(j) {
-		t.Error("the job is not where it was put last")
+		t.Error("the job is not pending on the scheduler it was last added to")
 	}
 }
 
@@ -152,11 +153,11 @@ func TestWait(t *testing.T) {
 	})
 }
 
-func TestAfterForEver(t *testing.T) {
+func TestAfterDoesNotOverflow(t *testing.T) {
 	s := New()
-	j := s.AfterFunc(math.MaxInt64, func() {})
-	if when, _ := j.When(); when != math.MaxInt64 {
-		t.Errorf("deadline %d overflowed", when)
+	s.AfterFunc(math.MaxInt64, func() {})
+	if next, _ := s.Next(); next != math.MaxInt64 {
+		t.Errorf("deadline %d overflowed", next)
 	}
 }
 
@@ -190,7 +191,7 @@ func TestSuspension(t *testing.T) {
 		s.AfterFunc(time.Hour, func() { ran++ })
 		<-time.After(time.Second)
 		slept += 30 * time.Minute
-		ok = false // a reading that was interrupted says nothing
+		ok = false // an interrupted reading has no result
 		if w := s.Wait(2 * long); w != time.Hour-time.Second {
 			t.Errorf("Wait = %v before the suspension is seen", w)
 		}
@@ -217,7 +218,7 @@ func TestSystemClocks(t *testing.T) {
 	a, ok1 := suspended()
 	b, ok2 := suspended()
 	if !ok1 || !ok2 {
-		t.Skip("the system says nothing about suspensions, or the process was interrupted")
+		t.Skip("the system does not report suspensions, or the process was interrupted")
 	}
 	if d := b - a; d < -suspendNoise || d > suspendNoise {
 		t.Errorf("two readings of the suspended time differ by %v", d)
@@ -251,7 +252,7 @@ func TestPost(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 		if w := s.Wait(long); w != long {
-			t.Errorf("Wait = %v after all has run", w)
+			t.Errorf("Wait = %v after everything has run", w)
 		}
 	})
 }
@@ -273,7 +274,7 @@ func TestWakeEndsSleep(t *testing.T) {
 		}
 		synctest.Wait() // for the second Wake
 		if err := s.Sleep(t.Context(), long); err != nil || time.Since(start) != 3*time.Second {
-			t.Error("a wake-up that no Run has answered did not keep the loop awake")
+			t.Error("the loop slept after a wake-up without a Run in between")
 		}
 		s.Run()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -295,7 +296,7 @@ func TestOnWake(t *testing.T) {
 	calls := 0
 	s.OnWake(func() { calls++ })
 	s.Wake()
-	s.Wake() // nothing has run since: one interruption is enough
+	s.Wake() // no Run in between: one call is enough
 	if calls != 1 {
 		t.Errorf("OnWake was called %d times, want once", calls)
 	}
@@ -309,7 +310,7 @@ func TestOnWake(t *testing.T) {
 	s.Run()
 	s.Wake()
 	if calls != 2 {
-		t.Error("the function was called after it was taken away")
+		t.Error("the function was called after it was removed")
 	}
 }
 
@@ -392,7 +393,7 @@ func TestAllocations(t *testing.T) {
 		s.Wait(long)
 		s.Run()
 	}); n != 0 {
-		t.Errorf("%v allocations a turn, want 0", n)
+		t.Errorf("%v allocations a round, want 0", n)
 	}
 }
 
@@ -413,7 +414,7 @@ func BenchmarkSchedule(b *testing.B) {
 	}
 }
 
-func BenchmarkTurn(b *testing.B) {
+func BenchmarkRound(b *testing.B) {
 	s := New()
 	var idle [1000]Job
 	for i := range idle {

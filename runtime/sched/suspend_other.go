@@ -4,6 +4,6 @@ package sched
 
 import "time"
 
-// suspended knows nothing here: Go's own monotonic clock is all there is, and
-// [Scheduler.Leap] the way to say that the machine was asleep.
+// suspended cannot tell: this system has only Go's monotonic clock. Report a suspension by
+// [Scheduler.Leap].
 func suspended() (time.Duration, bool) { return 0, false }
