@@ -14,8 +14,8 @@ var (
 	pageRow  = regexp.MustCompile(`^\| ([^|]+) \| ([^|]+) \| (Test[^|]+) \|$`)
 )
 
-// TestChecklist compares docs/coap.md with the rules that are tested: every rule is on the page, with its section, and
-// every row of the page is a rule, or names tests that exist.
+// TestChecklist compares docs/coap.md with the rules that are tested: every rule is on the page,
+// with its section, and every row of the page is a rule, or names tests that exist.
 func TestChecklist(t *testing.T) {
 	rules, tests := tested(t)
 	if len(rules) < 100 {

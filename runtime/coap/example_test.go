@@ -99,7 +99,7 @@ func pair() (device, server socket.Socket, err error) {
 		err = device.Connect(ctx, socket.Endpoint{Host: "server", Port: 5683})
 	}
 	if err == nil {
-		err = device.Send([]byte{0x40, 0, 0, 0}) // a ping, which has the listener know of the device
+		err = device.Send([]byte{0x40, 0, 0, 0}) // a ping: the listener accepts the device by it
 	}
 	if err == nil {
 		server, err = l.Accept(ctx)

@@ -1,21 +1,19 @@
 package coap
 
-// node links a value into one list without any allocation: it is embedded in
-// what it links.
+// A node links a value into one list without allocation: it is embedded in the value.
 type node[T any] struct {
 	prev, next *node[T]
 	in         *list[T]
 	value      T
 }
 
-// list is a doubly linked list in the order of insertion. The zero list is
-// empty.
+// A list is a doubly linked list in the order of insertion. The zero list is empty.
 type list[T any] struct {
 	head, tail *node[T]
 	n          int
 }
 
-// push puts n at the end; a node that is in a list already leaves it first.
+// push appends n. A node that is already in a list leaves it first.
 func (l *list[T]) push(n *node[T], v T) {
 	n.remove()
 	n.value, n.in, n.prev, n.next = v, l, l.tail, nil
@@ -28,7 +26,7 @@ func (l *list[T]) push(n *node[T], v T) {
 	l.n++
 }
 
-// remove takes n out of its list, if it is in one.
+// remove removes n from its list, if it is in one.
 func (n *node[T]) remove() {
 	l := n.in
 	if l == nil {
@@ -48,7 +46,7 @@ func (n *node[T]) remove() {
 	n.prev, n.next, n.in = nil, nil, nil
 }
 
-// first is the value that was inserted first.
+// first is the value at the head of the list.
 func (l *list[T]) first() (v T, ok bool) {
 	if l.head == nil {
 		return v, false

@@ -23,8 +23,8 @@ type Message struct {
 	Type      Type   // UDP only
 	Code      Code   // zero: an Empty message
 	MessageID uint16 // UDP only
-	// Token has up to 8 bytes, or up to 65 804 between peers that know extended
-	// tokens (RFC 8974).
+	// Token has up to 8 bytes, or up to 65 804 between peers that support extended tokens
+	// (RFC 8974).
 	Token   []byte
 	Options Options
 	// Payload is nil when there is none: the wire format has no empty payload.
@@ -35,17 +35,17 @@ type Message struct {
 // (RFC 8974 §2.1).
 const MaxToken = 65535 + 269
 
-// ErrFormat is what every fault of a message's format matches with errors.Is.
+// ErrFormat is matched, with errors.Is, by every error about the format of a message.
 var ErrFormat = errors.New("coap: message format error")
 
-// ErrVersion says that a datagram has another version number than 1. Such
-// datagrams are ignored without an answer (RFC 7252 §3).
-var ErrVersion = errors.New("coap: not version 1 of the protocol")
+// ErrVersion is the error for a datagram whose version number is not 1. Ignore such datagrams
+// (RFC 7252 §3).
+var ErrVersion = errors.New("coap: the protocol version is not 1")
 
-// ErrIncomplete says that a message over TCP has not arrived as a whole yet.
+// ErrIncomplete is the error for a message over TCP that has not completely arrived.
 var ErrIncomplete = errors.New("coap: the message is not complete yet")
 
-// ErrEncode says that a message cannot be encoded: a token, an option's value or a
+// ErrEncode is the error for a message that cannot be encoded: a token, an option's value or a
 // block number is too large, or an Empty message has content.
 var ErrEncode = errors.New("coap: a part of the message does not fit the wire format")
 
@@ -69,7 +69,7 @@ const (
 
 const payloadMarker = 0xff
 
-// parseBody parses options and payload, which is all of b.
+// parseBody parses b, which is the options and the payload.
 func (m *Message) parseBody(b []byte) error {
 	pos, id := 0, 0
 	maybe := uint64(0)
@@ -107,8 +107,8 @@ func (m *Message) parseBody(b []byte) error {
 	return nil
 }
 
-// parseToken parses a token whose length field is tkl; size is how many bytes
-// of b it takes, its extended length included.
+// parseToken parses a token whose length field is tkl. size is how many bytes of b it has,
+// including its extended length.
 func parseToken(b []byte, tkl int) (token []byte, size int, err error) {
 	if tkl == 15 {
 		return nil, 0, errTokenLength
@@ -123,7 +123,7 @@ func parseToken(b []byte, tkl int) (token []byte, size int, err error) {
 	return b[size:end:end], end, nil
 }
 
-// encodable checks what the types of the fields do not.
+// encodable checks what the types of the fields do not rule out.
 func (m *Message) encodable() error {
 	n := len(m.Token)
 	switch {

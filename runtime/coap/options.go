@@ -6,25 +6,26 @@ import (
 	"slices"
 )
 
-// Options are the options of one message in the form they have on the wire
-// (RFC 7252 §3.1), always in ascending order of their numbers. The zero value
-// is empty and ready for use; after parsing, Options alias the parsed bytes
-// until the first change, which may overwrite those bytes: take a [Options.Clone]
-// first where they are needed. Not safe for concurrent use while being changed.
+// Options are the options of one message in their wire format (RFC 7252 §3.1), always in ascending
+// order of their numbers. The zero value is empty and ready for use. After parsing, Options alias
+// the parsed bytes until the first change, which may overwrite those bytes: make a copy with
+// [Options.Clone] first if you need them. Options are not safe for concurrent use.
 type Options struct {
 	raw     []byte
 	last    OptionID // the highest number in raw
-	maybe   uint64   // a bit for each number in raw, by its last six bits: most questions are for what is not there
 	tooLong bool     // a value was refused; the message cannot be encoded
+	// maybe has a bit for each number in raw, by its last six bits: most look-ups are for absent
+	// options.
+	maybe uint64
 }
 
 // maxOptionValue is the longest value the wire format can carry, in bytes.
 const maxOptionValue = 65535 + 269
 
-// bit is that of an option in Options.maybe.
+// bit is the bit of an option in Options.maybe.
 func (id OptionID) bit() uint64 { return 1 << (id & 63) }
 
-// Reset empties o and keeps its memory.
+// Reset removes all options and keeps the memory.
 func (o *Options) Reset() { *o = Options{raw: o.raw[:0]} }
 
 // Len is the encoded size in bytes.
@@ -43,8 +44,8 @@ func (o *Options) CopyFrom(src *Options) {
 	o.last, o.maybe, o.tooLong = src.last, src.maybe, src.tooLong
 }
 
-// An OptionIter walks over options in ascending order. It is a plain value: it
-// allocates nothing and sees the options as they were when it was made.
+// An OptionIter iterates over options in ascending order without allocating. It sees the options as
+// they were when it was made.
 type OptionIter struct {
 	rest  []byte
 	id    OptionID
@@ -54,7 +55,7 @@ type OptionIter struct {
 // Iter starts at the first option.
 func (o *Options) Iter() OptionIter { return OptionIter{rest: o.raw} }
 
-// Next goes to the next option and reports whether there is one.
+// Next moves to the next option and reports whether there is one.
 func (it *OptionIter) Next() bool {
 	if len(it.rest) == 0 {
 		return false
@@ -79,13 +80,13 @@ func (it *OptionIter) Next() bool {
 	return true
 }
 
-// ID is the number of the present option.
+// ID is the number of the current option.
 func (it *OptionIter) ID() OptionID { return it.id }
 
-// Value is the value of the present option; it aliases the options.
+// Value is the value of the current option. It aliases the options.
 func (it *OptionIter) Value() []byte { return it.value }
 
-// All walks over all options in ascending order; the values alias o.
+// All iterates over all options in ascending order. The values alias o.
 func (o *Options) All() iter.Seq2[OptionID, []byte] {
 	return func(yield func(OptionID, []byte) bool) {
 		for it := o.Iter(); it.Next(); {
@@ -96,7 +97,7 @@ func (o *Options) All() iter.Seq2[OptionID, []byte] {
 	}
 }
 
-// Values walks over the values of the option id; they alias o.
+// Values iterates over the values of the option id. They alias o.
 func (o *Options) Values(id OptionID) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for it := o.Iter(); it.Next() && it.id <= id; {
@@ -107,7 +108,7 @@ func (o *Options) Values(id OptionID) iter.Seq[[]byte] {
 	}
 }
 
-// Get is the first value of the option id; it aliases o.
+// Get is the first value of the option id. It aliases o.
 func (o *Options) Get(id OptionID) (value []byte, ok bool) {
 	if o.maybe&id.bit() == 0 {
 		return nil, false
@@ -120,14 +121,14 @@ func (o *Options) Get(id OptionID) (value []byte, ok bool) {
 	return nil, false
 }
 
-// Has reports whether the option id is there.
+// Has reports whether there is an option id.
 func (o *Options) Has(id OptionID) bool {
 	_, ok := o.Get(id)
 	return ok
 }
 
-// Add adds an option behind those with the same number. A value longer than
-// 65 804 bytes makes encoding the message fail.
+// Add adds an option after those with the same number. A value longer than 65 804 bytes makes
+// encoding the message fail.
 func (o *Options) Add(id OptionID, value []byte) {
 	addTo(o, id, value)
 }
@@ -149,7 +150,7 @@ func addTo[V []byte | string](o *Options, id OptionID, value V) {
 		o.last = id
 		return
 	}
-	// In the middle: the option behind gets a new delta.
+	// In the middle: the following option gets a new delta.
 	at, before := 0, OptionID(0)
 	it := o.Iter()
 	for it.Next() && it.id <= id {
@@ -170,26 +171,26 @@ func addTo[V []byte | string](o *Options, id OptionID, value V) {
 	copy(o.raw[n:], mine[split:])
 }
 
-// AddUint adds an option with an unsigned integer as value, in as few bytes as
-// hold it (RFC 7252 §3.2).
+// AddUint adds an option with an unsigned integer as value, in as few bytes as possible
+// (RFC 7252 §3.2).
 func (o *Options) AddUint(id OptionID, value uint32) {
 	var b [4]byte
 	o.Add(id, appendUint(b[:0], value))
 }
 
-// SetUint replaces what the option id was by value.
+// SetUint replaces all options id by one with an unsigned integer as value.
 func (o *Options) SetUint(id OptionID, value uint32) {
 	o.Remove(id)
 	o.AddUint(id, value)
 }
 
-// Set replaces what the option id was by value.
+// Set replaces all options id by one with this value.
 func (o *Options) Set(id OptionID, value []byte) {
 	o.Remove(id)
 	o.Add(id, value)
 }
 
-// Remove takes out every occurrence of the option id.
+// Remove removes every option id.
 func (o *Options) Remove(id OptionID) {
 	if o.maybe&id.bit() == 0 {
 		return
@@ -209,20 +210,19 @@ func (o *Options) Remove(id OptionID) {
 	if from < 0 {
 		return
 	}
-	if it.id <= id { // nothing behind
+	if it.id <= id { // no option follows
 		o.raw, o.last = o.raw[:from], before
 		return
 	}
-	// pos is where the option behind begins: it gets a longer delta.
+	// pos is where the following option begins: it gets a longer delta.
 	valueAt := len(o.raw) - len(it.rest) - len(it.value)
 	var head [5]byte
 	h := appendOptionHeader(head[:0], int(it.id-before), len(it.value))
 	o.raw = slices.Replace(o.raw, from, valueAt, h...)
 }
 
-// Uint is the value of the option id as an unsigned integer. It is not ok when
-// the option is absent or its value has a length that its definition does not
-// allow; of several the first counts.
+// Uint is the value of the first option id as an unsigned integer. ok is false when the option is
+// absent or its value has a length that its definition does not allow.
 func (o *Options) Uint(id OptionID) (value uint32, ok bool) {
 	v, ok := o.Get(id)
 	if !ok {
@@ -260,7 +260,7 @@ func appendUint(dst []byte, v uint32) []byte {
 	return binary.BigEndian.AppendUint32(dst, v)
 }
 
-// parseOption takes the first option off b; size is how long it is in b.
+// parseOption parses the first option of b. size is how many bytes of b it has.
 func parseOption(b []byte) (delta int, value []byte, size int, err error) {
 	if len(b) == 0 {
 		return 0, nil, 0, errOptionShort

@@ -2,9 +2,8 @@ package coap
 
 import "strings"
 
-// AddPath adds one Uri-Path option for each segment of path, which may begin
-// with a slash: "/3303/0/5700". The empty path and "/" add nothing. Segments
-// are taken as they are, without any unescaping.
+// AddPath adds one Uri-Path option for each segment of path, which may begin with a slash:
+// "/3303/0/5700". The empty path and "/" add nothing. Segments are not unescaped.
 func (o *Options) AddPath(path string) { o.addSegments(OptionURIPath, path) }
 
 // AddLocationPath adds one Location-Path option for each segment of path.
@@ -16,16 +15,15 @@ func (o *Options) addSegments(id OptionID, path string) {
 		segment, rest, more := strings.Cut(path, "/")
 		o.AddString(id, segment)
 		if path = rest; more && rest == "" {
-			o.AddString(id, "") // a trailing slash is an empty segment
+			o.AddString(id, "") // a trailing slash adds an empty segment
 		}
 	}
 }
 
-// AppendPath appends the Uri-Path options as "/3303/0/5700", or "/" if there
-// are none.
+// AppendPath appends the Uri-Path options as "/3303/0/5700", or "/" if there are none.
 func (o *Options) AppendPath(dst []byte) []byte { return o.appendSegments(dst, OptionURIPath) }
 
-// AppendLocationPath appends the Location-Path options like [Options.AppendPath].
+// AppendLocationPath is [Options.AppendPath] for the Location-Path options.
 func (o *Options) AppendLocationPath(dst []byte) []byte {
 	return o.appendSegments(dst, OptionLocationPath)
 }
@@ -71,8 +69,8 @@ const (
 	ObserveDeregister = 1
 )
 
-// Observe is the Observe option: [ObserveRegister] or [ObserveDeregister] in a
-// request, the sequence number of 24 bits in a notification.
+// Observe is the Observe option: [ObserveRegister] or [ObserveDeregister] in a request, a sequence
+// number of 24 bits in a notification.
 func (o *Options) Observe() (value uint32, ok bool) { return o.Uint(OptionObserve) }
 
 // MaxAge is the Max-Age option in seconds; 60 if it is absent (RFC 7252 §5.10.5).
@@ -83,8 +81,8 @@ func (o *Options) MaxAge() uint32 {
 	return 60
 }
 
-// ETag is the first ETag option; it aliases o. It is not ok when the option is
-// absent or its length is not 1 to 8 bytes.
+// ETag is the first ETag option. It aliases o. ok is false when the option is absent or its length
+// is not 1 to 8 bytes.
 func (o *Options) ETag() (tag []byte, ok bool) {
 	tag, ok = o.Get(OptionETag)
 	if len(tag) < 1 || len(tag) > 8 {
@@ -93,8 +91,8 @@ func (o *Options) ETag() (tag []byte, ok bool) {
 	return tag, ok
 }
 
-// Echo is the Echo option (RFC 9175 §2.2.1); it aliases o. It is not ok when
-// the option is absent or its length is not 1 to 40 bytes.
+// Echo is the Echo option (RFC 9175 §2.2.1). It aliases o. ok is false when the option is absent or
+// its length is not 1 to 40 bytes.
 func (o *Options) Echo() (value []byte, ok bool) {
 	value, ok = o.Get(OptionEcho)
 	if len(value) < 1 || len(value) > 40 {

@@ -6,40 +6,40 @@ import (
 	"time"
 )
 
-// Params are the transmission parameters of one peer (RFC 7252 §4.8). The zero
-// Params are the defaults of the RFC.
+// Params are the transmission parameters towards one peer (RFC 7252 §4.8). The zero value means
+// the defaults of the RFC.
 type Params struct {
-	// AckTimeout is the least time before the first retransmission. Zero: 2 s.
+	// AckTimeout is the minimum time before the first retransmission. The zero value means 2 s.
 	AckTimeout time.Duration
-	// AckRandomFactor is the bound of the factor the first time-out is drawn
-	// with, at least 1. Zero: 1.5.
+	// AckRandomFactor, at least 1, bounds the random factor of the first time-out. The zero
+	// value means 1.5.
 	AckRandomFactor float64
-	// MaxRetransmit is the number of retransmissions, up to 20; -1 means none.
-	// Zero: 4.
+	// MaxRetransmit is the number of retransmissions, up to 20; -1 means none. The zero value
+	// means 4.
 	MaxRetransmit int
-	// NStart is the number of outstanding interactions with the peer
-	// (RFC 7252 §4.7). Further messages wait for their turn. Zero: 1.
+	// NStart is the number of outstanding interactions with the peer (RFC 7252 §4.7). Further
+	// messages wait for their turn, in the order of their [Priority]. The zero value means 1.
 	NStart int
-	// ProbingRate is how many bytes a second may be sent to a peer that does not
-	// answer: a non-confirmable request counts as outstanding for its size
-	// divided by it, or until it is answered. Zero: 1 byte a second.
+	// ProbingRate is how many bytes a second may be sent to a peer that does not answer: a
+	// non-confirmable request counts as outstanding for its size divided by it, or until it is
+	// answered. The zero value means 1 byte a second.
 	ProbingRate int
-	// MaxLatency is the time a datagram may be under way (RFC 7252 §4.8.2).
-	// Zero: 100 s.
+	// MaxLatency is the longest time a datagram is in transit (RFC 7252 §4.8.2). The zero value
+	// means 100 s.
 	MaxLatency time.Duration
-	// AckDelay is how long a confirmable request may stay without its answer
-	// before it is acknowledged and answered separately. Zero: an eighth of
-	// AckTimeout. Negative: none.
+	// AckDelay is how long a confirmable request may stay unanswered before it is acknowledged
+	// and answered separately. A negative value means no delay. The zero value means an eighth
+	// of AckTimeout.
 	AckDelay time.Duration
-	// ExchangeTimeout is how long a block-wise transfer may pause before its
-	// state is dropped. Zero: EXCHANGE_LIFETIME (RFC 7959 §2.4).
+	// ExchangeTimeout is how long a block-wise transfer may be idle before its state is
+	// dropped. The zero value means EXCHANGE_LIFETIME (RFC 7959 §2.4).
 	ExchangeTimeout time.Duration
-	// ResponseTimeout is how long to wait for the response after a request was
-	// acknowledged, or sent if it is never acknowledged. Zero: EXCHANGE_LIFETIME.
+	// ResponseTimeout is how long to wait for the response after a request was acknowledged, or
+	// after it was sent if it is never acknowledged. The zero value means EXCHANGE_LIFETIME.
 	ResponseTimeout time.Duration
 }
 
-// withDefaults has no field that means a default.
+// withDefaults fills in the defaults.
 func (p Params) withDefaults() Params {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
@@ -79,7 +79,7 @@ func (p Params) Validate() error {
 		}
 	}
 	fault(p.AckTimeout < 0, "AckTimeout is %v, it must not be negative", p.AckTimeout)
-	fault(p.AckTimeout > 24*time.Hour, "AckTimeout is %v, at most 24 h make sense", p.AckTimeout)
+	fault(p.AckTimeout > 24*time.Hour, "AckTimeout is %v, it must be at most 24 h", p.AckTimeout)
 	fault(p.AckRandomFactor != 0 && !(p.AckRandomFactor >= 1 && p.AckRandomFactor <= 100),
 		"AckRandomFactor is %v, it must be from 1 to 100", p.AckRandomFactor)
 	fault(p.MaxRetransmit < -1 || p.MaxRetransmit > 20, "MaxRetransmit is %d, it must be from -1 to 20", p.MaxRetransmit)
@@ -96,8 +96,8 @@ func (p Params) span() time.Duration {
 	return time.Duration(float64(p.AckTimeout) * float64(int64(1)<<p.MaxRetransmit-1) * p.AckRandomFactor)
 }
 
-// MaxTransmitWait is the longest time from the first transmission of a
-// confirmable message to giving it up (RFC 7252 §4.8.2).
+// MaxTransmitWait is the longest time from the first transmission of a confirmable message until it
+// fails (RFC 7252 §4.8.2).
 func (p Params) MaxTransmitWait() time.Duration {
 	return p.withDefaults().wait()
 }
@@ -107,8 +107,7 @@ func (p Params) wait() time.Duration {
 	return time.Duration(float64(p.AckTimeout) * float64(int64(2)<<p.MaxRetransmit-1) * p.AckRandomFactor)
 }
 
-// ExchangeLifetime is how long a message ID must not be used again
-// (RFC 7252 §4.8.2).
+// ExchangeLifetime is how long a message ID must not be used again (RFC 7252 §4.8.2).
 func (p Params) ExchangeLifetime() time.Duration {
 	p = p.withDefaults()
 	return p.span() + 2*p.MaxLatency + p.AckTimeout

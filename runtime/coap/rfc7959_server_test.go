@@ -303,7 +303,8 @@ func TestRFC7959Server(t *testing.T) {
 			last.Options.SetContentFormat(112)
 			last.Options.SetBlock(OptionBlock2, Block{SZX: 2})
 			b.put(last)
-			b.expect(ack(RequestEntityIncomplete, 2, Options{})) // the format belongs to the request
+			// The Content-Format is part of the request.
+			b.expect(ack(RequestEntityIncomplete, 2, Options{}))
 			last.MessageID = 3
 			last.Options.Remove(OptionContentFormat)
 			b.put(last)

@@ -130,7 +130,8 @@ func TestRFC8323(t *testing.T) {
 			}
 		}},
 		{"5.3.1/nothing larger than the peer takes", func(t *testing.T) {
-			b := newStreamBench(t, ConnConfig{}, csmMaxMessageSize, "\x04\x80") // 1152, no block-wise
+			// 1152 bytes, no block-wise transfer.
+			b := newStreamBench(t, ConnConfig{}, csmMaxMessageSize, "\x04\x80")
 			o := &outcome{}
 			if err := b.c.Do(&Call{Code: PUT, Body: pattern(3000), Done: o.add}); err != nil {
 				t.Fatal(err)

@@ -1,7 +1,7 @@
 package coap
 
-// table is a map that gives its memory back when it becomes empty after it was
-// large, which Go's maps do not. The zero table is empty.
+// A table is a map that frees its memory when it becomes empty after it was large, which Go's maps
+// do not do. The zero table is empty.
 type table[K comparable, V any] struct {
 	m    map[K]V
 	peak int

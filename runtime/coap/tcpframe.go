@@ -2,11 +2,10 @@ package coap
 
 import "encoding/binary"
 
-// FrameTCP is the size in bytes of the message that b begins with (RFC 8323
-// §3.2), known as soon as its first bytes are there. The error is
-// [ErrIncomplete] when they are not, or matches [ErrFormat]. The size is not
-// bounded by anything but the format: more than 4 GB. Compare it with what was
-// announced before waiting for that much.
+// FrameTCP is the size in bytes of the message that b begins with (RFC 8323 §3.2). It needs only
+// the first bytes of the message; while they are missing the error is [ErrIncomplete]. Other errors
+// match [ErrFormat]. Only the format bounds the size, at more than 4 GB: compare it with the
+// announced maximum before you wait for that much.
 func FrameTCP(b []byte) (size int64, err error) {
 	body, head, err := tcpHead(b)
 	if err != nil {
@@ -47,10 +46,9 @@ func tcpHead(b []byte) (body int64, head int, err error) {
 	return int64(nibble), head, nil
 }
 
-// ParseTCP parses the message that b begins with and says how many bytes it
-// takes (RFC 8323 §3.2). On success m is wholly replaced and aliases b. The
-// error is [ErrIncomplete] when b ends too early, or matches [ErrFormat]; after
-// that nothing further can be read from the connection.
+// ParseTCP parses the message that b begins with and returns its size in bytes (RFC 8323 §3.2). On
+// success all of m is replaced and aliases b. The error is [ErrIncomplete] when b ends too early,
+// or matches [ErrFormat], after which nothing further can be read from the connection.
 func (m *Message) ParseTCP(b []byte) (n int, err error) {
 	size, err := FrameTCP(b)
 	if err != nil {
@@ -78,8 +76,8 @@ func (m *Message) ParseTCP(b []byte) (n int, err error) {
 	return int(size), nil
 }
 
-// AppendTCP appends the message as it goes over TCP. The only error is
-// [ErrEncode]; dst is returned unchanged then.
+// AppendTCP appends the message in its format over TCP. The only error is [ErrEncode], with which
+// dst is returned unchanged.
 func (m *Message) AppendTCP(dst []byte) ([]byte, error) {
 	if err := m.encodable(); err != nil {
 		return dst, err

@@ -81,8 +81,8 @@ func TestTransfers(t *testing.T) {
 	})
 }
 
-// TestAnswerWhileTransferEnds: a snapshot that needs memory ends another transfer, whose sink begins
-// a request from Abort. The response and the notification keep their own options.
+// TestAnswerWhileTransferEnds: a snapshot that needs memory ends another transfer, whose sink
+// begins a request from Abort. The response and the notification keep their own options.
 func TestAnswerWhileTransferEnds(t *testing.T) {
 	b := newBench(t, ConnConfig{})
 	b.e.maxMemory = 6000

@@ -4,14 +4,13 @@ import "encoding/binary"
 
 const udpHeader = 4
 
-// ParseUDP parses one datagram (RFC 7252 §3). On success m is wholly replaced
-// and aliases b. [ErrVersion] asks for silence; any other error matches
-// [ErrFormat], and if b has at least four bytes, Type, Code and MessageID of m
-// are valid, so that the message can be rejected.
+// ParseUDP parses one datagram (RFC 7252 §3). On success all of m is replaced and aliases b. A
+// datagram with [ErrVersion] must be ignored. Any other error matches [ErrFormat]; then, if b has
+// at least four bytes, Type, Code and MessageID of m are valid, so that the message can be
+// rejected.
 //
-// ParseUDP checks what concerns every message: also that an Empty message has
-// no content (§4.1) and that the code's class is not reserved (§4.2). Options
-// are checked by [Options.Unrecognized].
+// ParseUDP also checks that an Empty message has no content (§4.1) and that the code's class is not
+// reserved (§4.2). Check options by [Options.Unrecognized].
 func (m *Message) ParseUDP(b []byte) error {
 	if len(b) < udpHeader {
 		*m = Message{}
@@ -42,8 +41,8 @@ func (m *Message) ParseUDP(b []byte) error {
 	return m.parseBody(b[udpHeader+n:])
 }
 
-// AppendUDP appends the message as a datagram. The only error is [ErrEncode];
-// dst is returned unchanged then.
+// AppendUDP appends the message as a datagram. The only error is [ErrEncode], with which dst is
+// returned unchanged.
 func (m *Message) AppendUDP(dst []byte) ([]byte, error) {
 	if err := m.encodable(); err != nil {
 		return dst, err
