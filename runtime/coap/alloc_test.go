@@ -76,10 +76,10 @@ func (l *link) turn(tb testing.TB) {
 	}
 }
 
-// fast parameters let message IDs be used again soon.
+// fast are parameters with which message IDs can soon be used again.
 var fast = Params{AckTimeout: time.Millisecond, MaxLatency: time.Microsecond, MaxRetransmit: 1, NStart: 64}
 
-// reader answers a Read as the layer above does: without allocating.
+// reader answers a Read without allocating, as package lwm2m does.
 func reader(r *Request) {
 	resp := r.Response()
 	resp.Code = Content
@@ -88,7 +88,7 @@ func reader(r *Request) {
 	_ = r.Respond(resp)
 }
 
-// readCall is a Read that can be made again and again.
+// readCall is a Read that can be sent repeatedly.
 func readCall() (call *Call, done *int) {
 	done = new(int)
 	call = &Call{Code: GET, Done: func(r Result) {
@@ -153,8 +153,8 @@ func TestNotifyAllocations(t *testing.T) {
 	for range 5000 {
 		notify()
 	}
-	// The closures that pass a notification on are not of the steady state of a
-	// device, which notifies and does not observe.
+	// The closures that pass a notification on are on the observing side, which a device is
+	// not.
 	if n := testing.AllocsPerRun(1000, notify); n > 1 {
 		t.Errorf("%v allocations for a notification, want at most the observer's one", n)
 	}
@@ -185,8 +185,8 @@ func BenchmarkExchange(b *testing.B) {
 	}
 }
 
-// BenchmarkServe is the server's side alone: one request in, its answer out,
-// with so many message IDs remembered.
+// BenchmarkServe measures the server's side alone: one request in, its answer out, with this many
+// message IDs remembered.
 func BenchmarkServe(b *testing.B) {
 	for _, ids := range []int{1000, 60000} {
 		b.Run(fmt.Sprintf("ids=%d", ids), func(b *testing.B) {
@@ -209,7 +209,7 @@ func BenchmarkServe(b *testing.B) {
 			b.ReportAllocs()
 			n, cpu := 0, cpuTime()
 			for b.Loop() {
-				// Remember the same number all the time: as if the oldest expired.
+				// Keep the number of remembered IDs constant, as if the oldest expired.
 				c.datagrams.seen.first++
 				serve(mid)
 				mid++
@@ -223,7 +223,7 @@ func BenchmarkServe(b *testing.B) {
 	}
 }
 
-// BenchmarkRepeated is a repeated request answered from memory.
+// BenchmarkRepeated measures a repeated request, which is answered from the history.
 func BenchmarkRepeated(b *testing.B) {
 	w := &sink{}
 	c, err := newEndpoint(b, 1).NewConn(ConnConfig{Socket: w, Handler: &script{serve: reader}})
@@ -231,7 +231,7 @@ func BenchmarkRepeated(b *testing.B) {
 		b.Fatal(err)
 	}
 	request := readRequest()
-	c.Handle(request) // the first; what follows repeats it
+	c.Handle(request) // the first; the following ones repeat it
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Handle(request)

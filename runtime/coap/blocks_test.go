@@ -24,7 +24,7 @@ func block(id OptionID, num uint32, more bool, szx uint8) Options {
 	return o
 }
 
-// memSink keeps what is written.
+// memSink stores what is written.
 type memSink struct {
 	bytes.Buffer
 	aborted []error

@@ -23,7 +23,7 @@ func TestCalls(t *testing.T) {
 		}
 		m := &Message{Code: Content, Token: token, Payload: []byte("x")}
 		call.respond(m, call.admit(m))
-		if r := o.one(t); r.Err != nil || o.bodies[0] != "x" || cs.find(token) != nil || cs.active.n != 0 {
+		if r := o.onlyResult(t); r.Err != nil || o.bodies[0] != "x" || cs.find(token) != nil || cs.active.n != 0 {
 			t.Errorf("%v %q, %d active", r.Err, o.bodies[0], cs.active.n)
 		}
 	})
@@ -41,7 +41,7 @@ func TestCalls(t *testing.T) {
 			m.Options.SetBlock(OptionBlock2, b)
 			call.respond(m, nil)
 		}
-		if r := o.one(t); r.Err != nil || o.bodies[0] != string(body) || len(c.queued) != 3 {
+		if r := o.onlyResult(t); r.Err != nil || o.bodies[0] != string(body) || len(c.queued) != 3 {
 			t.Errorf("%v, %d bytes, %d messages", r.Err, len(o.bodies[0]), len(c.queued))
 		}
 		if b, ok := c.queued[2].Options.Block(OptionBlock2); !ok || b.Num != 2 || c.how[2].priority != PriorityLow {

@@ -14,10 +14,10 @@ var (
 	pageRow  = regexp.MustCompile(`^\| ([^|]+) \| ([^|]+) \| (Test[^|]+) \|$`)
 )
 
-// TestChecklist compares docs/coap.md with the rules that are tested: every rule is on the page,
-// with its section, and every row of the page is a rule, or names tests that exist.
+// TestChecklist compares docs/coap.md with the tested rules: every rule is on the page, with its
+// section, and every row of the page is a rule or names tests that exist.
 func TestChecklist(t *testing.T) {
-	rules, tests := tested(t)
+	rules, tests := collectRules(t)
 	if len(rules) < 100 {
 		t.Fatalf("only %d rules were found", len(rules))
 	}
@@ -32,7 +32,7 @@ func TestChecklist(t *testing.T) {
 		case m == nil:
 		case strings.HasPrefix(m[3], "TestRFC"):
 			if _, known := rules[line]; !known {
-				t.Errorf("the page has %s, which is no rule", line)
+				t.Errorf("the page has %s, which is not a rule", line)
 			}
 			rules[line] = true
 		default:
@@ -50,8 +50,9 @@ func TestChecklist(t *testing.T) {
 	}
 }
 
-// tested returns the rules of the tests, as the page's rows have them, and the names of all tests.
-func tested(t *testing.T) (rules, tests map[string]bool) {
+// collectRules returns the rules of the tests, in the form of the page's rows, and the names of all
+// tests.
+func collectRules(t *testing.T) (rules, tests map[string]bool) {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
@@ -70,7 +71,7 @@ func tested(t *testing.T) (rules, tests map[string]bool) {
 				tests[name] = true
 			}
 			if m := ruleLine.FindStringSubmatch(line); m != nil && strings.HasPrefix(name, "TestRFC") {
-				section := m[1][strings.LastIndex(m[1], "-")+1:] // that of another RFC names it
+				section := m[1][strings.LastIndex(m[1], "-")+1:] // of another RFC, with its name
 				if section == "none" {
 					section = "-"
 				}

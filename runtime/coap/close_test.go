@@ -19,18 +19,18 @@ func TestSocketErrors(t *testing.T) {
 			_, o := b.get("/a")
 			b.w.err = nil
 			b.sleep(3 * time.Second)
-			m := b.expect(Message{Type: Confirmable, Code: GET}) // as if lost on its way
+			m := b.expect(Message{Type: Confirmable, Code: GET}) // counts as lost
 			b.put(Message{Type: Acknowledgement, Code: Content, MessageID: m.MessageID, Token: m.Token})
-			o.one(t)
+			o.onlyResult(t)
 		}
 		b.w.err = socket.ErrClosed
 		_, o := b.get("/a")
-		wantErr(t, o.one(t).Err, socket.ErrClosed)
+		wantErr(t, o.onlyResult(t).Err, socket.ErrClosed)
 		b.w.err = socket.ErrUnreachable
 		_, o = b.get("/a")
 		b.sleep(100 * time.Second)
-		wantErr(t, o.one(t).Err, ErrTimeout)
-		wantErr(t, o.one(t).Err, socket.ErrUnreachable)
+		wantErr(t, o.onlyResult(t).Err, ErrTimeout)
+		wantErr(t, o.onlyResult(t).Err, socket.ErrUnreachable)
 		b.clean()
 		if n := b.c.Stats().SendErrors; n < 5 {
 			t.Errorf("%d errors counted", n)

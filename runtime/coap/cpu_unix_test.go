@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cpuTime is what the process has used so far: benchmarks report it, as the
-// time on the clock depends on what else the machine does.
+// cpuTime is the CPU time of the process so far. Benchmarks report it, because the elapsed time
+// depends on the other processes of the machine.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -42,7 +42,7 @@ func (thermometer) Serve(r *coap.Request) {
 	}
 }
 
-// A server that reads a device: two connections, one endpoint, one loop.
+// A server reads a resource of a device: two connections, one endpoint, one loop.
 func Example() {
 	device, server, err := pair()
 	if err != nil {

@@ -23,11 +23,11 @@ var (
 	faultSeed = flag.Uint64("coap.seed", 0, "seed of the fault mixes; 0: another one each time")
 )
 
-// faultMixes are what a network does to the exchanges.
+// faultMixes are combinations of network faults.
 var faultMixes = []struct {
 	name      string
 	link      simnet.Link
-	partition time.Duration // cut for that long, every ten times as long
+	partition time.Duration // cut for this time, in every tenfold of it
 }{
 	{"perfect", simnet.Link{Delay: time.Millisecond}, 0},
 	{"loss 10", simnet.Link{Delay: 20 * time.Millisecond, Loss: 0.1}, 0},
@@ -41,9 +41,9 @@ var faultMixes = []struct {
 		ReorderDelay: 20 * time.Second}, 20 * time.Second},
 }
 
-// TestFaults runs exchanges of every kind in both directions over networks that
-// lose, repeat, reorder and delay. Whatever happens, no request takes effect
-// twice, every caller hears one outcome, and nothing is left behind.
+// TestFaults runs exchanges of every kind in both directions over networks that lose, repeat,
+// reorder and delay datagrams. No request takes effect twice, each caller gets one outcome, and no
+// state is left afterwards.
 //
 //	go test ./runtime/coap -run TestFaults -v -coap.exchanges 10000
 func TestFaults(t *testing.T) {
@@ -112,7 +112,7 @@ func newFaults(t *testing.T, network *simnet.Network, seed uint64) *faults {
 		t.Fatal(err)
 	}
 	f.addSide(0, "device", dialed, seed)
-	// The first datagram makes the other side.
+	// The listener accepts the other side by the first datagram.
 	for f.sides[1] == nil {
 		if err := dialed.Send([]byte{0}); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func (f *faults) step() {
 }
 
 func (f *faults) run(n int) {
-	f.exchange(200) // both sides have their buffers then
+	f.exchange(200) // so that both sides have allocated their buffers
 	f.settle()
 	before := heap()
 	f.exchange(n)
@@ -197,7 +197,7 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// exchange runs n exchanges to their end.
+// exchange runs n exchanges until they end.
 func (f *faults) exchange(n int) {
 	if f.partition > 0 {
 		var cut, heal sched.Job
@@ -237,7 +237,7 @@ func (f *faults) exchange(n int) {
 	}
 }
 
-// settle lets every lifetime pass and checks that nothing is left.
+// settle waits until every lifetime has passed and checks that no state is left.
 func (f *faults) settle() {
 	over := false
 	f.s.AfterFunc(20*time.Minute, func() { over = true })
@@ -320,10 +320,10 @@ func (f *faults) begin(sd *side) {
 func (f *faults) judge(id uint32, call *Call, r Result, other *side) {
 	switch {
 	case r.Code == RequestEntityIncomplete || r.Code == ServiceUnavailable:
-		return // a transfer that paused for too long, or whose first block came again
+		return // a transfer that was idle for too long, or whose first block arrived again
 	case r.Code != Content:
 		f.t.Errorf("exchange %d was answered %v", id, r.Code)
-	case call.Observe != nil: // the first response may be lost, and a notification come instead
+	case call.Observe != nil: // the first response may be lost, and a notification arrive instead
 	case !bytes.Equal(r.Body, f.body(id)):
 		f.t.Errorf("exchange %d: the answer has %d other bytes", id, len(r.Body))
 	case call.Code != GET && call.Code != FETCH && other.effects[id] != 1:

@@ -21,8 +21,8 @@ func (p *quota) charge(n int) bool {
 
 func (p *quota) refund(n int) { p.used -= n }
 
-// TestHistoryModel compares the history with a map under random use, with
-// plenty of memory and with little.
+// TestHistoryModel compares the history with a map under random use, with much and with little
+// memory.
 func TestHistoryModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -208,7 +208,7 @@ func (d *sealedDuo) do(call *Call) {
 func (d *sealedDuo) expect(o *outcome, n int) {
 	t := d.a.t
 	t.Helper()
-	r := o.one(t)
+	r := o.onlyResult(t)
 	if r.Err != nil || r.Code != Content || o.bodies[0] != string(secret(n)) {
 		t.Fatalf("%v %v, %d bytes; want 2.05 and %d", r.Err, r.Code, len(o.bodies[0]), n)
 	}
@@ -289,7 +289,7 @@ func TestLayer(t *testing.T) {
 			call := d.call(POST, o)
 			call.Source, call.SourceSize, call.Sink = bytesSource{bytes.NewReader(secret(200000))}, 200000, out
 			d.do(call)
-			if r := o.one(t); r.Err != nil || !bytes.Equal(in.got, secret(200000)) || !bytes.Equal(out.got, secret(300000)) {
+			if r := o.onlyResult(t); r.Err != nil || !bytes.Equal(in.got, secret(200000)) || !bytes.Equal(out.got, secret(300000)) {
 				t.Fatalf("%v, %d bytes in, %d bytes out", r.Err, len(in.got), len(out.got))
 			}
 		})
@@ -316,7 +316,7 @@ func TestLayer(t *testing.T) {
 			o := &outcome{}
 			d.do(&Call{Code: GET, Done: o.add})
 			age := o.options[0].MaxAge()
-			if r := o.one(t); r.Err != nil || r.Code != Unauthorized || age != 0 || d.b.h.calls != 0 {
+			if r := o.onlyResult(t); r.Err != nil || r.Code != Unauthorized || age != 0 || d.b.h.calls != 0 {
 				t.Errorf("%v %v, Max-Age %d, served %d times; want 4.01", r.Err, r.Code, age, d.b.h.calls)
 			}
 			d.b.clean()
@@ -335,7 +335,7 @@ func TestLayer(t *testing.T) {
 			o := &outcome{}
 			err := d.a.c.Do(d.call(GET, o))
 			if kind == socket.Datagram {
-				err = o.one(t).Err // when its turn has come
+				err = o.onlyResult(t).Err // when its turn has come
 			}
 			wantErr(t, err, d.la.fail)
 			if len(d.wire) != 0 {
@@ -409,7 +409,7 @@ func testSealedObservation(t *testing.T, d *sealedDuo) {
 		t.Fatal(err)
 	}
 	d.run()
-	if r := bye.one(t); r.Err != nil || r.Code != Content || !obs.Ended() {
+	if r := bye.onlyResult(t); r.Err != nil || r.Code != Content || !obs.Ended() {
 		t.Errorf("%v %v, ended %v", r.Err, r.Code, obs.Ended())
 	}
 	d.a.clean()

@@ -17,7 +17,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// options makes options out of numbers and values, in any order.
+// options makes options from numbers and values, in any order.
 func options(pairs ...any) Options {
 	var o Options
 	for i := 0; i < len(pairs); i += 2 {
@@ -78,7 +78,7 @@ func same(t *testing.T, got, want *Message) {
 	}
 }
 
-// samples have every form of length field there is.
+// samples are messages with every kind of length field.
 func samples() []Message {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	bytesOf := func(n int) []byte { return []byte(long(n)) }
@@ -270,7 +270,7 @@ func fuzzSeeds(f *testing.F, appendTo func(*Message, []byte) ([]byte, error)) {
 	}
 }
 
-// checkOptions walks the options as every user of them does.
+// checkOptions calls everything that reads options.
 func checkOptions(t *testing.T, m *Message) {
 	n, last := 0, OptionID(0)
 	var rebuilt Options
@@ -343,7 +343,7 @@ func FuzzTCP(f *testing.F) {
 	})
 }
 
-// readAnswer is what serving one Read costs the codec.
+// readAnswer decodes a Read and encodes its answer.
 func readAnswer(request, buf []byte, m, answer *Message) []byte {
 	if err := m.ParseUDP(request); err != nil {
 		return nil

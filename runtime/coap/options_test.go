@@ -76,7 +76,7 @@ func TestOptionsAliasing(t *testing.T) {
 	c := m.Options.Clone()
 	c.Remove(OptionURIPath)
 	c.AddPath("/x")
-	m.Options.AddQuery("depth=1") // beyond the parsed bytes: a copy
+	m.Options.AddQuery("depth=1") // needs more than the parsed bytes: a copy
 	var d Options
 	d.CopyFrom(&m.Options)
 	d.SetUint(OptionObserve, 1)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestResume carries an observation over to a new connection of the same session.
+// TestResume continues an observation on a new connection of the same session.
 func TestResume(t *testing.T) {
 	b, ends := newBench(t, ConnConfig{}), &cancels{}
 	o := b.observe(1, "tk", ends)
@@ -35,12 +35,12 @@ func TestResume(t *testing.T) {
 	if after := sequenceOf(t, m); closed.observations.sequence&(1<<24-1) != before || after <= before && before < 1<<23 {
 		t.Errorf("sequence %d after %d", after, before)
 	}
-	// The peer ends it as any other.
+	// The peer ends it like any other.
 	b.put(Message{Type: Reset, MessageID: m.MessageID})
 	if len(ends.why) != 2 || ends.why[1] != ObserveReset || !next.Ended() {
 		t.Errorf("ends %v", ends.why)
 	}
-	// Twice the same token: the later one counts.
+	// The same token twice: the later one counts.
 	a, err := b.c.Resume(o)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestRequestSink ties a streamed body to its request.
+// TestRequestSink shows which sink a request's body was streamed to.
 func TestRequestSink(t *testing.T) {
 	b := newBench(t, ConnConfig{})
 	sink := &memSink{}

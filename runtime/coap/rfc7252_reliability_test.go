@@ -9,7 +9,7 @@ import (
 
 func TestRFC7252Reliability(t *testing.T) {
 	check(t, []rule{
-		{"4.2/retransmission doubles and gives up", func(t *testing.T) {
+		{"4.2/retransmission doubles the time-out and ends", func(t *testing.T) {
 			for seed := range byte(20) {
 				b := &bench{t: t, w: &wire{mtu: 1232}, e: newEndpoint(t, seed), h: &script{}}
 				b.s = b.e.sched
@@ -32,8 +32,8 @@ func TestRFC7252Reliability(t *testing.T) {
 					}
 					at = append(at, b.s.Now().Sub(start))
 				}
-				wantErr(t, o.one(t).Err, ErrTimeout)
-				// Sent at 0, T, 3T, 7T, 15T, given up at 31T, with 2 s <= T <= 3 s.
+				wantErr(t, o.onlyResult(t).Err, ErrTimeout)
+				// Sent at 0, T, 3T, 7T, 15T, ended at 31T, with 2 s <= T <= 3 s.
 				T := at[0]
 				if T < 2*time.Second || T > 3*time.Second || len(at) != 5 {
 					t.Fatalf("first time-out %v, %d deadlines", T, len(at))
@@ -61,7 +61,7 @@ func TestRFC7252Reliability(t *testing.T) {
 			}
 			b.put(Message{Type: Confirmable, Code: Content, MessageID: 9, Token: m.Token, Payload: []byte("late")})
 			b.expect(Message{Type: Acknowledgement, MessageID: 9})
-			if r := o.one(t); r.Code != Content || o.bodies[0] != "late" {
+			if r := o.onlyResult(t); r.Code != Content || o.bodies[0] != "late" {
 				t.Errorf("%+v", r)
 			}
 			b.clean()
@@ -71,7 +71,7 @@ func TestRFC7252Reliability(t *testing.T) {
 			_, o := b.get("/a")
 			m := b.take()
 			b.put(Message{Type: Reset, MessageID: m.MessageID})
-			wantErr(t, o.one(t).Err, ErrReset)
+			wantErr(t, o.onlyResult(t).Err, ErrReset)
 			b.sleep(time.Hour)
 			b.silent()
 			b.clean()
@@ -81,7 +81,7 @@ func TestRFC7252Reliability(t *testing.T) {
 			_, o := b.get("/a")
 			m := b.take()
 			b.put(Message{Type: NonConfirmable, Code: NotFound, MessageID: 3, Token: m.Token})
-			if r := o.one(t); r.Code != NotFound || r.Err != nil {
+			if r := o.onlyResult(t); r.Code != NotFound || r.Err != nil {
 				t.Errorf("%+v", r)
 			}
 			b.sleep(time.Hour)
@@ -98,16 +98,17 @@ func TestRFC7252Reliability(t *testing.T) {
 			b.take()
 			b.take()
 			b.sleep(time.Second)
-			b.expect(Message{Type: Confirmable, Code: GET}) // the first keeps its parameters
+			// A message keeps the parameters that it was sent with.
+			b.expect(Message{Type: Confirmable, Code: GET})
 			b.sleep(2 * time.Second)
-			wantErr(t, o.one(t).Err, ErrTimeout)
+			wantErr(t, o.onlyResult(t).Err, ErrTimeout)
 			b.sleep(6999 * time.Millisecond)
 			b.silent()
 			if len(p.results) != 0 {
 				t.Error("the second ended early")
 			}
 			b.sleep(time.Millisecond)
-			wantErr(t, p.one(t).Err, ErrTimeout)
+			wantErr(t, p.onlyResult(t).Err, ErrTimeout)
 			if err := b.c.SetParams(Params{AckRandomFactor: 0.5}); err == nil {
 				t.Error("a factor below 1 was taken")
 			}
@@ -134,14 +135,14 @@ func TestRFC7252Reliability(t *testing.T) {
 				}
 				used[m.MessageID] = now
 				b.put(Message{Type: Acknowledgement, Code: Content, MessageID: m.MessageID, Token: m.Token})
-				o.one(t)
+				o.onlyResult(t)
 			}
 			if len(used) != 1<<16 {
 				t.Errorf("%d of 65536 message IDs were used", len(used))
 			}
 			b.clean()
 		}},
-		{"4.5/repeated CON is answered alike and served once", func(t *testing.T) {
+		{"4.5/repeated CON gets the same answer and is served once", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			n := 0
 			b.h.serve = func(r *Request) { n++; content(fmt.Sprint("answer ", n))(r) }
@@ -168,7 +169,7 @@ func TestRFC7252Reliability(t *testing.T) {
 				t.Errorf("served %d times", b.h.calls)
 			}
 		}},
-		{"4.5/repeated CON that is being worked on is acknowledged", func(t *testing.T) {
+		{"4.5/repeated CON without an answer yet is acknowledged", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			var held *Request
 			b.h.serve = func(r *Request) { held = r }
@@ -195,9 +196,9 @@ func TestRFC7252Reliability(t *testing.T) {
 				b.put(Message{Type: Confirmable, Code: Content, MessageID: 5, Token: m.Token})
 				b.expect(Message{Type: Acknowledgement, MessageID: 5})
 			}
-			o.one(t)
+			o.onlyResult(t)
 		}},
-		{"4.7/NSTART bounds what is outstanding", func(t *testing.T) {
+		{"4.7/NSTART bounds the outstanding interactions", func(t *testing.T) {
 			for _, n := range []int{1, 3} {
 				b := newBench(t, ConnConfig{Params: Params{NStart: n}})
 				var outs []*outcome
@@ -214,7 +215,7 @@ func TestRFC7252Reliability(t *testing.T) {
 						t.Fatalf("request %s in place %d", got, i)
 					}
 					b.put(Message{Type: Acknowledgement, Code: Content, MessageID: m.MessageID, Token: m.Token})
-					outs[i].one(t)
+					outs[i].onlyResult(t)
 				}
 				b.clean()
 			}

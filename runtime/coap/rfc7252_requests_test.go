@@ -42,7 +42,7 @@ func TestRFC7252Requests(t *testing.T) {
 			b.silent()
 			b.clean()
 		}},
-		{"5.2.2/acknowledged at once when asked for", func(t *testing.T) {
+		{"5.2.2/handler acknowledges at once", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			b.h.serve = func(r *Request) {
 				r.Acknowledge()
@@ -65,7 +65,7 @@ func TestRFC7252Requests(t *testing.T) {
 			m := b.take()
 			b.put(Message{Type: Confirmable, Code: Content, MessageID: 5, Token: m.Token})
 			b.expect(Message{Type: Acknowledgement, MessageID: 5})
-			o.one(t)
+			o.onlyResult(t)
 			b.put(Message{Type: Acknowledgement, MessageID: m.MessageID})
 			b.sleep(time.Hour)
 			b.silent()
@@ -94,7 +94,7 @@ func TestRFC7252Requests(t *testing.T) {
 		{"5.3.1/tokens are not guessable", func(t *testing.T) {
 			const endpoints, each = 4, 250
 			seen := map[string]bool{}
-			for range endpoints { // drawn anew in each process
+			for range endpoints { // each process draws a different seed
 				e, err := NewEndpoint(Config{Scheduler: sched.New()})
 				if err != nil {
 					t.Fatal(err)
@@ -113,7 +113,7 @@ func TestRFC7252Requests(t *testing.T) {
 			if len(seen) != endpoints*each {
 				t.Errorf("%d different tokens of %d", len(seen), endpoints*each)
 			}
-			var ones [64]int // in each place of the tokens
+			var ones [64]int // of each bit of the tokens
 			for token := range seen {
 				for i := range ones {
 					ones[i] += int(token[i/8] >> (i % 8) & 1)
@@ -138,7 +138,7 @@ func TestRFC7252Requests(t *testing.T) {
 			b.sleep(3 * time.Second)
 			b.expect(Message{Type: Confirmable, Code: GET, MessageID: m.MessageID})
 			b.put(Message{Type: Acknowledgement, Code: Content, MessageID: m.MessageID, Token: m.Token})
-			o.one(t)
+			o.onlyResult(t)
 			b.clean()
 		}},
 		{"5.3.2/unknown CON response is rejected", func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestRFC7252Requests(t *testing.T) {
 			b.put(m)
 			b.expect(Message{Type: Acknowledgement, Code: Content, MessageID: 1})
 		}},
-		{"5.4.1/critical option in a response rejects it", func(t *testing.T) {
+		{"5.4.1/response with a critical option is rejected", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			for _, kind := range []Type{Confirmable, NonConfirmable, Acknowledgement} {
 				_, o := b.get("/a")
@@ -204,7 +204,7 @@ func TestRFC7252Requests(t *testing.T) {
 					b.expect(Message{Type: Reset, MessageID: 900})
 				}
 				b.silent()
-				wantErr(t, o.one(t).Err, ErrBadOption)
+				wantErr(t, o.onlyResult(t).Err, ErrBadOption)
 			}
 			b.clean()
 		}},
@@ -238,11 +238,11 @@ func TestRFC7252Requests(t *testing.T) {
 			_, o := b.get("/a")
 			m := b.take()
 			b.put(Message{Type: Acknowledgement, Code: 4<<5 | 30, MessageID: m.MessageID, Token: m.Token})
-			if r := o.one(t); r.Code.Class() != 4 {
+			if r := o.onlyResult(t); r.Code.Class() != 4 {
 				t.Errorf("%+v", r)
 			}
 		}},
-		{"none/no handler", func(t *testing.T) {
+		{"none/no handler is 4.04", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			b.c.cfg.Handler = nil
 			b.put(request(Confirmable, GET, 1, "/a"))

@@ -23,7 +23,7 @@ func TestRFC7641Client(t *testing.T) {
 		m := b.expect(Message{Type: Confirmable, Code: GET, Options: options(OptionObserve, "")})
 		b.put(Message{Type: Acknowledgement, Code: Content, MessageID: m.MessageID, Token: m.Token,
 			Options: options(OptionObserve, "\x05"), Payload: []byte("5")})
-		if r := first.one(b.t); r.Last || r.Err != nil {
+		if r := first.onlyResult(b.t); r.Last || r.Err != nil {
 			b.t.Errorf("%+v", r)
 		}
 		return call, first, later, m.Token
@@ -36,7 +36,7 @@ func TestRFC7641Client(t *testing.T) {
 		}
 	}
 	check(t, []rule{
-		{"3.2/notifications are told", func(t *testing.T) {
+		{"3.2/notifications reach the caller", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			call, _, later, token := watching(b)
 			notify(b, Confirmable, 10, token, 6, Options{}, "6")
@@ -52,13 +52,13 @@ func TestRFC7641Client(t *testing.T) {
 			}
 			b.clean()
 		}},
-		{"3.4/reordered notifications are left out", func(t *testing.T) {
+		{"3.4/reordered notifications are dropped", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			_, _, later, token := watching(b)
 			for i, seq := range []uint32{7, 6, 7, 8, 8 + 1<<23, 1<<23 + 7, 3} {
 				notify(b, NonConfirmable, uint16(i+10), token, seq, Options{}, fmt.Sprint(seq))
 			}
-			// 2^23 away is neither newer nor older: left out; 3 is older than 8.
+			// 2^23 away is neither newer nor older: dropped. 3 is older than 8.
 			if !slices.Equal(later.bodies, []string{"7", "8", fmt.Sprint(1<<23 + 7), "3"}) {
 				t.Errorf("%q", later.bodies)
 			}
@@ -70,17 +70,17 @@ func TestRFC7641Client(t *testing.T) {
 				t.Errorf("%q", later.bodies)
 			}
 		}},
-		{"3.2/error is the last", func(t *testing.T) {
+		{"3.2/error is the last notification", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			call, _, later, token := watching(b)
 			b.put(Message{Type: Confirmable, Code: NotFound, MessageID: 10, Token: token})
 			b.expect(Message{Type: Acknowledgement, MessageID: 10})
-			if r := later.one(t); !r.Last || r.Code != NotFound || call.Active() {
+			if r := later.onlyResult(t); !r.Last || r.Code != NotFound || call.Active() {
 				t.Errorf("%+v", r)
 			}
 			b.clean()
 		}},
-		{"3.3/response without Observe begins none", func(t *testing.T) {
+		{"3.3/response without Observe begins no observation", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			first := &outcome{}
 			call := &Call{Code: GET, Done: first.add, Observe: func(Result) { t.Error("told") }}
@@ -89,7 +89,7 @@ func TestRFC7641Client(t *testing.T) {
 			}
 			m := b.take()
 			b.put(Message{Type: Acknowledgement, Code: Content, MessageID: m.MessageID, Token: m.Token})
-			if r := first.one(t); !r.Last || call.Active() {
+			if r := first.onlyResult(t); !r.Last || call.Active() {
 				t.Errorf("%+v", r)
 			}
 			b.clean()
@@ -107,7 +107,7 @@ func TestRFC7641Client(t *testing.T) {
 				t.Error("a notification on its way was taken for the answer")
 			}
 			b.put(Message{Type: Acknowledgement, Code: Content, MessageID: m.MessageID, Token: m.Token, Payload: []byte("plain")})
-			if o.one(t); o.bodies[0] != "plain" {
+			if o.onlyResult(t); o.bodies[0] != "plain" {
 				t.Errorf("%q", o.bodies)
 			}
 			b.clean()
@@ -128,23 +128,23 @@ func TestRFC7641Client(t *testing.T) {
 			if m.Options.Has(OptionObserve) || bytes.Equal(m.Token, token) {
 				t.Error("the request for a further block looks like an observation")
 			}
-			// A newer one comes meanwhile: the older is given up.
+			// A newer one arrives before its blocks are complete: the older one is abandoned.
 			notify(b, NonConfirmable, 11, token, 7, part(0, true, "b"), string(pattern(64)))
 			answer(m, part(1, false, "a"), pattern(10))
 			m = b.expect(Message{Type: Confirmable, Code: GET, Options: block(OptionBlock2, 1, false, 2)})
 			answer(m, part(1, false, "b"), pattern(100)[64:])
-			if r := later.one(t); later.bodies[0] != string(pattern(100)) || r.Last {
+			if r := later.onlyResult(t); later.bodies[0] != string(pattern(100)) || r.Last {
 				t.Errorf("%d bytes, %+v", len(later.bodies[0]), r)
 			}
 			if _, ok := later.options[0].Observe(); !ok {
 				t.Error("the options are not those of the notification")
 			}
 		}},
-		{"none/the connection's end is the last", func(t *testing.T) {
+		{"none/end of the connection is the last result", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			_, _, later, _ := watching(b)
 			b.c.Close(nil)
-			if r := later.one(t); !r.Last || !errors.Is(r.Err, ErrClosed) {
+			if r := later.onlyResult(t); !r.Last || !errors.Is(r.Err, ErrClosed) {
 				t.Errorf("%+v", r)
 			}
 			b.clean()
@@ -152,7 +152,7 @@ func TestRFC7641Client(t *testing.T) {
 	})
 }
 
-// TestObservePair observes with both roles, over both kinds of transport, with
+// TestObservePair runs both sides of an observation over both kinds of transport, with
 // representations of one and of many blocks.
 func TestObservePair(t *testing.T) {
 	for _, kind := range []socket.Kind{socket.Datagram, socket.Stream} {
@@ -179,7 +179,7 @@ func TestObservePair(t *testing.T) {
 					t.Fatal(err)
 				}
 				p.run()
-				if first.one(t); first.bodies[0] != string(body()) {
+				if first.onlyResult(t); first.bodies[0] != string(body()) {
 					t.Fatalf("%d bytes", len(first.bodies[0]))
 				}
 				for version = 1; version < 5; version++ {
@@ -198,7 +198,7 @@ func TestObservePair(t *testing.T) {
 					t.Fatal(err)
 				}
 				p.run()
-				bye.one(t)
+				bye.onlyResult(t)
 				if !slices.Equal(ends.why, []ObserveEnd{ObserveDeregistered}) || len(later.results) != 4 {
 					t.Errorf("ends %v, %d notifications", ends.why, len(later.results))
 				}

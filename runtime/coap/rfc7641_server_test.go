@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// cancels keeps the ends of observations.
+// cancels records the ends of observations.
 type cancels struct{ why []ObserveEnd }
 
 func (c *cancels) Cancelled(_ *Observation, why ObserveEnd) { c.why = append(c.why, why) }
@@ -21,7 +21,7 @@ func register(kind Type, mid uint16, token string) Message {
 	return m
 }
 
-// observe begins an observation by the test.
+// observe begins an observation of the test.
 func (b *bench) observe(mid uint16, token string, ends *cancels) *Observation {
 	b.t.Helper()
 	var o *Observation
@@ -62,7 +62,7 @@ func sequenceOf(t *testing.T, m Message) uint32 {
 
 func TestRFC7641Server(t *testing.T) {
 	check(t, []rule{
-		{"3.5/notification acknowledged", func(t *testing.T) {
+		{"3.5/notification is acknowledged", func(t *testing.T) {
 			b, ends := newBench(t, ConnConfig{}), &cancels{}
 			o := b.observe(1, "tk", ends)
 			var results []error
@@ -247,7 +247,7 @@ func TestRFC7641Server(t *testing.T) {
 				t.Errorf("%v", kinds)
 			}
 		}},
-		{"4.5.2/newer notification may take the place of one that waits", func(t *testing.T) {
+		{"4.5.2/newer notification replaces one that waits", func(t *testing.T) {
 			b, ends := newBench(t, ConnConfig{}), &cancels{}
 			o := b.observe(1, "tk", ends)
 			var results []string

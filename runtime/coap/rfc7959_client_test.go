@@ -49,23 +49,23 @@ func TestRFC7959Client(t *testing.T) {
 				}
 			}
 			serve1(b, 9, false, 1, Changed, block(OptionBlock1, 9, false, 1))
-			if r := o.one(t); r.Code != Changed {
+			if r := o.onlyResult(t); r.Code != Changed {
 				t.Errorf("%+v", r)
 			}
 			b.clean()
 		}},
-		{"2.9.3/4.13 with a smaller size begins anew", func(t *testing.T) {
+		{"2.9.3/4.13 with a smaller size restarts the upload", func(t *testing.T) {
 			b := newBench(t, ConnConfig{BlockSize: 128})
 			o := upload(b, pattern(100))
 			m := b.expect(Message{Type: Confirmable, Code: PUT})
 			b.put(Message{Type: Acknowledgement, Code: RequestEntityTooLarge, MessageID: m.MessageID, Token: m.Token})
-			if r := o.one(t); r.Code != RequestEntityTooLarge {
+			if r := o.onlyResult(t); r.Code != RequestEntityTooLarge {
 				t.Errorf("%+v", r)
 			}
 			o = upload(b, pattern(300))
 			serve1(b, 0, true, 3, RequestEntityTooLarge, block(OptionBlock1, 0, true, 2))
 			serve1(b, 0, true, 2, RequestEntityTooLarge, block(OptionBlock1, 0, true, 2))
-			if r := o.one(t); r.Code != RequestEntityTooLarge {
+			if r := o.onlyResult(t); r.Code != RequestEntityTooLarge {
 				t.Errorf("%+v", r)
 			}
 			b.clean()
@@ -75,7 +75,7 @@ func TestRFC7959Client(t *testing.T) {
 			o := upload(b, pattern(300))
 			serve1(b, 0, true, 3, Continue, block(OptionBlock1, 0, true, 3))
 			serve1(b, 1, true, 3, RequestEntityIncomplete, Options{})
-			if r := o.one(t); r.Code != RequestEntityIncomplete {
+			if r := o.onlyResult(t); r.Code != RequestEntityIncomplete {
 				t.Errorf("%+v", r)
 			}
 			b.silent()
@@ -85,7 +85,7 @@ func TestRFC7959Client(t *testing.T) {
 			b := newBench(t, ConnConfig{BlockSize: 128})
 			o := upload(b, pattern(300))
 			serve1(b, 0, true, 3, Unauthorized, block(OptionBlock1, 0, false, 3))
-			if r := o.one(t); r.Code != Unauthorized {
+			if r := o.onlyResult(t); r.Code != Unauthorized {
 				t.Errorf("%+v", r)
 			}
 			b.silent()
@@ -95,14 +95,15 @@ func TestRFC7959Client(t *testing.T) {
 			b := newBench(t, ConnConfig{BlockSize: 128})
 			o := upload(b, pattern(300))
 			serve1(b, 0, true, 3, Continue, block(OptionBlock1, 1, true, 3))
-			wantErr(t, o.one(t).Err, ErrTransfer)
+			wantErr(t, o.onlyResult(t).Err, ErrTransfer)
 			o = upload(b, pattern(200))
-			serve1(b, 0, true, 3, Continue, Options{}) // leaves the option out: the block just sent
+			// Without the option the answer is about the last block.
+			serve1(b, 0, true, 3, Continue, Options{})
 			serve1(b, 1, false, 3, Continue, block(OptionBlock1, 1, true, 3))
-			wantErr(t, o.one(t).Err, ErrTransfer) // the last block was the last
+			wantErr(t, o.onlyResult(t).Err, ErrTransfer) // there is no block after the last
 			b.clean()
 		}},
-		{"2.3/uploaded out of a source", func(t *testing.T) {
+		{"2.3/body from a source", func(t *testing.T) {
 			b := newBench(t, ConnConfig{BlockSize: 128})
 			src, o := newSource(pattern(200)), &outcome{}
 			if err := b.c.Do(&Call{Code: PUT, Source: src, SourceSize: 200, Done: o.add}); err != nil {
@@ -113,7 +114,7 @@ func TestRFC7959Client(t *testing.T) {
 			if got := append(m.Payload, n.Payload...); !bytes.Equal(got, pattern(200)) || src.closed != 1 {
 				t.Errorf("%d bytes, closed %d times", len(got), src.closed)
 			}
-			o.one(t)
+			o.onlyResult(t)
 			src = newSource(pattern(150)) // shorter than announced
 			o = &outcome{}
 			if err := b.c.Do(&Call{Code: PUT, Source: src, SourceSize: 200, Done: o.add}); err != nil {
@@ -121,7 +122,7 @@ func TestRFC7959Client(t *testing.T) {
 			}
 			m = b.expect(Message{Type: Confirmable, Code: PUT})
 			b.put(Message{Type: Acknowledgement, Code: Continue, MessageID: m.MessageID, Token: m.Token, Options: block(OptionBlock1, 0, true, 3)})
-			wantErr(t, o.one(t).Err, io.ErrUnexpectedEOF)
+			wantErr(t, o.onlyResult(t).Err, io.ErrUnexpectedEOF)
 			if src.closed != 1 {
 				t.Errorf("closed %d times", src.closed)
 			}
@@ -134,14 +135,14 @@ func TestRFC7959Client(t *testing.T) {
 			opts := tagged(0, true, 3, "e")
 			opts.SetContentFormat(11542)
 			answer(b, m, pattern(128), opts)
-			for i := uint32(2); i < 4; i++ { // ours are smaller: late negotiation
+			for i := uint32(2); i < 4; i++ { // smaller than the server's: late negotiation
 				m = b.expect(Message{Type: Confirmable, Code: GET, Options: block(OptionBlock2, i, false, 2)})
 				if got := string(m.Options.AppendPath(nil)); got != "/a" {
 					t.Errorf("path %q", got)
 				}
 				answer(b, m, pattern(200)[64*i:min(200, 64*i+64)], tagged(i, i < 3, 2, "e"))
 			}
-			if r := o.one(t); r.Code != Content || o.bodies[0] != string(pattern(200)) {
+			if r := o.onlyResult(t); r.Code != Content || o.bodies[0] != string(pattern(200)) {
 				t.Fatalf("%+v, %d bytes", r, len(o.bodies[0]))
 			}
 			if f, _ := o.options[0].ContentFormat(); f != 11542 {
@@ -149,7 +150,7 @@ func TestRFC7959Client(t *testing.T) {
 			}
 			b.clean()
 		}},
-		{"2.4/client may begin at another block, of its size", func(t *testing.T) {
+		{"2.4/client begins at another block and block size", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			o := &outcome{}
 			call := &Call{Code: GET, Done: o.add}
@@ -161,13 +162,13 @@ func TestRFC7959Client(t *testing.T) {
 			answer(b, m, pattern(96)[64:], tagged(2, true, 1, "e"))
 			m = b.expect(Message{Type: Confirmable, Code: GET, Options: block(OptionBlock2, 3, false, 1)})
 			answer(b, m, pattern(100)[96:], tagged(3, false, 1, "e"))
-			o.one(t)
+			o.onlyResult(t)
 			if o.bodies[0] != string(pattern(100)[64:]) {
 				t.Errorf("%d bytes", len(o.bodies[0]))
 			}
 			b.clean()
 		}},
-		{"2.4/resource changes during the transfer", func(t *testing.T) {
+		{"2.4/change of the resource restarts the transfer", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			_, o := b.get("/a")
 			for i := range 3 {
@@ -176,13 +177,13 @@ func TestRFC7959Client(t *testing.T) {
 				m = b.expect(Message{Type: Confirmable, Code: GET, Options: block(OptionBlock2, 1, false, 2)})
 				answer(b, m, pattern(64), tagged(1, true, 2, "x"))
 			}
-			wantErr(t, o.one(t).Err, ErrChanged)
+			wantErr(t, o.onlyResult(t).Err, ErrChanged)
 			_, o = b.get("/a")
 			answer(b, b.take(), pattern(64), tagged(0, true, 2, "1"))
 			answer(b, b.take(), pattern(64), tagged(1, true, 2, "2"))
 			m := b.expect(Message{Type: Confirmable, Code: GET, Options: block(OptionBlock2, 0, false, 2)})
 			answer(b, m, []byte("new"), tagged(0, false, 2, "2"))
-			if r := o.one(t); r.Err != nil || o.bodies[0] != "new" {
+			if r := o.onlyResult(t); r.Err != nil || o.bodies[0] != "new" {
 				t.Errorf("%+v %q", r, o.bodies)
 			}
 			b.clean()
@@ -196,7 +197,7 @@ func TestRFC7959Client(t *testing.T) {
 				{block(OptionBlock2, 0, false, 2), 65}, {block(OptionBlock2, 0, true, 7), 1024}} {
 				_, o := b.get("/a")
 				answer(b, b.take(), pattern(bad.n), bad.o)
-				wantErr(t, o.one(t).Err, ErrTransfer)
+				wantErr(t, o.onlyResult(t).Err, ErrTransfer)
 			}
 			b.clean()
 		}},
@@ -209,16 +210,16 @@ func TestRFC7959Client(t *testing.T) {
 			answer(b, b.take(), pattern(64), tagged(0, true, 2, "1"))
 			m := b.take()
 			b.put(Message{Type: Acknowledgement, Code: NotFound, MessageID: m.MessageID, Token: m.Token})
-			if r := o.one(t); r.Code != NotFound || len(sink.aborted) != 1 || sink.Len() != 64 {
+			if r := o.onlyResult(t); r.Code != NotFound || len(sink.aborted) != 1 || sink.Len() != 64 {
 				t.Errorf("%+v, aborted %v", r, sink.aborted)
 			}
 			b.clean()
 		}},
-		{"2.4/streamed into a sink", func(t *testing.T) {
+		{"2.4/body goes to a sink", func(t *testing.T) {
 			b := newBench(t, ConnConfig{MaxBody: 10})
 			sink, o := &memSink{}, &outcome{}
 			call := &Call{Code: GET, Sink: sink, Done: o.add}
-			for range 2 { // a call may be used again
+			for range 2 { // a call can be used again
 				if err := b.c.Do(call); err != nil {
 					t.Fatal(err)
 				}
@@ -238,16 +239,16 @@ func TestRFC7959Client(t *testing.T) {
 			}
 			b.clean()
 		}},
-		{"7.2/body that is too large is given up", func(t *testing.T) {
+		{"7.2/body that is too large ends the transfer", func(t *testing.T) {
 			b := newBench(t, ConnConfig{MaxBody: 100})
 			_, o := b.get("/a")
 			answer(b, b.take(), pattern(64), tagged(0, true, 2, "1"))
 			answer(b, b.take(), pattern(64), tagged(1, true, 2, "1"))
-			wantErr(t, o.one(t).Err, ErrTooLarge)
+			wantErr(t, o.onlyResult(t).Err, ErrTooLarge)
 			b.silent()
 			b.clean()
 		}},
-		{"2.7/FETCH repeats its body only if it is in one message", func(t *testing.T) {
+		{"2.7/FETCH repeats its body only if it fits one message", func(t *testing.T) {
 			b := newBench(t, ConnConfig{BlockSize: 64})
 			for _, size := range []int{10, 100} {
 				o := &outcome{}
@@ -264,7 +265,7 @@ func TestRFC7959Client(t *testing.T) {
 					t.Errorf("the next request has Block1 or %d bytes of body", len(m.Payload))
 				}
 				answer(b, m, pattern(1), tagged(1, false, 2, "1"))
-				o.one(t)
+				o.onlyResult(t)
 			}
 			b.clean()
 		}},
@@ -279,7 +280,7 @@ func TestRFC7959Client(t *testing.T) {
 				b.put(resp)
 				b.expect(Message{Type: Acknowledgement, MessageID: uint16(i + 1)})
 			}
-			if o.one(t); o.bodies[0] != string(bytes.Repeat(pattern(64), 3)) {
+			if o.onlyResult(t); o.bodies[0] != string(bytes.Repeat(pattern(64), 3)) {
 				t.Errorf("%d bytes", len(o.bodies[0]))
 			}
 			b.clean()

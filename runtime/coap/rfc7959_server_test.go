@@ -22,7 +22,7 @@ func TestRFC7959Server(t *testing.T) {
 			}
 			b.clean()
 		}},
-		{"2.2/payload that is no block is 4.00", func(t *testing.T) {
+		{"2.2/payload without the size of a block is 4.00", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			for i, m := range []Message{put1(1, 0, true, 2, pattern(63)), put1(2, 0, true, 2, pattern(65)),
 				put1(3, 0, true, 2, nil), put1(4, 1, false, 2, pattern(65))} {
@@ -77,7 +77,7 @@ func TestRFC7959Server(t *testing.T) {
 			}
 			b.clean()
 		}},
-		{"2.4/transfer begins at another block than 0", func(t *testing.T) {
+		{"2.4/transfer begins at a block other than 0", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			b.h.serve = content(string(pattern(150)))
 			b.put(get2(1, 2, 2))
@@ -100,12 +100,12 @@ func TestRFC7959Server(t *testing.T) {
 			b.expect(ack(BadRequest, 5, Options{}))
 			b.clean()
 		}},
-		{"2.4/block sizes are ours where they are smaller", func(t *testing.T) {
+		{"2.4/server's smaller block size applies", func(t *testing.T) {
 			b := newBench(t, ConnConfig{BlockSize: 32})
 			b.h.serve = content(string(pattern(100)))
 			b.put(get2(1, 0, 6))
 			b.expect(Message{Type: Acknowledgement, Code: Content, Options: block(OptionBlock2, 0, true, 1), Payload: pattern(32)})
-			b.put(get2(2, 2, 0)) // even smaller: counts in blocks of 16
+			b.put(get2(2, 2, 0)) // smaller still: counted in blocks of 16
 			b.expect(Message{Type: Acknowledgement, Code: Content, Options: block(OptionBlock2, 2, true, 0), Payload: pattern(48)[32:]})
 			b.put(get2(3, 3, 1))
 			b.expect(Message{Type: Acknowledgement, Code: Content, Options: block(OptionBlock2, 3, false, 1), Payload: pattern(100)[96:]})
@@ -119,7 +119,7 @@ func TestRFC7959Server(t *testing.T) {
 			b.expect(ack(Content, 1, block(OptionBlock2, 0, true, 4)))
 			b.c.Close(nil)
 		}},
-		{"2.4/further block of an answer that is gone is never executed", func(t *testing.T) {
+		{"2.4/request for a further block without its snapshot is not executed", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			m := get2(1, 1, 2)
 			m.Code = POST
@@ -129,7 +129,7 @@ func TestRFC7959Server(t *testing.T) {
 				t.Error("it was served")
 			}
 		}},
-		{"2.4/streamed out of a source", func(t *testing.T) {
+		{"2.4/answer from a source", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			src := newSource(pattern(200))
 			b.h.serve = func(r *Request) {
@@ -148,13 +148,13 @@ func TestRFC7959Server(t *testing.T) {
 			}
 			src = newSource(pattern(10)) // in one message
 			b.put(get2(10, 0, 2))
-			b.expect(ack(InternalServerError, 10, Options{})) // shorter than it said
+			b.expect(ack(InternalServerError, 10, Options{})) // shorter than announced
 			if src.closed != 1 {
 				t.Errorf("closed %d times", src.closed)
 			}
 			b.clean()
 		}},
-		{"2.5/body in blocks is served as a whole", func(t *testing.T) {
+		{"2.5/body in blocks is served when complete", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			b.h.head = func(r *Request) {
 				if size, ok := r.Size(); !ok || size != 150 || !bytes.Equal(r.Body(), pattern(64)) {
@@ -192,7 +192,7 @@ func TestRFC7959Server(t *testing.T) {
 			b.put(put1(3, 2, true, 2, pattern(64)))
 			b.expect(ack(RequestEntityIncomplete, 3, Options{}))
 			other := put1(4, 1, false, 2, pattern(64))
-			other.Options.SetContentFormat(42) // another request
+			other.Options.SetContentFormat(42) // a different request
 			b.put(other)
 			b.expect(ack(RequestEntityIncomplete, 4, Options{}))
 			if b.h.calls != 0 {
@@ -201,12 +201,12 @@ func TestRFC7959Server(t *testing.T) {
 			b.c.Close(nil)
 			b.clean()
 		}},
-		{"2.5/the last block once more is taken once", func(t *testing.T) {
+		{"2.5/repetition of the last block counts once", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			var got []byte
 			b.h.serve = func(r *Request) { got = bytes.Clone(r.Body()); content("")(r) }
 			b.put(put1(1, 0, true, 2, pattern(64)))
-			b.put(put1(2, 0, true, 2, pattern(64))) // begins anew
+			b.put(put1(2, 0, true, 2, pattern(64))) // restarts
 			b.put(put1(3, 1, true, 2, pattern(128)[64:]))
 			b.put(put1(4, 1, true, 2, pattern(128)[64:]))
 			b.put(put1(5, 2, false, 2, pattern(130)[128:]))
@@ -219,7 +219,7 @@ func TestRFC7959Server(t *testing.T) {
 			}
 			b.clean()
 		}},
-		{"2.5/transfer ends when it pauses", func(t *testing.T) {
+		{"2.5/idle transfer ends", func(t *testing.T) {
 			b := newBench(t, ConnConfig{Params: Params{ExchangeTimeout: 30 * time.Second}})
 			sink := &memSink{}
 			b.h.head = func(r *Request) { r.Stream(sink) }
@@ -236,7 +236,7 @@ func TestRFC7959Server(t *testing.T) {
 			b.expect(ack(RequestEntityIncomplete, 3, Options{}))
 			b.clean()
 		}},
-		{"2.5/streamed into a sink", func(t *testing.T) {
+		{"2.5/body goes to a sink", func(t *testing.T) {
 			b := newBench(t, ConnConfig{MaxBody: 100})
 			sink := &memSink{}
 			b.h.head = func(r *Request) { r.Stream(sink) }
@@ -271,7 +271,7 @@ func TestRFC7959Server(t *testing.T) {
 			}
 			b.clean()
 		}},
-		{"2.5/handler refuses by the head", func(t *testing.T) {
+		{"2.5/handler refuses in Head", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			b.h.head = func(r *Request) { r.Stream(&memSink{}); r.reply(Unauthorized, "") }
 			b.put(put1(1, 0, true, 2, pattern(64)))
@@ -293,7 +293,7 @@ func TestRFC7959Server(t *testing.T) {
 			}
 			b.clean()
 		}},
-		{"2.7/both together", func(t *testing.T) {
+		{"2.7/blocks in both directions", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			b.h.serve = func(r *Request) { content(string(r.Body()))(r) }
 			fetch := func(m Message) Message { m.Code = FETCH; return m }
@@ -364,7 +364,7 @@ func TestRFC7959Server(t *testing.T) {
 			for i := range 3 {
 				b.put(path(put1(uint16(i), 0, true, 2, pattern(64)), fmt.Sprint("/", i)))
 			}
-			b.put(path(put1(10, 1, true, 2, pattern(64)), "/0")) // goes on
+			b.put(path(put1(10, 1, true, 2, pattern(64)), "/0")) // continues
 			b.put(path(put1(11, 0, true, 2, pattern(64)), "/3")) // one too many
 			for p, want := range map[string]int{"/0": 0, "/1": 1, "/2": 0, "/3": 0} {
 				if got := len(sinks[p].aborted); got != want {
@@ -374,10 +374,10 @@ func TestRFC7959Server(t *testing.T) {
 			b.c.Close(nil)
 			b.clean()
 		}},
-		{"7.2/memory of all is bounded", func(t *testing.T) {
+		{"7.2/memory of all connections is bounded", func(t *testing.T) {
 			b := newBench(t, ConnConfig{MaxTransfers: 100})
 			b.e.maxMemory = 10000
-			b.put(request(Confirmable, GET, 999, "/a")) // something to remember, too
+			b.put(request(Confirmable, GET, 999, "/a")) // for the history
 			for i := range 100 {
 				m := put1(uint16(i), 0, true, 6, pattern(1024))
 				m.Options.AddQuery(fmt.Sprint(i))

@@ -6,7 +6,7 @@ import (
 
 func TestRFC7967(t *testing.T) {
 	check(t, []rule{
-		{"2/suppressed response", func(t *testing.T) {
+		{"2/response is suppressed", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			b.h.serve = content("x")
 			for i, kind := range []Type{Confirmable, NonConfirmable} {
@@ -20,7 +20,7 @@ func TestRFC7967(t *testing.T) {
 					case value == 8:
 						b.expect(Message{Type: NonConfirmable, Code: Content})
 					case kind == Confirmable:
-						// The message is acknowledged all the same.
+						// The message is acknowledged nevertheless.
 						b.expect(Message{Type: Acknowledgement})
 					}
 					b.silent()

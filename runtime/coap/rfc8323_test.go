@@ -16,7 +16,7 @@ func req(code Code, path string) Message {
 
 func TestRFC8323(t *testing.T) {
 	big := []any{csmMaxMessageSize, "\x10\x00", csmBlockWise, ""}
-	// hello greets with the settings of a peer that takes 4096 bytes.
+	// hello sends the CSM of a peer that accepts 4096 bytes.
 	hello := func(t *testing.T, cfg ConnConfig) *bench { return newStreamBench(t, cfg, big...) }
 	aborted := func(b *bench, err error, want error) {
 		b.t.Helper()
@@ -86,7 +86,7 @@ func TestRFC8323(t *testing.T) {
 				b.clean()
 			}
 		}},
-		{"3.3/no acknowledgement, no repetition", func(t *testing.T) {
+		{"3.3/no acknowledgements and no retransmissions", func(t *testing.T) {
 			b := hello(t, ConnConfig{})
 			var held *Request
 			b.h.serve = func(r *Request) { held = r }
@@ -101,11 +101,11 @@ func TestRFC8323(t *testing.T) {
 			b.sleep(time.Minute)
 			b.silent()
 			b.put(Message{Code: Content, Token: m.Token, Payload: []byte("x")})
-			o.one(t)
+			o.onlyResult(t)
 			_, o = b.get("/c")
 			b.sleep(time.Hour)
-			wantErr(t, o.one(t).Err, ErrTimeout)
-			b.put(Message{Code: Content, Token: tok}) // belongs to nothing
+			wantErr(t, o.onlyResult(t).Err, ErrTimeout)
+			b.put(Message{Code: Content, Token: tok}) // matches no request
 			b.clean()
 		}},
 		{"3.4/Empty message is ignored", func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestRFC8323(t *testing.T) {
 				aborted(b, b.putBytes(unhex(t, wire)), ErrFormat)
 			}
 		}},
-		{"5.3.1/nothing larger than the peer takes", func(t *testing.T) {
+		{"5.3.1/no message is larger than the peer announced", func(t *testing.T) {
 			// 1152 bytes, no block-wise transfer.
 			b := newStreamBench(t, ConnConfig{}, csmMaxMessageSize, "\x04\x80")
 			o := &outcome{}
@@ -181,7 +181,7 @@ func TestRFC8323(t *testing.T) {
 			}
 			wantErr(t, b.c.Do(&Call{Code: GET, Done: o.add}), ErrReleased)
 			b.put(Message{Code: Content, Token: m.Token})
-			if r := o.one(t); r.Err != nil {
+			if r := o.onlyResult(t); r.Err != nil {
 				t.Errorf("%+v", r)
 			}
 			if err := b.c.Release(); err != nil {
@@ -195,8 +195,8 @@ func TestRFC8323(t *testing.T) {
 			_, o := b.get("/a")
 			b.take()
 			wantErr(t, b.put(Message{Code: Abort, Payload: []byte("why")}), ErrAborted)
-			wantErr(t, o.one(t).Err, ErrAborted)
-			wantErr(t, o.one(t).Err, ErrClosed)
+			wantErr(t, o.onlyResult(t).Err, ErrAborted)
+			wantErr(t, o.onlyResult(t).Err, ErrClosed)
 			b.silent()
 			b.clean()
 			b = hello(t, ConnConfig{})
@@ -251,7 +251,7 @@ func TestRFC8323(t *testing.T) {
 				t.Errorf("%d and %d results", len(first.results), len(later.results))
 			}
 		}},
-		{"none/a busy socket gets the rest later", func(t *testing.T) {
+		{"none/busy socket is given the rest later", func(t *testing.T) {
 			b := hello(t, ConnConfig{})
 			b.h.serve = content(string(pattern(1000)))
 			b.w.err = socket.ErrBusy
@@ -279,10 +279,10 @@ func TestRFC8323(t *testing.T) {
 			b.w.err = socket.ErrReset
 			_, o := b.get("/a")
 			b.sleep(flushEvery)
-			wantErr(t, o.one(t).Err, socket.ErrReset)
+			wantErr(t, o.onlyResult(t).Err, socket.ErrReset)
 			wantErr(t, b.c.Closed(), socket.ErrReset)
 		}},
-		{"none/a peer that does not read ends the connection", func(t *testing.T) {
+		{"none/peer that does not read ends the connection", func(t *testing.T) {
 			var reason error
 			b := hello(t, ConnConfig{OnClose: func(err error) { reason = err }})
 			b.h.serve = func(r *Request) { r.Respond(&Response{Code: Content, Body: pattern(3000)}) }

@@ -9,7 +9,7 @@ import (
 
 func TestRFC9175(t *testing.T) {
 	check(t, []rule{
-		{"2.3/Echo is repeated once", func(t *testing.T) {
+		{"2.3/request is repeated once with Echo", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			_, o := b.get("/a")
 			for range 2 {
@@ -25,12 +25,12 @@ func TestRFC9175(t *testing.T) {
 					break
 				}
 			}
-			if r := o.one(t); r.Code != Unauthorized {
+			if r := o.onlyResult(t); r.Code != Unauthorized {
 				t.Errorf("%+v", r)
 			}
 			b.clean()
 		}},
-		{"3.3/concurrent bodies for one resource differ in Request-Tag", func(t *testing.T) {
+		{"3.3/concurrent bodies to one resource have different Request-Tags", func(t *testing.T) {
 			b := newBench(t, ConnConfig{BlockSize: 64, Params: Params{NStart: 2}})
 			var tags []string
 			o := &outcome{}
@@ -69,7 +69,7 @@ func TestRFC9175(t *testing.T) {
 
 func TestRFC8974(t *testing.T) {
 	check(t, []rule{
-		{"2.1/extended tokens are echoed where they are allowed", func(t *testing.T) {
+		{"2.1/extended tokens are echoed if configured", func(t *testing.T) {
 			b := newBench(t, ConnConfig{MaxToken: 300})
 			b.h.serve = content("x")
 			for i, n := range []int{9, 12, 13, 268, 269, 300} {
@@ -84,7 +84,7 @@ func TestRFC8974(t *testing.T) {
 			b.expect(Message{Type: Reset, MessageID: 99})
 			b.clean()
 		}},
-		{"2.2.2/unknown where they are not", func(t *testing.T) {
+		{"2.2.2/extended tokens are a format error otherwise", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			m := request(Confirmable, GET, 99, "/a")
 			m.Token = pattern(13)
@@ -110,7 +110,7 @@ func TestRFC8132(t *testing.T) {
 				t.Errorf("%v", codes)
 			}
 		}},
-		{"2.1/FETCH with another body is another request", func(t *testing.T) {
+		{"2.1/FETCH with another body is a different request", func(t *testing.T) {
 			p := newDuo(t, socket.Datagram, ConnConfig{BlockSize: 64})
 			p.b.h.serve = func(r *Request) { content(string(bytes.Repeat(r.Body(), 100)))(r) }
 			for _, body := range []string{"a", "b"} {
@@ -119,7 +119,7 @@ func TestRFC8132(t *testing.T) {
 					t.Fatal(err)
 				}
 				p.run()
-				if o.one(t); o.bodies[0] != string(bytes.Repeat([]byte(body), 100)) {
+				if o.onlyResult(t); o.bodies[0] != string(bytes.Repeat([]byte(body), 100)) {
 					t.Errorf("%q", o.bodies[0])
 				}
 			}

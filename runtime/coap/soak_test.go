@@ -16,8 +16,8 @@ var soakTime = flag.Duration("coap.soak", 0, "how long the hostile soak lasts; 0
 
 const soakMemory = 4 << 20
 
-// A flood is a server under attack from thousands of addresses, and a good peer
-// it has to serve all the time.
+// A flood is a server under attack from thousands of addresses, and a good peer that it serves all
+// the time.
 type flood struct {
 	t        *testing.T
 	rng      *rand.Rand
@@ -31,8 +31,8 @@ type flood struct {
 }
 
 // TestHostileSoak floods a server with fuzzed datagrams, forged responses,
-// replayed blocks, half-open transfers and requests that are never ended, from
-// thousands of addresses, and serves a good peer meanwhile.
+// replayed blocks, half-open transfers and requests that are never completed, from
+// thousands of addresses, while it serves a good peer.
 //
 //	go test ./runtime/coap -run TestHostileSoak -v -coap.soak 60s
 func TestHostileSoak(t *testing.T) {
@@ -59,7 +59,7 @@ func TestHostileSoak(t *testing.T) {
 	if f.peak > soakMemory {
 		t.Errorf("%d bytes were accounted for", f.peak)
 	}
-	// What is accounted for is an estimate; a connection itself is not in it.
+	// The accounted memory is an estimate and does not include the connections themselves.
 	if limit := 2*soakMemory + 4096*len(f.hostile); grown > limit {
 		t.Errorf("the heap has grown by %d bytes, more than %d", grown, limit)
 	}
@@ -102,15 +102,14 @@ func newFlood(t *testing.T, seed uint64) *flood {
 			t.Error(err)
 		}
 	}
-	// Message IDs are used again within seconds here.
+	// Message IDs are used again within seconds in this test.
 	params.NStart = 4
 	f.good.a.start(ConnConfig{Params: params})
 	f.good.b.start(ConnConfig{Params: params})
 	return f
 }
 
-// exchange has the good peer make a request, with hostile messages between any
-// two of its own.
+// exchange sends a request of the good peer, with hostile messages between any two of its own.
 func (f *flood) exchange(code Code, size int) {
 	o := &outcome{}
 	call := &Call{Code: code, Done: o.add}
@@ -142,9 +141,9 @@ func (f *flood) attack() {
 	c.Handle(b)
 	if f.rng.IntN(10) == 0 {
 		f.good.a.c.Handle(f.message(2)) // forged, with the good peer's address
-		// To the server only acknowledgements: a confirmable one would have to be
-		// rejected by a reset, which goes to the good peer and may hit one of its
-		// message IDs. Without DTLS nothing helps against that.
+		// Only acknowledgements to the server: it would reject a confirmable message by a
+		// reset, which goes to the good peer and may match one of its message IDs. Only DTLS
+		// protects against that.
 		f.good.b.c.Handle(f.message(9))
 	}
 	f.messages++
@@ -192,13 +191,13 @@ func (f *flood) message(kind int) []byte {
 	case 4: // a replayed or invented block
 		m.Options.SetBlock(OptionBlock1, Block{Num: uint32(r.IntN(4)), More: r.IntN(8) > 0, SZX: 6})
 		m.Payload = random(1024)
-	case 5: // an answer that is never fetched
+	case 5: // an answer whose blocks are never fetched
 		m.Code = GET
 		m.Options.SetBlock(OptionBlock2, Block{Num: uint32(r.IntN(3)), SZX: uint8(r.IntN(7))})
 	case 6: // an observation
 		m.Code = GET
 		m.Options.AddUint(OptionObserve, 0)
-	case 7: // a request that takes for ever
+	case 7: // a request that is never answered
 		m.Code = POST
 		m.Payload = random(500)
 	case 8: // new message IDs
@@ -237,7 +236,7 @@ func (f *flood) Serve(r *Request) {
 	}
 }
 
-// isRefused reports the errors an answer may have when memory is short.
+// isRefused reports whether err is one that an answer may have when memory is short.
 func isRefused(err error) bool {
 	return err == ErrAnswered || err == ErrBusy || codeOf(err) == ServiceUnavailable
 }
@@ -254,8 +253,8 @@ func (f *flood) close() {
 	}
 }
 
-// FuzzConn feeds a connection that serves and asks with datagrams, several in
-// one input, and then lets it end.
+// FuzzConn passes datagrams, several in one input, to a connection with requests in both
+// directions, and then closes it.
 func FuzzConn(f *testing.F) {
 	add := func(ms ...Message) {
 		var all []byte
@@ -308,7 +307,7 @@ func FuzzConn(f *testing.F) {
 	})
 }
 
-// FuzzStream feeds a connection over a stream with bytes, in pieces.
+// FuzzStream passes bytes to a connection over a stream, in pieces.
 func FuzzStream(f *testing.F) {
 	add := func(ms ...Message) {
 		all, err := (&Message{Code: CSM, Options: options(csmMaxMessageSize, "\x10\x00", csmBlockWise, "")}).AppendTCP(nil)

@@ -13,16 +13,16 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// A wire is a socket whose other end is the test: it keeps what is sent and
-// receives what the test puts in.
+// A wire is a socket whose other end is the test: it records what is sent and receives what the
+// test passes in.
 type wire struct {
 	kind socket.Kind
 	mtu  int
 	sent [][]byte
 	in   [][]byte
-	err  error // of Send
-	peer *wire // gets what is sent, if not nil
-	tap  func([]byte)
+	err  error        // of Send
+	peer *wire        // receives what is sent, if not nil
+	tap  func([]byte) // sees what is sent, if not nil
 }
 
 func (w *wire) Connect(context.Context, socket.Endpoint) error { return nil }
@@ -88,14 +88,14 @@ func (s *script) Serve(r *Request) {
 	}
 }
 
-// content answers with a text.
+// content is a function that answers with a text.
 func content(body string) func(*Request) {
 	return func(r *Request) {
 		resp := r.Response()
 		resp.Code = Content
 		resp.Body = append(resp.Body, body...)
 		if err := r.Respond(resp); err != nil {
-			panic(err) // a test that breaks its own rules
+			panic(err) // the test itself is wrong
 		}
 	}
 }
@@ -118,7 +118,7 @@ func newBench(t *testing.T, cfg ConnConfig) *bench {
 	return b
 }
 
-// newStreamBench greets the connection as a peer with these settings.
+// newStreamBench sends the CSM of a peer with these settings.
 func newStreamBench(t *testing.T, cfg ConnConfig, csm ...any) *bench {
 	t.Helper()
 	b := &bench{t: t, w: &wire{mtu: 1232, kind: socket.Stream}, e: newEndpoint(t, 1), h: &script{}}
@@ -144,7 +144,7 @@ func (b *bench) start(cfg ConnConfig) {
 	b.c = c
 }
 
-// put has a message arrive.
+// put passes a message to the connection.
 func (b *bench) put(m Message) error {
 	b.t.Helper()
 	var wire []byte
@@ -166,7 +166,7 @@ func (b *bench) putBytes(wire []byte) error {
 	return err
 }
 
-// take is the next message the connection has sent.
+// take removes and returns the next message that the connection has sent.
 func (b *bench) take() Message {
 	b.t.Helper()
 	if len(b.w.sent) == 0 {
@@ -187,8 +187,8 @@ func (b *bench) take() Message {
 	return m
 }
 
-// expect takes the next message and compares what is not zero in want. A
-// message ID of 0 in want fits any.
+// expect takes the next message and compares the fields that are not zero in want. A message ID of
+// 0 in want matches any.
 func (b *bench) expect(want Message) Message {
 	b.t.Helper()
 	got := b.take()
@@ -216,7 +216,7 @@ func (b *bench) silent() {
 	}
 }
 
-// sleep lets virtual time pass, and deadlines with it.
+// sleep waits in virtual time and runs what is due.
 func (b *bench) sleep(d time.Duration) {
 	end := b.s.Now().Add(d)
 	for {
@@ -229,7 +229,7 @@ func (b *bench) sleep(d time.Duration) {
 	}
 }
 
-// clean checks that nothing is left behind.
+// clean checks that no state is left.
 func (b *bench) clean() {
 	b.t.Helper()
 	c := b.c
@@ -261,7 +261,7 @@ func leftovers(c *Conn) string {
 		counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6])
 }
 
-// outcome keeps the results of a call.
+// An outcome records the results of a call.
 type outcome struct {
 	results []Result
 	bodies  []string
@@ -279,8 +279,8 @@ func (o *outcome) add(r Result) {
 	o.results = append(o.results, r)
 }
 
-// one is the only result there is.
-func (o *outcome) one(t *testing.T) Result {
+// onlyResult is the result, and there must be only one.
+func (o *outcome) onlyResult(t *testing.T) Result {
 	t.Helper()
 	if len(o.results) != 1 {
 		t.Fatalf("%d outcomes: %v; want one", len(o.results), o.results)
@@ -306,7 +306,7 @@ func wantErr(t *testing.T, err, target error) {
 	}
 }
 
-// A duo is two connections that talk to each other without any network.
+// A duo is two connections that talk to each other without a network.
 type duo struct {
 	a, b *bench
 }
@@ -325,7 +325,7 @@ func newDuo(t *testing.T, kind socket.Kind, cfg ConnConfig) duo {
 	return p
 }
 
-// run exchanges messages until both are silent.
+// run delivers messages until both sides are silent.
 func (p duo) run() {
 	p.a.t.Helper()
 	for {
@@ -377,7 +377,7 @@ func TestPairs(t *testing.T) {
 						t.Fatal(err)
 					}
 					p.run()
-					r := o.one(t)
+					r := o.onlyResult(t)
 					if r.Err != nil || r.Code != Content || o.bodies[0] != string(body) || !r.Last {
 						t.Fatalf("%v %v, %d of %d bytes", r.Err, r.Code, len(o.bodies[0]), size)
 					}
