@@ -32,7 +32,9 @@ type sealBinding struct {
 	request uint32
 }
 
-const sealOverhead = 4 + 8 + 1 + 1 + 5 + 1
+// sealOverhead is the sequence number, the tag, the header of the inner message, the options and the
+// payload marker.
+const sealOverhead = 4 + 8 + 4 + 6 + 1
 
 func newSealLayers() (a, b *sealLayer) {
 	return &sealLayer{name: 'a', peer: 'b', accepted: map[uint32]bool{}},
@@ -88,7 +90,11 @@ func (l *sealLayer) seal(m *Message, outer Code, bound uint32) (seq uint32, err 
 		return 0, l.fail
 	}
 	l.sequence++
-	plain := m.appendBody([]byte{byte(m.Code)})
+	inner := Message{Code: m.Code, Options: m.Options, Payload: m.Payload}
+	plain, err := inner.AppendUDP(nil)
+	if err != nil {
+		return 0, err
+	}
 	out := binary.BigEndian.AppendUint32(l.buf[:0], l.sequence)
 	out = append(out, tag(l.name, l.sequence, bound, plain)...)
 	out = append(out, xor(l.name, l.sequence, plain)...)
@@ -104,7 +110,7 @@ func (l *sealLayer) seal(m *Message, outer Code, bound uint32) (seq uint32, err 
 
 // open verifies and decrypts in place.
 func (l *sealLayer) open(m *Message, bound uint32) (seq uint32, ok bool) {
-	if len(m.Payload) < 13 || !m.Options.Has(OptionOSCORE) {
+	if len(m.Payload) < 16 || !m.Options.Has(OptionOSCORE) {
 		return 0, false
 	}
 	seq = binary.BigEndian.Uint32(m.Payload)
@@ -113,8 +119,12 @@ func (l *sealLayer) open(m *Message, bound uint32) (seq uint32, ok bool) {
 	if !bytes.Equal(tag(l.peer, seq, bound, plain), m.Payload[4:12]) {
 		return 0, false
 	}
-	m.Code = Code(plain[0])
-	return seq, m.parseBody(plain[1:]) == nil
+	var inner Message
+	if inner.ParseUDP(plain) != nil {
+		return 0, false
+	}
+	m.Code, m.Options, m.Payload = inner.Code, inner.Options, inner.Payload
+	return seq, true
 }
 
 func tag(sender byte, seq, bound uint32, plain []byte) []byte {
@@ -244,7 +254,7 @@ func TestLayer(t *testing.T) {
 			d.b.h.serve = func(r *Request) { later = r }
 			o := &outcome{}
 			d.do(d.call(GET, o))
-			d.a.sleep(time.Second) // acknowledged meanwhile
+			d.a.sleep(time.Second) // the request is acknowledged
 			d.run()
 			if len(o.results) != 0 {
 				t.Fatal("an outcome before the response")
