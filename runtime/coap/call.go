@@ -9,7 +9,7 @@ import (
 
 // A Result is the outcome of a request of this endpoint, or a notification.
 type Result struct {
-	// Err is nil when there is a response, including error responses.
+	// Err is nil if the peer responded, also with an error code.
 	Err error
 	// Code, Options and Body are the response. Body is the whole body, or nil if it went to a
 	// sink. Options and Body are valid until the callback returns.
@@ -120,13 +120,13 @@ func (call *Call) responseTimeout() time.Duration {
 // send sends the request, or its next block, or asks for the next block of the response.
 func (call *Call) send() error {
 	in := call.in
-	opts := &in.e.opts
+	opts := &in.e.outOpts
 	opts.CopyFrom(&call.Options)
 	payload, err := call.fill(opts)
 	if err != nil {
 		return err
 	}
-	m := &in.e.msg2
+	m := &in.e.outMsg
 	*m = Message{Code: call.Code, Token: call.tokenBytes(), Options: *opts, Payload: payload}
 	if call.NonConfirmable {
 		m.Type = NonConfirmable

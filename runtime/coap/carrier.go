@@ -24,7 +24,7 @@ type carrier interface {
 type receiver interface {
 	// request handles a request.
 	request(m *Message, env envelope)
-	// requester is the request of ours that waits for responses with this token, or nil.
+	// requester is the own request that waits for responses with this token, or nil.
 	requester(token []byte) requester
 	// reset handles the reset of a message that no transmission waits for. It reports whether
 	// the message was a notification.
@@ -34,7 +34,7 @@ type receiver interface {
 	acknowledgePending(mid uint16)
 }
 
-// A requester is a request of ours that waits for responses.
+// A requester is a request of this endpoint that waits for responses.
 type requester interface {
 	hasToken(token []byte) bool
 	// admit unprotects a response and checks its critical options.

@@ -15,7 +15,7 @@ type Conn struct {
 	shared
 	datagrams    *datagrams // nil over a stream
 	stream       *stream    // nil over datagrams
-	carrier      carrier    // whichever of the two there is
+	carrier      carrier    // one of the two
 	sizes        blockSizes
 	transfers    transfers
 	calls        calls

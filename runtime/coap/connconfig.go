@@ -30,7 +30,7 @@ type ConnConfig struct {
 	// MaxTransfers bounds the peer's concurrent block-wise transfers; a further one ends the
 	// one that has been idle longest. The zero value means 16.
 	MaxTransfers int
-	// MaxHistory bounds, in bytes, what is remembered of the peer's messages to recognize
+	// MaxHistory bounds, in bytes, the memory for message IDs and answers, which serve to recognize
 	// repetitions and answer them. The zero value means 4 MiB, enough for all message IDs.
 	MaxHistory int
 	// MaxQueue bounds the messages of one [Priority] that wait because NSTART interactions are
@@ -58,7 +58,7 @@ type ConnConfig struct {
 	KeepOnTimeout bool
 }
 
-// withDefaults checks c and fills in what is zero.
+// withDefaults checks c and fills in the defaults.
 func (c ConnConfig) withDefaults() (ConnConfig, error) {
 	var faults []error
 	def := func(name string, v *int, zero, low, high int) {

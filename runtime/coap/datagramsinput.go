@@ -4,7 +4,7 @@ package coap
 func (d *datagrams) handle(datagram []byte) {
 	d.stats.MessagesReceived++
 	d.stats.BytesReceived += uint64(len(datagram))
-	m := &d.e.msg
+	m := &d.e.inMsg
 	err := m.ParseUDP(datagram)
 	if err == nil && len(m.Token) > d.cfg.MaxToken {
 		err = errTokenLength // as if extended tokens were unknown (RFC 8974 §2.2.2)
@@ -48,7 +48,7 @@ func (d *datagrams) acknowledgement(m *Message) {
 	}
 	err := q.admit(m)
 	if err == errRefused {
-		d.stats.Ignored++ // it may be forged: the retransmission goes on
+		d.stats.Ignored++ // it may be forged: the retransmission continues
 		return
 	}
 	t.done()

@@ -38,12 +38,12 @@ type Endpoint struct {
 	requests   []*Request      // free
 	txs        []*transmission // free
 	deliveries []*delivery     // free
-	receiving  bool            // guards in and msg
+	receiving  bool            // guards in and inMsg
 	in         []byte          // the datagram being handled
-	msg        Message         // parsed from in
-	out        []byte          // the message being sent
-	msg2       Message         // being sent, with opts
-	opts       Options         // its options
+	inMsg      Message         // parsed from in
+	out        []byte          // the encoded message being sent
+	outMsg     Message         // the message being sent, with outOpts
+	outOpts    Options         // its options
 	sealing    Message         // being protected when its turn has come
 	sealed     []byte          // its encoding
 	block      []byte          // a block read from a source
@@ -88,7 +88,7 @@ func (e *Endpoint) Scheduler() *sched.Scheduler { return e.sched }
 // Memory is how much of [Config.MaxMemory] is in use, in bytes.
 func (e *Endpoint) Memory() int { return e.memory }
 
-// charge accounts for memory that a peer makes this endpoint keep. When there is none left, it
+// charge accounts for memory that a peer makes this endpoint keep. When the budget is used up, it
 // ends the transfers that have been idle longest.
 func (e *Endpoint) charge(bytes int) bool {
 	for e.memory+bytes > e.maxMemory {

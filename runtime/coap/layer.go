@@ -54,8 +54,8 @@ type Binding interface {
 	// request that began an observation. With an error the response is not sent.
 	Protect(response *Message) error
 	// Unprotect verifies a response to a request of this endpoint and restores the message
-	// that the peer protected. With an error the response is ignored, and the request goes on
-	// waiting. To let an unprotected error response pass, return nil and leave the message as
+	// that the peer protected. With an error the response is ignored, and the request still
+	// waits. To let an unprotected error response pass, return nil and leave the message as
 	// it is.
 	Unprotect(response *Message) error
 }

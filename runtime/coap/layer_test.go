@@ -32,8 +32,8 @@ type sealBinding struct {
 	request uint32
 }
 
-// sealOverhead is the sequence number, the tag, the header of the inner message, the options and the
-// payload marker.
+// sealOverhead is the sequence number, the tag, the header of the inner message, the options and
+// the payload marker.
 const sealOverhead = 4 + 8 + 4 + 6 + 1
 
 func newSealLayers() (a, b *sealLayer) {

@@ -63,7 +63,7 @@ func (o *Observation) Notify(n *Notification) error {
 // message builds the notification, and the snapshot if it needs several blocks.
 func (o *Observation) message(n *Notification) (*Message, *transfer, error) {
 	os := o.in
-	opts, m := &os.e.opts, &os.e.msg2
+	opts, m := &os.e.outOpts, &os.e.outMsg
 	sequence := os.nextSequence()
 	n.fillOptions(opts, sequence)
 	size := n.size()

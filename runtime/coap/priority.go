@@ -24,7 +24,7 @@ type sendQueue struct {
 
 func (q *sendQueue) list(p Priority) *list[*transmission] { return &q.lists[PriorityHigh-p] }
 
-// first is the transmission whose turn is next.
+// first is the transmission to send next.
 func (q *sendQueue) first() (t *transmission, ok bool) {
 	for i := range q.lists {
 		if t, ok = q.lists[i].first(); ok {

@@ -8,8 +8,8 @@ import (
 // requestBytes is what a pending request costs in addition to its content.
 const requestBytes = 512
 
-// requests is the server side of a connection: it takes the peer's requests to the handler, its
-// bodies in blocks together, and its answers to the carrier.
+// requests is the server side of a connection: it passes the peer's requests to the handler,
+// reassembles their bodies, and sends the answers.
 type requests struct {
 	*shared
 	carrier      carrier
@@ -70,7 +70,7 @@ func (rs *requests) refuse(m *Message, env envelope, err error) {
 	rs.settle(r)
 }
 
-// route takes a request to the handler, or to the transfer that it belongs to.
+// route passes a request to the handler, or to the transfer that it belongs to.
 func (rs *requests) route(r *Request) {
 	if id, bad := r.options.Unrecognized(r.code, rs.cfg.Critical); bad {
 		if r.kind == NonConfirmable {

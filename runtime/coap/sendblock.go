@@ -2,15 +2,15 @@ package coap
 
 // send sends one message that answers r. Its options are in the endpoint's scratch options.
 func (rs *requests) send(r *Request, code Code, opts *Options, payload []byte, nonConfirmable bool) error {
-	m := &rs.e.msg2
+	m := &rs.e.outMsg
 	m.Code, m.Token, m.Options, m.Payload = code, r.token, *opts, payload
 	return rs.carrier.respond(r, m, nonConfirmable)
 }
 
 // sendFallback answers 5.00 when the handler's response cannot be sent.
 func (rs *requests) sendFallback(r *Request) {
-	rs.e.opts.Reset()
-	_ = rs.send(r, InternalServerError, &rs.e.opts, nil, false)
+	rs.e.outOpts.Reset()
+	_ = rs.send(r, InternalServerError, &rs.e.outOpts, nil, false)
 }
 
 // sendBody answers r with a body that may need several blocks.
@@ -56,15 +56,15 @@ func (rs *requests) sendBody(r *Request, resp *Response) error {
 	}
 	if first.Offset() >= t.size && t.size > 0 || first.Num > 0 && t.size == 0 {
 		t.end(ErrIdle)
-		rs.e.opts.Reset()
-		return rs.send(r, BadRequest, &rs.e.opts, nil, false)
+		rs.e.outOpts.Reset()
+		return rs.send(r, BadRequest, &rs.e.outOpts, nil, false)
 	}
 	return rs.sendSnapshot(r, t, first, opts, resp.NonConfirmable)
 }
 
 // responseOptions fills the endpoint's scratch options with those of a response.
 func (rs *requests) responseOptions(r *Request, resp *Response, sequence uint32) *Options {
-	opts := &rs.e.opts
+	opts := &rs.e.outOpts
 	opts.CopyFrom(&resp.Options)
 	if r.observation != nil {
 		opts.SetUint(OptionObserve, sequence)
@@ -103,7 +103,7 @@ func (rs *requests) sendNextBlock(r *Request) bool {
 		return true
 	}
 	t.resetIdle()
-	opts := &rs.e.opts
+	opts := &rs.e.outOpts
 	opts.CopyFrom(&t.options)
 	r.answered = true
 	if err := rs.sendSnapshot(r, t, next, opts, false); err != nil {

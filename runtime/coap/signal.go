@@ -32,7 +32,7 @@ func (s *stream) signal(m *Message) error {
 	case CSM:
 		return s.settings(m)
 	case Ping:
-		pong := &s.e.msg2
+		pong := &s.e.outMsg
 		*pong = Message{Code: Pong, Token: m.Token}
 		if m.Options.Has(pingCustody) {
 			// Everything before it has been handled (RFC 8323 §5.4.1).
@@ -52,7 +52,7 @@ func (s *stream) signal(m *Message) error {
 	return nil // an unknown signal is ignored
 }
 
-// settings takes over what the peer announces. A later CSM changes only what it mentions
+// settings applies a CSM. A later one changes only what it mentions
 // (RFC 8323 §5.3).
 func (s *stream) settings(m *Message) error {
 	s.peer.announced = true
@@ -80,7 +80,7 @@ func diagnostic(payload []byte) string {
 
 // abort tells the peer why the connection ends, closes it and returns the reason.
 func (s *stream) abort(badOption OptionID, reason error) error {
-	m := &s.e.msg2
+	m := &s.e.outMsg
 	*m = Message{Code: Abort, Payload: []byte(reason.Error())}
 	if badOption != 0 {
 		m.Options.AddUint(abortBadCSM, uint32(badOption))

@@ -51,7 +51,7 @@ func newStream(s *shared, up receiver, fail func(error)) *stream {
 
 // start sends the CSM, the first message of a connection (RFC 8323 §5.3).
 func (s *stream) start() error {
-	m := &s.e.msg2
+	m := &s.e.outMsg
 	*m = Message{Code: CSM}
 	m.Options.AddUint(csmMaxMessageSize, uint32(s.cfg.MaxMessage))
 	m.Options.Add(csmBlockWise, nil)

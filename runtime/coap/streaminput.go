@@ -22,7 +22,7 @@ func (s *stream) receive(b []byte) error {
 		if err == nil && size > int64(len(data)) {
 			break
 		}
-		m := &s.e.msg
+		m := &s.e.inMsg
 		if err == nil {
 			_, err = m.ParseTCP(data[:size])
 		}

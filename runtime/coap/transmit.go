@@ -50,8 +50,8 @@ func (x *transmitter) init(s *shared) {
 	x.pumping.Func = x.pump
 }
 
-// queue encodes m and appends it to the queue of its priority. Its message ID is chosen when it
-// is sent.
+// queue encodes m and appends it to the queue of its priority. The message ID is chosen, and the
+// message protected, when it is sent.
 func (x *transmitter) queue(owner sender, m *Message, how sending) (*transmission, error) {
 	waiting := x.waiting.list(how.priority)
 	if waiting.n >= x.cfg.MaxQueue {
@@ -154,7 +154,7 @@ func (t *transmission) seal() error {
 	return nil
 }
 
-// expire retransmits with twice the time-out, or gives up.
+// expire retransmits with twice the time-out, or fails after the last retransmission.
 func (t *transmission) expire() {
 	x := t.tx
 	if !t.con {
