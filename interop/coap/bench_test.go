@@ -14,8 +14,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// BenchmarkServeUDP answers Reads over loopback, 64 at a time; its CPU profile
-// tells where the time goes (-cpuprofile). The other side is a bare socket.
+// BenchmarkServeUDP answers Reads over loopback, 64 at a time. Its CPU profile (-cpuprofile) shows
+// where the time is spent. The other side is a bare socket.
 func BenchmarkServeUDP(b *testing.B) {
 	peer, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {

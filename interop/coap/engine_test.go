@@ -16,7 +16,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// An engine runs one connection of ours on a goroutine of its own.
+// An engine runs one connection of the toolkit on a goroutine of its own.
 type engine struct {
 	t    *testing.T
 	s    *sched.Scheduler
@@ -59,7 +59,7 @@ func (g *engine) run() {
 		}
 		g.sock.SetRecvDeadline(time.Now().Add(g.s.Wait(time.Second)))
 		if g.s.Wait(time.Second) == 0 {
-			g.sock.SetRecvDeadline(socket.NoWait()) // woken meanwhile
+			g.sock.SetRecvDeadline(socket.NoWait()) // woken in the meantime
 		}
 		if _, err := g.conn.Receive(1); err != nil && g.conn.Closed() == nil {
 			g.conn.Close(err)
@@ -75,7 +75,7 @@ func (g *engine) do(f func()) {
 	<-done
 }
 
-// answer is a copy of a result.
+// An answer is a copy of a result.
 type answer struct {
 	err    error
 	code   coap.Code
@@ -94,7 +94,7 @@ func keep(r coap.Result) answer {
 	return a
 }
 
-// request makes a request and waits for its outcome.
+// request sends a request and waits for its outcome.
 func (g *engine) request(code coap.Code, path string, body []byte) answer {
 	g.t.Helper()
 	out := make(chan answer, 1)
@@ -111,7 +111,7 @@ func (g *engine) request(code coap.Code, path string, body []byte) answer {
 	return <-out
 }
 
-// observe begins an observation; notifications come to the channel.
+// observe begins an observation. Its notifications are sent to the channel.
 func (g *engine) observe(path string) (call *coap.Call, notes chan answer) {
 	notes = make(chan answer, 100)
 	call = &coap.Call{
@@ -149,7 +149,7 @@ var (
 	key      = []byte("0123456789abcdef")
 )
 
-// schemes are the URI schemes of what the tests call networks.
+// schemes are the URI schemes of the tests' networks.
 var schemes = map[string]string{"udp": "coap", "tcp": "coap+tcp", "dtls": "coaps"}
 
 // dial connects to addr over "udp", "tcp" or "dtls".
@@ -172,8 +172,7 @@ func dial(t *testing.T, network, addr string) socket.Socket {
 	return sock
 }
 
-// serve runs our engine as a server, a connection for each peer, and returns
-// its address.
+// serve runs the engine as a server, with a connection for each peer, and returns its address.
 func serve(t *testing.T, network string, h coap.Handler) string {
 	t.Helper()
 	at := netip.MustParseAddrPort("127.0.0.1:0")
@@ -227,8 +226,8 @@ func pattern(n int) []byte {
 
 const megabyte = 1 << 20
 
-// A store answers requests out of a map: GET, PUT, DELETE, FETCH echoes, and GET
-// with Observe of /tick, which has four notifications.
+// A store answers GET, PUT and DELETE from a map, echoes FETCH, and sends four notifications to an
+// observer of /tick.
 type store struct {
 	t      *testing.T
 	mu     sync.Mutex
@@ -278,7 +277,7 @@ func (s *store) Serve(r *coap.Request) {
 	}
 }
 
-// value is what is stored at path.
+// value is the value stored at path.
 func (s *store) value(path string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()

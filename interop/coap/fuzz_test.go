@@ -11,21 +11,21 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 )
 
-// The differences between the two parsers, all of them on purpose. Ours refuses
-// what RFC 7252 calls a format error and go-coap lets pass:
+// The two parsers differ on purpose. Ours refuses what RFC 7252 calls a format error and go-coap
+// accepts:
 //
 //   - a payload marker without a payload (§3),
 //   - an Empty message with a token, options or a payload (§4.1),
 //   - a code of a reserved class: 1 and 6, over UDP 7 too (§4.2, §12.1).
 //
-// Ours takes what go-coap refuses:
+// Ours accepts what go-coap refuses:
 //
 //   - tokens of more than 8 bytes (RFC 8974), which a connection then limits.
 //
-// Ours keeps what go-coap drops: options whose value has a wrong length, which
-// must be told from absent ones where they are critical (§5.4.3), and option 0.
+// Ours keeps what go-coap drops: options whose value has a wrong length, because critical ones must
+// not count as absent (§5.4.3), and option 0.
 
-// theirOptions are the options go-coap keeps of ours.
+// theirOptions are those of our options that go-coap keeps.
 func theirOptions(m *coap.Message, defs map[message.OptionID]message.OptionDef) []message.Option {
 	var out []message.Option
 	for id, v := range m.Options.All() {
@@ -54,8 +54,7 @@ func compare(t *testing.T, ours *coap.Message, theirs *message.Message, defs map
 	}
 }
 
-// known reports whether a message that only go-coap takes is one of the listed
-// differences.
+// known reports whether a message that only go-coap accepts is one of the listed differences.
 func known(code byte, bodyLen int, last byte, payload []byte, udp bool) bool {
 	class := code >> 5
 	return last == 0xff && len(payload) == 0 || code == 0 && bodyLen > 0 ||
@@ -114,7 +113,7 @@ func FuzzTCPAgainstGoCoAP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		size, err := coap.FrameTCP(b)
 		if err != nil || size > int64(len(b)) || b[0]&15 > 8 {
-			return // how much is needed is compared by the next case: a whole message
+			return // the next case, a whole message, compares the sizes
 		}
 		b = b[:size]
 		var ours coap.Message

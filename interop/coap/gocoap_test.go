@@ -25,12 +25,12 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 )
 
-// theirStore is what go-coap serves.
+// theirStore is the handler of go-coap's server.
 type theirStore struct {
 	t      *testing.T
 	mu     sync.Mutex
 	values map[string][]byte
-	bye    chan struct{} // a deregistration came
+	bye    chan struct{} // a deregistration has arrived
 }
 
 func (s *theirStore) ServeCOAP(w mux.ResponseWriter, r *mux.Message) {
@@ -183,7 +183,7 @@ func TestOurClientWithGoCoAP(t *testing.T) {
 	}
 }
 
-// theirClient is what udp and tcp connections of go-coap have in common.
+// theirClient has the methods that go-coap's UDP and TCP connections share.
 type theirClient interface {
 	Get(ctx context.Context, path string, opts ...message.Option) (*pool.Message, error)
 	Put(ctx context.Context, path string, contentFormat message.MediaType, payload io.ReadSeeker, opts ...message.Option) (*pool.Message, error)

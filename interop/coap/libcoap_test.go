@@ -14,7 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 )
 
-// tool finds one of libcoap's programs; only some builds of them speak DTLS.
+// tool finds one of libcoap's programs. Only some builds support DTLS.
 func tool(t *testing.T, name string, secure bool) string {
 	t.Helper()
 	builds := []string{name + "-openssl", name + "-gnutls", name}
@@ -33,7 +33,7 @@ func tool(t *testing.T, name string, secure bool) string {
 func TestLibcoapClientWithOurServer(t *testing.T) {
 	for _, network := range []string{"udp", "tcp", "dtls"} {
 		client := tool(t, "coap-client", network == "dtls")
-		// run runs coap-client once; each run is a peer of its own.
+		// run runs coap-client once. Each run is a new peer.
 		run := func(t *testing.T, s *store, path string, args ...string) string {
 			t.Helper()
 			addr := serve(t, network, s)
