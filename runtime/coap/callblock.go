@@ -14,7 +14,7 @@ type upload struct {
 
 // fill sets Block1 if the body needs it and returns the payload of this message.
 func (u *upload) fill(call *Call, opts *Options) ([]byte, error) {
-	sizes := call.in.sizes
+	sizes := &call.in.sizes
 	u.szx = sizes.fitting(u.szx, opts.Len(), 8, u.size)
 	if !u.blocks && u.size <= sizes.whole(u.szx, opts.Len(), 8) {
 		u.length = u.size

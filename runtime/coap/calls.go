@@ -9,8 +9,6 @@ import (
 // in both directions, and its observations of the peer.
 type calls struct {
 	*shared
-	carrier carrier
-	sizes   *blockSizes
 	active  list[*Call] // waiting or observing, in the order they began
 	byToken table[uint64, *Call]
 }

@@ -5,8 +5,8 @@ import "testing"
 func newCalls(t *testing.T) (*calls, *recorder) {
 	s, _ := newShared(t, ConnConfig{})
 	c := &recorder{}
-	sizes := newBlockSizes(&s.cfg, nil)
-	return &calls{shared: s, carrier: c, sizes: &sizes}, c
+	s.carrier = c
+	return &calls{shared: s}, c
 }
 
 func TestCalls(t *testing.T) {

@@ -15,8 +15,6 @@ type Conn struct {
 	shared
 	datagrams    *datagrams // nil over a stream
 	stream       *stream    // nil over datagrams
-	carrier      carrier    // one of the two
-	sizes        blockSizes
 	transfers    transfers
 	calls        calls
 	requests     requests
@@ -36,7 +34,7 @@ func (e *Endpoint) NewConn(cfg ConnConfig) (*Conn, error) {
 	s.conn = c
 	s.setParams(cfg.Params)
 	c.router = router{calls: &c.calls, requests: &c.requests, observations: &c.observations}
-	var peer *peerSettings
+	var peer *peerSettings // of a stream
 	if cfg.Socket.Kind() == socket.Stream {
 		c.stream = newStream(s, &c.router, c.Close)
 		c.carrier, peer = c.stream, &c.stream.peer
@@ -47,12 +45,9 @@ func (e *Endpoint) NewConn(cfg ConnConfig) (*Conn, error) {
 	c.sizes = newBlockSizes(&cfg, peer)
 	c.transfers.shared = s
 	c.observations.init(s)
-	c.observations.carrier, c.observations.sizes, c.observations.transfers = c.carrier, &c.sizes, &c.transfers
-	c.calls = calls{shared: s, carrier: c.carrier, sizes: &c.sizes}
-	c.requests = requests{
-		shared: s, carrier: c.carrier, sizes: &c.sizes,
-		transfers: &c.transfers, observations: &c.observations,
-	}
+	c.observations.transfers = &c.transfers
+	c.calls.shared = s
+	c.requests = requests{shared: s, transfers: &c.transfers, observations: &c.observations}
 	if c.stream != nil {
 		if err := c.stream.start(); err != nil {
 			return nil, err

@@ -78,7 +78,7 @@ func (o *Observation) message(n *Notification) (*Message, *transfer, error) {
 		return nil, nil, err
 	}
 	n.fillOptions(opts, sequence) // again: another transfer may have ended and used them
-	block, err := t.block(&Block{SZX: szx}, opts, os.sizes, len(o.token))
+	block, err := t.block(&Block{SZX: szx}, opts, &os.sizes, len(o.token))
 	*m = Message{Code: n.Code, Token: o.token, Options: *opts, Payload: block}
 	return m, t, err
 }

@@ -10,8 +10,6 @@ import (
 // notifications that they are sent.
 type observations struct {
 	*shared
-	carrier            carrier
-	sizes              *blockSizes
 	transfers          *transfers
 	list[*Observation]        // in the order they began
 	sequence           uint32 // of the last notification

@@ -8,10 +8,9 @@ import (
 func newObservations(t *testing.T) (*observations, *recorder) {
 	s, _ := newShared(t, ConnConfig{MaxObservations: 2})
 	c := &recorder{}
-	os := &observations{carrier: c, transfers: &transfers{shared: s}}
+	s.carrier = c
+	os := &observations{transfers: &transfers{shared: s}}
 	os.init(s)
-	sizes := newBlockSizes(&s.cfg, nil)
-	os.sizes = &sizes
 	return os, c
 }
 

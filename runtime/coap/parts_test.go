@@ -15,7 +15,7 @@ func newShared(t *testing.T, cfg ConnConfig) (s *shared, w *wire) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = &shared{e: newEndpoint(t, 1), cfg: cfg}
+	s = &shared{e: newEndpoint(t, 1), cfg: cfg, sizes: newBlockSizes(&cfg, nil)}
 	s.setParams(cfg.Params)
 	return s, w
 }

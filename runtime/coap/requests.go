@@ -12,8 +12,6 @@ const requestBytes = 512
 // reassembles their bodies, and sends the answers.
 type requests struct {
 	*shared
-	carrier      carrier
-	sizes        *blockSizes
 	transfers    *transfers
 	observations relations
 	pending      list[*Request] // not answered when Serve returned

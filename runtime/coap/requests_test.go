@@ -9,12 +9,10 @@ import (
 func newRequests(t *testing.T, h *script) (*requests, *recorder) {
 	s, _ := newShared(t, ConnConfig{Handler: h, MaxQueue: 1})
 	c := &recorder{}
-	sizes := newBlockSizes(&s.cfg, nil)
-	os := &observations{carrier: c}
+	s.carrier = c
+	os := &observations{}
 	os.init(s)
-	return &requests{
-		shared: s, carrier: c, sizes: &sizes, transfers: &transfers{shared: s}, observations: os,
-	}, c
+	return &requests{shared: s, transfers: &transfers{shared: s}, observations: os}, c
 }
 
 func TestRequests(t *testing.T) {

@@ -114,7 +114,7 @@ func (rs *requests) sendNextBlock(r *Request) bool {
 
 // sendSnapshot answers r with one block of t, and ends t after the last one.
 func (rs *requests) sendSnapshot(r *Request, t *transfer, b Block, opts *Options, nonConfirmable bool) error {
-	payload, err := t.block(&b, opts, rs.sizes, len(r.token))
+	payload, err := t.block(&b, opts, &rs.sizes, len(r.token))
 	if err != nil {
 		t.end(err)
 		return err

@@ -7,13 +7,16 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// shared is the state that all parts of one connection use: configuration, counters, and whether
-// the connection is closed. It has no behaviour beyond writing to the socket.
+// shared is what all parts of one connection use: configuration, counters, whether the connection
+// is closed, and how messages reach the peer. It stands once per connection so that each part costs
+// one pointer.
 type shared struct {
 	e        *Endpoint
 	conn     *Conn      // only for Request.Conn and Observation.Conn
 	cfg      ConnConfig // with defaults; Params change by Conn.SetParams
 	lifetime sched.Time // EXCHANGE_LIFETIME of cfg.Params
+	carrier  carrier
+	sizes    blockSizes
 	stats    Stats
 	closed   error // why the connection was closed
 	lastErr  error // last error of the socket
