@@ -37,7 +37,7 @@ func (b Block) value() uint32 {
 	return v
 }
 
-func (b Block) valid() error {
+func (b Block) check() error {
 	if b.Num > maxBlockNum || b.SZX > BERT {
 		return errBlockValue
 	}
@@ -58,7 +58,7 @@ func (o *Options) Block(id OptionID) (b Block, ok bool) {
 // SetBlock sets the option id, Block1 or Block2. A block number that does not fit makes encoding
 // the message fail.
 func (o *Options) SetBlock(id OptionID, b Block) {
-	if b.valid() != nil {
+	if b.check() != nil {
 		o.tooLong = true
 		return
 	}

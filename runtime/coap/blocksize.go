@@ -30,18 +30,18 @@ func newBlockSizes(cfg *ConnConfig, peer *peerSettings) blockSizes {
 
 func (b *blockSizes) isStream() bool { return b.peer != nil }
 
-// max is the largest exponent: as configured, or BERT over a stream whose peer supports it
+// maxExponent is the largest exponent: as configured, or BERT over a stream whose peer supports it
 // (RFC 8323 §6).
-func (b *blockSizes) max() uint8 {
+func (b *blockSizes) maxExponent() uint8 {
 	if b.peer != nil && b.peer.blockWise && b.peer.maxMessage > baseMaxMessage {
 		return BERT
 	}
 	return b.largest
 }
 
-// fitting is the largest exponent, at most szx, with which a message with this many bytes of
+// fitExponent is the largest exponent, at most szx, with which a message with this many bytes of
 // options and token and a part of a body of size bytes fits one packet.
-func (b *blockSizes) fitting(szx uint8, options, token int, size int64) uint8 {
+func (b *blockSizes) fitExponent(szx uint8, options, token int, size int64) uint8 {
 	if b.peer != nil || int64(b.overhead+options+token)+min(size, 16<<szx) <= smallMessage {
 		return szx
 	}
@@ -52,8 +52,8 @@ func (b *blockSizes) fitting(szx uint8, options, token int, size int64) uint8 {
 	return szx
 }
 
-// bytes is how much of a body a block with this exponent has.
-func (b *blockSizes) bytes(szx uint8, options, token int) int {
+// blockBytes is how much of a body a block with this exponent has.
+func (b *blockSizes) blockBytes(szx uint8, options, token int) int {
 	if szx < BERT {
 		return 16 << szx
 	}
@@ -61,10 +61,10 @@ func (b *blockSizes) bytes(szx uint8, options, token int) int {
 	return max(limit/1024, 1) * 1024
 }
 
-// whole is the largest body that goes without blocks, where blocks would have this exponent.
-func (b *blockSizes) whole(szx uint8, options, token int) int64 {
+// wholeBytes is the largest body that goes without blocks, where blocks would have this exponent.
+func (b *blockSizes) wholeBytes(szx uint8, options, token int) int64 {
 	if b.peer != nil {
 		return int64(b.peer.maxMessage - b.overhead - options - token)
 	}
-	return int64(b.bytes(szx, options, token))
+	return int64(b.blockBytes(szx, options, token))
 }

@@ -32,11 +32,11 @@ func TestBlockSizes(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := newBlockSizes(&cfg, c.peer)
-		szx := b.fitting(b.max(), 10, 8, c.size)
-		if whole := b.whole(szx, 10, 8); szx != c.szx || whole != c.whole {
+		szx := b.fitExponent(b.maxExponent(), 10, 8, c.size)
+		if whole := b.wholeBytes(szx, 10, 8); szx != c.szx || whole != c.whole {
 			t.Errorf("%s: exponent %d, whole %d; want %d and %d", c.name, szx, whole, c.szx, c.whole)
 		}
-		if n := b.bytes(szx, 10, 8); n%(Block{SZX: szx}.Size()) != 0 || c.peer != nil && n > c.peer.maxMessage-c.overhead {
+		if n := b.blockBytes(szx, 10, 8); n%(Block{SZX: szx}.Size()) != 0 || c.peer != nil && n > c.peer.maxMessage-c.overhead {
 			t.Errorf("%s: blocks of %d bytes", c.name, n)
 		}
 	}

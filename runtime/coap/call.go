@@ -162,7 +162,7 @@ func (call *Call) fill(opts *Options) ([]byte, error) {
 		opts.SetUint(OptionObserve, ObserveRegister)
 	}
 	if call.download.active {
-		opts.SetBlock(OptionBlock2, call.download.ask())
+		opts.SetBlock(OptionBlock2, call.download.nextBlock())
 		if began := call.download.next > call.download.start; began && (call.upload.blocks || call.Code != FETCH) {
 			// The body has arrived with the first requests. Only a FETCH whose body is short
 			// repeats it: it is a part of the request's cache key (RFC 8132 §2).
@@ -172,15 +172,15 @@ func (call *Call) fill(opts *Options) ([]byte, error) {
 	return call.upload.fill(call, opts)
 }
 
-// ended is called when the transmission of the request must not be used any more.
-func (call *Call) ended() { call.tx = nil }
+// onEnd is called when the transmission of the request must not be used any more.
+func (call *Call) onEnd() { call.tx = nil }
 
-// acked is called when the peer has acknowledged the request without a response, which comes
+// onAck is called when the peer has acknowledged the request without a response, which comes
 // separately.
-func (call *Call) acked() { call.in.e.sched.After(&call.timer, call.responseTimeout()) }
+func (call *Call) onAck() { call.in.e.sched.After(&call.timer, call.responseTimeout()) }
 
-// failed is called when the request did not get through.
-func (call *Call) failed(err error) { call.finish(Result{Err: err, Last: true}) }
+// onFail is called when the request did not get through.
+func (call *Call) onFail(err error) { call.finish(Result{Err: err, Last: true}) }
 
 func (call *Call) expire() { call.finish(Result{Err: ErrTimeout, Last: true}) }
 
@@ -197,14 +197,14 @@ func (call *Call) admit(m *Message) error {
 	return nil
 }
 
-// crossed reports whether a response is a notification that crossed the request to end the
+// isCrossing reports whether a response is a notification that crossed the request to end the
 // observation.
-func (call *Call) crossed(m *Message) bool { return call.cancel && m.Options.Has(OptionObserve) }
+func (call *Call) isCrossing(m *Message) bool { return call.cancel && m.Options.Has(OptionObserve) }
 
 // complete ends the transmission of the request.
 func (call *Call) complete() {
 	if call.tx != nil {
-		call.tx.done()
+		call.tx.end()
 	}
 }
 
@@ -268,7 +268,7 @@ func (call *Call) respond(m *Message, err error) {
 		call.handleNotification(m)
 		return
 	}
-	if call.echoes(m) || call.upload.handle(call, m) {
+	if call.repeatWithEcho(m) || call.upload.handle(call, m) {
 		return
 	}
 	if call.state != callWaiting {
@@ -281,8 +281,9 @@ func (call *Call) respond(m *Message, err error) {
 	call.download.handle(call, m)
 }
 
-// echoes repeats the request once if the peer asks for proof that it is fresh (RFC 9175 §2.3).
-func (call *Call) echoes(m *Message) bool {
+// repeatWithEcho repeats the request once if the peer asks for proof that it is fresh (RFC 9175
+// §2.3).
+func (call *Call) repeatWithEcho(m *Message) bool {
 	value, ok := m.Options.Echo()
 	if m.Code != Unauthorized || !ok || call.echo != nil {
 		return false

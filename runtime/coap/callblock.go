@@ -15,8 +15,8 @@ type upload struct {
 // fill sets Block1 if the body needs it and returns the payload of this message.
 func (u *upload) fill(call *Call, opts *Options) ([]byte, error) {
 	sizes := &call.in.sizes
-	u.szx = sizes.fitting(u.szx, opts.Len(), 8, u.size)
-	if !u.blocks && u.size <= sizes.whole(u.szx, opts.Len(), 8) {
+	u.szx = sizes.fitExponent(u.szx, opts.Len(), 8, u.size)
+	if !u.blocks && u.size <= sizes.wholeBytes(u.szx, opts.Len(), 8) {
 		u.length = u.size
 		return u.read(call)
 	}
@@ -30,7 +30,7 @@ func (u *upload) fill(call *Call, opts *Options) ([]byte, error) {
 	if u.offset == 0 && u.size < 1<<32 {
 		opts.SetUint(OptionSize1, uint32(u.size))
 	}
-	u.length = min(u.size-u.offset, int64(sizes.bytes(u.szx, opts.Len(), 8)))
+	u.length = min(u.size-u.offset, int64(sizes.blockBytes(u.szx, opts.Len(), 8)))
 	u.sent = Block{SZX: u.szx, More: u.offset+u.length < u.size}
 	num := u.offset / int64(u.sent.Size())
 	if num > maxBlockNum {
@@ -121,8 +121,8 @@ func (d *download) begin(b Block) {
 	d.next = d.start
 }
 
-// ask is the next block to ask for.
-func (d *download) ask() Block {
+// nextBlock is the next block to ask for.
+func (d *download) nextBlock() Block {
 	b := Block{SZX: d.szx}
 	b.Num = uint32(d.next / int64(b.Size()))
 	return b
@@ -136,7 +136,7 @@ func (d *download) handle(call *Call, m *Message) {
 		d.handleWhole(call, m)
 		return
 	}
-	if !d.fits(b, ok, len(m.Payload), call.in.sizes.isStream()) {
+	if !d.isExpected(b, ok, len(m.Payload), call.in.sizes.isStream()) {
 		call.finish(Result{Err: ErrTransfer, Last: true})
 		return
 	}
@@ -150,7 +150,7 @@ func (d *download) handle(call *Call, m *Message) {
 		d.options.CopyFrom(&m.Options)
 		d.etagLen = copy(d.etag[:], tag)
 	}
-	d.szx = min(b.SZX, call.in.sizes.max())
+	d.szx = min(b.SZX, call.in.sizes.maxExponent())
 	if !d.store(call, m.Payload) {
 		return
 	}
@@ -165,8 +165,8 @@ func (d *download) handle(call *Call, m *Message) {
 	call.finish(r)
 }
 
-// fits reports whether the block is the one asked for and as long as it must be.
-func (d *download) fits(b Block, ok bool, n int, stream bool) bool {
+// isExpected reports whether the block is the one asked for and as long as it must be.
+func (d *download) isExpected(b Block, ok bool, n int, stream bool) bool {
 	if !ok || b.Offset() != d.next || b.SZX == BERT && !stream {
 		return false
 	}
@@ -181,7 +181,7 @@ func (d *download) fits(b Block, ok bool, n int, stream bool) bool {
 
 // restart restarts the transfer, a few times, because the resource has changed.
 func (d *download) restart(call *Call) {
-	if !call.Code.safe() || call.Sink != nil || d.restarts == maxRestarts || call.watch.isChild {
+	if !call.Code.isSafe() || call.Sink != nil || d.restarts == maxRestarts || call.watch.isChild {
 		call.finish(Result{Err: ErrChanged, Last: true})
 		return
 	}

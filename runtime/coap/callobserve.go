@@ -34,7 +34,7 @@ func (call *Call) beginObserving(m *Message) {
 		return
 	}
 	call.watch.seq, call.watch.at = seq, call.in.e.sched.Now()
-	call.collect(m, call.established)
+	call.collect(m, call.onEstablished)
 }
 
 func (call *Call) finishLast(r Result) {
@@ -42,8 +42,8 @@ func (call *Call) finishLast(r Result) {
 	call.finish(r)
 }
 
-// established reports the first response, after which notifications may come.
-func (call *Call) established(r Result) {
+// onEstablished reports the first response, after which notifications may come.
+func (call *Call) onEstablished(r Result) {
 	if r.Err != nil {
 		call.finish(r)
 		return

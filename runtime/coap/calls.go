@@ -36,7 +36,7 @@ func (cs *calls) check(call *Call) error {
 		return fmt.Errorf("%w: %v is no method", ErrUsage, call.Code)
 	case !call.Priority.valid():
 		return fmt.Errorf("%w: there is no priority %d", ErrUsage, call.Priority)
-	case call.Observe != nil && !call.Code.safe():
+	case call.Observe != nil && !call.Code.isSafe():
 		return fmt.Errorf("%w: %v cannot observe", ErrUsage, call.Code)
 	case cs.sizes.isStream() && cs.sizes.peer.released:
 		return ErrReleased
@@ -55,7 +55,7 @@ func (cs *calls) newToken() uint64 {
 
 func (cs *calls) begin(call *Call, token uint64) error {
 	call.in, call.token, call.tx = cs, token, nil
-	call.upload = upload{szx: cs.sizes.max()}
+	call.upload = upload{szx: cs.sizes.maxExponent()}
 	call.download.reset()
 	call.echo, call.tag = nil, nil
 	call.watch = watch{}
@@ -78,7 +78,7 @@ func (cs *calls) begin(call *Call, token uint64) error {
 // resume begins a call whose first response m is there already.
 func (cs *calls) resume(call *Call, m *Message) {
 	call.in, call.token = cs, cs.newToken()
-	call.upload = upload{szx: cs.sizes.max(), size: int64(len(call.Body))}
+	call.upload = upload{szx: cs.sizes.maxExponent(), size: int64(len(call.Body))}
 	cs.add(call)
 	call.download.handle(call, m)
 }

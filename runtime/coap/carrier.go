@@ -22,13 +22,13 @@ type carrier interface {
 
 // A receiver takes what a carrier has received: each request and each response once.
 type receiver interface {
-	// request handles a request.
-	request(m *Message, env envelope)
-	// requester is the own request that waits for responses with this token, or nil.
-	requester(token []byte) requester
-	// reset handles the reset of a message that no transmission waits for. It reports whether
+	// handleRequest handles a request.
+	handleRequest(m *Message, env envelope)
+	// findRequester is the own request that waits for responses with this token, or nil.
+	findRequester(token []byte) requester
+	// handleReset handles the reset of a message that no transmission waits for. It reports whether
 	// the message was a notification.
-	reset(mid uint16) bool
+	handleReset(mid uint16) bool
 	// acknowledgePending acknowledges the request with this message ID if it waits for its
 	// response: the peer has repeated it.
 	acknowledgePending(mid uint16)
@@ -39,9 +39,9 @@ type requester interface {
 	hasToken(token []byte) bool
 	// admit unprotects a response and checks its critical options.
 	admit(m *Message) error
-	// crossed reports whether a response in a message of its own is a notification that
+	// isCrossing reports whether a response in a message of its own is a notification that
 	// crossed the request to end the observation.
-	crossed(m *Message) bool
+	isCrossing(m *Message) bool
 	// complete ends the transmission of the request, because its response has arrived.
 	complete()
 	// respond handles a response with the error of admit.
@@ -69,15 +69,15 @@ type router struct {
 	observations *observations
 }
 
-func (r *router) request(m *Message, env envelope) { r.requests.receive(m, env) }
+func (r *router) handleRequest(m *Message, env envelope) { r.requests.receive(m, env) }
 
-func (r *router) requester(token []byte) requester {
+func (r *router) findRequester(token []byte) requester {
 	if call := r.calls.find(token); call != nil {
 		return call
 	}
 	return nil
 }
 
-func (r *router) reset(mid uint16) bool { return r.observations.reset(mid) }
+func (r *router) handleReset(mid uint16) bool { return r.observations.reset(mid) }
 
 func (r *router) acknowledgePending(mid uint16) { r.requests.acknowledge(mid) }

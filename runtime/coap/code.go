@@ -77,11 +77,12 @@ func (c Code) IsError() bool { return c.Class() == 4 || c.Class() == 5 }
 // isSignal reports whether c is a signalling code.
 func (c Code) isSignal() bool { return c.Class() == 7 }
 
-// reserved reports whether no message over UDP may have the code's class.
-func (c Code) reserved() bool { return c.Class() == 1 || c.Class() >= 6 }
+// isReserved reports whether no message over UDP may have the code's class.
+func (c Code) isReserved() bool { return c.Class() == 1 || c.Class() >= 6 }
 
-// safe reports whether c is a method that changes nothing, so that executing it twice is harmless.
-func (c Code) safe() bool { return c == GET || c == FETCH }
+// isSafe reports whether c is a method that changes nothing, so that executing it twice is
+// harmless.
+func (c Code) isSafe() bool { return c == GET || c == FETCH }
 
 // String is the method's name, or class.detail, as in "GET" and "2.05".
 func (c Code) String() string {

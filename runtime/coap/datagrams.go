@@ -36,7 +36,7 @@ func (d *datagrams) sendOnce(m *Message, protect protector) (mid uint16, err err
 // piggybacked on the acknowledgement, and stored for repetitions; otherwise it is a separate
 // response (RFC 7252 §5.2).
 func (d *datagrams) respond(r *Request, m *Message, nonConfirmable bool) error {
-	suppressed := r.options.suppressed(m.Code)
+	suppressed := r.options.suppresses(m.Code)
 	var protect protector
 	if r.binding != nil {
 		protect = r.binding.Protect
@@ -130,19 +130,19 @@ func (d *datagrams) sendEmpty(kind Type, mid uint16) {
 // separate is the sender of a separate response: its outcome is ignored.
 type separate struct{}
 
-func (separate) ended()       {}
-func (separate) acked()       {}
-func (separate) failed(error) {}
+func (separate) onEnd()       {}
+func (separate) onAck()       {}
+func (separate) onFail(error) {}
 
 // pingSender is the sender of a ping.
 type pingSender func(error)
 
-func (done pingSender) ended() {}
+func (done pingSender) onEnd() {}
 
-func (done pingSender) acked() { done(nil) }
+func (done pingSender) onAck() { done(nil) }
 
-// failed reports a reset as success: it is the answer that a ping asks for.
-func (done pingSender) failed(err error) {
+// onFail reports a reset as success: it is the answer that a ping asks for.
+func (done pingSender) onFail(err error) {
 	if err == ErrReset {
 		err = nil
 	}

@@ -13,18 +13,18 @@ type fakeReceiver struct {
 	pending  []uint16
 }
 
-func (f *fakeReceiver) request(m *Message, env envelope) {
+func (f *fakeReceiver) handleRequest(m *Message, env envelope) {
 	f.requests, f.env = append(f.requests, copyOf(m)), env
 }
 
-func (f *fakeReceiver) requester(token []byte) requester {
+func (f *fakeReceiver) findRequester(token []byte) requester {
 	if f.waiting == nil || !f.waiting.hasToken(token) {
 		return nil
 	}
 	return f.waiting
 }
 
-func (f *fakeReceiver) reset(mid uint16) bool { f.resets = append(f.resets, mid); return true }
+func (f *fakeReceiver) handleReset(mid uint16) bool { f.resets = append(f.resets, mid); return true }
 
 func (f *fakeReceiver) acknowledgePending(mid uint16) { f.pending = append(f.pending, mid) }
 
@@ -38,7 +38,7 @@ type fakeRequester struct {
 
 func (f *fakeRequester) hasToken(token []byte) bool { return string(token) == "t" }
 func (f *fakeRequester) admit(*Message) error       { return f.refusal }
-func (f *fakeRequester) crossed(*Message) bool      { return false }
+func (f *fakeRequester) isCrossing(*Message) bool   { return false }
 func (f *fakeRequester) complete()                  { f.completed++ }
 func (f *fakeRequester) respond(m *Message, err error) {
 	f.responses = append(f.responses, copyOf(m))

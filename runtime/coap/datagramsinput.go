@@ -18,18 +18,18 @@ func (d *datagrams) handle(datagram []byte) {
 	}
 	switch m.Type {
 	case Acknowledgement:
-		d.acknowledgement(m)
+		d.handleAcknowledgement(m)
 	case Reset:
 		if m.Code == Empty {
-			d.reset(m.MessageID)
+			d.handleReset(m.MessageID)
 		}
 	default:
-		d.message(m)
+		d.handleMessage(m)
 	}
 }
 
-// acknowledgement handles an acknowledgement, with or without a response.
-func (d *datagrams) acknowledgement(m *Message) {
+// handleAcknowledgement handles an acknowledgement, with or without a response.
+func (d *datagrams) handleAcknowledgement(m *Message) {
 	t, ok := d.find(m.MessageID)
 	if !ok || !t.con || m.Code.IsRequest() {
 		d.stats.Ignored++
@@ -51,24 +51,24 @@ func (d *datagrams) acknowledgement(m *Message) {
 		d.stats.Ignored++ // it may be forged: the retransmission continues
 		return
 	}
-	t.done()
+	t.end()
 	q.respond(m, err)
 	d.pump()
 }
 
-// reset handles a reset.
-func (d *datagrams) reset(mid uint16) {
+// handleReset handles a reset.
+func (d *datagrams) handleReset(mid uint16) {
 	if t, ok := d.find(mid); ok {
 		t.fail(ErrReset)
 		return
 	}
-	if !d.up.reset(mid) {
+	if !d.up.handleReset(mid) {
 		d.stats.Ignored++
 	}
 }
 
-// message handles a confirmable or non-confirmable message.
-func (d *datagrams) message(m *Message) {
+// handleMessage handles a confirmable or non-confirmable message.
+func (d *datagrams) handleMessage(m *Message) {
 	if m.Code == Empty {
 		if m.Type == Confirmable {
 			d.sendEmpty(Reset, m.MessageID) // a ping (RFC 7252 §4.3)
@@ -76,12 +76,12 @@ func (d *datagrams) message(m *Message) {
 		return
 	}
 	now := d.e.sched.Now()
-	if a := d.seen.find(m.MessageID, now); a != nil && !d.repeated(a, m) {
+	if a := d.seen.find(m.MessageID, now); a != nil && !d.handleRepeated(a, m) {
 		return
 	}
 	var q requester
 	if m.Code.IsResponse() {
-		if q = d.up.requester(m.Token); q == nil {
+		if q = d.up.findRequester(m.Token); q == nil {
 			// Not remembered: forged responses must not occupy the message IDs of the
 			// peer's requests.
 			d.reject(m)
@@ -90,16 +90,16 @@ func (d *datagrams) message(m *Message) {
 	}
 	n := d.seen.add(m.MessageID, now)
 	if m.Code.IsRequest() {
-		d.up.request(m, envelope{kind: m.Type, mid: m.MessageID, arrival: n})
+		d.up.handleRequest(m, envelope{kind: m.Type, mid: m.MessageID, arrival: n})
 		return
 	}
-	d.response(q, m, n)
+	d.handleResponse(q, m, n)
 }
 
-// repeated reacts to a message that arrived before as it did then. It reports whether the message
-// must be handled again, because the answer is gone and the request changes nothing
-// (RFC 7252 §4.5). With a Layer that cannot be known, and the Layer would refuse the repetition.
-func (d *datagrams) repeated(a *arrival, m *Message) (again bool) {
+// handleRepeated reacts to a message that arrived before as it did then. It reports whether the
+// message must be handled again, because the answer is gone and the request changes nothing (RFC
+// 7252 §4.5). With a Layer that cannot be known, and the Layer would refuse the repetition.
+func (d *datagrams) handleRepeated(a *arrival, m *Message) (again bool) {
 	d.stats.Repeated++
 	if m.Type != Confirmable {
 		return false
@@ -112,7 +112,7 @@ func (d *datagrams) repeated(a *arrival, m *Message) (again bool) {
 	case reactAnswer:
 		b := d.seen.answer(a)
 		if b == nil {
-			return d.cfg.Layer == nil && m.Code.safe() && !m.Options.Has(OptionObserve)
+			return d.cfg.Layer == nil && m.Code.isSafe() && !m.Options.Has(OptionObserve)
 		}
 		_ = d.write(b)
 	case reactIgnore:
@@ -130,8 +130,8 @@ func (d *datagrams) reject(m *Message) {
 	}
 }
 
-// response handles a response in a message of its own (RFC 7252 §5.2.2).
-func (d *datagrams) response(q requester, m *Message, arrival uint32) {
+// handleResponse handles a response in a message of its own (RFC 7252 §5.2.2).
+func (d *datagrams) handleResponse(q requester, m *Message, arrival uint32) {
 	err := q.admit(m)
 	if m.Type == Confirmable {
 		react, kind := reactAck, Acknowledgement
@@ -145,7 +145,7 @@ func (d *datagrams) response(q requester, m *Message, arrival uint32) {
 		d.stats.Ignored++
 		return
 	}
-	if q.crossed(m) {
+	if q.isCrossing(m) {
 		return
 	}
 	q.complete() // the response acknowledges the request, too

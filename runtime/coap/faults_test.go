@@ -341,7 +341,7 @@ func (sd *side) Serve(r *Request) {
 	if _, err := fmt.Sscan(string(query), &id); err != nil {
 		f.t.Errorf("query %q: %v", query, err)
 	}
-	if !r.Code().safe() {
+	if !r.Code().isSafe() {
 		sd.effects[id]++
 	}
 	if r.Code() != GET && r.Code() != DELETE && !bytes.Equal(r.Body(), f.body(id)) {

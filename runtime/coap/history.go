@@ -57,7 +57,7 @@ const (
 	firstArrivals = 8
 )
 
-func (h *history) live(n uint32) bool { return n-h.first < h.next-h.first }
+func (h *history) isLive(n uint32) bool { return n-h.first < h.next-h.first }
 
 func (h *history) entry(n uint32) *arrival { return &h.ring[n&uint32(len(h.ring)-1)] }
 
@@ -70,7 +70,7 @@ func (h *history) find(mid uint16, now sched.Time) *arrival {
 	if len(h.ring) == 0 {
 		return nil
 	}
-	for n := *h.bucket(mid); h.live(n); {
+	for n := *h.bucket(mid); h.isLive(n); {
 		a := h.entry(n)
 		if a.mid == mid {
 			if a.expires <= now {
@@ -129,7 +129,7 @@ func (h *history) enlarge(m memory) bool {
 
 // set sets how repetitions of entry n are answered from now on.
 func (h *history) set(n uint32, r reaction) {
-	if h.live(n) {
+	if h.isLive(n) {
 		h.entry(n).react = r
 	}
 }
@@ -137,7 +137,7 @@ func (h *history) set(n uint32, r reaction) {
 // storeAnswer stores the answer to entry n. When limit bytes of answers are stored or m has no
 // memory left, the oldest answers are dropped.
 func (h *history) storeAnswer(n uint32, answer []byte, limit int, m memory) {
-	if !h.live(n) || len(answer) > 1<<16-1 {
+	if !h.isLive(n) || len(answer) > 1<<16-1 {
 		return
 	}
 	c := h.lastChunk()

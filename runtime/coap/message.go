@@ -123,8 +123,8 @@ func parseToken(b []byte, tkl int) (token []byte, size int, err error) {
 	return b[size:end:end], end, nil
 }
 
-// encodable checks what the types of the fields do not rule out.
-func (m *Message) encodable() error {
+// checkEncodable checks what the types of the fields do not rule out.
+func (m *Message) checkEncodable() error {
 	n := len(m.Token)
 	switch {
 	case n > MaxToken, m.Options.tooLong:

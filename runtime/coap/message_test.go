@@ -291,7 +291,7 @@ func checkOptions(t *testing.T, m *Message) {
 	}
 	m.Options.Unrecognized(m.Code, nil)
 	m.Options.AppendPath(nil)
-	m.Options.suppressed(Content)
+	m.Options.suppresses(Content)
 }
 
 func FuzzUDP(f *testing.F) {

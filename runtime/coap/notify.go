@@ -67,8 +67,8 @@ func (o *Observation) message(n *Notification) (*Message, *transfer, error) {
 	sequence := os.nextSequence()
 	n.fillOptions(opts, sequence)
 	size := n.size()
-	szx := os.sizes.fitting(os.sizes.max(), opts.Len(), len(o.token), size)
-	if size <= os.sizes.whole(szx, opts.Len(), len(o.token)) {
+	szx := os.sizes.fitExponent(os.sizes.maxExponent(), opts.Len(), len(o.token), size)
+	if size <= os.sizes.wholeBytes(szx, opts.Len(), len(o.token)) {
 		body, err := os.e.wholeBody(&n.Response)
 		*m = Message{Code: n.Code, Token: o.token, Options: *opts, Payload: body}
 		return m, nil, err
@@ -146,17 +146,17 @@ type delivery struct {
 	done func(error)
 }
 
-func (d *delivery) ended() {
+func (d *delivery) onEnd() {
 	d.node.remove()
 	d.tx = nil
 }
 
-func (d *delivery) acked() {
+func (d *delivery) onAck() {
 	d.o.checked = d.o.in.e.sched.Now()
 	d.settle(nil)
 }
 
-func (d *delivery) failed(err error) {
+func (d *delivery) onFail(err error) {
 	o := d.o
 	d.settle(err)
 	switch {

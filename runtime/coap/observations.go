@@ -86,7 +86,7 @@ func (os *observations) deregister(token []byte) {
 // whether there is one.
 func (os *observations) reset(mid uint16) bool {
 	for n := os.head; n != nil; n = n.next {
-		if n.value.sentNon(mid) {
+		if n.value.hasSentNon(mid) {
 			n.value.end(ObserveReset)
 			return true
 		}

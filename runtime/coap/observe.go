@@ -107,7 +107,7 @@ func (o *Observation) noteNon(mid uint16) {
 	o.sentNons++
 }
 
-// sentNon reports whether mid is that of a recent non-confirmable notification.
-func (o *Observation) sentNon(mid uint16) bool {
+// hasSentNon reports whether mid is that of a recent non-confirmable notification.
+func (o *Observation) hasSentNon(mid uint16) bool {
 	return slices.Contains(o.nons[:min(o.sentNons, len(o.nons))], mid)
 }

@@ -177,13 +177,13 @@ func TestNoResponse(t *testing.T) {
 	} {
 		o := options(OptionNoResponse, value)
 		for _, c := range []Code{Content, Changed, NotFound, InternalServerError} {
-			if got := o.suppressed(c); got != slices.Contains(suppressed, c) {
+			if got := o.suppresses(c); got != slices.Contains(suppressed, c) {
 				t.Errorf("No-Response %x suppresses %v: %v", value, c, got)
 			}
 		}
 	}
 	var none Options
-	if none.suppressed(Content) {
+	if none.suppresses(Content) {
 		t.Error("suppressed without the option")
 	}
 }

@@ -101,9 +101,9 @@ func (o *Options) Echo() (value []byte, ok bool) {
 	return value, ok
 }
 
-// suppressed reports whether a request with these options asks not to be answered with the code c
+// suppresses reports whether a request with these options asks not to be answered with the code c
 // (RFC 7967 §2.1).
-func (o *Options) suppressed(c Code) bool {
+func (o *Options) suppresses(c Code) bool {
 	v, ok := o.Uint(OptionNoResponse)
 	if !ok || c.Class() == 0 {
 		return false

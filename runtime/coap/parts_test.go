@@ -64,6 +64,6 @@ type owner struct {
 	over     int
 }
 
-func (o *owner) ended()           { o.over++ }
-func (o *owner) acked()           { o.outcomes = append(o.outcomes, nil) }
-func (o *owner) failed(err error) { o.outcomes = append(o.outcomes, err) }
+func (o *owner) onEnd()           { o.over++ }
+func (o *owner) onAck()           { o.outcomes = append(o.outcomes, nil) }
+func (o *owner) onFail(err error) { o.outcomes = append(o.outcomes, err) }

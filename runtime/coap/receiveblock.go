@@ -109,7 +109,7 @@ func (rs *requests) acceptBlock(r *Request, t *transfer) {
 // continueUpload asks for the next block, in smaller blocks if these are too large
 // (RFC 7959 §2.5 and §2.6).
 func (rs *requests) continueUpload(r *Request) {
-	r.block1.SZX = min(r.block1.SZX, rs.sizes.max())
+	r.block1.SZX = min(r.block1.SZX, rs.sizes.maxExponent())
 	r.reply(Continue, "")
 }
 

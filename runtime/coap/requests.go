@@ -44,7 +44,7 @@ func (rs *requests) receive(m *Message, env envelope) {
 	r.limit = rs.cfg.MaxBody
 	r.block1, r.hasBlock1 = r.options.Block(OptionBlock1)
 	r.block2, r.hasBlock2 = r.options.Block(OptionBlock2)
-	if m.Code.safe() {
+	if m.Code.isSafe() {
 		r.observe, r.hasObserve = r.options.Observe()
 	}
 	rs.route(r)
@@ -99,7 +99,7 @@ func (rs *requests) route(r *Request) {
 	case r.hasBlock1 && (r.block1.Num > 0 || r.block1.More):
 		rs.receiveBlock(r)
 	case r.hasBlock2 && r.block2.Num > 0 && rs.sendNextBlock(r):
-	case r.hasBlock2 && r.block2.Num > 0 && !r.code.safe():
+	case r.hasBlock2 && r.block2.Num > 0 && !r.code.isSafe():
 		// The request must not be executed again for the sake of its answer.
 		r.reply(RequestEntityIncomplete, "the answer is no longer there")
 	default:

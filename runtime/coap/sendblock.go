@@ -20,17 +20,17 @@ func (rs *requests) sendBody(r *Request, resp *Response) error {
 		sequence = rs.observations.nextSequence()
 	}
 	opts := rs.responseOptions(r, resp, sequence)
-	szx := rs.sizes.max()
+	szx := rs.sizes.maxExponent()
 	if r.hasBlock2 {
 		szx = min(szx, r.block2.SZX)
 	}
 	size := resp.size()
-	szx = rs.sizes.fitting(szx, opts.Len(), len(r.token), size)
+	szx = rs.sizes.fitExponent(szx, opts.Len(), len(r.token), size)
 	var whole bool
 	if r.hasBlock2 {
-		whole = size <= int64(rs.sizes.bytes(szx, opts.Len(), len(r.token)))
+		whole = size <= int64(rs.sizes.blockBytes(szx, opts.Len(), len(r.token)))
 	} else {
-		whole = size <= rs.sizes.whole(szx, opts.Len(), len(r.token))
+		whole = size <= rs.sizes.wholeBytes(szx, opts.Len(), len(r.token))
 	}
 	if whole && !(r.hasBlock2 && r.block2.Num > 0 && resp.Code.IsSuccess()) {
 		if r.hasBlock2 && resp.Code.IsSuccess() {
@@ -95,8 +95,8 @@ func (rs *requests) sendNextBlock(r *Request) bool {
 		return false
 	}
 	b := r.block2
-	szx := min(b.SZX, rs.sizes.max())
-	szx = rs.sizes.fitting(szx, t.options.Len(), len(r.token), t.size)
+	szx := min(b.SZX, rs.sizes.maxExponent())
+	szx = rs.sizes.fitExponent(szx, t.options.Len(), len(r.token), t.size)
 	next := Block{SZX: szx, Num: uint32(b.Offset() / int64(Block{SZX: szx}.Size()))}
 	if next.Offset() >= t.size {
 		r.reply(BadRequest, "beyond the last block")

@@ -17,8 +17,8 @@ type peerSettings struct {
 	released   bool // it asked to end the connection
 }
 
-// signal handles a signalling message (RFC 8323 §5).
-func (s *stream) signal(m *Message) error {
+// handleSignal handles a signalling message (RFC 8323 §5).
+func (s *stream) handleSignal(m *Message) error {
 	if !s.peer.announced && m.Code != CSM && m.Code != Abort {
 		return s.abort(0, fmt.Errorf("%w: the first message is not a CSM (RFC 8323 §5.3)", ErrFormat))
 	}
@@ -30,7 +30,7 @@ func (s *stream) signal(m *Message) error {
 	}
 	switch m.Code {
 	case CSM:
-		return s.settings(m)
+		return s.applySettings(m)
 	case Ping:
 		pong := &s.e.outMsg
 		*pong = Message{Code: Pong, Token: m.Token}
@@ -40,7 +40,7 @@ func (s *stream) signal(m *Message) error {
 		}
 		return s.send(pong, nil)
 	case Pong:
-		s.pong(m.Token)
+		s.endPing(m.Token)
 	case Release:
 		s.peer.released = true
 		return ErrReleased
@@ -52,9 +52,9 @@ func (s *stream) signal(m *Message) error {
 	return nil // an unknown signal is ignored
 }
 
-// settings applies a CSM. A later one changes only what it mentions
+// applySettings applies a CSM. A later one changes only what it mentions
 // (RFC 8323 §5.3).
-func (s *stream) settings(m *Message) error {
+func (s *stream) applySettings(m *Message) error {
 	s.peer.announced = true
 	for it := m.Options.Iter(); it.Next(); {
 		switch it.ID() {
@@ -118,8 +118,9 @@ func (p *ping) finish(err error) {
 	p.done(err)
 }
 
-// pong ends the ping with this token. A pong without a token, such as libcoap's, ends the oldest.
-func (s *stream) pong(token []byte) {
+// endPing ends the ping with this token. A pong without a token, such as libcoap's, ends the
+// oldest.
+func (s *stream) endPing(token []byte) {
 	for n := s.pings.head; n != nil; n = n.next {
 		if len(token) == 0 || bytes.Equal(n.value.token[:], token) {
 			n.value.finish(nil)

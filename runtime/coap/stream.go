@@ -81,7 +81,7 @@ func (s *stream) sendOnce(m *Message, protect protector) (mid uint16, err error)
 }
 
 func (s *stream) respond(r *Request, m *Message, _ bool) error {
-	if r.options.suppressed(m.Code) {
+	if r.options.suppresses(m.Code) {
 		return nil
 	}
 	err := s.send(m, protectorOf(r.binding))

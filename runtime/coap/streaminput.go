@@ -35,7 +35,7 @@ func (s *stream) receive(b []byte) error {
 		}
 		data = data[size:]
 		s.stats.MessagesReceived++
-		switch err := s.message(m); {
+		switch err := s.handleMessage(m); {
 		case err == ErrReleased:
 			released = err // what follows still counts
 		case err != nil:
@@ -72,10 +72,10 @@ func (s *stream) storePartial(data []byte) error {
 	return nil
 }
 
-// message handles one message.
-func (s *stream) message(m *Message) error {
+// handleMessage handles one message.
+func (s *stream) handleMessage(m *Message) error {
 	if m.Code.isSignal() {
-		return s.signal(m)
+		return s.handleSignal(m)
 	}
 	if !s.peer.announced {
 		return s.abort(0, fmt.Errorf("%w: the first message is not a CSM (RFC 8323 §5.3)", ErrFormat))
@@ -83,21 +83,21 @@ func (s *stream) message(m *Message) error {
 	switch {
 	case m.Code == Empty: // keeps the connection alive (RFC 8323 §3.4)
 	case m.Code.IsRequest():
-		s.up.request(m, envelope{kind: Confirmable, acked: true})
+		s.up.handleRequest(m, envelope{kind: Confirmable, acked: true})
 	default:
-		s.response(m)
+		s.handleResponse(m)
 	}
 	return nil
 }
 
-func (s *stream) response(m *Message) {
-	q := s.up.requester(m.Token)
+func (s *stream) handleResponse(m *Message) {
+	q := s.up.findRequester(m.Token)
 	if q == nil {
 		s.stats.Ignored++
 		return
 	}
 	err := q.admit(m)
-	if err == errRefused || q.crossed(m) {
+	if err == errRefused || q.isCrossing(m) {
 		s.stats.Ignored++
 		return
 	}

@@ -79,7 +79,7 @@ func (m *Message) ParseTCP(b []byte) (n int, err error) {
 // AppendTCP appends the message in its format over TCP. The only error is [ErrEncode], with which
 // dst is returned unchanged.
 func (m *Message) AppendTCP(dst []byte) ([]byte, error) {
-	if err := m.encodable(); err != nil {
+	if err := m.checkEncodable(); err != nil {
 		return dst, err
 	}
 	tkl := extendedNibble(len(m.Token))

@@ -165,9 +165,9 @@ func (t *transfer) block(b *Block, opts *Options, sizes *blockSizes, token int) 
 		opts.Set(OptionETag, tag)
 	}
 	off := b.Offset()
-	n := min(t.size-off, int64(sizes.bytes(b.SZX, opts.Len(), token)))
+	n := min(t.size-off, int64(sizes.blockBytes(b.SZX, opts.Len(), token)))
 	b.More = off+n < t.size
-	if b.valid() != nil {
+	if b.check() != nil {
 		return nil, ErrTooLarge
 	}
 	opts.SetBlock(OptionBlock2, *b)

@@ -19,12 +19,13 @@ type transmitter struct {
 	pumping  sched.Job                    // when message IDs are free again
 }
 
-// A sender owns a transmission. ended is called when the transmission must not be used any more;
-// after it exactly one of acked and failed, unless the owner cancelled the transmission itself.
+// A sender owns a transmission. onEnd is called when the transmission must not be used any more.
+// After it exactly one of onAck and onFail is called, unless the owner ended the transmission
+// itself.
 type sender interface {
-	ended()
-	acked()           // the peer has the message
-	failed(err error) // time-out, reset, closed connection, socket, protection
+	onEnd()
+	onAck()           // the peer has received the message
+	onFail(err error) // time-out, reset, closed connection, socket, protection
 }
 
 // A transmission is one message on its way: a confirmable one until it is acknowledged, or a
@@ -160,7 +161,7 @@ func (t *transmission) expire() {
 	if !t.con {
 		// An unanswered non-confirmable request no longer counts as outstanding. Its owner
 		// still waits for the response.
-		t.done()
+		t.end()
 		x.pump()
 		return
 	}
@@ -182,8 +183,8 @@ func (t *transmission) expire() {
 	x.e.sched.After(&t.timer, time.Duration(t.timeout))
 }
 
-// done ends the transmission without an outcome for its owner, and frees it.
-func (t *transmission) done() {
+// end ends the transmission without an outcome for its owner, and frees it.
+func (t *transmission) end() {
 	x, owner := t.tx, t.owner
 	if t.started {
 		x.inflight--
@@ -192,22 +193,22 @@ func (t *transmission) done() {
 	t.node.remove()
 	x.e.sched.Cancel(&t.timer)
 	x.e.freeTransmission(t)
-	owner.ended()
+	owner.onEnd()
 }
 
 // fail ends the transmission with an error for its owner.
 func (t *transmission) fail(err error) {
 	x, owner := t.tx, t.owner
-	t.done()
-	owner.failed(err)
+	t.end()
+	owner.onFail(err)
 	x.pump()
 }
 
 // acknowledge ends the transmission with success for its owner.
 func (t *transmission) acknowledge() {
 	x, owner := t.tx, t.owner
-	t.done()
-	owner.acked()
+	t.end()
+	owner.onAck()
 	x.pump()
 }
 

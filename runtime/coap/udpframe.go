@@ -30,7 +30,7 @@ func (m *Message) ParseUDP(b []byte) error {
 		}
 		return nil
 	}
-	if m.Code.reserved() {
+	if m.Code.isReserved() {
 		return errReservedClass
 	}
 	token, n, err := parseToken(b[udpHeader:], int(b[0]&15))
@@ -44,7 +44,7 @@ func (m *Message) ParseUDP(b []byte) error {
 // AppendUDP appends the message as a datagram. The only error is [ErrEncode], with which dst is
 // returned unchanged.
 func (m *Message) AppendUDP(dst []byte) ([]byte, error) {
-	if err := m.encodable(); err != nil {
+	if err := m.checkEncodable(); err != nil {
 		return dst, err
 	}
 	dst = append(dst, 1<<6|byte(m.Type&3)<<4|extendedNibble(len(m.Token)), byte(m.Code),
