@@ -8,10 +8,10 @@ import (
 // A Layer protects requests and responses between the exchange layer and the codec. It is the
 // place for object security, such as OSCORE (RFC 8613). Set it in [ConnConfig].
 //
-// A Layer sees a message in its decoded form and replaces its Code, Options and Payload. Type,
-// MessageID and Token are not its business and must stay as they are. A protected request must
-// still have the code of a request, and a protected response the code of a response (as in
-// RFC 8613 §4.2), because the message layer routes by it.
+// A Layer is given a message in its decoded form and replaces its Code, Options and Payload. It
+// must not change Type, MessageID and Token, which the message layer sets. A protected request must
+// still have the code of a request, and a protected response the code of a response (as in RFC 8613
+// §4.2), because the message layer routes by it.
 //
 //   - Each message is protected once, directly before it is sent for the first time, so that
 //     sequence numbers follow the order of sending. Retransmissions, and responses to repeated

@@ -304,3 +304,17 @@ func TestLayerAcknowledgesRefusedResponse(t *testing.T) {
 		t.Errorf("%d outcomes, %d ignored", len(o.results), b.c.Stats().Ignored)
 	}
 }
+
+// TestLayerWithoutBinding: a layer that returns no bindings leaves responses as they are.
+func TestLayerWithoutBinding(t *testing.T) {
+	for _, kind := range []socket.Kind{socket.Datagram, socket.Stream} {
+		d := newDuo(t, kind, ConnConfig{Layer: heavyLayer(10)})
+		d.run()
+		d.b.h.serve = content("plain")
+		_, o := d.a.get("/x")
+		d.run()
+		if r := o.onlyResult(t); r.Err != nil || o.bodies[0] != "plain" {
+			t.Errorf("%v: %v %q", kind, r.Err, o.bodies[0])
+		}
+	}
+}

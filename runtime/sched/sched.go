@@ -29,7 +29,7 @@ type Scheduler struct {
 }
 
 // New makes a scheduler whose clock starts at zero now.
-func New() *Scheduler { return newScheduler(suspended) }
+func New() *Scheduler { return newScheduler(timeSuspended) }
 
 func newScheduler(asleep func() (time.Duration, bool)) *Scheduler {
 	return &Scheduler{clock: newClock(asleep), signal: make(chan struct{}, 1)}

@@ -215,8 +215,8 @@ func TestSuspension(t *testing.T) {
 }
 
 func TestSystemClocks(t *testing.T) {
-	a, ok1 := suspended()
-	b, ok2 := suspended()
+	a, ok1 := timeSuspended()
+	b, ok2 := timeSuspended()
 	if !ok1 || !ok2 {
 		t.Skip("the system does not report suspensions, or the process was interrupted")
 	}

@@ -12,10 +12,10 @@ const (
 	clockBoottime  = 7
 )
 
-// suspended is how long the machine has been suspended since it booted: CLOCK_BOOTTIME advances
+// timeSuspended is how long the machine has been suspended since it booted: CLOCK_BOOTTIME advances
 // during a suspension and CLOCK_MONOTONIC does not. ok is false when the process was interrupted
 // between the readings.
-func suspended() (d time.Duration, ok bool) {
+func timeSuspended() (d time.Duration, ok bool) {
 	before, ok1 := readClock(clockMonotonic)
 	boot, ok2 := readClock(clockBoottime)
 	after, ok3 := readClock(clockMonotonic)
