@@ -100,7 +100,7 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 	c := s.client
 	off := c.offerFor(c.model.Snapshot(), &s.settings, version, noFormats)
 	sent := c.loop.sched.Now()
-	call := &coap.Call{Code: coap.POST, Body: []byte(off.links)}
+	call := &coap.Call{Code: coap.POST, Body: []byte(off.links), Priority: coap.PriorityHigh}
 	call.Options.AddPath("rd")
 	c.addRegister(&call.Options, &s.settings, version, &off)
 	if len(off.links) > 0 {
@@ -140,7 +140,7 @@ func (s *server) sendUpdate(full bool) {
 	c := s.client
 	off := c.offerFor(c.model.Snapshot(), &s.settings, s.registration.version, s.state.NoFormats)
 	sent := c.loop.sched.Now()
-	call := &coap.Call{Code: coap.POST}
+	call := &coap.Call{Code: coap.POST, Priority: coap.PriorityHigh}
 	s.registration.address(&call.Options)
 	told := s.registration.offer
 	if full {
@@ -166,7 +166,7 @@ func (s *server) sendUpdate(full bool) {
 
 // sendDeregister tells the server that the device leaves. The response is ignored.
 func (s *server) sendDeregister() {
-	call := &coap.Call{Code: coap.DELETE}
+	call := &coap.Call{Code: coap.DELETE, Priority: coap.PriorityHigh}
 	s.registration.address(&call.Options)
 	s.request(call, func(r coap.Result) {
 		if r.Err != nil || r.Code != coap.Deleted {

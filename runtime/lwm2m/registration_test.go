@@ -1,16 +1,12 @@
 package lwm2m_test
 
 import (
-	"bytes"
 	"errors"
-	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/temperature"
-	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
@@ -131,64 +127,6 @@ func TestMaxAgeIsBounded(t *testing.T) {
 			})
 		}
 	}
-}
-
-// pickyServer answers as Wakaama's server does: 4.00 to any list of Content-Formats, 4.12 to a version
-// above 1.1.
-func pickyServer(r request) answer {
-	switch {
-	case r.path == "/rd" && strings.Contains(r.body, "ct="):
-		return answer{code: coap.BadRequest}
-	case r.path == "/rd" && r.has("lwm2m=1.2"):
-		return answer{code: coap.PreconditionFailed}
-	}
-	return registrar(r)
-}
-
-// A server that refuses what conforms is registered with once the registration leaves it out, and
-// that is remembered.
-func TestServerThatRefusesContentFormats(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		srv := w.servers[0]
-		srv.answers(pickyServer)
-		c := w.start(w.config())
-		var sent []string
-		for range 3 {
-			r := srv.within(time.Second)
-			sent = append(sent, r.query[2]+" "+r.body)
-		}
-		plain := `</>;rt="oma.lwm2m",</1>;ver=1.2,</1/0>,</3>;ver=1.2,</3/0>`
-		want := []string{"lwm2m=1.2 " + links12, `lwm2m=1.2 </>;rt="oma.lwm2m",</1/0>,</3/0>`, "lwm2m=1.1 " + plain}
-		if !slices.Equal(sent, want) {
-			t.Errorf("sent %q, want %q", sent, want)
-		}
-		s := w.wantState(1, lwm2m.StateRegistered)
-		if s.Reduced != "LwM2M 1.1 instead of 1.2, without ct" || !strings.Contains(s.String(), s.Reduced) || s.Err != nil {
-			t.Errorf("status %v", s)
-		}
-		srv.quiet(time.Minute)
-		c.RegisterAll()
-		if r := srv.within(time.Second); !r.has("lwm2m=1.1") || r.body != plain {
-			t.Errorf("the next Register is %v with %q, want what the server accepts", r, r.body)
-		}
-		w.wantState(1, lwm2m.StateRegistered)
-	})
-}
-
-// A server that refuses every Register with 4.00 gets two in a row, not more.
-func TestBadRequestDoesNotLoop(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		srv := w.servers[0]
-		srv.answers(func(request) answer { return answer{code: coap.BadRequest, text: "no"} })
-		w.start(w.config())
-		got := srv.intervals(3)
-		if !equalDurations(got, 0, time.Minute, 0) {
-			t.Errorf("attempts at intervals %v, want two at once and two a minute later", got)
-		}
-		if s := w.wantState(1, lwm2m.StateError); s.Attempts != 2 {
-			t.Errorf("status %v", s)
-		}
-	})
 }
 
 // A change and an Update that is asked for in the same turn are one Update, and so are the changes that
@@ -442,55 +380,6 @@ func TestNewWithOneUnusableAccount(t *testing.T) {
 	}
 	if _, err := lwm2m.New(lwm2m.Config{Objects: []dm.Object{sec, srv, newDevice(t)}}); err == nil {
 		t.Error("a client none of whose accounts can be used is made")
-	}
-}
-
-// The first refusal by the network shows at once, and the second ends the attempt.
-func TestRefusalShowsAtOnce(t *testing.T) {
-	inWorld(t, 0, func(w *world) {
-		cfg := w.config()
-		cfg.Servers = []lwm2m.Server{{URI: "coap://nobody", Lifetime: time.Hour}}
-		var log bytes.Buffer
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		w.net.NewHost("nobody")
-		w.start(cfg)
-		s := w.wantState(1, lwm2m.StateRegistering)
-		if !errors.Is(s.Err, socket.ErrRefused) || s.Err.Error() != "no answer yet: 198.18.0.2:5683 refuses datagrams" {
-			t.Errorf("status %v", s)
-		}
-		<-time.After(4 * time.Second) // the first retransmission
-		s = w.wantState(1, lwm2m.StateError)
-		if !errors.Is(s.Err, socket.ErrRefused) || s.Attempts != 1 || s.Plan != "next attempt" {
-			t.Errorf("status %v", s)
-		}
-		w.shutdown()
-		if text := "refuses datagrams"; !strings.Contains(log.String(), text) {
-			t.Errorf("the log lacks %q:\n%s", text, log.String())
-		}
-	})
-}
-
-// A server that is silent shows when the first transmission is lost, not when the last one is.
-func TestSilenceShowsSoon(t *testing.T) {
-	for _, uri := range []string{"coap://s1", "coap+tcp://s1"} {
-		inWorld(t, 1, func(w *world) {
-			cfg := w.config()
-			cfg.Servers[0].URI = uri
-			w.servers[0].silent()
-			w.start(cfg)
-			w.servers[0].next()
-			<-time.After(3 * time.Second)
-			if s := w.wantState(1, lwm2m.StateRegistering); s.Err == nil || !strings.HasPrefix(s.Err.Error(), "no answer yet from 198.18.0.1:5683") {
-				t.Errorf("status %v", s)
-			}
-			w.servers[0].answers(nil)
-			if uri == "coap://s1" {
-				w.servers[0].next()
-				if s := w.wantState(1, lwm2m.StateRegistered); s.Err != nil {
-					t.Errorf("status %v", s)
-				}
-			}
-		})
 	}
 }
 
