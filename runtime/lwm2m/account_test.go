@@ -40,7 +40,7 @@ func (w *world) seen() []lwm2m.State {
 func TestAccountChanges(t *testing.T) {
 	for name, change := range map[string]func(w *world){
 		"credentials": func(w *world) { w.update(dm.ResourcePath(0, 1, 5), dm.OpaqueValue([]byte("key"))) },
-		"place":       func(w *world) { w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s1:5683/x")) },
+		"place":       func(w *world) { w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s1:5683/")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 1, func(w *world) {

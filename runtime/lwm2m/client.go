@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,7 +155,33 @@ func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID) (socket.Socket, s
 	if cfg.Logger == nil {
 		cfg.Logger = c.log
 	}
-	return socket.Open(c.cfg.Dialers, uriOf(snap, id), cfg)
+	uri := uriOf(snap, id)
+	if err := checkServerURI(uri); err != nil {
+		return nil, socket.Endpoint{}, err
+	}
+	return socket.Open(c.cfg.Dialers, uri, cfg)
+}
+
+// checkServerURI refuses what a server URI has no use for: Core 1.2.2 §E.1 has scheme, host and port,
+// and anything else would be lost without a word. What socket.Open refuses is left to it.
+func checkServerURI(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Opaque != "" {
+		return nil
+	}
+	var extra string
+	switch {
+	case u.Path != "" && u.Path != "/":
+		extra = "the path " + strconv.Quote(u.Path)
+	case u.RawQuery != "" || u.ForceQuery:
+		extra = "a query"
+	case u.Fragment != "":
+		extra = "a fragment"
+	default:
+		return nil
+	}
+	u.User = nil
+	return fmt.Errorf("server URI %s://%s: a server URI has no more than scheme, host and port, remove %s", u.Scheme, u.Host, extra)
 }
 
 type clientKey struct{}

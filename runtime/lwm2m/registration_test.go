@@ -2,6 +2,7 @@ package lwm2m_test
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -415,4 +416,28 @@ func TestLocationsThatCannotBeUsed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server URI has scheme, host and port: nothing else gets lost without a word.
+func TestServerURIWithMoreThanHostAndPort(t *testing.T) {
+	for uri, want := range map[string]string{
+		"coap://s1/rd": `the path "/rd"`, "coap://s1?x=1": "a query", "coap://s1/?": "a query", "coap://s1#f": "a fragment", "coap+tcp://s1:5683/a/b": "the path",
+	} {
+		_, err := lwm2m.New(lwm2m.Config{Servers: []lwm2m.Server{{URI: uri}}, Logger: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want an error that names %s", uri, err, want)
+		}
+	}
+	inWorld(t, 1, func(w *world) {
+		cfg, sec, _ := own(w)
+		cfg.Servers = nil
+		w.start(cfg)
+		w.servers[0].next()
+		if err := sec.Update(t.Context(), 1, func(i *lwm2m.SecurityInstance) error { i.ServerURI.Set("coap://s1/path"); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if s := w.wantState(1, lwm2m.StateInvalid); !strings.Contains(s.Err.Error(), "/path") {
+			t.Errorf("status %v", s)
+		}
+	})
 }
