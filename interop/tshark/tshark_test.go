@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/content/tlv"
+	"github.com/lwm2mgen/toolkit/runtime/content/codec"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -102,10 +102,10 @@ func TestDissector(t *testing.T) {
 		below("/1", servers), below("/1/300", servers), below("/33001/0", plain), below("/33001", plain), below("/33001/0/301", plain),
 	}
 	var bases []dm.Path
-	var enc tlv.Encoder
+	var enc codec.Encoder
 	for i := range requests {
 		r := &requests[i]
-		if r.payload, err = encode(&enc, r); err != nil {
+		if r.payload, err = enc.Encode(content.TLV, nil, content.Target{Base: r.path}, r.entries); err != nil {
 			t.Fatal(err)
 		}
 		bases = append(bases, r.path)
@@ -130,18 +130,6 @@ func TestDissector(t *testing.T) {
 	for i, r := range requests {
 		compare(t, r, all[i])
 	}
-}
-
-func encode(enc *tlv.Encoder, r *request) ([]byte, error) {
-	if err := enc.Begin(nil, content.Target{Base: r.path}); err != nil {
-		return nil, err
-	}
-	for _, e := range r.entries {
-		if err := enc.Entry(e); err != nil {
-			return nil, err
-		}
-	}
-	return enc.Finish()
 }
 
 // compare holds what the dissector found against what was encoded.

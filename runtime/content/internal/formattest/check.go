@@ -13,7 +13,7 @@ import (
 
 // Truncated cuts a payload everywhere. What is left is refused with 4.00, except where ends reports
 // that it is a whole payload itself: then it holds the first of the entries.
-func Truncated(t *testing.T, d content.Decoder, r content.Request, payload []byte, ends func(n int) bool) {
+func Truncated(t *testing.T, d Decoder, r content.Request, payload []byte, ends func(n int) bool) {
 	t.Helper()
 	all := Decode(t, d, r, payload)
 	for n := range payload {
@@ -31,7 +31,7 @@ func Truncated(t *testing.T, d content.Decoder, r content.Request, payload []byt
 }
 
 // Refused fails the test unless the payload is refused with a code, for the given path ("" is any).
-func Refused(t *testing.T, d content.Decoder, r content.Request, payload []byte, code dm.Code, path string) {
+func Refused(t *testing.T, d Decoder, r content.Request, payload []byte, code dm.Code, path string) {
 	t.Helper()
 	got, err := TryDecode(d, r, payload)
 	var e *dm.Error
@@ -53,7 +53,7 @@ type Quirks struct {
 
 // RoundTrip decodes a payload and, if that succeeds, encodes its entries and decodes them again: they
 // must be the same. A refusal must be a *dm.Error with a code of the 4.xx class.
-func RoundTrip(t *testing.T, e content.Encoder, d content.Decoder, r content.Request, payload []byte, q Quirks) {
+func RoundTrip(t *testing.T, e Encoder, d Decoder, r content.Request, payload []byte, q Quirks) {
 	t.Helper()
 	first, err := TryDecode(d, r, payload)
 	if err != nil {

@@ -90,13 +90,25 @@ func Linked66() []dm.Entry {
 	}
 }
 
+// Encoder is the encoder of one format.
+type Encoder interface {
+	Begin(dst []byte, t content.Target) error
+	Entry(e dm.Entry) error
+	Finish() ([]byte, error)
+}
+
+// Decoder is the decoder of one format.
+type Decoder interface {
+	Decode(payload []byte, r content.Request, yield func(dm.Entry) error) error
+}
+
 // Request returns a request for base with the definitions of the examples.
 func Request(base string) content.Request {
 	return content.Request{Base: Path(base), Schema: Schema}
 }
 
 // Encode returns the payload of entries.
-func Encode(t testing.TB, e content.Encoder, base string, entries []dm.Entry) []byte {
+func Encode(t testing.TB, e Encoder, base string, entries []dm.Entry) []byte {
 	t.Helper()
 	b, err := TryEncode(e, content.Target{Base: Path(base)}, entries)
 	if err != nil {
@@ -106,7 +118,7 @@ func Encode(t testing.TB, e content.Encoder, base string, entries []dm.Entry) []
 }
 
 // TryEncode returns the payload of entries, or the first error.
-func TryEncode(e content.Encoder, to content.Target, entries []dm.Entry) ([]byte, error) {
+func TryEncode(e Encoder, to content.Target, entries []dm.Entry) ([]byte, error) {
 	if err := e.Begin(nil, to); err != nil {
 		return nil, err
 	}
@@ -119,7 +131,7 @@ func TryEncode(e content.Encoder, to content.Target, entries []dm.Entry) ([]byte
 }
 
 // Decode returns the entries of a payload.
-func Decode(t testing.TB, d content.Decoder, r content.Request, payload []byte) []dm.Entry {
+func Decode(t testing.TB, d Decoder, r content.Request, payload []byte) []dm.Entry {
 	t.Helper()
 	entries, err := TryDecode(d, r, payload)
 	if err != nil {
@@ -129,7 +141,7 @@ func Decode(t testing.TB, d content.Decoder, r content.Request, payload []byte) 
 }
 
 // TryDecode returns the entries of a payload, and the error.
-func TryDecode(d content.Decoder, r content.Request, payload []byte) ([]dm.Entry, error) {
+func TryDecode(d Decoder, r content.Request, payload []byte) ([]dm.Entry, error) {
 	var got []dm.Entry
 	err := d.Decode(payload, r, func(e dm.Entry) error {
 		got = append(got, e)
