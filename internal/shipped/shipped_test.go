@@ -1,4 +1,4 @@
-package generated_test
+package shipped_test
 
 import (
 	"os"
@@ -81,7 +81,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// shipped has every package of this folder.
+// shipped has every package of generated/.
 var shipped = map[string]func() (dm.Object, error){
 	"accelerometer":          func() (dm.Object, error) { return accelerometer.New(accelerometer.Config{}) },
 	"accesscontrol":          func() (dm.Object, error) { return accesscontrol.New(accesscontrol.Config{}) },
@@ -155,7 +155,7 @@ var shipped = map[string]func() (dm.Object, error){
 	"voltage":                func() (dm.Object, error) { return voltage.New(voltage.Config{}) },
 }
 
-// TestShipped checks that every definition of objects-xml has its package here, that an object can be
+// TestShipped checks that every definition of objects-xml has its package, that an object can be
 // made of it, and that its table says what the XML says.
 func TestShipped(t *testing.T) {
 	want := definitions(t)
@@ -182,7 +182,7 @@ var marked = map[[2]uint16]bool{{9, 15}: true, {11, 6}: true, {20, 4016}: false}
 // definitions reads objects-xml, as generated tables have it.
 func definitions(t *testing.T) map[uint16]registry.Object {
 	t.Helper()
-	files, err := filepath.Glob("../objects-xml/*.xml")
+	files, err := filepath.Glob("../../objects-xml/*.xml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no definitions: %v", err)
 	}

@@ -1,4 +1,4 @@
-package generated_test
+package shipped_test
 
 import (
 	"html"
@@ -23,11 +23,11 @@ func TestOwnWords(t *testing.T) {
 		t.Skip("looks at every phrase of the registry")
 	}
 	theirs := map[string]string{}
-	phrases(t, "../../shared/oma-registry/*.xml", func(file, phrase string) { theirs[phrase] = file })
+	phrases(t, "../../../shared/oma-registry/*.xml", func(file, phrase string) { theirs[phrase] = file })
 	if len(theirs) == 0 {
 		t.Skip("the public registry is not beside the module, at ../shared/oma-registry")
 	}
-	phrases(t, "../objects-xml/*.xml", func(file, phrase string) {
+	phrases(t, "../../objects-xml/*.xml", func(file, phrase string) {
 		if from, taken := theirs[phrase]; taken {
 			t.Errorf("%s: %q is in %s as well, say it in other words", file, phrase, filepath.Base(from))
 		}
