@@ -14,7 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// request is a Write that the dissector is shown.
+// request is a Write for the dissector.
 type request struct {
 	path    dm.Path
 	payload []byte
@@ -29,7 +29,7 @@ func at(path string, v dm.Value) dm.Entry {
 	return dm.Entry{Path: p, Value: v}
 }
 
-// device is instance /3/0 of the specification's examples.
+// device is instance /3/0 of the examples in the specification.
 var device = []dm.Entry{
 	at("/3/0/0", dm.StringValue("Open Mobile Alliance")),
 	at("/3/0/1", dm.StringValue("Lightweight M2M Client")),
@@ -61,8 +61,8 @@ var servers = []dm.Entry{
 	at("/1/300/7", dm.StringValue(strings.Repeat("UQ", 200))),
 }
 
-// plain is an instance of an object that the dissector does not know: it shows
-// every way to read a value that its length allows.
+// plain is an instance of an object that the dissector does not know. It shows a value in every way
+// that the length of the value allows.
 var plain = []dm.Entry{
 	at("/33001/0/1", dm.StringValue("text")),
 	at("/33001/0/2", dm.IntegerValue(-1)),
@@ -132,7 +132,7 @@ func TestDissector(t *testing.T) {
 	}
 }
 
-// compare holds what the dissector found against what was encoded.
+// compare compares the values that the dissector found with those that were encoded.
 func compare(t *testing.T, r request, got []found) {
 	t.Helper()
 	if len(got) != len(r.entries) || len(got) == 0 {
@@ -149,7 +149,7 @@ func compare(t *testing.T, r request, got []found) {
 	}
 }
 
-// TestComparison makes sure that the test above can fail.
+// TestComparison checks that TestDissector can fail.
 func TestComparison(t *testing.T) {
 	leaf := field{Fields: []field{{Name: "lwm2mtlv.value", Value: "64"}, {Name: "lwm2mtlv.value.integer", Show: "100"}}}
 	f := found{device[10].Path, leaf}

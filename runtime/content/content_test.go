@@ -47,8 +47,8 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// TestCarries holds the table of formats against operations (Core 1.2.2 §7.4, §6.3.8, §6.3.9, §6.4.5;
-// Transport 1.2.2 §6.4.7).
+// TestCarries covers the table of formats and operations (Core 1.2.2 §7.4, §6.3.8, §6.3.9,
+// §6.4.5; Transport 1.2.2 §6.4.7).
 func TestCarries(t *testing.T) {
 	ops := []content.Operation{
 		content.Read, content.Write, content.Create, content.Composite, content.CompositePaths, content.WriteComposite,

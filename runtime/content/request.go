@@ -9,11 +9,11 @@ import (
 
 // Target says what a payload to be encoded is about.
 type Target struct {
-	// Base is the path of the request that the payload answers or belongs to. Only values at or below
-	// it are encoded. Composites, Send and Bootstrap-Pack have the root as their base.
+	// Base is the path of the request that the payload answers or belongs to. Only values at or
+	// below it are encoded. Composites, Send and Bootstrap-Pack have the root as their base.
 	Base dm.Path
-	// Prefix is the gateway prefix of the device, without slashes (LwM2M Gateway 1.0). The zero value
-	// means no prefix. Formats that do not name objects leave it out.
+	// Prefix is the gateway prefix of the device, without slashes (LwM2M Gateway 1.0). The zero
+	// value means no prefix. Formats that do not name objects leave it out.
 	Prefix string
 }
 
@@ -22,9 +22,9 @@ type Request struct {
 	// Base is the path of the request. The payload may only name paths at or below it. Composites,
 	// Send and Bootstrap-Pack have the root as their base.
 	Base dm.Path
-	// Schema returns the definitions that give values their types. A resource without a definition is
-	// yielded with the type that the format itself shows (TLV: Opaque), for the data model to skip or
-	// to refuse. The zero value means no definitions.
+	// Schema returns the definitions that give values their types. A resource without a definition
+	// is yielded with the type that the format itself shows (TLV: Opaque), for the data model to
+	// skip or to refuse. The zero value means no definitions.
 	Schema Schema
 	// Create says that the payload belongs to a Create: values without an instance ID are yielded
 	// below NewInstance.
@@ -34,8 +34,8 @@ type Request struct {
 	// Prefix is the gateway prefix that paths in the payload must have, without slashes. The zero
 	// value means no prefix.
 	Prefix string
-	// Now is the time to which relative times in the payload refer (RFC 8428 §4.5.3). The zero value
-	// means time.Now.
+	// Now is the time to which relative times in the payload refer (RFC 8428 §4.5.3). The zero
+	// value means time.Now.
 	Now time.Time
 }
 

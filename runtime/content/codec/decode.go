@@ -13,8 +13,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Decoder reads payloads, one after another. Reuse a Decoder: it keeps its buffers. One goroutine at a
-// time may use it. The zero value is ready to use. A Decoder must not be copied.
+// Decoder reads payloads, one after another. Reuse a Decoder: it keeps its buffers. One goroutine
+// at a time may use it. The zero value is ready to use. A Decoder must not be copied.
 type Decoder struct {
 	text      text.Decoder
 	opaque    opaque.Decoder
@@ -27,9 +27,9 @@ type Decoder struct {
 }
 
 // Decode calls yield for each entry, in the order of the payload. When Decode fails, discard the
-// entries that yield has seen. The error is what yield returned, or a *dm.Error: 4.15 for a format that
-// does not carry values, 4.00 for a payload that is not valid. A 4.00 names the path, or the base where
-// the payload is broken before a path is known.
+// entries that yield has seen. The error is what yield returned, or a *dm.Error: 4.15 for a format
+// that does not carry values, 4.00 for a payload that is not valid. A 4.00 names the path, or the
+// base where the payload is broken before a path is known.
 //
 // Opaque values share the payload's bytes. The same path comes twice only with different times.
 func (d *Decoder) Decode(f content.Format, payload []byte, r content.Request, yield func(dm.Entry) error) error {
@@ -54,8 +54,8 @@ func (d *Decoder) Decode(f content.Format, payload []byte, r content.Request, yi
 	return fault.Unsupported(r.Base, "%v is not a format for values", f)
 }
 
-// DecodePaths calls yield for each path of a Read-Composite or an Observe-Composite, in the order of
-// the payload, repetitions included. Its errors are those of Decode.
+// DecodePaths calls yield for each path of a Read-Composite or an Observe-Composite, in the order
+// of the payload, repetitions included. Its errors are those of Decode.
 func (d *Decoder) DecodePaths(f content.Format, payload []byte, r content.Request, yield func(dm.Path) error) error {
 	switch f {
 	case content.SenMLJSON, content.SenMLETCHJSON:

@@ -20,7 +20,7 @@
 //		return nil
 //	})
 //
-// [AppendPaths] and [Decoder.DecodePaths] are for payloads that name paths without values: those of a
-// Read-Composite and of an Observe-Composite. Which format may carry which operation is a question to
-// [content.Check]. Lists of links (Register, Discover) are in package corelink.
+// [AppendPaths] and [Decoder.DecodePaths] are for payloads that name paths without values: those of
+// a Read-Composite and of an Observe-Composite. [content.Check] tells which format may carry which
+// operation. Lists of links (Register, Discover) are in package corelink.
 package codec

@@ -13,9 +13,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Encoder writes payloads, one after another: Begin, then Value or Entry for each value, then Finish.
-// Reuse an Encoder: after the first payloads it allocates nothing. One goroutine at a time may use it.
-// The zero value is ready to use. An Encoder must not be copied.
+// Encoder writes payloads, one after another: Begin, then Value or Entry for each value, then
+// Finish. Reuse an Encoder: after the first payloads it allocates nothing. One goroutine at a time
+// may use it. The zero value is ready to use. An Encoder must not be copied.
 //
 // Its errors are *dm.Error: 4.06 for a value that the format cannot carry, 5.00 for a value that no
 // format can carry and for calls in the wrong order. After an error the payload is unusable; Begin
@@ -77,9 +77,9 @@ func (e *Encoder) Value(p dm.Path, v dm.Value) error {
 	return e.Entry(dm.Entry{Path: p, Value: v})
 }
 
-// Entry appends one value, which may have a time. The zero dm.Value at an instance, or at a resource
-// that has resource instances, says that the node is empty. Entries come in ascending order of paths;
-// SenML takes them in any order.
+// Entry appends one value, which may have a time. The zero dm.Value at an instance, or at a
+// resource that has resource instances, says that the node is empty. Entries come in ascending
+// order of paths; SenML takes them in any order.
 func (e *Encoder) Entry(x dm.Entry) error {
 	if e.current == nil {
 		return fault.Internal(x.Path, "an entry comes before Begin")
@@ -110,9 +110,9 @@ func (e *Encoder) Encode(f content.Format, dst []byte, t content.Target, entries
 	return e.Finish()
 }
 
-// AppendPaths appends the payload of a Read-Composite or an Observe-Composite: paths without values.
-// The prefix is the gateway prefix of the device, as in content.Target. A format that does not carry
-// paths is refused with 4.15.
+// AppendPaths appends the payload of a Read-Composite or an Observe-Composite: paths without
+// values. The prefix is the gateway prefix of the device, as in content.Target. A format that does
+// not carry paths is refused with 4.15.
 func AppendPaths(f content.Format, dst []byte, paths []dm.Path, prefix string) ([]byte, error) {
 	switch f {
 	case content.SenMLJSON, content.SenMLETCHJSON:

@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -57,9 +58,10 @@ func ExampleEncoder_history() {
 		})
 	}
 	b, err := enc.Encode(content.SenMLJSON, nil, content.Target{}, entries)
-	fmt.Println(string(b), err)
+	fmt.Println(strings.ReplaceAll(string(b), ",{", ",\n{"), err)
 	// Output:
-	// [{"bn":"/3303/0/","bt":1700000000,"n":"5700","v":22.5},{"bt":1700000060,"n":"5700","v":22.75}] <nil>
+	// [{"bn":"/3303/0/","bt":1700000000,"n":"5700","v":22.5},
+	// {"bt":1700000060,"n":"5700","v":22.75}] <nil>
 }
 
 func ExampleDecoder() {

@@ -25,7 +25,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestVectors holds ETS LightweightM2M-1.1-int-211 and -212, and an item of each other type.
+// TestVectors covers ETS LightweightM2M-1.1-int-211 and -212, and an item of each other type.
 func TestVectors(t *testing.T) {
 	for _, v := range []struct {
 		base, payload string
@@ -52,7 +52,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestPeer decodes with fxamacker/cbor what we encode, and the other way round.
+// TestPeer reads our payloads with fxamacker/cbor, and decodes what it writes.
 func TestPeer(t *testing.T) {
 	for _, v := range formattest.Values() {
 		p := formattest.Every(v.Type())
@@ -91,7 +91,7 @@ func TestPeer(t *testing.T) {
 	}
 }
 
-// is reports whether the peer reads b as want, and returns want for it to write.
+// is reports whether the peer reads b as want. It returns want for the peer to write.
 func is[T comparable](t *testing.T, b []byte, want T) (bool, any) {
 	t.Helper()
 	var got T

@@ -18,7 +18,7 @@ func At(path string, v dm.Value) dm.Entry {
 	return dm.Entry{Path: p, Value: v}
 }
 
-// Path returns the path that s writes; it is for constants of tests.
+// Path parses a path. It is for constants: it returns the root for a text that is not a path.
 func Path(s string) dm.Path { return At(s, dm.Value{}).Path }
 
 // Device0 is instance /3/0 of the examples (Core 1.2.2 Appendix E).
@@ -43,7 +43,7 @@ func Device0() []dm.Entry {
 	}
 }
 
-// AccessControl is object /2 of the examples, Servers /1, and Linked65 and Linked66 those of Appendix C.
+// AccessControl is object /2 of the examples.
 func AccessControl() []dm.Entry {
 	return []dm.Entry{
 		At("/2/0/0", dm.IntegerValue(1)),
@@ -140,7 +140,7 @@ func Decode(t testing.TB, d Decoder, r content.Request, payload []byte) []dm.Ent
 	return entries
 }
 
-// TryDecode returns the entries of a payload, and the error.
+// TryDecode returns the entries of a payload up to the first error.
 func TryDecode(d Decoder, r content.Request, payload []byte) ([]dm.Entry, error) {
 	var got []dm.Entry
 	err := d.Decode(payload, r, func(e dm.Entry) error {
@@ -161,7 +161,7 @@ func Equal(t testing.TB, got, want []dm.Entry) {
 		case i >= len(got):
 			t.Errorf("entry %d is missing: %v", i, text(want[i]))
 		case i >= len(want):
-			t.Errorf("entry %d is too much: %v", i, text(got[i]))
+			t.Errorf("entry %d is unexpected: %v", i, text(got[i]))
 		case !same(got[i], want[i]):
 			t.Errorf("entry %d is %v, not %v", i, text(got[i]), text(want[i]))
 		}

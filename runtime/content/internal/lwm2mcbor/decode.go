@@ -17,13 +17,13 @@ import (
 type Decoder struct {
 	sink  sink.Sink
 	in    cborwire.Reader
-	paths func(dm.Path) error // set where names alone are wanted
+	paths func(dm.Path) error // set while DecodePaths runs
 	keys  []key
-	maps  uint32 // how many maps there were
-	mixed bool   // whether the keys of one are out of order
+	maps  uint32 // the number of maps so far
+	mixed bool   // whether the keys of a map are out of order
 }
 
-// ids are the IDs on the way to a value, as the keys of the payload have them.
+// ids are the IDs that lead to a value, as the keys of the payload list them.
 type ids struct {
 	id [dm.ResourceInstanceLevel]uint16
 	n  int
@@ -31,11 +31,11 @@ type ids struct {
 
 // key is a key of one map.
 type key struct {
-	in uint32
+	in uint32 // the number of its map
 	ids
 }
 
-// compare orders keys by their map first. The zero key comes before all.
+// compare orders keys by their map, then by their IDs. The zero key comes first.
 func (k key) compare(l key) int {
 	return cmp.Or(cmp.Compare(k.in, l.in), slices.Compare(k.id[:k.n], l.id[:l.n]))
 }
@@ -51,7 +51,7 @@ func (d *Decoder) Decode(payload []byte, r content.Request, yield func(dm.Entry)
 	return d.decode(payload, r, yield, nil)
 }
 
-// DecodePaths yields the paths of a payload: those that lead to a null.
+// DecodePaths yields the paths of a payload: the keys that lead to null.
 func (d *Decoder) DecodePaths(payload []byte, r content.Request, yield func(dm.Path) error) error {
 	return d.decode(payload, r, nil, yield)
 }
@@ -71,7 +71,7 @@ func (d *Decoder) decode(payload []byte, r content.Request, yield func(dm.Entry)
 	return err
 }
 
-// keepKeys bounds what a Decoder keeps for the next payload.
+// keepKeys is the largest capacity of keys that a Decoder keeps for the next payload.
 const keepKeys = 1024
 
 func (d *Decoder) run() error {
@@ -87,8 +87,8 @@ func (d *Decoder) run() error {
 
 func (d *Decoder) broken(err error) error { return d.sink.Broken(d.in.Pos, err) }
 
-// pairs reads a map whose keys continue at. Each level takes an ID at least, so it goes at most five
-// deep.
+// pairs reads a map whose keys continue the path at. Each level takes at least one ID, so the
+// recursion is at most five deep.
 func (d *Decoder) pairs(at ids) error {
 	pairs, err := d.in.Open(cborwire.Map)
 	if err != nil {
@@ -170,7 +170,7 @@ func (d *Decoder) id(at ids) (ids, error) {
 	return at, nil
 }
 
-// content reads what a key stands for: a map or a value.
+// content reads the map or the value that a key leads to.
 func (d *Decoder) content(at ids) error {
 	h, err := d.in.Peek()
 	if err != nil {
@@ -193,11 +193,11 @@ func (d *Decoder) content(at ids) error {
 	return d.sink.Scalar(p, &v, 0)
 }
 
-// path delivers a path of a list of paths. They are absolute.
+// path yields a path of a list of paths, which are absolute.
 func (d *Decoder) path(at ids, v *scalar.Scalar) error {
 	p := at.path(dm.Path{})
 	if v.Kind != scalar.Null {
-		return fault.BadRequest(p, "a request for values must have null in their place")
+		return fault.BadRequest(p, "a list of paths must have null instead of values")
 	}
 	if err := d.sink.Within(p); err != nil {
 		return err
@@ -205,7 +205,7 @@ func (d *Decoder) path(at ids, v *scalar.Scalar) error {
 	return d.paths(p)
 }
 
-// empty delivers a node that has nothing below it. An object without instances says nothing.
+// empty yields an empty instance or resource. An object without instances is left out.
 func (d *Decoder) empty(at ids) error {
 	if d.paths != nil || at.n == 1 && at.path(dm.Path{}).Contains(d.sink.Req.Base) {
 		return nil
@@ -217,8 +217,8 @@ func (d *Decoder) empty(at ids) error {
 	return d.sink.Value(p, dm.Value{}, 0)
 }
 
-// place returns the path of a node between two levels: absolute where that lies within the base, else
-// continuing the base. In a Create, a single ID is a resource of the new instance.
+// place returns the path of a node between two levels. The path is absolute if that lies within the
+// base, else it continues the base. In a Create, a single ID is a resource of the new instance.
 func (d *Decoder) place(at ids, low, high dm.Level) (dm.Path, error) {
 	base := d.sink.Req.Base
 	abs := at.path(dm.Path{})
@@ -235,10 +235,10 @@ func (d *Decoder) place(at ids, low, high dm.Level) (dm.Path, error) {
 	if err := d.sink.Within(abs); err != nil {
 		return abs, err
 	}
-	return abs, fault.BadRequest(abs, "the payload has a value where there can be none")
+	return abs, fault.BadRequest(abs, "the payload has a value at a node that cannot have one")
 }
 
-// path returns p with the IDs below it. There is room for them.
+// path returns the path of the node with the IDs below p. The caller has checked that the IDs fit.
 func (at ids) path(p dm.Path) dm.Path {
 	for _, id := range at.id[:at.n] {
 		p, _ = p.Child(id)
@@ -246,7 +246,7 @@ func (at ids) path(p dm.Path) dm.Path {
 	return p
 }
 
-// unique reports a key that a map has twice (RFC 8949 §5.6).
+// unique returns an error for a key that a map has twice (RFC 8949 §5.6).
 func (d *Decoder) unique() error {
 	if !d.mixed {
 		return nil

@@ -1,15 +1,14 @@
-// Package lwm2mcbor is LwM2M CBOR (Core 1.2.2 §7.4.4): maps within maps whose keys are IDs, from the
-// object ID down to a value.
+// Package lwm2mcbor implements LwM2M CBOR (Core 1.2.2 §7.4.4): nested maps whose keys are IDs, from
+// the object ID down to a value.
 //
-// Written are one ID per key, absolute paths, and maps of definite length. Read are also arrays of IDs
-// as keys, lengths that are indefinite, and paths that are relative to that of the request, which
-// version 1.2 allows for Write and Create: a path that fits both ways is absolute.
+// The encoder writes absolute paths, one ID per key, and maps of definite length. The decoder also
+// accepts arrays of IDs as keys, indefinite lengths, and paths that are relative to the request,
+// which version 1.2 allows for Write and Create. A path that fits both ways is absolute.
 package lwm2mcbor
 
 import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborvalue"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -20,14 +19,14 @@ type Encoder struct {
 	buf  []byte
 	base dm.Path
 	last dm.Path // the last path, whose maps are open
-	any  bool
+	any  bool    // whether there is a last path
 	maps [dm.ResourceInstanceLevel]openMap
-	open int // how many of maps are open
+	open int // the number of open maps
 }
 
-// openMap is a map that is still being filled: where its head will be, and how many pairs it has.
+// openMap is a map that is still being filled.
 type openMap struct {
-	start int
+	start int // the offset of its head
 	pairs uint64
 }
 
@@ -45,9 +44,9 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	}
 	switch {
 	case x.Time != 0:
-		return fault.NotAcceptable(x.Path, "LwM2M CBOR cannot tell when a value was measured")
+		return fault.NotAcceptable(x.Path, "LwM2M CBOR cannot carry the time of a value")
 	case e.any && e.last.Compare(x.Path) >= 0:
-		return fault.Internal(x.Path, "it comes out of order")
+		return fault.Internal(x.Path, "the entry is out of order")
 	case e.any && e.last.Level() == dm.ResourceLevel && e.open < int(dm.ResourceInstanceLevel) && e.last.Contains(x.Path):
 		return fault.Internal(x.Path, "the resource has a value itself")
 	}
@@ -57,12 +56,12 @@ func (e *Encoder) Entry(x dm.Entry) error {
 		e.push()
 		return nil
 	}
-	e.buf = cborvalue.Append(e.buf, &x.Value)
+	e.buf = cborwire.AppendValue(e.buf, &x.Value)
 	return nil
 }
 
-// descend closes the maps that a path does not lie in, opens those that it does, and appends its last
-// ID.
+// descend closes the maps that do not contain a path, opens those that do, and appends the last ID
+// of the path.
 func (e *Encoder) descend(k dm.Path) {
 	shared := 0
 	for shared+1 < min(e.open, int(k.Level())) && e.last.Shares(k, dm.Level(shared+1)) {

@@ -26,8 +26,8 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// vectors have the examples of the other formats in the maps of Core 1.2.2 §7.4.4. The map of a
-// Server instance is the specification's own (§7.4.4.4).
+// vectors are the examples of the other formats as the maps of Core 1.2.2 §7.4.4. The map of a
+// Server instance is an example of the specification (§7.4.4.4).
 var vectors = []struct {
 	name, base, payload string
 	entries             []dm.Entry
@@ -93,8 +93,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestPeer decodes with fxamacker/cbor what we encode, for an instance with all values, and encodes
-// it again for us.
+// TestPeer reads an instance with all values with fxamacker/cbor, which writes it for our decoder.
 func TestPeer(t *testing.T) {
 	entries := formattest.Instance()
 	b := formattest.Encode(t, &lwm2mcbor.Encoder{}, "/33001/0", entries)
@@ -136,7 +135,7 @@ func TestPeer(t *testing.T) {
 	formattest.Equal(t, got, entries)
 }
 
-// means reports whether what the peer read is the value.
+// means reports whether the peer has read the value.
 func means(got any, v dm.Value) bool {
 	switch g := got.(type) {
 	case uint64:
@@ -278,7 +277,7 @@ func TestEncodeRefused(t *testing.T) {
 	}
 }
 
-// TestManyKeys makes maps whose heads take one to five bytes, within each other.
+// TestManyKeys writes nested maps whose heads take one to five bytes.
 func TestManyKeys(t *testing.T) {
 	for _, n := range []int{1, 23, 24, 255, 256, 65535} {
 		var entries []dm.Entry

@@ -6,8 +6,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// AppendPaths appends the payload of a Read-Composite or an Observe-Composite: for each path its IDs as
-// a key that leads to null. The root has no IDs: asking for it is 4.06. No path may repeat.
+// AppendPaths appends the payload of a Read-Composite or an Observe-Composite: a map from the IDs
+// of each path to null. The root has no IDs and is refused with 4.06. The caller must not repeat a
+// path.
 func AppendPaths(dst []byte, paths []dm.Path) ([]byte, error) {
 	start := len(dst)
 	dst = cborwire.AppendHead(dst, cborwire.Map, uint64(len(paths)))

@@ -20,12 +20,12 @@ type Decoder struct {
 
 	baseName []byte
 	baseTime float64
-	list     int // where the array of values begins
+	list     int // the offset of the array of values
 	full     [sink.MaxName]byte
 }
 
 var (
-	errTwice = errors.New("a member stands there twice")
+	errTwice = errors.New("an object has a member twice")
 	errKind  = errors.New("a member has a value of the wrong kind")
 	errMany  = errors.New("there is more than one value")
 	errList  = errors.New("the array e is missing")
@@ -61,7 +61,7 @@ func (d *Decoder) run() error {
 
 func (d *Decoder) broken(err error) error { return d.sink.Broken(d.in.Pos, err) }
 
-// outline reads the members of the payload, and notes where the values are.
+// outline reads the base name and the base time, and notes where the array of values begins.
 func (d *Decoder) outline() error {
 	members, err := d.in.Open('{')
 	if err != nil {
@@ -105,7 +105,7 @@ func (d *Decoder) outline() error {
 	}
 }
 
-// values reads the array that outline has found whole.
+// values reads the array that outline has found.
 func (d *Decoder) values() error {
 	d.in.Pos = d.list
 	items, err := d.in.Open('[')
@@ -133,7 +133,7 @@ func (d *Decoder) values() error {
 	}
 }
 
-// empty delivers an instance without values, which a Create may name by the base name alone.
+// empty yields an instance without values, which a Create may name by the base name alone.
 func (d *Decoder) empty() error {
 	n := len(d.baseName)
 	if n < 2 || d.baseName[n-1] != '/' {
@@ -144,7 +144,7 @@ func (d *Decoder) empty() error {
 		return err
 	}
 	if p.Contains(d.sink.Req.Base) {
-		return nil // nothing of what the request names
+		return nil // it says nothing about a node below the base
 	}
 	if err := d.sink.Within(p); err != nil || p.Level() != dm.InstanceLevel {
 		return err
@@ -230,7 +230,7 @@ func (d *Decoder) deliver(v value) error {
 		return err
 	}
 	if v.has&anyValue == 0 {
-		return fault.BadRequest(p, "the payload names it without a value")
+		return fault.BadRequest(p, "the payload names the node without a value")
 	}
 	if v.has&text != 0 && d.sink.Type(p) == registry.Opaque {
 		v.scalar.Kind = scalar.Base64

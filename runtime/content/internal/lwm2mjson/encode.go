@@ -1,7 +1,9 @@
-// Package lwm2mjson is LwM2M's own JSON format (Core 1.0.2 §6.4.4), which SenML JSON took over from.
+// Package lwm2mjson implements LwM2M's own JSON format (Core 1.0.2 §6.4.4), which SenML JSON
+// replaced.
 //
-// Written are the base name of the instance or object, and for each value a name, the value, and the
-// time where there is one. Read are the members in any order; an Opaque is base64 in a string value.
+// The encoder writes the base name of the instance or object, and for each value a name, the value,
+// and the time, if there is one. The decoder accepts the members in any order. An Opaque is base64
+// in a string value.
 package lwm2mjson
 
 import (
@@ -19,11 +21,11 @@ import (
 type Encoder struct {
 	buf   []byte
 	base  dm.Path
-	group dm.Path // what the base name names
+	group dm.Path // the node that the base name names
 	begun bool
 }
 
-// Begin starts a payload. LwM2M JSON carries one object: not the root.
+// Begin starts a payload. LwM2M JSON carries one object, so the root is refused.
 func (e *Encoder) Begin(dst []byte, t content.Target) error {
 	*e = Encoder{base: t.Base, group: t.Base.Up(dm.InstanceLevel)}
 	if t.Base.IsRoot() {
@@ -40,7 +42,7 @@ func (e *Encoder) Begin(dst []byte, t content.Target) error {
 	return nil
 }
 
-// Entry appends one value, in any order of paths. A node with nothing below it has no member.
+// Entry appends one value, in any order of paths. An empty node has no member.
 func (e *Encoder) Entry(x dm.Entry) error {
 	if err := fault.Entry(e.base, &x); err != nil {
 		return err

@@ -201,7 +201,7 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// TestPeer has encoding/json read an instance with all values, and write it again for us.
+// TestPeer reads an instance with all values with encoding/json, which writes it for our decoder.
 func TestPeer(t *testing.T) {
 	entries := formattest.Instance()
 	dec := json.NewDecoder(bytes.NewReader(formattest.Encode(t, &lwm2mjson.Encoder{}, "/33001/0", entries)))

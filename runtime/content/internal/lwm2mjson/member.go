@@ -1,6 +1,6 @@
 package lwm2mjson
 
-// member is a member of an object in the payload; a set of them has one bit each.
+// member is a member of an object in the payload. A set of members has one bit for each.
 type member uint16
 
 const (
@@ -17,7 +17,7 @@ const (
 	anyValue = number | text | boolean | link
 )
 
-// outer returns the member of the payload with a name; 0 is one to skip.
+// outer returns the member of the payload with a name. It returns 0 for a member to skip.
 func outer(key []byte) member {
 	switch string(key) {
 	case "bn":
@@ -30,7 +30,7 @@ func outer(key []byte) member {
 	return 0
 }
 
-// inner returns the member of a value with a name; 0 is one to skip.
+// inner returns the member of a value with a name. It returns 0 for a member to skip.
 func inner(key []byte) member {
 	switch string(key) {
 	case "n":

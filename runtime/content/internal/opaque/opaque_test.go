@@ -23,8 +23,9 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestShared holds the value to the payload's own bytes: a firmware image is not copied.
-func TestShared(t *testing.T) {
+// TestValueSharesPayload checks that the value shares the payload's bytes: a firmware image is not
+// copied.
+func TestValueSharesPayload(t *testing.T) {
 	payload := []byte("image")
 	got := formattest.Decode(t, &opaque.Decoder{}, formattest.Request("/33001/0/6"), payload)
 	if &got[0].Value.Opaque()[0] != &payload[0] {

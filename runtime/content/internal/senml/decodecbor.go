@@ -86,7 +86,7 @@ func (d *CBORDecoder) record() error {
 	}
 }
 
-// label reads the label of a field; 0 is one to skip.
+// label reads the label of a field. It returns 0 for a field to skip.
 func (d *CBORDecoder) label() (field, error) {
 	v, err := d.in.Scalar()
 	if err != nil {

@@ -97,7 +97,7 @@ func (d *JSONDecoder) record() error {
 	}
 }
 
-// jsonField returns the field of a name; 0 is one to skip.
+// jsonField returns the field of a name. It returns 0 for a field to skip.
 func jsonField(name []byte) (field, error) {
 	switch string(name) {
 	case "bn":

@@ -134,7 +134,7 @@ func TestEncodeRefused(t *testing.T) {
 	}
 }
 
-// TestManyRecords makes arrays whose head takes one to five bytes.
+// TestManyRecords writes arrays whose head takes one to five bytes.
 func TestManyRecords(t *testing.T) {
 	for _, n := range []int{0, 1, 23, 24, 255, 256, 65535, 65536} {
 		e := &senml.CBOREncoder{}
@@ -240,7 +240,7 @@ func FuzzCBOR(f *testing.F) {
 	})
 }
 
-// fuzzPaths decodes a payload as paths, and encodes and decodes those again.
+// fuzzPaths decodes a payload as paths, encodes the paths and decodes them again.
 type pathDecoder interface {
 	DecodePaths(payload []byte, r content.Request, yield func(dm.Path) error) error
 }

@@ -3,7 +3,6 @@ package senml
 import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborvalue"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -25,7 +24,7 @@ func (e *CBOREncoder) Begin(dst []byte, t content.Target) error {
 	return fault.Prefix(t.Prefix)
 }
 
-// Entry appends one value, in any order of paths. A node with nothing below it has no record.
+// Entry appends one value, in any order of paths. An empty node has no record.
 func (e *CBOREncoder) Entry(x dm.Entry) error {
 	if err := fault.Entry(e.base, &x); err != nil {
 		return err
@@ -41,7 +40,7 @@ func (e *CBOREncoder) Entry(x dm.Entry) error {
 	return nil
 }
 
-// record appends a record up to the value.
+// record appends a record without its value.
 func (e *CBOREncoder) record(x *dm.Entry) []byte {
 	base, name := e.step(x.Path)
 	fields := uint64(1)
@@ -77,7 +76,7 @@ func (e *CBOREncoder) record(x *dm.Entry) []byte {
 	return b
 }
 
-// appendTime appends a time: whole seconds as a whole number, which is shorter.
+// appendTime appends a time. Whole seconds are a whole number, which is shorter.
 func appendTime(b []byte, t float64) []byte {
 	if i := int64(t); t >= -1<<53 && t <= 1<<53 && float64(i) == t {
 		return cborwire.AppendInt(b, i)
@@ -99,7 +98,7 @@ func appendCBORValue(b []byte, v *dm.Value) []byte {
 	default:
 		b = cborwire.AppendInt(b, labelValue)
 	}
-	return cborvalue.Append(b, v)
+	return cborwire.AppendValue(b, v)
 }
 
 // Finish ends the payload.

@@ -26,7 +26,7 @@ func (e *JSONEncoder) Begin(dst []byte, t content.Target) error {
 	return fault.Prefix(t.Prefix)
 }
 
-// Entry appends one value, in any order of paths. A node with nothing below it has no record.
+// Entry appends one value, in any order of paths. An empty node has no record.
 func (e *JSONEncoder) Entry(x dm.Entry) error {
 	if err := fault.Entry(e.base, &x); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (e *JSONEncoder) Entry(x dm.Entry) error {
 	return nil
 }
 
-// record appends a record up to the value.
+// record appends a record without its value.
 func (e *JSONEncoder) record(x *dm.Entry) []byte {
 	b := e.buf
 	if e.begun {

@@ -6,7 +6,7 @@ import (
 )
 
 // AppendJSONPaths appends the payload of a Read-Composite or an Observe-Composite: paths without
-// values, with the gateway prefix where there is one.
+// values, each with the gateway prefix, if there is one.
 func AppendJSONPaths(dst []byte, paths []dm.Path, prefix string) []byte {
 	dst = append(dst, '[')
 	for i, p := range paths {
@@ -20,7 +20,7 @@ func AppendJSONPaths(dst []byte, paths []dm.Path, prefix string) []byte {
 	return append(dst, ']')
 }
 
-// AppendCBORPaths is AppendJSONPaths in CBOR.
+// AppendCBORPaths appends the same payload in CBOR.
 func AppendCBORPaths(dst []byte, paths []dm.Path, prefix string) []byte {
 	dst = cborwire.AppendHead(dst, cborwire.Array, uint64(len(paths)))
 	for _, p := range paths {

@@ -14,7 +14,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// TestPeerJSON has encoding/json read an instance with all values, and write it again for us.
+// TestPeerJSON reads an instance with all values with encoding/json, which writes it for our
+// decoder.
 func TestPeerJSON(t *testing.T) {
 	entries := formattest.Instance()
 	dec := json.NewDecoder(bytes.NewReader(formattest.Encode(t, &senml.JSONEncoder{}, "/33001/0", entries)))
@@ -71,7 +72,8 @@ func TestPeerJSON(t *testing.T) {
 	formattest.Equal(t, formattest.Decode(t, &senml.JSONDecoder{}, formattest.Request("/33001/0"), theirs), entries)
 }
 
-// TestPeerCBOR has fxamacker/cbor read an instance with all values, and write it again for us.
+// TestPeerCBOR reads an instance with all values with fxamacker/cbor, which writes it for our
+// decoder.
 func TestPeerCBOR(t *testing.T) {
 	entries := formattest.Instance()
 	var records []struct {
@@ -134,7 +136,7 @@ func reads[T comparable](b []byte, want T) bool {
 	return cbor.Unmarshal(b, &got) == nil && got == want
 }
 
-// TestPeerOrder takes records from Go maps, whose fields come in any order.
+// TestPeerOrder reads records that the peer writes from Go maps, with fields in any order.
 func TestPeerOrder(t *testing.T) {
 	for range 20 {
 		list := []map[any]any{{-2: "/3/0/", 0: "9", 2: 100, 1: "%", -3: 1700000000}, {0: "14", 3: "+02:00", 6: -5}}

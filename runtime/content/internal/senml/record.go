@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// field is one field of a record; a set of them has one bit each.
+// field is one field of a record. A set of fields has one bit for each.
 type field uint32
 
 const (
@@ -37,12 +37,12 @@ const (
 	texts   = baseName | baseUnit | recordName | unit | stringValue | linkValue
 )
 
-// Errors of records, which say nothing about values: they may be secrets.
+// Errors of records do not show the value: it may be a secret.
 var (
 	errTwice      = errors.New("a record has a field twice")
 	errKind       = errors.New("a field of a SenML record has a value of the wrong kind")
 	errVersion    = errors.New("the SenML version (bver) must be a number up to 10")
-	errUnderscore = errors.New("a field whose name ends with _ must be understood, and is not")
+	errUnderscore = errors.New("a field whose name ends with _ must be understood, and this one is unknown")
 	errNull       = errors.New("a field is null: LwM2M has no meaning for it")
 )
 
@@ -54,17 +54,16 @@ type record struct {
 	value scalar.Scalar
 }
 
-// pack reads the records of one payload and resolves them (RFC 8428 §4.6). It is what both decoders
-// have in common.
+// pack resolves the records of one payload (RFC 8428 §4.6). Both decoders use it.
 type pack struct {
 	sink  sink.Sink
-	paths func(dm.Path) error // set where names alone are wanted
+	paths func(dm.Path) error // set while DecodePaths runs
 	rec   record
 
-	// The base fields in force.
+	// The base fields that apply to the next record.
 	name  []byte
 	time  float64
-	value scalar.Scalar // null where there is none
+	value scalar.Scalar // null without a base value
 	full  [sink.MaxName]byte
 }
 
@@ -81,7 +80,7 @@ func (k *pack) finish(err error) error {
 	return err
 }
 
-// set takes one field of the record that is being read.
+// set stores one field of the record that is being read.
 func (k *pack) set(f field, v *scalar.Scalar) error {
 	r := &k.rec
 	switch {
@@ -141,7 +140,7 @@ func (k *pack) setValue(f field, v *scalar.Scalar) error {
 	return nil
 }
 
-// resolve delivers the record that has been read.
+// resolve yields the record that has been read.
 func (k *pack) resolve() error {
 	r := &k.rec
 	n := len(k.name) + len(r.name)
@@ -174,10 +173,10 @@ func (k *pack) resolve() error {
 	return k.sink.Scalar(p, &r.value, t)
 }
 
-// path delivers a record of a list of paths (RFC 8790 §3.1).
+// path yields a record of a list of paths (RFC 8790 §3.1).
 func (k *pack) path(p dm.Path) error {
 	if k.rec.has&(values|sum|recordTime|updateTime) != 0 {
-		return fault.BadRequest(p, "a request for values must not have any, nor times to choose them by")
+		return fault.BadRequest(p, "a list of paths must not have values or times")
 	}
 	if err := k.sink.Within(p); err != nil {
 		return err

@@ -1,9 +1,10 @@
-// Package senml is SenML in JSON and CBOR, as LwM2M uses it (Core 1.2.2 §7.4.6, §7.4.7; RFC 8428), and
-// SenML-ETCH, whose payloads have the same shape (RFC 8790).
+// Package senml implements SenML in JSON and CBOR, as LwM2M uses it (Core 1.2.2 §7.4.6, §7.4.7; RFC
+// 8428), and SenML-ETCH, whose payloads have the same shape (RFC 8790).
 //
-// Written are the fields bn, bt, n and one value. A time is written as the base time of the records
-// that share it. Read are all fields of RFC 8428: base values are added, units and sums are checked
-// and left alone, and a field that must be understood (its name ends with _) is refused.
+// The encoders write the fields bn, bt, n and one value. A time is written as the base time of the
+// records that share it. The decoders read all fields of RFC 8428: they add base values, check
+// units and sums and ignore them, and refuse an unknown field that must be understood (its name
+// ends with _).
 package senml
 
 import (
@@ -11,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// The fields as CBOR labels (RFC 8428 §6); object links have the text label "vlo" there as well.
+// The fields as CBOR labels (RFC 8428 §6). Object links have the text label "vlo" in CBOR, too.
 const (
 	labelBaseSum   = -6
 	labelBaseValue = -5
@@ -30,17 +31,17 @@ const (
 	labelData      = 8
 )
 
-// version is the highest SenML version that is understood (RFC 8428 §4.4).
+// version is the highest SenML version that the decoders accept (RFC 8428 §4.4).
 const version = 10
 
-// naming splits the paths of a payload's records into base names and names. A base name is the
-// instance, or the resource that the request named, with a slash; a resource that is named by the
-// request itself is a base name without one.
+// naming splits the paths of a payload's records into base names and names. A base name is the path
+// of the instance, or of the resource that the request named, with a slash at its end. The path of
+// the request itself is a base name without that slash.
 type naming struct {
 	base   dm.Path
 	prefix string
-	group  dm.Path // the path that the base name in force was made for
-	whole  bool    // whether the base name in force has no slash, and so needs no name
+	group  dm.Path // the path that the current base name was made for
+	whole  bool    // whether the current base name is the whole path and needs no name
 	begun  bool
 	text   [32]byte
 }
@@ -49,7 +50,7 @@ func (n *naming) begin(t content.Target) {
 	*n = naming{base: t.Base, prefix: t.Prefix}
 }
 
-// step returns the base name, where it changes, and the name of a record. Both share one buffer.
+// step returns the base name, if it changes, and the name of a record. Both share one buffer.
 func (n *naming) step(k dm.Path) (base, name []byte) {
 	level := max(dm.InstanceLevel, n.base.Level())
 	whole := k.Level() == n.base.Level()
@@ -68,7 +69,7 @@ func (n *naming) step(k dm.Path) (base, name []byte) {
 	return base, k.AppendIDs(text, level+1, k.Level())[len(base):]
 }
 
-// appendPrefix appends what stands before every absolute name.
+// appendPrefix appends the gateway prefix, which precedes every absolute name.
 func appendPrefix(b []byte, prefix string) []byte {
 	if prefix == "" {
 		return b

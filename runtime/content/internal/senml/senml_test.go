@@ -25,7 +25,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// vectors have a payload in each form.
+// vectors are payloads in JSON and in CBOR.
 var vectors = []struct {
 	name    string
 	base    string
@@ -103,7 +103,7 @@ func at(path string, v float64, seconds float64) dm.Entry {
 	return e
 }
 
-// TestRFC8428 holds the packs of RFC 8428 §5.1, with LwM2M's names in place of the RFC's.
+// TestRFC8428 covers the packs of RFC 8428 §5.1, with LwM2M's names instead of the RFC's.
 func TestRFC8428(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for _, v := range []struct {
@@ -160,7 +160,7 @@ func TestRFC8428(t *testing.T) {
 	}
 }
 
-// labels are those of RFC 8428 §6, Table 4.
+// labels are the labels of RFC 8428 §6, Table 4.
 var labels = map[string]any{
 	"bs": -6, "bv": -5, "bu": -4, "bt": -3, "bn": -2, "bver": -1, "n": 0, "u": 1, "v": 2, "vs": 3, "vb": 4, "s": 5, "t": 6, "ut": 7, "vd": 8,
 }
@@ -247,7 +247,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedJSON and TestRefusedCBOR hold what only one of the two can get wrong.
+// TestRefusedJSON covers errors that only a JSON payload can have.
 func TestRefusedJSON(t *testing.T) {
 	for name, payload := range map[string]string{
 		"trailing text":         `[{"n":"/3/0/9","v":1}]x`,
@@ -268,6 +268,7 @@ func TestRefusedJSON(t *testing.T) {
 	}
 }
 
+// TestRefusedCBOR covers errors that only a CBOR payload can have.
 func TestRefusedCBOR(t *testing.T) {
 	for name, payload := range map[string]string{
 		"trailing bytes":               "80 00",
@@ -296,7 +297,8 @@ func TestRefusedCBOR(t *testing.T) {
 	}
 }
 
-// TestLinkAsText reads object links where many servers write them, in place of LwM2M's own field.
+// TestLinkAsText reads object links from the string field, where many servers write them instead of
+// in LwM2M's own field.
 func TestLinkAsText(t *testing.T) {
 	want := []dm.Entry{formattest.At("/66/0/2", dm.LinkValue(dm.ObjectLink{Object: 67}))}
 	const pack = `[{"bn":"/66/0/2","n":"","vs":"67:0"}]`
@@ -304,7 +306,7 @@ func TestLinkAsText(t *testing.T) {
 	formattest.Equal(t, formattest.Decode(t, &senml.CBORDecoder{}, formattest.Request("/66/0/2"), toCBOR(t, pack)), want)
 }
 
-// TestAcceptedCBOR holds what a sender may choose freely.
+// TestAcceptedCBOR covers the spellings that a sender may choose freely.
 func TestAcceptedCBOR(t *testing.T) {
 	battery := formattest.At("/3/0/9", dm.IntegerValue(100))
 	clock := formattest.At("/3/0/13", dm.TimeValue(1363896240))

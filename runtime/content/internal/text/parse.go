@@ -20,18 +20,18 @@ type Decoder struct{ sink sink.Sink }
 
 // Decode yields the one value.
 func (d *Decoder) Decode(payload []byte, r content.Request, yield func(dm.Entry) error) error {
-	if err := single.Named(&r); err != nil {
+	if err := single.CheckRequest(&r); err != nil {
 		return err
 	}
 	d.sink.Begin(r, yield)
-	err := d.one(payload)
+	err := d.decode(payload)
 	if dup := d.sink.Finish(); err == nil {
 		err = dup
 	}
 	return err
 }
 
-func (d *Decoder) one(payload []byte) error {
+func (d *Decoder) decode(payload []byte) error {
 	p := d.sink.Req.Base
 	v, err := Parse(payload, d.sink.Type(p))
 	if err != nil {
@@ -40,7 +40,7 @@ func (d *Decoder) one(payload []byte) error {
 	return d.sink.Value(p, v, 0)
 }
 
-// Errors of values, which say nothing about them: they may be secrets.
+// Errors of values do not show the value: it may be a secret.
 var (
 	errUTF8    = errors.New("the text is not valid UTF-8")
 	errInteger = errors.New("the text is not a decimal whole number that fits the type")
@@ -49,11 +49,11 @@ var (
 	errLink    = errors.New("an object link must read like 3303:0, or 65535:65535 for none")
 )
 
-// maxNumber bounds the text of a number: an exact float64 has fewer digits.
+// maxNumber is the longest text of a number, in bytes: an exact float64 has fewer digits.
 const maxNumber = 1200
 
-// Parse reads a value of the given type from all of b: no blanks, no sign but a minus. None is read as
-// a String.
+// Parse reads a value of the given type from all of b. It accepts neither blanks nor a plus sign.
+// The type None is read as a String.
 func Parse(b []byte, t registry.Type) (dm.Value, error) {
 	switch t {
 	case registry.String, registry.Corelnk, registry.None:
@@ -104,7 +104,8 @@ func parseWhole(b []byte, t registry.Type) (dm.Value, error) {
 	return dm.IntegerValue(v), nil
 }
 
-// parseFloat reads a decimal number, with an exponent or without; strconv would take more than that.
+// parseFloat reads a decimal number, with or without an exponent. strconv alone would also accept
+// hexadecimal numbers, underscores, NaN and infinities.
 func parseFloat(b []byte) (dm.Value, error) {
 	if len(b) == 0 || len(b) > maxNumber {
 		return dm.Value{}, errFloat

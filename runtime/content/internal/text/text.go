@@ -1,5 +1,6 @@
-// Package text is text/plain: one value as text (Core 1.2.2 §7.4.1, Appendix C). Numbers are decimal,
-// Booleans are 0 and 1, an Opaque is base64, a Time is in seconds, an object link reads like 3303:0.
+// Package text implements the format text/plain: one value as text (Core 1.2.2 §7.4.1, Appendix C).
+// Numbers are decimal, Booleans are 0 and 1, an Opaque is base64, a Time is in seconds since 1970,
+// an object link reads like 3303:0.
 package text
 
 import (
@@ -14,28 +15,28 @@ import (
 )
 
 // Encoder writes plain text. See codec.Encoder.
-type Encoder struct{ one single.Encoder }
+type Encoder struct{ single single.Encoder }
 
 // Begin starts a payload. The target is a resource or a resource instance.
-func (e *Encoder) Begin(dst []byte, t content.Target) error { return e.one.Begin(dst, t) }
+func (e *Encoder) Begin(dst []byte, t content.Target) error { return e.single.Begin(dst, t) }
 
 // Entry appends the value.
 func (e *Encoder) Entry(x dm.Entry) error {
-	if err := e.one.Check(&x); err != nil {
+	if err := e.single.Check(&x); err != nil {
 		return err
 	}
 	if err := fault.Decimal(&x); err != nil {
 		return err
 	}
-	e.one.Buf = Append(e.one.Buf, x.Value)
+	e.single.Buf = Append(e.single.Buf, x.Value)
 	return nil
 }
 
 // Finish ends the payload.
-func (e *Encoder) Finish() ([]byte, error) { return e.one.Finish() }
+func (e *Encoder) Finish() ([]byte, error) { return e.single.Finish() }
 
-// Append appends a value as text. Floats are the shortest decimal number that reads back as the same;
-// they are finite.
+// Append appends a value as text. A Float must be finite; it becomes the shortest decimal number
+// that reads back as the same value.
 func Append(b []byte, v dm.Value) []byte {
 	switch v.Type() {
 	case registry.String, registry.Corelnk:

@@ -12,7 +12,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// TestVectors holds Core 1.2.2 Appendix C, Table C.1, and the texts of ETS LightweightM2M-1.1-int-205.
+// TestVectors covers Core 1.2.2 Appendix C, Table C.1, and the texts of ETS
+// LightweightM2M-1.1-int-205.
 func TestVectors(t *testing.T) {
 	for _, v := range []struct {
 		text string
@@ -79,7 +80,7 @@ func TestRefused(t *testing.T) {
 	formattest.Refused(t, &text.Decoder{}, formattest.Request("/1/0"), []byte("1"), dm.UnsupportedContentFormat, "/1/0")
 }
 
-func TestUnknown(t *testing.T) {
+func TestResourceWithoutDefinition(t *testing.T) {
 	got := formattest.Decode(t, &text.Decoder{}, formattest.Request("/1/0/99"), []byte("1"))
 	formattest.Equal(t, got, []dm.Entry{formattest.At("/1/0/99", dm.StringValue("1"))})
 }

@@ -9,9 +9,10 @@ import (
 
 // Decoder reads TLV payloads. See codec.Decoder.
 //
-// TLVs of instances may be left out where the request names the instance, in a Create, and for an
-// object that has a single instance; those of a resource where the request names a resource instance.
-// They may stand there all the same, with the ID of the request.
+// A payload may leave out the TLV of the instance where the request names the instance, in a
+// Create, and for an object that has a single instance. It may leave out the TLV of the resource
+// where the request names a resource instance. It may also contain these TLVs, with the IDs of the
+// request.
 type Decoder struct {
 	sink sink.Sink
 	in   []byte // the whole payload, for offsets in errors
@@ -29,17 +30,17 @@ func (d *Decoder) Decode(payload []byte, r content.Request, yield func(dm.Entry)
 	return err
 }
 
-// payloadLevel stands for the payload itself where the kind of what holds a TLV is meant.
+// payloadLevel is the kind of the holder of the outermost TLVs: the payload itself.
 const payloadLevel Kind = 4
 
-// list reads TLVs that stand one after another in a holder.
+// list reads the TLVs in a holder, which follow one another.
 func (d *Decoder) list(b []byte, p dm.Path, holder Kind) error {
 	for len(b) > 0 {
 		h, n, err := ParseHeader(b)
 		if err != nil {
 			return d.sink.Broken(len(d.in)-len(b), err)
 		}
-		if err := d.one(h, b[n:n+h.Len], p, holder); err != nil {
+		if err := d.item(h, b[n:n+h.Len], p, holder); err != nil {
 			return err
 		}
 		b = b[n+h.Len:]
@@ -47,8 +48,8 @@ func (d *Decoder) list(b []byte, p dm.Path, holder Kind) error {
 	return nil
 }
 
-// one reads a TLV. P is the path of its holder, or of the request at the payload's own level.
-func (d *Decoder) one(h Header, value []byte, p dm.Path, holder Kind) error {
+// item reads a TLV. p is the path of its holder, or of the request for an outermost TLV.
+func (d *Decoder) item(h Header, value []byte, p dm.Path, holder Kind) error {
 	at, err := d.place(h, p, holder)
 	if err != nil {
 		return err
@@ -73,7 +74,7 @@ func (d *Decoder) one(h Header, value []byte, p dm.Path, holder Kind) error {
 	return nil
 }
 
-// place returns the path of a TLV.
+// place returns the path of the node that a TLV holds.
 func (d *Decoder) place(h Header, p dm.Path, holder Kind) (dm.Path, error) {
 	above := dm.InstanceLevel
 	switch h.Kind {
@@ -83,12 +84,12 @@ func (d *Decoder) place(h Header, p dm.Path, holder Kind) (dm.Path, error) {
 		above = dm.ResourceLevel
 	}
 	if holder != payloadLevel && p.Level() != above {
-		return p, fault.BadRequest(p, "%v stands in %v", h.Kind, holder)
+		return p, fault.BadRequest(p, "%v is inside %v", h.Kind, holder)
 	}
 	if p.Level() < above {
 		id, ok := d.unnamed(p)
 		if !ok || above != dm.InstanceLevel {
-			return p, fault.BadRequest(p, "%v stands in the payload without what it belongs to", h.Kind)
+			return p, fault.BadRequest(p, "%v is in the payload without the instance or resource it belongs to", h.Kind)
 		}
 		p = dm.InstancePath(p.Object(), id)
 	}
@@ -99,7 +100,7 @@ func (d *Decoder) place(h Header, p dm.Path, holder Kind) (dm.Path, error) {
 	return at, nil
 }
 
-// unnamed returns the ID of the instance whose resources stand right below an object.
+// unnamed returns the ID of the instance whose resources follow without a TLV for the instance.
 func (d *Decoder) unnamed(p dm.Path) (dm.InstanceID, bool) {
 	switch {
 	case p.Level() != dm.ObjectLevel:

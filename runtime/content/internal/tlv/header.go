@@ -1,20 +1,20 @@
-// Package tlv is LwM2M's TLV format (Core 1.2.2 §7.4.5, Core 1.0.2 §6.4.3).
+// Package tlv implements LwM2M's TLV format (Core 1.2.2 §7.4.5, Core 1.0.2 §6.4.3).
 package tlv
 
 import "errors"
 
-// Kind says what a TLV stands for: the two highest bits of its type byte.
+// Kind says what a TLV holds. It is the two highest bits of the type byte.
 type Kind uint8
 
 // The kinds of TLVs.
 const (
 	ObjectInstance   Kind = 0 // holds resources
-	ResourceInstance Kind = 1 // a value of a Multiple
-	Multiple         Kind = 2 // a resource that holds resource instances
-	Resource         Kind = 3 // a value
+	ResourceInstance Kind = 1 // holds one value of a Multiple
+	Multiple         Kind = 2 // holds the resource instances of a resource
+	Resource         Kind = 3 // holds the value of a resource
 )
 
-// Header is what stands before the value of a TLV.
+// Header is the type, the ID and the length of a TLV, which precede its value.
 type Header struct {
 	Kind Kind
 	// ID is the instance ID, resource ID or resource instance ID.
@@ -23,10 +23,10 @@ type Header struct {
 	Len int
 }
 
-// MaxLen is the length of the longest value: three bytes say it.
+// MaxLen is the length of the longest value in bytes: the length field has three bytes.
 const MaxLen = 1<<24 - 1
 
-// ErrShort says that a TLV ends too early, in its header or in its value.
+// ErrShort says that the payload ends within a TLV.
 var ErrShort = errors.New("it ends too early")
 
 // The bits of the type byte.
@@ -37,8 +37,8 @@ const (
 	shortMask  = 7
 )
 
-// ParseHeader reads the header at the start of b and returns its length. The value that follows it is
-// whole.
+// ParseHeader reads the header at the start of b and returns its length. It returns ErrShort unless
+// b holds the whole value as well.
 func ParseHeader(b []byte) (h Header, n int, err error) {
 	if len(b) == 0 {
 		return h, 0, ErrShort
@@ -70,7 +70,7 @@ func ParseHeader(b []byte) (h Header, n int, err error) {
 	return h, n, nil
 }
 
-// AppendHeader appends the shortest header. Len is at most MaxLen.
+// AppendHeader appends the shortest header for h. h.Len must not exceed MaxLen.
 func AppendHeader(b []byte, h Header) []byte {
 	typ := byte(h.Kind) << 6
 	wide := lengthLen(h.Len)
@@ -105,7 +105,7 @@ func HeaderLen(h Header) int {
 	return n
 }
 
-// lengthLen returns how many bytes a length takes outside of the type byte.
+// lengthLen returns the number of bytes of the length field. Short lengths are in the type byte.
 func lengthLen(n int) int {
 	switch {
 	case n <= shortMask:

@@ -82,7 +82,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// ends returns where a payload can be cut so that whole TLVs are left.
+// ends returns the lengths to which a payload can be cut so that only whole TLVs are left.
 func ends(t *testing.T, payload []byte) func(int) bool {
 	at := map[int]bool{0: true}
 	for n := 0; n < len(payload); {
@@ -105,7 +105,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestHeader holds parse, append and length of headers against each other.
+// TestHeader checks that parsing, appending and the length of headers agree.
 func TestHeader(t *testing.T) {
 	whole := make([]byte, 6+tlv.MaxLen)
 	for kind := tlv.ObjectInstance; kind <= tlv.Resource; kind++ {
@@ -136,7 +136,7 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// TestValue holds parse, append and length of values against each other.
+// TestValue checks that parsing, appending and the length of values agree.
 func TestValue(t *testing.T) {
 	for _, v := range formattest.Values() {
 		b := tlv.AppendValue(nil, v)
@@ -184,7 +184,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// TestCreate decodes payloads of a Create, with an instance ID and without.
+// TestCreate decodes payloads of a Create, with and without an instance ID.
 func TestCreate(t *testing.T) {
 	r := formattest.Request("/1")
 	r.Create, r.NewInstance = true, 7
@@ -232,7 +232,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestNesting holds payloads that nest as deep as their bytes allow to a bounded depth.
+// TestNesting checks that payloads nested as deeply as their bytes allow do not exceed a bounded
+// depth.
 func TestNesting(t *testing.T) {
 	payload := []byte{}
 	for range 10000 {

@@ -11,8 +11,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// AppendValue appends a value as a TLV holds it (Core 1.2.2 Appendix C): whole numbers in 1, 2, 4 or 8
-// bytes, floats in 4 where that keeps them exactly.
+// AppendValue appends the value of a TLV (Core 1.2.2 Appendix C). Whole numbers take 1, 2, 4 or 8
+// bytes. A Float takes 4 bytes if they hold it exactly, else 8.
 func AppendValue(b []byte, v dm.Value) []byte {
 	switch v.Type() {
 	case registry.String, registry.Corelnk:
@@ -55,7 +55,7 @@ func appendBits(b []byte, v uint64, n int) []byte {
 	return binary.BigEndian.AppendUint64(b, v)
 }
 
-// ValueLen returns the length that AppendValue appends.
+// ValueLen returns the number of bytes that AppendValue appends.
 func ValueLen(v dm.Value) int {
 	switch v.Type() {
 	case registry.String, registry.Corelnk:
@@ -105,14 +105,14 @@ func unsignedLen(v uint64) int {
 	return 8
 }
 
-// Errors of values, which say nothing about them: they may be secrets.
+// Errors of values do not show the value: it may be a secret.
 var (
 	errUTF8 = errors.New("the text is not valid UTF-8")
 	errBool = errors.New("a Boolean is one byte, 0 or 1")
 )
 
-// ParseValue reads a value of the given type from all bytes of b. None is read as an Opaque. An
-// Opaque shares b.
+// ParseValue reads a value of the given type from all bytes of b. The type None is read as an
+// Opaque. An Opaque shares b.
 func ParseValue(b []byte, t registry.Type) (dm.Value, error) {
 	switch t {
 	case registry.String, registry.Corelnk:
