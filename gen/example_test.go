@@ -31,8 +31,8 @@ func ExampleGenerate() {
 		}
 	}
 	// Output:
-	// xml/heater.xml: 26242/2: several resources would have the Go name State, so the resource is State2, choose one with a line "26242/2 Name" in the names file
-	// xml/heater.xml: 26242/3: several resources would have the Go name State, so the resource is State3, choose one with a line "26242/3 Name" in the names file
+	// xml/heater.xml: 26242/2: several resources have the Go name State, so this one is named State2, add a line "26242/2 Name" to the names file to choose another name
+	// xml/heater.xml: 26242/3: several resources have the Go name State, so this one is named State3, add a line "26242/3 Name" to the names file to choose another name
 	// heater/heater.go true
 	// SetPoint dm.Res[float64]
 	// State2 dm.Res[bool]

@@ -34,14 +34,14 @@ func TestParseNamesErrors(t *testing.T) {
 		{"3303 Temperature", `"Temperature" is not a package name`},
 		{"3303 2temps", `"2temps" is not a package name`},
 		{"3303 my_temp", `"my_temp" is not a package name`},
-		{"3303 switch", `a package cannot be called switch`},
-		{"3303 internal", `a package cannot be called internal`},
+		{"3303 switch", `Go does not allow a package named switch`},
+		{"3303 internal", `Go does not allow a package named internal`},
 		{"3303/1 value", `"value" is not an exported Go identifier`},
 		{"3303/1 Va-lue", `"Va-lue" is not an exported Go identifier`},
 		{"3303/1 5QI", `"5QI" is not an exported Go identifier`},
-		{"3303/1 Secret\n3303/1 Other", `names:2: 3303/1 is named in line 1 already`},
-		{"3303/1 secret\n3303/1 public", `names:2: 3303/1 is named in line 1 already`},
-		{"3303/1 secret\n3303/1 secret", `names:2: 3303/1 is named in line 1 already`},
+		{"3303/1 Secret\n3303/1 Other", `names:2: line 1 already names 3303/1`},
+		{"3303/1 secret\n3303/1 public", `names:2: line 1 already names 3303/1`},
+		{"3303/1 secret\n3303/1 secret", `names:2: line 1 already names 3303/1`},
 	} {
 		names, err := gen.ParseNames("names", []byte(tt.line))
 		if err == nil || names != nil {
