@@ -32,11 +32,11 @@ type Instance struct {
 	// ObjectInstanceID (1, R, mandatory, range 0..65535): instance to which the rights apply; 65535
 	// stands for the object as a whole, to govern Create.
 	ObjectInstanceID dm.Res[int64]
-	// ACL (2, RW, optional, multiple, range 0..31): rights as a bit mask, one entry per server with
-	// its Short Server ID as the instance ID; entry 0 holds for all servers without one.
+	// ACL (2, RW, optional, multiple, range 0..31): rights as a bit mask, one entry for each server
+	// with its Short Server ID as the instance ID; entry 0 applies to servers without an entry.
 	ACL dm.Multi[int64]
 	// AccessControlOwner (3, RW, mandatory, range 0..65535): the Short Server ID of the one server
-	// that may change these rights; 65535 leaves that to bootstrap.
+	// that may change these rights; 65535 means that only bootstrap may.
 	AccessControlOwner dm.Res[int64]
 }
 

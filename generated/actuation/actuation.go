@@ -33,8 +33,8 @@ const (
 type Instance struct {
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnOff (5850, RW, mandatory): true for on, false for off.
 	OnOff dm.Res[bool]
@@ -46,8 +46,8 @@ type Instance struct {
 	// MultiStateOutput (5853, RW, optional): named state of an output with more than two, for
 	// example a pilot wire order.
 	MultiStateOutput dm.Res[string]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

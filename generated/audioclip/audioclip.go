@@ -37,8 +37,8 @@ type Instance struct {
 	// Level (5548, RW, optional, /100, range 0..100): setting of a level such as volume or
 	// brightness, in percent.
 	Level dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 }
 

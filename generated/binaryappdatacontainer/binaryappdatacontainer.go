@@ -43,11 +43,11 @@ type Instance struct {
 	// DataPriority (1, RW, optional, range 0..255): urgency of the data; 3 to 100 are reserved, 101
 	// to 254 vendor-specific.
 	DataPriority dm.Res[int64]
-	// DataCreationTime (2, RW, optional): when the data was made.
+	// DataCreationTime (2, RW, optional): when the data was created.
 	DataCreationTime dm.Res[time.Time]
 	// DataDescription (3, RW, optional, length 0..32): what the data is, for example meter reading.
 	DataDescription dm.Res[string]
-	// DataFormat (4, RW, optional, length 0..32): name of the notation that the data is in.
+	// DataFormat (4, RW, optional, length 0..32): name of the format of the data.
 	DataFormat dm.Res[string]
 	// AppID (5, RW, optional, range 0..65535): number of the application for which the data is
 	// meant.

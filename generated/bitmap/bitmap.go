@@ -32,8 +32,8 @@ const (
 type Instance struct {
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// BitmapInput (5910, R, mandatory): states of the inputs, one bit each, the first in the
 	// lowest; best kept to 7 bits, as the number is signed.
@@ -43,8 +43,8 @@ type Instance struct {
 	// ElementDescription (5912, RW, optional, multiple): what each bit means; the first instance
 	// belongs to the lowest bit.
 	ElementDescription dm.Multi[string]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

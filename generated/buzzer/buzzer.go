@@ -35,19 +35,19 @@ type Instance struct {
 	Timestamp dm.Res[time.Time]
 	// DelayDuration (5521, RW, optional, s): how long the sound or the delay lasts.
 	DelayDuration dm.Res[float64]
-	// MinimumOffTime (5525, RW, mandatory, s): shortest rest after one cycle before the next may
-	// begin.
+	// MinimumOffTime (5525, RW, mandatory, s): shortest pause between the end of one cycle and the
+	// start of the next.
 	MinimumOffTime dm.Res[float64]
 	// Level (5548, RW, optional, /100, range 0..100): setting of a level such as volume or
 	// brightness, in percent.
 	Level dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnOff (5850, RW, mandatory): true for on, false for off.
 	OnOff dm.Res[bool]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

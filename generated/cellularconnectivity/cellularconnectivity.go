@@ -38,8 +38,8 @@ const (
 // Instance is the only instance of LWM2M Cellular Connectivity. The zero value of a field means an
 // unsupported resource.
 type Instance struct {
-	// SMSCAddress (0, RW, optional): number (E.164) of the SMS centre, where the SIM has none or
-	// another is wanted.
+	// SMSCAddress (0, RW, optional): number (E.164) of the SMS centre, if the SIM has none or
+	// another is preferred.
 	SMSCAddress dm.Res[string]
 	// DisableRadioPeriod (1, RW, optional, range 0..65535): minutes (1 to 65535) for which the
 	// modem leaves the network at once, to relieve it when overloaded; 0 has no effect.
@@ -47,7 +47,7 @@ type Instance struct {
 	// ModuleActivationCode (2, RW, optional): code that switches the modem on, for example *98, if
 	// it needs one.
 	ModuleActivationCode dm.Res[string]
-	// VendorSpecificExtensions (3, R, optional): object instance with the vendor's own settings.
+	// VendorSpecificExtensions (3, R, optional): object instance with vendor-specific settings.
 	VendorSpecificExtensions dm.Res[dm.ObjectLink]
 	// PSMTimer (4, RW, optional, s): longest pause between two tracking area updates (T3412
 	// extended), spent mostly asleep and unreachable; the network may change it.

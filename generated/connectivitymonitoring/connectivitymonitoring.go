@@ -89,14 +89,14 @@ type Instance struct {
 	// NetworkBearer (0, R, mandatory, range 0..50): bearer that carries the LwM2M traffic; up to 20
 	// is cellular, 21 to 40 local wireless, 41 to 50 wired, values not listed are reserved.
 	NetworkBearer dm.Res[int64]
-	// AvailableNetworkBearer (1, R, mandatory, multiple, range 0..50): bearers that could be used
-	// now, one instance each, numbered as in Network Bearer.
+	// AvailableNetworkBearer (1, R, mandatory, multiple, range 0..50): bearers that are available,
+	// one instance each, numbered as in Network Bearer.
 	AvailableNetworkBearer dm.Multi[int64]
 	// RadioSignalStrength (2, R, mandatory, dBm): average signal level on the bearer in use: RSSI
 	// on GSM, RSCP on UMTS, RSRP on LTE, NRSRP on NB-IoT.
 	RadioSignalStrength dm.Res[int64]
-	// LinkQuality (3, R, optional): reception quality in the bearer's own measure, for example LQI
-	// on IEEE 802.15.4, RxQual on GSM, RSRQ on LTE.
+	// LinkQuality (3, R, optional): reception quality in the unit of the bearer, for example LQI on
+	// IEEE 802.15.4, RxQual on GSM, RSRQ on LTE.
 	LinkQuality dm.Res[int64]
 	// IPAddresses (4, R, mandatory, multiple): addresses of the network interface in use, IPv4 or
 	// IPv6.
@@ -104,8 +104,8 @@ type Instance struct {
 	// RouterIPAddresses (5, R, optional, multiple): next-hop router of each interface listed in IP
 	// Addresses; not the server's address.
 	RouterIPAddresses dm.Multi[string]
-	// LinkUtilization (6, R, optional, /100, range 0..100): mean load of the first hop, from here
-	// up to the next router, in percent.
+	// LinkUtilization (6, R, optional, /100, range 0..100): average load of the link to the next
+	// router, in percent.
 	LinkUtilization dm.Res[int64]
 	// APN (7, R, optional, multiple): access point names in use on a cellular bearer.
 	APN dm.Multi[string]

@@ -50,7 +50,8 @@ type Instance struct {
 	Start dm.Exec
 	// Stop (7, E, mandatory): stops counting and keeps the figures.
 	Stop dm.Exec
-	// CollectionPeriod (8, RW, optional, s): how long Start counts; 0 means until Stop.
+	// CollectionPeriod (8, RW, optional, s): how long counting lasts after Start; 0 means until
+	// Stop.
 	CollectionPeriod dm.Res[int64]
 }
 

@@ -66,7 +66,7 @@ const (
 	ErrorCodeLowSignalStrength     int64 = 4
 	ErrorCodeOutOfMemory           int64 = 5 // none is left
 	ErrorCodeSMSFailure            int64 = 6
-	ErrorCodeIPConnectivityFailure int64 = 7 // packets do not get through
+	ErrorCodeIPConnectivityFailure int64 = 7 // packets are lost
 	ErrorCodePeripheralMalfunction int64 = 8
 )
 
@@ -83,21 +83,21 @@ const (
 
 // Instance is the only instance of Device. The zero value of a field means an unsupported resource.
 type Instance struct {
-	// Manufacturer (0, R, optional): who made the device, in plain text.
+	// Manufacturer (0, R, optional): name of the maker of the device.
 	Manufacturer dm.Res[string]
-	// ModelNumber (1, R, optional): the maker's designation of the model.
+	// ModelNumber (1, R, optional): name or number of the model.
 	ModelNumber dm.Res[string]
-	// SerialNumber (2, R, optional): number that sets this unit apart from others of its model.
+	// SerialNumber (2, R, optional): number that identifies this unit among others of its model.
 	SerialNumber dm.Res[string]
-	// FirmwareVersion (3, R, optional): version of the firmware now running.
+	// FirmwareVersion (3, R, optional): version of the running firmware.
 	FirmwareVersion dm.Res[string]
 	// Reboot (4, E, mandatory): restarts the device.
 	Reboot dm.Exec
-	// FactoryReset (5, E, optional): brings the device back to its state of delivery, keeping only
-	// what it needs to bootstrap; it may de-register first.
+	// FactoryReset (5, E, optional): resets the device to its factory state, except for the data
+	// that it needs to bootstrap; it may de-register first.
 	FactoryReset dm.Exec
-	// AvailablePowerSources (6, R, optional, multiple, range 0..7): kinds of power supply built in;
-	// the instance ID links each to its voltage and current.
+	// AvailablePowerSources (6, R, optional, multiple, range 0..7): kinds of power supply of the
+	// device; the instance ID links each to its voltage and current.
 	AvailablePowerSources dm.Multi[int64]
 	// PowerSourceVoltage (7, R, optional, multiple): voltage in mV of the power source with the
 	// same instance ID.
@@ -108,13 +108,13 @@ type Instance struct {
 	// BatteryLevel (9, R, optional, /100, range 0..100): charge left in the internal battery, in
 	// percent; meaningful only if there is such a battery.
 	BatteryLevel dm.Res[int64]
-	// MemoryFree (10, R, optional): storage still free for data and software, in kB of 1000 bytes.
+	// MemoryFree (10, R, optional): free storage for data and software, in kB of 1000 bytes.
 	MemoryFree dm.Res[int64]
-	// ErrorCode (11, R, mandatory, multiple, range 0..32): errors now present, one instance each,
-	// or a single 0 if there is none; 9 to 15 are reserved, 16 to 32 are up to the maker.
+	// ErrorCode (11, R, mandatory, multiple, range 0..32): present errors, one instance each, or a
+	// single 0 without errors; 9 to 15 are reserved, 16 to 32 are up to the maker.
 	ErrorCode dm.Multi[int64]
-	// ResetErrorCode (12, E, optional): empties the list of errors down to one 0, then looks anew
-	// at every condition and lists what still applies.
+	// ResetErrorCode (12, E, optional): resets the list of errors to a single 0, then checks every
+	// condition again and lists the errors that still apply.
 	ResetErrorCode dm.Exec
 	// CurrentTime (13, RW, optional): the device's clock, which a server may set.
 	CurrentTime dm.Res[time.Time]
@@ -125,18 +125,17 @@ type Instance struct {
 	// SupportedBindingAndModes (16, R, mandatory): bindings that the client can use, as letters: U
 	// (UDP), T (TCP), S (SMS), N (non-IP), M (MQTT), H (HTTP).
 	SupportedBindingAndModes dm.Res[string]
-	// DeviceType (17, R, optional): kind of device in the maker's own words, for example smart
-	// meter.
+	// DeviceType (17, R, optional): kind of device as the maker calls it, for example smart meter.
 	DeviceType dm.Res[string]
 	// HardwareVersion (18, R, optional): revision of the hardware.
 	HardwareVersion dm.Res[string]
-	// SoftwareVersion (19, R, optional): version of the software that runs on top of the firmware,
-	// if that is versioned apart.
+	// SoftwareVersion (19, R, optional): version of the software above the firmware, if it has a
+	// version of its own.
 	SoftwareVersion dm.Res[string]
 	// BatteryStatus (20, R, optional, range 0..6): condition of the internal battery; meaningful
 	// only if there is such a battery.
 	BatteryStatus dm.Res[int64]
-	// MemoryTotal (21, R, optional): storage built in for data and software, in kB of 1000 bytes.
+	// MemoryTotal (21, R, optional): total storage for data and software, in kB of 1000 bytes.
 	MemoryTotal dm.Res[int64]
 	// ExtDevInfo (22, R, optional, multiple): instances that describe equipment outside this
 	// device, for example the machine in which it is mounted.

@@ -57,13 +57,13 @@ type Instance struct {
 	DigitalInputCounterReset dm.Exec
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// SensorType (5751, R, optional): kind of sensor, in free text, for example PIR.
 	SensorType dm.Res[string]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

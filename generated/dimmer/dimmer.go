@@ -29,8 +29,8 @@ type Instance struct {
 	// Level (5548, RW, mandatory, /100, range 0..100): setting of a level such as volume or
 	// brightness, in percent.
 	Level dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnTime (5852, RW, optional, s): how long the control or output has been on; writing 0 starts
 	// the count again.

@@ -47,20 +47,20 @@ type Instance struct {
 	SensorValue dm.Res[float64]
 	// SensorUnits (5701, R, optional): unit of the values, for example Cel, %RH or lx.
 	SensorUnits dm.Res[string]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// ResetCumulativeEnergy (5822, E, optional): sets the energy counters, active and reactive, to
 	// 0.
 	ResetCumulativeEnergy dm.Exec
-	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict of a smart sensor on
-	// the reading.
+	// MeasurementQualityIndicator (6042, R, optional, range 0..23): quality of the reading as a
+	// smart sensor judges it.
 	MeasurementQualityIndicator dm.Res[int64]
-	// MeasurementQualityLevel (6049, R, optional, range 0..100): how far to trust the reading; 100
-	// is in full.
+	// MeasurementQualityLevel (6049, R, optional, range 0..100): confidence in the reading in
+	// percent; 100 is full confidence.
 	MeasurementQualityLevel dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

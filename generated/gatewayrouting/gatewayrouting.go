@@ -25,9 +25,10 @@ const (
 // Instance is an instance of LwM2M Gateway Routing. The zero value of a field means an unsupported
 // resource.
 type Instance struct {
-	// ObjectID (0, R, mandatory): object ID from which the entry maps.
+	// ObjectID (0, R, mandatory): object ID that the entry maps.
 	ObjectID dm.Res[uint64]
-	// MappingInfo (1, R, mandatory): links to which the entry maps; empty means unchanged.
+	// MappingInfo (1, R, mandatory): links that the entry maps the object to; empty means no
+	// change.
 	MappingInfo dm.Res[dm.CoreLink]
 }
 

@@ -57,26 +57,26 @@ type Instance struct {
 	MinRangeValue dm.Res[float64]
 	// MaxRangeValue (5604, R, optional): highest value that the sensor or output is capable of.
 	MaxRangeValue dm.Res[float64]
-	// ResetMinAndMaxMeasuredValues (5605, E, optional): starts both extremes afresh from the
-	// present reading.
+	// ResetMinAndMaxMeasuredValues (5605, E, optional): resets both extremes to the present
+	// reading.
 	ResetMinAndMaxMeasuredValues dm.Exec
 	// SensorValue (5700, R, mandatory): the latest reading.
 	SensorValue dm.Res[float64]
 	// SensorUnits (5701, R, optional): unit of the values, for example Cel, %RH or lx.
 	SensorUnits dm.Res[string]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// SensorType (5751, R, optional): kind of sensor, in free text, for example PIR.
 	SensorType dm.Res[string]
-	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict of a smart sensor on
-	// the reading.
+	// MeasurementQualityIndicator (6042, R, optional, range 0..23): quality of the reading as a
+	// smart sensor judges it.
 	MeasurementQualityIndicator dm.Res[int64]
-	// MeasurementQualityLevel (6049, R, optional, range 0..100): how far to trust the reading; 100
-	// is in full.
+	// MeasurementQualityLevel (6049, R, optional, range 0..100): confidence in the reading in
+	// percent; 100 is full confidence.
 	MeasurementQualityLevel dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

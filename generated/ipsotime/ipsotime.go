@@ -43,14 +43,14 @@ type Instance struct {
 	// FractionalTime (5507, RW, optional, s, range 0..1): what Current Time leaves out below the
 	// second, for example 0.5 for half a second.
 	FractionalTime dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
-	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict of a smart sensor on
-	// the reading.
+	// MeasurementQualityIndicator (6042, R, optional, range 0..23): quality of the reading as a
+	// smart sensor judges it.
 	MeasurementQualityIndicator dm.Res[int64]
-	// MeasurementQualityLevel (6049, R, optional, range 0..100): how far to trust the reading; 100
-	// is in full.
+	// MeasurementQualityLevel (6049, R, optional, range 0..100): confidence in the reading in
+	// percent; 100 is full confidence.
 	MeasurementQualityLevel dm.Res[int64]
 }
 

@@ -35,8 +35,8 @@ type Instance struct {
 	SensorUnits dm.Res[string]
 	// Colour (5706, RW, optional): colour as text, in whatever notation the device understands.
 	Colour dm.Res[string]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// CumulativeActivePower (5805, R, optional, Wh): active energy used since start or the last
 	// energy reset.

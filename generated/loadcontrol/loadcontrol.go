@@ -35,8 +35,8 @@ const (
 type Instance struct {
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// EventIdentifier (5823, RW, mandatory): name of the load control event, chosen by whoever
 	// announces it.
@@ -54,8 +54,8 @@ type Instance struct {
 	// DutyCycle (5828, RW, optional, /100, range 0..100): share of the time that the device may be
 	// on during the event, in percent.
 	DutyCycle dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

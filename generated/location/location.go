@@ -42,9 +42,9 @@ type Instance struct {
 	Radius dm.Res[float64]
 	// Velocity (4, R, optional): velocity encoded as in 3GPP TS 23.032.
 	Velocity dm.Res[[]byte]
-	// Timestamp (5, R, mandatory): when the position was taken.
+	// Timestamp (5, R, mandatory): when the position was measured.
 	Timestamp dm.Res[time.Time]
-	// Speed (6, R, optional, m/s): magnitude of the velocity, whatever its direction.
+	// Speed (6, R, optional, m/s): magnitude of the velocity, without its direction.
 	Speed dm.Res[float64]
 }
 

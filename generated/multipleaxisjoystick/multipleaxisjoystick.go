@@ -39,8 +39,8 @@ type Instance struct {
 	YValue dm.Res[float64]
 	// ZValue (5704, R, optional): the latest reading on the Z axis.
 	ZValue dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 }
 

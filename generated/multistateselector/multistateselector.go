@@ -33,11 +33,11 @@ type Instance struct {
 	Timestamp dm.Res[time.Time]
 	// MultiStateInput (5547, R, mandatory): number of the selected position.
 	MultiStateInput dm.Res[int64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -38,8 +38,8 @@ type Instance struct {
 	DigitalInputCounter dm.Res[int64]
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnTime (5852, RW, optional, s): how long the control or output has been on; writing 0 starts
 	// the count again.
@@ -47,8 +47,8 @@ type Instance struct {
 	// OffTime (5854, RW, optional, s): how long the control has been off; writing 0 starts the
 	// count again.
 	OffTime dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -38,10 +38,10 @@ type Instance struct {
 	Identity dm.Multi[string]
 	// GetAuthData (1, E, optional): starts to sign or encrypt the stored data as its arguments say.
 	GetAuthData dm.Exec
-	// AuthData (2, R, optional, multiple): what GetAuthData has produced.
+	// AuthData (2, R, optional, multiple): result of GetAuthData.
 	AuthData dm.Multi[[]byte]
-	// AuthStatus (3, R, optional, range 0..2): how far GetAuthData has come; reading the result
-	// makes it idle again.
+	// AuthStatus (3, R, optional, range 0..2): state of GetAuthData; reading the result makes it
+	// idle again.
 	AuthStatus dm.Res[int64]
 }
 

@@ -46,20 +46,20 @@ type Instance struct {
 	CurrentPosition dm.Res[float64]
 	// TransitionTime (5537, RW, optional, s): how long the next move is to take.
 	TransitionTime dm.Res[float64]
-	// RemainingTime (5538, R, optional, s): how long the present move or delay still takes.
+	// RemainingTime (5538, R, optional, s): time that the present move or delay still takes.
 	RemainingTime dm.Res[float64]
 	// MinMeasuredValue (5601, R, optional): lowest reading since start or the last reset.
 	MinMeasuredValue dm.Res[float64]
 	// MaxMeasuredValue (5602, R, optional): highest reading since start or the last reset.
 	MaxMeasuredValue dm.Res[float64]
-	// ResetMinAndMaxMeasuredValues (5605, E, optional): starts both extremes afresh from the
-	// present reading.
+	// ResetMinAndMaxMeasuredValues (5605, E, optional): resets both extremes to the present
+	// reading.
 	ResetMinAndMaxMeasuredValues dm.Exec
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -35,8 +35,8 @@ const (
 type Instance struct {
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// CumulativeActivePower (5805, R, optional, Wh): active energy used since start or the last
 	// energy reset.
@@ -50,8 +50,8 @@ type Instance struct {
 	// OnTime (5852, RW, optional, s): how long the control or output has been on; writing 0 starts
 	// the count again.
 	OnTime dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -60,11 +60,11 @@ const (
 type Instance struct {
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// ResetMinAndMaxMeasuredValues (5605, E, optional): starts both extremes afresh from the
-	// present reading.
+	// ResetMinAndMaxMeasuredValues (5605, E, optional): resets both extremes to the present
+	// reading.
 	ResetMinAndMaxMeasuredValues dm.Exec
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// InstantaneousActivePower (5800, R, mandatory, W): active power drawn now.
 	InstantaneousActivePower dm.Res[float64]
@@ -108,19 +108,19 @@ type Instance struct {
 	ReactivePowerCalibration dm.Res[float64]
 	// PowerFactor (5820, R, optional): ratio of active to apparent power, where that makes sense.
 	PowerFactor dm.Res[float64]
-	// CurrentCalibration (5821, RW, optional): calibration coefficient now in use.
+	// CurrentCalibration (5821, RW, optional): calibration coefficient in use.
 	CurrentCalibration dm.Res[float64]
 	// ResetCumulativeEnergy (5822, E, optional): sets the energy counters, active and reactive, to
 	// 0.
 	ResetCumulativeEnergy dm.Exec
-	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict of a smart sensor on
-	// the reading.
+	// MeasurementQualityIndicator (6042, R, optional, range 0..23): quality of the reading as a
+	// smart sensor judges it.
 	MeasurementQualityIndicator dm.Res[int64]
-	// MeasurementQualityLevel (6049, R, optional, range 0..100): how far to trust the reading; 100
-	// is in full.
+	// MeasurementQualityLevel (6049, R, optional, range 0..100): confidence in the reading in
+	// percent; 100 is full confidence.
 	MeasurementQualityLevel dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -59,23 +59,22 @@ const (
 
 // Instance is an instance of LwM2M Server. The zero value of a field means an unsupported resource.
 type Instance struct {
-	// ShortServerID (0, R, mandatory, range 1..65534): number that ties this account to its
+	// ShortServerID (0, R, mandatory, range 1..65534): number that links this account to its
 	// Security instance and to access rights.
 	ShortServerID dm.Res[int64]
 	// Lifetime (1, RW, mandatory, s): seconds for which a registration stays valid without an
 	// update; 0 means for ever.
 	Lifetime dm.Res[int64]
-	// DefaultMinimumPeriod (2, RW, optional, s): pmin for observations that bring none of their
-	// own; 0 when absent.
+	// DefaultMinimumPeriod (2, RW, optional, s): pmin for observations that do not set one; 0 when
+	// absent.
 	DefaultMinimumPeriod dm.Res[int64]
-	// DefaultMaximumPeriod (3, RW, optional, s): pmax for observations that bring none of their
-	// own.
+	// DefaultMaximumPeriod (3, RW, optional, s): pmax for observations that do not set one.
 	DefaultMaximumPeriod dm.Res[int64]
-	// Disable (4, E, optional): answers, de-registers, cuts the connection and stays silent towards
-	// this server until Disable Timeout has passed.
+	// Disable (4, E, optional): disables the account: after its response the client de-registers,
+	// disconnects and does not contact this server until Disable Timeout has passed.
 	Disable dm.Exec
-	// DisableTimeout (5, RW, optional, s): how long Disable keeps the account switched off before
-	// the client registers anew; 86400 (one day) when absent.
+	// DisableTimeout (5, RW, optional, s): how long the account stays disabled before the client
+	// registers again; 86400 (one day) when absent.
 	DisableTimeout dm.Res[int64]
 	// NotificationStoringWhenDisabledOrOffline (6, RW, mandatory): true to queue notifications
 	// while offline or disabled and send them later, false to drop them.
@@ -84,31 +83,31 @@ type Instance struct {
 	// S (SMS), N (non-IP), M (MQTT), H (HTTP).
 	Binding dm.Res[string]
 	// RegistrationUpdateTrigger (8, E, mandatory): makes the client send a registration update at
-	// once; an optional argument names the transport for it.
+	// once; an optional argument names the transport to use.
 	RegistrationUpdateTrigger dm.Exec
 	// BootstrapRequestTrigger (9, E, optional): makes the client start a client-initiated
 	// bootstrap.
 	BootstrapRequestTrigger dm.Exec
-	// APNLink (10, RW, optional): APN Connection Profile instance (/11/x) to carry the traffic with
-	// this server.
+	// APNLink (10, RW, optional): APN Connection Profile instance (/11/x) that carries the traffic
+	// with this server.
 	APNLink dm.Res[dm.ObjectLink]
-	// TLSAlertCode (11, R, optional, range 0..255): code of the last TLS or DTLS alert that this
-	// server sent (RFC 5246 section 7.2), to tell a bootstrap server why connecting fails.
+	// TLSAlertCode (11, R, optional, range 0..255): code of the last TLS or DTLS alert from this
+	// server (RFC 5246 section 7.2), which tells a bootstrap server why connecting fails.
 	TLSAlertCode dm.Res[uint64]
-	// LastBootstrapped (12, R, optional): when bootstrap last changed this account, kept up to date
-	// by the client.
+	// LastBootstrapped (12, R, optional): when bootstrap last changed this account; the client sets
+	// it.
 	LastBootstrapped dm.Res[time.Time]
 	// RegistrationPriorityOrder (13, R, optional): position in the order in which the client
 	// registers with its servers, lowest first; absent means independent of the others.
 	RegistrationPriorityOrder dm.Res[uint64]
-	// InitialRegistrationDelayTimer (14, RW, optional, s): pause after the previous server's
-	// registration before this one starts, until the first success after a bootstrap.
+	// InitialRegistrationDelayTimer (14, RW, optional, s): pause between the previous server's
+	// registration and this one, until the first success after a bootstrap.
 	InitialRegistrationDelayTimer dm.Res[uint64]
-	// RegistrationFailureBlock (15, R, optional): true if a failed registration here holds back the
-	// servers later in the order, false if the client moves on to them.
+	// RegistrationFailureBlock (15, R, optional): true if a failed registration here blocks the
+	// servers later in the order, false if the client continues with them.
 	RegistrationFailureBlock dm.Res[bool]
-	// BootstrapOnRegistrationFailure (16, R, optional): true if the client bootstraps again once
-	// registration is refused or given up, false if it keeps trying.
+	// BootstrapOnRegistrationFailure (16, R, optional): true if the client bootstraps again after
+	// its registration has been refused or abandoned, false if it keeps trying.
 	BootstrapOnRegistrationFailure dm.Res[bool]
 	// CommunicationRetryCount (17, RW, optional): attempts that make up one communication sequence
 	// before it counts as failed.
@@ -116,17 +115,17 @@ type Instance struct {
 	// CommunicationRetryTimer (18, RW, optional, s): pause after the first failed attempt, doubled
 	// after each further one.
 	CommunicationRetryTimer dm.Res[uint64]
-	// CommunicationSequenceDelayTimer (19, RW, optional, s): pause between one exhausted
-	// communication sequence and the next; the largest value means there is no next.
+	// CommunicationSequenceDelayTimer (19, RW, optional, s): pause between a failed communication
+	// sequence and the next; the largest value means that no other follows.
 	CommunicationSequenceDelayTimer dm.Res[uint64]
-	// CommunicationSequenceRetryCount (20, RW, optional): communication sequences in a row that may
-	// fail before the registration itself is given up.
+	// CommunicationSequenceRetryCount (20, RW, optional): number of consecutive communication
+	// sequences that may fail before the client abandons the registration.
 	CommunicationSequenceRetryCount dm.Res[uint64]
-	// Trigger (21, RW, optional): true if the device can be reached by SMS, for instance to be told
-	// to update its registration; false when absent.
+	// Trigger (21, RW, optional): true if the server can reach the device by SMS, for instance to
+	// trigger a registration update; false when absent.
 	Trigger dm.Res[bool]
-	// PreferredTransport (22, RW, optional): the one transport letter (U, T, S, N, M or H) to try
-	// first, also written to move the client to another transport.
+	// PreferredTransport (22, RW, optional): letter of the transport to try first (U, T, S, N, M or
+	// H); writing it moves the client to another transport.
 	PreferredTransport dm.Res[string]
 	// MuteSend (23, RW, optional): true, or absent, forbids the client to use Send towards this
 	// server; false permits it.
@@ -137,11 +136,11 @@ type Instance struct {
 	// SupportedServerVersions (25, RW, optional, multiple): LwM2M versions that the server speaks,
 	// each as major.minor or major.minor.patch, for example 1.2 or 1.1.1.
 	SupportedServerVersions dm.Multi[string]
-	// DefaultNotificationMode (26, RW, optional, range 0..1): whether notifications go out
-	// confirmable if an observation does not say.
+	// DefaultNotificationMode (26, RW, optional, range 0..1): whether notifications are
+	// confirmable, for observations that do not set it.
 	DefaultNotificationMode dm.Res[int64]
-	// ProfileIDHashAlgorithm (27, RW, optional, range 0..255): hash for generated profile IDs which
-	// this server likes best, as a suite number of RFC 6920, for example 1 for sha-256.
+	// ProfileIDHashAlgorithm (27, RW, optional, range 0..255): hash for generated profile IDs that
+	// this server prefers, as a suite number of RFC 6920, for example 1 for sha-256.
 	ProfileIDHashAlgorithm dm.Res[uint64]
 }
 

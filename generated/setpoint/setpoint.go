@@ -36,13 +36,13 @@ type Instance struct {
 	SensorUnits dm.Res[string]
 	// Colour (5706, RW, optional): colour as text, in whatever notation the device understands.
 	Colour dm.Res[string]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// SetPointValue (5900, RW, mandatory): the value to reach.
 	SetPointValue dm.Res[float64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

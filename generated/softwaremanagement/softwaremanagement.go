@@ -51,10 +51,10 @@ const (
 
 // The values of UpdateResult.
 const (
-	UpdateResultInitial                int64 = 0 // under way or not yet begun
+	UpdateResultInitial                int64 = 0 // in progress or not yet begun
 	UpdateResultDownloading            int64 = 1
 	UpdateResultInstalled              int64 = 2
-	UpdateResultDownloaded             int64 = 3 // and found intact
+	UpdateResultDownloaded             int64 = 3 // and verified
 	UpdateResultNotEnoughStorage       int64 = 50
 	UpdateResultOutOfMemory            int64 = 51 // while downloading
 	UpdateResultConnectionLost         int64 = 52 // while downloading
@@ -76,24 +76,24 @@ type Instance struct {
 	// Package (2, W, optional): the software itself, pushed in one piece: an executable, an archive
 	// or a manifest.
 	Package dm.Res[[]byte]
-	// PackageURI (3, W, optional, length 0..255): where to pull the software from: an executable,
+	// PackageURI (3, W, optional, length 0..255): address to pull the software from: an executable,
 	// an archive or a manifest.
 	PackageURI dm.Res[string]
 	// Install (4, E, mandatory): installs the package; allowed only in state Delivered.
 	Install dm.Exec
-	// Checkpoint (5, R, optional): object instance that lists what must hold before an update, for
+	// Checkpoint (5, R, optional): object instance that lists the conditions for an update, for
 	// example mains power or free memory.
 	Checkpoint dm.Res[dm.ObjectLink]
 	// Uninstall (6, E, mandatory): removes the package; with the argument 1 (ForUpdate) it only
-	// makes ready for an upgrade.
+	// prepares for an upgrade.
 	Uninstall dm.Exec
-	// UpdateState (7, R, mandatory, range 0..4): step of the installation that has been reached.
+	// UpdateState (7, R, mandatory, range 0..4): present step of the installation.
 	UpdateState dm.Res[int64]
 	// UpdateSupportedObjects (8, RW, optional): true to report newly supported objects at once
-	// after an update, false to leave it to the next periodic one; false when absent.
+	// after an update, false to report them with the next periodic update; false when absent.
 	UpdateSupportedObjects dm.Res[bool]
-	// UpdateResult (9, R, mandatory, range 0..200): how the last download, installation or removal
-	// ended; values not listed are reserved.
+	// UpdateResult (9, R, mandatory, range 0..200): result of the last download, installation or
+	// removal; values not listed are reserved.
 	UpdateResult dm.Res[int64]
 	// Activate (10, E, mandatory): starts using the installed software; allowed only in state
 	// Installed.
@@ -103,17 +103,17 @@ type Instance struct {
 	Deactivate dm.Exec
 	// ActivationState (12, R, mandatory): whether the software is active.
 	ActivationState dm.Res[bool]
-	// PackageSettings (13, RW, optional): object instance with the software's own settings.
+	// PackageSettings (13, RW, optional): object instance with the settings of the software.
 	PackageSettings dm.Res[dm.ObjectLink]
 	// UserName (14, W, optional, length 0..255): login for pulling the package.
 	UserName dm.Res[string]
 	// Password (15, W, optional, length 0..255): password for pulling the package.
 	Password dm.Res[dm.SecretString]
-	// StatusReason (16, R, optional): outcome of what was last done to the components of this
+	// StatusReason (16, R, optional): result of the last operation on the components of this
 	// package.
 	StatusReason dm.Res[string]
-	// SoftwareComponentLink (17, R, optional, multiple): components that came with this package; if
-	// present, Package, Package URI and Activation State do not count.
+	// SoftwareComponentLink (17, R, optional, multiple): components of this package; if present,
+	// Package, Package URI and Activation State are ignored.
 	SoftwareComponentLink dm.Multi[dm.ObjectLink]
 	// SoftwareComponentTreeLength (18, R, optional, range 0..255): how many instances of the
 	// Software Component object belong to this package.

@@ -45,22 +45,22 @@ type Instance struct {
 	DigitalInputCounter dm.Res[int64]
 	// Timestamp (5518, R, optional): when the value was measured.
 	Timestamp dm.Res[time.Time]
-	// CumulativeTime (5544, RW, mandatory, s): time for which the input has been on, all told;
-	// writing 0 starts the count again.
+	// CumulativeTime (5544, RW, mandatory, s): total time that the input has been on; writing 0
+	// starts the count again.
 	CumulativeTime dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnOff (5850, RW, optional): true for on, false for off.
 	OnOff dm.Res[bool]
-	// MeasurementQualityIndicator (6042, R, optional, range 0..23): verdict of a smart sensor on
-	// the reading.
+	// MeasurementQualityIndicator (6042, R, optional, range 0..23): quality of the reading as a
+	// smart sensor judges it.
 	MeasurementQualityIndicator dm.Res[int64]
-	// MeasurementQualityLevel (6049, R, optional, range 0..100): how far to trust the reading; 100
-	// is in full.
+	// MeasurementQualityLevel (6049, R, optional, range 0..100): confidence in the reading in
+	// percent; 100 is full confidence.
 	MeasurementQualityLevel dm.Res[int64]
-	// FractionalTimestamp (6050, R, optional, s, range 0..1): what Timestamp leaves out below the
-	// second.
+	// FractionalTimestamp (6050, R, optional, s, range 0..1): fraction of a second to add to
+	// Timestamp.
 	FractionalTimestamp dm.Res[float64]
 }
 

@@ -48,22 +48,22 @@ type Instance struct {
 	DelayDuration dm.Res[float64]
 	// Trigger (5523, E, optional): starts the timer or the playback.
 	Trigger dm.Exec
-	// MinimumOffTime (5525, RW, optional, s): shortest rest after one cycle before the next may
-	// begin.
+	// MinimumOffTime (5525, RW, optional, s): shortest pause between the end of one cycle and the
+	// start of the next.
 	MinimumOffTime dm.Res[float64]
 	// TimerMode (5526, RW, optional, range 0..4): how the timer's output follows its input.
 	TimerMode dm.Res[int64]
 	// Counter (5534, RW, optional): how often the timer's output went from 0 to 1.
 	Counter dm.Res[int64]
-	// RemainingTime (5538, R, optional, s): how long the present move or delay still takes.
+	// RemainingTime (5538, R, optional, s): time that the present move or delay still takes.
 	RemainingTime dm.Res[float64]
 	// DigitalState (5543, R, optional): whether the timer's output is on.
 	DigitalState dm.Res[bool]
-	// CumulativeTime (5544, RW, optional, s): time for which the input has been on, all told;
-	// writing 0 starts the count again.
+	// CumulativeTime (5544, RW, optional, s): total time that the input has been on; writing 0
+	// starts the count again.
 	CumulativeTime dm.Res[float64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 	// OnOff (5850, RW, optional): true for on, false for off.
 	OnOff dm.Res[bool]

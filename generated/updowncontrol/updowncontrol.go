@@ -36,8 +36,8 @@ type Instance struct {
 	UpCounter dm.Res[int64]
 	// DownCounter (5542, RW, optional): steps downwards so far; writing 0 starts the count again.
 	DownCounter dm.Res[int64]
-	// ApplicationType (5750, RW, optional): what it is used for, in free text, such as boiler or
-	// fridge door.
+	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
+	// boiler or fridge door.
 	ApplicationType dm.Res[string]
 }
 
