@@ -16,8 +16,9 @@ const (
 	maxRange = 60  // runes of a range that is not understood
 )
 
-// doc returns the documentation of a resource's field: its name, its facts and its description, such
-// as "BatteryLevel (9, R, optional, /100, range 0..100): the current battery level as a percentage."
+// doc returns the documentation of a resource's field: its name, its facts and its description,
+// such as "BatteryLevel (9, R, optional, /100, range 0..100): the current battery level as a
+// percentage."
 func (r *resource) doc() string {
 	facts := []string{fmt.Sprint(r.ID), operations(r.Ops)}
 	if r.Mandatory {
@@ -44,7 +45,8 @@ func operations(o registry.Operations) string {
 	return o.String()
 }
 
-// span returns the range of a resource in words. A registered range that is not understood is quoted.
+// span returns the range of a resource in words. A registered range that is not understood is
+// quoted.
 func (r *resource) span() string {
 	switch {
 	case r.Range != nil && r.Type.Measured():
@@ -66,9 +68,9 @@ func orFullStop(sep, text string) string {
 	return sep + text
 }
 
-// prose returns the first sentence of a description in a form that continues a sentence: it starts with
-// a small letter, unless its first word is an acronym, and ends with a full stop. It is empty for a
-// description without text.
+// prose returns the first sentence of a description in a form that continues a sentence: it starts
+// with a small letter, unless its first word is an acronym, and ends with a full stop. It is empty
+// for a description without text.
 func prose(description string) string {
 	s := oneLine(firstSentence(description))
 	s = strings.TrimRight(strings.TrimLeft(s, " -*#•"), " ,;:-.")
@@ -84,8 +86,8 @@ func prose(description string) string {
 	return lowerStart(s)
 }
 
-// firstSentence returns the text up to the first end of a sentence. A line break also ends a sentence,
-// unless the next line continues with a small letter.
+// firstSentence returns the text up to the first end of a sentence. A line break also ends a
+// sentence, unless the next line continues with a small letter.
 func firstSentence(s string) string {
 	s = strings.ReplaceAll(s, `\n`, "\n") // some definitions contain the escape sequence
 	s = strings.TrimSpace(s)
@@ -177,8 +179,8 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// comment returns text as a comment whose lines are at most width columns wide, unless a word is wider.
-// indent is the number of tabs before the comment.
+// comment returns text as a comment whose lines are at most width columns wide, unless a word is
+// wider. indent is the number of tabs before the comment.
 func comment(indent int, text string) string {
 	columns := width - tab*indent - len("//")
 	var b strings.Builder

@@ -8,7 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// A definition becomes one file, and two resources that would share a name are told apart by their IDs.
+// A definition becomes one file. Two resources with the same name get their IDs appended.
 func ExampleGenerate() {
 	heater := registry.Object{
 		ID: 26242, Name: "Heater", URN: "urn:oma:lwm2m:x:26242", Description: "a heater.",

@@ -36,9 +36,9 @@ type File struct {
 	Content []byte
 }
 
-// Generate returns one file for each definition, ordered by package, and all faults, ordered by file,
-// object and resource. A definition with a fault of severity Error has no file; it does not affect the
-// others.
+// Generate returns one file for each definition, ordered by package, and all faults, ordered by
+// file, object and resource. A definition with a fault of severity Error has no file; it does not
+// affect the others.
 //
 // Generate works on several definitions in parallel. It is safe for concurrent use.
 func Generate(defs []Definition, o Options) ([]File, []registry.Fault) {
@@ -101,8 +101,8 @@ const (
 	markerEnd   = ". DO NOT EDIT."
 )
 
-// IsGenerated reports whether a Go file starts with the line that marks files of this generator, which
-// may be overwritten. The first 4096 bytes of the file are enough.
+// IsGenerated reports whether a Go file starts with the line that marks files of this generator,
+// which may be overwritten. The first 4096 bytes of the file are enough.
 func IsGenerated(source []byte) bool {
 	line, _, _ := bytes.Cut(source, []byte("\n"))
 	s := strings.TrimSuffix(string(line), "\r")

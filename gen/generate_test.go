@@ -49,7 +49,7 @@ func checkSource(t *testing.T, f gen.File) {
 		t.Fatalf("%s is not valid Go: %v\n%s", f.Path, err, f.Content)
 	}
 	if !bytes.Equal(formatted, f.Content) {
-		t.Errorf("%s is not as gofmt formats it:\n%s", f.Path, cmp.Diff(string(f.Content), string(formatted)))
+		t.Errorf("%s is not formatted by gofmt:\n%s", f.Path, cmp.Diff(string(f.Content), string(formatted)))
 	}
 	if !gen.IsGenerated(f.Content) {
 		t.Errorf("%s is not recognised as generated", f.Path)
@@ -126,8 +126,8 @@ func TestFaultyDefinitions(t *testing.T) {
 	}
 }
 
-// TestNamesConflicts checks that a names file that leaves no way out is an error for the objects it
-// concerns, and for those alone.
+// TestNamesConflicts checks that a names file with conflicting names is an error for the objects
+// that it names, and only for those.
 func TestNamesConflicts(t *testing.T) {
 	two := object(10, "Two")
 	two.Resources = append(two.Resources, registry.Resource{ID: 2, Name: "Other", Ops: registry.R, Type: registry.Integer})
@@ -188,8 +188,8 @@ func paths(files []gen.File) []string {
 	return all
 }
 
-// TestStubbornNames checks names that collide again when they have got their IDs.
-func TestStubbornNames(t *testing.T) {
+// TestNamesCollideAgain checks names that collide again after their IDs have been appended.
+func TestNamesCollideAgain(t *testing.T) {
 	o := object(1, "Probe 2")
 	o.Resources = nil
 	for i, name := range []string{"A", "A1", "A", "A1", "A", "A12"} { // A, A1, A, A1, A, A12 for IDs 0, 2, 1, ...
@@ -259,7 +259,7 @@ func TestRanges(t *testing.T) {
 			t.Errorf("the range %v becomes %.80s, want %s", tt.r, got, tt.want)
 		}
 		if strings.Contains(source, "\"math\"") != strings.Contains(tt.want, "math.") {
-			t.Errorf("the range %v does not import what it needs:\n%s", tt.r, source)
+			t.Errorf("the range %v does not import math as needed:\n%s", tt.r, source)
 		}
 	}
 }

@@ -46,11 +46,11 @@ type entry struct {
 //	OBJECTID/RESOURCEID secret
 //	OBJECTID/RESOURCEID public
 //
-// The first names the package of an object, the second the Go field of a resource. The third marks the
-// value of a String or Opaque resource as secret: it is never shown. The fourth marks a value as
-// public: it may be shown, although only the bootstrap server can access it, which makes a resource
-// secret by default. OBJECTID@VERSION instead of OBJECTID limits a line to one version of the object;
-// such a line overrides one without a version. A # starts a comment.
+// The first names the package of an object, the second the Go field of a resource. The third marks
+// the value of a String or Opaque resource as secret: it is never shown. The fourth marks a value
+// as public: it may be shown, although only the bootstrap server can access it, which makes a
+// resource secret by default. OBJECTID@VERSION instead of OBJECTID limits a line to one version of
+// the object; such a line overrides one without a version. A # starts a comment.
 //
 // The error lists all faults, each with file and line.
 func ParseNames(file string, text []byte) (*Names, error) {
@@ -150,8 +150,8 @@ func checkIdentifier(name string) error {
 	return nil
 }
 
-// pkg returns the package name for an object, or "" without an entry, and whether the entry is for this
-// version.
+// pkg returns the package name for an object, or "" without an entry, and whether the entry is for
+// this version.
 func (n *Names) pkg(object uint16, v registry.Version) (name string, exact bool) {
 	e, exact := n.find(nameKey{object: object, version: v, resource: -1})
 	return e.name, exact

@@ -54,7 +54,7 @@ func TestParseNamesErrors(t *testing.T) {
 	}
 }
 
-// TestParseNamesAllErrors checks that one call tells everything that is wrong.
+// TestParseNamesAllErrors checks that one call reports all faults.
 func TestParseNamesAllErrors(t *testing.T) {
 	_, err := gen.ParseNames("n", []byte("bad\n3303 good\n1/2 also bad\nx y"))
 	want := "n:1: write an ID and a name, such as \"3303 temperature\" or \"3303/5700 SensorValue\"\n" +

@@ -47,8 +47,8 @@ func newPlan(defs []Definition, names *Names) *plan {
 	return &p
 }
 
-// valid collects the errors of the definition and reports whether there are none. Warnings are reported
-// by the reader of the definition.
+// valid collects the errors of the definition and reports whether there are none. Warnings are
+// reported by the reader of the definition.
 func (k *pkg) valid() bool {
 	for _, f := range k.object.Validate() {
 		if f.Severity == registry.Error {
@@ -77,8 +77,8 @@ func (p *plan) isNew(k *pkg) bool {
 	return false
 }
 
-// namePackages gives each package a unique name. It drops the packages whose name in the names file is
-// not unique.
+// namePackages gives each package a unique name. It drops the packages whose name in the names file
+// is not unique.
 func (p *plan) namePackages(names *Names) {
 	for i := range p.packages {
 		k := &p.packages[i]
@@ -107,8 +107,8 @@ func (p *plan) namePackages(names *Names) {
 	})
 }
 
-// plainName returns the name of the package, before a test whether it is unique, and whether the name
-// is one of the names file without a suffix.
+// plainName returns the name of the package, before a test whether it is unique, and whether the
+// name is one of the names file without a suffix.
 func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
 	o := &k.object
 	if name, exact := names.pkg(o.ID, o.Version); name != "" {

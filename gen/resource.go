@@ -51,8 +51,8 @@ func (p *pkg) nameResources(names *Names) bool {
 	return !failed(p.faults)
 }
 
-// hide decides whether a resource is secret. An Opaque that only the bootstrap server can access is a
-// key or an identity, unless the names file marks it as public.
+// hide decides whether a resource is secret. An Opaque that only the bootstrap server can access is
+// a key or an identity, unless the names file marks it as public.
 func (p *pkg) hide(r *resource, names *Names) {
 	mark := names.mark(p.object.ID, p.object.Version, r.ID)
 	if mark == markSecret && r.Type != registry.String && r.Type != registry.Opaque {
@@ -62,8 +62,8 @@ func (p *pkg) hide(r *resource, names *Names) {
 	r.Secret = mark == markSecret || mark != markPublic && (r.Secret || key)
 }
 
-// separateResources renames the resources that share a name. The name Object is not available: with ID
-// appended it is the constant for the ID of the object.
+// separateResources renames the resources that share a name. The name Object is not available: with
+// ID appended it is the constant for the ID of the object.
 func (p *pkg) separateResources() {
 	name := func(r *resource) string { return r.name }
 	why := func(r *resource) string {

@@ -89,8 +89,8 @@ func span(r registry.Range) jen.Code {
 	return jen.Id("registry").Dot("Range").Values(intervals...)
 }
 
-// usesInfinity reports whether a range of the table needs package math: a range of several intervals
-// with an open end does.
+// usesInfinity reports whether a range of the table needs package math: a range of several
+// intervals with an open end does.
 func (p *pkg) usesInfinity() bool {
 	for i := range p.resources {
 		r := p.resources[i].Range

@@ -1,5 +1,4 @@
-// Package importrules holds no code: its test keeps the rules of who may import whom, which are
-// explained in CONTRIBUTING.md.
+// Package importrules tests which packages import which. CONTRIBUTING.md explains the rules.
 package importrules
 
 import (
@@ -12,9 +11,9 @@ import (
 
 const module = "github.com/lwm2mgen/toolkit/"
 
-// rule says what the packages below a folder may import besides the standard library and packages
-// below the same folder. An entry that ends in "/..." stands for everything below it. The most
-// specific rule of a package counts.
+// rule says what the packages below a folder may import in addition to the standard library and the
+// packages below the same folder. An entry that ends in "/..." means all packages below it. The
+// most specific rule of a package applies.
 type rule struct {
 	below string
 	may   []string
@@ -42,14 +41,14 @@ var rules = []rule{
 	{"runtime/lwm2m", []string{"runtime/dm", "runtime/content/...", "runtime/coap/...", "runtime/sched", "registry",
 		"net/socket", "net/udp", "net/tcp", "generated/security", "generated/server", "generated/accesscontrol",
 		"runtime/objects/security", "runtime/objects/server"}},
-	// The client makes these two objects itself, so they cannot know it.
+	// The client creates these two objects itself, so they cannot import it.
 	{"runtime/objects/security", []string{"generated/security", "runtime/dm", "registry"}},
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},
 	{"runtime/objects", []string{"generated/...", "runtime/dm", "runtime/lwm2m", "registry"}},
 	{"runtime/lwm2mtest", []string{"runtime/coap/...", "runtime/content/...", "runtime/dm", "registry", "runtime/sched", "net/..."}},
 }
 
-// free lists folders without a rule of their own: programs and tests, which may import anything.
+// free lists folders without a rule: programs and tests, which may import anything.
 var free = []string{"examples", "internal", "docs"}
 
 func TestImports(t *testing.T) {
@@ -69,14 +68,15 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestDeviceBinary keeps what only the tools need, and pion, out of programs that do not import it.
+// TestDeviceBinary checks that the packages of a device do not depend on the tools' libraries, nor
+// on pion.
 func TestDeviceBinary(t *testing.T) {
 	devices := goList(t, append(generated(t), module+"runtime/...")...)
 	devices = slices.DeleteFunc(devices, func(pkg string) bool { return pkg == module+"runtime/lwm2mtest" })
 	for _, dep := range goList(t, append([]string{"-deps"}, devices...)...) {
 		for _, unwanted := range []string{"github.com/beevik/etree", "github.com/dave/jennifer", "github.com/pion/", "encoding/xml"} {
 			if strings.HasPrefix(dep, unwanted) {
-				t.Errorf("%s would be part of every device's binary", dep)
+				t.Errorf("%s is a dependency of the packages of a device", dep)
 			}
 		}
 	}
@@ -104,7 +104,8 @@ func TestRulesAreKept(t *testing.T) {
 	}
 }
 
-// ruleFor returns the most specific rule; programs and tests get one that allows everything.
+// ruleFor returns the most specific rule of a package. Programs and tests have a rule that allows
+// everything.
 func ruleFor(pkg string) (rule, bool) {
 	best, found := rule{}, false
 	for _, r := range rules {

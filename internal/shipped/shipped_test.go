@@ -155,8 +155,8 @@ var shipped = map[string]func() (dm.Object, error){
 	"voltage":                func() (dm.Object, error) { return voltage.New(voltage.Config{}) },
 }
 
-// TestShipped checks that every definition of objects-xml has its package, that an object can be
-// made of it, and that its table says what the XML says.
+// TestShipped checks that every definition of objects-xml has a package, that New returns an
+// object, and that the definition in the package equals the one in the XML file.
 func TestShipped(t *testing.T) {
 	want := definitions(t)
 	for name, construct := range shipped {
@@ -179,7 +179,7 @@ func TestShipped(t *testing.T) {
 // marked are the resources that objects-xml/names marks as secret (true) or public (false).
 var marked = map[[2]uint16]bool{{9, 15}: true, {11, 6}: true, {20, 4016}: false}
 
-// definitions reads objects-xml, as generated tables have it.
+// definitions reads objects-xml and returns the definitions in the form of the generated tables.
 func definitions(t *testing.T) map[uint16]registry.Object {
 	t.Helper()
 	files, err := filepath.Glob("../../objects-xml/*.xml")
@@ -203,7 +203,7 @@ func definitions(t *testing.T) map[uint16]registry.Object {
 	return all
 }
 
-// asTable returns a definition without what is documentation.
+// asTable returns a definition without its documentation, which generated tables do not have.
 func asTable(o registry.Object) registry.Object {
 	o.URN, o.Description = "", ""
 	if o.LWM2MVersion == registry.V(1, 0) {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// inARow is how many words in a row are somebody's wording and no longer the name of a thing.
+// inARow is the number of consecutive words that count as a copied sentence. A shorter run may be
+// the name of a thing.
 const inARow = 8
 
 var (
@@ -17,10 +18,11 @@ var (
 	word        = regexp.MustCompile(`[a-z]+`)
 )
 
-// The registry's facts are everybody's, its sentences are not: descriptions are in words of our own.
+// TestOwnWords checks that the descriptions are in our own words: the registry's facts are free to
+// use, its sentences are not.
 func TestOwnWords(t *testing.T) {
 	if testing.Short() {
-		t.Skip("looks at every phrase of the registry")
+		t.Skip("compares every phrase of the registry")
 	}
 	theirs := map[string]string{}
 	phrases(t, "../../../shared/oma-registry/*.xml", func(file, phrase string) { theirs[phrase] = file })
@@ -29,12 +31,12 @@ func TestOwnWords(t *testing.T) {
 	}
 	phrases(t, "../../objects-xml/*.xml", func(file, phrase string) {
 		if from, taken := theirs[phrase]; taken {
-			t.Errorf("%s: %q is in %s as well, say it in other words", file, phrase, filepath.Base(from))
+			t.Errorf("%s: %q is also in %s, use other words", file, phrase, filepath.Base(from))
 		}
 	})
 }
 
-// phrases calls do with everything that stands in a row in the descriptions of files.
+// phrases calls do with every run of inARow words in the descriptions of files.
 func phrases(t *testing.T, pattern string, do func(file, phrase string)) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)

@@ -2,9 +2,9 @@ package goname
 
 import "strings"
 
-// fold returns s in ASCII: Latin letters without their accents and a few symbols as letters. Any other
-// character becomes a blank, which separates words. Names are limited to ASCII for the sake of file
-// systems and import paths.
+// fold returns s in ASCII: Latin letters without their accents and a few symbols as letters. Any
+// other character becomes a blank, which separates words. Names are limited to ASCII for the sake
+// of file systems and import paths.
 func fold(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -10,9 +10,9 @@ import (
 )
 
 // Exported returns an exported Go identifier for a registered name such as "Min Measured Value" or
-// "5QI": its words joined, each with a capital letter, and initialisms as Go writes them. The result
-// consists of ASCII letters and digits. It is empty if the name has no letter or digit with an ASCII
-// form.
+// "5QI": its words joined, each with a capital letter, and initialisms as Go writes them. The
+// result consists of ASCII letters and digits. It is empty if the name has no letter or digit with
+// an ASCII form.
 func Exported(name string) string {
 	words := split(fold(name))
 	if len(words) == 0 {
@@ -22,8 +22,8 @@ func Exported(name string) string {
 	return digit + join(words, shouting(name))
 }
 
-// Suffix returns a registered name in the form that can be appended to an identifier: as Exported, but
-// a leading digit is kept.
+// Suffix returns a registered name in the form that can be appended to an identifier: as Exported,
+// but a leading digit is kept.
 func Suffix(name string) string { return join(split(fold(name)), shouting(name)) }
 
 // shouting reports whether a name is written like MAX_RETRANSMIT, so that capitals do not separate
@@ -42,7 +42,8 @@ func join(words []string, shouting bool) string {
 
 // Package returns a package name for the registered name of an object: its letters and digits in
 // lower case, without the "LWM2M" or "LwM2M v1.1" that some names start with. The result may be a
-// keyword or the name of another package (see Taken). It is empty if Exported returns an empty name.
+// keyword or the name of another package (see Taken). It is empty if Exported returns an empty
+// name.
 func Package(object string) string {
 	words := split(fold(object))
 	if rest := withoutEnabler(words); len(rest) > 0 {
@@ -97,9 +98,9 @@ func humpEnd(w string) int {
 	return len(w)
 }
 
-// spellDigit prepares a word that starts with a digit for the start of an identifier. It returns the
-// text to put before the word and removes from w what that text replaces: a single digit is spelled
-// out ("5QI" is FiveQI), several digits get the letter N ("24 hours" is N24Hours).
+// spellDigit prepares a word that starts with a digit for the start of an identifier. It returns
+// the text to put before the word and removes from w what that text replaces: a single digit is
+// spelled out ("5QI" is FiveQI), several digits get the letter N ("24 hours" is N24Hours).
 func spellDigit(w *string) string {
 	s := *w
 	switch {

@@ -14,9 +14,9 @@ var initialisms = set(
 // Reserved reports whether Go refuses or ignores a package with the name.
 func Reserved(pkg string) bool { return reserved[pkg] || token.IsKeyword(pkg) }
 
-// Taken reports whether a package should not have the name: it is reserved, a predeclared identifier of
-// the language, or the name of a package that programs with objects often import, so that one of the
-// two imports would need another name.
+// Taken reports whether a package should not have the name: it is reserved, a predeclared
+// identifier of the language, or the name of a package that programs with objects often import, so
+// that one of the two imports would need another name.
 func Taken(pkg string) bool { return taken[pkg] || Reserved(pkg) }
 
 // reserved has what the go command treats in a way of its own, as packages or folders.
