@@ -43,9 +43,6 @@ func (f Format) Canonical() Format {
 	return f
 }
 
-// Known reports whether LwM2M uses f. Legacy numbers are known.
-func (f Format) Known() bool { return f.Canonical().name() != "" }
-
 // String returns the short name of the format, such as "SenML CBOR". A legacy or unknown format
 // also shows its number.
 func (f Format) String() string {
@@ -59,6 +56,7 @@ func (f Format) String() string {
 	return name
 }
 
+// name returns the short name of a format, or "" for a number that LwM2M does not use.
 func (f Format) name() string {
 	switch f {
 	case Text:

@@ -126,7 +126,7 @@ func Check(f Format, op Operation, p dm.Path) error {
 	if op.isResponse() {
 		code = dm.NotAcceptable
 	}
-	if !f.Known() {
+	if f.Canonical().name() == "" {
 		return &dm.Error{Code: code, Path: p, Err: fmt.Errorf("%v is not a format of LwM2M", f)}
 	}
 	return &dm.Error{Code: code, Path: p, Err: fmt.Errorf("%v cannot carry a %v of this node", f, op)}
