@@ -19,19 +19,15 @@ const (
 // unwrapped are the folders whose comments, and those of the folders below, may still end beyond
 // commentColumns. The list only shrinks.
 var unwrapped = []string{
-	"cmd/lwm2mgen",
 	"examples/custom-network",
 	"examples/dtls-v2",
 	"examples/objects",
-	"gen",
-	"generated",
 	"interop/libcoapdtls",
 	"interop/openssl",
 	"interop/scandium",
 	"net",
 	"registry",
 	"runtime/coap",
-	"runtime/content",
 	"runtime/dm",
 	"runtime/lwm2m",
 	"runtime/objects",

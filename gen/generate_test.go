@@ -192,7 +192,8 @@ func paths(files []gen.File) []string {
 func TestNamesCollideAgain(t *testing.T) {
 	o := object(1, "Probe 2")
 	o.Resources = nil
-	for i, name := range []string{"A", "A1", "A", "A1", "A", "A12"} { // A, A1, A, A1, A, A12 for IDs 0, 2, 1, ...
+	// A, A1, A, A1, A, A12 for IDs 0, 2, 1, ...
+	for i, name := range []string{"A", "A1", "A", "A1", "A", "A12"} {
 		o.Resources = append(o.Resources, registry.Resource{ID: uint16(i), Name: name, Ops: registry.R, Type: registry.Float})
 	}
 	o.Resources = append(o.Resources,

@@ -56,7 +56,8 @@ func checkModule(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	readRuntime(t)
-	staticcheck := filepath.Join(t.TempDir(), "staticcheck.exe") // Windows needs .exe, other systems accept it
+	// Windows needs .exe, other systems accept it
+	staticcheck := filepath.Join(t.TempDir(), "staticcheck.exe")
 	command(t, root, "go", "build", "-modfile", filepath.Join(root, "tools", "go.mod"), "-o", staticcheck, "honnef.co/go/tools/cmd/staticcheck")
 	command(t, dir, "go", "build", "./...")
 	command(t, dir, "go", "vet", "./...")
