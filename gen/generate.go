@@ -72,7 +72,8 @@ func (p *pkg) generate(names *Names) (File, []registry.Fault) {
 	}
 	content, err := p.render()
 	if err != nil {
-		p.fault(-1, registry.Error, "the generated code is not valid Go: "+err.Error(), "report this with the definition")
+		p.fault(-1, registry.Error, "the generated code is not valid Go: "+err.Error(),
+			"report this with the definition")
 		return File{}, p.faults
 	}
 	return File{Path: p.name + "/" + p.name + ".go", Package: p.name, Content: content}, p.faults

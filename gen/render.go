@@ -40,7 +40,8 @@ func (p *pkg) packageDoc() string {
 	if urn == "" {
 		urn = fmt.Sprintf("object %d, version %s", o.ID, o.Version)
 	}
-	return fmt.Sprintf("Package %s implements the LwM2M object %s (%s)%s", p.name, p.title(), urn, orFullStop(": ", prose(o.Description)))
+	return fmt.Sprintf("Package %s implements the LwM2M object %s (%s)%s",
+		p.name, p.title(), urn, orFullStop(": ", prose(o.Description)))
 }
 
 // imports writes the import block without jennifer, whose block has one group. Go programs have one

@@ -39,12 +39,14 @@ func (p *pkg) nameResources(names *Names) bool {
 			r.name = goname.Exported(r.Name)
 		}
 		if r.name == "" {
-			p.renameResource(r, "Resource"+strconv.Itoa(int(r.ID)), fmt.Sprintf("the name %q cannot become a Go name", oneLine(r.Name)))
+			p.renameResource(r, "Resource"+strconv.Itoa(int(r.ID)),
+				fmt.Sprintf("the name %q cannot become a Go name", oneLine(r.Name)))
 		}
 		p.hide(r, names)
 	}
 	for _, line := range names.unknown(o) {
-		p.fault(-1, registry.Warning, fmt.Sprintf("line %d of the names file names a resource that the object does not have", line), "remove the line")
+		p.fault(-1, registry.Warning,
+			fmt.Sprintf("line %d of the names file names a resource that the object does not have", line), "remove the line")
 	}
 	p.separateResources()
 	p.nameValues()
@@ -56,7 +58,8 @@ func (p *pkg) nameResources(names *Names) bool {
 func (p *pkg) hide(r *resource, names *Names) {
 	mark := names.mark(p.object.ID, p.object.Version, r.ID)
 	if mark == markSecret && r.Type != registry.String && r.Type != registry.Opaque {
-		p.fault(int(r.ID), registry.Error, fmt.Sprintf("the names file marks a resource of type %q as secret", r.Type), "mark String and Opaque resources only")
+		p.fault(int(r.ID), registry.Error,
+			fmt.Sprintf("the names file marks a resource of type %q as secret", r.Type), "mark String and Opaque resources only")
 	}
 	key := r.Ops.BootstrapOnly() && r.Type == registry.Opaque
 	r.Secret = mark == markSecret || mark != markPublic && (r.Secret || key)

@@ -31,7 +31,8 @@ func (o output) check(files []gen.File) bool {
 		return false
 	}
 	for _, path := range orphans {
-		fmt.Fprintf(o.stderr, "%s: none of the given definitions generates this file, delete it or add its XML file to the command\n", path)
+		fmt.Fprintf(o.stderr, "%s: none of the given definitions generates this file, "+
+			"delete it or add its XML file to the command\n", path)
 		same = false
 	}
 	return same

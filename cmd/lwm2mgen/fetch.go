@@ -25,8 +25,10 @@ Examples:
    lwm2mgen fetch -dir xml
    lwm2mgen fetch -dir xml -mirror https://example.com/lwm2m-registry 3303`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Value: ".", Usage: "`DIR` the folder of the definitions; default: the current folder"},
-			&cli.StringFlag{Name: "mirror", Value: fetch.Registry, Usage: "`URL` a copy of OMA's repository; default: " + fetch.Registry},
+			&cli.StringFlag{Name: "dir", Value: ".",
+				Usage: "`DIR` the folder of the definitions; default: the current folder"},
+			&cli.StringFlag{Name: "mirror", Value: fetch.Registry,
+				Usage: "`URL` a copy of OMA's repository; default: " + fetch.Registry},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			var refs []fetch.Ref

@@ -32,9 +32,14 @@ Examples:
    lwm2mgen -out objects -check 'xml/*.xml'
    //go:generate go tool lwm2mgen -out objects -names xml/names xml/*.xml`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "out", Value: ".", Local: true, Usage: "`DIR` the folder of the packages; default: the current folder"},
-			&cli.StringFlag{Name: "names", Local: true, Usage: "`FILE` file with Go names and secrets: lines such as \"3303 temperature\", \"3303/5700 SensorValue\", \"0/5 secret\", \"20/4016 public\""},
-			&cli.BoolFlag{Name: "check", Local: true, Usage: "write nothing; print a diff and fail if a package is out of date, was edited by hand or is no longer defined"},
+			&cli.StringFlag{Name: "out", Value: ".", Local: true,
+				Usage: "`DIR` the folder of the packages; default: the current folder"},
+			&cli.StringFlag{Name: "names", Local: true,
+				Usage: "`FILE` Go names and secrets: lines such as \"3303 temperature\", " +
+					"\"3303/5700 SensorValue\", \"0/5 secret\", \"20/4016 public\""},
+			&cli.BoolFlag{Name: "check", Local: true,
+				Usage: "write nothing; print a diff and fail if a package is out of date, was edited by hand " +
+					"or is no longer defined"},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if !c.Args().Present() {

@@ -24,7 +24,7 @@ Examples:
    lwm2mgen lint xml/3303.xml
    lwm2mgen lint -names xml/names 'xml/*.xml'`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "names", Usage: "`FILE` file with Go names and secrets, as for generation"},
+			&cli.StringFlag{Name: "names", Usage: "`FILE` Go names and secrets, as for generation"},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if !c.Args().Present() {

@@ -45,14 +45,16 @@ func load(args []string, stderr io.Writer) loaded {
 func loadFile(name string) ([]registry.Object, []registry.Fault, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, `./\`) {
-		return nil, nil, fmt.Errorf("%s is neither a file nor a command; the commands are lint, show and fetch, see lwm2mgen -help", name)
+		return nil, nil, fmt.Errorf("%s is neither a file nor a command; the commands are lint, show and fetch, "+
+			"see lwm2mgen -help", name)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, nil, fmt.Errorf("%s is a folder, name its files, such as %s", name, filepath.ToSlash(filepath.Join(name, "*.xml")))
+		return nil, nil, fmt.Errorf("%s is a folder, name its files, such as %s",
+			name, filepath.ToSlash(filepath.Join(name, "*.xml")))
 	}
 	return omaxml.Read(filepath.ToSlash(name), f)
 }

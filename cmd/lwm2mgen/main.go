@@ -69,7 +69,8 @@ func rootCommand() *cli.Command {
 		c.CustomHelpTemplate = helpTemplate
 		c.CustomRootCommandHelpTemplate = helpTemplate
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
-			return usageError{text: strings.Replace(err.Error(), "flag provided but not defined", "there is no flag", 1), command: c.FullName()}
+			text := strings.Replace(err.Error(), "flag provided but not defined", "there is no flag", 1)
+			return usageError{text: text, command: c.FullName()}
 		}
 		c.ExitErrHandler = func(context.Context, *cli.Command, error) {} // run returns the code
 	}

@@ -31,7 +31,8 @@ Examples:
    lwm2mgen show xml/3303.xml
    lwm2mgen show -dir xml 3303 3308@1.0`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Value: ".", Usage: "`DIR` the folder of the definitions that are named by ID; default: the current folder"},
+			&cli.StringFlag{Name: "dir", Value: ".",
+				Usage: "`DIR` the folder of the definitions that are named by ID; default: the current folder"},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if !c.Args().Present() {
@@ -86,7 +87,8 @@ func show(w io.Writer, o *registry.Object) error {
 	if o.Mandatory {
 		presence = "mandatory"
 	}
-	fmt.Fprintf(w, "%s (%d), version %s, LwM2M %s, %s, %s\n", printable(o.Name), o.ID, o.Version, o.LWM2MVersion, instances, presence)
+	fmt.Fprintf(w, "%s (%d), version %s, LwM2M %s, %s, %s\n",
+		printable(o.Name), o.ID, o.Version, o.LWM2MVersion, instances, presence)
 	if o.URN != "" {
 		fmt.Fprintln(w, printable(o.URN))
 	}

@@ -156,7 +156,10 @@ func TestComparison(t *testing.T) {
 	if err := f.agrees(dm.IntegerValue(100)); err != nil {
 		t.Error(err)
 	}
-	for _, v := range []dm.Value{dm.IntegerValue(101), dm.UnsignedValue(100), dm.StringValue("d"), dm.FloatValue(100), dm.OpaqueValue([]byte{0x65}), dm.BooleanValue(true), dm.TimeValue(100)} {
+	for _, v := range []dm.Value{
+		dm.IntegerValue(101), dm.UnsignedValue(100), dm.StringValue("d"), dm.FloatValue(100),
+		dm.OpaqueValue([]byte{0x65}), dm.BooleanValue(true), dm.TimeValue(100),
+	} {
 		if f.agrees(v) == nil {
 			t.Errorf("an Integer of 100 is taken for %v %v", v.Type(), v)
 		}

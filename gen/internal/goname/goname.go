@@ -117,7 +117,9 @@ var digits = [...]string{"Zero", "One", "Two", "Three", "Four", "Five", "Six", "
 
 // split returns the runs of letters and digits in s. The plural in "Key(s)" belongs to the word.
 func split(s string) []string {
-	return strings.FieldsFunc(strings.ReplaceAll(s, "(s)", "s"), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.FieldsFunc(strings.ReplaceAll(s, "(s)", "s"), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

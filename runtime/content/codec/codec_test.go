@@ -38,7 +38,8 @@ func TestEveryValue(t *testing.T) {
 	for _, f := range formats {
 		t.Run(f.format.String(), func(t *testing.T) {
 			for _, v := range formattest.Values() {
-				for _, p := range []dm.Path{formattest.Every(v.Type()), dm.ResourceInstancePath(formattest.EveryID, 3, dm.ResourceID(formattest.EveryMultiple+v.Type()), 7)} {
+				multiple := dm.ResourceID(formattest.EveryMultiple + v.Type())
+				for _, p := range []dm.Path{formattest.Every(v.Type()), dm.ResourceInstancePath(formattest.EveryID, 3, multiple, 7)} {
 					e := []dm.Entry{{Path: p, Value: v}}
 					b, err := enc.Encode(f.format, nil, content.Target{Base: p}, e)
 					if f.format == content.Opaque && v.Type() != registry.Opaque {

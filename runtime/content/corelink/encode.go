@@ -40,7 +40,8 @@ func (e *Encoder) Begin(dst []byte, root string) {
 	*e = Encoder{buf: dst, start: len(dst), root: root}
 	for i := range len(root) {
 		if c := root[i]; c <= ' ' || c == '"' || c == '<' || c == '>' || c >= 0x7f || i == 0 && c != '/' {
-			e.err = fault.Internal(dm.Path{}, "the root path %.32q of links must start with a slash and be a URI path", root)
+			e.err = fault.Internal(dm.Path{},
+				"the root path %.32q of links must start with a slash and be a URI path", root)
 		}
 	}
 }

@@ -96,7 +96,8 @@ func (f *Fetcher) fetch(ctx context.Context, ref Ref, sums lock, say func(string
 		return fmt.Errorf("%s: the file in %s does not have the sum in %s, delete the line of %s there to accept the change",
 			path, f.mirror(), LockName, ref.File())
 	case !missing && sumOf(data) != sumOf(have):
-		return fmt.Errorf("%s: the file differs from the one in %s, and %s does not list it, move it", path, f.mirror(), LockName)
+		return fmt.Errorf("%s: the file differs from the one in %s, and %s does not list it, move it",
+			path, f.mirror(), LockName)
 	}
 	say(fmt.Sprintf("%d bytes", len(data)))
 	if err := replace(path, data); err != nil {

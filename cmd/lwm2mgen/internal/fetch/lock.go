@@ -38,7 +38,8 @@ func readLock(dir string) (lock, error) {
 		}
 		sum, name, ok := strings.Cut(line, "  ")
 		if _, isRef := refOfFile(name); !ok || !isRef || !isSum(sum) {
-			return nil, fmt.Errorf("%s:%d: write a SHA-256 sum, two blanks and the name of a definition, or delete the line", path, i+1)
+			return nil, fmt.Errorf("%s:%d: write a SHA-256 sum, two blanks and the name of a definition, or delete the line",
+				path, i+1)
 		}
 		if l[name] != "" {
 			return nil, fmt.Errorf("%s:%d: %s has a sum already, delete one of the two lines", path, i+1, name)

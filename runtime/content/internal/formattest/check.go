@@ -116,7 +116,10 @@ func texts(entries []dm.Entry) []string {
 }
 
 // bases are the paths of the requests for fuzzing.
-var bases = []string{"/", "/3", "/3/0", "/3/0/6", "/3/0/6/1", "/33001", "/33001/0", "/33001/0/1", "/33001/0/24", "/33001/0/24/100", "/9999/1"}
+var bases = []string{
+	"/", "/3", "/3/0", "/3/0/6", "/3/0/6/1",
+	"/33001", "/33001/0", "/33001/0/1", "/33001/0/24", "/33001/0/24/100", "/9999/1",
+}
 
 // FuzzRequest returns one of the requests that fuzzing tries.
 func FuzzRequest(n uint8) content.Request {

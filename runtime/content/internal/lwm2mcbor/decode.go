@@ -56,7 +56,9 @@ func (d *Decoder) DecodePaths(payload []byte, r content.Request, yield func(dm.P
 	return d.decode(payload, r, nil, yield)
 }
 
-func (d *Decoder) decode(payload []byte, r content.Request, yield func(dm.Entry) error, paths func(dm.Path) error) error {
+func (d *Decoder) decode(
+	payload []byte, r content.Request, yield func(dm.Entry) error, paths func(dm.Path) error,
+) error {
 	d.sink.Begin(r, yield)
 	d.in = cborwire.Reader{B: payload}
 	d.paths, d.keys, d.maps, d.mixed = paths, d.keys[:0], 0, false

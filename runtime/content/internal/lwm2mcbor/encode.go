@@ -47,7 +47,8 @@ func (e *Encoder) Entry(x dm.Entry) error {
 		return fault.NotAcceptable(x.Path, "LwM2M CBOR cannot carry the time of a value")
 	case e.any && e.last.Compare(x.Path) >= 0:
 		return fault.Internal(x.Path, "the entry is out of order")
-	case e.any && e.last.Level() == dm.ResourceLevel && e.open < int(dm.ResourceInstanceLevel) && e.last.Contains(x.Path):
+	case e.any && e.last.Level() == dm.ResourceLevel && e.open < int(dm.ResourceInstanceLevel) &&
+		e.last.Contains(x.Path):
 		return fault.Internal(x.Path, "the resource has a value itself")
 	}
 	e.descend(x.Path)

@@ -80,7 +80,8 @@ func (e *Encoder) enter(x *dm.Entry) error {
 	if e.base.Level() == dm.ObjectLevel && !e.instance.isOpen {
 		e.instance = open{true, x.Path, len(e.buf)}
 	}
-	holder := x.Path.Level() == dm.ResourceInstanceLevel || x.Path.Level() == dm.ResourceLevel && x.Value.Type() == registry.None
+	holder := x.Path.Level() == dm.ResourceInstanceLevel ||
+		x.Path.Level() == dm.ResourceLevel && x.Value.Type() == registry.None
 	if holder && !e.multiple.isOpen && e.base.Level() < dm.ResourceInstanceLevel {
 		e.multiple = open{true, x.Path, len(e.buf)}
 	}
