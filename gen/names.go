@@ -138,7 +138,7 @@ func checkPackage(name string) error {
 		}
 	}
 	if token.IsKeyword(name) || goname.Reserved(name) {
-		return fmt.Errorf("Go does not allow a package named %s, choose another name", name)
+		return fmt.Errorf("a package cannot be named %s in Go, choose another name", name)
 	}
 	return nil
 }
