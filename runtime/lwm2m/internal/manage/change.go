@@ -69,6 +69,7 @@ func (c *change) goOn() {
 		c.waiting = false
 		c.perform(t)
 	case c.err != nil:
+		t.Rollback()
 		c.fail(c.err)
 	default:
 		c.publish(t)
@@ -113,9 +114,9 @@ func (c *change) dropTurn() bool {
 	switch {
 	case t == nil:
 		return false
-	case c.waiting:
+	case c.waiting, c.err != nil:
 		t.Rollback()
-	case c.err == nil:
+	default:
 		t.Publish()
 		t.Finish()
 	}
