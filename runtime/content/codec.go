@@ -73,6 +73,12 @@ type Request struct {
 	// Prefix is the gateway prefix that paths in the payload must carry, without slashes. Empty means
 	// none.
 	Prefix string
+	// Select replaces Prefix for a payload whose names may lie in several devices: it is called with
+	// the gateway prefix of each name, empty where the name has none, before the name's path is
+	// yielded, and returns an error where no device has that prefix. A name's first segment is a prefix
+	// unless it consists of digits. The bytes are valid during the call. Formats without names never
+	// call it. The zero value means that Prefix counts.
+	Select func(prefix []byte) error
 	// Now is what times relative to now are resolved against (RFC 8428 §4.5.3). Zero means time.Now.
 	Now time.Time
 }

@@ -76,6 +76,17 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	return e.now.Entry(x)
 }
 
+// SetPrefix changes the gateway prefix for the entries that follow, so that one answer carries values
+// of several devices. It comes between Begin and Finish. A format without names in its payload is
+// 4.06.
+func (e *Encoder) SetPrefix(prefix string) error {
+	p, ok := e.now.(interface{ SetPrefix(prefix string) error })
+	if !ok {
+		return fault.NotAcceptable(dm.Path{}, "the format cannot carry values of several devices")
+	}
+	return p.SetPrefix(prefix)
+}
+
 // Finish ends the payload and returns dst with it.
 func (e *Encoder) Finish() ([]byte, error) {
 	if e.now == nil {
