@@ -1,209 +1,142 @@
 package manage
 
 import (
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/lwm2mgen/toolkit/registry"
-	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Attribute is one of the notification attributes (Core 1.2.2 §5.1.2).
-type Attribute uint8
-
-// The attributes, in the order in which Discover shows them.
-const (
-	Pmin  Attribute = iota // minimum period in seconds
-	Pmax                   // maximum period in seconds
-	Gt                     // greater than
-	Lt                     // less than
-	St                     // step
-	Epmin                  // minimum evaluation period in seconds
-	Epmax                  // maximum evaluation period in seconds
-	Edge                   // rising (1) or falling (0) edge
-	Con                    // confirmable notifications (1)
-	Hqmax                  // how many notifications are kept
-	attributeCount
-)
-
-var attributeNames = [attributeCount]string{"pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax"}
-
-// String returns the attribute's name.
-func (a Attribute) String() string { return attributeNames[a] }
-
-// Attributes is a set of attributes with their values. The zero value has none.
-type Attributes struct {
-	has    uint16 // bit n: attribute n is there
-	values [attributeCount]float64
-}
-
-// Get returns the value of an attribute; false where it is not there.
-func (a *Attributes) Get(n Attribute) (float64, bool) {
-	return a.values[n], a.has&(1<<n) != 0
-}
-
-// Set sets an attribute.
-func (a *Attributes) Set(n Attribute, v float64) {
-	a.has |= 1 << n
-	a.values[n] = v
-}
-
-// Unset takes an attribute out.
-func (a *Attributes) Unset(n Attribute) {
-	a.has &^= 1 << n
-	a.values[n] = 0
-}
-
-// over returns a, with what it does not have taken from b.
-func (a Attributes) over(b Attributes) Attributes {
-	for n := range attributeCount {
-		if v, ok := b.Get(n); ok && a.has&(1<<n) == 0 {
-			a.Set(n, v)
-		}
+// serveAttributes answers a Write-Attributes (Core 1.2.2 §6.3.4).
+func (p *Peer) serveAttributes(q *request) {
+	if err := p.writeAttributes(q); err != nil {
+		p.refuse(q.r, err)
+		return
 	}
-	return a
+	succeed(q.r, coap.Changed)
 }
 
-// append adds the attributes to a link.
-func (a *Attributes) append(e *corelink.Encoder) {
-	for n := range attributeCount {
-		v, ok := a.Get(n)
-		switch {
-		case !ok:
-		case n == Gt || n == Lt || n == St:
-			e.Float(attributeNames[n], v)
-		default:
-			e.Int(attributeNames[n], int64(v))
-		}
+func (p *Peer) writeAttributes(q *request) error {
+	s := p.m.cfg.Model.Snapshot()
+	if err := p.authorize(WriteAttributes, q.path.Up(dm.InstanceLevel)); err != nil {
+		return err
 	}
-}
-
-// attached is the attributes of one node.
-type attached struct {
-	path dm.Path
-	set  Attributes
-}
-
-func search(all []attached, p dm.Path) (int, bool) {
-	return slices.BinarySearchFunc(all, p, func(a attached, p dm.Path) int { return a.path.Compare(p) })
-}
-
-// at returns the attributes attached to a node itself.
-func at(all []attached, p dm.Path) Attributes {
-	if i, ok := search(all, p); ok {
-		return all[i].set
+	// The resource instances of a live resource come and go.
+	if !s.Has(q.path) && (q.path.Level() != dm.ResourceInstanceLevel || !s.Live(p.who, q.path)) {
+		return &dm.Error{Code: dm.NotFound, Path: q.path}
 	}
-	return Attributes{}
-}
-
-// inForce returns the attributes in force at a node: of each the one attached at the deepest level.
-func inForce(all []attached, p dm.Path) Attributes {
-	var a Attributes
-	if len(all) == 0 {
-		return a
+	edits, err := queries(q.r)
+	if err != nil {
+		return err
 	}
-	for l := p.Level(); l >= dm.ObjectLevel; l-- {
-		a = a.over(at(all, p.Up(l)))
+	i, ok := search(p.attributes, q.path)
+	var now Attributes
+	if ok {
+		now = p.attributes[i].set
 	}
-	return a
-}
-
-// edit is one attribute of a query: to set or, without a value, to take out.
-type edit struct {
-	name  Attribute
-	value float64
-	unset bool
-}
-
-// parseAttribute reads one Uri-Query option of a Write-Attributes or an Observe, such as pmin=10. An
-// attribute without a value is taken out (Core 1.2.2 §6.3.4).
-func parseAttribute(query string) (edit, error) {
-	name, text, _ := strings.Cut(query, "=")
-	i := slices.Index(attributeNames[:], name)
-	if i < 0 {
-		return edit{}, refuse(dm.BadRequest, "unknown attribute")
+	now, err = now.apply(edits, definition(s, q.path))
+	if err != nil {
+		return err
 	}
-	e := edit{name: Attribute(i)}
-	if text == "" {
-		e.unset = true
-		return e, nil
-	}
-	bad := refuse(dm.BadRequest, "the value of "+name+" is out of its range")
-	switch e.name {
-	case Gt, Lt, St:
-		v, ok := parseDecimal(text)
-		if !ok || e.name == St && v < 0 {
-			return edit{}, bad
-		}
-		e.value = v
-	default:
-		v, err := strconv.ParseUint(text, 10, 32)
-		if err != nil || (e.name == Edge || e.name == Con) && v > 1 {
-			return edit{}, bad
-		}
-		e.value = float64(v)
-	}
-	return e, nil
-}
-
-// parseDecimal reads a finite decimal number; strconv would take more.
-func parseDecimal(s string) (float64, bool) {
-	if strings.Trim(s, "+-.0123456789eE") != "" || len(s) > 64 {
-		return 0, false
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
-}
-
-// apply makes the edits, and checks the whole against the node it is for (Core 1.2.2 §5.1.2); def is nil for a node above
-// resources.
-func (a Attributes) apply(edits []edit, def *registry.Resource) (Attributes, error) {
-	for _, e := range edits {
-		if e.unset {
-			a.Unset(e.name)
-			continue
-		}
-		if err := fits(e.name, def); err != nil {
-			return a, err
-		}
-		a.Set(e.name, e.value)
-	}
-	gt, hasGt := a.Get(Gt)
-	lt, hasLt := a.Get(Lt)
-	st, _ := a.Get(St)
-	epmin, _ := a.Get(Epmin)
-	epmax, hasMax := a.Get(Epmax)
 	switch {
-	case hasGt && hasLt && !(lt+2*st < gt):
-		return a, refuse(dm.BadRequest, "lt must be less than gt, by more than twice st")
-	case hasMax && epmax < epmin:
-		return a, refuse(dm.BadRequest, "epmax must not be less than epmin")
+	case ok && now.has == 0:
+		p.attributes = slices.Delete(p.attributes, i, i+1)
+		p.m.watched.Add(-1)
+	case ok:
+		p.attributes[i].set = now
+	case now.has == 0:
+		return nil
+	case len(p.attributes) >= p.m.cfg.Limits.Attributes:
+		return refuse(dm.ServiceUnavailable, "too many nodes have attributes")
+	default:
+		p.attributes = slices.Insert(p.attributes, i, attached{q.path, now})
+		p.m.watched.Add(1)
 	}
-	return a, nil
+	for _, o := range p.observations {
+		if q.path.Contains(o.path) {
+			o.arm()
+		}
+	}
+	return nil
 }
 
-// fits reports why an attribute cannot be attached to a node.
-func fits(n Attribute, def *registry.Resource) error {
-	switch n {
-	case Gt, Lt, St, Edge:
-	default:
+// definition returns the definition of the resource at or above p, nil where there is none.
+func definition(s dm.Snapshot, p dm.Path) *registry.Resource {
+	o := s.Definition(p.Object())
+	if o == nil || p.Level() < dm.ResourceLevel {
 		return nil
 	}
-	if def == nil {
-		return refuse(dm.BadRequest, n.String()+" belongs to a resource or a resource instance")
-	}
-	switch def.Type {
-	case registry.Integer, registry.UnsignedInteger, registry.Float, registry.Time:
-		if n != Edge {
-			return nil
+	return o.Resource(uint16(p.Resource()))
+}
+
+// queries reads the attributes of a request.
+func queries(r *coap.Request) ([]edit, error) {
+	var edits []edit
+	for v := range r.Options().Values(coap.OptionURIQuery) {
+		e, err := parseAttribute(string(v))
+		if err != nil {
+			return nil, err
 		}
-	case registry.Boolean:
-		if n == Edge {
-			return nil
+		for _, other := range edits {
+			if other.name == e.name {
+				return nil, refuse(dm.BadRequest, "the attribute "+e.name.String()+" stands there twice")
+			}
 		}
+		edits = append(edits, e)
 	}
-	return refuse(dm.BadRequest, n.String()+" does not fit the type of the resource")
+	return edits, nil
+}
+
+// observeAttributes reads the attributes that an Observe carries, which take the place of all that are
+// attached (Core 1.2.2 §6.4.1); nil where it carries none.
+func (p *Peer) observeAttributes(q *request) (*Attributes, error) {
+	edits, err := queries(q.r)
+	if err != nil || len(edits) == 0 {
+		return nil, err
+	}
+	a, err := Attributes{}.apply(edits, definition(p.m.cfg.Model.Snapshot(), q.path))
+	return &a, err
+}
+
+// prepareDiscover reads the depth, and hands over what is to be shown.
+func (p *Peer) prepareDiscover(x *reading, q *request) error {
+	d := &x.discover
+	*d = discovery{depth: dm.DefaultDepth, attributes: p.attributes, version: p.cfg.Version}
+	if len(p.lead) > 0 {
+		d.root = "/" + strings.Join(p.lead, "/")
+	}
+	for v := range q.r.Options().Values(coap.OptionURIQuery) {
+		text, ok := strings.CutPrefix(string(v), "depth=")
+		if !ok {
+			continue
+		}
+		if len(text) != 1 || text[0] < '0' || text[0] > '3' {
+			return refuse(dm.BadRequest, "depth is a number from 0 to 3")
+		}
+		d.depth = int(text[0] - '0')
+		d.defaults = p.defaults(x.snapshot)
+	}
+	return nil
+}
+
+// forget takes out the attributes of nodes that are gone.
+func (p *Peer) forget(e dm.Event) {
+	if len(p.attributes) == 0 {
+		return
+	}
+	s := p.m.cfg.Model.Snapshot()
+	before := len(p.attributes)
+	p.attributes = slices.DeleteFunc(p.attributes, func(a attached) bool {
+		switch {
+		case !e.Path.Contains(a.path):
+			return false
+		case e.Kind == dm.Deleted:
+			return true
+		}
+		// A resource that changed may have lost resource instances; live ones come and go.
+		return a.path.Level() == dm.ResourceInstanceLevel && !s.Has(a.path) && !s.Live(p.who, a.path)
+	})
+	p.m.watched.Add(int64(len(p.attributes) - before))
 }
