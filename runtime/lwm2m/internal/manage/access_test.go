@@ -18,7 +18,7 @@ type guard struct {
 	refuse func(op Operation, p dm.Path) bool
 }
 
-func (g *guard) authorize(op Operation, p dm.Path) error {
+func (g *guard) authorize(op Operation, _ string, p dm.Path) error {
 	g.asked = append(g.asked, fmt.Sprint(op, " ", p))
 	if g.refuse != nil && g.refuse(op, p) {
 		return dm.Unauthorized

@@ -1,142 +1,173 @@
 package manage
 
-import (
-	"slices"
-	"strings"
+// Write-Attributes, and the attributes of Observe and the Server object. What they mean is in package
+// attr.
 
-	"github.com/lwm2mgen/toolkit/registry"
+import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
-// serveAttributes answers a Write-Attributes (Core 1.2.2 §6.3.4).
-func (p *Peer) serveAttributes(q *request) {
-	if err := p.writeAttributes(q); err != nil {
-		p.refuse(q.r, err)
+// serveWriteAttributes answers a Write-Attributes (Core 1.2.2 §6.3.4).
+func (s *scope) serveWriteAttributes(q *request) {
+	if err := s.writeAttributes(q); err != nil {
+		q.refuse(err)
 		return
 	}
-	succeed(q.r, coap.Changed)
+	q.succeed(coap.Changed)
 }
 
-func (p *Peer) writeAttributes(q *request) error {
-	s := p.m.cfg.Model.Snapshot()
-	if err := p.authorize(WriteAttributes, q.path.Up(dm.InstanceLevel)); err != nil {
+func (s *scope) writeAttributes(q *request) error {
+	snap := s.snapshot()
+	if err := q.authorize(WriteAttributes, q.path.Up(dm.InstanceLevel)); err != nil {
 		return err
 	}
 	// The resource instances of a live resource come and go.
-	if !s.Has(q.path) && (q.path.Level() != dm.ResourceInstanceLevel || !s.Live(p.who, q.path)) {
+	if !snap.Has(q.path) && (q.path.Level() != dm.ResourceInstanceLevel || !snap.Live(s.peer.who, q.path)) {
 		return &dm.Error{Code: dm.NotFound, Path: q.path}
 	}
-	edits, err := queries(q.r)
+	edits, err := parseAttributes(q.r)
 	if err != nil {
 		return err
 	}
-	i, ok := search(p.attributes, q.path)
-	var now Attributes
-	if ok {
-		now = p.attributes[i].set
-	}
-	now, err = now.apply(edits, definition(s, q.path))
+	set, err := s.attributes.At(q.path).Apply(edits, definition(snap, q.path))
 	if err != nil {
+		return refusef(dm.BadRequest, err.Error())
+	}
+	if err := s.attachAttributes(q.path, set); err != nil {
 		return err
 	}
-	switch {
-	case ok && now.has == 0:
-		p.attributes = slices.Delete(p.attributes, i, i+1)
-		p.m.watched.Add(-1)
-	case ok:
-		p.attributes[i].set = now
-	case now.has == 0:
-		return nil
-	case len(p.attributes) >= p.m.cfg.Limits.Attributes:
-		return refuse(dm.ServiceUnavailable, "too many nodes have attributes")
-	default:
-		p.attributes = slices.Insert(p.attributes, i, attached{q.path, now})
-		p.m.watched.Add(1)
-	}
-	for _, o := range p.observations {
-		if q.path.Contains(o.path) {
-			o.arm()
-		}
-	}
+	s.reporter.attributesChanged(q.path)
 	return nil
 }
 
-// definition returns the definition of the resource at or above p, nil where there is none.
-func definition(s dm.Snapshot, p dm.Path) *registry.Resource {
-	o := s.Definition(p.Object())
-	if o == nil || p.Level() < dm.ResourceLevel {
-		return nil
-	}
-	return o.Resource(uint16(p.Resource()))
-}
-
-// queries reads the attributes of a request.
-func queries(r *coap.Request) ([]edit, error) {
-	var edits []edit
-	for v := range r.Options().Values(coap.OptionURIQuery) {
-		e, err := parseAttribute(string(v))
-		if err != nil {
-			return nil, err
+// attachAttributes replaces the attributes of a node, within the server's limit.
+func (s *scope) attachAttributes(p dm.Path, set attr.Set) error {
+	if !set.Empty() && s.peer.attributes.full() {
+		if had := s.attributes.At(p); had.Empty() {
+			return refusef(dm.ServiceUnavailable, "too many nodes have attributes")
 		}
-		for _, other := range edits {
-			if other.name == e.name {
-				return nil, refuse(dm.BadRequest, "the attribute "+e.name.String()+" stands there twice")
-			}
-		}
-		edits = append(edits, e)
 	}
-	return edits, nil
-}
-
-// observeAttributes reads the attributes that an Observe carries, which take the place of all that are
-// attached (Core 1.2.2 §6.4.1); nil where it carries none.
-func (p *Peer) observeAttributes(q *request) (*Attributes, error) {
-	edits, err := queries(q.r)
-	if err != nil || len(edits) == 0 {
-		return nil, err
-	}
-	a, err := Attributes{}.apply(edits, definition(p.m.cfg.Model.Snapshot(), q.path))
-	return &a, err
-}
-
-// prepareDiscover reads the depth, and hands over what is to be shown.
-func (p *Peer) prepareDiscover(x *reading, q *request) error {
-	d := &x.discover
-	*d = discovery{depth: dm.DefaultDepth, attributes: p.attributes, version: p.cfg.Version}
-	if len(p.lead) > 0 {
-		d.root = "/" + strings.Join(p.lead, "/")
-	}
-	for v := range q.r.Options().Values(coap.OptionURIQuery) {
-		text, ok := strings.CutPrefix(string(v), "depth=")
-		if !ok {
-			continue
-		}
-		if len(text) != 1 || text[0] < '0' || text[0] > '3' {
-			return refuse(dm.BadRequest, "depth is a number from 0 to 3")
-		}
-		d.depth = int(text[0] - '0')
-		d.defaults = p.defaults(x.snapshot)
-	}
+	before := s.attributes.Len()
+	s.attributes.Put(p, set)
+	s.countAttributes(before)
 	return nil
 }
 
-// forget takes out the attributes of nodes that are gone.
-func (p *Peer) forget(e dm.Event) {
-	if len(p.attributes) == 0 {
+// countAttributes brings the counters up to date, after there were as many nodes with attributes as
+// before says.
+func (s *scope) countAttributes(before int) {
+	n := s.attributes.Len() - before
+	s.peer.attributes.used += n
+	s.device.watch(n)
+}
+
+// forgetAttributes removes the attributes of nodes that an event says are gone.
+func (s *scope) forgetAttributes(e dm.Event) {
+	before := s.attributes.Len()
+	if before == 0 {
 		return
 	}
-	s := p.m.cfg.Model.Snapshot()
-	before := len(p.attributes)
-	p.attributes = slices.DeleteFunc(p.attributes, func(a attached) bool {
+	snap := s.snapshot()
+	s.attributes.Remove(func(p dm.Path) bool {
 		switch {
-		case !e.Path.Contains(a.path):
+		case !e.Path.Contains(p):
 			return false
 		case e.Kind == dm.Deleted:
 			return true
 		}
-		// A resource that changed may have lost resource instances; live ones come and go.
-		return a.path.Level() == dm.ResourceInstanceLevel && !s.Has(a.path) && !s.Live(p.who, a.path)
+		// A resource that changed may have lost resource instances; those of a live one come and go.
+		return p.Level() == dm.ResourceInstanceLevel && !snap.Has(p) && !snap.Live(s.peer.who, p)
 	})
-	p.m.watched.Add(int64(len(p.attributes) - before))
+	s.countAttributes(before)
+}
+
+// dropAttributes removes all attributes.
+func (s *scope) dropAttributes() {
+	before := s.attributes.Len()
+	s.attributes = attr.Nodes{}
+	s.countAttributes(before)
+}
+
+// parseAttributes reads the attributes of a request.
+func parseAttributes(r *coap.Request) ([]attr.Edit, error) {
+	var edits []attr.Edit
+	for v := range r.Options().Values(coap.OptionURIQuery) {
+		e, err := attr.Parse(string(v))
+		if err == nil {
+			edits, err = attr.Add(edits, e)
+		}
+		if err != nil {
+			return nil, refusef(dm.BadRequest, err.Error())
+		}
+	}
+	return edits, nil
+}
+
+// observeAttributes reads the attributes that an Observe carries, which replace all that are attached
+// (Core 1.2.2 §6.4.1); nil where it carries none.
+func (q *request) observeAttributes() (*attr.Set, error) {
+	edits, err := parseAttributes(q.r)
+	if err != nil || len(edits) == 0 {
+		return nil, err
+	}
+	set, err := attr.Set{}.Apply(edits, definition(q.scope.snapshot(), q.path))
+	if err != nil {
+		return nil, refusef(dm.BadRequest, err.Error())
+	}
+	return &set, nil
+}
+
+// The Server object and its resources that say what observations do without attributes of their own.
+const (
+	serverObject dm.ObjectID   = 1
+	shortIDRes   dm.ResourceID = 0
+	defaultPmin  dm.ResourceID = 2
+	defaultPmax  dm.ResourceID = 3
+	defaultCon   dm.ResourceID = 26
+)
+
+// defaultAttributes returns the attributes that the server's own account gives to its observations of
+// every device.
+func (p *Peer) defaultAttributes() attr.Set {
+	var a attr.Set
+	own := p.m.ownModel()
+	if own == nil {
+		return a
+	}
+	snap := own.Snapshot()
+	for i := range snap.Instances(serverObject) {
+		id, err := snap.Value(p.fast, dm.Application, dm.ResourcePath(serverObject, i, shortIDRes))
+		if err != nil || wholeNumber(id) != int64(p.cfg.ShortServerID) {
+			continue
+		}
+		for _, d := range [...]struct {
+			res  dm.ResourceID
+			attr attr.Attribute
+		}{{defaultPmin, attr.Pmin}, {defaultPmax, attr.Pmax}, {defaultCon, attr.Con}} {
+			v, err := snap.Value(p.fast, dm.Application, dm.ResourcePath(serverObject, i, d.res))
+			if err == nil && wholeNumber(v) >= 0 {
+				a.Put(d.attr, float64(wholeNumber(v)))
+			}
+		}
+		break
+	}
+	return a
+}
+
+// defaultsChanged schedules the server's observations again: pmin and pmax may have changed.
+func (p *Peer) defaultsChanged() {
+	for _, s := range p.scopes {
+		s.reporter.schedule()
+	}
+}
+
+// wholeNumber returns a whole number of either type: older definitions of the Server object have signed
+// defaults.
+func wholeNumber(v dm.Value) int64 {
+	if u := v.Unsigned(); u != 0 {
+		return int64(min(u, 1<<62))
+	}
+	return v.Integer()
 }

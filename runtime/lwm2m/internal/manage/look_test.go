@@ -77,7 +77,7 @@ func TestUnreadChangeIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, released(), "/3303/0/5700", "PUT /3303?pmax=86400")
 		s.dev.celsius, s.dev.noCelsius = 22, errors.New("sensor gone")
-		s.m.Notify(dm.ResourcePath(3303, 0, 5700))
+		s.self.Notify(dm.ResourcePath(3303, 0, 5700))
 		s.expect(time.Minute)
 		s.dev.noCelsius = nil
 		s.expect(11*time.Second, "22")
@@ -146,10 +146,10 @@ func TestObserveSlow(t *testing.T) {
 		}},
 		{"changing while it is looked at", func(t *testing.T, s *slowStory) {
 			open := s.hold()
-			s.m.Notify(node)
+			s.self.Notify(node)
 			s.expect(time.Second)
-			s.m.Notify(node)
-			s.m.Notify(node)
+			s.self.Notify(node)
+			s.self.Notify(node)
 			s.expect(time.Second)
 			open()
 			s.expect(time.Second, "-4.5", "-5.5")
@@ -159,7 +159,7 @@ func TestObserveSlow(t *testing.T) {
 		}},
 		{"out of reach while it is looked at", func(t *testing.T, s *slowStory) {
 			open := s.hold()
-			s.m.Notify(node)
+			s.self.Notify(node)
 			s.expect(time.Second)
 			s.p.peer.Detach()
 			open()
@@ -172,7 +172,7 @@ func TestObserveSlow(t *testing.T) {
 		}},
 		{"cancelled while it is looked at", func(t *testing.T, s *slowStory) {
 			open := s.hold()
-			s.m.Notify(node)
+			s.self.Notify(node)
 			s.expect(time.Second)
 			s.p.peer.Reset()
 			open()
@@ -180,7 +180,7 @@ func TestObserveSlow(t *testing.T) {
 		}},
 		{"gone while it is looked at", func(t *testing.T, s *slowStory) {
 			open := s.hold()
-			s.m.Notify(node)
+			s.self.Notify(node)
 			s.expect(time.Second)
 			s.must(s.dev.things.Remove(context.Background(), 0))
 			open()
@@ -286,7 +286,7 @@ func TestObserveAgain(t *testing.T) {
 		o := device12
 		o.config = func(c *Config) { c.Limits.Observations = 1 }
 		s := observing(t, o, "/3303/1/5750")
-		first := s.p.peer.observations[0]
+		first := s.p.peer.scopes[0].reporter.list[0]
 		raw := coap.Message{Type: coap.Confirmable, Code: coap.GET, MessageID: 4711, Token: first.rel.Token()}
 		raw.Options.AddUint(coap.OptionObserve, 0)
 		raw.Options.AddPath("/3303/1/5750")
@@ -294,13 +294,13 @@ func TestObserveAgain(t *testing.T) {
 		s.must(err)
 		s.must(s.p.sock[1].Send(b))
 		s.pass(time.Second)
-		if n := s.p.peer.Observations(); n != 1 || s.p.peer.observations[0] == first || !first.rel.Ended() {
+		if n := s.p.peer.Observations(); n != 1 || s.p.peer.scopes[0].reporter.list[0] == first || !first.rel.Ended() {
 			t.Errorf("%d observations, the first is over: %v", n, first.rel.Ended())
 		}
 		if n := s.m.watched.Load(); n != 1 {
 			t.Errorf("%d nodes are watched", n)
 		}
-		last := s.p.peer.observations[0]
+		last := s.p.peer.scopes[0].reporter.list[0]
 		s.p.peer.Reset()
 		if !last.rel.Ended() || s.m.watched.Load() != 0 {
 			t.Errorf("the last is over: %v, %d nodes are watched", last.rel.Ended(), s.m.watched.Load())
@@ -312,7 +312,7 @@ func TestObserveAgain(t *testing.T) {
 func TestObservationOutlivesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, released(), "/3303/1/5750", "PUT /3303?pmax=60")
-		old := s.p.peer.observations[0]
+		old := s.p.peer.scopes[0].reporter.list[0]
 		s.p.end.Close(errors.New("gone"))
 		if s.p.peer.Observations() != 1 || old.timer.Pending() {
 			t.Errorf("%d observations, another look planned: %v", s.p.peer.Observations(), old.timer.Pending())

@@ -21,26 +21,35 @@ func TestConfigIsChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]Config{
-		"Model":  {Sched: sched.New()},
-		"Sched":  {Model: model},
-		"Prefix": {Model: model, Sched: sched.New(), Prefix: "/dev0"},
-	} {
-		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "Config."+name) {
-			t.Errorf("%s: %v", name, err)
-		}
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Config.Sched") {
+		t.Errorf("without a scheduler: %v", err)
 	}
 	for _, l := range []Limits{{Observations: -1}, {Attributes: -1}, {Pending: -1}, {Patience: -1}} {
-		if _, err := New(Config{Model: model, Sched: sched.New(), Limits: l}); err == nil || !strings.Contains(err.Error(), "Config.Limits") {
+		if _, err := New(Config{Sched: sched.New(), Limits: l}); err == nil || !strings.Contains(err.Error(), "Config.Limits") {
 			t.Errorf("%+v: %v", l, err)
 		}
 	}
-	m, err := New(Config{Model: model, Sched: sched.New()})
+	m, err := New(Config{Sched: sched.New()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := (Limits{Observations: 1000, Attributes: 1000, Pending: 64, Patience: 30 * time.Second}); m.cfg.Limits != want {
 		t.Errorf("without limits they are %+v", m.cfg.Limits)
+	}
+	if _, err := m.AddDevice(DeviceConfig{Model: model, Prefix: "dev0"}); err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]DeviceConfig{
+		"Model is missing":       {},
+		`Prefix is "/dev1"`:      {Model: model, Prefix: "/dev1"},
+		`Prefix is "a b"`:        {Model: model, Prefix: "a b"},
+		`Prefix is "77"`:         {Model: model, Prefix: "77"},
+		"has 129 characters":     {Model: model, Prefix: strings.Repeat("a", 129)},
+		`with the prefix "dev0"`: {Model: model, Prefix: "dev0"},
+	} {
+		if _, err := m.AddDevice(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 	if _, err := m.AddPeer(PeerConfig{ShortServerID: 7}); err != nil {
 		t.Fatal(err)
@@ -48,7 +57,7 @@ func TestConfigIsChecked(t *testing.T) {
 	for want, c := range map[string]PeerConfig{
 		"ShortServerID is 0":     {},
 		"ShortServerID is 65535": {ShortServerID: 65535},
-		"a server 7 already":     {ShortServerID: 7},
+		"already a server 7":     {ShortServerID: 7},
 		`Root is "lwm2m"`:        {ShortServerID: 8, Root: "lwm2m"},
 		`Root is "/"`:            {ShortServerID: 8, Root: "/"},
 		`Root is "/lwm2m/"`:      {ShortServerID: 8, Root: "/lwm2m/"},
@@ -61,7 +70,10 @@ func TestConfigIsChecked(t *testing.T) {
 	m.Close()
 	m.Close()
 	if _, err := m.AddPeer(PeerConfig{ShortServerID: 9}); err == nil {
-		t.Error("a closed manager takes servers")
+		t.Error("a closed manager accepts servers")
+	}
+	if _, err := m.AddDevice(DeviceConfig{Model: model}); err == nil {
+		t.Error("a closed manager accepts devices")
 	}
 }
 
@@ -86,7 +98,7 @@ func TestWholeNumbers(t *testing.T) {
 	for v, want := range map[dm.Value]int64{
 		dm.IntegerValue(-3): -3, dm.IntegerValue(7): 7, dm.UnsignedValue(7): 7, dm.UnsignedValue(1 << 63): 1 << 62, dm.UnsignedValue(0): 0,
 	} {
-		if got := whole(v); got != want {
+		if got := wholeNumber(v); got != want {
 			t.Errorf("%v is %d, want %d", v, got, want)
 		}
 	}
@@ -124,25 +136,6 @@ func TestVersionIsAgreedAnew(t *testing.T) {
 			if got := r.peers[0].do(to("GET /3/0/0")); got.format() != want {
 				t.Errorf("LwM2M %v: %v, want %v", v, got.format(), want)
 			}
-		}
-	})
-}
-
-// TestGatewayPrefix serves a model behind a gateway.
-func TestGatewayPrefix(t *testing.T) {
-	o := device12
-	o.config = func(c *Config) { c.Prefix = "dev0" }
-	runRows(t, o, []row{
-		{"Read", to("GET /dev0/3303/1/5700").accepting(content.SenMLJSON), coap.Content, `[{"bn":"/dev0/3303/1/5700","v":4.25}]`, 0},
-		{"of the gateway", to("GET /3303/1/5700"), coap.NotFound, "", 0},
-		{"Discover", to("GET /dev0/3303/1").accepting(content.Link), coap.Content, "</dev0/3303/1>,</dev0/3303/1/5700>,</dev0/3303/1/5750>", 0},
-		{"Write", to("PUT /dev0/3303/1/5750").as(content.SenMLJSON, `[{"n":"/dev0/3303/1/5750","vs":"x"}]`), coap.Changed, "", 0},
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, o)
-		got := r.peers[0].do(to("POST /dev0/16"))
-		if at := string(got.options.AppendLocationPath(nil)); got.code != coap.Created || at != "/dev0/16/0" {
-			t.Errorf("Create is answered %v at %s", got.code, at)
 		}
 	})
 }

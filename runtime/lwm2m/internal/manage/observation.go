@@ -3,176 +3,200 @@ package manage
 import (
 	"context"
 	"errors"
-	"hash/maphash"
-	"math"
-	"time"
+	"slices"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-const never sched.Time = math.MaxInt64
+// An observation is a server's interest in a node. It samples the node when its monitor says so, and
+// sends the notifications that the monitor decides on.
+type observation struct {
+	x       *reporter
+	rel     *coap.Observation
+	path    dm.Path
+	format  content.Format
+	carried *attr.Set // by the Observe, nil where it carried no attributes
 
-// leastSample is the least time between two looks at a live value that no epmin asks for.
-const leastSample = time.Second
-
-// How long a notification waits that could not be sent, and one whose value could not be read.
-const (
-	resendAfter = time.Second
-	rereadAfter = 10 * time.Second
-)
-
-// keptPayload bounds the memory that is kept for the next notification.
-const keptPayload = 4 << 10
-
-// timing is when an observation has something to do.
-type timing struct {
-	pmin   sched.Time // not before
-	pmax   sched.Time // a notification whatever the value; never
-	sample sched.Time // the next look at a live value; never
-	con    bool
+	monitor attr.Monitor
+	timer   sched.Job
+	written bool // the server itself has changed something, which is being published
+	busy    bool // a worker samples the node
+	failing bool // the last sample failed, which was logged
+	ended   bool
 }
 
-func (o *observation) timing() timing {
-	a := o.attributes(o.p.m.cfg.Model.Snapshot())
-	pmin, hasMin := a.Get(Pmin)
-	pmax, hasMax := a.Get(Pmax)
-	epmin, hasEval := a.Get(Epmin)
-	con, _ := a.Get(Con)
-	t := timing{pmin: max(after(o.sent, pmin), o.hold), pmax: never, sample: never, con: con != 0}
-	if pmax > 0 && pmax >= pmin { // otherwise it is ignored (Core 1.2.2 §5.1.2)
-		t.pmax = max(after(o.sent, pmax), o.hold)
+// Cancelled is called when the observation has ended at the server, or with the connection, in which
+// case it may continue over another one.
+func (o *observation) Cancelled(_ *coap.Observation, why coap.ObserveEnd) {
+	if why == coap.ObserveClosed && !o.x.scope.closed {
+		o.schedule()
+		return
 	}
-	switch {
-	case !o.live:
-	case hasEval:
-		t.sample = after(o.sampled, max(epmin, leastSample.Seconds()))
-	case hasMin || !hasMax:
-		t.sample = after(o.sampled, max(pmin, leastSample.Seconds()))
+	o.remove()
+}
+
+// attach continues over another connection.
+func (o *observation) attach(c *coap.Conn) {
+	if o.rel.Conn() != c || o.rel.Ended() {
+		o.rel.Cancel() // if the old connection is still there
+		rel, err := c.Resume(o.rel)
+		if err != nil {
+			o.remove()
+			return
+		}
+		o.rel = rel
 	}
-	t.sample = max(t.sample, o.hold)
-	return t
+	o.schedule()
 }
 
-// after returns the instant some seconds after another.
-func after(t sched.Time, seconds float64) sched.Time {
-	return t.Add(time.Duration(min(seconds, 1<<32) * float64(time.Second)))
+// cancel ends the observation without notifying the server.
+func (o *observation) cancel() {
+	o.rel.Cancel()
+	o.remove()
 }
 
-// arm sets the timer for what comes next.
-func (o *observation) arm() {
-	s := o.p.m.cfg.Sched
+func (o *observation) remove() {
+	if o.ended {
+		return
+	}
+	o.ended = true
+	o.x.cfg.Sched.Cancel(&o.timer)
+	o.x.list = slices.DeleteFunc(o.x.list, func(x *observation) bool { return x == o })
+	o.x.scope.peer.observations.used--
+	o.x.scope.device.watch(-1)
+}
+
+// concerns reports whether a change at p may change what is observed.
+func (o *observation) concerns(p dm.Path) bool { return o.path.Contains(p) || p.Contains(o.path) }
+
+// attributes returns the attributes in force (Core 1.2.2 §5.1.2): those that the Observe carried, or
+// those attached to the node or above it; and each that is missing from the server's account.
+func (o *observation) attributes() attr.Set {
+	defaults := o.x.scope.peer.defaultAttributes()
+	if o.carried != nil {
+		return o.carried.Over(defaults)
+	}
+	return o.x.scope.attributes.InForce(o.path).Over(defaults)
+}
+
+// reachable reports whether a notification can be sent.
+func (o *observation) reachable() bool { return o.x.scope.peer.conn != nil && !o.rel.Ended() }
+
+// schedule sets the timer for the next sample.
+func (o *observation) schedule() {
 	if o.ended || o.busy {
 		return
 	}
-	if o.p.conn == nil || o.rel.Ended() {
-		s.Cancel(&o.timer)
-		return
+	s, next := o.x.cfg.Sched, attr.Never
+	if o.reachable() {
+		in := o.attributes()
+		next = o.monitor.Next(&in)
 	}
-	t := o.timing()
-	next := min(t.pmax, t.sample)
-	if o.dirty {
-		next = min(next, t.pmin)
-	}
-	if next == never {
+	if next == attr.Never {
 		s.Cancel(&o.timer)
 		return
 	}
 	s.At(&o.timer, next)
 }
 
-// due looks at the value, and notifies if there is a reason to.
-func (o *observation) due() {
-	m := o.p.m
-	o.dirty = false // what changes from now on is another matter
-	x := m.reading
-	x.begin(o.p, &request{op: Observe, path: o.path}, o.format)
-	body, err := x.run(o.p.fast, m.payload[:0])
-	if err == nil && cap(body) <= keptPayload {
-		m.payload = body
+// read reads the node on the loop, into the memory of notifications.
+func (o *observation) read() (*reading, []byte, error) {
+	rd := o.x.reader.loop
+	rd.begin(o.x.scope, Observe, o.path, o.format)
+	body, err := rd.run(o.x.scope.peer.fast, o.x.cfg.Scratch.payload[:0])
+	return rd, body, err
+}
+
+// sample reads the node, on a worker where slow functions give its values, and notifies if there is a
+// reason to.
+func (o *observation) sample() {
+	o.monitor.Sampling()
+	rd, body, err := o.read()
+	if err == nil {
+		o.x.cfg.Scratch.keep(body)
 	}
 	if !errors.Is(err, dm.ErrSlow) {
-		o.looked(x.snapshot, body, err, o.gone(o.p.fast, x.snapshot, err))
+		o.sampled(rd.snapshot, body, err, o.isGone(o.x.scope.peer.fast, rd.snapshot, err))
 		return
 	}
 	o.busy = true
-	y := x.clone()
-	m.cfg.Worker(func() {
-		body, err := y.run(o.p.slow, nil)
-		gone := o.gone(o.p.slow, y.snapshot, err)
-		m.cfg.Sched.Post(func() {
+	rd = rd.clone()
+	o.x.cfg.Worker(func() {
+		slow := o.x.scope.peer.slow
+		body, err := rd.run(slow, nil)
+		gone := o.isGone(slow, rd.snapshot, err)
+		o.x.cfg.Sched.Post(func() {
 			o.busy = false
 			if !o.ended {
-				o.looked(y.snapshot, body, err, gone)
+				o.sampled(rd.snapshot, body, err, gone)
 			}
 		})
 	})
 }
 
-// looked takes what a look at the value came to.
-func (o *observation) looked(s dm.Snapshot, body []byte, err error, gone bool) {
-	now := o.p.m.cfg.Sched.Now()
-	o.sampled = now
-	o.live = s.Live(o.p.who, o.path)
+// sampled handles the outcome of a sample.
+func (o *observation) sampled(s dm.Snapshot, body []byte, err error, gone bool) {
+	now := o.x.cfg.Sched.Now()
+	o.monitor.Sampled(now, s.Live(o.x.scope.peer.who, o.path))
 	switch {
-	case o.p.conn == nil || o.rel.Ended():
-		o.dirty = true // once it can be reached again
+	case !o.reachable():
+		o.monitor.Changed() // sampled again when the server can be reached
 	case gone:
 		o.finish(now, err)
+	case errors.Is(err, dm.ErrNoValue):
+		in := o.attributes()
+		o.monitor.NoValue(now, &in)
 	case err != nil:
-		o.unread(now, err)
+		o.monitor.Unreadable(now)
+		o.logFailure(err)
 	default:
 		o.failing = false
-		o.tell(now, body)
+		o.evaluate(now, body)
 	}
-	o.arm()
+	o.schedule()
 }
 
-// unread takes that there was no value to be had.
-func (o *observation) unread(now sched.Time, err error) {
-	if errors.Is(err, dm.ErrNoValue) {
-		if now >= o.timing().pmax {
-			o.hold = now.Add(rereadAfter) // it is due, and tried again
-		}
+// logFailure logs the first of several samples that fail.
+func (o *observation) logFailure(err error) {
+	if o.failing {
 		return
 	}
-	o.hold, o.dirty = now.Add(rereadAfter), true
-	if !o.failing {
-		o.failing = true
-		o.p.m.log.Warn("an observed value cannot be read", "server", o.p.cfg.ShortServerID, "path", o.path.String(), "error", err)
-	}
+	o.failing = true
+	o.x.cfg.Logger.Warn("an observed value cannot be read", "server", o.x.scope.peer.cfg.ShortServerID,
+		"prefix", o.x.scope.device.cfg.Prefix, "path", o.path.String(), "error", err)
 }
 
-// tell sends a value that is news, or whose time has come.
-func (o *observation) tell(now sched.Time, body []byte) {
-	t := o.timing()
-	h := maphash.Bytes(o.p.m.seed, body)
-	if o.known && h == o.last && now < t.pmax {
+// evaluate sends a value where the monitor decides so.
+func (o *observation) evaluate(now sched.Time, body []byte) {
+	in, print := o.attributes(), o.x.reader.fingerprint(body)
+	if o.monitor.Decide(now, &in, print) != attr.Notify {
 		return
 	}
-	if now < t.pmin {
-		o.dirty = true
-		return
-	}
-	n := &o.p.m.notification
+	n := &o.x.cfg.Scratch.notification
 	n.Options.Reset()
-	*n = coap.Notification{Response: coap.Response{Code: coap.Content, Options: n.Options, Body: body}, Confirmable: t.con, Replace: true}
+	*n = coap.Notification{
+		Response:    coap.Response{Code: coap.Content, Options: n.Options, Body: body},
+		Confirmable: o.monitor.Confirmable(&in), Replace: true,
+	}
 	n.Options.SetContentFormat(uint16(o.format))
 	if err := o.rel.Notify(n); err != nil {
-		o.hold, o.dirty = now.Add(resendAfter), true
+		o.monitor.NotSent(now)
 		return
 	}
-	o.sent, o.last, o.known = now, h, true
+	o.monitor.Notified(now, print)
 }
 
-// finish sends the last notification: why there will be no more (RFC 7641 §4.2).
+// finish sends the last notification, which says why there will be no more (RFC 7641 §4.2).
 func (o *observation) finish(now sched.Time, why error) {
 	n := &coap.Notification{Confirmable: true, Replace: true}
 	n.Code, n.Body = explain(why, nil)
 	switch err := o.rel.Notify(n); {
 	case errors.Is(err, coap.ErrBusy):
-		o.hold, o.dirty = now.Add(resendAfter), true
+		o.monitor.NotSent(now)
 		return
 	case err != nil:
 		o.rel.Cancel()
@@ -180,9 +204,9 @@ func (o *observation) finish(now sched.Time, why error) {
 	o.remove()
 }
 
-// gone reports whether an error means that there is nothing to observe any more, rather than no value
-// for the moment. It may run on a worker.
-func (o *observation) gone(ctx context.Context, s dm.Snapshot, err error) bool {
+// isGone reports whether an error means that there is nothing to observe any more, rather than no
+// value for the moment. It may run on a worker.
+func (o *observation) isGone(ctx context.Context, s dm.Snapshot, err error) bool {
 	switch {
 	case err == nil:
 		return false
@@ -191,6 +215,25 @@ func (o *observation) gone(ctx context.Context, s dm.Snapshot, err error) bool {
 	case dm.CodeOf(err) != dm.NotFound:
 		return false
 	}
-	err = s.Discover(ctx, o.p.who, o.path, 0, func(dm.Node) error { return nil })
+	err = s.Discover(ctx, o.x.scope.peer.who, o.path, 0, func(dm.Node) error { return nil })
 	return errors.Is(err, dm.NotFound)
+}
+
+// rebase takes what the server has written itself as known to it: the server is notified when the
+// value is no longer so. Where other changes came with it, and where functions give values of the node,
+// it cannot be told what the server knows, and the next sample is a reason to notify.
+func (o *observation) rebase() {
+	o.written = false
+	if o.monitor.Pending() || o.busy || o.monitor.Live() && o.x.scope.snapshot().Has(o.path) {
+		o.monitor.Forget()
+		return
+	}
+	_, body, err := o.read()
+	if err != nil { // it may be gone
+		o.monitor.Forget()
+		o.monitor.Changed()
+		o.schedule()
+		return
+	}
+	o.monitor.Rebase(o.x.reader.fingerprint(body))
 }

@@ -451,7 +451,7 @@ func TestChangeDuringObserve(t *testing.T) {
 func TestEndedObservationPlansNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, device12, "/3303/0/5700")
-		o := s.p.peer.observations[0]
+		o := s.p.peer.scopes[0].reporter.list[0]
 		if !o.timer.Pending() {
 			t.Error("a live value is not looked at")
 		}
@@ -472,7 +472,7 @@ func TestObserveOfAServerThatIsGone(t *testing.T) {
 		p.peer.Close()
 		close(r.dev.release)
 		r.pass(time.Second)
-		if n := len(p.peer.observations); n != 0 || r.m.watched.Load() != 0 {
+		if n := p.peer.Observations(); n != 0 || r.m.watched.Load() != 0 {
 			t.Errorf("%d observations", n)
 		}
 	})

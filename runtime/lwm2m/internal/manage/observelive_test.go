@@ -58,15 +58,15 @@ func TestObserveLive(t *testing.T) {
 		{"Notify tells without a sample", path, []string{"PUT /3303?pmax=300"}, func(t *testing.T, s *story) {
 			s.dev.celsius = 22
 			s.expect(time.Second)
-			s.m.Notify(dm.InstancePath(3303, 0))
+			s.self.Notify(dm.InstancePath(3303, 0))
 			s.expect(time.Millisecond, "22")
-			s.m.Notify(dm.ResourcePath(3303, 0, 5700)) // nothing has changed
+			s.self.Notify(dm.ResourcePath(3303, 0, 5700)) // nothing has changed
 			s.expect(time.Second)
 			s.dev.celsius = 23
-			s.m.Notify(dm.Path{})
+			s.self.Notify(dm.Path{})
 			s.expect(time.Millisecond, "23")
 			s.m.Close()
-			s.m.Notify(dm.Path{})
+			s.self.Notify(dm.Path{})
 			s.expect(time.Minute)
 		}},
 		{"the account's pmin of 0", path, nil, func(t *testing.T, s *story) {

@@ -2,136 +2,104 @@ package manage
 
 import (
 	"bytes"
-	"hash/maphash"
 	"slices"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
-	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
-	"github.com/lwm2mgen/toolkit/runtime/sched"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
-// An observation is a server's interest in a node (Core 1.2.2 §6.4).
-type observation struct {
-	p      *Peer
-	rel    *coap.Observation
-	path   dm.Path
-	format content.Format
-	own    *Attributes // carried by the Observe, nil where it carried none
-
-	timer   sched.Job
-	sent    sched.Time // when the last notification was, or the answer that began it
-	sampled sched.Time // when the value was looked at last
-	hold    sched.Time // not before, because the last notification could not be sent
-	last    uint64     // hash of what the server knows: what was sent last, or what it wrote itself
-	known   bool       // last means something
-	written bool       // the server itself has changed something, which is being published
-	dirty   bool       // something has changed since
-	live    bool       // functions stand behind the node
-	busy    bool       // a worker is looking at it
-	failing bool       // it could not be read last time, which was logged
-	ended   bool
+// reporter holds the observations of one server at one device (Core 1.2.2 §6.4). It hears what changes
+// and passes it to the observations that a change concerns; an observation (observation.go) samples
+// its node and notifies.
+type reporter struct {
+	cfg    *Config
+	reader *reader
+	scope  *scope
+	list   []*observation
 }
 
-// observe answers a request and begins the observation that it asks for.
-func (p *Peer) observe(q *request, x *reading, own *Attributes, resp *coap.Response) {
-	now := p.m.cfg.Sched.Now()
-	o := &observation{p: p, path: q.path, format: x.format, own: own, sent: now, sampled: now}
-	o.last, o.known = maphash.Bytes(p.m.seed, resp.Body), true
-	o.live = x.snapshot.Live(p.who, q.path)
-	o.timer.Func = o.due
+// observe answers an Observe with what was read, and begins the observation.
+func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coap.Response) {
+	o := &observation{x: x, path: q.path, format: rd.format, carried: carried}
+	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), x.reader.fingerprint(resp.Body), rd.snapshot.Live(x.scope.peer.who, q.path))
+	o.timer.Func = o.sample
 	rel, err := q.r.RespondObserve(resp, o)
 	if err != nil || rel == nil {
 		return
 	}
 	o.rel = rel
-	p.observations = append(p.observations, o)
-	p.m.watched.Add(1)
-	// What was published since the reading has been told of to nobody.
-	o.dirty = x.snapshot != p.m.cfg.Model.Snapshot()
-	o.arm()
+	x.list = append(x.list, o)
+	x.scope.peer.observations.used++
+	x.scope.device.watch(1)
+	// No observation has heard of what was published since the reading.
+	if rd.snapshot != x.scope.snapshot() {
+		o.monitor.Changed()
+	}
+	o.schedule()
 }
 
-// mayObserve reports whether the server has room for an observation; one with the token of another
-// takes its place.
-func (p *Peer) mayObserve(r *coap.Request) bool {
-	return len(p.observations) < p.m.cfg.Limits.Observations || slices.ContainsFunc(p.observations, func(o *observation) bool {
-		return bytes.Equal(o.rel.Token(), r.Token())
+// mayObserve reports whether the server may have another observation. One with the token of an
+// existing observation replaces that.
+func (s *scope) mayObserve(r *coap.Request) bool {
+	if s.closed {
+		return false
+	}
+	return !s.peer.observations.full() || slices.ContainsFunc(s.peer.scopes, func(s *scope) bool {
+		return slices.ContainsFunc(s.reporter.list, func(o *observation) bool { return bytes.Equal(o.rel.Token(), r.Token()) })
 	})
 }
 
-// Cancelled hears that the observation has ended on the other side, or with the connection, in which
-// case it may go on over another one.
-func (o *observation) Cancelled(_ *coap.Observation, why coap.ObserveEnd) {
-	if why == coap.ObserveClosed && !o.p.closed {
-		o.arm()
-		return
+// attach moves the observations to another connection.
+func (x *reporter) attach(c *coap.Conn) {
+	for _, o := range slices.Clone(x.list) {
+		o.attach(c)
 	}
-	o.remove()
 }
 
-// attach goes on over another connection.
-func (o *observation) attach(c *coap.Conn) {
-	if o.rel.Conn() != c || o.rel.Ended() {
-		o.rel.Cancel() // if the old connection is still there
-		rel, err := c.Resume(o.rel)
-		if err != nil {
-			o.remove()
-			return
+// reset ends all observations without notifying the server.
+func (x *reporter) reset() {
+	for len(x.list) > 0 {
+		x.list[0].cancel()
+	}
+}
+
+// schedule sets the timers of all observations again.
+func (x *reporter) schedule() {
+	for _, o := range x.list {
+		o.schedule()
+	}
+}
+
+// attributesChanged sets the timers of the observations that attributes attached at p concern.
+func (x *reporter) attributesChanged(p dm.Path) {
+	for _, o := range x.list {
+		if p.Contains(o.path) {
+			o.schedule()
 		}
-		o.rel = rel
 	}
-	o.arm()
 }
 
-// cancel ends the observation without telling the server.
-func (o *observation) cancel() {
-	o.rel.Cancel()
-	o.remove()
+// markChanged marks the observations that a change at p concerns. own says that the server itself made
+// the change by a request, and is not to be notified of it.
+func (x *reporter) markChanged(p dm.Path, own bool) {
+	for _, o := range x.list {
+		switch {
+		case !o.concerns(p):
+		case own:
+			o.written = true
+		default:
+			o.monitor.Changed()
+			o.schedule()
+		}
+	}
 }
 
-func (o *observation) remove() {
-	if o.ended {
-		return
+// rebaseOwnWrites brings the observations in line with what the server has written itself.
+func (x *reporter) rebaseOwnWrites() {
+	for _, o := range slices.Clone(x.list) {
+		if o.written {
+			o.rebase()
+		}
 	}
-	o.ended = true
-	p := o.p
-	p.m.cfg.Sched.Cancel(&o.timer)
-	p.observations = slices.DeleteFunc(p.observations, func(x *observation) bool { return x == o })
-	p.m.watched.Add(-1)
-}
-
-// absorb takes in what the server has written itself: it knows that, and is told when it is no longer
-// so. Where other changes came with it, and where functions stand behind the node, what the server
-// knows cannot be told, and the next look is news.
-func (o *observation) absorb() {
-	o.written = false
-	m := o.p.m
-	s := m.cfg.Model.Snapshot()
-	if o.dirty || o.busy || o.live && s.Has(o.path) {
-		o.known = false
-		return
-	}
-	x := m.reading
-	x.begin(o.p, &request{op: Observe, path: o.path}, o.format)
-	body, err := x.run(o.p.fast, m.payload[:0])
-	if err != nil { // it may be gone
-		o.known, o.dirty = false, true
-		o.arm()
-		return
-	}
-	o.last, o.known = maphash.Bytes(m.seed, body), true
-}
-
-// concerns reports whether a change at p may change what is observed.
-func (o *observation) concerns(p dm.Path) bool { return o.path.Contains(p) || p.Contains(o.path) }
-
-// attributes returns what is in force (Core 1.2.2 §5.1.2): what the Observe carried, or what is
-// attached to the node or above it, or what the server's account says.
-func (o *observation) attributes(s dm.Snapshot) Attributes {
-	d := o.p.defaults(s)
-	if o.own != nil {
-		return o.own.over(d)
-	}
-	return inForce(o.p.attributes, o.path).over(d)
 }

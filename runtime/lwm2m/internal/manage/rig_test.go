@@ -37,6 +37,7 @@ type rig struct {
 	ends   *coap.Endpoint // the device's
 	model  *dm.Model
 	m      *Manager
+	self   *Device // the device itself
 	dev    world
 	peers  []*remote
 	log    strings.Builder
@@ -82,6 +83,7 @@ type setup struct {
 	servers int
 	version registry.Version
 	config  func(*Config)
+	device  func(*DeviceConfig)
 	peer    func(*PeerConfig)
 	persist func(context.Context, dm.Committed) error
 	world   func(*world)
@@ -106,15 +108,20 @@ func newRig(t testing.TB, o setup) *rig {
 		t.Fatal(err)
 	}
 	cfg := Config{
-		Model: r.model, Sched: r.s, Hidden: []dm.ObjectID{0, 21, 23},
+		Sched:  r.s,
 		Logger: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if o.config != nil {
 		o.config(&cfg)
 	}
-	if r.m, err = New(cfg); err != nil {
-		t.Fatal(err)
+	r.m, err = New(cfg)
+	r.must(err)
+	device := DeviceConfig{Model: r.model, Hidden: []dm.ObjectID{0, 21, 23}}
+	if o.device != nil {
+		o.device(&device)
 	}
+	r.self, err = r.m.AddDevice(device)
+	r.must(err)
 	for i := range o.servers {
 		r.addServer(dm.ShortServerID(i+1), o)
 	}

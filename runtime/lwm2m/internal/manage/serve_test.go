@@ -148,7 +148,7 @@ func TestReadStreamsAreClosed(t *testing.T) {
 
 func TestDiscover(t *testing.T) {
 	o := device12
-	o.config = func(c *Config) {
+	o.device = func(c *DeviceConfig) {
 		c.ImpliedVersion = func(id dm.ObjectID, v registry.Version) registry.Version {
 			if id == 3 {
 				return registry.V(1, 2)

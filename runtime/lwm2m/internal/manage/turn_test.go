@@ -49,7 +49,7 @@ func TestWaitingChangeIsStored(t *testing.T) {
 		got, done := r.peers[0].begin(to("PUT /3303/1/5750").as(content.Text, "x"))
 		r.pass(time.Second)
 		var waiting *change
-		for waiting = range r.m.changes {
+		for waiting = range r.m.changer.inProgress {
 		}
 		release()
 		r.until(func() bool { return *done })
@@ -77,8 +77,8 @@ func TestOtherServersGoOnWaiting(t *testing.T) {
 		got, done := r.peers[1].begin(to("PUT /3303/0/5750").as(content.Text, "there"))
 		r.pass(time.Second)
 		r.peers[0].peer.Detach()
-		if n := r.peers[0].peer.pending; n != 0 || len(r.m.changes) != 1 {
-			t.Errorf("%d of its requests wait, %d of all", n, len(r.m.changes))
+		if n := r.peers[0].peer.requests.used; n != 0 || len(r.m.changer.inProgress) != 1 {
+			t.Errorf("%d of its requests wait, %d of all", n, len(r.m.changer.inProgress))
 		}
 		release()
 		r.pass(time.Second)

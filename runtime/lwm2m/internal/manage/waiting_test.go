@@ -259,79 +259,100 @@ func TestStoreRunsOnAWorker(t *testing.T) {
 			if now := r.peers[0].text("/3303/1/5750"); got.code != code || got.body != "" || now != want || stored != 1 || len(*notes) != told {
 				t.Errorf("answered %v %q, now %q, stored %d times, told %d times", got.code, got.body, now, stored, len(*notes))
 			}
-			if n := r.peers[0].peer.pending; n != 0 || !r.m.Idle() {
+			if n := r.peers[0].peer.requests.used; n != 0 || !r.m.Idle() {
 				t.Errorf("%d requests are taken for waiting", n)
 			}
 		})
 	}
 }
 
-// TestStoredWhileClosing ends the manager while the store works: what is stored is published.
+// TestStoredWhileClosing closes the manager while the store works: what is stored is published, by the
+// loop or, after Stop, without it.
 func TestStoredWhileClosing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		o := device12
-		o.persist = func(context.Context, dm.Committed) error { <-gate; return nil }
-		r := newRig(t, o)
-		r.peers[0].begin(to("PUT /3303/1/5750").as(content.Text, "x"))
-		r.pass(time.Second)
-		r.m.Close()
-		close(gate)
-		synctest.Wait()
-		if i, _ := r.dev.things.Get(1); i.ApplicationType.Or("") != "x" {
-			t.Errorf("it is stored, but %q is published", i.ApplicationType.Or(""))
-		}
-		r.s.Run()
-		if !r.m.Idle() {
-			t.Error("something is left")
-		}
-		if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
-			t.Error("the slot was not given back")
-		}
-	})
+	for _, stop := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			gate := make(chan struct{})
+			o := device12
+			o.persist = func(context.Context, dm.Committed) error { <-gate; return nil }
+			r := newRig(t, o)
+			r.peers[0].begin(to("PUT /3303/1/5750").as(content.Text, "x"))
+			r.pass(time.Second)
+			r.m.Close()
+			if stop {
+				r.m.Stop()
+			}
+			close(gate)
+			synctest.Wait()
+			if !stop {
+				r.s.Run()
+			}
+			if i, _ := r.dev.things.Get(1); i.ApplicationType.Or("") != "x" {
+				t.Errorf("it is stored, but %q is published", i.ApplicationType.Or(""))
+			}
+			r.s.Run()
+			if !r.m.Idle() {
+				t.Error("a change is left")
+			}
+			if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
+				t.Error("the slot was not released")
+			}
+		})
+	}
 }
 
 // TestCloseAmidChanges closes the manager while servers write, the application updates and the store
-// works, at ever different moments: the slot is free at the end, and nothing runs any more.
+// works, at a different moment each time: the slot is free at the end, and nothing runs any more.
 func TestCloseAmidChanges(t *testing.T) {
 	for moment := range 40 {
-		synctest.Test(t, func(t *testing.T) {
-			o := device12
-			o.servers = 2
-			o.persist = func(context.Context, dm.Committed) error { runtime.Gosched(); return nil }
-			r := newRig(t, o)
-			var updates sync.WaitGroup
-			for range 2 {
-				updates.Go(func() {
-					for i := range 20 {
-						err := r.dev.things.Update(context.Background(), 1, func(i *temperature.Instance) error {
-							i.SensorValue.Set(4)
-							return nil
-						})
-						if err != nil {
-							t.Errorf("update %d: %v", i, err)
-						}
-					}
+		for _, stop := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) { closeAmidChanges(t, moment, stop) })
+		}
+	}
+}
+
+func closeAmidChanges(t *testing.T, moment int, stop bool) {
+	o := device12
+	o.servers = 2
+	o.persist = func(context.Context, dm.Committed) error { runtime.Gosched(); return nil }
+	r := newRig(t, o)
+	var updates sync.WaitGroup
+	for range 2 {
+		updates.Go(func() {
+			for i := range 20 {
+				err := r.dev.things.Update(context.Background(), 1, func(i *temperature.Instance) error {
+					i.SensorValue.Set(4)
+					return nil
 				})
-			}
-			for range 10 {
-				for _, p := range r.peers {
-					p.begin(to("PUT /3303/1/5750").as(content.Text, "x"))
+				if err != nil {
+					t.Errorf("update %d: %v", i, err)
 				}
 			}
-			for range moment {
-				r.turn()
-			}
-			r.m.Close()
-			updates.Wait()
+		})
+	}
+	for range 10 {
+		for _, p := range r.peers {
+			p.begin(to("PUT /3303/1/5750").as(content.Text, "x"))
+		}
+	}
+	for range moment {
+		r.turn()
+	}
+	if stop {
+		r.m.Stop()
+	} else {
+		r.m.Close()
+		for !r.m.Idle() { // the loop goes on
 			synctest.Wait()
 			r.s.Run()
-			if !r.m.Idle() {
-				t.Error("something is left")
-			}
-			if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
-				t.Error("the slot was not given back")
-			}
-		})
+		}
+	}
+	updates.Wait()
+	synctest.Wait()
+	r.s.Run()
+	if !r.m.Idle() {
+		t.Error("a change is left")
+	}
+	if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
+		t.Error("the slot was not released")
 	}
 }
