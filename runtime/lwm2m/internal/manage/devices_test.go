@@ -1,0 +1,400 @@
+package manage
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/portfolio"
+	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// mounted is a second device behind the rig's: a thermometer.
+type mounted struct {
+	*Device
+	model   *dm.Model
+	things  *temperature.Object
+	celsius float64
+	resets  int
+}
+
+// mount adds a device with a prefix.
+func (r *rig) mount(prefix string) *mounted {
+	r.t.Helper()
+	d := &mounted{celsius: -7}
+	var err error
+	d.things, err = temperature.New(temperature.Config{})
+	r.must(err)
+	r.must(d.things.Add(0, temperature.Instance{
+		SensorValue: dm.Func(func(context.Context) (float64, error) { return d.celsius, nil }), ApplicationType: dm.Str(prefix),
+		ResetMinAndMaxMeasuredValues: func(context.Context, dm.Args) error { d.resets++; return nil },
+		MinMeasuredValue:             dm.Slow(func(context.Context) (float64, error) { <-r.dev.release; return -40, nil }),
+	}))
+	bag, err := portfolio.New(portfolio.Config{Template: portfolio.Instance{Identity: dm.EmptyMulti[string]()}})
+	r.must(err)
+	d.model, err = dm.NewModel(dm.ModelConfig{}, d.things, bag)
+	r.must(err)
+	d.Device, err = r.m.AddDevice(DeviceConfig{Prefix: prefix, Model: d.model, Hidden: []dm.ObjectID{7}})
+	r.must(err)
+	return d
+}
+
+// step is one request of a sequence.
+type step struct {
+	ask  ask
+	code coap.Code
+	body string // exactly, where the step has one
+}
+
+func (p *remote) run(steps []step) {
+	p.r.t.Helper()
+	for _, s := range steps {
+		got := p.do(s.ask)
+		if got.code != s.code || s.body != "" && got.body != s.body {
+			p.r.t.Errorf("%v %s is answered %v %q, want %v %q", s.ask.method, s.ask.target, got.code, got.body, s.code, s.body)
+		}
+	}
+}
+
+// Every operation reaches a device under its prefix, and the device itself without one.
+func TestOperationsOnSeveralDevices(t *testing.T) {
+	for _, root := range []string{"", "/lwm2m"} {
+		t.Run("under "+root+"/", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := device12
+				o.peer = func(c *PeerConfig) { c.Root = root }
+				r := newRig(t, o)
+				close(r.dev.release)
+				d := r.mount("dev0")
+				at := func(line string) ask {
+					method, path, _ := strings.Cut(line, " ")
+					return to(method + " " + root + path)
+				}
+				const json, text, links = content.SenMLJSON, content.Text, content.Link
+				r.peers[0].run([]step{
+					{at("GET /3303/0/5700").accepting(text), coap.Content, "21.5"},
+					{at("GET /dev0/3303/0/5700").accepting(text), coap.Content, "-7"},
+					{at("GET /dev0/3303/0").accepting(json), coap.Content,
+						`[{"bn":"/dev0/3303/0/","n":"5601","v":-40},{"n":"5700","v":-7},{"n":"5750","vs":"dev0"}]`},
+					{at("GET /dev0/3/0/0"), coap.NotFound, "/3/0/0"},
+					{at("GET /dev0/7"), coap.Unauthorized, ""},
+					{at("GET /dev1/3303/0/5700"), coap.NotFound, ""},
+					{at("GET /dev0/dev0/3303/0/5700"), coap.NotFound, ""},
+					{at("GET /3303/dev0/0/5700"), coap.NotFound, ""},
+					{at("GET /dev0"), coap.MethodNotAllowed, ""},
+					{at("GET /dev0/3303").accepting(links), coap.Content,
+						"<" + root + "/dev0/3303>;ver=1.1,<" + root + "/dev0/3303/0>,<" + root + "/dev0/3303/0/5601>,<" + root + "/dev0/3303/0/5605>,<" +
+							root + "/dev0/3303/0/5700>,<" + root + "/dev0/3303/0/5750>"},
+					{at("PUT /dev0/3303/0/5750").as(text, "roof"), coap.Changed, ""},
+					{at("PUT /dev0/3303/0/5750").as(json, `[{"n":"/dev0/3303/0/5750","vs":"attic"}]`), coap.Changed, ""},
+					{at("PUT /dev0/3303/0/5750").as(json, `[{"n":"/3303/0/5750","vs":"wrong"}]`), coap.BadRequest, ""},
+					{at("PUT /3303/0/5750").as(json, `[{"n":"/dev0/3303/0/5750","vs":"wrong"}]`), coap.BadRequest, ""},
+					{at("GET /dev0/3303/0/5750").accepting(text), coap.Content, "attic"},
+					{at("GET /3303/0/5750").accepting(text), coap.Content, "boiler"},
+					{at("PUT /dev0/3303/0/5700?pmin=5&gt=3"), coap.Changed, ""},
+					{at("GET /dev0/3303/0/5700").accepting(links), coap.Content, "<" + root + "/dev0/3303/0/5700>;pmin=5;gt=3"},
+					{at("GET /3303/0/5700").accepting(links), coap.Content, "<" + root + "/3303/0/5700>"},
+					{at("POST /dev0/3303/0/5605"), coap.Changed, ""},
+					{at("POST /dev0/16").as(json, `[{"n":"/dev0/16/3/0/0","vs":"x"}]`), coap.Created, ""},
+					{at("GET /dev0/16/3/0/0").accepting(text), coap.Content, "x"},
+					{at("GET /16/3/0/0"), coap.NotFound, ""},
+					{at("DELETE /dev0/16/3"), coap.Deleted, ""},
+				})
+				if d.resets != 1 {
+					t.Errorf("Execute ran %d times", d.resets)
+				}
+				got := r.peers[0].do(at("POST /dev0/16"))
+				if path := string(got.options.AppendLocationPath(nil)); got.code != coap.Created || path != root+"/dev0/16/0" {
+					t.Errorf("Create is answered %v at %s", got.code, path)
+				}
+			})
+		})
+	}
+}
+
+func TestCompositesOnSeveralDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		close(r.dev.release)
+		r.mount("dev0")
+		r.mount("dev1")
+		const json, cbor = content.SenMLJSON, content.LwM2MCBOR
+		fetch := func(target, body string) ask { return to("FETCH "+target).as(json, body).accepting(json) }
+		patch := func(target, body string) ask { return to("IPATCH "+target).as(json, body) }
+		both := `[{"n":"/dev0/3303/0/5750"},{"n":"/3303/1"},{"n":"/dev0/3303/0/5700"}]`
+		r.peers[0].run([]step{
+			// The path names no device: the values of all that the payload names, in its order of devices.
+			{fetch("/", both), coap.Content,
+				`[{"bn":"/dev0/3303/0/","n":"5700","v":-7},{"n":"5750","vs":"dev0"},{"bn":"/3303/1/","n":"5700","v":4.25},{"n":"5750","vs":"fridge"}]`},
+			{fetch("/", `[{"n":"/dev1/3303/0/5601"},{"n":"/dev0/3303/0/5601"}]`), coap.Content, // by slow functions
+				`[{"bn":"/dev1/3303/0/","n":"5601","v":-40},{"bn":"/dev0/3303/0/","n":"5601","v":-40}]`},
+			{fetch("/", `[{"n":"/dev1"}]`), coap.Content,
+				`[{"bn":"/dev1/3303/0/","n":"5601","v":-40},{"n":"5700","v":-7},{"n":"5750","vs":"dev1"}]`},
+			{fetch("/", `[{"n":"/dev0/3/0/0"},{"n":"/dev0/7"},{"n":"/0/0/5"}]`), coap.Content, "[]"},
+			{fetch("/", `[]`), coap.Content, "[]"},
+			{fetch("/", `[{"n":"/dev9/3303/0/5700"}]`), coap.BadRequest, "no device here has the prefix of a name"},
+			// The path names a device: that alone.
+			{fetch("/dev0", `[{"n":"/dev0/3303/0/5750"}]`), coap.Content, `[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"}]`},
+			{fetch("/dev0", `[{"n":"/3303/0/5750"}]`), coap.BadRequest, ""},
+			{fetch("/dev0", `[{"n":"/dev1/3303/0/5750"}]`), coap.BadRequest, ""},
+			// LwM2M CBOR has no names, so it is about the device of the path.
+			{to("FETCH /dev0").as(cbor, paths(t, cbor, "/3303/0/5750")).accepting(json), coap.Content, `[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"}]`},
+			{to("FETCH /").as(cbor, paths(t, cbor, "/3303/0/5750")).accepting(json), coap.Content, `[{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
+			{to("FETCH /dev0").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.Content, "\xa1\x19\x0c\xe7\xa1\x00\xa1\x19\x16\x76\x64dev0"},
+			{to("FETCH /").as(json, both).accepting(cbor), coap.NotAcceptable, errNoPrefixes.(*refusal).text},
+			{to("FETCH /").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.NotAcceptable, errNoPrefixes.(*refusal).text},
+
+			// A Write-Composite is about one device.
+			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
+			{patch("/", `[{"n":"/3303/0/5750","vs":"a"},{"n":"/dev0/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
+			{patch("/", `[{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest, "no device here has the prefix of a name"},
+			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
+			{fetch("/", `[{"n":"/dev0/3303/0/5750"},{"n":"/3303/0/5750"}]`), coap.Content,
+				`[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"},{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
+			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"b"}]`), coap.Changed, ""},
+			{patch("/", `[{"n":"/3303/0/5750","vs":"c"},{"n":"/3/0/14","vs":"+01:00"}]`), coap.Changed, ""},
+			{patch("/dev1", `[{"n":"/dev1/3303/0/5750","vs":"d"}]`), coap.Changed, ""},
+			{patch("/dev1", `[{"n":"/3303/0/5750","vs":"e"}]`), coap.BadRequest, ""},
+			{patch("/", `[{"n":"/dev0/7/0/0","vs":"x"}]`), coap.Unauthorized, ""},
+			{patch("/", `[{"n":"/dev0/3/0/14","vs":"x"}]`), coap.NotFound, "/3/0/14"},
+			{patch("/", `[`), coap.BadRequest, ""},
+			{patch("/", `[]`), coap.Changed, ""},
+			{to("IPATCH /").as(content.TLV, ""), coap.UnsupportedContentFormat, ""},
+			{to("IPATCH /dev0").as(cbor, "\xbf\x19\x0c\xe7\xbf\x00\xbf\x19\x16\x76\x61f\xff\xff\xff"), coap.Changed, ""},
+			{fetch("/", `[{"n":"/3303/0/5750"},{"n":"/dev0/3303/0/5750"},{"n":"/dev1/3303/0/5750"}]`), coap.Content,
+				`[{"bn":"/3303/0/","n":"5750","vs":"c"},{"bn":"/dev0/3303/0/","n":"5750","vs":"f"},{"bn":"/dev1/3303/0/","n":"5750","vs":"d"}]`},
+		})
+	})
+	// Without Accept the answer falls back to a format that carries the prefixes.
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.peer = func(c *PeerConfig) { c.Format = content.LwM2MCBOR }
+		r := newRig(t, o)
+		r.mount("dev0")
+		for body, want := range map[string]content.Format{
+			`[{"n":"/3303/0/5750"}]`:                           content.LwM2MCBOR,
+			`[{"n":"/dev0/3303/0/5750"}]`:                      content.SenMLCBOR,
+			`[{"n":"/3303/0/5750"},{"n":"/dev0/3303/0/5750"}]`: content.SenMLCBOR,
+		} {
+			if got := r.peers[0].do(to("FETCH /").as(content.SenMLJSON, body)); got.code != coap.Content || got.format() != want {
+				t.Errorf("%s is answered %v in %v, want %v", body, got.code, got.format(), want)
+			}
+		}
+	})
+}
+
+// Observations of the same path on two devices are notified each of its own changes.
+func TestObserveSeveralDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.servers = 2
+		s := observing(t, o, "/3303/0/5750")
+		d := s.mount("dev0")
+		_, label, _ := s.p.watch(to("GET /dev0/3303/0/5750").accepting(content.SenMLJSON))
+		_, live, _ := s.p.watch(to("GET /dev0/3303/0/5700?pmax=300").accepting(content.Text))
+		expect := func(what string, own, label2, live2 int) {
+			t.Helper()
+			s.pass(2 * time.Second)
+			if len(*s.notes) != own || len(*label) != label2 || len(*live) != live2 {
+				t.Errorf("%s: %d, %d and %d notifications, want %d, %d and %d", what, len(*s.notes), len(*label), len(*live), own, label2, live2)
+			}
+			*s.notes, *live = nil, nil
+			if len(*label) > 0 && !strings.HasPrefix((*label)[0].body, `[{"bn":"/dev0/3303/0/5750",`) {
+				t.Errorf("%s: notified of %s", what, (*label)[0].body)
+			}
+			*label = nil
+		}
+		s.peers[1].do(to("PUT /3303/0/5750").as(content.Text, "x"))
+		expect("another server writes to the device itself", 1, 0, 0)
+		s.peers[1].do(to("PUT /dev0/3303/0/5750").as(content.Text, "x"))
+		expect("another server writes to the second device", 0, 1, 0)
+		s.p.do(to("PUT /dev0/3303/0/5750").as(content.Text, "y"))
+		expect("the own write", 0, 0, 0)
+		s.p.do(to("IPATCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750","vs":"z"}]`))
+		expect("the own Write-Composite", 0, 0, 0)
+		s.must(d.things.Update(context.Background(), 0, func(i *temperature.Instance) error { i.ApplicationType.Set("app"); return nil }))
+		expect("the application of the second device", 0, 1, 0)
+		d.celsius = -8
+		s.self.Notify(dm.Path{})
+		expect("Notify on the device itself", 0, 0, 0)
+		d.Notify(dm.ResourcePath(3303, 0, 5700))
+		expect("Notify on the second device", 0, 0, 1)
+		// The defaults of the server hold for observations of every device.
+		s.write(dm.Application, dm.ResourcePath(1, 0, 3), "60")
+		s.pass(time.Minute)
+		expect("the default pmax", 1, 1, 0)
+	})
+}
+
+// What a hook of a request changes on another device is not the server's own write there.
+func TestHookChangesAnotherDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d *mounted
+		o := device12
+		o.world = func(w *world) {
+			w.things2 = temperature.Hooks{Changed: func(ctx context.Context, tx *temperature.Tx) {
+				if tx.Origin() == dm.Server(1) {
+					if err := d.things.Update(ctx, 0, func(i *temperature.Instance) error { i.ApplicationType.Set("hook"); return nil }); err != nil {
+						t.Error(err)
+					}
+				}
+			}}
+		}
+		r := newRig(t, o)
+		d = r.mount("dev0")
+		_, notes, _ := r.peers[0].watch(to("GET /dev0/3303/0/5750").accepting(content.Text))
+		r.peers[0].do(to("PUT /3303/0/5750").as(content.Text, "x"))
+		r.pass(time.Second)
+		if len(*notes) != 1 || (*notes)[0].body != "hook" {
+			t.Errorf("notified of %v", *notes)
+		}
+	})
+}
+
+// Limits count per server, over all devices.
+func TestLimitsOverSeveralDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.servers = 2
+		o.config = func(c *Config) { c.Limits = Limits{Observations: 2, Attributes: 2, Pending: 2} }
+		r := newRig(t, o)
+		r.mount("dev0")
+		r.mount("dev1")
+		for i, path := range []string{"/3303/0/5750", "/dev0/3303/0/5750", "/dev1/3303/0/5750", "/3303/1/5750"} {
+			first, _, _ := r.peers[0].watch(to("GET " + path))
+			if begun := first.options.Has(coap.OptionObserve); begun != (i < 2) {
+				t.Errorf("the observation of %s begins: %t", path, begun)
+			}
+			code := coap.Changed
+			if i >= 2 {
+				code = coap.ServiceUnavailable
+			}
+			if got := r.peers[0].do(to("PUT " + path + "?pmin=1")); got.code != code {
+				t.Errorf("attributes of %s are answered %v, want %v", path, got.code, code)
+			}
+		}
+		if n := r.peers[0].peer.Observations(); n != 2 {
+			t.Errorf("%d observations", n)
+		}
+		// Slow functions of two devices.
+		var waiting []*bool
+		for _, line := range []string{"GET /3303/0/5601", "POST /3303/0/5605", "GET /dev0/3303/0/5601"} {
+			_, done := r.peers[0].begin(to(line))
+			waiting = append(waiting, done)
+		}
+		r.pass(time.Second)
+		if *waiting[0] || *waiting[1] || !*waiting[2] {
+			t.Errorf("answered are %v, %v and %v, want the third alone", *waiting[0], *waiting[1], *waiting[2])
+		}
+		// The other server has limits of its own.
+		if first, _, _ := r.peers[1].watch(to("GET /dev1/3303/0/5750")); !first.options.Has(coap.OptionObserve) {
+			t.Error("the other server cannot observe")
+		}
+		close(r.dev.release)
+		r.until(func() bool { return *waiting[0] && *waiting[1] })
+		r.peers[0].peer.Close()
+		r.peers[1].peer.Close()
+		for _, d := range r.m.devices {
+			if n := d.watched.Load(); n != 0 {
+				t.Errorf("%d nodes of %q are watched", n, d.cfg.Prefix)
+			}
+		}
+		if n := r.m.watched.Load(); n != 0 {
+			t.Errorf("%d nodes are watched", n)
+		}
+	})
+}
+
+// Access is asked for with the prefix of the device.
+func TestAccessToSeveralDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.peer = func(c *PeerConfig) {
+			c.Authorize = func(op Operation, prefix string, p dm.Path) error {
+				if prefix == "dev0" && op != Discover {
+					return dm.Unauthorized
+				}
+				return nil
+			}
+		}
+		r := newRig(t, o)
+		close(r.dev.release)
+		r.mount("dev0")
+		r.mount("dev1")
+		r.peers[0].run([]step{
+			{to("GET /dev0/3303/0/5700"), coap.Unauthorized, ""},
+			{to("GET /dev1/3303/0/5700").accepting(content.Text), coap.Content, "-7"},
+			{to("IPATCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750","vs":"x"}]`), coap.Unauthorized, ""},
+			{to("FETCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750"},{"n":"/dev1/3303/0/5750"},{"n":"/dev0"}]`).accepting(content.SenMLJSON), coap.Content,
+				`[{"bn":"/dev1/3303/0/","n":"5750","vs":"dev1"}]`},
+		})
+	})
+}
+
+// A device that is removed takes its observations, attributes and waiting requests with it, and leaves
+// those of others.
+func TestDevicesComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := observing(t, device12, "/3303/1/5750")
+		d := s.mount("dev0")
+		_, notes, _ := s.p.watch(to("GET /dev0/3303/0/5750"))
+		s.p.do(to("PUT /dev0/3303/0/5750?pmax=10"))
+		tx, err := d.model.Begin(context.Background(), dm.Application)
+		s.must(err)
+		_, waits := s.p.begin(to("PUT /dev0/3303/0/5750").as(content.Text, "x"))
+		_, slow := s.p.begin(to("GET /dev0/3303/0/5601").with(func(o *coap.Options) { o.AddUint(coap.OptionObserve, 0) }))
+		s.pass(time.Second)
+		d.Close()
+		d.Close()
+		tx.Rollback()
+		close(s.dev.release)
+		s.until(func() bool { return *slow })
+		s.expect(time.Minute)
+		if len(*notes) != 0 || *waits || s.p.peer.Observations() != 1 || s.p.peer.attributes.used != 0 || !s.m.Idle() {
+			t.Errorf("%d notifications, the waiting request is answered: %t, %d observations, %d nodes with attributes", len(*notes), *waits,
+				s.p.peer.Observations(), s.p.peer.attributes.used)
+		}
+		if i, _ := d.things.Get(0); i.ApplicationType.Or("") != "dev0" {
+			t.Errorf("the dropped request wrote %q", i.ApplicationType.Or(""))
+		}
+		d.Notify(dm.Path{})
+		s.p.run([]step{
+			{to("GET /dev0/3303/0/5750"), coap.NotFound, ""},
+			{to("GET /3303/1/5750").accepting(content.Text), coap.Content, "fridge"},
+		})
+		s.label("cellar")
+		s.expect(time.Second, "cellar")
+		if n := s.m.watched.Load(); n != 1 {
+			t.Errorf("%d nodes are watched", n)
+		}
+		next := s.mount("dev0") // of which nothing is observed
+		next.Notify(dm.Path{})
+		if got := s.p.do(to("GET /dev0/3303/0/5750").accepting(content.Link)); got.body != "</dev0/3303/0/5750>" {
+			t.Errorf("the next device with the prefix has %s", got.body)
+		}
+		s.expect(time.Minute)
+	})
+}
+
+// A manager without a device of its own serves the others.
+func TestDeviceBehindAPrefixAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		r.mount("dev0")
+		r.self.Close()
+		r.peers[0].run([]step{
+			{to("GET /3/0/0"), coap.NotFound, ""},
+			{to("FETCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750"}]`), coap.NotFound, ""},
+			{to("FETCH /dev0").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750"}]`), coap.Content, ""},
+			{to("GET /dev0/3303/0/5700").accepting(content.Text), coap.Content, "-7"},
+		})
+		if first, _, _ := r.peers[0].watch(to("GET /dev0/3303/0/5750")); !first.options.Has(coap.OptionObserve) {
+			t.Error("the device cannot be observed")
+		}
+	})
+}
