@@ -44,23 +44,6 @@ func (r *rig) mount(prefix string) *mounted {
 	return d
 }
 
-// step is one request of a sequence.
-type step struct {
-	ask  ask
-	code coap.Code
-	body string // exactly, where the step has one
-}
-
-func (p *remote) run(steps []step) {
-	p.r.t.Helper()
-	for _, s := range steps {
-		got := p.do(s.ask)
-		if got.code != s.code || s.body != "" && got.body != s.body {
-			p.r.t.Errorf("%v %s is answered %v %q, want %v %q", s.ask.method, s.ask.target, got.code, got.body, s.code, s.body)
-		}
-	}
-}
-
 // Every operation reaches a device under its prefix, and the device itself without one.
 func TestOperationsOnSeveralDevices(t *testing.T) {
 	for _, root := range []string{"", "/lwm2m"} {
@@ -115,77 +98,6 @@ func TestOperationsOnSeveralDevices(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestCompositesOnSeveralDevices(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		close(r.dev.release)
-		r.mount("dev0")
-		r.mount("dev1")
-		const json, cbor = content.SenMLJSON, content.LwM2MCBOR
-		fetch := func(target, body string) ask { return to("FETCH "+target).as(json, body).accepting(json) }
-		patch := func(target, body string) ask { return to("IPATCH "+target).as(json, body) }
-		both := `[{"n":"/dev0/3303/0/5750"},{"n":"/3303/1"},{"n":"/dev0/3303/0/5700"}]`
-		r.peers[0].run([]step{
-			// The path names no device: the values of all that the payload names, in its order of devices.
-			{fetch("/", both), coap.Content,
-				`[{"bn":"/dev0/3303/0/","n":"5700","v":-7},{"n":"5750","vs":"dev0"},{"bn":"/3303/1/","n":"5700","v":4.25},{"n":"5750","vs":"fridge"}]`},
-			{fetch("/", `[{"n":"/dev1/3303/0/5601"},{"n":"/dev0/3303/0/5601"}]`), coap.Content, // by slow functions
-				`[{"bn":"/dev1/3303/0/","n":"5601","v":-40},{"bn":"/dev0/3303/0/","n":"5601","v":-40}]`},
-			{fetch("/", `[{"n":"/dev1"}]`), coap.Content,
-				`[{"bn":"/dev1/3303/0/","n":"5601","v":-40},{"n":"5700","v":-7},{"n":"5750","vs":"dev1"}]`},
-			{fetch("/", `[{"n":"/dev0/3/0/0"},{"n":"/dev0/7"},{"n":"/0/0/5"}]`), coap.Content, "[]"},
-			{fetch("/", `[]`), coap.Content, "[]"},
-			{fetch("/", `[{"n":"/dev9/3303/0/5700"}]`), coap.BadRequest, "no device here has the prefix of a name"},
-			// The path names a device: that alone.
-			{fetch("/dev0", `[{"n":"/dev0/3303/0/5750"}]`), coap.Content, `[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"}]`},
-			{fetch("/dev0", `[{"n":"/3303/0/5750"}]`), coap.BadRequest, ""},
-			{fetch("/dev0", `[{"n":"/dev1/3303/0/5750"}]`), coap.BadRequest, ""},
-			// LwM2M CBOR has no names, so it is about the device of the path.
-			{to("FETCH /dev0").as(cbor, paths(t, cbor, "/3303/0/5750")).accepting(json), coap.Content, `[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"}]`},
-			{to("FETCH /").as(cbor, paths(t, cbor, "/3303/0/5750")).accepting(json), coap.Content, `[{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
-			{to("FETCH /dev0").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.Content, "\xa1\x19\x0c\xe7\xa1\x00\xa1\x19\x16\x76\x64dev0"},
-			{to("FETCH /").as(json, both).accepting(cbor), coap.NotAcceptable, errNoPrefixes.(*refusal).text},
-			{to("FETCH /").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.NotAcceptable, errNoPrefixes.(*refusal).text},
-
-			// A Write-Composite is about one device.
-			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
-			{patch("/", `[{"n":"/3303/0/5750","vs":"a"},{"n":"/dev0/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
-			{patch("/", `[{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest, "no device here has the prefix of a name"},
-			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
-			{fetch("/", `[{"n":"/dev0/3303/0/5750"},{"n":"/3303/0/5750"}]`), coap.Content,
-				`[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"},{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
-			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"b"}]`), coap.Changed, ""},
-			{patch("/", `[{"n":"/3303/0/5750","vs":"c"},{"n":"/3/0/14","vs":"+01:00"}]`), coap.Changed, ""},
-			{patch("/dev1", `[{"n":"/dev1/3303/0/5750","vs":"d"}]`), coap.Changed, ""},
-			{patch("/dev1", `[{"n":"/3303/0/5750","vs":"e"}]`), coap.BadRequest, ""},
-			{patch("/", `[{"n":"/dev0/7/0/0","vs":"x"}]`), coap.Unauthorized, ""},
-			{patch("/", `[{"n":"/dev0/3/0/14","vs":"x"}]`), coap.NotFound, "/3/0/14"},
-			{patch("/", `[`), coap.BadRequest, ""},
-			{patch("/", `[]`), coap.Changed, ""},
-			{to("IPATCH /").as(content.TLV, ""), coap.UnsupportedContentFormat, ""},
-			{to("IPATCH /dev0").as(cbor, "\xbf\x19\x0c\xe7\xbf\x00\xbf\x19\x16\x76\x61f\xff\xff\xff"), coap.Changed, ""},
-			{fetch("/", `[{"n":"/3303/0/5750"},{"n":"/dev0/3303/0/5750"},{"n":"/dev1/3303/0/5750"}]`), coap.Content,
-				`[{"bn":"/3303/0/","n":"5750","vs":"c"},{"bn":"/dev0/3303/0/","n":"5750","vs":"f"},{"bn":"/dev1/3303/0/","n":"5750","vs":"d"}]`},
-		})
-	})
-	// Without Accept the answer falls back to a format that carries the prefixes.
-	synctest.Test(t, func(t *testing.T) {
-		o := device12
-		o.peer = func(c *PeerConfig) { c.Format = content.LwM2MCBOR }
-		r := newRig(t, o)
-		r.mount("dev0")
-		for body, want := range map[string]content.Format{
-			`[{"n":"/3303/0/5750"}]`:                           content.LwM2MCBOR,
-			`[{"n":"/dev0/3303/0/5750"}]`:                      content.SenMLCBOR,
-			`[{"n":"/3303/0/5750"},{"n":"/dev0/3303/0/5750"}]`: content.SenMLCBOR,
-		} {
-			if got := r.peers[0].do(to("FETCH /").as(content.SenMLJSON, body)); got.code != coap.Content || got.format() != want {
-				t.Errorf("%s is answered %v in %v, want %v", body, got.code, got.format(), want)
-			}
-		}
-	})
 }
 
 // Observations of the same path on two devices are notified each of its own changes.

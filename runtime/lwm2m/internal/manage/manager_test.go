@@ -1,15 +1,11 @@
 package manage
 
 import (
-	"context"
-	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/generated/portfolio"
-	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -77,22 +73,6 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// What is refused is logged with its reason, where Debug is asked for, and to the standard logger where none is named.
-func TestRefusalsAreLogged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		r.peers[0].do(to("GET /3/0/99"))
-		if log := r.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "server=1") || !strings.Contains(log, "path=/3/0/99") {
-			t.Errorf("logged %q", log)
-		}
-		o := device12
-		o.config = func(c *Config) { c.Logger = nil }
-		if got := newRig(t, o).peers[0].do(to("GET /3/0/99")); got.code != coap.NotFound {
-			t.Errorf("without a logger it is %v", got.code)
-		}
-	})
-}
-
 // Defaults of older definitions of the Server object are signed or not.
 func TestWholeNumbers(t *testing.T) {
 	for v, want := range map[dm.Value]int64{
@@ -124,72 +104,4 @@ func TestServersComeAndGo(t *testing.T) {
 			t.Errorf("%d nodes are watched", n)
 		}
 	})
-}
-
-func TestVersionIsAgreedAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		for v, want := range map[registry.Version]content.Format{
-			registry.V(1, 0): content.TLV, registry.V(1, 1): content.SenMLCBOR, registry.V(1, 2): content.SenMLCBOR, {}: content.TLV,
-		} {
-			r.peers[0].peer.SetVersion(v)
-			if got := r.peers[0].do(to("GET /3/0/0")); got.format() != want {
-				t.Errorf("LwM2M %v: %v, want %v", v, got.format(), want)
-			}
-		}
-	})
-}
-
-// TestLargeAnswerIsOneState changes the model while an answer is being fetched block by block.
-func TestLargeAnswerIsOneState(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		long := strings.Repeat("a", 60)
-		ids := map[dm.ResourceInstanceID]string{}
-		for i := range 100 {
-			ids[dm.ResourceInstanceID(i)] = long
-		}
-		if err := r.dev.portfolio.Add(0, portfolio.Instance{Identity: dm.Map(ids)}); err != nil {
-			t.Fatal(err)
-		}
-		got, done := r.peers[0].begin(to("GET /16/0").accepting(content.TLV))
-		for range 4 {
-			r.turn()
-		}
-		if *done {
-			t.Fatal("it fits one block")
-		}
-		if err := r.dev.portfolio.Update(context.Background(), 0, func(i *portfolio.Instance) error {
-			i.Identity.Set(99, strings.Repeat("b", 60))
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		r.until(func() bool { return *done })
-		if n := strings.Count(got.body, long); n != 100 || strings.Contains(got.body, "bbb") {
-			t.Errorf("%d of 100 values are of the state that was asked for", n)
-		}
-	})
-}
-
-func TestSequentialSource(t *testing.T) {
-	text := firmware(20_000)
-	s := newSource(&memSource{strings.NewReader(text)})
-	defer s.Close()
-	buf := make([]byte, 1024)
-	for _, off := range []int64{0, 0, 1024, 512, 9000, 8000, 18976} {
-		n, err := s.ReadAt(buf, off)
-		if err != nil || string(buf[:n]) != text[off:off+1024] {
-			t.Errorf("at %d: %d bytes, %v", off, n, err)
-		}
-	}
-	if _, err := s.ReadAt(buf, 0); err == nil {
-		t.Error("it goes back to what is gone")
-	}
-	if _, err := s.ReadAt(buf, 19_500); err != io.ErrUnexpectedEOF && err != io.EOF {
-		t.Errorf("beyond the end: %v", err)
-	}
-	if _, err := s.ReadAt(buf[:10], 19_990); err != nil {
-		t.Errorf("the end itself: %v", err)
-	}
 }

@@ -2,95 +2,15 @@ package manage
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
-
-// story is an observation with what happens to it, in virtual time.
-type story struct {
-	*rig
-	p     *remote
-	notes *[]reply
-	call  *coap.Call
-}
-
-// observing begins an observation of target, as text.
-func observing(t *testing.T, o setup, target string, before ...string) *story {
-	t.Helper()
-	r := newRig(t, o)
-	s := &story{rig: r, p: r.peers[0]}
-	for _, line := range before {
-		if got := s.p.do(to(line)); got.code != coap.Changed {
-			t.Fatalf("%s: %v", line, got.code)
-		}
-	}
-	var first reply
-	first, s.notes, s.call = s.p.watch(to("GET " + target).accepting(content.Text))
-	if first.code != coap.Content {
-		t.Fatalf("Observe is answered %v %q", first.code, first.body)
-	}
-	if !first.options.Has(coap.OptionObserve) {
-		t.Fatal("the answer begins no observation")
-	}
-	return s
-}
-
-// expect lets time pass and then wants exactly these notifications since the last time.
-func (s *story) expect(d time.Duration, want ...string) {
-	s.t.Helper()
-	s.pass(d)
-	var got []string
-	for _, n := range *s.notes {
-		switch {
-		case n.err != nil:
-			got = append(got, n.err.Error())
-		case n.code != coap.Content:
-			got = append(got, n.code.String())
-		default:
-			got = append(got, n.body)
-		}
-	}
-	*s.notes = nil
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		s.t.Errorf("notified %v, want %v", got, want)
-	}
-}
-
-// label changes a stored resource of the application's.
-func (s *story) label(v string) {
-	s.t.Helper()
-	err := s.dev.things.Update(context.Background(), 1, func(i *temperature.Instance) error {
-		i.ApplicationType.Set(v)
-		return nil
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// write writes a resource as text, in a transaction of its own.
-func (s *story) write(who dm.Origin, p dm.Path, text string) {
-	s.t.Helper()
-	v := dm.StringValue(text)
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		v = dm.IntegerValue(n)
-	}
-	tx, err := s.model.Begin(context.Background(), who)
-	s.must(err)
-	defer tx.Rollback()
-	s.must(tx.Write(p, dm.Update, []dm.Entry{{Path: p, Value: v}}))
-	s.must(tx.Commit())
-}
 
 func TestObserveStored(t *testing.T) {
 	const path = "/3303/1/5750"
@@ -351,79 +271,32 @@ func TestObserveNodesOfEveryLevel(t *testing.T) {
 	})
 }
 
-// TestSelfNotify tells a server of its own write, and of what a hook made of it in any case.
-func TestSelfNotify(t *testing.T) {
-	amend := temperature.Hooks{Validate: func(_ context.Context, tx *temperature.Tx) error {
-		for c := range tx.Changes() {
-			if c.New != nil && c.Wrote(temperature.ApplicationTypeID) {
-				c.New.SensorValue.Set(99)
-			}
-		}
-		return nil
-	}}
-	for _, self := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			o := device12
-			o.config = func(c *Config) { c.SelfNotify = self }
-			o.world = func(w *world) { w.things2 = amend }
-			s := observing(t, o, "/3303/1/5750")
-			_, amended, _ := s.p.watch(to("GET /3303/1/5700").accepting(content.Text))
-			s.p.do(to("PUT /3303/1/5750").as(content.Text, "x"))
-			if self {
-				s.expect(time.Second, "x")
-			} else {
-				s.expect(time.Second)
-			}
-			if len(*amended) != 1 || (*amended)[0].body != "99" {
-				t.Errorf("SelfNotify %v: what the hook amended is told as %v", self, *amended)
-			}
-		})
-	}
-}
-
-func TestObservationsGoOnOverAnotherConnection(t *testing.T) {
+// An observation of a token that has one takes its place, where there is room for one alone, too.
+func TestObserveAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := observing(t, device12, "/3303/1/5750", "PUT /3303?pmax=60")
-		s.p.peer.Detach()
-		s.label("while away")
-		s.expect(5 * time.Minute)
-		s.p.end.Close(errors.New("gone"))
-		s.expect(5 * time.Minute)
-		if s.p.peer.Observations() != 1 {
-			t.Fatal("the observation is gone")
+		o := device12
+		o.config = func(c *Config) { c.Limits.Observations = 1 }
+		s := observing(t, o, "/3303/1/5750")
+		first := s.p.peer.scopes[0].reporter.list[0]
+		raw := coap.Message{Type: coap.Confirmable, Code: coap.GET, MessageID: 4711, Token: first.rel.Token()}
+		raw.Options.AddUint(coap.OptionObserve, 0)
+		raw.Options.AddPath("/3303/1/5750")
+		b, err := raw.AppendUDP(nil)
+		s.must(err)
+		s.must(s.p.sock[1].Send(b))
+		s.pass(time.Second)
+		if n := s.p.peer.Observations(); n != 1 || s.p.peer.scopes[0].reporter.list[0] == first || !first.rel.Ended() {
+			t.Errorf("%d observations, the first is over: %v", n, first.rel.Ended())
 		}
-		// The same session goes on over a connection of its own.
-		next, err := s.ends.NewConn(coap.ConnConfig{Socket: s.p.sock[0], Handler: s.p.peer})
-		if err != nil {
-			t.Fatal(err)
+		if n := s.m.watched.Load(); n != 1 {
+			t.Errorf("%d nodes are watched", n)
 		}
-		s.p.end = next
-		s.p.peer.Attach(next)
-		s.expect(time.Second, "while away")
-		s.label("back")
-		s.expect(time.Second, "back")
+		last := s.p.peer.scopes[0].reporter.list[0]
+		s.p.peer.Reset()
+		if !last.rel.Ended() || s.m.watched.Load() != 0 {
+			t.Errorf("the last is over: %v, %d nodes are watched", last.rel.Ended(), s.m.watched.Load())
+		}
 	})
-}
-
-func TestConfirmableNotifications(t *testing.T) {
-	for _, c := range []struct {
-		account, line string
-		confirmable   bool
-	}{{"0", "PUT /3303?con=1", true}, {"0", "PUT /3303?con=0", false}, {"1", "PUT /3303?pmin=0", true}, {"1", "PUT /3303?con=0", false}} {
-		synctest.Test(t, func(t *testing.T) {
-			s := observing(t, device12, "/3303/1/5750", c.line)
-			s.write(dm.Application, dm.ResourcePath(1, 0, 26), c.account)
-			s.net.Cut(s.device, s.p.host)
-			s.label("lost")
-			s.expect(time.Second)
-			s.net.Heal(s.device, s.p.host)
-			if c.confirmable {
-				s.expect(time.Minute, "lost")
-			} else {
-				s.expect(time.Minute)
-			}
-		})
-	}
 }
 
 // What changes while the answer that begins an observation is being made is told of.
@@ -447,21 +320,6 @@ func TestChangeDuringObserve(t *testing.T) {
 	})
 }
 
-// An observation leaves nothing planned, however it ends.
-func TestEndedObservationPlansNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := observing(t, device12, "/3303/0/5700")
-		o := s.p.peer.scopes[0].reporter.list[0]
-		if !o.timer.Pending() {
-			t.Error("a live value is not looked at")
-		}
-		s.p.peer.Reset()
-		if o.timer.Pending() {
-			t.Error("there is another look at the value to come")
-		}
-	})
-}
-
 // A server that has gone while its Observe was being answered observes nothing.
 func TestObserveOfAServerThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -474,6 +332,21 @@ func TestObserveOfAServerThatIsGone(t *testing.T) {
 		r.pass(time.Second)
 		if n := p.peer.Observations(); n != 0 || r.m.watched.Load() != 0 {
 			t.Errorf("%d observations", n)
+		}
+	})
+}
+
+// An observation leaves nothing planned, however it ends.
+func TestEndedObservationPlansNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := observing(t, device12, "/3303/0/5700")
+		o := s.p.peer.scopes[0].reporter.list[0]
+		if !o.timer.Pending() {
+			t.Error("a live value is not looked at")
+		}
+		s.p.peer.Reset()
+		if o.timer.Pending() {
+			t.Error("there is another look at the value to come")
 		}
 	})
 }

@@ -186,6 +186,57 @@ func TestUploadsEnd(t *testing.T) {
 	})
 }
 
+// An upload whose server has lost its right to write meanwhile is refused, and leaves room for the next.
+func TestUploadLosesAccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &guard{}
+		r := newRig(t, guarded(g))
+		got, done := r.peers[0].begin(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
+		r.until(func() bool { return r.peers[0].end.Stats().MessagesReceived > 5 })
+		g.refuse = func(Operation, dm.Path) bool { return true }
+		r.until(func() bool { return *done })
+		if got.code != coap.Unauthorized || r.dev.committed != 0 || r.dev.aborted != 1 {
+			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
+		}
+		g.refuse = nil
+		if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
+			t.Errorf("the next one is %v", got.code)
+		}
+	})
+}
+
+// A server that is gone is told so by the first block, not by the last.
+func TestHeadOfAServerThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		r.peers[0].peer.Close()
+		got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
+		if n := r.peers[0].end.Stats().MessagesReceived; got.code != coap.ServiceUnavailable || n > 1 {
+			t.Errorf("answered %v after %d messages", got.code, n)
+		}
+	})
+}
+
+// An upload whose server goes meanwhile is dropped, and leaves room for the next.
+func TestUploadOfAServerThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.servers = 2
+		r := newRig(t, o)
+		p := r.peers[0]
+		got, done := p.begin(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
+		r.until(func() bool { return p.end.Stats().MessagesReceived > 5 })
+		p.peer.Close()
+		r.until(func() bool { return *done })
+		if got.code != coap.ServiceUnavailable || r.dev.committed != 0 || r.dev.aborted != 1 {
+			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
+		}
+		if got := r.peers[1].do(to("PUT /5/0/0").as(content.Opaque, firmware(4000))); got.code != coap.Changed || r.dev.committed != 1 {
+			t.Errorf("the other server's is %v, committed %d times", got.code, r.dev.committed)
+		}
+	})
+}
+
 // A value that is stored whole comes in blocks, too.
 func TestWriteOfOpaqueInBlocks(t *testing.T) {
 	image := firmware(20_000)
@@ -262,26 +313,6 @@ func TestTwoServersOneUploads(t *testing.T) {
 		}
 		if worst > 1 || reads < 500 {
 			t.Errorf("up to %d datagrams of the transfer between a Read and its answer, in %d reads", worst, reads)
-		}
-	})
-}
-
-// An upload whose server goes meanwhile is dropped, and leaves room for the next.
-func TestUploadOfAServerThatIsGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := device12
-		o.servers = 2
-		r := newRig(t, o)
-		p := r.peers[0]
-		got, done := p.begin(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
-		r.until(func() bool { return p.end.Stats().MessagesReceived > 5 })
-		p.peer.Close()
-		r.until(func() bool { return *done })
-		if got.code != coap.ServiceUnavailable || r.dev.committed != 0 || r.dev.aborted != 1 {
-			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
-		}
-		if got := r.peers[1].do(to("PUT /5/0/0").as(content.Opaque, firmware(4000))); got.code != coap.Changed || r.dev.committed != 1 {
-			t.Errorf("the other server's is %v, committed %d times", got.code, r.dev.committed)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,43 +15,6 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
-
-// row is one request and what it must be answered with.
-type row struct {
-	name   string
-	ask    ask
-	code   coap.Code
-	body   string         // exactly, where the row says one
-	format content.Format // likewise; 0 is not looked at
-}
-
-func runRows(t *testing.T, o setup, rows []row) {
-	t.Helper()
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, o)
-				close(r.dev.release)
-				got := r.peers[0].do(row.ask)
-				if got.code != row.code {
-					t.Errorf("answered %v %q, want %v", got.code, got.body, row.code)
-				}
-				if row.body != "" && got.body != row.body {
-					t.Errorf("body\n%q, want\n%q", got.body, row.body)
-				}
-				if row.format != 0 && got.format() != row.format {
-					t.Errorf("format %v, want %v", got.format(), row.format)
-				}
-				if strings.Contains(got.body, "hunter2") {
-					t.Errorf("the answer %q leaks a secret", got.body)
-				}
-				if strings.Contains(r.log.String(), "identity") {
-					t.Errorf("the log leaks a secret: %s", r.log.String())
-				}
-			})
-		})
-	}
-}
 
 func TestRead(t *testing.T) {
 	runRows(t, device12, []row{
@@ -146,6 +110,60 @@ func TestReadStreamsAreClosed(t *testing.T) {
 	}
 }
 
+func TestSequentialSource(t *testing.T) {
+	text := firmware(20_000)
+	s := newSource(&memSource{strings.NewReader(text)})
+	defer s.Close()
+	buf := make([]byte, 1024)
+	for _, off := range []int64{0, 0, 1024, 512, 9000, 8000, 18976} {
+		n, err := s.ReadAt(buf, off)
+		if err != nil || string(buf[:n]) != text[off:off+1024] {
+			t.Errorf("at %d: %d bytes, %v", off, n, err)
+		}
+	}
+	if _, err := s.ReadAt(buf, 0); err == nil {
+		t.Error("it goes back to what is gone")
+	}
+	if _, err := s.ReadAt(buf, 19_500); err != io.ErrUnexpectedEOF && err != io.EOF {
+		t.Errorf("beyond the end: %v", err)
+	}
+	if _, err := s.ReadAt(buf[:10], 19_990); err != nil {
+		t.Errorf("the end itself: %v", err)
+	}
+}
+
+// TestLargeAnswerIsOneState changes the model while an answer is being fetched block by block.
+func TestLargeAnswerIsOneState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		long := strings.Repeat("a", 60)
+		ids := map[dm.ResourceInstanceID]string{}
+		for i := range 100 {
+			ids[dm.ResourceInstanceID(i)] = long
+		}
+		if err := r.dev.portfolio.Add(0, portfolio.Instance{Identity: dm.Map(ids)}); err != nil {
+			t.Fatal(err)
+		}
+		got, done := r.peers[0].begin(to("GET /16/0").accepting(content.TLV))
+		for range 4 {
+			r.turn()
+		}
+		if *done {
+			t.Fatal("it fits one block")
+		}
+		if err := r.dev.portfolio.Update(context.Background(), 0, func(i *portfolio.Instance) error {
+			i.Identity.Set(99, strings.Repeat("b", 60))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r.until(func() bool { return *done })
+		if n := strings.Count(got.body, long); n != 100 || strings.Contains(got.body, "bbb") {
+			t.Errorf("%d of 100 values are of the state that was asked for", n)
+		}
+	})
+}
+
 func TestDiscover(t *testing.T) {
 	o := device12
 	o.device = func(c *DeviceConfig) {
@@ -217,34 +235,4 @@ func TestDiscover(t *testing.T) {
 		w.portfolio = bag
 	}
 	runRows(t, o, []row{{"resource without instances", link("/16/3"), coap.Content, "</16/3>,</16/3/0>;dim=0", 0}})
-}
-
-func TestExecute(t *testing.T) {
-	runRows(t, device12, []row{
-		{"without arguments", to("POST /3/0/4"), coap.Changed, "", 0},
-		{"with arguments", to("POST /3/0/4").as(content.Text, "0='a',1"), coap.Changed, "", 0},
-		{"bad arguments", to("POST /3/0/4").as(content.Text, "hunter2"), coap.BadRequest, "", 0},
-		{"bad arguments for nothing", to("POST /3/0/99").as(content.Text, "hunter2"), coap.NotFound, "", 0},
-		{"bad arguments for what is no executable", to("POST /3/0/0").as(content.Text, "hunter2"), coap.MethodNotAllowed, "", 0},
-		{"function fails", to("POST /3/0/4").as(content.Text, "9='fail'"), coap.InternalServerError, "", 0},
-		{"arguments in several blocks", to("POST /3/0/4").as(content.Text, "1='"+strings.Repeat("x", 3000)+"'"), coap.Changed, "", 0},
-		{"unsupported", to("POST /3/0/5"), coap.NotFound, "", 0},
-		{"bad arguments for what is unsupported", to("POST /3/0/5").as(content.Text, "hunter2"), coap.NotFound, "", 0},
-		{"no executable", to("POST /3/0/0"), coap.MethodNotAllowed, "", 0},
-		{"slow", to("POST /3303/0/5605"), coap.Changed, "", 0},
-		{"wrong format", to("POST /3/0/4").as(content.Link, "x"), coap.UnsupportedContentFormat, "", 0},
-		{"Security", to("POST /0/0/4"), coap.Unauthorized, "", 0},
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		r.peers[0].do(to("POST /3/0/4").as(content.None, "0='a',3"))
-		r.pass(time.Second)
-		if len(r.dev.executed) != 1 || r.dev.executed[0] != "server 1:0='a',3" {
-			t.Errorf("executed %q", r.dev.executed)
-		}
-		got := r.peers[0].do(to("POST /3/0/4").as(content.None, "9='fail'"))
-		if got.code != coap.InternalServerError || got.body != "" {
-			t.Errorf("a failing function shows %v %q", got.code, got.body)
-		}
-	})
 }
