@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// guard is an access control that keeps what it was asked.
+// guard is an access control that notes what it was asked.
 type guard struct {
 	asked  []string
 	refuse func(op Operation, p dm.Path) bool
@@ -95,7 +95,7 @@ func TestAccessIsRefused(t *testing.T) {
 	})
 }
 
-// TestObservationLosesAccess ends an observation whose server may not read any more.
+// An observation ends when its server may not read any more.
 func TestObservationLosesAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &guard{}

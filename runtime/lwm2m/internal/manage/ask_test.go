@@ -15,8 +15,8 @@ import (
 type ask struct {
 	method coap.Code
 	target string
-	format content.Format // None: not said
-	accept content.Format // None: not said
+	format content.Format // None: no option
+	accept content.Format // None: no option
 	body   string
 	more   func(*coap.Options)
 }
@@ -57,7 +57,7 @@ func (a ask) call() *coap.Call {
 	return c
 }
 
-// reply is what a request was answered with.
+// reply is the answer to a request.
 type reply struct {
 	code    coap.Code
 	options coap.Options
@@ -72,7 +72,7 @@ func (a *reply) format() content.Format {
 	return content.None
 }
 
-// begin sends a request; the reply is filled in when it comes.
+// begin sends a request. The reply is filled in when the answer arrives.
 func (p *remote) begin(a ask) (*reply, *bool) {
 	p.r.t.Helper()
 	got, done := &reply{}, new(bool)
@@ -162,13 +162,13 @@ func paths(t testing.TB, f content.Format, list ...string) string {
 	return string(b)
 }
 
-// row is one request and what it must be answered with.
+// row is one request and the answer that is expected.
 type row struct {
 	name   string
 	ask    ask
 	code   coap.Code
 	body   string         // exactly, where the row says one
-	format content.Format // likewise; 0 is not looked at
+	format content.Format // likewise; 0 is not compared
 }
 
 func runRows(t *testing.T, o setup, rows []row) {

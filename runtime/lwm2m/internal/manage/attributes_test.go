@@ -67,11 +67,11 @@ func TestDiscoverAttributes(t *testing.T) {
 		if !strings.HasPrefix(all, "</3/0>;pmin=10;pmax=320,</3/0/0>,") || !strings.Contains(all, "</3/0/7>;dim=2;con=1;hqmax=3,") {
 			t.Errorf("Discover /3/0\n%s", all)
 		}
-		// Another server has its own.
+		// Another server has attributes of its own.
 		if got := links(r.peers[1], "/3/0/9"); got != "</3/0/9>" {
 			t.Errorf("the other server sees %s", got)
 		}
-		// Taken out again.
+		// Removed again.
 		set("/3/0/9?gt&lt=")
 		expect("/3/0/9", "</3/0/9>;pmin=10;pmax=320;st=0.25")
 		// The defaults of the account, with the parameter of LwM2M 1.2.
@@ -91,12 +91,12 @@ func TestAttributesGoWithTheirNodes(t *testing.T) {
 		p.do(to("PUT /16/0?pmin=5"))
 		p.do(to("PUT /16/0/0/1?pmin=6"))
 		p.do(to("PUT /3303/1?pmin=8"))
-		// A change of another resource instance leaves them.
+		// A change of another resource instance does not remove them.
 		p.do(to("PUT /16/0/0/0").as(content.Text, "z"))
 		if got := discover("/16/0/0/1"); got != "</16/0/0/1>;pmin=6" {
 			t.Errorf("after a change beside it: %s", got)
 		}
-		// A resource instance goes, and comes back, in requests that follow each other at once.
+		// A resource instance is deleted and written again by requests that follow each other at once.
 		p.do(to("DELETE /16/0/0/1"))
 		p.do(to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/1","vs":"y"}]`))
 		if got := discover("/16/0/0"); got != "</16/0/0>;dim=2;pmin=5,</16/0/0/0>,</16/0/0/1>" {
@@ -107,7 +107,7 @@ func TestAttributesGoWithTheirNodes(t *testing.T) {
 		if got := discover("/16/0"); !strings.HasPrefix(got, "</16/0>,") && got != "</16/0>" {
 			t.Errorf("after an instance: %s", got)
 		}
-		// The application deletes, too.
+		// The application deletes an instance.
 		if err := r.dev.things.Remove(context.Background(), 1); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestAttributesGoWithTheirNodes(t *testing.T) {
 			t.Errorf("after the application: %s", got)
 		}
 		if n := r.m.watched.Load(); n != 0 {
-			t.Errorf("%d nodes are watched, none has attributes", n)
+			t.Errorf("%d nodes are watched, want none", n)
 		}
 	})
 }
@@ -142,7 +142,7 @@ func TestAttributeLimit(t *testing.T) {
 			}
 		}
 		if n := r.m.watched.Load(); n != 2 {
-			t.Errorf("%d nodes are watched, two have attributes", n)
+			t.Errorf("%d nodes are watched, want 2", n)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// busy holds the writer slot until the test is done with it, as an Update of the application's would.
+// busy holds the writer slot until release is called, as an Update of the application would.
 func (r *rig) busy() (release func()) {
 	r.t.Helper()
 	t, err := r.model.Begin(context.Background(), dm.Application)
@@ -20,7 +20,7 @@ func (r *rig) busy() (release func()) {
 	return t.Rollback
 }
 
-func TestBusySlotDefersOnlyChanges(t *testing.T) {
+func TestTakenSlotDelaysOnlyChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
 		o.servers = 2
@@ -35,17 +35,17 @@ func TestBusySlotDefersOnlyChanges(t *testing.T) {
 		start := r.s.Now()
 		for _, p := range r.peers {
 			if got := p.text("/3303/1/5750"); got != "fridge" {
-				t.Errorf("meanwhile %q is read", got)
+				t.Errorf("while the others wait, %q is read", got)
 			}
 			if got := p.do(to("POST /3/0/4")); got.code != coap.Changed {
-				t.Errorf("meanwhile Execute is %v", got.code)
+				t.Errorf("Execute is answered %v", got.code)
 			}
 			if got := p.do(to("PUT /3/0?pmin=1")); got.code != coap.Changed {
-				t.Errorf("meanwhile Write-Attributes is %v", got.code)
+				t.Errorf("Write-Attributes is answered %v", got.code)
 			}
 		}
 		if r.s.Now() != start {
-			t.Errorf("others waited %v", r.s.Now().Sub(start))
+			t.Errorf("other requests waited %v", r.s.Now().Sub(start))
 		}
 		release()
 		r.until(func() bool { return *done1 && *done2 })
@@ -56,12 +56,12 @@ func TestBusySlotDefersOnlyChanges(t *testing.T) {
 			t.Errorf("at the end %q: not in the order of arrival", got)
 		}
 		if !r.m.Idle() {
-			t.Error("something is left")
+			t.Error("a change is left")
 		}
 	})
 }
 
-func TestBusySlotHasAnEnd(t *testing.T) {
+func TestWaitForTheSlotIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
 		o.config = func(c *Config) { c.Limits.Pending = 3; c.Limits.Patience = 10 * time.Second }
@@ -75,21 +75,21 @@ func TestBusySlotHasAnEnd(t *testing.T) {
 		}
 		r.pass(9 * time.Second)
 		if !*done[3] || got[3].code != coap.ServiceUnavailable || *done[0] {
-			t.Errorf("the one too many: %v %v", *done[3], got[3].code)
+			t.Errorf("the request over the limit: answered is %v, %v", *done[3], got[3].code)
 		}
 		r.pass(2 * time.Second)
 		for i := range 3 {
 			if !*done[i] || got[i].code != coap.ServiceUnavailable {
-				t.Errorf("request %d is not given up: %v %v", i, *done[i], got[i].code)
+				t.Errorf("request %d is not refused: answered is %v, %v", i, *done[i], got[i].code)
 			}
 		}
 		if !r.m.Idle() {
-			t.Error("what is given up still counts")
+			t.Error("a refused request still counts as waiting")
 		}
 		release()
 		r.pass(time.Minute)
 		if v := r.peers[0].text("/3303/1/5750"); v != "fridge" {
-			t.Errorf("a request that was refused was carried out: %q", v)
+			t.Errorf("a refused request was made: %q", v)
 		}
 	})
 }
@@ -124,15 +124,15 @@ func TestWaitingRequestsEndWithTheirServer(t *testing.T) {
 					}
 					return nil
 				}); err != nil {
-					t.Errorf("the slot was not given back: %v", err)
+					t.Errorf("the slot was not released: %v", err)
 				}
 			})
 		})
 	}
 }
 
-// TestGrantedToNobody closes the manager between a turn's coming and the loop's taking it.
-func TestGrantedToNobody(t *testing.T) {
+// The manager is closed after the slot was granted, before the loop continues.
+func TestSlotGrantedWhileClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		release := r.busy()
@@ -141,7 +141,7 @@ func TestGrantedToNobody(t *testing.T) {
 		release() // posts, and nobody runs the scheduler
 		r.m.Close()
 		if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
-			t.Error("the slot was not given back")
+			t.Error("the slot was not released")
 		}
 	})
 }
@@ -171,8 +171,8 @@ func TestDroppedWhileGranted(t *testing.T) {
 	})
 }
 
-// A request that is one too many is refused for good: it is not carried out when its turn would have come.
-func TestOneTooManyIsNotCarriedOut(t *testing.T) {
+// A request over the limit is refused for good: it is not made when the slot is free.
+func TestRequestOverTheLimitIsNotMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
 		o.config = func(c *Config) { c.Limits.Pending = 1 }
@@ -192,7 +192,7 @@ func TestOneTooManyIsNotCarriedOut(t *testing.T) {
 	})
 }
 
-// A change that waits for its turn and then for its store is made once.
+// A change that waits for the slot and then for the store is made once.
 func TestWaitingChangeIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stored := 0
@@ -217,16 +217,16 @@ func TestWaitingChangeIsStored(t *testing.T) {
 			t.Errorf("answered %v, now %q, stored %d times", got.code, now, stored)
 		}
 		if !r.m.Idle() || waiting.patience.Pending() {
-			t.Error("something is left")
+			t.Error("a change is left")
 		}
 		if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
-			t.Error("the slot was not given back")
+			t.Error("the slot was not released")
 		}
 	})
 }
 
-// A server that goes takes its own requests with it, and nobody else's.
-func TestOtherServersGoOnWaiting(t *testing.T) {
+// When a server goes, its own waiting requests are dropped, and those of others are not.
+func TestOtherServersKeepWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
 		o.servers = 2
@@ -245,13 +245,13 @@ func TestOtherServersGoOnWaiting(t *testing.T) {
 			t.Errorf("answered %v and %v (%v), now %q and %q", *gone, *done, got.code, one, two)
 		}
 		if !r.m.Idle() {
-			t.Error("something is left")
+			t.Error("a change is left")
 		}
 	})
 }
 
-// TestTurnOfAServerThatIsGone detaches a server between the coming of its turn and the loop's taking it.
-func TestTurnOfAServerThatIsGone(t *testing.T) {
+// A server is detached after the slot was granted to its request, before the loop continues.
+func TestServerGoesAfterTheGrant(t *testing.T) {
 	for _, a := range []ask{to("PUT /3303/1/5750").as(content.Text, "x"), to("PUT /5/0/0").as(content.Opaque, firmware(4000))} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, device12)
@@ -261,11 +261,11 @@ func TestTurnOfAServerThatIsGone(t *testing.T) {
 			release() // posts, and nobody runs the scheduler
 			r.peers[0].peer.Detach()
 			if !r.m.Idle() {
-				t.Error("it is taken for waiting")
+				t.Error("it still counts as waiting")
 			}
 			tx, ok := r.model.TryBegin(context.Background(), dm.Application)
 			if !ok {
-				t.Fatal("the slot was not given back")
+				t.Fatal("the slot was not released")
 			}
 			tx.Rollback()
 			if n := r.dev.aborted; n != 0 != (a.format == content.Opaque) {

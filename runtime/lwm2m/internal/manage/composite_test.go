@@ -93,7 +93,7 @@ func TestWriteComposite(t *testing.T) {
 		before := p.senml("/1/0") + p.senml("/3/0")
 		p.do(patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/14","vs":"+01:00"},{"n":"/3/0/0","vs":"x"}]`))
 		if after := p.senml("/1/0") + p.senml("/3/0"); after != before {
-			t.Errorf("half of it was done:\n%s, before\n%s", after, before)
+			t.Errorf("half of it was made:\n%s, before\n%s", after, before)
 		}
 		p.do(patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/14","vs":"+01:00"}]`))
 		if a, b := p.text("/1/0/1"), p.text("/3/0/14"); a != "60" || b != "+01:00" {

@@ -33,7 +33,7 @@ func TestConfirmableNotifications(t *testing.T) {
 	}
 }
 
-// The end of an observation is told of reliably, whatever con says.
+// The last notification of an observation is confirmable, whatever con says.
 func TestLastNotificationArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, device12, "/3303/1/5750", "PUT /3303?con=0")
@@ -45,7 +45,7 @@ func TestLastNotificationArrives(t *testing.T) {
 	})
 }
 
-// What is out of date before it could be sent is not sent.
+// A notification that is out of date before it could be sent is not sent.
 func TestOutdatedNotificationIsDropped(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -67,8 +67,8 @@ func TestOutdatedNotificationIsDropped(t *testing.T) {
 	}
 }
 
-// Notifications that find the queue full are sent when there is room, with the value of then.
-func TestNotificationsFindRoom(t *testing.T) {
+// Notifications that find the queue full are sent later, with the value of then.
+func TestNotificationsWaitForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
 		o.conn = func(c *coap.ConnConfig) { c.MaxQueue = 1 }
@@ -93,7 +93,7 @@ func TestNotificationsFindRoom(t *testing.T) {
 		if s.p.peer.Observations() != 5 {
 			t.Errorf("%d observations", s.p.peer.Observations())
 		}
-		// Not even the end of them is lost.
+		// The last notification of each is not lost, either.
 		s.net.Cut(s.device, s.p.host)
 		s.must(s.dev.things.Remove(context.Background(), 1))
 		s.pass(100 * time.Millisecond)
@@ -101,7 +101,7 @@ func TestNotificationsFindRoom(t *testing.T) {
 		s.pass(5 * time.Minute)
 		for i, notes := range all {
 			if n := len(*notes); (*notes)[n-1].code != coap.NotFound {
-				t.Errorf("the end of observation %d is told as %v", i, (*notes)[n-1])
+				t.Errorf("the last notification of observation %d is %v", i, (*notes)[n-1])
 			}
 		}
 		if s.p.peer.Observations() != 0 || s.m.watched.Load() != 1 {
@@ -110,7 +110,7 @@ func TestNotificationsFindRoom(t *testing.T) {
 	})
 }
 
-func TestObservationsGoOnOverAnotherConnection(t *testing.T) {
+func TestObservationsContinueOverAnotherConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, device12, "/3303/1/5750", "PUT /3303?pmax=60")
 		s.p.peer.Detach()
@@ -134,14 +134,14 @@ func TestObservationsGoOnOverAnotherConnection(t *testing.T) {
 	})
 }
 
-// An observation outlives its connection also where that ends before the server is said to be out of reach.
+// An observation also outlives its connection where the connection ends before Detach is called.
 func TestObservationOutlivesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, released(), "/3303/1/5750", "PUT /3303?pmax=60")
 		old := s.p.peer.scopes[0].reporter.list[0]
 		s.p.end.Close(errors.New("gone"))
 		if s.p.peer.Observations() != 1 || old.timer.Pending() {
-			t.Errorf("%d observations, another look planned: %v", s.p.peer.Observations(), old.timer.Pending())
+			t.Errorf("%d observations, another sample scheduled: %v", s.p.peer.Observations(), old.timer.Pending())
 		}
 		s.label("meanwhile")
 		s.expect(time.Hour)

@@ -31,7 +31,7 @@ func TestExecute(t *testing.T) {
 		r.peers[0].do(to("POST /3/0/4").as(content.None, "0='a',3"))
 		r.pass(time.Second)
 		if len(r.dev.executed) != 1 || r.dev.executed[0] != "server 1:0='a',3" {
-			t.Errorf("executed %q", r.dev.executed)
+			t.Errorf("executed are %q", r.dev.executed)
 		}
 		got := r.peers[0].do(to("POST /3/0/4").as(content.None, "9='fail'"))
 		if got.code != coap.InternalServerError || got.body != "" {

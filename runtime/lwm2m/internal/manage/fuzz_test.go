@@ -106,7 +106,7 @@ func fuzzOne(t *testing.T, datagram []byte) {
 		t.Fatalf("acknowledged %v, answered %d times", acknowledged, answers)
 	}
 	if !r.m.Idle() {
-		t.Fatal("something waits")
+		t.Fatal("a request waits")
 	}
 	s := r.model.Snapshot()
 	for path, want := range map[dm.ResourceID]string{0: "coap://server1", 5: "[redacted]"} {
@@ -118,7 +118,7 @@ func fuzzOne(t *testing.T, datagram []byte) {
 	if got := p.do(to("GET /3/0/0").accepting(content.Text)); got.body != "Acme" {
 		t.Fatalf("the next request is answered %v %q", got.code, got.body)
 	}
-	// Observations and attributes that it made are played for a while.
+	// Its observations and attributes run for a while.
 	r.pass(10 * time.Second)
 	if tx, ok := r.model.TryBegin(context.Background(), dm.Application); ok {
 		tx.Rollback()

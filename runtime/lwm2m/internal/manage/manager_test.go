@@ -73,7 +73,7 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// Defaults of older definitions of the Server object are signed or not.
+// Defaults of the Server object are signed in older definitions.
 func TestWholeNumbers(t *testing.T) {
 	for v, want := range map[dm.Value]int64{
 		dm.IntegerValue(-3): -3, dm.IntegerValue(7): 7, dm.UnsignedValue(7): 7, dm.UnsignedValue(1 << 63): 1 << 62, dm.UnsignedValue(0): 0,
@@ -84,8 +84,7 @@ func TestWholeNumbers(t *testing.T) {
 	}
 }
 
-// TestServersComeAndGo removes a server and adds another with its ID: attributes and observations are
-// gone with it.
+// A server is removed and another added with its ID: attributes and observations are gone.
 func TestServersComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, device12, "/3303/1/5750", "PUT /3303?pmax=10")
@@ -98,7 +97,7 @@ func TestServersComeAndGo(t *testing.T) {
 		s.addServer(1, device12)
 		next := s.peers[1]
 		if got := next.do(to("GET /3303?depth=0").accepting(content.Link)); strings.Contains(got.body, "pmax") {
-			t.Errorf("attributes of the earlier server: %s", got.body)
+			t.Errorf("attributes of the removed server: %s", got.body)
 		}
 		if n := s.m.watched.Load(); n != 0 {
 			t.Errorf("%d nodes are watched", n)

@@ -19,28 +19,28 @@ func TestObserveStored(t *testing.T) {
 		before []string
 		play   func(t *testing.T, s *story)
 	}{
-		{"a change is told at once", nil, func(t *testing.T, s *story) {
+		{"a change is notified at once", nil, func(t *testing.T, s *story) {
 			s.expect(time.Hour)
 			s.label("cellar")
 			s.expect(time.Millisecond, "cellar")
 			s.expect(time.Hour)
 		}},
-		{"pmax of 0 is none", []string{"PUT /3303?pmax=0"}, func(t *testing.T, s *story) {
+		{"pmax of 0 is ignored", []string{"PUT /3303?pmax=0"}, func(t *testing.T, s *story) {
 			s.expect(time.Hour)
 			s.label("cellar")
 			s.expect(time.Millisecond, "cellar")
 		}},
-		{"a transaction of the server's own that was no request of it", nil, func(t *testing.T, s *story) {
+		{"a transaction with the server's origin that is no request", nil, func(t *testing.T, s *story) {
 			s.p.do(to("PUT "+path).as(content.Text, "cellar"))
 			s.expect(time.Second)
 			s.write(dm.Server(1), dm.ResourcePath(3303, 1, 5750), "attic")
 			s.expect(time.Millisecond, "attic")
 		}},
-		{"the same value is none", nil, func(t *testing.T, s *story) {
+		{"the same value is no change", nil, func(t *testing.T, s *story) {
 			s.label("fridge")
 			s.expect(time.Hour)
 		}},
-		{"pmin holds back, the last value counts", []string{"PUT /3303?pmin=10"}, func(t *testing.T, s *story) {
+		{"pmin holds back, the last value is sent", []string{"PUT /3303?pmin=10"}, func(t *testing.T, s *story) {
 			s.expect(3 * time.Second)
 			s.label("a")
 			s.label("b")
@@ -51,20 +51,20 @@ func TestObserveStored(t *testing.T) {
 			s.expect(9 * time.Second)
 			s.expect(time.Second, "d")
 		}},
-		{"there and back within pmin is none", []string{"PUT /3303?pmin=10"}, func(t *testing.T, s *story) {
+		{"there and back within pmin is no change", []string{"PUT /3303?pmin=10"}, func(t *testing.T, s *story) {
 			s.label("a")
 			s.expect(time.Second)
 			s.label("fridge")
 			s.expect(time.Hour)
 		}},
-		{"pmax tells without a change", []string{"PUT /3303/1?pmax=30"}, func(t *testing.T, s *story) {
+		{"pmax notifies without a change", []string{"PUT /3303/1?pmax=30"}, func(t *testing.T, s *story) {
 			s.expect(29 * time.Second)
 			s.expect(2*time.Second, "fridge")
 			s.expect(28 * time.Second)
 			s.expect(2*time.Second, "fridge")
 			s.expect(5 * time.Second)
 			s.label("a")
-			s.expect(time.Second, "a") // from here on pmax counts anew
+			s.expect(time.Second, "a") // from here on pmax counts again
 			s.expect(28 * time.Second)
 			s.expect(2*time.Second, "a")
 		}},
@@ -87,7 +87,7 @@ func TestObserveStored(t *testing.T) {
 			s.expect(19 * time.Second)
 			s.expect(time.Second, "fridge")
 		}},
-		{"the account's defaults that make no sense", nil, func(t *testing.T, s *story) {
+		{"negative defaults of the account", nil, func(t *testing.T, s *story) {
 			s.write(dm.Application, dm.ResourcePath(1, 0, 2), "-20")
 			s.write(dm.Application, dm.ResourcePath(1, 0, 3), "-10")
 			s.label("a")
@@ -104,43 +104,43 @@ func TestObserveStored(t *testing.T) {
 			}
 			s.expect(time.Millisecond)
 		}},
-		{"the deepest attribute counts", []string{"PUT /3303?pmax=10", "PUT /3303/1?pmax=20", "PUT " + path + "?pmax=40"}, func(t *testing.T, s *story) {
+		{"the attribute of the deepest level is in force", []string{"PUT /3303?pmax=10", "PUT /3303/1?pmax=20", "PUT " + path + "?pmax=40"}, func(t *testing.T, s *story) {
 			s.expect(39 * time.Second)
 			s.expect(2*time.Second, "fridge")
 		}},
-		{"attributes written later count", nil, func(t *testing.T, s *story) {
+		{"attributes that are written later are in force", nil, func(t *testing.T, s *story) {
 			s.expect(50 * time.Second)
 			s.p.do(to("PUT " + path + "?pmax=60"))
 			s.expect(9 * time.Second)
 			s.expect(2*time.Second, "fridge")
 		}},
-		{"another server's attributes do not", nil, func(t *testing.T, s *story) {
+		{"another server's attributes are not in force", nil, func(t *testing.T, s *story) {
 			s.peers[1].do(to("PUT " + path + "?pmax=10"))
 			s.expect(time.Hour)
 		}},
-		{"another server's write is told", nil, func(t *testing.T, s *story) {
+		{"another server's write is notified", nil, func(t *testing.T, s *story) {
 			s.peers[1].do(to("PUT "+path).as(content.Text, "x"))
 			s.expect(time.Second, "x")
 		}},
-		{"the own write is not told", nil, func(t *testing.T, s *story) {
+		{"the own write is not notified", nil, func(t *testing.T, s *story) {
 			s.p.do(to("PUT "+path).as(content.Text, "x"))
 			s.expect(time.Hour)
 			s.label("y")
 			s.expect(time.Second, "y")
 		}},
-		{"the own Replace is not told", nil, func(t *testing.T, s *story) {
+		{"the own Replace is not notified", nil, func(t *testing.T, s *story) {
 			s.p.do(to("PUT /3303/1").as(content.SenMLJSON, `[{"n":"/3303/1/5750","vs":"x"}]`))
 			s.expect(time.Hour)
 		}},
-		{"the own update is not told", nil, func(t *testing.T, s *story) {
+		{"the own update is not notified", nil, func(t *testing.T, s *story) {
 			s.p.do(to("POST /3303/1").as(content.SenMLJSON, `[{"n":"/3303/1/5750","vs":"x"}]`))
 			s.expect(time.Hour)
 		}},
-		{"the own Write-Composite is not told", nil, func(t *testing.T, s *story) {
+		{"the own Write-Composite is not notified", nil, func(t *testing.T, s *story) {
 			s.p.do(to("IPATCH /").as(content.SenMLJSON, `[{"n":"/3303/1/5750","vs":"x"}]`))
 			s.expect(time.Hour)
 		}},
-		{"the own write is known: back is news", nil, func(t *testing.T, s *story) {
+		{"the own write is known: a change back is notified", nil, func(t *testing.T, s *story) {
 			s.p.do(to("PUT "+path).as(content.Text, "x"))
 			s.label("fridge")
 			s.expect(time.Second, "fridge")
@@ -153,7 +153,7 @@ func TestObserveStored(t *testing.T) {
 			s.label("fridge")
 			s.expect(time.Minute, "fridge")
 		}},
-		{"the own Delete is told", nil, func(t *testing.T, s *story) {
+		{"the own Delete is notified", nil, func(t *testing.T, s *story) {
 			s.p.do(to("DELETE /3303/1"))
 			s.expect(time.Second, "4.04")
 		}},
@@ -210,7 +210,7 @@ func TestObserveStored(t *testing.T) {
 	}
 }
 
-func TestObserveIsNotBegun(t *testing.T) {
+func TestNoObservationBegins(t *testing.T) {
 	runObserve := func(name string, o setup, a ask, code coap.Code) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -257,7 +257,7 @@ func TestObserveNodesOfEveryLevel(t *testing.T) {
 			counts[path] = notes
 		}
 		if len(*counts["/16"]) != 1 {
-			t.Errorf("the new instance is told %d times", len(*counts["/16"]))
+			t.Errorf("the new instance is notified %d times", len(*counts["/16"]))
 		}
 		r.peers[1].do(to("PUT /16/0/0/1").as(content.Text, "z"))
 		r.pass(time.Second)
@@ -265,13 +265,13 @@ func TestObserveNodesOfEveryLevel(t *testing.T) {
 		r.pass(time.Second)
 		for path, want := range map[string]int{"/16": 3, "/16/0": 2, "/16/0/0": 2, "/16/0/0/1": 2, "/3303": 0, "/3/0": 0} {
 			if got := len(*counts[path]); got != want {
-				t.Errorf("%s is notified of %d times, want %d", path, got, want)
+				t.Errorf("%s is notified %d times, want %d", path, got, want)
 			}
 		}
 	})
 }
 
-// An observation of a token that has one takes its place, where there is room for one alone, too.
+// An Observe with the token of an existing observation replaces it, also at the limit.
 func TestObserveAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
@@ -286,7 +286,7 @@ func TestObserveAgain(t *testing.T) {
 		s.must(s.p.sock[1].Send(b))
 		s.pass(time.Second)
 		if n := s.p.peer.Observations(); n != 1 || s.p.peer.scopes[0].reporter.list[0] == first || !first.rel.Ended() {
-			t.Errorf("%d observations, the first is over: %v", n, first.rel.Ended())
+			t.Errorf("%d observations, the first has ended: %v", n, first.rel.Ended())
 		}
 		if n := s.m.watched.Load(); n != 1 {
 			t.Errorf("%d nodes are watched", n)
@@ -294,26 +294,26 @@ func TestObserveAgain(t *testing.T) {
 		last := s.p.peer.scopes[0].reporter.list[0]
 		s.p.peer.Reset()
 		if !last.rel.Ended() || s.m.watched.Load() != 0 {
-			t.Errorf("the last is over: %v, %d nodes are watched", last.rel.Ended(), s.m.watched.Load())
+			t.Errorf("the last has ended: %v, %d nodes are watched", last.rel.Ended(), s.m.watched.Load())
 		}
 	})
 }
 
-// What changes while the answer that begins an observation is being made is told of.
+// A change while the answer that begins an observation is being made is notified.
 func TestChangeDuringObserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		s := &story{rig: r, p: r.peers[0]}
 		got, done := s.p.begin(to("GET /3303").accepting(content.SenMLJSON).with(func(o *coap.Options) { o.AddUint(coap.OptionObserve, 0) }))
 		r.pass(time.Second)
-		s.label("cellar") // while a slow function is asked
+		s.label("cellar") // while a slow function runs
 		close(r.dev.release)
 		r.until(func() bool { return *done })
 		if !strings.Contains(got.body, "fridge") {
-			t.Errorf("the answer is %s, want the state that it was begun with", got.body)
+			t.Errorf("the answer is %s, want the state of the request", got.body)
 		}
 		before := s.p.end.Stats().MessagesSent
-		r.pass(500 * time.Millisecond) // live values are looked at later
+		r.pass(500 * time.Millisecond) // live values are sampled later
 		if n := s.p.end.Stats().MessagesSent - before; n != 1 {
 			t.Errorf("%d notifications", n)
 		}
@@ -321,7 +321,7 @@ func TestChangeDuringObserve(t *testing.T) {
 }
 
 // A server that has gone while its Observe was being answered observes nothing.
-func TestObserveOfAServerThatIsGone(t *testing.T) {
+func TestObserveOfARemovedServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		p := r.peers[0]
@@ -336,8 +336,8 @@ func TestObserveOfAServerThatIsGone(t *testing.T) {
 	})
 }
 
-// An observation leaves nothing planned, however it ends.
-func TestEndedObservationPlansNothing(t *testing.T) {
+// An observation leaves no timer, however it ends.
+func TestEndedObservationHasNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, device12, "/3303/0/5700")
 		o := s.p.peer.scopes[0].reporter.list[0]

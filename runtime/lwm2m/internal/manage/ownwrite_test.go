@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// TestSelfNotify tells a server of its own write, and of what a hook made of it in any case.
+// A server is notified of its own write with SelfNotify alone, and of what a hook changed with it always.
 func TestSelfNotify(t *testing.T) {
 	amend := temperature.Hooks{Validate: func(_ context.Context, tx *temperature.Tx) error {
 		for c := range tx.Changes() {
@@ -36,13 +36,13 @@ func TestSelfNotify(t *testing.T) {
 				s.expect(time.Second)
 			}
 			if len(*amended) != 1 || (*amended)[0].body != "99" {
-				t.Errorf("SelfNotify %v: what the hook amended is told as %v", self, *amended)
+				t.Errorf("SelfNotify %v: the change by the hook is notified as %v", self, *amended)
 			}
 		})
 	}
 }
 
-// Several own changes of resource instances are not told, while another server's are.
+// A server is not notified of its own changes of resource instances, but of another server's.
 func TestOwnResourceInstances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
@@ -77,7 +77,7 @@ func TestOwnResourceInstances(t *testing.T) {
 	})
 }
 
-// A change that pmin holds back is not forgotten over an own write in the same instance.
+// A change that pmin holds back is still notified after an own write to the same instance.
 func TestOwnWriteBesideAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)

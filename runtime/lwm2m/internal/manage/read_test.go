@@ -122,7 +122,7 @@ func TestSequentialSource(t *testing.T) {
 		}
 	}
 	if _, err := s.ReadAt(buf, 0); err == nil {
-		t.Error("it goes back to what is gone")
+		t.Error("it reads what is no longer kept")
 	}
 	if _, err := s.ReadAt(buf, 19_500); err != io.ErrUnexpectedEOF && err != io.EOF {
 		t.Errorf("beyond the end: %v", err)
@@ -132,7 +132,7 @@ func TestSequentialSource(t *testing.T) {
 	}
 }
 
-// TestLargeAnswerIsOneState changes the model while an answer is being fetched block by block.
+// The model changes while an answer is fetched block by block: the answer is of one state.
 func TestLargeAnswerIsOneState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
@@ -159,7 +159,7 @@ func TestLargeAnswerIsOneState(t *testing.T) {
 		}
 		r.until(func() bool { return *done })
 		if n := strings.Count(got.body, long); n != 100 || strings.Contains(got.body, "bbb") {
-			t.Errorf("%d of 100 values are of the state that was asked for", n)
+			t.Errorf("%d of 100 values are of the state of the request", n)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 )
 
-// What is refused is logged with its reason, where Debug is asked for, and to the standard logger where none is named.
+// A refused request is logged with its reason at level Debug, without Config.Logger to the default logger.
 func TestRefusalsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
@@ -26,7 +26,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 	})
 }
 
-func TestVersionIsAgreedAnew(t *testing.T) {
+func TestVersionChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		for v, want := range map[registry.Version]content.Format{

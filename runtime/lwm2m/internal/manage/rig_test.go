@@ -18,8 +18,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// A rig is a device with its Manager, and servers that reach it over the in-memory network. Both sides
-// share one scheduler, which the test runs.
+// A rig is a device with its Manager, and servers that reach the device over the in-memory network.
+// Both ends share one scheduler, which the test runs.
 type rig struct {
 	t      testing.TB
 	s      *sched.Scheduler
@@ -45,7 +45,7 @@ type remote struct {
 	host *simnet.Host
 }
 
-// options of a rig.
+// setup holds the options of a rig.
 type setup struct {
 	servers int
 	version registry.Version
@@ -125,7 +125,7 @@ func (r *rig) addServer(id dm.ShortServerID, o setup) *remote {
 	return p
 }
 
-// connect makes both ends of the connection anew.
+// connect makes both ends of a connection.
 func (p *remote) connect(host *simnet.Host, o setup) {
 	t := p.r.t
 	t.Helper()
@@ -174,7 +174,7 @@ func (r *rig) must(err error) {
 	}
 }
 
-// turn handles what is there: one round of all connections and the scheduler.
+// turn handles what has arrived: one round of all connections and the scheduler.
 func (r *rig) turn() int {
 	n := 0
 	for _, p := range r.peers {
@@ -192,7 +192,7 @@ func (r *rig) turn() int {
 	return n + r.s.Run()
 }
 
-// until runs everything until a condition holds, at most an hour.
+// until runs both ends until a condition holds, for at most an hour.
 func (r *rig) until(cond func() bool) {
 	r.t.Helper()
 	limit := r.s.Now().Add(time.Hour)
@@ -201,13 +201,13 @@ func (r *rig) until(cond func() bool) {
 			continue
 		}
 		if r.s.Now() > limit {
-			r.t.Fatal("nothing more happens")
+			r.t.Fatal("the condition does not hold within an hour")
 		}
 		_ = r.s.Sleep(context.Background(), time.Minute)
 	}
 }
 
-// pass lets time pass.
+// pass runs both ends for some time.
 func (r *rig) pass(d time.Duration) {
 	r.t.Helper()
 	end := r.s.Now().Add(d)

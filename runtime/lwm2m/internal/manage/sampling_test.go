@@ -36,7 +36,7 @@ func TestObserveLive(t *testing.T) {
 			s.expect(time.Second, "23")
 		}},
 		{"every epmin, and pmin holds back", path, []string{"PUT /3303?pmin=10&epmin=4"}, func(t *testing.T, s *story) {
-			s.expect(11 * time.Second) // looked at after 4 and 8 s
+			s.expect(11 * time.Second) // sampled after 4 and 8 s
 			s.dev.celsius = 22
 			s.expect(time.Second, "22")
 			s.dev.celsius = 23
@@ -58,7 +58,7 @@ func TestObserveLive(t *testing.T) {
 			s.expect(29 * time.Second)
 			s.expect(time.Second, "22")
 		}},
-		{"Notify tells without a sample", path, []string{"PUT /3303?pmax=300"}, func(t *testing.T, s *story) {
+		{"Notify notifies before the next sample", path, []string{"PUT /3303?pmax=300"}, func(t *testing.T, s *story) {
 			s.dev.celsius = 22
 			s.expect(time.Second)
 			s.self.Notify(dm.InstancePath(3303, 0))
@@ -78,7 +78,7 @@ func TestObserveLive(t *testing.T) {
 			s.dev.celsius = 22
 			s.expect(time.Second, "22")
 		}},
-		{"a failing function is passed over", path, nil, func(t *testing.T, s *story) {
+		{"a failing function is ignored", path, nil, func(t *testing.T, s *story) {
 			s.dev.celsius, s.dev.noCelsius = 22, errors.New("sensor gone")
 			s.expect(time.Minute)
 			s.dev.noCelsius = dm.ErrNoValue
@@ -114,8 +114,8 @@ func TestObserveLive(t *testing.T) {
 	}
 }
 
-// A live value is asked for as often as it takes, and no more.
-func TestLooksAtLiveValues(t *testing.T) {
+// A live value is sampled as often as the attributes ask for, and not more often.
+func TestSamplesOfLiveValues(t *testing.T) {
 	for _, c := range []struct {
 		name, before string
 		fail         error
@@ -138,7 +138,7 @@ func TestLooksAtLiveValues(t *testing.T) {
 				s.dev.noCelsius = c.fail
 				s.pass(time.Minute)
 				if got := s.looked(); got != c.want {
-					t.Errorf("looked %d times, want %d", got, c.want)
+					t.Errorf("sampled %d times, want %d", got, c.want)
 				}
 				if got := strings.Count(s.log.String(), "cannot be read"); got != c.warnings {
 					t.Errorf("warned %d times, want %d", got, c.warnings)
@@ -156,8 +156,8 @@ func TestLooksAtLiveValues(t *testing.T) {
 	}
 }
 
-// A change of a node that cannot be read is told of when it can be again.
-func TestUnreadChangeIsTold(t *testing.T) {
+// A change of a node that cannot be read is notified when it can be read again.
+func TestUnreadableChangeIsNotified(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, released(), "/3303/0/5700", "PUT /3303?pmax=86400")
 		s.dev.celsius, s.dev.noCelsius = 22, errors.New("sensor gone")
@@ -169,7 +169,7 @@ func TestUnreadChangeIsTold(t *testing.T) {
 	})
 }
 
-// An instance with a function that comes to an observed object is looked at from then on.
+// A live instance that is added to an observed object is sampled from then on.
 func TestNodeBecomesLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
@@ -203,7 +203,7 @@ func TestObserveSlow(t *testing.T) {
 				t.Errorf("called %d times", n)
 			}
 		}},
-		{"changing while it is looked at", func(t *testing.T, s *slowStory) {
+		{"changing while it is sampled", func(t *testing.T, s *slowStory) {
 			open := s.hold()
 			s.self.Notify(node)
 			s.expect(time.Second)
@@ -216,7 +216,7 @@ func TestObserveSlow(t *testing.T) {
 				t.Errorf("called %d times", n)
 			}
 		}},
-		{"out of reach while it is looked at", func(t *testing.T, s *slowStory) {
+		{"out of reach while it is sampled", func(t *testing.T, s *slowStory) {
 			open := s.hold()
 			s.self.Notify(node)
 			s.expect(time.Second)
@@ -229,7 +229,7 @@ func TestObserveSlow(t *testing.T) {
 				t.Errorf("called %d times", n)
 			}
 		}},
-		{"cancelled while it is looked at", func(t *testing.T, s *slowStory) {
+		{"cancelled while it is sampled", func(t *testing.T, s *slowStory) {
 			open := s.hold()
 			s.self.Notify(node)
 			s.expect(time.Second)
@@ -237,7 +237,7 @@ func TestObserveSlow(t *testing.T) {
 			open()
 			s.expect(time.Hour)
 		}},
-		{"gone while it is looked at", func(t *testing.T, s *slowStory) {
+		{"gone while it is sampled", func(t *testing.T, s *slowStory) {
 			open := s.hold()
 			s.self.Notify(node)
 			s.expect(time.Second)

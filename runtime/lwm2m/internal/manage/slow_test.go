@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 )
 
-func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
+func TestSlowFunctionsDelayNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
 		o.servers = 2
@@ -22,14 +22,14 @@ func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
 		start := r.s.Now()
 		for _, p := range r.peers {
 			if got := p.text("/3/0/0"); got != "Acme" {
-				t.Errorf("meanwhile %q is read", got)
+				t.Errorf("while the others wait, %q is read", got)
 			}
 			if got := p.do(to("PUT /3303/1/5750").as(content.Text, "x")); got.code != coap.Changed {
-				t.Errorf("meanwhile a write is %v", got.code)
+				t.Errorf("a write is answered %v", got.code)
 			}
 		}
 		if r.s.Now() != start {
-			t.Error("others waited")
+			t.Error("other requests waited")
 		}
 		if *doneSlow || *doneExec || *doneObject {
 			t.Fatal("answered before the functions returned")
@@ -46,12 +46,12 @@ func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
 			t.Errorf("answered %q, %v and %q; the object must be as it was when it was asked for", slow.body, exec.code, object.body)
 		}
 		if !r.m.Idle() {
-			t.Error("something is left")
+			t.Error("a change is left")
 		}
 	})
 }
 
-// A server need not wait for the acknowledgement of what will take long.
+// A request of a slow function is acknowledged before the function returns.
 func TestSlowRequestsAreAcknowledgedAtOnce(t *testing.T) {
 	for _, line := range []string{"GET /3303/0/5601", "POST /3303/0/5605"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -91,13 +91,13 @@ func TestFunctionsBesideSlowOnes(t *testing.T) {
 		r := newRig(t, device12)
 		_, done := r.peers[0].begin(to("GET /3303/0").accepting(content.SenMLJSON))
 		r.pass(time.Second)
-		if r.dev.looks != 0 {
-			t.Errorf("the function was called %d times on the loop", r.dev.looks)
+		if r.dev.samples != 0 {
+			t.Errorf("the function was called %d times on the loop", r.dev.samples)
 		}
 		close(r.dev.release)
 		synctest.Wait() // the worker has ended, and the loop does not run
-		if r.dev.looks != 1 {
-			t.Errorf("the function was called %d times on the worker", r.dev.looks)
+		if r.dev.samples != 1 {
+			t.Errorf("the function was called %d times on the worker", r.dev.samples)
 		}
 		r.until(func() bool { return *done })
 	})

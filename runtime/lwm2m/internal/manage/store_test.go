@@ -43,21 +43,21 @@ func TestStoreRunsOnAWorker(t *testing.T) {
 			close(gate)
 			r.until(func() bool { return *done })
 			r.pass(time.Second)
-			want, code, told := "x", coap.Changed, 1
+			want, code, notified := "x", coap.Changed, 1
 			if failing != nil {
-				want, code, told = "fridge", coap.InternalServerError, 0
+				want, code, notified = "fridge", coap.InternalServerError, 0
 			}
-			if now := r.peers[0].text("/3303/1/5750"); got.code != code || got.body != "" || now != want || stored != 1 || len(*notes) != told {
-				t.Errorf("answered %v %q, now %q, stored %d times, told %d times", got.code, got.body, now, stored, len(*notes))
+			if now := r.peers[0].text("/3303/1/5750"); got.code != code || got.body != "" || now != want || stored != 1 || len(*notes) != notified {
+				t.Errorf("answered %v %q, now %q, stored %d times, notified %d times", got.code, got.body, now, stored, len(*notes))
 			}
 			if n := r.peers[0].peer.requests.used; n != 0 || !r.m.Idle() {
-				t.Errorf("%d requests are taken for waiting", n)
+				t.Errorf("%d requests count as waiting", n)
 			}
 		})
 	}
 }
 
-// What is being stored while its server goes becomes visible, and counts until then.
+// A change that is being stored while its server goes becomes visible, and counts as waiting until then.
 func TestStoredWhileItsServerGoes(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestStoredWhileItsServerGoes(t *testing.T) {
 				t.Errorf("now %q, idle %v", i.ApplicationType.Or(""), r.m.Idle())
 			}
 			if err := r.dev.things.Update(context.Background(), 1, func(*temperature.Instance) error { return nil }); err != nil {
-				t.Errorf("the slot was not given back: %v", err)
+				t.Errorf("the slot was not released: %v", err)
 			}
 		})
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// story is an observation with what happens to it, in virtual time.
+// story is an observation and what happens to it in virtual time.
 type story struct {
 	*rig
 	p     *remote
@@ -43,7 +43,7 @@ func observing(t *testing.T, o setup, target string, before ...string) *story {
 	return s
 }
 
-// expect lets time pass and then wants exactly these notifications since the last time.
+// expect lets time pass and expects exactly these notifications since the previous call.
 func (s *story) expect(d time.Duration, want ...string) {
 	s.t.Helper()
 	s.pass(d)
@@ -64,7 +64,7 @@ func (s *story) expect(d time.Duration, want ...string) {
 	}
 }
 
-// label changes a stored resource of the application's.
+// label changes a stored resource as the application.
 func (s *story) label(v string) {
 	s.t.Helper()
 	err := s.dev.things.Update(context.Background(), 1, func(i *temperature.Instance) error {
@@ -90,10 +90,10 @@ func (s *story) write(who dm.Origin, p dm.Path, text string) {
 	s.must(tx.Commit())
 }
 
-// looked returns how often the live value was asked for since the last time.
+// looked returns how often the live value was read since the previous call.
 func (s *story) looked() int {
-	n := s.dev.looks
-	s.dev.looks = 0
+	n := s.dev.samples
+	s.dev.samples = 0
 	return n
 }
 
@@ -104,7 +104,7 @@ func released() setup {
 	return o
 }
 
-// slowStory observes a value that a slow function stands behind: another one with each call.
+// slowStory observes a value of a slow function, which returns another one at each call.
 type slowStory struct {
 	*story
 	calls atomic.Int32
@@ -122,7 +122,7 @@ func observingSlow(t *testing.T, before string) *slowStory {
 	return s
 }
 
-// hold has the function wait until the result is called.
+// hold makes the function wait until open is called.
 func (s *slowStory) hold() (open func()) {
 	held := make(chan struct{})
 	s.held.Store(&held)

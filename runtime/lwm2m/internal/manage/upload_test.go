@@ -50,10 +50,10 @@ func TestUpload(t *testing.T) {
 			r.turn()
 		}
 		if *done {
-			t.Fatalf("it is over already: %v", half.code)
+			t.Fatalf("it has ended: %v", half.code)
 		}
 		if got := p.do(to("PUT /5/0/0").as(content.Opaque, "other")); got.code != coap.ServiceUnavailable {
-			t.Errorf("a second writer is %v", got.code)
+			t.Errorf("a second writer is answered %v", got.code)
 		}
 		r.until(func() bool { return *done })
 		if half.code != coap.Changed || string(r.dev.image) != image {
@@ -100,7 +100,7 @@ func TestUploadsEnd(t *testing.T) {
 				}
 				r.dev.failWrite = nil
 				if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
-					t.Errorf("the next one is %v", got.code)
+					t.Errorf("the next one is answered %v", got.code)
 				}
 			})
 		})
@@ -150,7 +150,7 @@ func TestUploadsEnd(t *testing.T) {
 				t.Errorf("aborted %d times, committed %d times", r.dev.aborted, r.dev.committed)
 			}
 			if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
-				t.Errorf("the next one is %v", got.code)
+				t.Errorf("the next one is answered %v", got.code)
 			}
 		})
 	})
@@ -186,7 +186,7 @@ func TestUploadsEnd(t *testing.T) {
 	})
 }
 
-// An upload whose server has lost its right to write meanwhile is refused, and leaves room for the next.
+// An upload whose server loses its right to write is refused, and does not block the next.
 func TestUploadLosesAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &guard{}
@@ -200,13 +200,13 @@ func TestUploadLosesAccess(t *testing.T) {
 		}
 		g.refuse = nil
 		if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
-			t.Errorf("the next one is %v", got.code)
+			t.Errorf("the next one is answered %v", got.code)
 		}
 	})
 }
 
-// A server that is gone is told so by the first block, not by the last.
-func TestHeadOfAServerThatIsGone(t *testing.T) {
+// A removed server is refused at the first block, not at the last.
+func TestFirstBlockOfARemovedServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		r.peers[0].peer.Close()
@@ -217,8 +217,8 @@ func TestHeadOfAServerThatIsGone(t *testing.T) {
 	})
 }
 
-// An upload whose server goes meanwhile is dropped, and leaves room for the next.
-func TestUploadOfAServerThatIsGone(t *testing.T) {
+// An upload whose server is removed is dropped, and does not block the next.
+func TestUploadOfARemovedServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
 		o.servers = 2
@@ -232,12 +232,12 @@ func TestUploadOfAServerThatIsGone(t *testing.T) {
 			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
 		}
 		if got := r.peers[1].do(to("PUT /5/0/0").as(content.Opaque, firmware(4000))); got.code != coap.Changed || r.dev.committed != 1 {
-			t.Errorf("the other server's is %v, committed %d times", got.code, r.dev.committed)
+			t.Errorf("the other server's is answered %v, committed %d times", got.code, r.dev.committed)
 		}
 	})
 }
 
-// A value that is stored whole comes in blocks, too.
+// The value of a stored resource may also arrive in blocks.
 func TestWriteOfOpaqueInBlocks(t *testing.T) {
 	image := firmware(20_000)
 	o := device12
@@ -262,9 +262,8 @@ func TestWriteOfOpaqueInBlocks(t *testing.T) {
 	})
 }
 
-// TestTwoServersOneUploads lets one server write 1 MB while another reads: between the arrival of a
-// Read and its answer at most one datagram of the transfer is handled or sent, and nobody sees
-// a part of the image.
+// One server writes 1 MB while another reads: between the arrival of a Read and its answer at most one
+// datagram of the transfer is handled or sent, and no server sees a part of the image.
 func TestTwoServersOneUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12

@@ -17,7 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// world is what the tests of the objects look at and change.
+// world holds the objects of the device, and what their functions return and have noted.
 type world struct {
 	servers   *server.Object
 	things    *temperature.Object
@@ -25,23 +25,23 @@ type world struct {
 	device    *device.Object
 	celsius   float64
 	noCelsius error
-	looks     int // at celsius
+	samples     int // calls for celsius
 	minimum   func() (float64, error)
 	executed  []string
-	release   chan struct{} // lets slow functions go on
+	release   chan struct{} // closed when slow functions may return
 	image     []byte
 	aborted   int
 	committed int
 	failOpen  error
 	failWrite error // after 2000 bytes
 	logData   []byte
-	logSize   int64 // -1: it is not known before the end
+	logSize   int64 // -1: known only at the end
 	closed    int   // logs
 	more      []dm.Object
 	things2   temperature.Hooks
 }
 
-// newModel makes the starter objects.
+// newModel makes the objects of the device.
 func (r *rig) newModel(o setup) *dm.Model {
 	r.t.Helper()
 	w := &r.dev
@@ -74,7 +74,7 @@ func (r *rig) newModel(o setup) *dm.Model {
 	}})
 	r.must(err)
 	r.must(w.things.Add(0, temperature.Instance{
-		SensorValue: dm.Func(func(context.Context) (float64, error) { w.looks++; return w.celsius, w.noCelsius }),
+		SensorValue: dm.Func(func(context.Context) (float64, error) { w.samples++; return w.celsius, w.noCelsius }),
 		SensorUnits: dm.Str("Cel"), ApplicationType: dm.Str("boiler"),
 		MinMeasuredValue: dm.Slow(func(context.Context) (float64, error) { <-w.release; return w.minimum() }),
 		ResetMinAndMaxMeasuredValues: dm.SlowExec(func(context.Context, dm.Args) error {
@@ -127,7 +127,7 @@ func (w *world) firmware() firmwareupdate.Instance {
 	}
 }
 
-// memSource is a stream that can only be read forwards.
+// memSource is a stream that is read forwards only.
 type memSource struct {
 	r interface {
 		Read([]byte) (int, error)
@@ -141,7 +141,7 @@ func (m *memSource) Size() int64 { return m.r.Size() }
 
 func (m *memSource) Close() error { return nil }
 
-// logSource is the log.
+// logSource is the stream of the log; it counts how often it is closed.
 type logSource struct {
 	memSource
 	w *world
@@ -156,7 +156,7 @@ func (l *logSource) Size() int64 {
 
 func (l *logSource) Close() error { l.w.closed++; return nil }
 
-// imageSink keeps an image when it is committed.
+// imageSink stores an image when it is committed.
 type imageSink struct {
 	w    *world
 	data []byte

@@ -170,7 +170,7 @@ func TestCreateAndDelete(t *testing.T) {
 	})
 }
 
-func TestHooksDecide(t *testing.T) {
+func TestErrorsOfHooks(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		err  error
