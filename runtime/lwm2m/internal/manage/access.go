@@ -7,8 +7,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Operation is an operation of the device management and information reporting interfaces, as access
-// control tells them apart.
+// Operation is an operation of the device management and information reporting interfaces, as
+// access control tells them apart.
 type Operation uint8
 
 // The operations. Composite operations ask for each of their paths.

@@ -1,7 +1,7 @@
 package manage
 
-// Write-Attributes, and the attributes of Observe and the Server object. What they mean is in package
-// attr.
+// Write-Attributes, and the attributes of Observe and the Server object. What they mean is in
+// package attr.
 
 import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -33,7 +33,7 @@ func (s *scope) writeAttributes(q *request) error {
 	}
 	set, err := s.attributes.At(q.path).Apply(edits, definition(snap, q.path))
 	if err != nil {
-		return refusef(dm.BadRequest, err.Error())
+		return newRefusal(dm.BadRequest, err.Error())
 	}
 	if err := s.attachAttributes(q.path, set); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (s *scope) writeAttributes(q *request) error {
 func (s *scope) attachAttributes(p dm.Path, set attr.Set) error {
 	if !set.Empty() && s.peer.attributes.full() {
 		if had := s.attributes.At(p); had.Empty() {
-			return refusef(dm.ServiceUnavailable, "too many nodes have attributes")
+			return newRefusal(dm.ServiceUnavailable, "too many nodes have attributes")
 		}
 	}
 	before := s.attributes.Len()
@@ -77,7 +77,8 @@ func (s *scope) forgetAttributes(e dm.Event) {
 		case e.Kind == dm.Deleted:
 			return true
 		}
-		// A resource that changed may have lost resource instances; those of a live one come and go.
+		// A resource that changed may have lost resource instances; those of a live one come and
+		// go.
 		return p.Level() == dm.ResourceInstanceLevel && !snap.Has(p) && !snap.Live(s.peer.who, p)
 	})
 	s.countAttributes(before)
@@ -99,14 +100,14 @@ func parseAttributes(r *coap.Request) ([]attr.Edit, error) {
 			edits, err = attr.Add(edits, e)
 		}
 		if err != nil {
-			return nil, refusef(dm.BadRequest, err.Error())
+			return nil, newRefusal(dm.BadRequest, err.Error())
 		}
 	}
 	return edits, nil
 }
 
-// observeAttributes reads the attributes that an Observe carries, which replace all that are attached
-// (Core 1.2.2 §6.4.1); nil where it carries none.
+// observeAttributes reads the attributes that an Observe carries, which replace all that are
+// attached (Core 1.2.2 §6.4.1); nil where it carries none.
 func (q *request) observeAttributes() (*attr.Set, error) {
 	edits, err := parseAttributes(q.r)
 	if err != nil || len(edits) == 0 {
@@ -114,12 +115,13 @@ func (q *request) observeAttributes() (*attr.Set, error) {
 	}
 	set, err := attr.Set{}.Apply(edits, definition(q.scope.snapshot(), q.path))
 	if err != nil {
-		return nil, refusef(dm.BadRequest, err.Error())
+		return nil, newRefusal(dm.BadRequest, err.Error())
 	}
 	return &set, nil
 }
 
-// The Server object and its resources that say what observations do without attributes of their own.
+// The Server object and its resources that say what observations do without attributes of their
+// own.
 const (
 	serverObject dm.ObjectID   = 1
 	shortIDRes   dm.ResourceID = 0
@@ -128,8 +130,8 @@ const (
 	defaultCon   dm.ResourceID = 26
 )
 
-// defaultAttributes returns the attributes that the server's own account gives to its observations of
-// every device.
+// defaultAttributes returns the attributes that the server's own account gives to its observations
+// of every device.
 func (p *Peer) defaultAttributes() attr.Set {
 	var a attr.Set
 	own := p.m.ownModel()
@@ -163,8 +165,8 @@ func (p *Peer) defaultsChanged() {
 	}
 }
 
-// wholeNumber returns a whole number of either type: older definitions of the Server object have signed
-// defaults.
+// wholeNumber returns a whole number of either type: older definitions of the Server object have
+// signed defaults.
 func wholeNumber(v dm.Value) int64 {
 	if u := v.Unsigned(); u != 0 {
 		return int64(min(u, 1<<62))

@@ -96,7 +96,8 @@ func TestAttributesGoWithTheirNodes(t *testing.T) {
 		if got := discover("/16/0/0/1"); got != "</16/0/0/1>;pmin=6" {
 			t.Errorf("after a change beside it: %s", got)
 		}
-		// A resource instance is deleted and written again by requests that follow each other at once.
+		// A resource instance is deleted and written again by requests that follow each other at
+		// once.
 		p.do(to("DELETE /16/0/0/1"))
 		p.do(to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/1","vs":"y"}]`))
 		if got := discover("/16/0/0"); got != "</16/0/0>;dim=2;pmin=5,</16/0/0/0>,</16/0/0/1>" {

@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// changer answers the requests that change the data model: Write, Create, Delete and Write-Composite.
-// Each is one transaction (see change).
+// changer answers the requests that change the data model: Write, Create, Delete and
+// Write-Composite. Each is one transaction (see change).
 type changer struct {
 	cfg        *Config
 	inProgress map[*change]struct{} // waiting for the writer slot, or being stored
@@ -18,8 +18,8 @@ type changer struct {
 	stopped atomic.Bool
 }
 
-// A change is the transaction of one request. It waits for the writer slot, runs on the loop, is stored
-// on a worker, and is published and answered on the loop again.
+// A change is the transaction of one request. It waits for the writer slot, runs on the loop, is
+// stored on a worker, and is published and answered on the loop again.
 type change struct {
 	x       *changer
 	q       request
@@ -70,8 +70,8 @@ func (x *changer) serve(q *request) {
 	c.cancel = model.BeginAsync(x.cfg.Context, p.who, c.onGranted)
 }
 
-// drop drops the changes that match and whose answers could not be sent, as far as possible: one that
-// is being stored continues.
+// drop drops the changes that match and whose answers could not be sent, as far as possible: one
+// that is being stored continues.
 func (x *changer) drop(match func(*change) bool) {
 	for c := range x.inProgress {
 		if match(c) && c.drop() {
@@ -178,8 +178,8 @@ func (c *change) end(t *dm.Transaction) {
 	c.abort()
 }
 
-// perform makes the changes on the loop: Begin, Create, Delete, Validate and Commit hooks run here, and
-// Rollback hooks where one of them fails.
+// perform makes the changes on the loop: Begin, Create, Delete, Validate and Commit hooks run here,
+// and Rollback hooks where one of them fails.
 func (c *change) perform(t *dm.Transaction) {
 	t.SetCause(c)
 	if err := c.apply(t); err != nil {
@@ -195,7 +195,8 @@ func (c *change) perform(t *dm.Transaction) {
 		c.publish(t)
 		return
 	}
-	c.q.scope.peer.requests.used++ // the changes are made: the request counts, but cannot be refused any more
+	// The changes are made: the request counts as waiting, but cannot be refused any more.
+	c.q.scope.peer.requests.used++
 	c.x.inProgress[c] = struct{}{}
 	c.x.cfg.Store(func() {
 		c.storeErr = t.Persist()

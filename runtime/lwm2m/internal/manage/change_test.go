@@ -138,7 +138,7 @@ func TestSlotGrantedWhileClosing(t *testing.T) {
 		release := r.busy()
 		r.peers[0].begin(to("PUT /3303/1/5750").as(content.Text, "x"))
 		r.pass(time.Second)
-		release() // posts, and nobody runs the scheduler
+		release() // posts, and the loop does not run
 		r.m.Close()
 		if _, ok := r.model.TryBegin(context.Background(), dm.Application); !ok {
 			t.Error("the slot was not released")
@@ -258,7 +258,7 @@ func TestServerGoesAfterTheGrant(t *testing.T) {
 			release := r.busy()
 			_, done := r.peers[0].begin(a)
 			r.pass(20 * time.Second)
-			release() // posts, and nobody runs the scheduler
+			release() // posts, and the loop does not run
 			r.peers[0].peer.Detach()
 			if !r.m.Idle() {
 				t.Error("it still counts as waiting")

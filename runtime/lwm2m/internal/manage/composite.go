@@ -1,9 +1,10 @@
 package manage
 
-// The paths of composite operations. A name in SenML carries the prefix of its device, and LwM2M CBOR
-// carries none: its paths lie in the device that the request's path names. A composite request whose
-// path names no device may name any device in its payload. A Read-Composite combines the values of
-// several devices in one answer; a Write-Composite is one transaction and so belongs to one device.
+// The paths of composite operations. A name in SenML carries the prefix of its device, and LwM2M
+// CBOR carries none: its paths lie in the device that the request's path names. A composite request
+// whose path names no device may name any device in its payload. A Read-Composite combines the
+// values of several devices in one answer; a Write-Composite is one transaction and so belongs to
+// one device.
 
 import (
 	"errors"
@@ -18,9 +19,10 @@ type decoder interface {
 }
 
 var (
-	errNoDevice       = refusef(dm.BadRequest, "no device here has the prefix of a name")
-	errSeveralDevices = refusef(dm.BadRequest, "a Write-Composite must name resources of one device only")
-	errNoPrefixes     = refusef(dm.NotAcceptable, "the format carries no prefix, and the answer is not about the device of the request's path alone")
+	errNoDevice       = newRefusal(dm.BadRequest, "no device here has the prefix of a name")
+	errSeveralDevices = newRefusal(dm.BadRequest, "a Write-Composite must name resources of one device only")
+	errNoPrefixes     = newRefusal(dm.NotAcceptable,
+		"the format carries no prefix, and the answer is about another device than the request's path")
 )
 
 // carriesPrefix reports whether a format of composite payloads names the device of a value.
@@ -99,8 +101,8 @@ func (x *reading) selectScope(s *scope) {
 	}
 }
 
-// chooseDevice finds the device that a Write-Composite changes: that of the request's path or, where
-// the path names none, that of the first name. A payload that cannot be read is left to the
+// chooseDevice finds the device that a Write-Composite changes: that of the request's path or,
+// where the path names none, that of the first name. A payload that cannot be read is left to the
 // transaction, which refuses it.
 func (c *change) chooseDevice() error {
 	q := &c.q

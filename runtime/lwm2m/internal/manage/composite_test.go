@@ -113,7 +113,8 @@ func TestCompositesOnSeveralDevices(t *testing.T) {
 		patch := func(target, body string) ask { return to("IPATCH "+target).as(json, body) }
 		both := `[{"n":"/dev0/3303/0/5750"},{"n":"/3303/1"},{"n":"/dev0/3303/0/5700"}]`
 		r.peers[0].run([]step{
-			// The path names no device: the values of all that the payload names, in its order of devices.
+			// The path names no device: the values of all that the payload names, in its order of
+			// devices.
 			{fetch("/", both), coap.Content,
 				`[{"bn":"/dev0/3303/0/","n":"5700","v":-7},{"n":"5750","vs":"dev0"},{"bn":"/3303/1/","n":"5700","v":4.25},{"n":"5750","vs":"fridge"}]`},
 			{fetch("/", `[{"n":"/dev1/3303/0/5601"},{"n":"/dev0/3303/0/5601"}]`), coap.Content, // by slow functions

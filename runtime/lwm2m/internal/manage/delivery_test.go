@@ -121,7 +121,7 @@ func TestObservationsContinueOverAnotherConnection(t *testing.T) {
 		if s.p.peer.Observations() != 1 {
 			t.Fatal("the observation is gone")
 		}
-		// The same session goes on over a connection of its own.
+		// The same session continues over another connection.
 		next, err := s.ends.NewConn(coap.ConnConfig{Socket: s.p.sock[0], Handler: s.p.peer})
 		if err != nil {
 			t.Fatal(err)
@@ -143,13 +143,13 @@ func TestObservationOutlivesItsConnection(t *testing.T) {
 		if s.p.peer.Observations() != 1 || old.timer.Pending() {
 			t.Errorf("%d observations, another sample scheduled: %v", s.p.peer.Observations(), old.timer.Pending())
 		}
-		s.label("meanwhile")
+		s.label("while away")
 		s.expect(time.Hour)
 		next, err := s.ends.NewConn(coap.ConnConfig{Socket: s.p.sock[0], Handler: s.p.peer})
 		s.must(err)
 		s.p.end = next
 		s.p.peer.Attach(next)
-		s.expect(time.Second, "meanwhile")
-		s.expect(time.Minute, "meanwhile")
+		s.expect(time.Second, "while away")
+		s.expect(time.Minute, "while away")
 	})
 }

@@ -17,11 +17,11 @@ type DeviceConfig struct {
 	Prefix string
 	// Model is the data model of the device. Required.
 	Model *dm.Model
-	// Hidden are the objects that no management server sees, whose paths are 4.01. The zero value means
-	// none.
+	// Hidden are the objects that no management server sees, whose paths are 4.01. The zero value
+	// means none.
 	Hidden []dm.ObjectID
-	// ImpliedVersion returns the version of an object that a server of the given LwM2M version assumes;
-	// Discover shows any other. The zero value means 1.0 for each.
+	// ImpliedVersion returns the version of an object that a server of the given LwM2M version
+	// assumes; Discover shows any other. The zero value means 1.0 for each.
 	ImpliedVersion func(dm.ObjectID, registry.Version) registry.Version
 }
 
@@ -50,9 +50,9 @@ func (c *DeviceConfig) check() error {
 	return nil
 }
 
-// A Device is one data model that servers manage: that of the device itself, or that of another device
-// that is reached through it under a prefix. Its methods belong to the goroutine of the scheduler,
-// except those that say otherwise.
+// A Device is one data model that servers manage: that of the device itself, or that of another
+// device that is reached through it under a prefix. Its methods belong to the goroutine of the
+// scheduler, except those that say otherwise.
 type Device struct {
 	m           *Manager
 	cfg         DeviceConfig
@@ -60,13 +60,13 @@ type Device struct {
 	closed      bool
 	unsubscribe func()
 	// watched counts observations and nodes with attributes, so that changes that concern no server
-	// cost nothing. For the device itself the Manager's count is used: its Server objects hold defaults
-	// for observations of every device.
+	// cost nothing. For the device itself the Manager's count is used: its Server objects hold
+	// defaults for observations of every device.
 	watched atomic.Int64
 }
 
-// AddDevice adds a device for all servers, and subscribes to the changes of its Model. It fails when
-// there is one with the same prefix, or the configuration is wrong.
+// AddDevice adds a device for all servers, and subscribes to the changes of its Model. It fails
+// when there is one with the same prefix, or the configuration is wrong.
 func (m *Manager) AddDevice(cfg DeviceConfig) (*Device, error) {
 	if m.closed {
 		return nil, errors.New("manage: the manager is closed")
@@ -119,7 +119,8 @@ func (d *Device) watch(n int) {
 	d.m.watched.Add(int64(n))
 }
 
-// isWatched reports whether a change of the device may concern a server. It is safe for concurrent use.
+// isWatched reports whether a change of the device may concern a server. It is safe for concurrent
+// use.
 func (d *Device) isWatched() bool {
 	if d.cfg.Prefix == "" {
 		return d.m.watched.Load() > 0
@@ -132,7 +133,7 @@ func (d *Device) published(b dm.Batch) {
 	if !d.isWatched() {
 		return
 	}
-	if c, ok := b.Cause.(*change); ok && c.publishing { // the request publishes on the loop, so this is the loop
+	if c, ok := b.Cause.(*change); ok && c.publishing { // so this is the loop
 		d.onPublished(b.Events, c)
 		return
 	}
@@ -158,8 +159,8 @@ func (d *Device) onPublished(events []dm.Event, by *change) {
 	}
 }
 
-// markChanged marks the observations that a change at path concerns; writer is the scope of the server
-// whose request made the change, if that server is not to be notified.
+// markChanged marks the observations that a change at path concerns; writer is the scope of the
+// server whose request made the change, if that server is not to be notified.
 func (d *Device) markChanged(path dm.Path, writer *scope) {
 	for _, s := range d.scopes {
 		s.reporter.markChanged(path, s == writer)

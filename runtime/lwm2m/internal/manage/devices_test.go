@@ -248,8 +248,8 @@ func TestAccessToSeveralDevices(t *testing.T) {
 	})
 }
 
-// A device that is removed takes its observations, attributes and waiting requests with it, and leaves
-// those of others.
+// A device that is removed takes its observations, attributes and waiting requests with it, and
+// leaves those of others.
 func TestDevicesComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, device12, "/3303/1/5750")

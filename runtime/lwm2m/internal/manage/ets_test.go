@@ -22,7 +22,8 @@ import (
 )
 
 // The tests in the files ets_*_test.go are OMA's enabler test cases (ETS) for device management and
-// information reporting, named by their ids: a whole client against the test server, in virtual time.
+// information reporting, named by their ids: a whole client against the test server, in virtual
+// time.
 
 // ets is one device with one or two servers.
 type ets struct {

@@ -16,23 +16,24 @@ import (
 type Config struct {
 	// Sched is the scheduler on whose goroutine everything runs. Required.
 	Sched *sched.Scheduler
-	// Context is what hooks and functions of the data model receive, with the Origin added. The zero
-	// value means context.Background().
+	// Context is what hooks and functions of the data model receive, with the Origin added. The
+	// zero value means context.Background().
 	Context context.Context
-	// Worker runs a slow function on another goroutine, at once or when a worker is free, and does not
-	// wait. The zero value means a goroutine for each.
+	// Worker runs a slow function on another goroutine, at once or when a worker is free, and does
+	// not wait. The zero value means a goroutine for each.
 	Worker func(fn func())
-	// Store is like Worker, for storing a change: it must run fn in any case, without waiting for slow
-	// functions, because the writer slot is taken until then. The zero value means a goroutine for each.
+	// Store is like Worker, for storing a change: it must run fn in any case, without waiting for
+	// slow functions, because the writer slot is taken until then. The zero value means a goroutine
+	// for each.
 	Store func(fn func())
-	// Logger receives refused requests (Debug) and observed values that cannot be read (Warn). The zero
-	// value means slog.Default().
+	// Logger receives refused requests (Debug) and observed values that cannot be read (Warn). The
+	// zero value means slog.Default().
 	Logger *slog.Logger
-	// SelfNotify notifies observing servers of their own writes, too. The zero value means that a server
-	// is not notified of what it wrote itself.
+	// SelfNotify notifies observing servers of their own writes, too. The zero value means that a
+	// server is not notified of what it wrote itself.
 	SelfNotify bool
-	// Limits bound what servers can make the Manager keep. The zero value means the limits that Limits
-	// describes.
+	// Limits bound what servers can make the Manager keep. The zero value means the limits that
+	// Limits describes.
 	Limits Limits
 	// Scratch may be shared by all Managers of a goroutine. The zero value means one of its own.
 	Scratch *Scratch
@@ -40,14 +41,14 @@ type Config struct {
 
 // Limits bound what one server can make a [Manager] keep, over all devices.
 type Limits struct {
-	// Observations is how many observations a server may have. A further Observe is answered as a Read.
-	// The zero value means 1000.
+	// Observations is how many observations a server may have. A further Observe is answered as a
+	// Read. The zero value means 1000.
 	Observations int
-	// Attributes is the number of nodes that a server may attach attributes to. A further one is 5.03.
-	// The zero value means 1000.
+	// Attributes is the number of nodes that a server may attach attributes to. A further one is
+	// 5.03. The zero value means 1000.
 	Attributes int
-	// Pending is how many requests of a server may wait: for the writer slot, a slow function or the
-	// store. A further one is 5.03. The zero value means 64.
+	// Pending is how many requests of a server may wait: for the writer slot, a slow function or
+	// the store. A further one is 5.03. The zero value means 64.
 	Pending int
 	// Patience is how long a request waits for the writer slot before it is answered 5.03. The zero
 	// value means 30 s.
@@ -95,8 +96,8 @@ func (c *Config) check() error {
 }
 
 // Manager serves devices to management servers. It holds both lists and the parts that answer
-// requests; what one server has at one device is in a scope. Its methods belong to the goroutine of the
-// scheduler.
+// requests; what one server has at one device is in a scope. Its methods belong to the goroutine of
+// the scheduler.
 type Manager struct {
 	cfg     Config
 	devices []*Device
@@ -123,8 +124,8 @@ func New(cfg Config) (*Manager, error) {
 }
 
 // Close removes all servers and devices. Requests that wait are dropped without an answer; a change
-// that is being stored is published by the loop when the store has ended, or rolled back where storing
-// failed. Closing twice does nothing.
+// that is being stored is published by the loop when the store has ended, or rolled back where
+// storing failed. Closing twice does nothing.
 func (m *Manager) Close() {
 	if m.closed {
 		return
@@ -139,7 +140,8 @@ func (m *Manager) Close() {
 }
 
 // Stop closes the Manager and says that the scheduler may not run any more: a change that is still
-// being stored ends on the goroutine of the store, Changed and Rollback hooks included (see dm.Hooks).
+// being stored ends on the goroutine of the store, Changed and Rollback hooks included (see
+// dm.Hooks).
 func (m *Manager) Stop() {
 	m.Close()
 	m.changer.stop()

@@ -12,8 +12,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// An observation is a server's interest in a node. It samples the node when its monitor says so, and
-// sends the notifications that the monitor decides on.
+// An observation is a server's interest in a node. It samples the node when its monitor says so,
+// and sends the notifications that the monitor decides on.
 type observation struct {
 	x       *reporter
 	rel     *coap.Observation
@@ -29,8 +29,8 @@ type observation struct {
 	ended   bool
 }
 
-// Cancelled is called when the observation has ended at the server, or with the connection, in which
-// case it may continue over another one.
+// Cancelled is called when the observation has ended at the server, or with the connection, in
+// which case it may continue over another one.
 func (o *observation) Cancelled(_ *coap.Observation, why coap.ObserveEnd) {
 	if why == coap.ObserveClosed && !o.x.scope.closed {
 		o.schedule()
@@ -73,8 +73,8 @@ func (o *observation) remove() {
 // concerns reports whether a change at p may change what is observed.
 func (o *observation) concerns(p dm.Path) bool { return o.path.Contains(p) || p.Contains(o.path) }
 
-// attributes returns the attributes in force (Core 1.2.2 §5.1.2): those that the Observe carried, or
-// those attached to the node or above it; and each that is missing from the server's account.
+// attributes returns the attributes in force (Core 1.2.2 §5.1.2): those that the Observe carried,
+// or those attached to the node or above it; and each that is missing from the server's account.
 func (o *observation) attributes() attr.Set {
 	defaults := o.x.scope.peer.defaultAttributes()
 	if o.carried != nil {
@@ -111,8 +111,8 @@ func (o *observation) read() (*reading, []byte, error) {
 	return rd, body, err
 }
 
-// sample reads the node, on a worker where slow functions give its values, and notifies if there is a
-// reason to.
+// sample reads the node, on a worker where slow functions give its values, and notifies if there is
+// a reason to.
 func (o *observation) sample() {
 	o.monitor.Sampling()
 	rd, body, err := o.read()
@@ -220,8 +220,8 @@ func (o *observation) isGone(ctx context.Context, s dm.Snapshot, err error) bool
 }
 
 // rebase takes what the server has written itself as known to it: the server is notified when the
-// value is no longer so. Where other changes came with it, and where functions give values of the node,
-// it cannot be told what the server knows, and the next sample is a reason to notify.
+// value is no longer so. Where other changes came with it, and where functions give values of the
+// node, it cannot be told what the server knows, and the next sample is a reason to notify.
 func (o *observation) rebase() {
 	o.written = false
 	if o.monitor.Pending() || o.busy || o.monitor.Live() && o.x.scope.snapshot().Has(o.path) {

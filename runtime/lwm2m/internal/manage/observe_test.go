@@ -342,7 +342,7 @@ func TestEndedObservationHasNoTimer(t *testing.T) {
 		s := observing(t, device12, "/3303/0/5700")
 		o := s.p.peer.scopes[0].reporter.list[0]
 		if !o.timer.Pending() {
-			t.Error("a live value is not looked at")
+			t.Error("a live value is not sampled")
 		}
 		s.p.peer.Reset()
 		if o.timer.Pending() {

@@ -12,7 +12,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// A server is notified of its own write with SelfNotify alone, and of what a hook changed with it always.
+// A server is notified of its own write with SelfNotify alone, and of what a hook changed with it
+// always.
 func TestSelfNotify(t *testing.T) {
 	amend := temperature.Hooks{Validate: func(_ context.Context, tx *temperature.Tx) error {
 		for c := range tx.Changes() {

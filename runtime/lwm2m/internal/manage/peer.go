@@ -18,18 +18,19 @@ import (
 type PeerConfig struct {
 	// ShortServerID identifies the server, 1..65534. Required.
 	ShortServerID dm.ShortServerID
-	// Version is the version of LwM2M that the registration has agreed upon. The zero value means 1.0.
+	// Version is the version of LwM2M that the registration has agreed upon. The zero value means
+	// 1.0.
 	Version registry.Version
-	// Format is the Content-Format of answers to requests without Accept. The zero value, which is plain
-	// text and cannot be meant, means TLV for LwM2M 1.0 and SenML CBOR for later versions.
+	// Format is the Content-Format of answers to requests without Accept. The zero value, which is
+	// plain text and cannot be meant, means TLV for LwM2M 1.0 and SenML CBOR for later versions.
 	Format content.Format
-	// Root is the alternate path under which the server addresses the objects, such as "/lwm2m". The
-	// zero value means none.
+	// Root is the alternate path under which the server addresses the objects, such as "/lwm2m".
+	// The zero value means none.
 	Root string
 	// Authorize decides about access to a node of the device with the given prefix: nil allows an
 	// operation, an error refuses it with its code, 4.01 as a rule. Reads and writes ask for each
-	// instance, and for the object where an operation concerns the object as a whole. It may be called on
-	// a worker. The zero value means that everything is allowed.
+	// instance, and for the object where an operation concerns the object as a whole. It may be
+	// called on a worker. The zero value means that everything is allowed.
 	Authorize func(op Operation, prefix string, p dm.Path) error
 }
 
@@ -100,8 +101,8 @@ func (m *Manager) AddPeer(cfg PeerConfig) (*Peer, error) {
 	return p, nil
 }
 
-// Close removes the server with its attributes and observations, without notifying it. Requests that
-// wait are dropped. Closing twice does nothing.
+// Close removes the server with its attributes and observations, without notifying it. Requests
+// that wait are dropped. Closing twice does nothing.
 func (p *Peer) Close() {
 	if p.closed {
 		return
@@ -127,8 +128,8 @@ func (p *Peer) Attach(c *coap.Conn) {
 	}
 }
 
-// Detach says that the server cannot be reached for now. Observations wait, and requests that have not
-// begun are dropped, because their answers could not be sent.
+// Detach says that the server cannot be reached for now. Observations wait, and requests that have
+// not begun are dropped, because their answers could not be sent.
 func (p *Peer) Detach() {
 	p.conn = nil
 	for _, s := range p.scopes {
@@ -162,7 +163,8 @@ func (p *Peer) scope(prefix []byte) *scope {
 	return nil
 }
 
-// A scope is one server's management of one device: its access, its attributes and its observations.
+// A scope is one server's management of one device: its access, its attributes and its
+// observations.
 type scope struct {
 	peer       *Peer
 	device     *Device

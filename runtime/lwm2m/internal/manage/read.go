@@ -60,8 +60,8 @@ func (x *reader) serveSlowly(rd *reading, q *request, carried *attr.Set) {
 	})
 }
 
-// answerRead answers with the outcome of a reading, and begins the observation that the request asks
-// for. An observation of a node that cannot be read does not begin.
+// answerRead answers with the outcome of a reading, and begins the observation that the request
+// asks for. An observation of a node that cannot be read does not begin.
 func (q *request) answerRead(rd *reading, carried *attr.Set, resp *coap.Response, body []byte, err error) {
 	if err != nil {
 		q.refuse(err)
@@ -105,8 +105,8 @@ func (x *reading) prepare(q *request, dec decoder) (carried *attr.Set, err error
 	return nil, nil
 }
 
-// prepareDiscover reads the depth (LwM2M 1.2), with which the defaults of the Server object are shown,
-// too.
+// prepareDiscover reads the depth (LwM2M 1.2), with which the defaults of the Server object are
+// shown, too.
 func (x *reading) prepareDiscover(q *request) error {
 	x.discover = discovery{depth: dm.DefaultDepth, attributes: &q.scope.attributes, version: q.scope.peer.cfg.Version}
 	for v := range q.r.Options().Values(coap.OptionURIQuery) {
@@ -115,7 +115,7 @@ func (x *reading) prepareDiscover(q *request) error {
 			continue
 		}
 		if len(text) != 1 || text[0] < '0' || text[0] > '3' {
-			return refusef(dm.BadRequest, "depth is a number from 0 to 3")
+			return newRefusal(dm.BadRequest, "depth is a number from 0 to 3")
 		}
 		x.discover.depth = int(text[0] - '0')
 		x.discover.defaults = q.scope.peer.defaultAttributes()
@@ -123,8 +123,8 @@ func (x *reading) prepareDiscover(q *request) error {
 	return nil
 }
 
-// serveStream answers a Read of a streamed resource as an octet stream, block by block as the server
-// fetches it. It returns false where that does not apply.
+// serveStream answers a Read of a streamed resource as an octet stream, block by block as the
+// server fetches it. It returns false where that does not apply.
 func (x *reader) serveStream(rd *reading, q *request) bool {
 	_, asked := q.r.Options().Accept()
 	if q.path.Level() != dm.ResourceLevel || asked && rd.format != content.Opaque {

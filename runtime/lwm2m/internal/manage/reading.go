@@ -14,8 +14,9 @@ import (
 )
 
 // A reading walks the data model for one answer or notification: a Read, a Discover or a
-// Read-Composite, in the format of the answer. It is prepared on the loop and keeps the state of then,
-// so that it can run anywhere. The loop uses one reading again and again; a worker uses a clone.
+// Read-Composite, in the format of the answer. It is prepared on the loop and keeps the state of
+// then, so that it can run anywhere. The loop uses one reading again and again; a worker uses a
+// clone.
 type reading struct {
 	enc  *codec.Encoder
 	link *corelink.Encoder
@@ -148,8 +149,8 @@ func (x *reading) addValue(p dm.Path, v dm.Value) error {
 	return x.enc.Entry(dm.Entry{Path: p, Value: v})
 }
 
-// readComposite reads the paths of a composite, as far as they can be read: a node that does not exist
-// or is not readable or not open is left out (Core 1.2.2 §6.3.8).
+// readComposite reads the paths of a composite, as far as they can be read: a node that does not
+// exist or is not readable or not open is left out (Core 1.2.2 §6.3.8).
 func (x *reading) readComposite(ctx context.Context) error {
 	for i := range x.parts {
 		part := &x.parts[i]

@@ -9,9 +9,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
-// reporter holds the observations of one server at one device (Core 1.2.2 §6.4). It hears what changes
-// and passes it to the observations that a change concerns; an observation (observation.go) samples
-// its node and notifies.
+// reporter holds the observations of one server at one device (Core 1.2.2 §6.4). It hears what
+// changes and passes it to the observations that a change concerns; an observation (observation.go)
+// samples its node and notifies.
 type reporter struct {
 	cfg    *Config
 	reader *reader
@@ -80,8 +80,8 @@ func (x *reporter) attributesChanged(p dm.Path) {
 	}
 }
 
-// markChanged marks the observations that a change at p concerns. own says that the server itself made
-// the change by a request, and is not to be notified of it.
+// markChanged marks the observations that a change at p concerns. own says that the server itself
+// made the change by a request, and is not to be notified of it.
 func (x *reporter) markChanged(p dm.Path, own bool) {
 	for _, o := range x.list {
 		switch {

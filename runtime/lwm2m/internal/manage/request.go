@@ -18,8 +18,8 @@ type request struct {
 	scope     *scope // the server that asks, and the device that it asks about
 	op        Operation
 	composite bool
-	// anyDevice says that the names of a composite request may lie in any device, because the request's
-	// path names none.
+	// anyDevice says that the names of a composite request may lie in any device, because the
+	// request's path names none.
 	anyDevice bool
 	mode      dm.Mode // of a Write
 	path      dm.Path
@@ -34,15 +34,15 @@ type refusal struct {
 
 func (e *refusal) Error() string { return e.code.Error() + ": " + e.text }
 
-func refusef(code dm.Code, text string) error { return &refusal{code, text} }
+func newRefusal(code dm.Code, text string) error { return &refusal{code, text} }
 
 var (
-	errNoSuchPath = refusef(dm.NotFound, "the path is not an object of this device")
-	errHidden     = refusef(dm.Unauthorized, "the object is not open to management servers")
-	errNoMethod   = refusef(dm.MethodNotAllowed, "the method is not defined for this path")
-	errNoFormat   = refusef(dm.UnsupportedContentFormat, "the Content-Format is missing")
-	errTooMany    = refusef(dm.ServiceUnavailable, "too many requests of this server wait")
-	errPatience   = refusef(dm.ServiceUnavailable, "another change takes too long")
+	errNoSuchPath = newRefusal(dm.NotFound, "the path is not an object of this device")
+	errHidden     = newRefusal(dm.Unauthorized, "the object is not open to management servers")
+	errNoMethod   = newRefusal(dm.MethodNotAllowed, "the method is not defined for this path")
+	errNoFormat   = newRefusal(dm.UnsupportedContentFormat, "the Content-Format is missing")
+	errTooMany    = newRefusal(dm.ServiceUnavailable, "too many requests of this server wait")
+	errPatience   = newRefusal(dm.ServiceUnavailable, "another change takes too long")
 )
 
 // refuse answers a request of the server with an error. The cause stays on the device: the server
@@ -87,8 +87,8 @@ func explain(err error, b []byte) (coap.Code, []byte) {
 	return coap.Code(code), b
 }
 
-// answerFormat is the Content-Format of an answer: what Accept asks for, or what the server is known
-// to prefer. To a legacy number the answer has the same number (content.Format.Canonical).
+// answerFormat is the Content-Format of an answer: what Accept asks for, or what the server is
+// known to prefer. To a legacy number the answer has the same number (content.Format.Canonical).
 func (q *request) answerFormat(op content.Operation) (f content.Format, asked bool, err error) {
 	accept, asked := q.r.Options().Accept()
 	if !asked {

@@ -10,7 +10,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 )
 
-// A refused request is logged with its reason at level Debug, without Config.Logger to the default logger.
+// A refused request is logged with its reason at level Debug, without Config.Logger to the default
+// logger.
 func TestRefusalsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)

@@ -1,8 +1,8 @@
 package manage
 
 // The router: it finds the device and the operation that a CoAP request asks for, and passes the
-// request to the part that answers it. A request's path is the alternate path, then the prefix of the
-// device where it has one, then the path in the data model.
+// request to the part that answers it. A request's path is the alternate path, then the prefix of
+// the device where it has one, then the path in the data model.
 
 import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -184,8 +184,8 @@ func (q *request) classify() error {
 	return errNoMethod
 }
 
-// precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8). Nodes of the data model have no
-// entity tags, so only their existence counts.
+// precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8). Nodes of the data model have
+// no entity tags, so only their existence counts.
 func (q *request) precondition() error {
 	o := q.r.Options()
 	match, none := o.Has(coap.OptionIfMatch), o.Has(coap.OptionIfNoneMatch)
@@ -194,7 +194,7 @@ func (q *request) precondition() error {
 	}
 	exists := q.scope.snapshot().Has(q.path)
 	if none && exists {
-		return refusef(dm.PreconditionFailed, "the node exists")
+		return newRefusal(dm.PreconditionFailed, "the node exists")
 	}
 	if match {
 		for tag := range o.Values(coap.OptionIfMatch) {
@@ -202,7 +202,7 @@ func (q *request) precondition() error {
 				return nil
 			}
 		}
-		return refusef(dm.PreconditionFailed, "the node does not exist, or not with this ETag")
+		return newRefusal(dm.PreconditionFailed, "the node does not exist, or not with this ETag")
 	}
 	return nil
 }

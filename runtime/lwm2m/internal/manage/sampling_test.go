@@ -134,10 +134,10 @@ func TestSamplesOfLiveValues(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := observing(t, released(), "/3303/0/5700", c.before)
-				s.looked()
+				s.samples()
 				s.dev.noCelsius = c.fail
 				s.pass(time.Minute)
-				if got := s.looked(); got != c.want {
+				if got := s.samples(); got != c.want {
 					t.Errorf("sampled %d times, want %d", got, c.want)
 				}
 				if got := strings.Count(s.log.String(), "cannot be read"); got != c.warnings {

@@ -10,8 +10,8 @@ import (
 )
 
 // Scratch is the memory with which payloads are read and written, one after another: nothing of it
-// outlives a turn of the loop. Managers of one goroutine may share a Scratch, so that a process of many
-// clients has it once.
+// outlives a turn of the loop. Managers of one goroutine may share a Scratch, so that a process of
+// many clients has it once.
 type Scratch struct {
 	encoder codec.Encoder
 	links   corelink.Encoder

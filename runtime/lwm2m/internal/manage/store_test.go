@@ -57,7 +57,8 @@ func TestStoreRunsOnAWorker(t *testing.T) {
 	}
 }
 
-// A change that is being stored while its server goes becomes visible, and counts as waiting until then.
+// A change that is being stored while its server goes becomes visible, and counts as waiting until
+// then.
 func TestStoredWhileItsServerGoes(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestStoredWhileItsServerGoes(t *testing.T) {
 			r.pass(time.Second)
 			if late {
 				close(gate)
-				synctest.Wait() // stored, and nobody runs the scheduler
+				synctest.Wait() // stored, and the loop does not run
 			}
 			r.peers[0].peer.Detach()
 			if r.m.Idle() != late {
@@ -89,8 +90,8 @@ func TestStoredWhileItsServerGoes(t *testing.T) {
 	}
 }
 
-// TestStoredWhileClosing closes the manager while the store works: what is stored is published, by the
-// loop or, after Stop, without it.
+// TestStoredWhileClosing closes the manager while the store works: what is stored is published, by
+// the loop or, after Stop, without it.
 func TestStoredWhileClosing(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -123,8 +124,9 @@ func TestStoredWhileClosing(t *testing.T) {
 	}
 }
 
-// TestCloseAmidChanges closes the manager while servers write, the application updates and the store
-// works, at a different moment each time: the slot is free at the end, and nothing runs any more.
+// TestCloseAmidChanges closes the manager while servers write, the application updates and the
+// store works, at a different moment each time: the slot is free at the end, and nothing runs any
+// more.
 func TestCloseAmidChanges(t *testing.T) {
 	for moment := range 40 {
 		for _, stop := range []bool{false, true} {
@@ -164,7 +166,7 @@ func closeAmidChanges(t *testing.T, moment int, stop bool) {
 		r.m.Stop()
 	} else {
 		r.m.Close()
-		for !r.m.Idle() { // the loop goes on
+		for !r.m.Idle() { // the loop still runs
 			synctest.Wait()
 			r.s.Run()
 		}
@@ -236,8 +238,8 @@ func TestHooksAfterTheStoreRunOnTheLoop(t *testing.T) {
 	}
 }
 
-// After Stop, when nothing may run the loop any more, the store ends a change by itself, or Stop does
-// where the store has ended before.
+// After Stop, when nothing may run the loop any more, the store ends a change by itself, or Stop
+// does where the store has ended before.
 func TestHooksAfterStop(t *testing.T) {
 	for want, fail := range map[string]error{"Changed": nil, "Rollback": errors.New("disk full")} {
 		for _, stored := range []bool{false, true} {

@@ -90,8 +90,8 @@ func (s *story) write(who dm.Origin, p dm.Path, text string) {
 	s.must(tx.Commit())
 }
 
-// looked returns how often the live value was read since the previous call.
-func (s *story) looked() int {
+// samples returns how often the live value was read since the previous call.
+func (s *story) samples() int {
 	n := s.dev.samples
 	s.dev.samples = 0
 	return n

@@ -44,7 +44,8 @@ func TestUpload(t *testing.T) {
 				t.Errorf("%v: %v, image %q", a.format, got.code, r.dev.image)
 			}
 		}
-		// While it is under way, another writer is refused, and the half image is seen by nobody.
+		// While it is under way, another writer is refused, and the half image is visible to no
+		// server.
 		half, done := p.begin(to("PUT /5/0/0").as(content.Opaque, image))
 		for range 20 {
 			r.turn()
@@ -132,7 +133,7 @@ func TestUploadsEnd(t *testing.T) {
 			}
 		})
 	})
-	t.Run("given up by the server", func(t *testing.T) {
+	t.Run("cancelled by the server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, device12)
 			a := to("PUT /5/0/0").as(content.Opaque, image)
@@ -262,8 +263,8 @@ func TestWriteOfOpaqueInBlocks(t *testing.T) {
 	})
 }
 
-// One server writes 1 MB while another reads: between the arrival of a Read and its answer at most one
-// datagram of the transfer is handled or sent, and no server sees a part of the image.
+// One server writes 1 MB while another reads: between the arrival of a Read and its answer at most
+// one datagram of the transfer is handled or sent, and no server sees a part of the image.
 func TestTwoServersOneUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12

@@ -25,7 +25,7 @@ type world struct {
 	device    *device.Object
 	celsius   float64
 	noCelsius error
-	samples     int // calls for celsius
+	samples   int // calls for celsius
 	minimum   func() (float64, error)
 	executed  []string
 	release   chan struct{} // closed when slow functions may return

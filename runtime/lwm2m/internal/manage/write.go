@@ -8,7 +8,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// The operations of a change: what a Write, Create, Delete or Write-Composite does in its transaction.
+// The operations of a change: what a Write, Create, Delete or Write-Composite does in its
+// transaction.
 
 // apply makes the changes of a request.
 func (c *change) apply(t *dm.Transaction) error {
