@@ -23,7 +23,7 @@
 //   - Attributes (attributes.go) answers Write-Attributes. What attributes mean is in package attr.
 //   - The reporter (report.go) hears what changes; an observation (observation.go) samples its node
 //     and notifies as the monitor of package attr decides.
-//   - composite.go says which devices the payload of a composite operation is about.
+//   - composite.go reads the payload of a Read-Composite and finds the device of a Write-Composite.
 //
 // The parts share the Config of the Manager, and observations read through the reader. They share
 // no other state: a publication carries the change that it came from as its dm.Cause.

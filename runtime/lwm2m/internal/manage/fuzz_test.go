@@ -14,7 +14,7 @@ import (
 )
 
 // FuzzRequest sends requests with any method, path, query, formats, options and payload to a device
-// with the starter objects. Each is answered once, nothing is left waiting, no secret is shown, and
+// with another device behind it. Each is answered once, nothing is left waiting, no secret is shown, and
 // the Security object stays as it is.
 func FuzzRequest(f *testing.F) {
 	add := func(a ask) {
@@ -33,6 +33,10 @@ func FuzzRequest(f *testing.F) {
 	add(to("FETCH /").as(content.SenMLCBOR, paths(f, content.SenMLCBOR, "/", "/0", "/3/0/6/1")))
 	add(to("FETCH /").as(content.LwM2MCBOR, paths(f, content.LwM2MCBOR, "/3", "/1/0/1")))
 	add(to("PUT /5/0/0").as(content.Opaque, "image"))
+	add(to("GET /dev0/3303/0/5700").accepting(content.SenMLJSON))
+	add(to("PUT /dev0/3303/0/5750").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750","vs":"x"}]`))
+	add(to("FETCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303"},{"n":"/3/0/0"},{"n":"/dev0"}]`))
+	add(to("IPATCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750","vs":"x"},{"n":"/3/0/14","vs":"+01:00"}]`))
 	f.Add(uint8(coap.GET), "/3303/1?pmin=1&pmax=2", uint16(content.None), uint16(content.SenMLJSON), uint8(0), []byte(nil), []byte(nil))
 	f.Add(uint8(coap.PUT), "/5/0/0", uint16(content.Opaque), uint16(content.None), uint8(2), []byte("\xd1\x0e\x08"), []byte("0123456789abcdef"))
 	f.Add(uint8(coap.PUT), "/16/0/0", uint16(content.TLV), uint16(content.None), uint8(2), []byte("\x10"), []byte("\x86\x00\x41\x00\x61\x41\x01\x62"))
@@ -71,6 +75,7 @@ func fuzzMessage(method uint8, target string, format, accept uint16, observe uin
 func fuzzOne(t *testing.T, datagram []byte) {
 	r := newRig(t, device12)
 	close(r.dev.release)
+	r.mount("dev0")
 	p := r.peers[0]
 	p.watch(to("GET /3303").accepting(content.SenMLCBOR))
 	p.watch(to("GET /16").accepting(content.TLV))

@@ -3,7 +3,6 @@ package manage
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -28,51 +27,36 @@ type reading struct {
 	format   content.Format
 	discover discovery
 
-	composite bool
-	parts     []compositePart
-	into      *compositePart // of the next path
+	isComposite bool
+	composite   composite
 
 	// Of the present run.
 	values *dm.Snapshot // being walked
 	found  int          // values
 	access instanceAccess
 
-	// Method values, taken once.
-	yield        dm.Yield
-	addPath      func(dm.Path) error
-	selectDevice func(prefix []byte) error
-	schema       func(dm.ObjectID) *registry.Object
+	yield dm.Yield // the method value, taken once
 }
 
 func newReading(enc *codec.Encoder, link *corelink.Encoder) *reading {
 	x := &reading{enc: enc, link: link}
 	x.yield = x.addValue
-	x.addPath = func(p dm.Path) error { x.into.paths = append(x.into.paths, p); return nil }
-	x.selectDevice = x.selectPrefix
-	x.schema = func(id dm.ObjectID) *registry.Object {
-		if x.into == nil {
-			return nil
-		}
-		return x.into.snapshot.Definition(id)
-	}
+	x.composite.init()
 	return x
 }
 
 // begin prepares a reading of the present state.
 func (x *reading) begin(s *scope, op Operation, p dm.Path, f content.Format) {
 	x.scope, x.op, x.path, x.format = s, op, p, f
-	x.snapshot, x.composite = s.snapshot(), false
+	x.snapshot, x.isComposite = s.snapshot(), false
 }
 
 // clone returns a reading of the same state for a worker.
 func (x *reading) clone() *reading {
 	y := newReading(new(codec.Encoder), new(corelink.Encoder))
 	y.scope, y.snapshot, y.op, y.path, y.format = x.scope, x.snapshot, x.op, x.path, x.format
-	if y.composite = x.composite; y.composite {
-		for _, part := range x.parts {
-			part.paths = slices.Clone(part.paths)
-			y.parts = append(y.parts, part)
-		}
+	if y.isComposite = x.isComposite; y.isComposite {
+		y.composite = x.composite.clone()
 	}
 	if y.op == Discover {
 		nodes := x.discover.attributes.Clone()
@@ -93,7 +77,7 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	var err error
-	if x.composite {
+	if x.isComposite {
 		err = x.readComposite(ctx)
 	} else {
 		x.enter(x.scope, &x.snapshot)
@@ -123,7 +107,7 @@ func (x *reading) readNode(ctx context.Context, p dm.Path) error {
 		}
 	}
 	err := x.values.Read(ctx, x.scope.peer.who, p, x.yield)
-	if err == nil && x.found == 0 && !x.composite {
+	if err == nil && x.found == 0 && !x.isComposite {
 		err = x.readNothing(p)
 	}
 	return err
@@ -147,48 +131,6 @@ func (x *reading) addValue(p dm.Path, v dm.Value) error {
 	}
 	x.found++
 	return x.enc.Entry(dm.Entry{Path: p, Value: v})
-}
-
-// readComposite reads the paths of a composite, as far as they can be read: a node that does not
-// exist or is not readable or not open is left out (Core 1.2.2 §6.3.8).
-func (x *reading) readComposite(ctx context.Context) error {
-	for i := range x.parts {
-		part := &x.parts[i]
-		x.enter(part.scope, &part.snapshot)
-		if part.scope != x.scope || len(x.parts) > 1 {
-			if err := x.enc.SetPrefix(part.scope.device.cfg.Prefix); err != nil {
-				return err
-			}
-		}
-		for _, p := range part.paths {
-			if err := x.readOptional(ctx, &part.scope.access, p); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// readOptional reads a node of a composite if it can be read.
-func (x *reading) readOptional(ctx context.Context, a *access, p dm.Path) error {
-	if p.IsRoot() {
-		for o := range x.values.Objects() {
-			if err := x.readOptional(ctx, a, dm.ObjectPath(o)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if a.hides(p.Object()) {
-		return nil
-	}
-	err := x.readNode(ctx, p)
-	switch {
-	case err == nil, errors.Is(err, dm.NotFound), errors.Is(err, dm.MethodNotAllowed),
-		errors.Is(err, dm.Unauthorized), errors.Is(err, dm.ErrNoValue):
-		return nil
-	}
-	return err
 }
 
 // discovery is what a Discover shows beside the nodes.
