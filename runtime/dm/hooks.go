@@ -21,7 +21,9 @@ import (
 // There is one exception: when the device was shut down and did not wait any longer for a store that
 // does not return, nothing runs a loop any more, and Changed or Rollback of the request that was
 // being stored run on the goroutine of the store. Hooks of an Update, and of any other change of the
-// application, run on the goroutine that makes it. A hook must not write to the same Model: with the context that it received that is
+// application, run on the goroutine that makes it.
+//
+// A hook must not write to the same Model: with the context that it received that is
 // ErrInTransaction.
 type Hooks[T any] struct {
 	// Begin prepares for changes. An error refuses the operation.
