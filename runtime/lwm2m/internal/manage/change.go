@@ -152,6 +152,7 @@ func (c *change) drop() bool {
 		return true
 	}
 	c.dropped = true // the slot is being granted at this moment
+	c.abort()
 	return false
 }
 
