@@ -63,9 +63,12 @@ func TestNamesAreThoseOfTheSpecification(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	for query, want := range map[string]Edit{
-		"pmin=10": {Attribute: Pmin, Value: 10}, "pmax=4294967295": {Attribute: Pmax, Value: 4294967295}, "gt=-1.5e1": {Attribute: Gt, Value: -15},
-		"lt=.5": {Attribute: Lt, Value: 0.5}, "st=0": {Attribute: St}, "edge=1": {Attribute: Edge, Value: 1}, "con=0": {Attribute: Con},
-		"hqmax=7": {Attribute: Hqmax, Value: 7}, "epmin": {Attribute: Epmin, Remove: true}, "epmax=": {Attribute: Epmax, Remove: true},
+		"pmin=10": {Attribute: Pmin, Value: 10}, "pmax=4294967295": {Attribute: Pmax, Value: 4294967295},
+		"gt=-1.5e1": {Attribute: Gt, Value: -15},
+		"lt=.5":     {Attribute: Lt, Value: 0.5}, "st=0": {Attribute: St}, "edge=1": {Attribute: Edge, Value: 1},
+		"con=0":   {Attribute: Con},
+		"hqmax=7": {Attribute: Hqmax, Value: 7}, "epmin": {Attribute: Epmin, Remove: true},
+		"epmax=":                              {Attribute: Epmax, Remove: true},
 		"gt=" + strings.Repeat("0", 63) + "1": {Attribute: Gt, Value: 1},
 	} {
 		if got, err := Parse(query); got != want || err != nil {
@@ -74,8 +77,10 @@ func TestParse(t *testing.T) {
 	}
 	for query, want := range map[string]string{
 		"": "unknown", "=": "unknown", "color=red": "unknown", "PMIN=1": "unknown", "count=1": "unknown",
-		"pmin=-1": "value of pmin", "pmin=1.5": "value of pmin", "pmin=4294967296": "value of pmin", "edge=2": "value of edge", "con=2": "value of con",
-		"st=-1": "value of st", "gt=NaN": "value of gt", "gt=Inf": "value of gt", "gt=0x10": "value of gt", "gt=1e999": "value of gt", "lt=1_0": "value of lt",
+		"pmin=-1": "value of pmin", "pmin=1.5": "value of pmin", "pmin=4294967296": "value of pmin",
+		"edge=2": "value of edge", "con=2": "value of con",
+		"st=-1": "value of st", "gt=NaN": "value of gt", "gt=Inf": "value of gt", "gt=0x10": "value of gt",
+		"gt=1e999": "value of gt", "lt=1_0": "value of lt",
 		"gt=" + strings.Repeat("0", 64) + "1": "value of gt",
 	} {
 		if _, err := Parse(query); err == nil || !strings.Contains(err.Error(), want) {
@@ -148,8 +153,10 @@ func TestNodes(t *testing.T) {
 		t.Errorf("%d nodes", n.Len())
 	}
 	for path, want := range map[dm.Path]string{
-		dm.ObjectPath(3): "pmin=1&pmax=10", dm.InstancePath(3, 0): "pmin=1&pmax=20", dm.ResourcePath(3, 0, 9): "pmin=1&pmax=40&gt=5",
-		dm.ResourcePath(3, 0, 9).Up(dm.InstanceLevel): "pmin=1&pmax=20", dm.ResourcePath(3, 0, 1): "pmin=1&pmax=20", dm.ObjectPath(4): "", {}: "",
+		dm.ObjectPath(3): "pmin=1&pmax=10", dm.InstancePath(3, 0): "pmin=1&pmax=20",
+		dm.ResourcePath(3, 0, 9):                      "pmin=1&pmax=40&gt=5",
+		dm.ResourcePath(3, 0, 9).Up(dm.InstanceLevel): "pmin=1&pmax=20", dm.ResourcePath(3, 0, 1): "pmin=1&pmax=20",
+		dm.ObjectPath(4): "", {}: "",
 	} {
 		if got := n.InForce(path); got != set(t, want) {
 			t.Errorf("in force at %v is %v, want %s", path, got, want)

@@ -211,7 +211,8 @@ func (p *remote) run(steps []step) {
 	for _, s := range steps {
 		got := p.do(s.ask)
 		if got.code != s.code || s.body != "" && got.body != s.body {
-			p.r.t.Errorf("%v %s is answered %v %q, want %v %q", s.ask.method, s.ask.target, got.code, got.body, s.code, s.body)
+			p.r.t.Errorf("%v %s is answered %v %q, want %v %q", s.ask.method, s.ask.target, got.code, got.body,
+				s.code, s.body)
 		}
 	}
 }

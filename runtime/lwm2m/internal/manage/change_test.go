@@ -241,7 +241,8 @@ func TestOtherServersKeepWaiting(t *testing.T) {
 		}
 		release()
 		r.pass(time.Second)
-		if one, two := r.peers[1].text("/3303/1/5750"), r.peers[1].text("/3303/0/5750"); *gone || !*done || got.code != coap.Changed || one != "fridge" || two != "there" {
+		if one, two := r.peers[1].text("/3303/1/5750"), r.peers[1].text("/3303/0/5750"); *gone || !*done ||
+			got.code != coap.Changed || one != "fridge" || two != "there" {
 			t.Errorf("answered %v and %v (%v), now %q and %q", *gone, *done, got.code, one, two)
 		}
 		if !r.m.Idle() {
@@ -252,7 +253,8 @@ func TestOtherServersKeepWaiting(t *testing.T) {
 
 // A server is detached after the slot was granted to its request, before the loop continues.
 func TestServerGoesAfterTheGrant(t *testing.T) {
-	for _, a := range []ask{to("PUT /3303/1/5750").as(content.Text, "x"), to("PUT /5/0/0").as(content.Opaque, firmware(4000))} {
+	for _, a := range []ask{to("PUT /3303/1/5750").as(content.Text, "x"),
+		to("PUT /5/0/0").as(content.Opaque, firmware(4000))} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, device12)
 			release := r.busy()
@@ -272,7 +274,8 @@ func TestServerGoesAfterTheGrant(t *testing.T) {
 				t.Errorf("aborted %d times", n)
 			}
 			r.pass(time.Minute)
-			if i, _ := r.dev.things.Get(1); *done || i.ApplicationType.Or("") != "fridge" || r.dev.committed != 0 || !r.m.Idle() {
+			if i, _ := r.dev.things.Get(1); *done || i.ApplicationType.Or("") != "fridge" ||
+				r.dev.committed != 0 || !r.m.Idle() {
 				t.Errorf("answered %v, now %q, committed %d times", *done, i.ApplicationType.Or(""), r.dev.committed)
 			}
 		})

@@ -18,9 +18,12 @@ func TestReadComposite(t *testing.T) {
 	}
 	runRows(t, device12, []row{
 		{"some", fetch(content.SenMLCBOR, "/3/0/16", "/3/0/11/0", "/1/0/1"), coap.Content,
-			`[{"bn":"/1/0/","n":"1","v":86400},{"bn":"/3/0/","n":"11/0","v":0},{"n":"16","vs":"U"}]`, content.SenMLJSON},
-		{"as the request is in", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`), coap.Content, "", content.SenMLCBOR},
-		{"what is not there is left out", fetch(content.SenMLJSON, "/3/0/0", "/3/0/99", "/77", "/3/7", "/3/0/4", "/1/0/8"), coap.Content,
+			`[{"bn":"/1/0/","n":"1","v":86400},{"bn":"/3/0/","n":"11/0","v":0},{"n":"16","vs":"U"}]`,
+			content.SenMLJSON},
+		{"as the request is in", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`), coap.Content, "",
+			content.SenMLCBOR},
+		{"what is not there is left out", fetch(content.SenMLJSON, "/3/0/0", "/3/0/99", "/77", "/3/7", "/3/0/4",
+			"/1/0/8"), coap.Content,
 			`[{"bn":"/3/0/","n":"0","vs":"Acme"}]`, 0},
 		{"hidden objects are left out", fetch(content.SenMLETCHCBOR, "/0", "/0/0/5", "/21", "/3/0/0"), coap.Content,
 			`[{"bn":"/3/0/","n":"0","vs":"Acme"}]`, 0},
@@ -29,7 +32,8 @@ func TestReadComposite(t *testing.T) {
 		{"a slow one among them", fetch(content.SenMLCBOR, "/3303/0/5601", "/3/0/0"), coap.Content,
 			`[{"bn":"/3/0/","n":"0","vs":"Acme"},{"bn":"/3303/0/","n":"5601","v":-3.5}]`, 0},
 		{"nothing", fetch(content.SenMLCBOR, "/77"), coap.Content, "[]", 0},
-		{"TLV wanted", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`).accepting(content.TLV), coap.NotAcceptable, "", 0},
+		{"TLV wanted", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`).accepting(content.TLV),
+			coap.NotAcceptable, "", 0},
 		{"TLV sent", to("FETCH /").as(content.TLV, ""), coap.UnsupportedContentFormat, "", 0},
 		{"no format", to("FETCH /").as(content.None, "[]"), coap.UnsupportedContentFormat, "", 0},
 		{"broken", to("FETCH /").as(content.SenMLJSON, "["), coap.BadRequest, "", 0},
@@ -49,15 +53,18 @@ func TestReadComposite(t *testing.T) {
 	}
 	runRows(t, empty, []row{
 		{"resource without instances", fetch(content.SenMLJSON, "/16/0/0"), coap.Content, "[]", 0},
-		{"resource without instances among others", fetch(content.SenMLJSON, "/16/0/0", "/3/0/0"), coap.Content, `[{"bn":"/3/0/","n":"0","vs":"Acme"}]`, 0},
+		{"resource without instances among others", fetch(content.SenMLJSON, "/16/0/0", "/3/0/0"), coap.Content,
+			`[{"bn":"/3/0/","n":"0","vs":"Acme"}]`, 0},
 	})
 	runRows(t, setup{servers: 1, version: registry.V(1, 0)}, []row{
-		{"LwM2M 1.0 without Accept", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`), coap.Content, "", content.SenMLCBOR},
+		{"LwM2M 1.0 without Accept", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`), coap.Content, "",
+			content.SenMLCBOR},
 	})
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		close(r.dev.release)
-		for path, want := range map[string]string{"/1/0/1": `[{"bn":"/1/0/","n":"1","v":86400}]`, "/3/0/0": `[{"bn":"/3/0/","n":"0","vs":"Acme"}]`} {
+		for path, want := range map[string]string{"/1/0/1": `[{"bn":"/1/0/","n":"1","v":86400}]`,
+			"/3/0/0": `[{"bn":"/3/0/","n":"0","vs":"Acme"}]`} {
 			if got := r.peers[0].do(fetch(content.SenMLCBOR, path)); got.body != want {
 				t.Errorf("of %s alone: %s", path, got.body)
 			}
@@ -78,7 +85,8 @@ func TestWriteComposite(t *testing.T) {
 	patch := func(body string) ask { return to("IPATCH /").as(content.SenMLJSON, body) }
 	runRows(t, device12, []row{
 		{"over objects", patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/14","vs":"+01:00"}]`), coap.Changed, "", 0},
-		{"read-only among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/0","vs":"x"}]`), coap.MethodNotAllowed, "/3/0/0", 0},
+		{"read-only among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/0","vs":"x"}]`), coap.MethodNotAllowed,
+			"/3/0/0", 0},
 		{"unknown among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/99","vs":"x"}]`), coap.NotFound, "/3/0/99", 0},
 		{"Security among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/0/0/0","vs":"x"}]`), coap.Unauthorized, "", 0},
 		{"wrong type among them", patch(`[{"n":"/1/0/1","vs":"x"}]`), coap.BadRequest, "", 0},
@@ -125,21 +133,30 @@ func TestCompositesOnSeveralDevices(t *testing.T) {
 			{fetch("/", `[]`), coap.Content, "[]"},
 			{fetch("/", `[{"n":"/dev9/3303/0/5700"}]`), coap.BadRequest, "no device here has the prefix of a name"},
 			// The path names a device: that alone.
-			{fetch("/dev0", `[{"n":"/dev0/3303/0/5750"}]`), coap.Content, `[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"}]`},
+			{fetch("/dev0", `[{"n":"/dev0/3303/0/5750"}]`), coap.Content,
+				`[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"}]`},
 			{fetch("/dev0", `[{"n":"/3303/0/5750"}]`), coap.BadRequest, ""},
 			{fetch("/dev0", `[{"n":"/dev1/3303/0/5750"}]`), coap.BadRequest, ""},
 			// LwM2M CBOR has no names, so it is about the device of the path.
-			{to("FETCH /dev0").as(cbor, paths(t, cbor, "/3303/0/5750")).accepting(json), coap.Content, `[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"}]`},
-			{to("FETCH /").as(cbor, paths(t, cbor, "/3303/0/5750")).accepting(json), coap.Content, `[{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
-			{to("FETCH /dev0").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.Content, "\xa1\x19\x0c\xe7\xa1\x00\xa1\x19\x16\x76\x64dev0"},
+			{to("FETCH /dev0").as(cbor, paths(t, cbor, "/3303/0/5750")).accepting(json), coap.Content,
+				`[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"}]`},
+			{to("FETCH /").as(cbor, paths(t, cbor, "/3303/0/5750")).accepting(json), coap.Content,
+				`[{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
+			{to("FETCH /dev0").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.Content,
+				"\xa1\x19\x0c\xe7\xa1\x00\xa1\x19\x16\x76\x64dev0"},
 			{to("FETCH /").as(json, both).accepting(cbor), coap.NotAcceptable, errNoPrefixes.(*refusal).text},
-			{to("FETCH /").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.NotAcceptable, errNoPrefixes.(*refusal).text},
+			{to("FETCH /").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.NotAcceptable,
+				errNoPrefixes.(*refusal).text},
 
 			// A Write-Composite is about one device.
-			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
-			{patch("/", `[{"n":"/3303/0/5750","vs":"a"},{"n":"/dev0/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
-			{patch("/", `[{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest, "no device here has the prefix of a name"},
-			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest, errSeveralDevices.(*refusal).text},
+			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/3303/0/5750","vs":"a"}]`), coap.BadRequest,
+				errSeveralDevices.(*refusal).text},
+			{patch("/", `[{"n":"/3303/0/5750","vs":"a"},{"n":"/dev0/3303/0/5750","vs":"a"}]`), coap.BadRequest,
+				errSeveralDevices.(*refusal).text},
+			{patch("/", `[{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest,
+				"no device here has the prefix of a name"},
+			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest,
+				errSeveralDevices.(*refusal).text},
 			{fetch("/", `[{"n":"/dev0/3303/0/5750"},{"n":"/3303/0/5750"}]`), coap.Content,
 				`[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"},{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
 			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"b"}]`), coap.Changed, ""},
@@ -151,7 +168,8 @@ func TestCompositesOnSeveralDevices(t *testing.T) {
 			{patch("/", `[`), coap.BadRequest, ""},
 			{patch("/", `[]`), coap.Changed, ""},
 			{to("IPATCH /").as(content.TLV, ""), coap.UnsupportedContentFormat, ""},
-			{to("IPATCH /dev0").as(cbor, "\xbf\x19\x0c\xe7\xbf\x00\xbf\x19\x16\x76\x61f\xff\xff\xff"), coap.Changed, ""},
+			{to("IPATCH /dev0").as(cbor, "\xbf\x19\x0c\xe7\xbf\x00\xbf\x19\x16\x76\x61f\xff\xff\xff"), coap.Changed,
+				""},
 			{fetch("/", `[{"n":"/3303/0/5750"},{"n":"/dev0/3303/0/5750"},{"n":"/dev1/3303/0/5750"}]`), coap.Content,
 				`[{"bn":"/3303/0/","n":"5750","vs":"c"},{"bn":"/dev0/3303/0/","n":"5750","vs":"f"},{"bn":"/dev1/3303/0/","n":"5750","vs":"d"}]`},
 		})
@@ -167,7 +185,8 @@ func TestCompositesOnSeveralDevices(t *testing.T) {
 			`[{"n":"/dev0/3303/0/5750"}]`:                      content.SenMLCBOR,
 			`[{"n":"/3303/0/5750"},{"n":"/dev0/3303/0/5750"}]`: content.SenMLCBOR,
 		} {
-			if got := r.peers[0].do(to("FETCH /").as(content.SenMLJSON, body)); got.code != coap.Content || got.format() != want {
+			if got := r.peers[0].do(to("FETCH /").as(content.SenMLJSON, body)); got.code != coap.Content ||
+				got.format() != want {
 				t.Errorf("%s is answered %v in %v, want %v", body, got.code, got.format(), want)
 			}
 		}

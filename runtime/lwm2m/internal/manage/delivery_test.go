@@ -16,7 +16,10 @@ func TestConfirmableNotifications(t *testing.T) {
 	for _, c := range []struct {
 		account, line string
 		confirmable   bool
-	}{{"0", "PUT /3303?con=1", true}, {"0", "PUT /3303?con=0", false}, {"1", "PUT /3303?pmin=0", true}, {"1", "PUT /3303?con=0", false}} {
+	}{
+		{"0", "PUT /3303?con=1", true}, {"0", "PUT /3303?con=0", false},
+		{"1", "PUT /3303?pmin=0", true}, {"1", "PUT /3303?con=0", false},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := observing(t, device12, "/3303/1/5750", c.line)
 			s.write(dm.Application, dm.ResourcePath(1, 0, 26), c.account)

@@ -32,7 +32,8 @@ func (c *DeviceConfig) check() error {
 		digit := b >= '0' && b <= '9'
 		digits = digits && digit
 		if !digit && (b|0x20 < 'a' || b|0x20 > 'z') && b != '-' && b != '.' && b != '_' && b != '~' {
-			return fmt.Errorf("manage: DeviceConfig.Prefix is %.64q, it must be made of letters, digits and -._~", c.Prefix)
+			return fmt.Errorf("manage: DeviceConfig.Prefix is %.64q, it must be made of letters, digits and -._~",
+				c.Prefix)
 		}
 	}
 	switch {

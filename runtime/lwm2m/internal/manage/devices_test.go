@@ -31,9 +31,13 @@ func (r *rig) mount(prefix string) *mounted {
 	d.things, err = temperature.New(temperature.Config{})
 	r.must(err)
 	r.must(d.things.Add(0, temperature.Instance{
-		SensorValue: dm.Func(func(context.Context) (float64, error) { return d.celsius, nil }), ApplicationType: dm.Str(prefix),
+		SensorValue:                  dm.Func(func(context.Context) (float64, error) { return d.celsius, nil }),
+		ApplicationType:              dm.Str(prefix),
 		ResetMinAndMaxMeasuredValues: func(context.Context, dm.Args) error { d.resets++; return nil },
-		MinMeasuredValue:             dm.Slow(func(context.Context) (float64, error) { <-r.dev.release; return -40, nil }),
+		MinMeasuredValue: dm.Slow(func(context.Context) (float64, error) {
+			<-r.dev.release
+			return -40, nil
+		}),
 	}))
 	bag, err := portfolio.New(portfolio.Config{Template: portfolio.Instance{Identity: dm.EmptyMulti[string]()}})
 	r.must(err)
@@ -42,6 +46,14 @@ func (r *rig) mount(prefix string) *mounted {
 	d.Device, err = r.m.AddDevice(DeviceConfig{Prefix: prefix, Model: d.model, Hidden: []dm.ObjectID{7}})
 	r.must(err)
 	return d
+}
+
+// relabel changes a stored resource as the application of the device.
+func (d *mounted) relabel(ctx context.Context, label string) error {
+	return d.things.Update(ctx, 0, func(i *temperature.Instance) error {
+		i.ApplicationType.Set(label)
+		return nil
+	})
 }
 
 // Every operation reaches a device under its prefix, and the device itself without one.
@@ -74,13 +86,15 @@ func TestOperationsOnSeveralDevices(t *testing.T) {
 						"<" + root + "/dev0/3303>;ver=1.1,<" + root + "/dev0/3303/0>,<" + root + "/dev0/3303/0/5601>,<" + root + "/dev0/3303/0/5605>,<" +
 							root + "/dev0/3303/0/5700>,<" + root + "/dev0/3303/0/5750>"},
 					{at("PUT /dev0/3303/0/5750").as(text, "roof"), coap.Changed, ""},
-					{at("PUT /dev0/3303/0/5750").as(json, `[{"n":"/dev0/3303/0/5750","vs":"attic"}]`), coap.Changed, ""},
+					{at("PUT /dev0/3303/0/5750").as(json, `[{"n":"/dev0/3303/0/5750","vs":"attic"}]`), coap.Changed,
+						""},
 					{at("PUT /dev0/3303/0/5750").as(json, `[{"n":"/3303/0/5750","vs":"wrong"}]`), coap.BadRequest, ""},
 					{at("PUT /3303/0/5750").as(json, `[{"n":"/dev0/3303/0/5750","vs":"wrong"}]`), coap.BadRequest, ""},
 					{at("GET /dev0/3303/0/5750").accepting(text), coap.Content, "attic"},
 					{at("GET /3303/0/5750").accepting(text), coap.Content, "boiler"},
 					{at("PUT /dev0/3303/0/5700?pmin=5&gt=3"), coap.Changed, ""},
-					{at("GET /dev0/3303/0/5700").accepting(links), coap.Content, "<" + root + "/dev0/3303/0/5700>;pmin=5;gt=3"},
+					{at("GET /dev0/3303/0/5700").accepting(links), coap.Content,
+						"<" + root + "/dev0/3303/0/5700>;pmin=5;gt=3"},
 					{at("GET /3303/0/5700").accepting(links), coap.Content, "<" + root + "/3303/0/5700>"},
 					{at("POST /dev0/3303/0/5605"), coap.Changed, ""},
 					{at("POST /dev0/16").as(json, `[{"n":"/dev0/16/3/0/0","vs":"x"}]`), coap.Created, ""},
@@ -92,7 +106,8 @@ func TestOperationsOnSeveralDevices(t *testing.T) {
 					t.Errorf("Execute ran %d times", d.resets)
 				}
 				got := r.peers[0].do(at("POST /dev0/16"))
-				if path := string(got.options.AppendLocationPath(nil)); got.code != coap.Created || path != root+"/dev0/16/0" {
+				if path := string(got.options.AppendLocationPath(nil)); got.code != coap.Created ||
+					path != root+"/dev0/16/0" {
 					t.Errorf("Create is answered %v at %s", got.code, path)
 				}
 			})
@@ -113,7 +128,8 @@ func TestObserveSeveralDevices(t *testing.T) {
 			t.Helper()
 			s.pass(2 * time.Second)
 			if len(*s.notes) != own || len(*label) != label2 || len(*live) != live2 {
-				t.Errorf("%s: %d, %d and %d notifications, want %d, %d and %d", what, len(*s.notes), len(*label), len(*live), own, label2, live2)
+				t.Errorf("%s: %d, %d and %d notifications, want %d, %d and %d", what, len(*s.notes), len(*label),
+					len(*live), own, label2, live2)
 			}
 			*s.notes, *live = nil, nil
 			if len(*label) > 0 && !strings.HasPrefix((*label)[0].body, `[{"bn":"/dev0/3303/0/5750",`) {
@@ -129,7 +145,7 @@ func TestObserveSeveralDevices(t *testing.T) {
 		expect("the own write", 0, 0, 0)
 		s.p.do(to("IPATCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750","vs":"z"}]`))
 		expect("the own Write-Composite", 0, 0, 0)
-		s.must(d.things.Update(context.Background(), 0, func(i *temperature.Instance) error { i.ApplicationType.Set("app"); return nil }))
+		s.must(d.relabel(context.Background(), "app"))
 		expect("the application of the second device", 0, 1, 0)
 		d.celsius = -8
 		s.self.Notify(dm.Path{})
@@ -151,7 +167,7 @@ func TestHookChangesAnotherDevice(t *testing.T) {
 		o.world = func(w *world) {
 			w.things2 = temperature.Hooks{Changed: func(ctx context.Context, tx *temperature.Tx) {
 				if tx.Origin() == dm.Server(1) {
-					if err := d.things.Update(ctx, 0, func(i *temperature.Instance) error { i.ApplicationType.Set("hook"); return nil }); err != nil {
+					if err := d.relabel(ctx, "hook"); err != nil {
 						t.Error(err)
 					}
 				}

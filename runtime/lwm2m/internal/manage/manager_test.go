@@ -21,7 +21,8 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Errorf("without a scheduler: %v", err)
 	}
 	for _, l := range []Limits{{Observations: -1}, {Attributes: -1}, {Pending: -1}, {Patience: -1}} {
-		if _, err := New(Config{Sched: sched.New(), Limits: l}); err == nil || !strings.Contains(err.Error(), "Config.Limits") {
+		if _, err := New(Config{Sched: sched.New(), Limits: l}); err == nil ||
+			!strings.Contains(err.Error(), "Config.Limits") {
 			t.Errorf("%+v: %v", l, err)
 		}
 	}
@@ -76,7 +77,8 @@ func TestConfigIsChecked(t *testing.T) {
 // Defaults of the Server object are signed in older definitions.
 func TestWholeNumbers(t *testing.T) {
 	for v, want := range map[dm.Value]int64{
-		dm.IntegerValue(-3): -3, dm.IntegerValue(7): 7, dm.UnsignedValue(7): 7, dm.UnsignedValue(1 << 63): 1 << 62, dm.UnsignedValue(0): 0,
+		dm.IntegerValue(-3): -3, dm.IntegerValue(7): 7, dm.UnsignedValue(7): 7, dm.UnsignedValue(1 << 63): 1 << 62,
+		dm.UnsignedValue(0): 0,
 	} {
 		if got := wholeNumber(v); got != want {
 			t.Errorf("%v is %d, want %d", v, got, want)

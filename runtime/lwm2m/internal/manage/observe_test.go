@@ -73,7 +73,8 @@ func TestObserveStored(t *testing.T) {
 			s.expect(10*time.Second, "a")
 			s.expect(10*time.Second, "a")
 		}},
-		{"a pmax below pmin is ignored", []string{"PUT /3303?pmin=60&pmax=10"}, func(t *testing.T, s *story) { s.expect(time.Hour) }},
+		{"a pmax below pmin is ignored", []string{"PUT /3303?pmin=60&pmax=10"},
+			func(t *testing.T, s *story) { s.expect(time.Hour) }},
 		{"the account's defaults", nil, func(t *testing.T, s *story) {
 			s.p.do(to("PUT /1/0/2").as(content.Text, "5"))
 			s.p.do(to("PUT /1/0/3").as(content.Text, "20"))
@@ -217,7 +218,8 @@ func TestNoObservationBegins(t *testing.T) {
 				r := newRig(t, o)
 				first, _, _ := r.peers[0].watch(a)
 				if first.code != code || first.options.Has(coap.OptionObserve) || r.peers[0].peer.Observations() != 0 {
-					t.Errorf("answered %v with Observe %v, %d observations", first.code, first.options.Has(coap.OptionObserve), r.peers[0].peer.Observations())
+					t.Errorf("answered %v with Observe %v, %d observations", first.code,
+						first.options.Has(coap.OptionObserve), r.peers[0].peer.Observations())
 				}
 			})
 		})
@@ -234,7 +236,8 @@ func TestNoObservationBegins(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, full)
 			r.peers[0].watch(to("GET /3/0/0"))
-			if second, _, _ := r.peers[0].watch(to("GET /3/0/1")); second.code != coap.Content || second.options.Has(coap.OptionObserve) {
+			if second, _, _ := r.peers[0].watch(to("GET /3/0/1")); second.code != coap.Content ||
+				second.options.Has(coap.OptionObserve) {
 				t.Errorf("answered %v, with Observe %v", second.code, second.options.Has(coap.OptionObserve))
 			}
 		})
@@ -263,7 +266,8 @@ func TestObserveNodesOfEveryLevel(t *testing.T) {
 		r.pass(time.Second)
 		r.peers[1].do(to("DELETE /16/0"))
 		r.pass(time.Second)
-		for path, want := range map[string]int{"/16": 3, "/16/0": 2, "/16/0/0": 2, "/16/0/0/1": 2, "/3303": 0, "/3/0": 0} {
+		for path, want := range map[string]int{"/16": 3, "/16/0": 2, "/16/0/0": 2, "/16/0/0/1": 2, "/3303": 0,
+			"/3/0": 0} {
 			if got := len(*counts[path]); got != want {
 				t.Errorf("%s is notified %d times, want %d", path, got, want)
 			}

@@ -56,9 +56,12 @@ func TestOwnResourceInstances(t *testing.T) {
 				ask ask
 				own bool
 			}{
-				{to("PUT /16/0/0/1").as(content.Text, "own"+path), true}, {to("PUT /16/0/0/1").as(content.Text, "other"+path), false},
-				{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/2","vs":"own`+path+`"}]`), true}, {to("DELETE /16/0/0/2"), true},
-				{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/2","vs":"c"}]`), false}, {to("POST /16"), true}, {to("DELETE /16/1"), true},
+				{to("PUT /16/0/0/1").as(content.Text, "own"+path), true},
+				{to("PUT /16/0/0/1").as(content.Text, "other"+path), false},
+				{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/2","vs":"own`+path+`"}]`), true},
+				{to("DELETE /16/0/0/2"), true},
+				{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/2","vs":"c"}]`), false},
+				{to("POST /16"), true}, {to("DELETE /16/1"), true},
 			} {
 				*notes = nil
 				p, want := r.peers[0], 0
@@ -88,7 +91,8 @@ func TestOwnWriteBesideAChange(t *testing.T) {
 		r.pass(time.Second)
 		r.peers[0].do(to("PUT /3303/1/5750").as(content.Text, "x"))
 		r.pass(time.Minute)
-		if want := `[{"bn":"/3303/1/","n":"5700","v":5},{"n":"5750","vs":"x"}]`; len(*notes) != 1 || (*notes)[0].body != want {
+		if want := `[{"bn":"/3303/1/","n":"5700","v":5},{"n":"5750","vs":"x"}]`; len(*notes) != 1 ||
+			(*notes)[0].body != want {
 			t.Errorf("notified of %v, want %s", *notes, want)
 		}
 	})

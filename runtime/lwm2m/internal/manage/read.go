@@ -154,7 +154,8 @@ func (x *reader) serveStream(rd *reading, q *request) bool {
 	resp.Options.SetContentFormat(uint16(content.Opaque))
 	resp.Source, resp.SourceSize = newSource(src), src.Size()
 	if err := q.r.Respond(resp); err != nil {
-		x.cfg.Logger.Debug("a stream could not be sent", "server", p.cfg.ShortServerID, "path", q.path.String(), "error", err)
+		x.cfg.Logger.Debug("a stream could not be sent", "server", p.cfg.ShortServerID, "path", q.path.String(),
+			"error", err)
 	}
 	return true
 }

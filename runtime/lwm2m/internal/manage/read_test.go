@@ -22,13 +22,16 @@ func TestRead(t *testing.T) {
 		{"number as text", to("GET /3303/0/5700").accepting(content.Text), coap.Content, "21.5", 0},
 		{"resource without Accept", to("GET /3/0/0"), coap.Content, "", content.SenMLCBOR},
 		{"resource in TLV", to("GET /3/0/9").accepting(content.TLV), coap.Content, "\xc1\x09\x64", content.TLV},
-		{"legacy number of TLV comes back", to("GET /3/0/9").accepting(content.LegacyTLV), coap.Content, "\xc1\x09\x64", content.LegacyTLV},
+		{"legacy number of TLV comes back", to("GET /3/0/9").accepting(content.LegacyTLV), coap.Content,
+			"\xc1\x09\x64", content.LegacyTLV},
 		{"resource in CBOR", to("GET /3/0/9").accepting(content.CBOR), coap.Content, "\x18\x64", content.CBOR},
-		{"resource in SenML JSON", to("GET /3/0/9").accepting(content.SenMLJSON), coap.Content, `[{"bn":"/3/0/9","v":100}]`, content.SenMLJSON},
+		{"resource in SenML JSON", to("GET /3/0/9").accepting(content.SenMLJSON), coap.Content,
+			`[{"bn":"/3/0/9","v":100}]`, content.SenMLJSON},
 		{"instance in SenML JSON", to("GET /3303/1").accepting(content.SenMLJSON), coap.Content,
 			`[{"bn":"/3303/1/","n":"5700","v":4.25},{"n":"5750","vs":"fridge"}]`, content.SenMLJSON},
 		{"resource instance", to("GET /3/0/7/1").accepting(content.Text), coap.Content, "5000", 0},
-		{"multiple resource in TLV", to("GET /3/0/6").accepting(content.TLV), coap.Content, "\x86\x06\x41\x00\x01\x41\x01\x05", 0},
+		{"multiple resource in TLV", to("GET /3/0/6").accepting(content.TLV), coap.Content,
+			"\x86\x06\x41\x00\x01\x41\x01\x05", 0},
 		{"multiple resource as text", to("GET /3/0/6").accepting(content.Text), coap.NotAcceptable, "", 0},
 		{"object in SenML JSON", to("GET /16").accepting(content.SenMLJSON), coap.Content, "[]", 0},
 		{"slow resource", to("GET /3303/0/5601").accepting(content.Text), coap.Content, "-3.5", 0},
@@ -38,7 +41,8 @@ func TestRead(t *testing.T) {
 		{"an ID of more than 32 bits", to("GET /4294967299/0/0"), coap.NotFound, "", 0},
 		{"an ID with a letter", to("GET /3/0/:"), coap.NotFound, "", 0},
 		{"an ID with a sign", to("GET /3/+/0"), coap.NotFound, "", 0},
-		{"an empty segment", to("GET /3").with(func(o *coap.Options) { o.Add(coap.OptionURIPath, nil) }), coap.NotFound, "", 0},
+		{"an empty segment", to("GET /3").with(func(o *coap.Options) { o.Add(coap.OptionURIPath, nil) }),
+			coap.NotFound, "", 0},
 		{"a query, which means nothing", to("GET /3/0/0?x=1").accepting(content.Text), coap.Content, "Acme", 0},
 		{"If-Match, which means nothing", to("GET /3/0/0").accepting(content.Text).with(func(o *coap.Options) {
 			o.Add(coap.OptionIfMatch, []byte{1})
@@ -60,14 +64,18 @@ func TestRead(t *testing.T) {
 		{"path too deep", to("GET /3/0/0/0/0"), coap.NotFound, "", 0},
 		{"leading zero", to("GET /03/0"), coap.NotFound, "", 0},
 		{"reserved ID", to("GET /3/65535"), coap.NotFound, "", 0},
-		{"stream", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
-		{"stream without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000),
+			content.Opaque},
+		{"stream without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000),
+			content.Opaque},
 	})
 	unsized := device12
 	unsized.world = func(w *world) { w.logSize = -1 }
 	runRows(t, unsized, []row{
-		{"stream of unknown size", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
-		{"stream of unknown size without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream of unknown size", to("GET /20/0/4014").accepting(content.Opaque), coap.Content,
+			strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream of unknown size without Accept", to("GET /20/0/4014"), coap.Content,
+			strings.Repeat("log line\n", 2000), content.Opaque},
 		{"stream of unknown size in CBOR", to("GET /20/0/4014").accepting(content.CBOR), coap.Content,
 			"\x59\x46\x50" + strings.Repeat("log line\n", 2000), content.CBOR},
 	})
@@ -80,7 +88,8 @@ func TestRead(t *testing.T) {
 	runRows(t, setup{servers: 1, peer: func(c *PeerConfig) { c.Root = "/lwm2m/v1" }}, []row{
 		{"alternate path", to("GET /lwm2m/v1/3/0/0").accepting(content.Text), coap.Content, "Acme", 0},
 		{"without the alternate path", to("GET /3/0/0"), coap.NotFound, "", 0},
-		{"Read-Composite, which has no path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/lwm2m/v1/3/0/0"}]`), coap.BadRequest, "", 0},
+		{"Read-Composite, which has no path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/lwm2m/v1/3/0/0"}]`),
+			coap.BadRequest, "", 0},
 		{"half of the alternate path", to("GET /lwm2m"), coap.NotFound, "", 0},
 		{"Discover under the alternate path", to("GET /lwm2m/v1/3303/1").accepting(content.Link), coap.Content,
 			"</lwm2m/v1/3303/1>,</lwm2m/v1/3303/1/5700>,</lwm2m/v1/3303/1/5750>", content.Link},
@@ -94,7 +103,8 @@ func TestReadStreamsAreClosed(t *testing.T) {
 			o := device12
 			o.world = func(w *world) { w.logSize = size }
 			r := newRig(t, o)
-			for n, a := range []ask{to("GET /20/0/4014"), to("GET /20/0/4014").accepting(content.Opaque), to("GET /20/0/4014").accepting(content.CBOR)} {
+			for n, a := range []ask{to("GET /20/0/4014"), to("GET /20/0/4014").accepting(content.Opaque),
+				to("GET /20/0/4014").accepting(content.CBOR)} {
 				r.dev.closed = 0
 				r.peers[0].do(a)
 				r.pass(10 * time.Minute)
@@ -189,7 +199,10 @@ func TestDiscover(t *testing.T) {
 		{"depth without a number", link("/3?depth="), coap.BadRequest, "", 0},
 		{"depth of two digits", link("/3?depth=01"), coap.BadRequest, "", 0},
 		{"another query, which means nothing", link("/3?x=1&depth=0"), coap.Content, "</3>", 0},
-		{"If-Match, which means nothing", link("/3?depth=0").with(func(o *coap.Options) { o.Add(coap.OptionIfMatch, []byte{1}) }), coap.Content, "</3>", 0},
+		{"If-Match, which means nothing", link("/3?depth=0").with(func(o *coap.Options) {
+			o.Add(coap.OptionIfMatch,
+				[]byte{1})
+		}), coap.Content, "</3>", 0},
 		{"no instance", link("/3/1"), coap.NotFound, "", 0},
 		{"no object", link("/77"), coap.NotFound, "", 0},
 		{"Security", link("/0"), coap.Unauthorized, "", 0},

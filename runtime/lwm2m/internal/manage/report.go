@@ -22,7 +22,8 @@ type reporter struct {
 // observe answers an Observe with what was read, and begins the observation.
 func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coap.Response) {
 	o := &observation{x: x, path: q.path, format: rd.format, carried: carried}
-	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), x.reader.fingerprint(resp.Body), rd.snapshot.Live(x.scope.peer.who, q.path))
+	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), x.reader.fingerprint(resp.Body),
+		rd.snapshot.Live(x.scope.peer.who, q.path))
 	o.timer.Func = o.sample
 	rel, err := q.r.RespondObserve(resp, o)
 	if err != nil || rel == nil {
@@ -45,8 +46,9 @@ func (s *scope) mayObserve(r *coap.Request) bool {
 	if s.closed {
 		return false
 	}
+	hasToken := func(o *observation) bool { return bytes.Equal(o.rel.Token(), r.Token()) }
 	return !s.peer.observations.full() || slices.ContainsFunc(s.peer.scopes, func(s *scope) bool {
-		return slices.ContainsFunc(s.reporter.list, func(o *observation) bool { return bytes.Equal(o.rel.Token(), r.Token()) })
+		return slices.ContainsFunc(s.reporter.list, hasToken)
 	})
 }
 

@@ -16,7 +16,8 @@ func TestRefusalsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		r.peers[0].do(to("GET /3/0/99"))
-		if log := r.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "server=1") || !strings.Contains(log, "path=/3/0/99") {
+		if log := r.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "server=1") ||
+			!strings.Contains(log, "path=/3/0/99") {
 			t.Errorf("logged %q", log)
 		}
 		o := device12
@@ -31,7 +32,8 @@ func TestVersionChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, device12)
 		for v, want := range map[registry.Version]content.Format{
-			registry.V(1, 0): content.TLV, registry.V(1, 1): content.SenMLCBOR, registry.V(1, 2): content.SenMLCBOR, {}: content.TLV,
+			registry.V(1, 0): content.TLV, registry.V(1, 1): content.SenMLCBOR, registry.V(1, 2): content.SenMLCBOR,
+			{}: content.TLV,
 		} {
 			r.peers[0].peer.SetVersion(v)
 			if got := r.peers[0].do(to("GET /3/0/0")); got.format() != want {

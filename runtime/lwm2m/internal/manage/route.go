@@ -170,7 +170,8 @@ func (q *request) classify() error {
 			return nil
 		case dm.ResourceLevel:
 			q.op = Execute
-			if q.format != content.None && q.format.Carries(content.Write, level) && !q.format.Carries(content.Execute, level) {
+			if q.format != content.None && q.format.Carries(content.Write, level) &&
+				!q.format.Carries(content.Execute, level) {
 				q.op, q.mode = Write, dm.Update
 			}
 			return nil

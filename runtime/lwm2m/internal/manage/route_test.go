@@ -43,7 +43,11 @@ func TestRoute(t *testing.T) {
 				o := device12
 				o.peer = func(p *PeerConfig) {
 					p.Root = c.root
-					p.Authorize = func(_ Operation, prefix string, p dm.Path) error { asked = prefix + " " + p.String(); return nil }
+					p.Authorize = func(_ Operation, prefix string,
+						p dm.Path) error {
+						asked = prefix + " " + p.String()
+						return nil
+					}
 				}
 				r := newRig(t, o)
 				r.mount("dev0")
@@ -62,12 +66,14 @@ func TestRoute(t *testing.T) {
 
 func TestSegments(t *testing.T) {
 	for text, want := range map[string]int{ // -1: no ID, -2: a prefix
-		"0": 0, "7": 7, "65534": 65534, "65535": -1, "65536": -1, "99999": -1, "4294967299": -1, "00": -1, "07": -1, "": -1,
+		"0": 0, "7": 7, "65534": 65534, "65535": -1, "65536": -1, "99999": -1, "4294967299": -1, "00": -1, "07": -1,
+		"":  -1,
 		"a": -2, "7a": -2, "-1": -2, "+1": -2, "1.5": -2, ":": -2, " 1": -2, "\xff": -2,
 	} {
 		id, ok := parseID([]byte(text))
 		if isPrefix([]byte(text)) != (want == -2) || ok != (want >= 0) || ok && int(id) != want {
-			t.Errorf("%q: a prefix is %t, the ID %s is valid: %t", text, isPrefix([]byte(text)), strconv.Itoa(int(id)), ok)
+			t.Errorf("%q: a prefix is %t, the ID %s is valid: %t", text, isPrefix([]byte(text)),
+				strconv.Itoa(int(id)), ok)
 		}
 	}
 }

@@ -48,11 +48,12 @@ func TestObserveLive(t *testing.T) {
 			s.dev.celsius = 22
 			s.expect(time.Second, "22")
 		}},
-		{"the account's pmax beside a pmin carried by the Observe", path + "?pmin=5", nil, func(t *testing.T, s *story) {
-			s.write(dm.Application, dm.ResourcePath(1, 0, 3), "20")
-			s.expect(19 * time.Second)
-			s.expect(time.Second, "21.5")
-		}},
+		{"the account's pmax beside a pmin carried by the Observe", path + "?pmin=5", nil,
+			func(t *testing.T, s *story) {
+				s.write(dm.Application, dm.ResourcePath(1, 0, 3), "20")
+				s.expect(19 * time.Second)
+				s.expect(time.Second, "21.5")
+			}},
 		{"pmax alone never samples early", path, []string{"PUT /3303?pmax=30"}, func(t *testing.T, s *story) {
 			s.dev.celsius = 22
 			s.expect(29 * time.Second)
@@ -95,12 +96,13 @@ func TestObserveLive(t *testing.T) {
 			}
 			s.expect(2*time.Second, "4.04")
 		}},
-		{"carried by the Observe", path + "?pmin=5&pmax=15", []string{"PUT /3303?pmax=60&pmin=30"}, func(t *testing.T, s *story) {
-			s.expect(14 * time.Second)
-			s.expect(2*time.Second, "21.5")
-			s.dev.celsius = 22
-			s.expect(5*time.Second, "22")
-		}},
+		{"carried by the Observe", path + "?pmin=5&pmax=15", []string{"PUT /3303?pmax=60&pmin=30"},
+			func(t *testing.T, s *story) {
+				s.expect(14 * time.Second)
+				s.expect(2*time.Second, "21.5")
+				s.dev.celsius = 22
+				s.expect(5*time.Second, "22")
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

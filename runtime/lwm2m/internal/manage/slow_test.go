@@ -42,8 +42,10 @@ func TestSlowFunctionsDelayNoOthers(t *testing.T) {
 		}
 		close(r.dev.release)
 		r.until(func() bool { return *doneSlow && *doneExec && *doneObject })
-		if slow.body != "-3.5" || exec.code != coap.Changed || !strings.Contains(object.body, `"n":"5750","vs":"fridge"`) {
-			t.Errorf("answered %q, %v and %q; the object must be as it was when it was asked for", slow.body, exec.code, object.body)
+		if slow.body != "-3.5" || exec.code != coap.Changed || !strings.Contains(object.body,
+			`"n":"5750","vs":"fridge"`) {
+			t.Errorf("answered %q, %v and %q; the object must be as it was when it was asked for", slow.body,
+				exec.code, object.body)
 		}
 		if !r.m.Idle() {
 			t.Error("a change is left")

@@ -47,8 +47,10 @@ func TestStoreRunsOnAWorker(t *testing.T) {
 			if failing != nil {
 				want, code, notified = "fridge", coap.InternalServerError, 0
 			}
-			if now := r.peers[0].text("/3303/1/5750"); got.code != code || got.body != "" || now != want || stored != 1 || len(*notes) != notified {
-				t.Errorf("answered %v %q, now %q, stored %d times, notified %d times", got.code, got.body, now, stored, len(*notes))
+			if now := r.peers[0].text("/3303/1/5750"); got.code != code || got.body != "" || now != want ||
+				stored != 1 || len(*notes) != notified {
+				t.Errorf("answered %v %q, now %q, stored %d times, notified %d times", got.code, got.body, now,
+					stored, len(*notes))
 			}
 			if n := r.peers[0].peer.requests.used; n != 0 || !r.m.Idle() {
 				t.Errorf("%d requests count as waiting", n)
@@ -83,7 +85,8 @@ func TestStoredWhileItsServerGoes(t *testing.T) {
 			if i, _ := r.dev.things.Get(1); i.ApplicationType.Or("") != "x" || !r.m.Idle() {
 				t.Errorf("now %q, idle %v", i.ApplicationType.Or(""), r.m.Idle())
 			}
-			if err := r.dev.things.Update(context.Background(), 1, func(*temperature.Instance) error { return nil }); err != nil {
+			if err := r.dev.things.Update(context.Background(), 1,
+				func(*temperature.Instance) error { return nil }); err != nil {
 				t.Errorf("the slot was not released: %v", err)
 			}
 		})

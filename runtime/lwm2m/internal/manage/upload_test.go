@@ -70,8 +70,12 @@ func TestUploadsEnd(t *testing.T) {
 		play func(t *testing.T, r *rig, p *remote)
 		code coap.Code
 	}{
-		{"refused by the device", func(_ *testing.T, r *rig, _ *remote) { r.dev.failOpen = dm.Errorf(dm.Forbidden, "no") }, coap.Forbidden},
-		{"failing without a code", func(_ *testing.T, r *rig, _ *remote) { r.dev.failOpen = errors.New("hunter2") }, coap.InternalServerError},
+		{"refused by the device", func(_ *testing.T, r *rig, _ *remote) {
+			r.dev.failOpen = dm.Errorf(dm.Forbidden,
+				"no")
+		}, coap.Forbidden},
+		{"failing without a code", func(_ *testing.T, r *rig, _ *remote) { r.dev.failOpen = errors.New("hunter2") },
+			coap.InternalServerError},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -89,7 +93,8 @@ func TestUploadsEnd(t *testing.T) {
 		})
 	}
 	for want, err := range map[coap.Code]error{
-		coap.RequestEntityTooLarge: dm.Errorf(dm.RequestEntityTooLarge, "no room"), coap.InternalServerError: errors.New("hunter2"),
+		coap.RequestEntityTooLarge: dm.Errorf(dm.RequestEntityTooLarge, "no room"),
+		coap.InternalServerError:   errors.New("hunter2"),
 	} {
 		t.Run("failing later with "+want.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,7 +102,8 @@ func TestUploadsEnd(t *testing.T) {
 				r.dev.failWrite = err
 				got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, image))
 				if got.code != want || got.body != "" || r.dev.committed != 0 || r.dev.aborted != 1 {
-					t.Errorf("answered %v %q, committed %d, aborted %d times", got.code, got.body, r.dev.committed, r.dev.aborted)
+					t.Errorf("answered %v %q, committed %d, aborted %d times", got.code, got.body, r.dev.committed,
+						r.dev.aborted)
 				}
 				r.dev.failWrite = nil
 				if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
@@ -232,7 +238,8 @@ func TestUploadOfARemovedServer(t *testing.T) {
 		if got.code != coap.ServiceUnavailable || r.dev.committed != 0 || r.dev.aborted != 1 {
 			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
 		}
-		if got := r.peers[1].do(to("PUT /5/0/0").as(content.Opaque, firmware(4000))); got.code != coap.Changed || r.dev.committed != 1 {
+		if got := r.peers[1].do(to("PUT /5/0/0").as(content.Opaque, firmware(4000))); got.code != coap.Changed ||
+			r.dev.committed != 1 {
 			t.Errorf("the other server's is answered %v, committed %d times", got.code, r.dev.committed)
 		}
 	})

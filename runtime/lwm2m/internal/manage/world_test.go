@@ -49,7 +49,8 @@ func (r *rig) newModel(o setup) *dm.Model {
 	r.must(err)
 	r.must(sec.Add(0, security.Instance{
 		ServerURI: dm.Str("coap://server1"), BootstrapServer: dm.Bool(false), SecurityMode: dm.Int(0),
-		PublicKeyOrIdentity: dm.Key([]byte("identity")), ServerPublicKey: dm.Key(nil), SecretKey: dm.Key([]byte("hunter2")),
+		PublicKeyOrIdentity: dm.Key([]byte("identity")), ServerPublicKey: dm.Key(nil),
+		SecretKey:     dm.Key([]byte("hunter2")),
 		ShortServerID: dm.Int(1),
 	}))
 	w.servers, err = server.New(server.Config{})
@@ -57,7 +58,8 @@ func (r *rig) newModel(o setup) *dm.Model {
 	for i := range max(o.servers, 1) {
 		r.must(w.servers.Add(dm.InstanceID(i), server.Instance{
 			ShortServerID: dm.Int(int64(i + 1)), Lifetime: dm.Int(86400), DefaultMinimumPeriod: dm.Empty[int64](),
-			DefaultMaximumPeriod: dm.Empty[int64](), DisableTimeout: dm.Empty[int64](), DefaultNotificationMode: dm.Empty[int64](),
+			DefaultMaximumPeriod: dm.Empty[int64](), DisableTimeout: dm.Empty[int64](),
+			DefaultNotificationMode:                  dm.Empty[int64](),
 			NotificationStoringWhenDisabledOrOffline: dm.Bool(false), Binding: dm.Str("U"),
 			RegistrationUpdateTrigger: func(context.Context, dm.Args) error { return nil },
 		}))
@@ -99,7 +101,8 @@ func (r *rig) newModel(o setup) *dm.Model {
 
 func (w *world) deviceInstance() device.Instance {
 	return device.Instance{
-		Manufacturer: dm.Str("Acme"), ModelNumber: dm.Str("M1"), SerialNumber: dm.Str("0815"), FirmwareVersion: dm.Str("1.0"),
+		Manufacturer: dm.Str("Acme"), ModelNumber: dm.Str("M1"), SerialNumber: dm.Str("0815"),
+		FirmwareVersion: dm.Str("1.0"),
 		Reboot: func(ctx context.Context, a dm.Args) error {
 			w.executed = append(w.executed, fmt.Sprintf("%s:%s", a.Origin, a.Append(nil)))
 			if v, _ := a.Get(9); v == "fail" {

@@ -39,8 +39,10 @@ func TestWrite(t *testing.T) {
 		{"PATCH", to("PATCH /1/0/1").as(content.SenMLCBOR, ""), coap.MethodNotAllowed, "", 0},
 		{"Security", to("PUT /0/0/0").as(content.Text, "coap://evil"), coap.Unauthorized, "", 0},
 		{"nothing at all", to("PUT /1/0/1"), coap.BadRequest, "", 0},
-		{"with a query, which means nothing", to("PUT /1/0/1?pmin=1").as(content.Text, "hunter2"), coap.BadRequest, "/1/0/1", 0},
-		{"with a query and without a format", to("PUT /1/0/1?pmin=1").as(content.None, "hunter2"), coap.BadRequest, "/1/0/1", 0},
+		{"with a query, which means nothing", to("PUT /1/0/1?pmin=1").as(content.Text, "hunter2"), coap.BadRequest,
+			"/1/0/1", 0},
+		{"with a query and without a format", to("PUT /1/0/1?pmin=1").as(content.None, "hunter2"), coap.BadRequest,
+			"/1/0/1", 0},
 		{"empty with a query", to("PUT /3303/0/5750?x=1").as(content.Text, ""), coap.Changed, "", 0},
 		{"If-None-Match of what is not there", to("PUT /1/0/99").as(content.Text, "1").with(func(o *coap.Options) {
 			o.Add(coap.OptionIfNoneMatch, nil)
@@ -57,7 +59,8 @@ func TestWrite(t *testing.T) {
 		{"If-Match of a tag", to("PUT /1/0/1").as(content.Text, "1").with(func(o *coap.Options) {
 			o.Add(coap.OptionIfMatch, []byte{1})
 		}), coap.PreconditionFailed, "", 0},
-		{"replace without a mandatory resource", to("PUT /1/0").as(content.SenMLJSON, `[{"bn":"/1/0/","n":"1","v":60}]`),
+		{"replace without a mandatory resource", to("PUT /1/0").as(content.SenMLJSON,
+			`[{"bn":"/1/0/","n":"1","v":60}]`),
 			coap.BadRequest, "/1/0", 0},
 	})
 }
@@ -88,7 +91,8 @@ func TestWriteReplaceAndUpdate(t *testing.T) {
 			code coap.Code
 			want string
 		}{
-			{to("PUT /16/0/0").as(content.SenMLJSON, `[{"bn":"/16/0/0/","n":"0","vs":"a"},{"n":"1","vs":"b"}]`), coap.Changed, "a b - -"},
+			{to("PUT /16/0/0").as(content.SenMLJSON, `[{"bn":"/16/0/0/","n":"0","vs":"a"},{"n":"1","vs":"b"}]`),
+				coap.Changed, "a b - -"},
 			{to("PUT /16/0/0/1").as(content.Text, "c"), coap.Changed, "a c - -"},
 			{to("PUT /16/0/0/2").as(content.Text, "c"), coap.NotFound, "a c - -"},
 			{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/2","vs":"d"}]`), coap.Changed, "a c d -"},
@@ -126,14 +130,20 @@ func TestCreateAndDelete(t *testing.T) {
 			location string
 		}{
 			{"without payload", to("POST /16"), coap.Created, "/16/0"},
-			{"without an ID", to("POST /16").as(content.TLV, "\x86\x00\x41\x00\x61\x41\x01\x62"), coap.Created, "/16/1"},
-			{"with an ID", to("POST /16").as(content.TLV, "\x08\x07\x08\x86\x00\x41\x00\x61\x41\x01\x62"), coap.Created, "/16/7"},
-			{"with the same ID", to("POST /16").as(content.TLV, "\x08\x07\x08\x86\x00\x41\x00\x61\x41\x01\x62"), coap.BadRequest, ""},
+			{"without an ID", to("POST /16").as(content.TLV, "\x86\x00\x41\x00\x61\x41\x01\x62"), coap.Created,
+				"/16/1"},
+			{"with an ID", to("POST /16").as(content.TLV, "\x08\x07\x08\x86\x00\x41\x00\x61\x41\x01\x62"),
+				coap.Created, "/16/7"},
+			{"with the same ID", to("POST /16").as(content.TLV, "\x08\x07\x08\x86\x00\x41\x00\x61\x41\x01\x62"),
+				coap.BadRequest, ""},
 			{"several", to("POST /16").as(content.SenMLJSON, `[{"n":"/16/8/0/0","vs":"x"},{"n":"/16/9/0/0","vs":"y"}]`), coap.Created, ""},
-			{"in SenML without an ID", to("POST /16").as(content.SenMLJSON, `[{"n":"0/0","vs":"x"}]`), coap.BadRequest, ""},
+			{"in SenML without an ID", to("POST /16").as(content.SenMLJSON, `[{"n":"0/0","vs":"x"}]`),
+				coap.BadRequest, ""},
 			{"lowest free ID", to("POST /16"), coap.Created, "/16/2"},
-			{"with a value missing", to("POST /3303").as(content.SenMLJSON, `[{"n":"/3303/5/5750","vs":"x"}]`), coap.Created, "/3303/5"},
-			{"wrong value", to("POST /3303").as(content.SenMLJSON, `[{"n":"/3303/6/5750","v":1}]`), coap.BadRequest, ""},
+			{"with a value missing", to("POST /3303").as(content.SenMLJSON, `[{"n":"/3303/5/5750","vs":"x"}]`),
+				coap.Created, "/3303/5"},
+			{"wrong value", to("POST /3303").as(content.SenMLJSON, `[{"n":"/3303/6/5750","v":1}]`), coap.BadRequest,
+				""},
 			{"object of one instance", to("POST /3"), coap.MethodNotAllowed, ""},
 			{"object of one instance, broken", to("POST /3").as(content.TLV, "\xff"), coap.MethodNotAllowed, ""},
 			{"no template", to("POST /1").as(content.TLV, ""), coap.MethodNotAllowed, ""},
