@@ -54,7 +54,7 @@ type compositePart struct {
 // keptPaths bounds the memory that is kept for the paths of the next composite.
 const keptPaths = 1024
 
-func (x *composite) init() {
+func (x *composite) setup() {
 	x.add = func(p dm.Path) error { x.into.paths = append(x.into.paths, p); return nil }
 	x.choose = x.chooseDevice
 	x.defined = func(id dm.ObjectID) *registry.Object {

@@ -41,7 +41,7 @@ type reading struct {
 func newReading(enc *codec.Encoder, link *corelink.Encoder) *reading {
 	x := &reading{enc: enc, link: link}
 	x.yield = x.addValue
-	x.composite.init()
+	x.composite.setup()
 	return x
 }
 
