@@ -38,7 +38,7 @@ type Client struct {
 	stores  pool // Config.Persist
 	manager *manage.Manager
 	device  *manage.Device // the client's own
-	dials   int            // connections that are being made
+	pending int            // connections that are being made, and values that are being stored
 	servers []*server
 	offline offline
 
@@ -325,10 +325,10 @@ func (c *Client) giveUpShutdown() {
 	}
 	if c.late { // no server is left then, so that something of this runs
 		c.log.Error("slow functions, the store or connecting do not return although their context has ended", "functions", c.pool.busy,
-			"stores", c.stores.busy, "connections", c.dials)
+			"stores", c.stores.busy, "connections", c.pending)
 		c.pool.abandon()
 		c.stores.abandon()
-		c.dials = 0
+		c.pending = 0
 	}
 	if c.late = true; !c.finished {
 		c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
@@ -343,7 +343,7 @@ func (c *Client) finish() {
 	}
 	c.cancel()
 	c.manager.Close()
-	if c.dials > 0 || c.pool.busy > 0 || c.stores.busy > 0 {
+	if c.pending > 0 || c.pool.busy > 0 || c.stores.busy > 0 {
 		return
 	}
 	c.finished = true
