@@ -34,6 +34,12 @@ type Request struct {
 	// Prefix is the gateway prefix that paths in the payload must have, without slashes. The zero
 	// value means no prefix.
 	Prefix string
+	// Select replaces Prefix for a payload whose names may belong to several devices. It is called
+	// with the gateway prefix of each name, before the path of the name is yielded, and returns an
+	// error if no device has the prefix. The prefix is empty for a name without one; the first
+	// segment of a name is a prefix unless it consists of digits. The bytes are valid during the
+	// call. Formats without names do not call Select. The zero value means that Prefix counts.
+	Select func(prefix []byte) error
 	// Now is the time to which relative times in the payload refer (RFC 8428 §4.5.3). The zero
 	// value means time.Now.
 	Now time.Time

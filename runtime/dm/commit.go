@@ -13,6 +13,7 @@ func (t *Transaction) Commit() error {
 		return err
 	}
 	if err := t.Persist(); err != nil {
+		t.failed()
 		return err
 	}
 	t.Publish()
@@ -139,8 +140,8 @@ func (t *Transaction) differs() bool {
 }
 
 // Persist hands the change to the Model's store, after Prepare. It may be called on any goroutine,
-// and takes as long as the store. A transaction that makes no difference is not stored. After an
-// error everything is rolled back, as Commit says.
+// takes as long as the store, and runs no hook. A transaction that makes no difference is not stored.
+// After an error nothing can be published: call Rollback, on the goroutine on which hooks run.
 func (t *Transaction) Persist() error {
 	if t.next == nil || t.published {
 		return errors.New("Persist comes between Prepare and Publish")
@@ -158,7 +159,7 @@ func (t *Transaction) Persist() error {
 		return nil
 	}
 	if err := t.m.cfg.Persist(t.ctx, c); err != nil {
-		t.failed()
+		t.unstored = true
 		return &Error{Code: CodeOf(err), Err: err}
 	}
 	return nil
@@ -166,7 +167,7 @@ func (t *Transaction) Persist() error {
 
 // Publish makes the change visible to every read from now on, after Persist. It cannot fail.
 func (t *Transaction) Publish() {
-	if t.next == nil || t.published || t.state.Load() != holding {
+	if t.next == nil || t.published || t.unstored || t.state.Load() != holding {
 		return
 	}
 	t.published = true
@@ -186,7 +187,7 @@ func (t *Transaction) Finish() {
 	t.sinks = nil
 	if t.m.subscribers.any() {
 		if events := t.events(); len(events) > 0 {
-			t.m.subscribers.tell(Batch{Origin: t.origin, Events: events})
+			t.m.subscribers.tell(Batch{Origin: t.origin, Cause: t.cause, Events: events})
 		}
 	}
 	for _, p := range t.parts {
@@ -222,7 +223,7 @@ func (t *Transaction) failed() {
 // undo runs the Rollback hooks, and makes the transaction what it was before Prepare.
 func (t *Transaction) undo() {
 	begun := t.begun
-	t.begun, t.next = nil, nil
+	t.begun, t.next, t.unstored = nil, nil, false
 	t.rollbackHooks(begun)
 	for _, p := range t.parts {
 		p.restore()

@@ -40,8 +40,18 @@ type Event struct {
 type Batch struct {
 	// Origin is who made the change.
 	Origin Origin
+	// Cause is what Transaction.SetCause was given. The zero value means that nothing was given, as
+	// for every change of the application.
+	Cause Cause
 	// Events is never empty.
 	Events []Event
+}
+
+// Cause identifies what made a transaction, such as a request. It belongs to the protocol engine that
+// passes it to Transaction.SetCause; package dm hands it on to subscribers and never calls it.
+type Cause interface {
+	// TransactionCause marks a type as a Cause.
+	TransactionCause()
 }
 
 // subscribers is a set of functions that are told of changes. The zero value is empty.

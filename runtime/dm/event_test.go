@@ -175,3 +175,37 @@ func TestKindsAndOriginsPrint(t *testing.T) {
 		}
 	}
 }
+
+type someRequest struct{ id int }
+
+func (*someRequest) TransactionCause() {}
+
+// A batch carries the cause that its transaction was given, and no other.
+func TestBatchCarriesItsCause(t *testing.T) {
+	s := newScripted(t)
+	var got []dm.Cause
+	defer s.m.Subscribe(func(b dm.Batch) { got = append(got, b.Cause) })()
+	first := &someRequest{1}
+	write := func(cause dm.Cause, mode int) {
+		t.Helper()
+		tx, err := s.m.Begin(t.Context(), dm.Server(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx.SetCause(cause)
+		if err := tx.Write(dm.ResourcePath(33001, 0, modeID), dm.Replace, entries(t, "/33001/0/9", mode)); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(first, 5)
+	write(nil, 0)
+	if err := s.objects[0].Update(t.Context(), 0, func(m *meter) error { m.Mode.Set(5); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 || got[0] != dm.Cause(first) || got[1] != nil || got[2] != nil {
+		t.Errorf("the causes are %v, want the request's and none twice", got)
+	}
+}

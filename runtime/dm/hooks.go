@@ -16,8 +16,14 @@ import (
 // before Validate. When Validate fails there, the sequence stays open for correction and the hooks
 // run again at its next end.
 //
-// Hooks run on the loop that serves the device, or on the goroutine of the Update that they belong
-// to. A hook must not write to the same Model: with the context that it received that is
+// Hooks of a server's request run on the loop that serves the device, also those that run after the
+// store has worked on another goroutine: Rollback where storing failed, Changed where it succeeded.
+// There is one exception: when the device was shut down and did not wait any longer for a store that
+// does not return, nothing runs a loop any more, and Changed or Rollback of the request that was
+// being stored run on the goroutine of the store. Hooks of an Update, and of any other change of the
+// application, run on the goroutine that makes it.
+//
+// A hook must not write to the same Model: with the context that it received that is
 // ErrInTransaction.
 type Hooks[T any] struct {
 	// Begin prepares for changes. An error refuses the operation.
@@ -29,9 +35,11 @@ type Hooks[T any] struct {
 	// Commit applies the changes to the world outside the data model. An error undoes the whole
 	// transaction.
 	Commit func(ctx context.Context, tx *Tx[T]) error
-	// Rollback undoes what Begin and Commit did. An error is logged and shows in Model.Status.
+	// Rollback undoes what Begin and Commit did. An error is logged and shows in Model.Status. It runs
+	// on the store's goroutine in the one case that Hooks describes.
 	Rollback func(ctx context.Context, tx *Tx[T]) error
-	// Changed runs after the change was published.
+	// Changed runs after the change was published. It runs on the store's goroutine in the one case
+	// that Hooks describes.
 	Changed func(ctx context.Context, tx *Tx[T])
 
 	// Create fills in an instance that a server makes, before the payload lands on it: it starts as

@@ -67,7 +67,9 @@ func Password(v string) Res[SecretString] {
 func Empty[T DataType]() Res[T] { return Res[T]{state: empty} }
 
 // Func returns a live resource: every read calls fn, on the loop that serves the device, so fn must
-// be quick; see Slow. fn may be called from several goroutines at once. The context says who asks
+// be quick; see Slow. A server's read that also covers a Slow resource is repeated as a whole on a
+// worker and calls fn there, and reads of the application call fn on their own goroutine, so fn may
+// be called from several goroutines at once. The context says who asks
 // (OriginFrom). fn returns ErrNoValue when there is nothing to tell at the moment; another error fails
 // the read. A nil fn is refused when the instance is added.
 //

@@ -7,7 +7,8 @@ import (
 )
 
 // Sink takes the value of an Opaque resource as a stream, such as a firmware image. One goroutine at
-// a time calls it: Write any number of times, then Commit or Abort.
+// a time calls it: Write any number of times, then Commit or Abort. For a server's request that is the
+// loop that serves the device, except for an Abort in the one case that Hooks describes.
 type Sink interface {
 	io.Writer
 	// Commit says that the value has arrived whole and that the transaction accepts it.
@@ -18,7 +19,8 @@ type Sink interface {
 }
 
 // Source gives the value of an Opaque resource as a stream, such as a log. It is closed when the
-// value has been read whole or the reader has gone.
+// value has been read whole or the reader has gone. For a server's request it is used on the loop that
+// serves the device, or on a worker where the request also covers a Slow resource.
 type Source interface {
 	io.ReadCloser
 	// Size returns the size of the value in bytes, -1 where it is not known beforehand.

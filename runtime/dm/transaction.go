@@ -43,6 +43,8 @@ type Transaction struct {
 	// closing says that no correction is possible after a failure: a Sink was told to commit.
 	closing   bool
 	published bool
+	unstored  bool         // Persist has failed
+	cause     Cause        // what the engine recognises the transaction by
 	state     atomic.Int32 // one of the transaction states
 }
 
@@ -106,6 +108,10 @@ func inside(ctx context.Context, m *Model) bool {
 
 // Origin returns who performs the transaction.
 func (t *Transaction) Origin() Origin { return t.origin }
+
+// SetCause says what made the transaction. Subscribers receive it in Batch.Cause, so that an engine
+// that publishes on behalf of a request recognises its own changes. Call it before Finish.
+func (t *Transaction) SetCause(c Cause) { t.cause = c }
 
 // Snapshot returns what the transaction makes of the Model so far. It is valid until the
 // transaction's next operation.

@@ -114,6 +114,44 @@ func TestRollbackInSteps(t *testing.T) {
 	}
 }
 
+// A change that could not be stored is not published, and its Rollback hooks run in Rollback, not in
+// Persist.
+func TestPersistFailsInSteps(t *testing.T) {
+	s := newScripted(t)
+	s.fail["persist"] = errors.New("disk full")
+	tx, err := s.m.Begin(t.Context(), dm.Server(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := dm.ResourcePath(33001, 0, modeID)
+	if err := tx.Write(p, dm.Replace, entries(t, "/33001/0/9", 5)); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- tx.Persist() }() // on a worker
+	if err := <-done; dm.CodeOf(err) != dm.InternalServerError {
+		t.Errorf("Persist: %v", err)
+	}
+	tx.Publish()
+	tx.Finish()
+	if got, want := s.take(), "begin1 validate1 commit1 persist"; got != want {
+		t.Errorf("before Rollback the steps were %s, want %s", got, want)
+	}
+	if got := show(s.m.Snapshot(), p); got != "1" {
+		t.Errorf("before Rollback it reads %s", got)
+	}
+	tx.Rollback()
+	if got := s.take(); got != "rollback1" {
+		t.Errorf("Rollback runs %s", got)
+	}
+	if _, ok := s.m.TryBegin(t.Context(), dm.Application); !ok {
+		t.Error("the slot is not free")
+	}
+}
+
 func TestTransactionAfterItsEnd(t *testing.T) {
 	w := watch(t)
 	for _, end := range []func(*dm.Transaction){

@@ -37,7 +37,8 @@ type Client struct {
 	pool    pool // slow functions
 	stores  pool // Config.Persist
 	manager *manage.Manager
-	dials   int // connections that are being made
+	device  *manage.Device // the client's own
+	pending int            // connections that are being made, and values that are being stored
 	servers []*server
 	offline offline
 
@@ -90,9 +91,12 @@ func New(cfg Config) (*Client, error) {
 	c.pool.init(c.loop.sched, cfg.Workers, c.finish)
 	c.stores.init(c.loop.sched, math.MaxInt, c.finish) // the Model's writer slot lets one in at a time
 	c.manager, err = manage.New(manage.Config{
-		Model: c.model, Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Store: c.stores.run, Logger: c.log,
-		Hidden: hidden[:], ImpliedVersion: coreVersion, SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), Scratch: c.loop.scratch,
+		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Store: c.stores.run, Logger: c.log,
+		SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), Scratch: c.loop.scratch,
 	})
+	if err == nil {
+		c.device, err = c.manager.AddDevice(manage.DeviceConfig{Model: c.model, Hidden: hidden[:], ImpliedVersion: coreVersion})
+	}
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("lwm2m: %w", err)
@@ -200,7 +204,7 @@ func (c *Client) Model() *dm.Model { return c.model }
 // Notify says that a value that a function stands behind has changed, or all below p, so that
 // observers are told without waiting for the next sample. Values that are stored need no call. It
 // may be called from any goroutine.
-func (c *Client) Notify(p dm.Path) { c.manager.Notify(p) }
+func (c *Client) Notify(p dm.Path) { c.device.Notify(p) }
 
 // Endpoint is the Endpoint Client Name. It may be called from any goroutine.
 func (c *Client) Endpoint() string { return c.cfg.Endpoint }
@@ -321,10 +325,10 @@ func (c *Client) giveUpShutdown() {
 	}
 	if c.late { // no server is left then, so that something of this runs
 		c.log.Error("slow functions, the store or connecting do not return although their context has ended", "functions", c.pool.busy,
-			"stores", c.stores.busy, "connections", c.dials)
+			"stores", c.stores.busy, "connections", c.pending)
 		c.pool.abandon()
 		c.stores.abandon()
-		c.dials = 0
+		c.pending = 0
 	}
 	if c.late = true; !c.finished {
 		c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
@@ -339,10 +343,11 @@ func (c *Client) finish() {
 	}
 	c.cancel()
 	c.manager.Close()
-	if c.dials > 0 || c.pool.busy > 0 || c.stores.busy > 0 {
+	if c.pending > 0 || c.pool.busy > 0 || c.stores.busy > 0 {
 		return
 	}
 	c.finished = true
+	c.manager.Stop() // nothing may run the loop from now on
 	c.loop.sched.Cancel(&c.deadline)
 	c.loop.sched.Cancel(&c.updates)
 	c.unsubscribe()

@@ -6,12 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/socket"
-	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
-
-	genserver "github.com/lwm2mgen/toolkit/generated/server"
 )
 
 // Update sends a registration update to a server, even if nothing has changed. A server that the
@@ -208,31 +204,4 @@ func (k control) RequestBootstrap() error {
 		return dm.Errorf(dm.MethodNotAllowed, "%w", err)
 	}
 	return nil
-}
-
-// noteAlert keeps the TLS alert that a server sent in /1/x/11, where the account has that resource.
-func (s *server) noteAlert(err error) {
-	var alert *socket.AlertError
-	if !errors.As(err, &alert) || !alert.Received {
-		return
-	}
-	p := dm.ResourcePath(serverID, s.settings.instance, genserver.TLSAlertCodeID)
-	c := s.client
-	snap := c.model.Snapshot()
-	if !snap.Has(p) || snap.Definition(serverID).Resource(uint16(genserver.TLSAlertCodeID)).Type != registry.UnsignedInteger {
-		return
-	}
-	value := dm.UnsignedValue(uint64(alert.Description))
-	c.pool.run(func() {
-		t, err := c.model.Begin(c.ctx, dm.Application)
-		if err == nil {
-			defer t.Rollback()
-			if err = t.Write(p, dm.Update, []dm.Entry{{Path: p, Value: value}}); err == nil {
-				err = t.Commit()
-			}
-		}
-		if err != nil {
-			c.log.Info("the TLS alert could not be stored", "path", p.String(), "reason", err.Error())
-		}
-	})
 }

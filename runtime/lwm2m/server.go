@@ -79,7 +79,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 			KeepOnTimeout: true,
 		},
 		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Refused: s.onRefused,
-		Closing: s.onClosing, DialEnded: c.onDialEnded,
+		Closing: s.onClosing, DialEnded: c.onPendingEnded,
 	})
 	return s, nil
 }
@@ -261,10 +261,10 @@ func (s *server) timerFired() {
 
 // connect begins to connect.
 func (s *server) connect() {
-	s.client.dials++
+	s.client.pending++
 	silent := errors.Is(s.err, coap.ErrTimeout) || errors.Is(s.err, socket.ErrRefused)
 	if err := s.link.Connect(silent); err != nil {
-		s.client.dials--
+		s.client.pending--
 		s.err = err
 		s.handle(account.Event{Kind: account.DialImpossible})
 	}
@@ -300,11 +300,11 @@ func (s *server) onConnectionLost(err error, short bool) {
 	s.handle(account.Event{Kind: account.ConnectionLost, Short: short})
 }
 
-// onDialEnded counts a Connect of which nothing runs any more.
-func (c *Client) onDialEnded() {
+// onPendingEnded counts what has ended: a Connect of which nothing runs any more, or a storeValue.
+func (c *Client) onPendingEnded() {
 	if c.finished {
 		return
 	}
-	c.dials--
+	c.pending--
 	c.finish()
 }

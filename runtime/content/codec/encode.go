@@ -87,6 +87,17 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	return e.current.Entry(x)
 }
 
+// SetPrefix changes the gateway prefix for the entries that follow, so that one payload carries
+// values of several devices. Call it between Begin and Finish. A format whose payloads have no
+// names is refused with 4.06.
+func (e *Encoder) SetPrefix(prefix string) error {
+	p, ok := e.current.(interface{ SetPrefix(prefix string) error })
+	if !ok {
+		return fault.NotAcceptable(dm.Path{}, "the format cannot carry values of several devices")
+	}
+	return p.SetPrefix(prefix)
+}
+
 // Finish ends the payload and returns dst with the payload appended.
 func (e *Encoder) Finish() ([]byte, error) {
 	if e.current == nil {

@@ -9,6 +9,7 @@ package senml
 
 import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -48,6 +49,14 @@ type naming struct {
 
 func (n *naming) begin(t content.Target) {
 	*n = naming{base: t.Base, prefix: t.Prefix}
+}
+
+// SetPrefix changes the gateway prefix for the entries that follow. See codec.Encoder.SetPrefix.
+func (n *naming) SetPrefix(prefix string) error {
+	if n.prefix != prefix {
+		n.prefix, n.begun = prefix, false // the next entry has a base name of its own
+	}
+	return fault.Prefix(prefix)
 }
 
 // step returns the base name, if it changes, and the name of a record. Both share one buffer.

@@ -39,9 +39,9 @@ func (s *Sink) path(name []byte) (dm.Path, error) {
 		}
 		return appendIDs(p, name)
 	}
-	name, ok := cutPrefix(name, s.Req.Prefix)
-	if !ok {
-		return dm.Path{}, errPrefix
+	name, err := s.device(name)
+	if err != nil {
+		return dm.Path{}, err
 	}
 	if len(name) == 1 {
 		return dm.Path{}, nil
@@ -56,6 +56,37 @@ func (s *Sink) path(name []byte) (dm.Path, error) {
 		}
 	}
 	return appendIDs(dm.Path{}, name[1:])
+}
+
+// device returns an absolute name without its gateway prefix, which must be that of the request, or
+// one that the request selects.
+func (s *Sink) device(name []byte) ([]byte, error) {
+	if s.Req.Select == nil {
+		name, ok := cutPrefix(name, s.Req.Prefix)
+		if !ok {
+			return nil, errPrefix
+		}
+		return name, nil
+	}
+	prefix, name := splitPrefix(name)
+	s.cached = false // another device may define the object differently
+	return name, s.Req.Select(prefix)
+}
+
+// splitPrefix returns the gateway prefix of an absolute name, empty where it has none, and the
+// rest.
+func splitPrefix(name []byte) (prefix, rest []byte) {
+	end, digits := 1, true
+	for ; end < len(name) && name[end] != '/'; end++ {
+		digits = digits && name[end]-'0' <= 9
+	}
+	switch {
+	case digits:
+		return nil, name
+	case end == len(name):
+		return name[1:], name[:1]
+	}
+	return name[1:end], name[end:]
 }
 
 // cutPrefix returns an absolute name without the gateway prefix, and whether the name has it.

@@ -12,13 +12,13 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// guard is an access control that keeps what it was asked.
+// guard is an access control that notes what it was asked.
 type guard struct {
 	asked  []string
 	refuse func(op Operation, p dm.Path) bool
 }
 
-func (g *guard) authorize(op Operation, p dm.Path) error {
+func (g *guard) authorize(op Operation, _ string, p dm.Path) error {
 	g.asked = append(g.asked, fmt.Sprint(op, " ", p))
 	if g.refuse != nil && g.refuse(op, p) {
 		return dm.Unauthorized
@@ -52,10 +52,12 @@ func TestAccessIsAskedFor(t *testing.T) {
 			{to("PUT /3303/1/5750?pmin=1"), "Write-Attributes /3303/1"},
 			{to("POST /3/0/4"), "Execute /3/0"},
 			{to("POST /16"), "Create /16"},
-			{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/0","vs":"x"},{"n":"/16/0/0/1","vs":"y"}]`), "Write /16/0"},
+			{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/0","vs":"x"},{"n":"/16/0/0/1","vs":"y"}]`),
+				"Write /16/0"},
 			{to("DELETE /16/0/0/1"), "Write /16/0"},
 			{to("DELETE /16/0"), "Delete /16/0"},
-			{to("IPATCH /").as(content.SenMLJSON, `[{"n":"/1/0/1","v":60},{"n":"/3303/1/5750","vs":"z"}]`), "Write /1/0 Write /3303/1"},
+			{to("IPATCH /").as(content.SenMLJSON, `[{"n":"/1/0/1","v":60},{"n":"/3303/1/5750","vs":"z"}]`),
+				"Write /1/0 Write /3303/1"},
 			{to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"},{"n":"/3303/1/5700"}]`), "Read /3/0 Read /3303/1"},
 		} {
 			g.asked = nil
@@ -74,7 +76,8 @@ func TestAccessIsRefused(t *testing.T) {
 	runRows(t, guarded(g), []row{
 		{"Read", to("GET /3/0/0"), coap.Unauthorized, "", 0},
 		{"Read of an object without any open instance", to("GET /3303"), coap.Unauthorized, "", 0},
-		{"Observe", to("GET /3/0/0").with(func(o *coap.Options) { o.AddUint(coap.OptionObserve, 0) }), coap.Unauthorized, "", 0},
+		{"Observe", to("GET /3/0/0").with(func(o *coap.Options) { o.AddUint(coap.OptionObserve, 0) }),
+			coap.Unauthorized, "", 0},
 		{"Discover", to("GET /3").accepting(content.Link), coap.Unauthorized, "", 0},
 		{"Write", to("PUT /3303/1/5750").as(content.Text, "x"), coap.Unauthorized, "", 0},
 		{"Write in blocks", to("PUT /5/0/0").as(content.Opaque, firmware(4000)), coap.Unauthorized, "", 0},
@@ -84,8 +87,10 @@ func TestAccessIsRefused(t *testing.T) {
 		{"Delete", to("DELETE /3303/1"), coap.Unauthorized, "", 0},
 		{"Delete of a resource instance", to("DELETE /3/0/7/1"), coap.Unauthorized, "", 0},
 		{"stream", to("GET /20/0/4014"), coap.Unauthorized, "", 0},
-		{"Write-Composite", to("IPATCH /").as(content.SenMLJSON, `[{"n":"/1/0/1","v":60},{"n":"/3303/1/5750","vs":"z"}]`), coap.Unauthorized, "", 0},
-		{"Read-Composite leaves out", to("FETCH /").as(content.SenMLJSON, `[{"n":"/1/0/1"},{"n":"/3/0/0"}]`).accepting(content.SenMLJSON),
+		{"Write-Composite", to("IPATCH /").as(content.SenMLJSON,
+			`[{"n":"/1/0/1","v":60},{"n":"/3303/1/5750","vs":"z"}]`), coap.Unauthorized, "", 0},
+		{"Read-Composite leaves out", to("FETCH /").as(content.SenMLJSON,
+			`[{"n":"/1/0/1"},{"n":"/3/0/0"}]`).accepting(content.SenMLJSON),
 			coap.Content, `[{"bn":"/1/0/","n":"1","v":86400}]`, 0},
 	})
 	one := &guard{refuse: func(op Operation, p dm.Path) bool { return p == dm.InstancePath(3303, 0) }}
@@ -95,7 +100,7 @@ func TestAccessIsRefused(t *testing.T) {
 	})
 }
 
-// TestObservationLosesAccess ends an observation whose server may not read any more.
+// An observation ends when its server may not read any more.
 func TestObservationLosesAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &guard{}

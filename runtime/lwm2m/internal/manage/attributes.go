@@ -1,209 +1,175 @@
 package manage
 
+// Write-Attributes, and the attributes of Observe and the Server object. What they mean is in
+// package attr.
+
 import (
-	"math"
-	"slices"
-	"strconv"
-	"strings"
-
-	"github.com/lwm2mgen/toolkit/registry"
-	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
-// Attribute is one of the notification attributes (Core 1.2.2 §5.1.2).
-type Attribute uint8
-
-// The attributes, in the order in which Discover shows them.
-const (
-	Pmin  Attribute = iota // minimum period in seconds
-	Pmax                   // maximum period in seconds
-	Gt                     // greater than
-	Lt                     // less than
-	St                     // step
-	Epmin                  // minimum evaluation period in seconds
-	Epmax                  // maximum evaluation period in seconds
-	Edge                   // rising (1) or falling (0) edge
-	Con                    // confirmable notifications (1)
-	Hqmax                  // how many notifications are kept
-	attributeCount
-)
-
-var attributeNames = [attributeCount]string{"pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax"}
-
-// String returns the attribute's name.
-func (a Attribute) String() string { return attributeNames[a] }
-
-// Attributes is a set of attributes with their values. The zero value has none.
-type Attributes struct {
-	has    uint16 // bit n: attribute n is there
-	values [attributeCount]float64
+// serveWriteAttributes answers a Write-Attributes (Core 1.2.2 §6.3.4).
+func (s *scope) serveWriteAttributes(q *request) {
+	if err := s.writeAttributes(q); err != nil {
+		q.refuse(err)
+		return
+	}
+	q.succeed(coap.Changed)
 }
 
-// Get returns the value of an attribute; false where it is not there.
-func (a *Attributes) Get(n Attribute) (float64, bool) {
-	return a.values[n], a.has&(1<<n) != 0
+func (s *scope) writeAttributes(q *request) error {
+	snap := s.snapshot()
+	if err := q.authorize(WriteAttributes, q.path.Up(dm.InstanceLevel)); err != nil {
+		return err
+	}
+	// The resource instances of a live resource come and go.
+	if !snap.Has(q.path) && (q.path.Level() != dm.ResourceInstanceLevel || !snap.Live(s.peer.who, q.path)) {
+		return &dm.Error{Code: dm.NotFound, Path: q.path}
+	}
+	edits, err := parseAttributes(q.r)
+	if err != nil {
+		return err
+	}
+	set, err := s.attributes.At(q.path).Apply(edits, definition(snap, q.path))
+	if err != nil {
+		return newRefusal(dm.BadRequest, err.Error())
+	}
+	if err := s.attachAttributes(q.path, set); err != nil {
+		return err
+	}
+	s.reporter.attributesChanged(q.path)
+	return nil
 }
 
-// Set sets an attribute.
-func (a *Attributes) Set(n Attribute, v float64) {
-	a.has |= 1 << n
-	a.values[n] = v
-}
-
-// Unset takes an attribute out.
-func (a *Attributes) Unset(n Attribute) {
-	a.has &^= 1 << n
-	a.values[n] = 0
-}
-
-// over returns a, with what it does not have taken from b.
-func (a Attributes) over(b Attributes) Attributes {
-	for n := range attributeCount {
-		if v, ok := b.Get(n); ok && a.has&(1<<n) == 0 {
-			a.Set(n, v)
+// attachAttributes replaces the attributes of a node, within the server's limit.
+func (s *scope) attachAttributes(p dm.Path, set attr.Set) error {
+	if !set.Empty() && s.peer.attributes.full() {
+		if had := s.attributes.At(p); had.Empty() {
+			return newRefusal(dm.ServiceUnavailable, "too many nodes have attributes")
 		}
 	}
-	return a
+	before := s.attributes.Len()
+	s.attributes.Put(p, set)
+	s.countAttributes(before)
+	return nil
 }
 
-// append adds the attributes to a link.
-func (a *Attributes) append(e *corelink.Encoder) {
-	for n := range attributeCount {
-		v, ok := a.Get(n)
+// countAttributes brings the counters up to date, after there were as many nodes with attributes as
+// before says.
+func (s *scope) countAttributes(before int) {
+	n := s.attributes.Len() - before
+	s.peer.attributes.used += n
+	s.device.watch(n)
+}
+
+// forgetAttributes removes the attributes of nodes that an event says are gone.
+func (s *scope) forgetAttributes(e dm.Event) {
+	before := s.attributes.Len()
+	if before == 0 {
+		return
+	}
+	snap := s.snapshot()
+	s.attributes.Remove(func(p dm.Path) bool {
 		switch {
-		case !ok:
-		case n == Gt || n == Lt || n == St:
-			e.Float(attributeNames[n], v)
-		default:
-			e.Int(attributeNames[n], int64(v))
+		case !e.Path.Contains(p):
+			return false
+		case e.Kind == dm.Deleted:
+			return true
+		}
+		// A resource that changed may have lost resource instances; those of a live one come and
+		// go.
+		return p.Level() == dm.ResourceInstanceLevel && !snap.Has(p) && !snap.Live(s.peer.who, p)
+	})
+	s.countAttributes(before)
+}
+
+// dropAttributes removes all attributes.
+func (s *scope) dropAttributes() {
+	before := s.attributes.Len()
+	s.attributes = attr.Nodes{}
+	s.countAttributes(before)
+}
+
+// parseAttributes reads the attributes of a request.
+func parseAttributes(r *coap.Request) ([]attr.Edit, error) {
+	var edits []attr.Edit
+	for v := range r.Options().Values(coap.OptionURIQuery) {
+		e, err := attr.Parse(string(v))
+		if err == nil {
+			edits, err = attr.Add(edits, e)
+		}
+		if err != nil {
+			return nil, newRefusal(dm.BadRequest, err.Error())
 		}
 	}
+	return edits, nil
 }
 
-// attached is the attributes of one node.
-type attached struct {
-	path dm.Path
-	set  Attributes
-}
-
-func search(all []attached, p dm.Path) (int, bool) {
-	return slices.BinarySearchFunc(all, p, func(a attached, p dm.Path) int { return a.path.Compare(p) })
-}
-
-// at returns the attributes attached to a node itself.
-func at(all []attached, p dm.Path) Attributes {
-	if i, ok := search(all, p); ok {
-		return all[i].set
+// observeAttributes reads the attributes that an Observe carries, which replace all that are
+// attached (Core 1.2.2 §6.4.1); nil where it carries none.
+func (q *request) observeAttributes() (*attr.Set, error) {
+	edits, err := parseAttributes(q.r)
+	if err != nil || len(edits) == 0 {
+		return nil, err
 	}
-	return Attributes{}
+	set, err := attr.Set{}.Apply(edits, definition(q.scope.snapshot(), q.path))
+	if err != nil {
+		return nil, newRefusal(dm.BadRequest, err.Error())
+	}
+	return &set, nil
 }
 
-// inForce returns the attributes in force at a node: of each the one attached at the deepest level.
-func inForce(all []attached, p dm.Path) Attributes {
-	var a Attributes
-	if len(all) == 0 {
+// The Server object and its resources that say what observations do without attributes of their
+// own.
+const (
+	serverObject dm.ObjectID   = 1
+	shortIDRes   dm.ResourceID = 0
+	defaultPmin  dm.ResourceID = 2
+	defaultPmax  dm.ResourceID = 3
+	defaultCon   dm.ResourceID = 26
+)
+
+// defaultAttributes returns the attributes that the server's own account gives to its observations
+// of every device.
+func (p *Peer) defaultAttributes() attr.Set {
+	var a attr.Set
+	own := p.m.ownModel()
+	if own == nil {
 		return a
 	}
-	for l := p.Level(); l >= dm.ObjectLevel; l-- {
-		a = a.over(at(all, p.Up(l)))
+	snap := own.Snapshot()
+	for i := range snap.Instances(serverObject) {
+		id, err := snap.Value(p.fast, dm.Application, dm.ResourcePath(serverObject, i, shortIDRes))
+		if err != nil || wholeNumber(id) != int64(p.cfg.ShortServerID) {
+			continue
+		}
+		for _, d := range [...]struct {
+			res  dm.ResourceID
+			attr attr.Attribute
+		}{{defaultPmin, attr.Pmin}, {defaultPmax, attr.Pmax}, {defaultCon, attr.Con}} {
+			v, err := snap.Value(p.fast, dm.Application, dm.ResourcePath(serverObject, i, d.res))
+			if err == nil && wholeNumber(v) >= 0 {
+				a.Put(d.attr, float64(wholeNumber(v)))
+			}
+		}
+		break
 	}
 	return a
 }
 
-// edit is one attribute of a query: to set or, without a value, to take out.
-type edit struct {
-	name  Attribute
-	value float64
-	unset bool
+// defaultsChanged schedules the server's observations again: pmin and pmax may have changed.
+func (p *Peer) defaultsChanged() {
+	for _, s := range p.scopes {
+		s.reporter.schedule()
+	}
 }
 
-// parseAttribute reads one Uri-Query option of a Write-Attributes or an Observe, such as pmin=10. An
-// attribute without a value is taken out (Core 1.2.2 §6.3.4).
-func parseAttribute(query string) (edit, error) {
-	name, text, _ := strings.Cut(query, "=")
-	i := slices.Index(attributeNames[:], name)
-	if i < 0 {
-		return edit{}, refuse(dm.BadRequest, "unknown attribute")
+// wholeNumber returns a whole number of either type: older definitions of the Server object have
+// signed defaults.
+func wholeNumber(v dm.Value) int64 {
+	if u := v.Unsigned(); u != 0 {
+		return int64(min(u, 1<<62))
 	}
-	e := edit{name: Attribute(i)}
-	if text == "" {
-		e.unset = true
-		return e, nil
-	}
-	bad := refuse(dm.BadRequest, "the value of "+name+" is out of its range")
-	switch e.name {
-	case Gt, Lt, St:
-		v, ok := parseDecimal(text)
-		if !ok || e.name == St && v < 0 {
-			return edit{}, bad
-		}
-		e.value = v
-	default:
-		v, err := strconv.ParseUint(text, 10, 32)
-		if err != nil || (e.name == Edge || e.name == Con) && v > 1 {
-			return edit{}, bad
-		}
-		e.value = float64(v)
-	}
-	return e, nil
-}
-
-// parseDecimal reads a finite decimal number; strconv would take more.
-func parseDecimal(s string) (float64, bool) {
-	if strings.Trim(s, "+-.0123456789eE") != "" || len(s) > 64 {
-		return 0, false
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
-}
-
-// apply makes the edits, and checks the whole against the node it is for (Core 1.2.2 §5.1.2); def is nil for a node above
-// resources.
-func (a Attributes) apply(edits []edit, def *registry.Resource) (Attributes, error) {
-	for _, e := range edits {
-		if e.unset {
-			a.Unset(e.name)
-			continue
-		}
-		if err := fits(e.name, def); err != nil {
-			return a, err
-		}
-		a.Set(e.name, e.value)
-	}
-	gt, hasGt := a.Get(Gt)
-	lt, hasLt := a.Get(Lt)
-	st, _ := a.Get(St)
-	epmin, _ := a.Get(Epmin)
-	epmax, hasMax := a.Get(Epmax)
-	switch {
-	case hasGt && hasLt && !(lt+2*st < gt):
-		return a, refuse(dm.BadRequest, "lt must be less than gt, by more than twice st")
-	case hasMax && epmax < epmin:
-		return a, refuse(dm.BadRequest, "epmax must not be less than epmin")
-	}
-	return a, nil
-}
-
-// fits reports why an attribute cannot be attached to a node.
-func fits(n Attribute, def *registry.Resource) error {
-	switch n {
-	case Gt, Lt, St, Edge:
-	default:
-		return nil
-	}
-	if def == nil {
-		return refuse(dm.BadRequest, n.String()+" belongs to a resource or a resource instance")
-	}
-	switch def.Type {
-	case registry.Integer, registry.UnsignedInteger, registry.Float, registry.Time:
-		if n != Edge {
-			return nil
-		}
-	case registry.Boolean:
-		if n == Edge {
-			return nil
-		}
-	}
-	return refuse(dm.BadRequest, n.String()+" does not fit the type of the resource")
+	return v.Integer()
 }

@@ -16,15 +16,23 @@ func TestWriteAttributes(t *testing.T) {
 	bad := func(line string) row { return row{line, to("PUT " + line), coap.BadRequest, "", 0} }
 	good := func(line string) row { return row{line, to("PUT " + line), coap.Changed, "", 0} }
 	runRows(t, device12, []row{
-		good("/3?pmin=10&pmax=200"), good("/3/0?pmin=0"), good("/3/0/9?gt=50&lt=20.5&st=2"), good("/3/0/7/1?epmin=1&epmax=20"),
-		good("/3?con=1&hqmax=10"), good("/3303/1/5700?gt=-1.5e1"), good("/1/0/6?edge=1"), good("/3?pmin"), good("/3?pmin="),
+		good("/3?pmin=10&pmax=200"), good("/3/0?pmin=0"), good("/3/0/9?gt=50&lt=20.5&st=2"),
+		good("/3/0/7/1?epmin=1&epmax=20"),
+		good("/3?con=1&hqmax=10"), good("/3303/1/5700?gt=-1.5e1"), good("/1/0/6?edge=1"), good("/3?pmin"),
+		good("/3?pmin="),
 		good("/3?pmin=60&pmax=10"), good("/3/0/15?pmin=1"), good("/3/0/4?pmin=1"), good("/3/0/9?gt=5&lt=-1&st=2.9"),
-		good("/3/0/9?st=0"), good("/3/0/9?lt=5"), good("/3?epmin=5&epmax=5"), good("/3/0/9?gt=" + strings.Repeat("0", 63) + "1"),
-		bad("/3?gt=5"), bad("/3/0?st=1"), bad("/3/0/0?gt=5"), bad("/3/0/9?edge=1"), bad("/1/0/6?gt=1"), bad("/1/0/6?edge=2"),
-		bad("/3/0/9?gt=5&lt=5"), bad("/3/0/9?gt=5&lt=6"), bad("/3/0/9?gt=5&lt=-1&st=3"), bad("/3/0/9?st=-1"), bad("/3/0/9?gt=NaN"),
-		bad("/3/0/9?gt=Inf"), bad("/3/0/9?gt=0x10"), bad("/3/0/9?gt=1e999"), bad("/3/0/9?gt=1e"), bad("/3/0/9?gt=0x1p4"),
-		bad("/3/0/9?gt=" + strings.Repeat("0", 64) + "1"), bad("/3?pmin=-1"), bad("/3?pmin=1.5"), bad("/3?pmin=4294967296"),
-		bad("/3?pmin=x"), bad("/3?con=2"), bad("/3?epmin=5&epmax=4"), bad("/3?color=red"), bad("/3?pmin=1&pmin=2"), bad("/3?dim=2"), bad("/3?="),
+		good("/3/0/9?st=0"), good("/3/0/9?lt=5"), good("/3?epmin=5&epmax=5"),
+		good("/3/0/9?gt=" + strings.Repeat("0", 63) + "1"),
+		bad("/3?gt=5"), bad("/3/0?st=1"), bad("/3/0/0?gt=5"), bad("/3/0/9?edge=1"), bad("/1/0/6?gt=1"),
+		bad("/1/0/6?edge=2"),
+		bad("/3/0/9?gt=5&lt=5"), bad("/3/0/9?gt=5&lt=6"), bad("/3/0/9?gt=5&lt=-1&st=3"), bad("/3/0/9?st=-1"),
+		bad("/3/0/9?gt=NaN"),
+		bad("/3/0/9?gt=Inf"), bad("/3/0/9?gt=0x10"), bad("/3/0/9?gt=1e999"), bad("/3/0/9?gt=1e"),
+		bad("/3/0/9?gt=0x1p4"),
+		bad("/3/0/9?gt=" + strings.Repeat("0", 64) + "1"), bad("/3?pmin=-1"), bad("/3?pmin=1.5"),
+		bad("/3?pmin=4294967296"),
+		bad("/3?pmin=x"), bad("/3?con=2"), bad("/3?epmin=5&epmax=4"), bad("/3?color=red"), bad("/3?pmin=1&pmin=2"),
+		bad("/3?dim=2"), bad("/3?="),
 		{"no object", to("PUT /77?pmin=1"), coap.NotFound, "", 0},
 		{"no resource instance", to("PUT /3/0/7/9?pmin=1"), coap.NotFound, "", 0},
 		{"Security", to("PUT /0?pmin=1"), coap.Unauthorized, "", 0},
@@ -64,14 +72,15 @@ func TestDiscoverAttributes(t *testing.T) {
 		expect("/3/0/11/0", "</3/0/11/0>;pmin=10;pmax=100;epmin=1;epmax=20")
 		expect("/3/0/9", "</3/0/9>;pmin=10;pmax=320;gt=6.5;lt=1.5;st=0.25")
 		all := links(p, "/3/0")
-		if !strings.HasPrefix(all, "</3/0>;pmin=10;pmax=320,</3/0/0>,") || !strings.Contains(all, "</3/0/7>;dim=2;con=1;hqmax=3,") {
+		if !strings.HasPrefix(all, "</3/0>;pmin=10;pmax=320,</3/0/0>,") ||
+			!strings.Contains(all, "</3/0/7>;dim=2;con=1;hqmax=3,") {
 			t.Errorf("Discover /3/0\n%s", all)
 		}
-		// Another server has its own.
+		// Another server has attributes of its own.
 		if got := links(r.peers[1], "/3/0/9"); got != "</3/0/9>" {
 			t.Errorf("the other server sees %s", got)
 		}
-		// Taken out again.
+		// Removed again.
 		set("/3/0/9?gt&lt=")
 		expect("/3/0/9", "</3/0/9>;pmin=10;pmax=320;st=0.25")
 		// The defaults of the account, with the parameter of LwM2M 1.2.
@@ -91,12 +100,13 @@ func TestAttributesGoWithTheirNodes(t *testing.T) {
 		p.do(to("PUT /16/0?pmin=5"))
 		p.do(to("PUT /16/0/0/1?pmin=6"))
 		p.do(to("PUT /3303/1?pmin=8"))
-		// A change of another resource instance leaves them.
+		// A change of another resource instance does not remove them.
 		p.do(to("PUT /16/0/0/0").as(content.Text, "z"))
 		if got := discover("/16/0/0/1"); got != "</16/0/0/1>;pmin=6" {
 			t.Errorf("after a change beside it: %s", got)
 		}
-		// A resource instance goes, and comes back, in requests that follow each other at once.
+		// A resource instance is deleted and written again by requests that follow each other at
+		// once.
 		p.do(to("DELETE /16/0/0/1"))
 		p.do(to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/1","vs":"y"}]`))
 		if got := discover("/16/0/0"); got != "</16/0/0>;dim=2;pmin=5,</16/0/0/0>,</16/0/0/1>" {
@@ -107,7 +117,7 @@ func TestAttributesGoWithTheirNodes(t *testing.T) {
 		if got := discover("/16/0"); !strings.HasPrefix(got, "</16/0>,") && got != "</16/0>" {
 			t.Errorf("after an instance: %s", got)
 		}
-		// The application deletes, too.
+		// The application deletes an instance.
 		if err := r.dev.things.Remove(context.Background(), 1); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +129,7 @@ func TestAttributesGoWithTheirNodes(t *testing.T) {
 			t.Errorf("after the application: %s", got)
 		}
 		if n := r.m.watched.Load(); n != 0 {
-			t.Errorf("%d nodes are watched, none has attributes", n)
+			t.Errorf("%d nodes are watched, want none", n)
 		}
 	})
 }
@@ -134,7 +144,8 @@ func TestAttributeLimit(t *testing.T) {
 			line string
 			code coap.Code
 		}{
-			{"PUT /3?pmin=1", coap.Changed}, {"PUT /1?pmin=1", coap.Changed}, {"PUT /5?pmin=1", coap.ServiceUnavailable},
+			{"PUT /3?pmin=1", coap.Changed}, {"PUT /1?pmin=1", coap.Changed},
+			{"PUT /5?pmin=1", coap.ServiceUnavailable},
 			{"PUT /3?pmin=2", coap.Changed}, {"PUT /3?pmin", coap.Changed}, {"PUT /5?pmin=1", coap.Changed},
 		} {
 			if got := p.do(to(s.line)); got.code != s.code {
@@ -142,7 +153,7 @@ func TestAttributeLimit(t *testing.T) {
 			}
 		}
 		if n := r.m.watched.Load(); n != 2 {
-			t.Errorf("%d nodes are watched, two have attributes", n)
+			t.Errorf("%d nodes are watched, want 2", n)
 		}
 	})
 }

@@ -9,122 +9,180 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// A change is one request that changes the data model: a Write, Create, Delete or Write-Composite. It
-// waits for its turn at the writer slot, makes its changes on the loop, has them stored on a worker,
-// and publishes and answers on the loop again.
+// changer answers the requests that change the data model: Write, Create, Delete and
+// Write-Composite. Each is one transaction (see change).
+type changer struct {
+	cfg        *Config
+	inProgress map[*change]struct{} // waiting for the writer slot, or being stored
+	// stopped says that the scheduler may not run any more; see Manager.Stop.
+	stopped atomic.Bool
+}
+
+// A change is the transaction of one request. It waits for the writer slot, runs on the loop, is
+// stored on a worker, and is published and answered on the loop again.
 type change struct {
-	p       *Peer
+	x       *changer
 	q       request
 	upload  *dm.Upload // of a streamed resource, until the transaction has it
 	created []dm.InstanceID
 	touched []dm.Path // what the request itself wrote
 
-	// turn is the transaction while it is between goroutines: granted but not begun, or stored but
-	// not published. Who takes it out goes on with it.
-	turn     atomic.Pointer[dm.Transaction]
-	err      error // of the store
-	waiting  bool  // for its turn
+	// handover holds the transaction while it passes from one goroutine to another: granted but not
+	// begun, or stored but not published. The goroutine that takes it out continues with it.
+	handover atomic.Pointer[dm.Transaction]
+	storeErr error
+	// publishing says that the change is being published on the loop.
+	publishing bool
+
+	waiting  bool // for the writer slot
+	dropped  bool // while the writer slot was being granted
 	cancel   func() bool
 	patience sched.Job
 }
 
-// serveChange begins a change, at once where the writer slot is free.
-func (p *Peer) serveChange(q *request) {
-	c := &change{p: p, q: *q}
+// TransactionCause marks a change as what its transaction carries, so that a publication says which
+// request it came from.
+func (*change) TransactionCause() {}
+
+// serve begins a change, at once where the writer slot is free.
+func (x *changer) serve(q *request) {
+	c := &change{x: x, q: *q}
 	if u, ok := q.r.Sink().(*upload); ok {
 		c.upload = u.up
 	}
-	m := p.m
-	if t, ok := m.cfg.Model.TryBegin(m.cfg.Context, p.who); ok {
+	if err := c.chooseDevice(); err != nil {
+		c.fail(err)
+		return
+	}
+	p, model := c.q.scope.peer, c.q.scope.device.cfg.Model
+	if t, ok := model.TryBegin(x.cfg.Context, p.who); ok {
 		c.perform(t)
 		return
 	}
-	if !p.take() {
+	if !p.requests.take() {
 		c.fail(errTooMany)
 		return
 	}
-	m.changes[c] = struct{}{}
+	x.inProgress[c] = struct{}{}
 	c.waiting = true
-	c.patience.Func = c.tooLate
-	m.cfg.Sched.After(&c.patience, m.cfg.Limits.Patience)
-	c.cancel = m.cfg.Model.BeginAsync(m.cfg.Context, p.who, c.granted)
+	c.patience.Func = c.onPatienceOver
+	x.cfg.Sched.After(&c.patience, x.cfg.Limits.Patience)
+	c.cancel = model.BeginAsync(x.cfg.Context, p.who, c.onGranted)
 }
 
-// granted hands the turn to the loop, on the goroutine that freed the slot.
-func (c *change) granted(t *dm.Transaction) {
-	c.turn.Store(t)
-	c.p.m.cfg.Sched.Post(c.goOn)
-	if c.p.m.closed.Load() {
-		c.dropTurn()
+// drop drops the changes that match and whose answers could not be sent, as far as possible: one
+// that is being stored continues.
+func (x *changer) drop(match func(*change) bool) {
+	for c := range x.inProgress {
+		if match(c) && c.drop() {
+			c.leave()
+		}
 	}
 }
 
-// goOn takes a transaction up again on the loop.
-func (c *change) goOn() {
-	t := c.turn.Swap(nil)
-	c.forget()
+// stop ends what has been stored; what is still being stored ends on the goroutine of the store.
+func (x *changer) stop() {
+	x.stopped.Store(true)
+	for c := range x.inProgress {
+		if c.endHandover() {
+			c.leave()
+		}
+	}
+}
+
+// onGranted passes the transaction to the loop, on the goroutine that freed the writer slot.
+func (c *change) onGranted(t *dm.Transaction) { c.passToLoop(t) }
+
+// passToLoop has the loop continue with the transaction. Where nothing runs the loop any more, the
+// transaction ends here.
+func (c *change) passToLoop(t *dm.Transaction) {
+	c.handover.Store(t)
+	c.x.cfg.Sched.Post(c.resume)
+	if c.x.stopped.Load() {
+		c.endHandover()
+	}
+}
+
+// resume continues with the transaction on the loop.
+func (c *change) resume() {
+	t := c.handover.Swap(nil)
+	c.leave()
 	switch {
-	case t == nil: // dropped meanwhile
+	case t == nil: // the change has been dropped
+	case c.dropped:
+		c.end(t)
 	case c.waiting:
 		c.waiting = false
 		c.perform(t)
-	case c.err != nil:
-		c.fail(c.err)
+	case c.storeErr != nil:
+		t.Rollback()
+		c.fail(c.storeErr)
 	default:
 		c.publish(t)
 	}
 }
 
-// tooLate answers a request whose turn does not come.
-func (c *change) tooLate() {
-	if c.cancel() { // otherwise it has come
-		c.forget()
+// onPatienceOver answers a request that has waited too long for the writer slot.
+func (c *change) onPatienceOver() {
+	if c.cancel() { // otherwise the slot has been granted
+		c.leave()
 		c.fail(errPatience)
 	}
 }
 
-// forget takes a change off the list of those that wait, on the loop.
-func (c *change) forget() {
-	m := c.p.m
-	if _, ok := m.changes[c]; ok {
-		delete(m.changes, c)
-		m.cfg.Sched.Cancel(&c.patience)
-		c.p.give()
+// leave takes the change off the list of those in progress, on the loop.
+func (c *change) leave() {
+	if _, ok := c.x.inProgress[c]; ok {
+		delete(c.x.inProgress, c)
+		c.x.cfg.Sched.Cancel(&c.patience)
+		c.q.scope.peer.requests.used--
 	}
 }
 
-// drop gives a change up that nobody waits for any more, and reports whether it has ended with that.
-// One that is being stored goes on.
+// drop ends a change whose answer could not be sent, on the loop. It returns false where the change
+// continues.
 func (c *change) drop() bool {
-	if c.dropTurn() {
+	switch {
+	case c.endHandover():
 		return true
-	}
-	if c.waiting && c.cancel() {
+	case !c.waiting: // for the slot, so it is being stored
+		return false
+	case c.cancel():
 		c.abort()
 		return true
 	}
+	c.dropped = true // the slot is being granted at this moment
+	c.abort()
 	return false
 }
 
-// dropTurn is drop, on whatever goroutine, for a change whose transaction is between goroutines: one
-// that is stored is published.
-func (c *change) dropTurn() bool {
-	t := c.turn.Swap(nil)
-	switch {
-	case t == nil:
+// endHandover ends a change whose transaction is passing from one goroutine to another, without an
+// answer. It returns false where the transaction is not passing.
+func (c *change) endHandover() bool {
+	t := c.handover.Swap(nil)
+	if t == nil {
 		return false
-	case c.waiting:
+	}
+	c.end(t)
+	return true
+}
+
+// end ends a transaction without an answer: what is stored is published, everything else is rolled
+// back.
+func (c *change) end(t *dm.Transaction) {
+	if c.waiting || c.storeErr != nil {
 		t.Rollback()
-	case c.err == nil:
+	} else {
 		t.Publish()
 		t.Finish()
 	}
 	c.abort()
-	return true
 }
 
-// perform makes the changes, on the loop.
+// perform makes the changes on the loop: Begin, Create, Delete, Validate and Commit hooks run here,
+// and Rollback hooks where one of them fails.
 func (c *change) perform(t *dm.Transaction) {
+	t.SetCause(c)
 	if err := c.apply(t); err != nil {
 		t.Rollback()
 		c.fail(err)
@@ -138,28 +196,26 @@ func (c *change) perform(t *dm.Transaction) {
 		c.publish(t)
 		return
 	}
-	m := c.p.m
-	c.p.pending++ // the change is made: it counts, but is not refused any more
-	m.changes[c] = struct{}{}
-	m.cfg.Store(func() {
-		c.err = t.Persist()
-		c.turn.Store(t)
-		m.cfg.Sched.Post(c.goOn)
-		if m.closed.Load() {
-			c.dropTurn()
-		}
+	// The changes are made: the request counts as waiting, but cannot be refused any more.
+	c.q.scope.peer.requests.used++
+	c.x.inProgress[c] = struct{}{}
+	c.x.cfg.Store(func() {
+		c.storeErr = t.Persist()
+		c.passToLoop(t)
 	})
 }
 
-// publish ends a change: it becomes visible, the server is answered, then everybody else is told.
+// publish ends a change on the loop: it becomes visible, the server is answered, observers are
+// notified, and Changed hooks run.
 func (c *change) publish(t *dm.Transaction) {
 	t.Publish()
 	c.succeed()
-	c.p.m.own.Store(c)
+	c.publishing = true
 	t.Finish()
-	c.p.m.own.Store(nil)
+	c.publishing = false
 }
 
+// succeed answers a change that has been made.
 func (c *change) succeed() {
 	code := coap.Changed
 	switch c.q.op {
@@ -172,7 +228,7 @@ func (c *change) succeed() {
 	resp.Code = code
 	if len(c.created) == 1 {
 		// Several instances have no location in common (Core 1.2.2 §6.3.6).
-		for _, s := range c.p.lead {
+		for _, s := range c.q.scope.lead {
 			resp.Options.AddString(coap.OptionLocationPath, s)
 		}
 		var text [24]byte
@@ -181,13 +237,13 @@ func (c *change) succeed() {
 	_ = c.q.r.Respond(resp)
 }
 
-// fail answers a change that did not come about.
+// fail answers a change that has not been made.
 func (c *change) fail(err error) {
 	c.abort()
-	c.p.refuse(c.q.r, err)
+	c.q.refuse(err)
 }
 
-// abort forgets the upload that no transaction has taken.
+// abort aborts the upload that no transaction has taken.
 func (c *change) abort() {
 	if c.upload != nil {
 		c.upload.Abort()

@@ -188,7 +188,8 @@ func (e *ets) writeEveryLevel(f content.Format) {
 		}
 		e.writes(path, f, string(b))
 	}
-	write("/1/0", lwm2mtest.Value("/1/0/1", dm.IntegerValue(60)), lwm2mtest.Value("/1/0/6", dm.BooleanValue(true)), lwm2mtest.Value("/1/0/7", dm.StringValue("U")))
+	write("/1/0", lwm2mtest.Value("/1/0/1", dm.IntegerValue(60)), lwm2mtest.Value("/1/0/6", dm.BooleanValue(true)),
+		lwm2mtest.Value("/1/0/7", dm.StringValue("U")))
 	write("/16/0/0/0", lwm2mtest.Value("/16/0/0/0", dm.StringValue("one")))
 	write("/1/0/1", lwm2mtest.Value("/1/0/1", dm.IntegerValue(120)))
 	e.reads(f, "/1/0", "/1/0/0=1", "/1/0/1=120", "/1/0/6=true", "/1/0/7=U")
@@ -206,7 +207,8 @@ func TestETS_1_1_int_234_WriteSenMLJSON(t *testing.T) {
 func TestETS_1_1_int_235_ReadCompositeRoot(t *testing.T) {
 	onDevice(t, 1, func(e *ets) {
 		a := e.ok(coap.Content, "Read-Composite")(e.dev.ReadComposite(e.ctx, content.SenMLCBOR, "/"))
-		want := append(append(append([]string(nil), server0...), device0...), "/16/0/0/0=Host Device ID #1", "/16/0/0/1=Host Device Model #1")
+		want := append(append(append([]string(nil), server0...), device0...), "/16/0/0/0=Host Device ID #1",
+			"/16/0/0/1=Host Device Model #1")
 		if got := strings.Join(lines(e, a), "|"); got != strings.Join(want, "|") {
 			t.Errorf("got\n%s, want\n%s", got, strings.Join(want, "|"))
 		}
@@ -252,7 +254,8 @@ func TestETS_1_1_int_256_WriteFailure(t *testing.T) {
 func TestETS_1_1_int_257_WriteCompositeServerAndDevice(t *testing.T) {
 	for _, f := range []content.Format{content.SenMLJSON, content.SenMLCBOR} {
 		onDevice(t, 1, func(e *ets) {
-			e.ok(coap.Changed, "Write-Composite")(e.dev.WriteComposite(e.ctx, f, lwm2mtest.Value("/1/0/2", dm.IntegerValue(102)),
+			e.ok(coap.Changed, "Write-Composite")(e.dev.WriteComposite(e.ctx, f,
+				lwm2mtest.Value("/1/0/2", dm.IntegerValue(102)),
 				lwm2mtest.Value("/1/0/6", dm.BooleanValue(true)), lwm2mtest.Value("/3/0/13", dm.TimeValue(0))))
 			e.text("/1/0/2", "102")
 			e.text("/1/0/6", "1")

@@ -22,7 +22,8 @@ import (
 )
 
 // The tests in the files ets_*_test.go are OMA's enabler test cases (ETS) for device management and
-// information reporting, named by their ids: a whole client against the test server, in virtual time.
+// information reporting, named by their ids: a whole client against the test server, in virtual
+// time.
 
 // ets is one device with one or two servers.
 type ets struct {
@@ -105,11 +106,14 @@ func (e *ets) objects() []dm.Object {
 		e.Fatal(err)
 	}
 	err = e.device.Add(0, device.Instance{
-		Manufacturer: dm.Str("Open Mobile Alliance"), ModelNumber: dm.Str("Lightweight M2M Client"), SerialNumber: dm.Str("345000123"),
-		FirmwareVersion: dm.Str("1.0"), AvailablePowerSources: dm.List[int64](1, 5), PowerSourceVoltage: dm.List[int64](3800, 5000),
-		PowerSourceCurrent: dm.List[int64](125, 900), ErrorCode: dm.List[int64](0), SupportedBindingAndModes: dm.Str("U"),
-		BatteryLevel: dm.Func(func(context.Context) (int64, error) { return e.level, nil }),
-		CurrentTime:  dm.Time(time.Unix(1367491215, 0)), UTCOffset: dm.Str("+02:00"),
+		Manufacturer: dm.Str("Open Mobile Alliance"), ModelNumber: dm.Str("Lightweight M2M Client"),
+		SerialNumber:    dm.Str("345000123"),
+		FirmwareVersion: dm.Str("1.0"), AvailablePowerSources: dm.List[int64](1, 5),
+		PowerSourceVoltage: dm.List[int64](3800, 5000),
+		PowerSourceCurrent: dm.List[int64](125, 900), ErrorCode: dm.List[int64](0),
+		SupportedBindingAndModes: dm.Str("U"),
+		BatteryLevel:             dm.Func(func(context.Context) (int64, error) { return e.level, nil }),
+		CurrentTime:              dm.Time(time.Unix(1367491215, 0)), UTCOffset: dm.Str("+02:00"),
 		Reboot: func(context.Context, dm.Args) error { e.reboots++; return nil },
 	})
 	if err != nil {

@@ -8,50 +8,53 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// serveExecute answers an Execute when the function has returned.
-func (p *Peer) serveExecute(q *request) {
-	r, path := q.r, q.path
-	s := p.m.cfg.Model.Snapshot()
-	args, err := p.arguments(q, s)
+// executor answers Execute (Core 1.2.2 §6.3.5) when the function has returned: on the loop, or on a
+// worker where the function is marked as slow.
+type executor struct{ cfg *Config }
+
+func (x *executor) serve(q *request) {
+	s, p := q.scope.snapshot(), q.scope.peer
+	args, err := q.arguments(s)
 	if err == nil {
-		err = s.Execute(p.fast, p.who, path, args)
+		err = s.Execute(p.fast, p.who, q.path, args)
 	}
 	if !errors.Is(err, dm.ErrSlow) {
-		p.executed(r, err)
+		q.executed(err)
 		return
 	}
-	if !p.take() {
-		p.refuse(r, errTooMany)
+	if !p.requests.take() {
+		q.refuse(errTooMany)
 		return
 	}
-	r.Acknowledge()
-	p.m.cfg.Worker(func() {
-		err := s.Execute(p.slow, p.who, path, args)
-		p.m.cfg.Sched.Post(func() {
-			p.give()
-			p.executed(r, err)
+	q.r.Acknowledge()
+	later := *q
+	x.cfg.Worker(func() {
+		err := s.Execute(p.slow, p.who, later.path, args)
+		x.cfg.Sched.Post(func() {
+			p.requests.used--
+			later.executed(err)
 		})
 	})
 }
 
 // arguments reads the payload.
-func (p *Peer) arguments(q *request, s dm.Snapshot) (dm.Args, error) {
-	if err := p.authorize(Execute, q.path.Up(dm.InstanceLevel)); err != nil {
+func (q *request) arguments(s dm.Snapshot) (dm.Args, error) {
+	if err := q.authorize(Execute, q.path.Up(dm.InstanceLevel)); err != nil {
 		return dm.Args{}, err
 	}
 	if q.format != content.None && !q.format.Carries(content.Execute, q.path.Level()) {
 		return dm.Args{}, content.Check(q.format, content.Execute, q.path)
 	}
 	if def := definition(s, q.path); def == nil || !def.Ops.Executable() || !s.Has(q.path) {
-		return dm.Args{}, nil // there is nothing to execute, which counts for more
+		return dm.Args{}, nil // Execute fails, and its error takes precedence
 	}
 	return dm.ParseArgs(string(q.r.Body()))
 }
 
-func (p *Peer) executed(r *coap.Request, err error) {
+func (q *request) executed(err error) {
 	if err != nil {
-		p.refuse(r, err)
+		q.refuse(err)
 		return
 	}
-	succeed(r, coap.Changed)
+	q.succeed(coap.Changed)
 }

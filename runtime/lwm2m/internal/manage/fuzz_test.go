@@ -14,7 +14,7 @@ import (
 )
 
 // FuzzRequest sends requests with any method, path, query, formats, options and payload to a device
-// with the starter objects. Each is answered once, nothing is left waiting, no secret is shown, and
+// with another device behind it. Each is answered once, nothing is left waiting, no secret is shown, and
 // the Security object stays as it is.
 func FuzzRequest(f *testing.F) {
 	add := func(a ask) {
@@ -23,7 +23,8 @@ func FuzzRequest(f *testing.F) {
 	for _, q := range requests {
 		add(q.ask)
 	}
-	for _, line := range []string{"GET /0/0/5", "GET /3303/0/5601", "PUT /3/0/9?gt=50&lt=20&st=2", "DELETE /3303/1", "POST /16", "GET /3?depth=2", "POST /3303/0/5605"} {
+	for _, line := range []string{"GET /0/0/5", "GET /3303/0/5601", "PUT /3/0/9?gt=50&lt=20&st=2", "DELETE /3303/1",
+		"POST /16", "GET /3?depth=2", "POST /3303/0/5605"} {
 		add(to(line))
 	}
 	add(to("PUT /1/0").as(content.TLV, "\xc1\x02\x65\xc2\x03\x03\xf2\xc2\x05\x07\xd0\xc1\x06\x01\xc1\x07\x55"))
@@ -33,9 +34,16 @@ func FuzzRequest(f *testing.F) {
 	add(to("FETCH /").as(content.SenMLCBOR, paths(f, content.SenMLCBOR, "/", "/0", "/3/0/6/1")))
 	add(to("FETCH /").as(content.LwM2MCBOR, paths(f, content.LwM2MCBOR, "/3", "/1/0/1")))
 	add(to("PUT /5/0/0").as(content.Opaque, "image"))
-	f.Add(uint8(coap.GET), "/3303/1?pmin=1&pmax=2", uint16(content.None), uint16(content.SenMLJSON), uint8(0), []byte(nil), []byte(nil))
-	f.Add(uint8(coap.PUT), "/5/0/0", uint16(content.Opaque), uint16(content.None), uint8(2), []byte("\xd1\x0e\x08"), []byte("0123456789abcdef"))
-	f.Add(uint8(coap.PUT), "/16/0/0", uint16(content.TLV), uint16(content.None), uint8(2), []byte("\x10"), []byte("\x86\x00\x41\x00\x61\x41\x01\x62"))
+	add(to("GET /dev0/3303/0/5700").accepting(content.SenMLJSON))
+	add(to("PUT /dev0/3303/0/5750").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750","vs":"x"}]`))
+	add(to("FETCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303"},{"n":"/3/0/0"},{"n":"/dev0"}]`))
+	add(to("IPATCH /").as(content.SenMLJSON, `[{"n":"/dev0/3303/0/5750","vs":"x"},{"n":"/3/0/14","vs":"+01:00"}]`))
+	f.Add(uint8(coap.GET), "/3303/1?pmin=1&pmax=2", uint16(content.None), uint16(content.SenMLJSON), uint8(0),
+		[]byte(nil), []byte(nil))
+	f.Add(uint8(coap.PUT), "/5/0/0", uint16(content.Opaque), uint16(content.None), uint8(2), []byte("\xd1\x0e\x08"),
+		[]byte("0123456789abcdef"))
+	f.Add(uint8(coap.PUT), "/16/0/0", uint16(content.TLV), uint16(content.None), uint8(2), []byte("\x10"),
+		[]byte("\x86\x00\x41\x00\x61\x41\x01\x62"))
 	f.Fuzz(func(t *testing.T, method uint8, target string, format, accept uint16, observe uint8, options, payload []byte) {
 		m := fuzzMessage(method, target, format, accept, observe, options, payload)
 		if m == nil {
@@ -47,7 +55,8 @@ func FuzzRequest(f *testing.F) {
 
 // fuzzMessage builds the datagram, nil where none can be.
 func fuzzMessage(method uint8, target string, format, accept uint16, observe uint8, options, payload []byte) []byte {
-	a := ask{method: coap.Code(method & 7), target: target, format: content.Format(format), accept: content.Format(accept)}
+	a := ask{method: coap.Code(method & 7), target: target, format: content.Format(format),
+		accept: content.Format(accept)}
 	if a.method == coap.Empty || len(target) > 200 || len(options) > 200 || len(payload) > 4000 {
 		return nil
 	}
@@ -71,6 +80,7 @@ func fuzzMessage(method uint8, target string, format, accept uint16, observe uin
 func fuzzOne(t *testing.T, datagram []byte) {
 	r := newRig(t, device12)
 	close(r.dev.release)
+	r.mount("dev0")
 	p := r.peers[0]
 	p.watch(to("GET /3303").accepting(content.SenMLCBOR))
 	p.watch(to("GET /16").accepting(content.TLV))
@@ -106,7 +116,7 @@ func fuzzOne(t *testing.T, datagram []byte) {
 		t.Fatalf("acknowledged %v, answered %d times", acknowledged, answers)
 	}
 	if !r.m.Idle() {
-		t.Fatal("something waits")
+		t.Fatal("a request waits")
 	}
 	s := r.model.Snapshot()
 	for path, want := range map[dm.ResourceID]string{0: "coap://server1", 5: "[redacted]"} {
@@ -118,7 +128,7 @@ func fuzzOne(t *testing.T, datagram []byte) {
 	if got := p.do(to("GET /3/0/0").accepting(content.Text)); got.body != "Acme" {
 		t.Fatalf("the next request is answered %v %q", got.code, got.body)
 	}
-	// Observations and attributes that it made are played for a while.
+	// Its observations and attributes run for a while.
 	r.pass(10 * time.Second)
 	if tx, ok := r.model.TryBegin(context.Background(), dm.Application); ok {
 		tx.Rollback()

@@ -1,15 +1,11 @@
 package manage
 
 import (
-	"context"
-	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/generated/portfolio"
-	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -21,26 +17,36 @@ func TestConfigIsChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]Config{
-		"Model":  {Sched: sched.New()},
-		"Sched":  {Model: model},
-		"Prefix": {Model: model, Sched: sched.New(), Prefix: "/dev0"},
-	} {
-		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "Config."+name) {
-			t.Errorf("%s: %v", name, err)
-		}
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Config.Sched") {
+		t.Errorf("without a scheduler: %v", err)
 	}
 	for _, l := range []Limits{{Observations: -1}, {Attributes: -1}, {Pending: -1}, {Patience: -1}} {
-		if _, err := New(Config{Model: model, Sched: sched.New(), Limits: l}); err == nil || !strings.Contains(err.Error(), "Config.Limits") {
+		if _, err := New(Config{Sched: sched.New(), Limits: l}); err == nil ||
+			!strings.Contains(err.Error(), "Config.Limits") {
 			t.Errorf("%+v: %v", l, err)
 		}
 	}
-	m, err := New(Config{Model: model, Sched: sched.New()})
+	m, err := New(Config{Sched: sched.New()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := (Limits{Observations: 1000, Attributes: 1000, Pending: 64, Patience: 30 * time.Second}); m.cfg.Limits != want {
 		t.Errorf("without limits they are %+v", m.cfg.Limits)
+	}
+	if _, err := m.AddDevice(DeviceConfig{Model: model, Prefix: "dev0"}); err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]DeviceConfig{
+		"Model is missing":       {},
+		`Prefix is "/dev1"`:      {Model: model, Prefix: "/dev1"},
+		`Prefix is "a b"`:        {Model: model, Prefix: "a b"},
+		`Prefix is "77"`:         {Model: model, Prefix: "77"},
+		"has 129 characters":     {Model: model, Prefix: strings.Repeat("a", 129)},
+		`with the prefix "dev0"`: {Model: model, Prefix: "dev0"},
+	} {
+		if _, err := m.AddDevice(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 	if _, err := m.AddPeer(PeerConfig{ShortServerID: 7}); err != nil {
 		t.Fatal(err)
@@ -48,7 +54,7 @@ func TestConfigIsChecked(t *testing.T) {
 	for want, c := range map[string]PeerConfig{
 		"ShortServerID is 0":     {},
 		"ShortServerID is 65535": {ShortServerID: 65535},
-		"a server 7 already":     {ShortServerID: 7},
+		"already a server 7":     {ShortServerID: 7},
 		`Root is "lwm2m"`:        {ShortServerID: 8, Root: "lwm2m"},
 		`Root is "/"`:            {ShortServerID: 8, Root: "/"},
 		`Root is "/lwm2m/"`:      {ShortServerID: 8, Root: "/lwm2m/"},
@@ -61,39 +67,26 @@ func TestConfigIsChecked(t *testing.T) {
 	m.Close()
 	m.Close()
 	if _, err := m.AddPeer(PeerConfig{ShortServerID: 9}); err == nil {
-		t.Error("a closed manager takes servers")
+		t.Error("a closed manager accepts servers")
+	}
+	if _, err := m.AddDevice(DeviceConfig{Model: model}); err == nil {
+		t.Error("a closed manager accepts devices")
 	}
 }
 
-// What is refused is logged with its reason, where Debug is asked for, and to the standard logger where none is named.
-func TestRefusalsAreLogged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		r.peers[0].do(to("GET /3/0/99"))
-		if log := r.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "server=1") || !strings.Contains(log, "path=/3/0/99") {
-			t.Errorf("logged %q", log)
-		}
-		o := device12
-		o.config = func(c *Config) { c.Logger = nil }
-		if got := newRig(t, o).peers[0].do(to("GET /3/0/99")); got.code != coap.NotFound {
-			t.Errorf("without a logger it is %v", got.code)
-		}
-	})
-}
-
-// Defaults of older definitions of the Server object are signed or not.
+// Defaults of the Server object are signed in older definitions.
 func TestWholeNumbers(t *testing.T) {
 	for v, want := range map[dm.Value]int64{
-		dm.IntegerValue(-3): -3, dm.IntegerValue(7): 7, dm.UnsignedValue(7): 7, dm.UnsignedValue(1 << 63): 1 << 62, dm.UnsignedValue(0): 0,
+		dm.IntegerValue(-3): -3, dm.IntegerValue(7): 7, dm.UnsignedValue(7): 7, dm.UnsignedValue(1 << 63): 1 << 62,
+		dm.UnsignedValue(0): 0,
 	} {
-		if got := whole(v); got != want {
+		if got := wholeNumber(v); got != want {
 			t.Errorf("%v is %d, want %d", v, got, want)
 		}
 	}
 }
 
-// TestServersComeAndGo removes a server and adds another with its ID: attributes and observations are
-// gone with it.
+// A server is removed and another added with its ID: attributes and observations are gone.
 func TestServersComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, device12, "/3303/1/5750", "PUT /3303?pmax=10")
@@ -106,97 +99,10 @@ func TestServersComeAndGo(t *testing.T) {
 		s.addServer(1, device12)
 		next := s.peers[1]
 		if got := next.do(to("GET /3303?depth=0").accepting(content.Link)); strings.Contains(got.body, "pmax") {
-			t.Errorf("attributes of the earlier server: %s", got.body)
+			t.Errorf("attributes of the removed server: %s", got.body)
 		}
 		if n := s.m.watched.Load(); n != 0 {
 			t.Errorf("%d nodes are watched", n)
 		}
 	})
-}
-
-func TestVersionIsAgreedAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		for v, want := range map[registry.Version]content.Format{
-			registry.V(1, 0): content.TLV, registry.V(1, 1): content.SenMLCBOR, registry.V(1, 2): content.SenMLCBOR, {}: content.TLV,
-		} {
-			r.peers[0].peer.SetVersion(v)
-			if got := r.peers[0].do(to("GET /3/0/0")); got.format() != want {
-				t.Errorf("LwM2M %v: %v, want %v", v, got.format(), want)
-			}
-		}
-	})
-}
-
-// TestGatewayPrefix serves a model behind a gateway.
-func TestGatewayPrefix(t *testing.T) {
-	o := device12
-	o.config = func(c *Config) { c.Prefix = "dev0" }
-	runRows(t, o, []row{
-		{"Read", to("GET /dev0/3303/1/5700").accepting(content.SenMLJSON), coap.Content, `[{"bn":"/dev0/3303/1/5700","v":4.25}]`, 0},
-		{"of the gateway", to("GET /3303/1/5700"), coap.NotFound, "", 0},
-		{"Discover", to("GET /dev0/3303/1").accepting(content.Link), coap.Content, "</dev0/3303/1>,</dev0/3303/1/5700>,</dev0/3303/1/5750>", 0},
-		{"Write", to("PUT /dev0/3303/1/5750").as(content.SenMLJSON, `[{"n":"/dev0/3303/1/5750","vs":"x"}]`), coap.Changed, "", 0},
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, o)
-		got := r.peers[0].do(to("POST /dev0/16"))
-		if at := string(got.options.AppendLocationPath(nil)); got.code != coap.Created || at != "/dev0/16/0" {
-			t.Errorf("Create is answered %v at %s", got.code, at)
-		}
-	})
-}
-
-// TestLargeAnswerIsOneState changes the model while an answer is being fetched block by block.
-func TestLargeAnswerIsOneState(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		long := strings.Repeat("a", 60)
-		ids := map[dm.ResourceInstanceID]string{}
-		for i := range 100 {
-			ids[dm.ResourceInstanceID(i)] = long
-		}
-		if err := r.dev.portfolio.Add(0, portfolio.Instance{Identity: dm.Map(ids)}); err != nil {
-			t.Fatal(err)
-		}
-		got, done := r.peers[0].begin(to("GET /16/0").accepting(content.TLV))
-		for range 4 {
-			r.turn()
-		}
-		if *done {
-			t.Fatal("it fits one block")
-		}
-		if err := r.dev.portfolio.Update(context.Background(), 0, func(i *portfolio.Instance) error {
-			i.Identity.Set(99, strings.Repeat("b", 60))
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		r.until(func() bool { return *done })
-		if n := strings.Count(got.body, long); n != 100 || strings.Contains(got.body, "bbb") {
-			t.Errorf("%d of 100 values are of the state that was asked for", n)
-		}
-	})
-}
-
-func TestSequentialSource(t *testing.T) {
-	text := firmware(20_000)
-	s := newSource(&memSource{strings.NewReader(text)})
-	defer s.Close()
-	buf := make([]byte, 1024)
-	for _, off := range []int64{0, 0, 1024, 512, 9000, 8000, 18976} {
-		n, err := s.ReadAt(buf, off)
-		if err != nil || string(buf[:n]) != text[off:off+1024] {
-			t.Errorf("at %d: %d bytes, %v", off, n, err)
-		}
-	}
-	if _, err := s.ReadAt(buf, 0); err == nil {
-		t.Error("it goes back to what is gone")
-	}
-	if _, err := s.ReadAt(buf, 19_500); err != io.ErrUnexpectedEOF && err != io.EOF {
-		t.Errorf("beyond the end: %v", err)
-	}
-	if _, err := s.ReadAt(buf[:10], 19_990); err != nil {
-		t.Errorf("the end itself: %v", err)
-	}
 }

@@ -11,47 +11,66 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
-// PeerConfig is what a [Peer] is made with.
+// PeerConfig configures a [Peer].
 type PeerConfig struct {
-	// ShortServerID is the server's, 1..65534. Required.
+	// ShortServerID identifies the server, 1..65534. Required.
 	ShortServerID dm.ShortServerID
-	// Version is the version of LwM2M that the registration has agreed upon. Zero: 1.0.
+	// Version is the version of LwM2M that the registration has agreed upon. The zero value means
+	// 1.0.
 	Version registry.Version
-	// Format is the Content-Format of answers to requests without Accept. Zero, which is plain text and
-	// cannot be meant: TLV for LwM2M 1.0, SenML CBOR for later versions.
+	// Format is the Content-Format of answers to requests without Accept. The zero value, which is
+	// plain text and cannot be meant, means TLV for LwM2M 1.0 and SenML CBOR for later versions.
 	Format content.Format
-	// Root is the alternate path under which the server addresses the objects, such as "/lwm2m". Zero:
-	// none.
+	// Root is the alternate path under which the server addresses the objects, such as "/lwm2m".
+	// The zero value means none.
 	Root string
-	// Authorize decides about access: nil lets an operation on a node pass, an error refuses it with its
-	// code, 4.01 as a rule. Of reads and writes it is asked for each instance, and for the object where
-	// an operation concerns it as a whole. It may be called on a worker. Zero: everything passes.
-	Authorize func(op Operation, p dm.Path) error
+	// Authorize decides about access to a node of the device with the given prefix: nil allows an
+	// operation, an error refuses it with its code, 4.01 as a rule. Reads and writes ask for each
+	// instance, and for the object where an operation concerns the object as a whole. It may be
+	// called on a worker. The zero value means that everything is allowed.
+	Authorize func(op Operation, prefix string, p dm.Path) error
 }
 
-// Peer is one management server. Its methods belong to the goroutine of the scheduler.
+// Peer is one management server. It routes the server's requests (see route.go) and counts what the
+// server may have over all devices. Its methods belong to the goroutine of the scheduler.
 type Peer struct {
-	m       *Manager
-	cfg     PeerConfig
-	who     dm.Origin
-	fast    context.Context // in which slow functions refuse
-	slow    context.Context
-	lead    []string // the path segments before the object ID
-	conn    *coap.Conn
-	pending int
-	closed  bool
+	m      *Manager
+	cfg    PeerConfig
+	who    dm.Origin
+	fast   context.Context // in which slow functions refuse
+	slow   context.Context
+	root   []string // the path segments of Root
+	conn   *coap.Conn
+	closed bool
+	scopes []*scope // one for each device
 
-	attributes   []attached // ascending by path
-	observations []*observation
+	requests     quota // that wait
+	observations quota
+	attributes   quota // nodes that have some
 }
 
-// AddPeer adds a management server. It fails when there is one with the same Short Server ID, or the
-// configuration is wrong.
+// quota counts what one server has of something.
+type quota struct{ used, limit int }
+
+func (q *quota) full() bool { return q.used >= q.limit }
+
+// take counts one more; it returns false where the limit is reached.
+func (q *quota) take() bool {
+	if q.full() {
+		return false
+	}
+	q.used++
+	return true
+}
+
+// AddPeer adds a management server for all devices. It fails when there is one with the same Short
+// Server ID, or the configuration is wrong.
 func (m *Manager) AddPeer(cfg PeerConfig) (*Peer, error) {
 	switch {
-	case m.closed.Load():
+	case m.closed:
 		return nil, errors.New("manage: the manager is closed")
 	case cfg.ShortServerID == 0 || cfg.ShortServerID == 65535:
 		return nil, fmt.Errorf("manage: PeerConfig.ShortServerID is %d, it must be from 1 to 65534", cfg.ShortServerID)
@@ -62,91 +81,125 @@ func (m *Manager) AddPeer(cfg PeerConfig) (*Peer, error) {
 	}
 	for _, p := range m.peers {
 		if p.cfg.ShortServerID == cfg.ShortServerID {
-			return nil, fmt.Errorf("manage: there is a server %d already", cfg.ShortServerID)
+			return nil, fmt.Errorf("manage: there is already a server %d", cfg.ShortServerID)
 		}
 	}
-	p := &Peer{m: m, cfg: cfg, who: dm.Server(cfg.ShortServerID)}
+	limits := &m.cfg.Limits
+	p := &Peer{
+		m: m, cfg: cfg, who: dm.Server(cfg.ShortServerID), requests: quota{limit: limits.Pending},
+		observations: quota{limit: limits.Observations}, attributes: quota{limit: limits.Attributes},
+	}
 	p.slow = dm.WithOrigin(m.cfg.Context, p.who)
 	p.fast = dm.RefuseSlow(p.slow)
 	if cfg.Root != "" {
-		p.lead = strings.Split(cfg.Root[1:], "/")
-	}
-	if m.cfg.Prefix != "" {
-		p.lead = append(p.lead, m.cfg.Prefix)
+		p.root = strings.Split(cfg.Root[1:], "/")
 	}
 	m.peers = append(m.peers, p)
+	for _, d := range m.devices {
+		newScope(p, d)
+	}
 	return p, nil
 }
 
-// Close removes the server with its attributes and observations, of which it is not told. Requests
+// Close removes the server with its attributes and observations, without notifying it. Requests
 // that wait are dropped. Closing twice does nothing.
 func (p *Peer) Close() {
 	if p.closed {
 		return
 	}
-	p.Reset()
-	p.m.watched.Add(-int64(len(p.attributes)))
-	p.closed, p.attributes = true, nil
+	p.closed = true
+	for _, s := range slices.Clone(p.scopes) {
+		s.close()
+	}
 	p.dropChanges()
-	p.m.peers = slices.DeleteFunc(p.m.peers, func(q *Peer) bool { return q == p })
+	p.m.peers = slices.DeleteFunc(p.m.peers, func(x *Peer) bool { return x == p })
 }
 
 // SetVersion sets the version of LwM2M that a registration has agreed upon.
 func (p *Peer) SetVersion(v registry.Version) { p.cfg.Version = v }
 
-// Attach says over which connection the server is reached now. Observations made over an earlier one
-// go on over it: call Reset before where the server has forgotten them, as after a Register.
+// Attach says over which connection the server is reached now. Observations made over an earlier
+// connection continue over c: call Reset before where the server has forgotten them, as after a
+// Register.
 func (p *Peer) Attach(c *coap.Conn) {
 	p.conn = c
-	for _, o := range slices.Clone(p.observations) {
-		o.attach(c)
+	for _, s := range p.scopes {
+		s.reporter.attach(c)
 	}
 }
 
 // Detach says that the server cannot be reached for now. Observations wait, and requests that have
-// not been begun are dropped, as nobody waits for their answers.
+// not begun are dropped, because their answers could not be sent.
 func (p *Peer) Detach() {
 	p.conn = nil
-	for _, o := range p.observations {
-		o.arm()
+	for _, s := range p.scopes {
+		s.reporter.schedule()
 	}
 	p.dropChanges()
 }
 
-// Reset drops all observations without telling the server (Core 1.2.2 §6.2.1: a new registration
-// begins without any). Attributes stay.
+// Reset drops all observations without notifying the server (Core 1.2.2 §6.2.1: a new registration
+// starts without any). Attributes stay.
 func (p *Peer) Reset() {
-	for len(p.observations) > 0 {
-		p.observations[0].cancel()
+	for _, s := range p.scopes {
+		s.reporter.reset()
 	}
 }
 
-// Observations returns how many observations the server has.
-func (p *Peer) Observations() int { return len(p.observations) }
+// Observations returns how many observations the server has, over all devices.
+func (p *Peer) Observations() int { return p.observations.used }
 
 func (p *Peer) dropChanges() {
-	for c := range p.m.changes {
-		if c.p == p && c.drop() {
-			c.forget()
+	p.m.changer.drop(func(c *change) bool { return c.q.scope.peer == p })
+}
+
+// scope returns what the server has at the device with a prefix, nil where there is no such device.
+func (p *Peer) scope(prefix []byte) *scope {
+	for _, s := range p.scopes {
+		if s.device.cfg.Prefix == string(prefix) {
+			return s
 		}
 	}
+	return nil
 }
 
-// authorize asks for access to a node.
-func (p *Peer) authorize(op Operation, path dm.Path) error {
-	if p.cfg.Authorize == nil {
-		return nil
+// A scope is one server's management of one device: its access, its attributes and its
+// observations.
+type scope struct {
+	peer       *Peer
+	device     *Device
+	access     access
+	attributes attr.Nodes
+	reporter   reporter
+	closed     bool
+	lead       []string // the path segments before the object ID: alternate path and prefix
+	linkRoot   string   // the same as it stands before the paths of links
+}
+
+func newScope(p *Peer, d *Device) *scope {
+	s := &scope{peer: p, device: d, access: newAccess(&p.cfg, &d.cfg)}
+	s.reporter = reporter{cfg: &p.m.cfg, reader: &p.m.reader, scope: s}
+	s.lead = slices.Clip(p.root)
+	if d.cfg.Prefix != "" {
+		s.lead = append(s.lead, d.cfg.Prefix)
 	}
-	return p.cfg.Authorize(op, path)
-}
-
-// take counts a request that is to wait; false where too many do.
-func (p *Peer) take() bool {
-	if p.pending >= p.m.cfg.Limits.Pending {
-		return false
+	if len(s.lead) > 0 {
+		s.linkRoot = "/" + strings.Join(s.lead, "/")
 	}
-	p.pending++
-	return true
+	p.scopes = append(p.scopes, s)
+	d.scopes = append(d.scopes, s)
+	return s
 }
 
-func (p *Peer) give() { p.pending-- }
+// close drops the observations and attributes.
+func (s *scope) close() {
+	s.closed = true
+	s.reporter.reset()
+	s.dropAttributes()
+	is := func(x *scope) bool { return x == s }
+	s.peer.scopes = slices.DeleteFunc(s.peer.scopes, is)
+	s.device.scopes = slices.DeleteFunc(s.device.scopes, is)
+}
+
+// snapshot returns the present state of the device.
+func (s *scope) snapshot() dm.Snapshot { return s.device.cfg.Model.Snapshot() }

@@ -2,36 +2,86 @@ package manage
 
 import (
 	"errors"
+	"hash/maphash"
+	"strings"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
-// serveRead answers Read, Observe, Discover and Read-Composite.
-func (p *Peer) serveRead(q *request) {
-	x := p.m.reading
-	var own *Attributes
-	err := p.prepare(x, q, &own)
+// reader answers Read, Discover and Read-Composite, and the Read that begins an observation: on the
+// loop, or on a worker where the functions behind the values are marked as slow.
+type reader struct {
+	cfg  *Config
+	loop *reading // of the loop, used for one request after another
+	seed maphash.Seed
+}
+
+// fingerprint identifies what was read.
+func (x *reader) fingerprint(payload []byte) uint64 { return maphash.Bytes(x.seed, payload) }
+
+func (x *reader) serve(q *request) {
+	rd := x.loop
+	carried, err := rd.prepare(q, &x.cfg.Scratch.decoder)
 	if err != nil {
-		p.refuse(q.r, err)
+		q.refuse(err)
 		return
 	}
-	if q.op == Read && p.stream(x, q) {
+	if q.op == Read && !q.composite && x.serveStream(rd, q) {
 		return
 	}
 	resp := q.r.Response()
-	body, err := x.run(p.fast, resp.Body)
+	body, err := rd.run(q.scope.peer.fast, resp.Body)
 	if errors.Is(err, dm.ErrSlow) {
-		p.readSlowly(x, q, own)
+		x.serveSlowly(rd, q, carried)
 		return
 	}
-	p.answerRead(q, x, own, resp, body, err)
+	q.answerRead(rd, carried, resp, body, err)
 }
 
-// prepare sets a reading up for a request. What Observe carries is put into own.
-func (p *Peer) prepare(x *reading, q *request, own **Attributes) error {
+// serveSlowly repeats a reading on a worker, because it needs a slow function.
+func (x *reader) serveSlowly(rd *reading, q *request, carried *attr.Set) {
+	p := q.scope.peer
+	if !p.requests.take() {
+		q.refuse(errTooMany)
+		return
+	}
+	q.r.Acknowledge()
+	rd, later := rd.clone(), *q
+	x.cfg.Worker(func() {
+		body, err := rd.run(p.slow, nil)
+		x.cfg.Sched.Post(func() {
+			p.requests.used--
+			later.answerRead(rd, carried, later.r.Response(), body, err)
+		})
+	})
+}
+
+// answerRead answers with the outcome of a reading, and begins the observation that the request
+// asks for. An observation of a node that cannot be read does not begin.
+func (q *request) answerRead(rd *reading, carried *attr.Set, resp *coap.Response, body []byte, err error) {
+	if err != nil {
+		q.refuse(err)
+		return
+	}
+	resp.Code, resp.Body = coap.Content, body
+	if rd.op == Discover {
+		resp.Options.SetContentFormat(uint16(content.Link))
+	} else {
+		resp.Options.SetContentFormat(uint16(rd.format))
+	}
+	if q.op == Observe && q.scope.mayObserve(q.r) {
+		q.scope.reporter.observe(q, rd, carried, resp)
+		return
+	}
+	_ = q.r.Respond(resp)
+}
+
+// prepare sets a reading up for a request. It returns the attributes that an Observe carries.
+func (x *reading) prepare(q *request, dec decoder) (carried *attr.Set, err error) {
 	op := content.Read
 	switch {
 	case q.op == Discover:
@@ -39,103 +89,63 @@ func (p *Peer) prepare(x *reading, q *request, own **Attributes) error {
 	case q.composite:
 		op = content.Composite
 	}
-	f, err := p.answerFormat(q.r, op, q.path)
+	f, asked, err := q.answerFormat(op)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	x.begin(p, q, f)
+	x.begin(q.scope, q.op, q.path, f)
 	switch {
 	case q.op == Discover:
-		return p.prepareDiscover(x, q)
+		return nil, x.prepareDiscover(q)
 	case q.composite:
-		if !f.Carries(content.Composite, dm.RootLevel) {
-			x.format = content.SenMLCBOR // the server's preference is for other operations
-		}
-		return p.decodePaths(x, q)
+		return nil, x.prepareComposite(q, dec, asked)
 	case q.op == Observe:
-		*own, err = p.observeAttributes(q)
+		return q.observeAttributes()
 	}
-	return err
+	return nil, nil
 }
 
-// readSlowly repeats a reading on a worker, because a slow function stands behind it.
-func (p *Peer) readSlowly(x *reading, q *request, own *Attributes) {
-	if !p.take() {
-		p.refuse(q.r, errTooMany)
-		return
+// prepareDiscover reads the depth (LwM2M 1.2), with which the defaults of the Server object are
+// shown, too.
+func (x *reading) prepareDiscover(q *request) error {
+	x.discover = discovery{depth: dm.DefaultDepth, attributes: &q.scope.attributes, version: q.scope.peer.cfg.Version}
+	for v := range q.r.Options().Values(coap.OptionURIQuery) {
+		text, ok := strings.CutPrefix(string(v), "depth=")
+		if !ok {
+			continue
+		}
+		if len(text) != 1 || text[0] < '0' || text[0] > '3' {
+			return newRefusal(dm.BadRequest, "depth is a number from 0 to 3")
+		}
+		x.discover.depth = int(text[0] - '0')
+		x.discover.defaults = q.scope.peer.defaultAttributes()
 	}
-	q.r.Acknowledge()
-	y, again, slow := x.clone(), *q, p.slow
-	p.m.cfg.Worker(func() {
-		body, err := y.run(slow, nil)
-		p.m.cfg.Sched.Post(func() {
-			p.give()
-			p.answerRead(&again, y, own, again.r.Response(), body, err)
-		})
-	})
-}
-
-// answerRead answers with what a reading came to, and begins the observation that the request asks
-// for: one that cannot be read is not begun.
-func (p *Peer) answerRead(q *request, x *reading, own *Attributes, resp *coap.Response, body []byte, err error) {
-	if err != nil {
-		p.refuse(q.r, err)
-		return
-	}
-	resp.Code, resp.Body = coap.Content, body
-	if x.op == Discover {
-		resp.Options.SetContentFormat(uint16(content.Link))
-	} else {
-		resp.Options.SetContentFormat(uint16(x.format))
-	}
-	if q.op == Observe && !p.closed && p.mayObserve(q.r) {
-		p.observe(q, x, own, resp)
-		return
-	}
-	_ = q.r.Respond(resp)
-}
-
-// decodePaths reads the payload of a Read-Composite.
-func (p *Peer) decodePaths(x *reading, q *request) error {
-	m := p.m
-	if q.format == content.None {
-		return refuse(dm.UnsupportedContentFormat, "the Content-Format is missing")
-	}
-	m.scratch.snapshot = x.snapshot
-	defer m.scratch.forget()
-	paths, err := m.scratch.decodePaths(q.format, q.r.Body(), content.Request{Prefix: m.cfg.Prefix})
-	if err != nil {
-		return err
-	}
-	x.paths = append(x.paths[:0], content.Prune(paths)...)
 	return nil
 }
 
-// stream answers a Read of a streamed resource as an octet stream, block by block as it is fetched.
-// It returns false where that does not apply.
-func (p *Peer) stream(x *reading, q *request) bool {
+// serveStream answers a Read of a streamed resource as an octet stream, block by block as the
+// server fetches it. It returns false where that does not apply.
+func (x *reader) serveStream(rd *reading, q *request) bool {
 	_, asked := q.r.Options().Accept()
-	if q.path.Level() != dm.ResourceLevel || asked && x.format != content.Opaque {
+	if q.path.Level() != dm.ResourceLevel || asked && rd.format != content.Opaque {
 		return false
 	}
-	o := x.snapshot.Definition(q.path.Object())
-	if o == nil {
+	def := definition(rd.snapshot, q.path)
+	if def == nil || def.Type != registry.Opaque || q.authorize(Read, q.path.Up(dm.InstanceLevel)) != nil {
 		return false
 	}
-	if def := o.Resource(uint16(q.path.Resource())); def == nil || def.Type != registry.Opaque || p.authorize(Read, q.path.Up(dm.InstanceLevel)) != nil {
-		return false
-	}
-	src, is, err := x.snapshot.OpenSource(p.slow, p.who, q.path)
+	p := q.scope.peer
+	src, streamed, err := rd.snapshot.OpenSource(p.slow, p.who, q.path)
 	switch {
 	case err != nil:
-		p.refuse(q.r, err)
+		q.refuse(err)
 		return true
-	case !is:
+	case !streamed:
 		return false
-	case src.Size() < 0: // it must be read to its end to know how long it is
+	case src.Size() < 0: // its length is known only when it has been read to its end
 		_ = src.Close()
 		if !asked {
-			x.format = content.Opaque
+			rd.format = content.Opaque
 		}
 		return false
 	}
@@ -144,7 +154,8 @@ func (p *Peer) stream(x *reading, q *request) bool {
 	resp.Options.SetContentFormat(uint16(content.Opaque))
 	resp.Source, resp.SourceSize = newSource(src), src.Size()
 	if err := q.r.Respond(resp); err != nil {
-		p.m.log.Debug("a stream could not be sent", "server", p.cfg.ShortServerID, "path", q.path.String(), "error", err)
+		x.cfg.Logger.Debug("a stream could not be sent", "server", p.cfg.ShortServerID, "path", q.path.String(),
+			"error", err)
 	}
 	return true
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// newSource adapts a stream of the data model to what block-wise transfer needs.
+// newSource adapts a stream of the data model to block-wise transfer, which reads at offsets.
 func newSource(s dm.Source) coap.Source {
 	if at, ok := s.(interface {
 		dm.Source
@@ -19,12 +19,12 @@ func newSource(s dm.Source) coap.Source {
 	return &sequential{src: s}
 }
 
-// sequential reads a stream from its beginning to its end and keeps the last bytes, for blocks that are
-// asked for once more.
+// sequential reads a stream from its beginning to its end and keeps the last bytes, for blocks that
+// are asked for once more.
 type sequential struct {
 	src    dm.Source
-	window []byte
-	end    int64 // where the window ends in the stream
+	window []byte // the last bytes that were read
+	end    int64  // where the window ends in the stream
 }
 
 const (
@@ -34,7 +34,7 @@ const (
 
 var errBackwards = errors.New("the stream does not go back that far")
 
-// ReadAt reads at any place that is not more than keptOfStream bytes behind the farthest one.
+// ReadAt reads at any offset that is not more than keptOfStream bytes behind the farthest one.
 func (s *sequential) ReadAt(p []byte, off int64) (int, error) {
 	want := off + int64(len(p))
 	for s.end < want {
@@ -49,7 +49,7 @@ func (s *sequential) ReadAt(p []byte, off int64) (int, error) {
 	return copy(p, s.window[off-start:]), nil
 }
 
-// more takes n bytes into the window.
+// more reads n more bytes into the window.
 func (s *sequential) more(n int) error {
 	if over := len(s.window) + n - keptOfStream; over > 0 {
 		over = min(over, len(s.window))

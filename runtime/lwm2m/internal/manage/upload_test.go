@@ -44,16 +44,17 @@ func TestUpload(t *testing.T) {
 				t.Errorf("%v: %v, image %q", a.format, got.code, r.dev.image)
 			}
 		}
-		// While it is under way, another writer is refused, and the half image is seen by nobody.
+		// While it is under way, another writer is refused, and the half image is visible to no
+		// server.
 		half, done := p.begin(to("PUT /5/0/0").as(content.Opaque, image))
 		for range 20 {
 			r.turn()
 		}
 		if *done {
-			t.Fatalf("it is over already: %v", half.code)
+			t.Fatalf("it has ended: %v", half.code)
 		}
 		if got := p.do(to("PUT /5/0/0").as(content.Opaque, "other")); got.code != coap.ServiceUnavailable {
-			t.Errorf("a second writer is %v", got.code)
+			t.Errorf("a second writer is answered %v", got.code)
 		}
 		r.until(func() bool { return *done })
 		if half.code != coap.Changed || string(r.dev.image) != image {
@@ -69,8 +70,12 @@ func TestUploadsEnd(t *testing.T) {
 		play func(t *testing.T, r *rig, p *remote)
 		code coap.Code
 	}{
-		{"refused by the device", func(_ *testing.T, r *rig, _ *remote) { r.dev.failOpen = dm.Errorf(dm.Forbidden, "no") }, coap.Forbidden},
-		{"failing without a code", func(_ *testing.T, r *rig, _ *remote) { r.dev.failOpen = errors.New("hunter2") }, coap.InternalServerError},
+		{"refused by the device", func(_ *testing.T, r *rig, _ *remote) {
+			r.dev.failOpen = dm.Errorf(dm.Forbidden,
+				"no")
+		}, coap.Forbidden},
+		{"failing without a code", func(_ *testing.T, r *rig, _ *remote) { r.dev.failOpen = errors.New("hunter2") },
+			coap.InternalServerError},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -88,7 +93,8 @@ func TestUploadsEnd(t *testing.T) {
 		})
 	}
 	for want, err := range map[coap.Code]error{
-		coap.RequestEntityTooLarge: dm.Errorf(dm.RequestEntityTooLarge, "no room"), coap.InternalServerError: errors.New("hunter2"),
+		coap.RequestEntityTooLarge: dm.Errorf(dm.RequestEntityTooLarge, "no room"),
+		coap.InternalServerError:   errors.New("hunter2"),
 	} {
 		t.Run("failing later with "+want.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -96,11 +102,12 @@ func TestUploadsEnd(t *testing.T) {
 				r.dev.failWrite = err
 				got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, image))
 				if got.code != want || got.body != "" || r.dev.committed != 0 || r.dev.aborted != 1 {
-					t.Errorf("answered %v %q, committed %d, aborted %d times", got.code, got.body, r.dev.committed, r.dev.aborted)
+					t.Errorf("answered %v %q, committed %d, aborted %d times", got.code, got.body, r.dev.committed,
+						r.dev.aborted)
 				}
 				r.dev.failWrite = nil
 				if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
-					t.Errorf("the next one is %v", got.code)
+					t.Errorf("the next one is answered %v", got.code)
 				}
 			})
 		})
@@ -132,7 +139,7 @@ func TestUploadsEnd(t *testing.T) {
 			}
 		})
 	})
-	t.Run("given up by the server", func(t *testing.T) {
+	t.Run("cancelled by the server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, device12)
 			a := to("PUT /5/0/0").as(content.Opaque, image)
@@ -150,7 +157,7 @@ func TestUploadsEnd(t *testing.T) {
 				t.Errorf("aborted %d times, committed %d times", r.dev.aborted, r.dev.committed)
 			}
 			if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
-				t.Errorf("the next one is %v", got.code)
+				t.Errorf("the next one is answered %v", got.code)
 			}
 		})
 	})
@@ -186,7 +193,59 @@ func TestUploadsEnd(t *testing.T) {
 	})
 }
 
-// A value that is stored whole comes in blocks, too.
+// An upload whose server loses its right to write is refused, and does not block the next.
+func TestUploadLosesAccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &guard{}
+		r := newRig(t, guarded(g))
+		got, done := r.peers[0].begin(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
+		r.until(func() bool { return r.peers[0].end.Stats().MessagesReceived > 5 })
+		g.refuse = func(Operation, dm.Path) bool { return true }
+		r.until(func() bool { return *done })
+		if got.code != coap.Unauthorized || r.dev.committed != 0 || r.dev.aborted != 1 {
+			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
+		}
+		g.refuse = nil
+		if got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, "next")); got.code != coap.Changed {
+			t.Errorf("the next one is answered %v", got.code)
+		}
+	})
+}
+
+// A removed server is refused at the first block, not at the last.
+func TestFirstBlockOfARemovedServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		r.peers[0].peer.Close()
+		got := r.peers[0].do(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
+		if n := r.peers[0].end.Stats().MessagesReceived; got.code != coap.ServiceUnavailable || n > 1 {
+			t.Errorf("answered %v after %d messages", got.code, n)
+		}
+	})
+}
+
+// An upload whose server is removed is dropped, and does not block the next.
+func TestUploadOfARemovedServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.servers = 2
+		r := newRig(t, o)
+		p := r.peers[0]
+		got, done := p.begin(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
+		r.until(func() bool { return p.end.Stats().MessagesReceived > 5 })
+		p.peer.Close()
+		r.until(func() bool { return *done })
+		if got.code != coap.ServiceUnavailable || r.dev.committed != 0 || r.dev.aborted != 1 {
+			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
+		}
+		if got := r.peers[1].do(to("PUT /5/0/0").as(content.Opaque, firmware(4000))); got.code != coap.Changed ||
+			r.dev.committed != 1 {
+			t.Errorf("the other server's is answered %v, committed %d times", got.code, r.dev.committed)
+		}
+	})
+}
+
+// The value of a stored resource may also arrive in blocks.
 func TestWriteOfOpaqueInBlocks(t *testing.T) {
 	image := firmware(20_000)
 	o := device12
@@ -211,9 +270,8 @@ func TestWriteOfOpaqueInBlocks(t *testing.T) {
 	})
 }
 
-// TestTwoServersOneUploads lets one server write 1 MB while another reads: between the arrival of a
-// Read and its answer at most one datagram of the transfer is handled or sent, and nobody sees
-// a part of the image.
+// One server writes 1 MB while another reads: between the arrival of a Read and its answer at most
+// one datagram of the transfer is handled or sent, and no server sees a part of the image.
 func TestTwoServersOneUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12
@@ -262,26 +320,6 @@ func TestTwoServersOneUploads(t *testing.T) {
 		}
 		if worst > 1 || reads < 500 {
 			t.Errorf("up to %d datagrams of the transfer between a Read and its answer, in %d reads", worst, reads)
-		}
-	})
-}
-
-// An upload whose server goes meanwhile is dropped, and leaves room for the next.
-func TestUploadOfAServerThatIsGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := device12
-		o.servers = 2
-		r := newRig(t, o)
-		p := r.peers[0]
-		got, done := p.begin(to("PUT /5/0/0").as(content.Opaque, firmware(20_000)))
-		r.until(func() bool { return p.end.Stats().MessagesReceived > 5 })
-		p.peer.Close()
-		r.until(func() bool { return *done })
-		if got.code != coap.ServiceUnavailable || r.dev.committed != 0 || r.dev.aborted != 1 {
-			t.Errorf("answered %v, committed %d, aborted %d times", got.code, r.dev.committed, r.dev.aborted)
-		}
-		if got := r.peers[1].do(to("PUT /5/0/0").as(content.Opaque, firmware(4000))); got.code != coap.Changed || r.dev.committed != 1 {
-			t.Errorf("the other server's is %v, committed %d times", got.code, r.dev.committed)
 		}
 	})
 }

@@ -1,94 +1,19 @@
 package manage
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/lwm2mgen/toolkit/registry"
-	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// upload takes the value of a streamed resource block by block.
-type upload struct{ up *dm.Upload }
-
-// Write passes a block on; the error has the code that the server is answered, and ends the upload.
-func (u *upload) Write(b []byte) (int, error) {
-	n, err := u.up.Write(b)
-	if err != nil {
-		u.up.Abort()
-		code, _ := explain(err, nil)
-		err = &coap.Error{Code: code, Err: err}
-	}
-	return n, err
-}
-
-// Abort forgets what was written.
-func (u *upload) Abort(error) { u.up.Abort() }
-
-// abort forgets an upload whose request is refused.
-func abort(r *coap.Request) {
-	if u, ok := r.Sink().(*upload); ok {
-		u.up.Abort()
-	}
-}
-
-// head refuses by the first block what must fail whatever follows.
-func (p *Peer) head(q *request) error {
-	s := p.m.cfg.Model.Snapshot()
-	switch {
-	case q.op == Write && !q.composite:
-		return p.headWrite(q)
-	case q.op == Write:
-		return content.Check(q.format, content.WriteComposite, q.path)
-	case q.op == Create && s.Definition(q.path.Object()) == nil:
-		return &dm.Error{Code: dm.NotFound, Path: q.path}
-	case q.op == Create:
-		return errors.Join(p.authorize(Create, q.path), content.Check(q.format, content.Create, q.path))
-	case q.op == Execute && !s.Has(q.path):
-		return &dm.Error{Code: dm.NotFound, Path: q.path}
-	}
-	return nil
-}
-
-// headWrite looks at the first block of a Write.
-func (p *Peer) headWrite(q *request) error {
-	if err := p.checkWrite(q); err != nil {
-		return err
-	}
-	s := p.m.cfg.Model.Snapshot()
-	if err := s.CheckWrite(p.slow, p.who, q.path); err != nil {
-		return err
-	}
-	if err := content.Check(q.format, content.Write, q.path); err != nil || q.format != content.Opaque {
-		return err
-	}
-	up, streamed, err := s.OpenUpload(p.slow, p.who, q.path)
-	if streamed && err == nil {
-		q.r.Stream(&upload{up})
-	}
-	return err
-}
-
-// checkWrite refuses a Write by what its head says.
-func (p *Peer) checkWrite(q *request) error {
-	if err := p.authorize(Write, q.path.Up(dm.InstanceLevel)); err != nil {
-		return err
-	}
-	if q.format == content.None && q.path.Level() >= dm.ResourceLevel {
-		q.format = content.Text // as LwM2M 1.0 has it
-	}
-	if q.format == content.None {
-		return refuse(dm.UnsupportedContentFormat, "the Content-Format is missing")
-	}
-	return nil
-}
+// The operations of a change: what a Write, Create, Delete or Write-Composite does in its
+// transaction.
 
 // apply makes the changes of a request.
 func (c *change) apply(t *dm.Transaction) error {
-	c.p.m.scratch.snapshot = t.Snapshot()
-	defer c.p.m.scratch.forget()
+	defer c.x.cfg.Scratch.forget()
 	switch {
 	case c.q.op == Create:
 		return c.create(t)
@@ -100,10 +25,24 @@ func (c *change) apply(t *dm.Transaction) error {
 	return c.write(t)
 }
 
-// write makes a Write: Replace, Partial Update, of a resource or of a resource instance.
+// checkWrite refuses a Write by what its head says.
+func (q *request) checkWrite() error {
+	if err := q.authorize(Write, q.path.Up(dm.InstanceLevel)); err != nil {
+		return err
+	}
+	if q.format == content.None && q.path.Level() >= dm.ResourceLevel {
+		q.format = content.Text // as in LwM2M 1.0
+	}
+	if q.format == content.None {
+		return errNoFormat
+	}
+	return nil
+}
+
+// write makes a Write: Replace or Partial Update of an instance, a resource or a resource instance.
 func (c *change) write(t *dm.Transaction) error {
 	q := &c.q
-	if err := c.p.checkWrite(q); err != nil {
+	if err := q.checkWrite(); err != nil {
 		return err
 	}
 	if c.upload != nil {
@@ -114,10 +53,10 @@ func (c *change) write(t *dm.Transaction) error {
 		}
 		return err
 	}
-	entries, err := c.decode(q.mode, false, 0)
+	entries, err := c.decode(t, content.Write, content.Request{})
 	if err != nil {
-		// That nothing can be written there counts for more than what was to be written.
-		if target := c.p.m.scratch.snapshot.CheckWrite(c.p.slow, c.p.who, q.path); target != nil {
+		// The error of a node that cannot be written takes precedence over that of the payload.
+		if target := t.Snapshot().CheckWrite(q.scope.peer.slow, q.scope.peer.who, q.path); target != nil {
 			return target
 		}
 		return err
@@ -132,7 +71,7 @@ func (c *change) write(t *dm.Transaction) error {
 
 // touch notes the nodes of a payload as written by the request itself.
 func (c *change) touch(entries []dm.Entry) {
-	if c.p.m.watched.Load() == 0 {
+	if !c.q.scope.device.isWatched() {
 		return
 	}
 	for i := range entries {
@@ -141,39 +80,35 @@ func (c *change) touch(entries []dm.Entry) {
 }
 
 // decode returns the entries of the payload; they are valid until apply ends.
-func (c *change) decode(mode dm.Mode, create bool, id dm.InstanceID) ([]dm.Entry, error) {
-	m, q := c.p.m, &c.q
-	op := content.Write
-	switch {
-	case create:
-		op = content.Create
-	case q.composite:
-		op = content.WriteComposite
-	}
+func (c *change) decode(t *dm.Transaction, op content.Operation, r content.Request) ([]dm.Entry, error) {
+	q := &c.q
 	if err := content.Check(q.format, op, q.path); err != nil {
 		return nil, err
 	}
-	req := content.Request{Base: q.path, Create: create, NewInstance: id, Prefix: m.cfg.Prefix}
-	return m.scratch.decode(q.format, q.r.Body(), req)
+	r.Base = q.path
+	if r.Prefix = q.scope.device.cfg.Prefix; q.anyDevice {
+		r.Select = q.selectOnly
+	}
+	return c.x.cfg.Scratch.decode(q.format, q.r.Body(), r, t.Snapshot())
 }
 
 // create makes a Create (Core 1.2.2 §6.3.6).
 func (c *change) create(t *dm.Transaction) error {
 	q := &c.q
 	object := q.path.Object()
-	if err := c.p.authorize(Create, q.path); err != nil {
+	if err := q.authorize(Create, q.path); err != nil {
 		return err
 	}
 	id, err := t.NewInstanceID(object, 0)
 	if err != nil {
 		return err
 	}
-	if def := c.p.m.scratch.snapshot.Definition(object); def != nil && !def.Multiple {
-		return t.Create(object, []dm.InstanceID{id}, nil) // which says why not
+	if def := t.Snapshot().Definition(object); def != nil && !def.Multiple {
+		return t.Create(object, []dm.InstanceID{id}, nil) // fails, and says why
 	}
 	var entries []dm.Entry
 	if q.format != content.None || len(q.r.Body()) > 0 {
-		if entries, err = c.decode(dm.Replace, true, id); err != nil {
+		if entries, err = c.decode(t, content.Create, content.Request{Create: true, NewInstance: id}); err != nil {
 			return err
 		}
 	}
@@ -201,7 +136,7 @@ func (c *change) delete(t *dm.Transaction) error {
 	if node.Level() == dm.ResourceInstanceLevel {
 		op, node = Write, node.Up(dm.InstanceLevel) // it changes the instance
 	}
-	if err := c.p.authorize(op, node); err != nil {
+	if err := c.q.authorize(op, node); err != nil {
 		return err
 	}
 	c.touched = append(c.touched, c.q.path)
@@ -211,21 +146,21 @@ func (c *change) delete(t *dm.Transaction) error {
 // writeComposite makes a Write-Composite, which is done whole or not at all (Core 1.2.2 §6.3.9).
 func (c *change) writeComposite(t *dm.Transaction) error {
 	if c.q.format == content.None {
-		return refuse(dm.UnsupportedContentFormat, "the Content-Format is missing")
+		return errNoFormat
 	}
-	entries, err := c.decode(dm.Update, false, 0)
+	entries, err := c.decode(t, content.WriteComposite, content.Request{})
 	if err != nil {
 		return err
 	}
 	var asked dm.Path
 	for _, e := range entries {
 		instance := e.Path.Up(dm.InstanceLevel)
-		if c.p.m.hidden(instance.Object()) {
+		if c.q.scope.access.hides(instance.Object()) {
 			return errHidden
 		}
 		if instance != asked {
 			asked = instance
-			if err := c.p.authorize(Write, instance); err != nil {
+			if err := c.q.authorize(Write, instance); err != nil {
 				return err
 			}
 		}

@@ -7,52 +7,11 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/lwm2mgen/toolkit/generated/portfolio"
 	"github.com/lwm2mgen/toolkit/generated/temperature"
-	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/content/codec"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
-
-// text reads a resource as text.
-func (p *remote) text(path string) string {
-	p.r.t.Helper()
-	got := p.do(to("GET " + path).accepting(content.Text))
-	if got.code != coap.Content {
-		return got.code.String()
-	}
-	return got.body
-}
-
-// senml reads a node in SenML JSON.
-func (p *remote) senml(path string) string {
-	p.r.t.Helper()
-	got := p.do(to("GET " + path).accepting(content.SenMLJSON))
-	if got.code != coap.Content {
-		return got.code.String()
-	}
-	return got.body
-}
-
-// paths is the payload of a Read-Composite.
-func paths(t testing.TB, f content.Format, list ...string) string {
-	t.Helper()
-	var p []dm.Path
-	for _, s := range list {
-		path, err := dm.ParsePath(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p = append(p, path)
-	}
-	b, err := codec.AppendPaths(f, nil, p, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
 
 func TestWrite(t *testing.T) {
 	runRows(t, device12, []row{
@@ -80,8 +39,10 @@ func TestWrite(t *testing.T) {
 		{"PATCH", to("PATCH /1/0/1").as(content.SenMLCBOR, ""), coap.MethodNotAllowed, "", 0},
 		{"Security", to("PUT /0/0/0").as(content.Text, "coap://evil"), coap.Unauthorized, "", 0},
 		{"nothing at all", to("PUT /1/0/1"), coap.BadRequest, "", 0},
-		{"with a query, which means nothing", to("PUT /1/0/1?pmin=1").as(content.Text, "hunter2"), coap.BadRequest, "/1/0/1", 0},
-		{"with a query and without a format", to("PUT /1/0/1?pmin=1").as(content.None, "hunter2"), coap.BadRequest, "/1/0/1", 0},
+		{"with a query, which means nothing", to("PUT /1/0/1?pmin=1").as(content.Text, "hunter2"), coap.BadRequest,
+			"/1/0/1", 0},
+		{"with a query and without a format", to("PUT /1/0/1?pmin=1").as(content.None, "hunter2"), coap.BadRequest,
+			"/1/0/1", 0},
 		{"empty with a query", to("PUT /3303/0/5750?x=1").as(content.Text, ""), coap.Changed, "", 0},
 		{"If-None-Match of what is not there", to("PUT /1/0/99").as(content.Text, "1").with(func(o *coap.Options) {
 			o.Add(coap.OptionIfNoneMatch, nil)
@@ -98,7 +59,8 @@ func TestWrite(t *testing.T) {
 		{"If-Match of a tag", to("PUT /1/0/1").as(content.Text, "1").with(func(o *coap.Options) {
 			o.Add(coap.OptionIfMatch, []byte{1})
 		}), coap.PreconditionFailed, "", 0},
-		{"replace without a mandatory resource", to("PUT /1/0").as(content.SenMLJSON, `[{"bn":"/1/0/","n":"1","v":60}]`),
+		{"replace without a mandatory resource", to("PUT /1/0").as(content.SenMLJSON,
+			`[{"bn":"/1/0/","n":"1","v":60}]`),
 			coap.BadRequest, "/1/0", 0},
 	})
 }
@@ -129,7 +91,8 @@ func TestWriteReplaceAndUpdate(t *testing.T) {
 			code coap.Code
 			want string
 		}{
-			{to("PUT /16/0/0").as(content.SenMLJSON, `[{"bn":"/16/0/0/","n":"0","vs":"a"},{"n":"1","vs":"b"}]`), coap.Changed, "a b - -"},
+			{to("PUT /16/0/0").as(content.SenMLJSON, `[{"bn":"/16/0/0/","n":"0","vs":"a"},{"n":"1","vs":"b"}]`),
+				coap.Changed, "a b - -"},
 			{to("PUT /16/0/0/1").as(content.Text, "c"), coap.Changed, "a c - -"},
 			{to("PUT /16/0/0/2").as(content.Text, "c"), coap.NotFound, "a c - -"},
 			{to("POST /16/0/0").as(content.SenMLJSON, `[{"n":"/16/0/0/2","vs":"d"}]`), coap.Changed, "a c d -"},
@@ -167,14 +130,20 @@ func TestCreateAndDelete(t *testing.T) {
 			location string
 		}{
 			{"without payload", to("POST /16"), coap.Created, "/16/0"},
-			{"without an ID", to("POST /16").as(content.TLV, "\x86\x00\x41\x00\x61\x41\x01\x62"), coap.Created, "/16/1"},
-			{"with an ID", to("POST /16").as(content.TLV, "\x08\x07\x08\x86\x00\x41\x00\x61\x41\x01\x62"), coap.Created, "/16/7"},
-			{"with the same ID", to("POST /16").as(content.TLV, "\x08\x07\x08\x86\x00\x41\x00\x61\x41\x01\x62"), coap.BadRequest, ""},
+			{"without an ID", to("POST /16").as(content.TLV, "\x86\x00\x41\x00\x61\x41\x01\x62"), coap.Created,
+				"/16/1"},
+			{"with an ID", to("POST /16").as(content.TLV, "\x08\x07\x08\x86\x00\x41\x00\x61\x41\x01\x62"),
+				coap.Created, "/16/7"},
+			{"with the same ID", to("POST /16").as(content.TLV, "\x08\x07\x08\x86\x00\x41\x00\x61\x41\x01\x62"),
+				coap.BadRequest, ""},
 			{"several", to("POST /16").as(content.SenMLJSON, `[{"n":"/16/8/0/0","vs":"x"},{"n":"/16/9/0/0","vs":"y"}]`), coap.Created, ""},
-			{"in SenML without an ID", to("POST /16").as(content.SenMLJSON, `[{"n":"0/0","vs":"x"}]`), coap.BadRequest, ""},
+			{"in SenML without an ID", to("POST /16").as(content.SenMLJSON, `[{"n":"0/0","vs":"x"}]`),
+				coap.BadRequest, ""},
 			{"lowest free ID", to("POST /16"), coap.Created, "/16/2"},
-			{"with a value missing", to("POST /3303").as(content.SenMLJSON, `[{"n":"/3303/5/5750","vs":"x"}]`), coap.Created, "/3303/5"},
-			{"wrong value", to("POST /3303").as(content.SenMLJSON, `[{"n":"/3303/6/5750","v":1}]`), coap.BadRequest, ""},
+			{"with a value missing", to("POST /3303").as(content.SenMLJSON, `[{"n":"/3303/5/5750","vs":"x"}]`),
+				coap.Created, "/3303/5"},
+			{"wrong value", to("POST /3303").as(content.SenMLJSON, `[{"n":"/3303/6/5750","v":1}]`), coap.BadRequest,
+				""},
 			{"object of one instance", to("POST /3"), coap.MethodNotAllowed, ""},
 			{"object of one instance, broken", to("POST /3").as(content.TLV, "\xff"), coap.MethodNotAllowed, ""},
 			{"no template", to("POST /1").as(content.TLV, ""), coap.MethodNotAllowed, ""},
@@ -211,97 +180,7 @@ func TestCreateAndDelete(t *testing.T) {
 	})
 }
 
-func TestReadComposite(t *testing.T) {
-	fetch := func(f content.Format, list ...string) ask {
-		return to("FETCH /").as(f, paths(t, f, list...)).accepting(content.SenMLJSON)
-	}
-	runRows(t, device12, []row{
-		{"some", fetch(content.SenMLCBOR, "/3/0/16", "/3/0/11/0", "/1/0/1"), coap.Content,
-			`[{"bn":"/1/0/","n":"1","v":86400},{"bn":"/3/0/","n":"11/0","v":0},{"n":"16","vs":"U"}]`, content.SenMLJSON},
-		{"as the request is in", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`), coap.Content, "", content.SenMLCBOR},
-		{"what is not there is left out", fetch(content.SenMLJSON, "/3/0/0", "/3/0/99", "/77", "/3/7", "/3/0/4", "/1/0/8"), coap.Content,
-			`[{"bn":"/3/0/","n":"0","vs":"Acme"}]`, 0},
-		{"hidden objects are left out", fetch(content.SenMLETCHCBOR, "/0", "/0/0/5", "/21", "/3/0/0"), coap.Content,
-			`[{"bn":"/3/0/","n":"0","vs":"Acme"}]`, 0},
-		{"paths below others", fetch(content.SenMLETCHJSON, "/3/0/6/1", "/3/0/6", "/3/0/6/1"), coap.Content,
-			`[{"bn":"/3/0/","n":"6/0","v":1},{"n":"6/1","v":5}]`, 0},
-		{"a slow one among them", fetch(content.SenMLCBOR, "/3303/0/5601", "/3/0/0"), coap.Content,
-			`[{"bn":"/3/0/","n":"0","vs":"Acme"},{"bn":"/3303/0/","n":"5601","v":-3.5}]`, 0},
-		{"nothing", fetch(content.SenMLCBOR, "/77"), coap.Content, "[]", 0},
-		{"TLV wanted", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`).accepting(content.TLV), coap.NotAcceptable, "", 0},
-		{"TLV sent", to("FETCH /").as(content.TLV, ""), coap.UnsupportedContentFormat, "", 0},
-		{"no format", to("FETCH /").as(content.None, "[]"), coap.UnsupportedContentFormat, "", 0},
-		{"broken", to("FETCH /").as(content.SenMLJSON, "["), coap.BadRequest, "", 0},
-		{"too deep a path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0/0/0"}]`), coap.BadRequest, "", 0},
-		{"below the root", to("FETCH /3").as(content.SenMLJSON, "[]"), coap.MethodNotAllowed, "", 0},
-	})
-	empty := device12
-	empty.world = func(w *world) {
-		bag, err := portfolio.New(portfolio.Config{})
-		if err == nil {
-			err = bag.Add(0, portfolio.Instance{Identity: dm.EmptyMulti[string]()})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.portfolio = bag
-	}
-	runRows(t, empty, []row{
-		{"resource without instances", fetch(content.SenMLJSON, "/16/0/0"), coap.Content, "[]", 0},
-		{"resource without instances among others", fetch(content.SenMLJSON, "/16/0/0", "/3/0/0"), coap.Content, `[{"bn":"/3/0/","n":"0","vs":"Acme"}]`, 0},
-	})
-	runRows(t, setup{servers: 1, version: registry.V(1, 0)}, []row{
-		{"LwM2M 1.0 without Accept", to("FETCH /").as(content.SenMLJSON, `[{"n":"/3/0/0"}]`), coap.Content, "", content.SenMLCBOR},
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		close(r.dev.release)
-		for path, want := range map[string]string{"/1/0/1": `[{"bn":"/1/0/","n":"1","v":86400}]`, "/3/0/0": `[{"bn":"/3/0/","n":"0","vs":"Acme"}]`} {
-			if got := r.peers[0].do(fetch(content.SenMLCBOR, path)); got.body != want {
-				t.Errorf("of %s alone: %s", path, got.body)
-			}
-		}
-		got := r.peers[0].do(fetch(content.SenMLCBOR, "/"))
-		for _, want := range []string{"/1/0/", "/3/0/", "/3303/0/", "/3303/1/", "/5/0/"} {
-			if !strings.Contains(got.body, `"bn":"`+want) {
-				t.Errorf("the root lacks %s: %s", want, got.body)
-			}
-		}
-		if strings.Contains(got.body, `"/0/`) || strings.Contains(got.body, "hunter2") {
-			t.Errorf("the root shows Security: %s", got.body)
-		}
-	})
-}
-
-func TestWriteComposite(t *testing.T) {
-	patch := func(body string) ask { return to("IPATCH /").as(content.SenMLJSON, body) }
-	runRows(t, device12, []row{
-		{"over objects", patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/14","vs":"+01:00"}]`), coap.Changed, "", 0},
-		{"read-only among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/0","vs":"x"}]`), coap.MethodNotAllowed, "/3/0/0", 0},
-		{"unknown among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/99","vs":"x"}]`), coap.NotFound, "/3/0/99", 0},
-		{"Security among them", patch(`[{"n":"/1/0/1","v":60},{"n":"/0/0/0","vs":"x"}]`), coap.Unauthorized, "", 0},
-		{"wrong type among them", patch(`[{"n":"/1/0/1","vs":"x"}]`), coap.BadRequest, "", 0},
-		{"nothing", patch(`[]`), coap.Changed, "", 0},
-		{"TLV", to("IPATCH /").as(content.TLV, ""), coap.UnsupportedContentFormat, "", 0},
-		{"no format", to("IPATCH /").as(content.None, "[]"), coap.UnsupportedContentFormat, "", 0},
-		{"below the root", to("IPATCH /3").as(content.SenMLJSON, "[]"), coap.MethodNotAllowed, "", 0},
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		p := r.peers[0]
-		before := p.senml("/1/0") + p.senml("/3/0")
-		p.do(patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/14","vs":"+01:00"},{"n":"/3/0/0","vs":"x"}]`))
-		if after := p.senml("/1/0") + p.senml("/3/0"); after != before {
-			t.Errorf("half of it was done:\n%s, before\n%s", after, before)
-		}
-		p.do(patch(`[{"n":"/1/0/1","v":60},{"n":"/3/0/14","vs":"+01:00"}]`))
-		if a, b := p.text("/1/0/1"), p.text("/3/0/14"); a != "60" || b != "+01:00" {
-			t.Errorf("now %s and %s", a, b)
-		}
-	})
-}
-
-func TestHooksDecide(t *testing.T) {
+func TestErrorsOfHooks(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		err  error

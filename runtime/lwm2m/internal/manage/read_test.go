@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,56 +16,22 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// row is one request and what it must be answered with.
-type row struct {
-	name   string
-	ask    ask
-	code   coap.Code
-	body   string         // exactly, where the row says one
-	format content.Format // likewise; 0 is not looked at
-}
-
-func runRows(t *testing.T, o setup, rows []row) {
-	t.Helper()
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, o)
-				close(r.dev.release)
-				got := r.peers[0].do(row.ask)
-				if got.code != row.code {
-					t.Errorf("answered %v %q, want %v", got.code, got.body, row.code)
-				}
-				if row.body != "" && got.body != row.body {
-					t.Errorf("body\n%q, want\n%q", got.body, row.body)
-				}
-				if row.format != 0 && got.format() != row.format {
-					t.Errorf("format %v, want %v", got.format(), row.format)
-				}
-				if strings.Contains(got.body, "hunter2") {
-					t.Errorf("the answer %q leaks a secret", got.body)
-				}
-				if strings.Contains(r.log.String(), "identity") {
-					t.Errorf("the log leaks a secret: %s", r.log.String())
-				}
-			})
-		})
-	}
-}
-
 func TestRead(t *testing.T) {
 	runRows(t, device12, []row{
 		{"resource as text", to("GET /3/0/0").accepting(content.Text), coap.Content, "Acme", 0},
 		{"number as text", to("GET /3303/0/5700").accepting(content.Text), coap.Content, "21.5", 0},
 		{"resource without Accept", to("GET /3/0/0"), coap.Content, "", content.SenMLCBOR},
 		{"resource in TLV", to("GET /3/0/9").accepting(content.TLV), coap.Content, "\xc1\x09\x64", content.TLV},
-		{"legacy number of TLV comes back", to("GET /3/0/9").accepting(content.LegacyTLV), coap.Content, "\xc1\x09\x64", content.LegacyTLV},
+		{"legacy number of TLV comes back", to("GET /3/0/9").accepting(content.LegacyTLV), coap.Content,
+			"\xc1\x09\x64", content.LegacyTLV},
 		{"resource in CBOR", to("GET /3/0/9").accepting(content.CBOR), coap.Content, "\x18\x64", content.CBOR},
-		{"resource in SenML JSON", to("GET /3/0/9").accepting(content.SenMLJSON), coap.Content, `[{"bn":"/3/0/9","v":100}]`, content.SenMLJSON},
+		{"resource in SenML JSON", to("GET /3/0/9").accepting(content.SenMLJSON), coap.Content,
+			`[{"bn":"/3/0/9","v":100}]`, content.SenMLJSON},
 		{"instance in SenML JSON", to("GET /3303/1").accepting(content.SenMLJSON), coap.Content,
 			`[{"bn":"/3303/1/","n":"5700","v":4.25},{"n":"5750","vs":"fridge"}]`, content.SenMLJSON},
 		{"resource instance", to("GET /3/0/7/1").accepting(content.Text), coap.Content, "5000", 0},
-		{"multiple resource in TLV", to("GET /3/0/6").accepting(content.TLV), coap.Content, "\x86\x06\x41\x00\x01\x41\x01\x05", 0},
+		{"multiple resource in TLV", to("GET /3/0/6").accepting(content.TLV), coap.Content,
+			"\x86\x06\x41\x00\x01\x41\x01\x05", 0},
 		{"multiple resource as text", to("GET /3/0/6").accepting(content.Text), coap.NotAcceptable, "", 0},
 		{"object in SenML JSON", to("GET /16").accepting(content.SenMLJSON), coap.Content, "[]", 0},
 		{"slow resource", to("GET /3303/0/5601").accepting(content.Text), coap.Content, "-3.5", 0},
@@ -74,7 +41,8 @@ func TestRead(t *testing.T) {
 		{"an ID of more than 32 bits", to("GET /4294967299/0/0"), coap.NotFound, "", 0},
 		{"an ID with a letter", to("GET /3/0/:"), coap.NotFound, "", 0},
 		{"an ID with a sign", to("GET /3/+/0"), coap.NotFound, "", 0},
-		{"an empty segment", to("GET /3").with(func(o *coap.Options) { o.Add(coap.OptionURIPath, nil) }), coap.NotFound, "", 0},
+		{"an empty segment", to("GET /3").with(func(o *coap.Options) { o.Add(coap.OptionURIPath, nil) }),
+			coap.NotFound, "", 0},
 		{"a query, which means nothing", to("GET /3/0/0?x=1").accepting(content.Text), coap.Content, "Acme", 0},
 		{"If-Match, which means nothing", to("GET /3/0/0").accepting(content.Text).with(func(o *coap.Options) {
 			o.Add(coap.OptionIfMatch, []byte{1})
@@ -96,14 +64,18 @@ func TestRead(t *testing.T) {
 		{"path too deep", to("GET /3/0/0/0/0"), coap.NotFound, "", 0},
 		{"leading zero", to("GET /03/0"), coap.NotFound, "", 0},
 		{"reserved ID", to("GET /3/65535"), coap.NotFound, "", 0},
-		{"stream", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
-		{"stream without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000),
+			content.Opaque},
+		{"stream without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000),
+			content.Opaque},
 	})
 	unsized := device12
 	unsized.world = func(w *world) { w.logSize = -1 }
 	runRows(t, unsized, []row{
-		{"stream of unknown size", to("GET /20/0/4014").accepting(content.Opaque), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
-		{"stream of unknown size without Accept", to("GET /20/0/4014"), coap.Content, strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream of unknown size", to("GET /20/0/4014").accepting(content.Opaque), coap.Content,
+			strings.Repeat("log line\n", 2000), content.Opaque},
+		{"stream of unknown size without Accept", to("GET /20/0/4014"), coap.Content,
+			strings.Repeat("log line\n", 2000), content.Opaque},
 		{"stream of unknown size in CBOR", to("GET /20/0/4014").accepting(content.CBOR), coap.Content,
 			"\x59\x46\x50" + strings.Repeat("log line\n", 2000), content.CBOR},
 	})
@@ -116,7 +88,8 @@ func TestRead(t *testing.T) {
 	runRows(t, setup{servers: 1, peer: func(c *PeerConfig) { c.Root = "/lwm2m/v1" }}, []row{
 		{"alternate path", to("GET /lwm2m/v1/3/0/0").accepting(content.Text), coap.Content, "Acme", 0},
 		{"without the alternate path", to("GET /3/0/0"), coap.NotFound, "", 0},
-		{"Read-Composite, which has no path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/lwm2m/v1/3/0/0"}]`), coap.BadRequest, "", 0},
+		{"Read-Composite, which has no path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/lwm2m/v1/3/0/0"}]`),
+			coap.BadRequest, "", 0},
 		{"half of the alternate path", to("GET /lwm2m"), coap.NotFound, "", 0},
 		{"Discover under the alternate path", to("GET /lwm2m/v1/3303/1").accepting(content.Link), coap.Content,
 			"</lwm2m/v1/3303/1>,</lwm2m/v1/3303/1/5700>,</lwm2m/v1/3303/1/5750>", content.Link},
@@ -130,7 +103,8 @@ func TestReadStreamsAreClosed(t *testing.T) {
 			o := device12
 			o.world = func(w *world) { w.logSize = size }
 			r := newRig(t, o)
-			for n, a := range []ask{to("GET /20/0/4014"), to("GET /20/0/4014").accepting(content.Opaque), to("GET /20/0/4014").accepting(content.CBOR)} {
+			for n, a := range []ask{to("GET /20/0/4014"), to("GET /20/0/4014").accepting(content.Opaque),
+				to("GET /20/0/4014").accepting(content.CBOR)} {
 				r.dev.closed = 0
 				r.peers[0].do(a)
 				r.pass(10 * time.Minute)
@@ -146,9 +120,63 @@ func TestReadStreamsAreClosed(t *testing.T) {
 	}
 }
 
+func TestSequentialSource(t *testing.T) {
+	text := firmware(20_000)
+	s := newSource(&memSource{strings.NewReader(text)})
+	defer s.Close()
+	buf := make([]byte, 1024)
+	for _, off := range []int64{0, 0, 1024, 512, 9000, 8000, 18976} {
+		n, err := s.ReadAt(buf, off)
+		if err != nil || string(buf[:n]) != text[off:off+1024] {
+			t.Errorf("at %d: %d bytes, %v", off, n, err)
+		}
+	}
+	if _, err := s.ReadAt(buf, 0); err == nil {
+		t.Error("it reads what is no longer kept")
+	}
+	if _, err := s.ReadAt(buf, 19_500); err != io.ErrUnexpectedEOF && err != io.EOF {
+		t.Errorf("beyond the end: %v", err)
+	}
+	if _, err := s.ReadAt(buf[:10], 19_990); err != nil {
+		t.Errorf("the end itself: %v", err)
+	}
+}
+
+// The model changes while an answer is fetched block by block: the answer is of one state.
+func TestLargeAnswerIsOneState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		long := strings.Repeat("a", 60)
+		ids := map[dm.ResourceInstanceID]string{}
+		for i := range 100 {
+			ids[dm.ResourceInstanceID(i)] = long
+		}
+		if err := r.dev.portfolio.Add(0, portfolio.Instance{Identity: dm.Map(ids)}); err != nil {
+			t.Fatal(err)
+		}
+		got, done := r.peers[0].begin(to("GET /16/0").accepting(content.TLV))
+		for range 4 {
+			r.turn()
+		}
+		if *done {
+			t.Fatal("it fits one block")
+		}
+		if err := r.dev.portfolio.Update(context.Background(), 0, func(i *portfolio.Instance) error {
+			i.Identity.Set(99, strings.Repeat("b", 60))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r.until(func() bool { return *done })
+		if n := strings.Count(got.body, long); n != 100 || strings.Contains(got.body, "bbb") {
+			t.Errorf("%d of 100 values are of the state of the request", n)
+		}
+	})
+}
+
 func TestDiscover(t *testing.T) {
 	o := device12
-	o.config = func(c *Config) {
+	o.device = func(c *DeviceConfig) {
 		c.ImpliedVersion = func(id dm.ObjectID, v registry.Version) registry.Version {
 			if id == 3 {
 				return registry.V(1, 2)
@@ -171,7 +199,10 @@ func TestDiscover(t *testing.T) {
 		{"depth without a number", link("/3?depth="), coap.BadRequest, "", 0},
 		{"depth of two digits", link("/3?depth=01"), coap.BadRequest, "", 0},
 		{"another query, which means nothing", link("/3?x=1&depth=0"), coap.Content, "</3>", 0},
-		{"If-Match, which means nothing", link("/3?depth=0").with(func(o *coap.Options) { o.Add(coap.OptionIfMatch, []byte{1}) }), coap.Content, "</3>", 0},
+		{"If-Match, which means nothing", link("/3?depth=0").with(func(o *coap.Options) {
+			o.Add(coap.OptionIfMatch,
+				[]byte{1})
+		}), coap.Content, "</3>", 0},
 		{"no instance", link("/3/1"), coap.NotFound, "", 0},
 		{"no object", link("/77"), coap.NotFound, "", 0},
 		{"Security", link("/0"), coap.Unauthorized, "", 0},
@@ -217,34 +248,4 @@ func TestDiscover(t *testing.T) {
 		w.portfolio = bag
 	}
 	runRows(t, o, []row{{"resource without instances", link("/16/3"), coap.Content, "</16/3>,</16/3/0>;dim=0", 0}})
-}
-
-func TestExecute(t *testing.T) {
-	runRows(t, device12, []row{
-		{"without arguments", to("POST /3/0/4"), coap.Changed, "", 0},
-		{"with arguments", to("POST /3/0/4").as(content.Text, "0='a',1"), coap.Changed, "", 0},
-		{"bad arguments", to("POST /3/0/4").as(content.Text, "hunter2"), coap.BadRequest, "", 0},
-		{"bad arguments for nothing", to("POST /3/0/99").as(content.Text, "hunter2"), coap.NotFound, "", 0},
-		{"bad arguments for what is no executable", to("POST /3/0/0").as(content.Text, "hunter2"), coap.MethodNotAllowed, "", 0},
-		{"function fails", to("POST /3/0/4").as(content.Text, "9='fail'"), coap.InternalServerError, "", 0},
-		{"arguments in several blocks", to("POST /3/0/4").as(content.Text, "1='"+strings.Repeat("x", 3000)+"'"), coap.Changed, "", 0},
-		{"unsupported", to("POST /3/0/5"), coap.NotFound, "", 0},
-		{"bad arguments for what is unsupported", to("POST /3/0/5").as(content.Text, "hunter2"), coap.NotFound, "", 0},
-		{"no executable", to("POST /3/0/0"), coap.MethodNotAllowed, "", 0},
-		{"slow", to("POST /3303/0/5605"), coap.Changed, "", 0},
-		{"wrong format", to("POST /3/0/4").as(content.Link, "x"), coap.UnsupportedContentFormat, "", 0},
-		{"Security", to("POST /0/0/4"), coap.Unauthorized, "", 0},
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, device12)
-		r.peers[0].do(to("POST /3/0/4").as(content.None, "0='a',3"))
-		r.pass(time.Second)
-		if len(r.dev.executed) != 1 || r.dev.executed[0] != "server 1:0='a',3" {
-			t.Errorf("executed %q", r.dev.executed)
-		}
-		got := r.peers[0].do(to("POST /3/0/4").as(content.None, "9='fail'"))
-		if got.code != coap.InternalServerError || got.body != "" {
-			t.Errorf("a failing function shows %v %q", got.code, got.body)
-		}
-	})
 }

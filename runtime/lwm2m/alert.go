@@ -1,0 +1,75 @@
+package lwm2m
+
+import (
+	"errors"
+
+	genserver "github.com/lwm2mgen/toolkit/generated/server"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// noteAlert stores the TLS alert that a server has sent in /1/x/11, if the account has that resource.
+func (s *server) noteAlert(err error) {
+	var alert *socket.AlertError
+	if !errors.As(err, &alert) || !alert.Received {
+		return
+	}
+	p := dm.ResourcePath(serverID, s.settings.instance, genserver.TLSAlertCodeID)
+	snap := s.client.model.Snapshot()
+	if snap.Has(p) && snap.Definition(serverID).Resource(uint16(genserver.TLSAlertCodeID)).Type == registry.UnsignedInteger {
+		s.client.storeValue(p, dm.UnsignedValue(uint64(alert.Description)))
+	}
+}
+
+// storeValue writes a resource as the application does. Hooks run on the loop, as those of servers'
+// requests do; only the store is called on a worker.
+func (c *Client) storeValue(p dm.Path, v dm.Value) {
+	c.pending++
+	c.model.BeginAsync(c.ctx, dm.Application, func(t *dm.Transaction) {
+		select {
+		case <-c.done: // the writer slot came too late: nothing runs the loop any more
+			t.Rollback()
+		default:
+			c.loop.sched.Post(func() { c.write(t, p, v) })
+		}
+	})
+}
+
+func (c *Client) write(t *dm.Transaction, p dm.Path, v dm.Value) {
+	if err := t.Write(p, dm.Update, []dm.Entry{{Path: p, Value: v}}); err != nil {
+		t.Rollback()
+		c.written(p, err)
+		return
+	}
+	if err := t.Prepare(); err != nil {
+		c.written(p, err)
+		return
+	}
+	if !t.Persists() {
+		t.Publish()
+		t.Finish()
+		c.written(p, nil)
+		return
+	}
+	c.stores.run(func() {
+		err := t.Persist()
+		c.loop.sched.Post(func() {
+			if err != nil {
+				t.Rollback()
+			} else {
+				t.Publish()
+				t.Finish()
+			}
+			c.written(p, err)
+		})
+	})
+}
+
+// written ends a storeValue.
+func (c *Client) written(p dm.Path, err error) {
+	if err != nil {
+		c.log.Info("a value could not be stored", "path", p.String(), "reason", err.Error())
+	}
+	c.onPendingEnded()
+}

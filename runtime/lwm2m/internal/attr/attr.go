@@ -1,0 +1,126 @@
+// Package attr decides when an observed node is sampled and when its server is notified, from the
+// notification attributes of LwM2M (Core 1.2.2 §5.1.2, §6.4). It holds their definitions (this file),
+// reads them from queries (parse.go), keeps those that a server has attached to nodes (nodes.go), and
+// turns them, what was observed and the time into decisions (monitor.go).
+//
+// The package is pure: it knows neither CoAP nor the data model beyond paths and the types of
+// resources, holds no clock and no timer, and calls nothing. Its values belong to one goroutine at a
+// time.
+package attr
+
+import "github.com/lwm2mgen/toolkit/registry"
+
+// Attribute is one of the notification attributes (Core 1.2.2 §5.1.2).
+type Attribute uint8
+
+// The attributes, in the order in which Discover shows them.
+const (
+	Pmin  Attribute = iota // minimum period in seconds
+	Pmax                   // maximum period in seconds
+	Gt                     // greater than
+	Lt                     // less than
+	St                     // step
+	Epmin                  // minimum evaluation period in seconds
+	Epmax                  // maximum evaluation period in seconds
+	Edge                   // rising (1) or falling (0) edge
+	Con                    // confirmable notifications (1)
+	Hqmax                  // number of notifications that are stored while the server cannot be reached
+	Count                  // the number of attributes, not one of them
+)
+
+// definition is what the specification says of an attribute, whatever its value.
+type definition struct {
+	name   string
+	number bool   // a decimal number; otherwise a whole number from 0
+	max    uint64 // of a whole number
+	// ofValue says that the attribute is compared with the value, and so belongs to a resource or a
+	// resource instance: of a number, or for Edge of a boolean.
+	ofValue bool
+}
+
+const maxSeconds = 1<<32 - 1
+
+var definitions = [Count]definition{
+	Pmin:  {name: "pmin", max: maxSeconds},
+	Pmax:  {name: "pmax", max: maxSeconds},
+	Gt:    {name: "gt", number: true, ofValue: true},
+	Lt:    {name: "lt", number: true, ofValue: true},
+	St:    {name: "st", number: true, ofValue: true},
+	Epmin: {name: "epmin", max: maxSeconds},
+	Epmax: {name: "epmax", max: maxSeconds},
+	Edge:  {name: "edge", max: 1, ofValue: true},
+	Con:   {name: "con", max: 1},
+	Hqmax: {name: "hqmax", max: maxSeconds},
+}
+
+// String returns the name of the attribute.
+func (a Attribute) String() string { return definitions[a].name }
+
+// Decimal reports whether the value of the attribute is a decimal number; otherwise it is a whole
+// number.
+func (a Attribute) Decimal() bool { return definitions[a].number }
+
+// checkFor reports why the attribute cannot be attached to a node. The definition of the resource is
+// nil for a node above resources.
+func (a Attribute) checkFor(def *registry.Resource) error {
+	if !definitions[a].ofValue {
+		return nil
+	}
+	if def == nil {
+		return Error(a.String() + " belongs to a resource or a resource instance")
+	}
+	switch def.Type {
+	case registry.Integer, registry.UnsignedInteger, registry.Float, registry.Time:
+		if a != Edge {
+			return nil
+		}
+	case registry.Boolean:
+		if a == Edge {
+			return nil
+		}
+	}
+	return Error(a.String() + " does not fit the type of the resource")
+}
+
+// Error says why attributes are refused (4.00). Its text names no value and is safe to show to the
+// server.
+type Error string
+
+// Error returns the text.
+func (e Error) Error() string { return string(e) }
+
+// Set is a set of attributes with their values. The zero value has none.
+type Set struct {
+	has    uint16 // bit n: attribute n is there
+	values [Count]float64
+}
+
+// Get returns the value of an attribute; false where the set does not have it.
+func (s *Set) Get(a Attribute) (float64, bool) {
+	return s.values[a], s.has&(1<<a) != 0
+}
+
+// Put sets the value of an attribute.
+func (s *Set) Put(a Attribute, v float64) {
+	s.has |= 1 << a
+	s.values[a] = v
+}
+
+// Remove removes an attribute.
+func (s *Set) Remove(a Attribute) {
+	s.has &^= 1 << a
+	s.values[a] = 0
+}
+
+// Empty reports whether the set has no attribute.
+func (s *Set) Empty() bool { return s.has == 0 }
+
+// Over returns s with the attributes that it does not have taken from lower.
+func (s Set) Over(lower Set) Set {
+	for a := range Count {
+		if v, ok := lower.Get(a); ok && s.has&(1<<a) == 0 {
+			s.Put(a, v)
+		}
+	}
+	return s
+}

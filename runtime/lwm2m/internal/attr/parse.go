@@ -1,0 +1,106 @@
+package attr
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
+
+// Edit changes one attribute of a Set: it puts a value or, where the query has none, removes the
+// attribute (Core 1.2.2 §6.3.4).
+type Edit struct {
+	Attribute Attribute
+	Value     float64
+	Remove    bool
+}
+
+// Parse reads one Uri-Query option of a Write-Attributes or an Observe, such as pmin=10. Errors are
+// of type Error.
+func Parse(query string) (Edit, error) {
+	name, text, _ := strings.Cut(query, "=")
+	a, ok := named(name)
+	if !ok {
+		return Edit{}, Error("unknown attribute")
+	}
+	if text == "" {
+		return Edit{Attribute: a, Remove: true}, nil
+	}
+	v, ok := a.parseValue(text)
+	if !ok {
+		return Edit{}, Error("the value of " + name + " is out of its range")
+	}
+	return Edit{Attribute: a, Value: v}, nil
+}
+
+// Add appends an edit to those of the same request, which must not name an attribute twice.
+func Add(edits []Edit, e Edit) ([]Edit, error) {
+	for i := range edits {
+		if edits[i].Attribute == e.Attribute {
+			return nil, Error("the attribute " + e.Attribute.String() + " is named twice")
+		}
+	}
+	return append(edits, e), nil
+}
+
+func named(name string) (Attribute, bool) {
+	for a := range Count {
+		if definitions[a].name == name {
+			return a, true
+		}
+	}
+	return 0, false
+}
+
+func (a Attribute) parseValue(text string) (float64, bool) {
+	d := &definitions[a]
+	if d.number {
+		v, ok := parseDecimal(text)
+		return v, ok && (a != St || v >= 0)
+	}
+	v, err := strconv.ParseUint(text, 10, 32)
+	return float64(v), err == nil && v <= d.max
+}
+
+// parseDecimal reads a finite decimal number; strconv would accept more.
+func parseDecimal(s string) (float64, bool) {
+	if strings.Trim(s, "+-.0123456789eE") != "" || len(s) > 64 {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
+}
+
+// Apply returns the set with the edits made, checked as a whole for the node that it belongs to (Core
+// 1.2.2 §5.1.2). The definition of the resource is nil for a node above resources. Errors are of type
+// Error.
+func (s Set) Apply(edits []Edit, def *registry.Resource) (Set, error) {
+	for _, e := range edits {
+		if e.Remove {
+			s.Remove(e.Attribute)
+			continue
+		}
+		if err := e.Attribute.checkFor(def); err != nil {
+			return s, err
+		}
+		s.Put(e.Attribute, e.Value)
+	}
+	return s, s.check()
+}
+
+// check reports attributes that contradict each other.
+func (s *Set) check() error {
+	gt, hasGt := s.Get(Gt)
+	lt, hasLt := s.Get(Lt)
+	st, _ := s.Get(St)
+	epmin, _ := s.Get(Epmin)
+	epmax, hasEpmax := s.Get(Epmax)
+	switch {
+	case hasGt && hasLt && !(lt+2*st < gt):
+		return Error("lt must be less than gt, by more than twice st")
+	case hasEpmax && epmax < epmin:
+		return Error("epmax must not be less than epmin")
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// An observation is a server's interest in a node. It samples the node when its monitor says so,
+// and sends the notifications that the monitor decides on.
+type observation struct {
+	x       *reporter
+	rel     *coap.Observation
+	path    dm.Path
+	format  content.Format
+	carried *attr.Set // by the Observe, nil where it carried no attributes
+
+	monitor attr.Monitor
+	timer   sched.Job
+	written bool // the server itself has changed something, which is being published
+	busy    bool // a worker samples the node
+	failing bool // the last sample failed, which was logged
+	ended   bool
+}
+
+// Cancelled is called when the observation has ended at the server, or with the connection, in
+// which case it may continue over another one.
+func (o *observation) Cancelled(_ *coap.Observation, why coap.ObserveEnd) {
+	if why == coap.ObserveClosed && !o.x.scope.closed {
+		o.schedule()
+		return
+	}
+	o.remove()
+}
+
+// attach continues over another connection.
+func (o *observation) attach(c *coap.Conn) {
+	if o.rel.Conn() != c || o.rel.Ended() {
+		o.rel.Cancel() // if the old connection is still there
+		rel, err := c.Resume(o.rel)
+		if err != nil {
+			o.remove()
+			return
+		}
+		o.rel = rel
+	}
+	o.schedule()
+}
+
+// cancel ends the observation without notifying the server.
+func (o *observation) cancel() {
+	o.rel.Cancel()
+	o.remove()
+}
+
+func (o *observation) remove() {
+	if o.ended {
+		return
+	}
+	o.ended = true
+	o.x.cfg.Sched.Cancel(&o.timer)
+	o.x.list = slices.DeleteFunc(o.x.list, func(x *observation) bool { return x == o })
+	o.x.scope.peer.observations.used--
+	o.x.scope.device.watch(-1)
+}
+
+// concerns reports whether a change at p may change what is observed.
+func (o *observation) concerns(p dm.Path) bool { return o.path.Contains(p) || p.Contains(o.path) }
+
+// attributes returns the attributes in force (Core 1.2.2 §5.1.2): those that the Observe carried,
+// or those attached to the node or above it; and each that is missing from the server's account.
+func (o *observation) attributes() attr.Set {
+	defaults := o.x.scope.peer.defaultAttributes()
+	if o.carried != nil {
+		return o.carried.Over(defaults)
+	}
+	return o.x.scope.attributes.InForce(o.path).Over(defaults)
+}
+
+// reachable reports whether a notification can be sent.
+func (o *observation) reachable() bool { return o.x.scope.peer.conn != nil && !o.rel.Ended() }
+
+// schedule sets the timer for the next sample.
+func (o *observation) schedule() {
+	if o.ended || o.busy {
+		return
+	}
+	s, next := o.x.cfg.Sched, attr.Never
+	if o.reachable() {
+		in := o.attributes()
+		next = o.monitor.Next(&in)
+	}
+	if next == attr.Never {
+		s.Cancel(&o.timer)
+		return
+	}
+	s.At(&o.timer, next)
+}
+
+// read reads the node on the loop, into the memory of notifications.
+func (o *observation) read() (*reading, []byte, error) {
+	rd := o.x.reader.loop
+	rd.begin(o.x.scope, Observe, o.path, o.format)
+	body, err := rd.run(o.x.scope.peer.fast, o.x.cfg.Scratch.payload[:0])
+	return rd, body, err
+}
+
+// sample reads the node, on a worker where slow functions give its values, and notifies if there is
+// a reason to.
+func (o *observation) sample() {
+	o.monitor.Sampling()
+	rd, body, err := o.read()
+	if err == nil {
+		o.x.cfg.Scratch.keep(body)
+	}
+	if !errors.Is(err, dm.ErrSlow) {
+		o.sampled(rd.snapshot, body, err, o.isGone(o.x.scope.peer.fast, rd.snapshot, err))
+		return
+	}
+	o.busy = true
+	rd = rd.clone()
+	o.x.cfg.Worker(func() {
+		slow := o.x.scope.peer.slow
+		body, err := rd.run(slow, nil)
+		gone := o.isGone(slow, rd.snapshot, err)
+		o.x.cfg.Sched.Post(func() {
+			o.busy = false
+			if !o.ended {
+				o.sampled(rd.snapshot, body, err, gone)
+			}
+		})
+	})
+}
+
+// sampled handles the outcome of a sample.
+func (o *observation) sampled(s dm.Snapshot, body []byte, err error, gone bool) {
+	now := o.x.cfg.Sched.Now()
+	o.monitor.Sampled(now, s.Live(o.x.scope.peer.who, o.path))
+	switch {
+	case !o.reachable():
+		o.monitor.Changed() // sampled again when the server can be reached
+	case gone:
+		o.finish(now, err)
+	case errors.Is(err, dm.ErrNoValue):
+		in := o.attributes()
+		o.monitor.NoValue(now, &in)
+	case err != nil:
+		o.monitor.Unreadable(now)
+		o.logFailure(err)
+	default:
+		o.failing = false
+		o.evaluate(now, body)
+	}
+	o.schedule()
+}
+
+// logFailure logs the first of several samples that fail.
+func (o *observation) logFailure(err error) {
+	if o.failing {
+		return
+	}
+	o.failing = true
+	o.x.cfg.Logger.Warn("an observed value cannot be read", "server", o.x.scope.peer.cfg.ShortServerID,
+		"prefix", o.x.scope.device.cfg.Prefix, "path", o.path.String(), "error", err)
+}
+
+// evaluate sends a value where the monitor decides so.
+func (o *observation) evaluate(now sched.Time, body []byte) {
+	in, print := o.attributes(), o.x.reader.fingerprint(body)
+	if o.monitor.Decide(now, &in, print) != attr.Notify {
+		return
+	}
+	n := &o.x.cfg.Scratch.notification
+	n.Options.Reset()
+	*n = coap.Notification{
+		Response:    coap.Response{Code: coap.Content, Options: n.Options, Body: body},
+		Confirmable: o.monitor.Confirmable(&in), Replace: true,
+	}
+	n.Options.SetContentFormat(uint16(o.format))
+	if err := o.rel.Notify(n); err != nil {
+		o.monitor.NotSent(now)
+		return
+	}
+	o.monitor.Notified(now, print)
+}
+
+// finish sends the last notification, which says why there will be no more (RFC 7641 §4.2).
+func (o *observation) finish(now sched.Time, why error) {
+	n := &coap.Notification{Confirmable: true, Replace: true}
+	n.Code, n.Body = explain(why, nil)
+	switch err := o.rel.Notify(n); {
+	case errors.Is(err, coap.ErrBusy):
+		o.monitor.NotSent(now)
+		return
+	case err != nil:
+		o.rel.Cancel()
+	}
+	o.remove()
+}
+
+// isGone reports whether an error means that there is nothing to observe any more, rather than no
+// value for the moment. It may run on a worker.
+func (o *observation) isGone(ctx context.Context, s dm.Snapshot, err error) bool {
+	switch {
+	case err == nil:
+		return false
+	case errors.Is(err, dm.Unauthorized):
+		return true
+	case dm.CodeOf(err) != dm.NotFound:
+		return false
+	}
+	err = s.Discover(ctx, o.x.scope.peer.who, o.path, 0, func(dm.Node) error { return nil })
+	return errors.Is(err, dm.NotFound)
+}
+
+// rebase takes what the server has written itself as known to it: the server is notified when the
+// value is no longer so. Where other changes came with it, and where functions give values of the
+// node, it cannot be told what the server knows, and the next sample is a reason to notify.
+func (o *observation) rebase() {
+	o.written = false
+	if o.monitor.Pending() || o.busy || o.monitor.Live() && o.x.scope.snapshot().Has(o.path) {
+		o.monitor.Forget()
+		return
+	}
+	_, body, err := o.read()
+	if err != nil { // it may be gone
+		o.monitor.Forget()
+		o.monitor.Changed()
+		o.schedule()
+		return
+	}
+	o.monitor.Rebase(o.x.reader.fingerprint(body))
+}
