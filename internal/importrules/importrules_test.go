@@ -41,6 +41,9 @@ var rules = []rule{
 	{"runtime/lwm2m", []string{"runtime/dm", "runtime/content/...", "runtime/coap/...", "runtime/sched", "registry",
 		"net/socket", "net/udp", "net/tcp", "generated/security", "generated/server", "generated/accesscontrol",
 		"runtime/objects/security", "runtime/objects/server"}},
+	{"runtime/lwm2m/internal/account", []string{"registry"}},
+	{"runtime/lwm2m/internal/attr", []string{"registry", "runtime/dm", "runtime/sched"}},
+	{"runtime/lwm2m/internal/link", []string{"runtime/coap", "runtime/sched", "net/socket"}},
 	// The client creates these two objects itself, so they cannot import it.
 	{"runtime/objects/security", []string{"generated/security", "runtime/dm", "registry"}},
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},

@@ -1,0 +1,433 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+)
+
+var errReason = errors.New("the test wants it")
+
+func TestConnect(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{})
+		l.begin()
+		l.want()
+		if l.Socket() != nil || l.Conn() != nil {
+			t.Error("there is a connection before Connected")
+		}
+		r.pass(time.Second)
+		l.want("connected, registration survives: true", "dial ended")
+		if l.Socket() == nil || l.Conn() == nil || l.Socket().Net() != socket.Socket(l.sockets[0]) {
+			t.Error("there is no connection after Connected")
+		}
+		if s := l.Session(); s != "" {
+			t.Errorf("the session is %q, want none without security", s)
+		}
+		l.deliver(1)
+		if err := r.group.Serve(context.Background(), l.Socket()); err != nil || l.received() != 1 {
+			t.Errorf("Serve handled %d messages, and returned %v", l.received(), err)
+		}
+	})
+}
+
+func TestFailedConnect(t *testing.T) {
+	broken := errors.New("no network")
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{change: func(f *fakeSocket) { f.connectErr = broken }})
+		l.connect()
+		l.want("failed", "dial ended")
+		if !errors.Is(l.err, broken) || l.Socket() != nil {
+			t.Errorf("the error is %v and the connection %v", l.err, l.Socket())
+		}
+		l.sockets[0].connectErr = nil
+		l.connect()
+		l.want("connected, registration survives: true", "dial ended")
+		if len(l.sockets) != 1 {
+			t.Errorf("%d sockets were made, want that of the failed Connect to be used again", len(l.sockets))
+		}
+	})
+}
+
+func TestFailedOpen(t *testing.T) {
+	locked := errors.New("the secure element is locked")
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{openErr: locked})
+		if err := l.Connect(false); !errors.Is(err, locked) {
+			t.Errorf("Connect: %v", err)
+		}
+		r.pass(time.Minute)
+		l.want()
+	})
+}
+
+func TestConnectTimeout(t *testing.T) {
+	onRig(t, func(r *rig) {
+		r.net.SetLookupDelay(time.Hour)
+		l := r.newLink(linkConfig{})
+		l.begin()
+		r.pass(time.Minute - 1)
+		l.want()
+		r.pass(1)
+		l.want("failed", "dial ended")
+		if !errors.Is(l.err, context.DeadlineExceeded) {
+			t.Errorf("the error is %v", l.err)
+		}
+	})
+}
+
+// A connection that the exchange layer refuses is closed, and has failed.
+func TestConnectionWithoutExchangeLayer(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{params: coap.Params{AckTimeout: -1}})
+		l.connect()
+		l.want("failed", "dial ended")
+		l.sockets[0].want(t, "connect", "close")
+		if s := l.sockets[0].State(); s.Open() || l.err == nil {
+			t.Errorf("the socket is %v, the error %v", s, l.err)
+		}
+	})
+}
+
+func TestCancelConnect(t *testing.T) {
+	for name, cancel := range map[string]func(*testLink){
+		"by Suspend": func(l *testLink) { l.Suspend(errReason) },
+		"by Close":   func(l *testLink) { l.Close(errReason) },
+		"by Discard": func(l *testLink) { l.Discard(errReason) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				l := r.newLink(linkConfig{})
+				l.begin()
+				cancel(l)
+				l.want() // neither Closing nor Failed
+				r.turn()
+				l.want("dial ended")
+				l.connect()
+				l.want("connected, registration survives: true", "dial ended")
+				if len(l.sockets) != 2 {
+					t.Errorf("%d sockets were made, want another one after a cancelled Connect", len(l.sockets))
+				}
+			})
+		})
+	}
+}
+
+// A Connect that succeeds although it was cancelled leaves no open socket.
+func TestLateConnect(t *testing.T) {
+	for name, cancel := range map[string]func(*testLink){
+		"by Suspend": func(l *testLink) { l.Suspend(errReason) },
+		"by Close":   func(l *testLink) { l.Close(errReason) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				hold := make(chan struct{})
+				held := hold
+				l := r.newLink(linkConfig{change: func(f *fakeSocket) { f.hold, held = held, nil }})
+				l.begin()
+				late := l.sockets[0]
+				cancel(l)
+				r.pass(time.Hour)
+				l.want() // Connect has not returned
+				l.connect()
+				l.want("connected, registration survives: true", "dial ended")
+				close(hold)
+				r.pass(2 * time.Second)
+				l.want("dial ended")
+				late.want(t, "connect", "close", "close")
+				if s := late.State(); s.Open() {
+					t.Errorf("the socket of the cancelled Connect is %v", s)
+				}
+				if s := l.sockets[1].State(); !s.Open() {
+					t.Errorf("the socket of the second Connect is %v", s)
+				}
+			})
+		})
+	}
+}
+
+// A Connect that has succeeded, but is cancelled before the loop learns of it, leaves no open
+// socket.
+func TestCancelAfterConnect(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{})
+		l.begin()
+		<-time.After(2 * time.Second)
+		if s := l.sockets[0].State(); !s.Open() {
+			t.Fatalf("the socket is %v", s)
+		}
+		l.Suspend(errReason)
+		r.turn()
+		l.want("dial ended")
+		if s := l.sockets[0].State(); s.Open() || l.Socket() != nil {
+			t.Errorf("the socket is %v, the connection %v", s, l.Socket())
+		}
+	})
+}
+
+func TestSocketIsKeptOverReconnects(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{})
+		for range 3 {
+			l.connect()
+			l.want("connected, registration survives: true", "dial ended")
+			l.Close(errReason)
+			l.want("closing")
+		}
+		if len(l.sockets) != 1 {
+			t.Errorf("%d sockets were made", len(l.sockets))
+		}
+	})
+}
+
+func TestRenew(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(l *testLink)
+		closed bool // by Renew
+	}{
+		"before the first Connect": {func(*testLink) {}, false},
+		"while connected":          {func(l *testLink) { l.connect() }, false},
+		"while suspended":          {func(l *testLink) { l.connect(); l.Suspend(errReason) }, true},
+		"while closed":             {func(l *testLink) { l.connect(); l.Close(errReason) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				l := r.newLink(linkConfig{})
+				c.before(l)
+				connected, made := l.Socket(), len(l.sockets)
+				if made > 0 {
+					l.sockets[0].calls = nil
+				}
+				l.events = nil
+				l.Renew()
+				if l.Socket() != connected {
+					t.Error("Renew ended the connection")
+				}
+				if c.closed {
+					l.sockets[0].want(t, "close")
+				}
+				l.Close(errReason)
+				l.connect()
+				if made++; len(l.sockets) != made {
+					t.Errorf("%d sockets were made, want %d", len(l.sockets), made)
+				}
+				l.Close(errReason)
+				l.connect()
+				if len(l.sockets) != made {
+					t.Errorf("%d sockets were made, want Renew to count once", len(l.sockets))
+				}
+			})
+		})
+	}
+	t.Run("while connecting", func(t *testing.T) {
+		onRig(t, func(r *rig) {
+			l := r.newLink(linkConfig{})
+			l.begin()
+			l.Renew()
+			r.pass(time.Second)
+			l.want("connected, registration survives: true", "dial ended")
+			l.Close(errReason)
+			l.connect()
+			if len(l.sockets) != 2 {
+				t.Errorf("%d sockets were made", len(l.sockets))
+			}
+		})
+	})
+}
+
+func TestRegistrationSurvives(t *testing.T) {
+	session := func(r socket.Resumption, stream bool) linkConfig {
+		return linkConfig{
+			stream: stream, secured: true,
+			change: func(f *fakeSocket) { f.able.Session, f.resumption = f, r },
+		}
+	}
+	const full, resumed, byID = socket.NewSession, socket.SessionResumed, socket.ConnectionIDResumed
+	for name, c := range map[string]struct {
+		link    linkConfig
+		want    bool
+		session string
+	}{
+		"datagram": {linkConfig{}, true, ""},
+		"datagram, security that tells no session": {linkConfig{secured: true}, false, ""},
+		"datagram, new session":                    {session(full, false), false, full.String()},
+		"datagram, session resumed":                {session(resumed, false), true, resumed.String()},
+		"datagram, Connection ID":                  {session(byID, false), true, byID.String()},
+		"stream":                                   {linkConfig{stream: true}, false, ""},
+		"stream, session resumed":                  {session(resumed, true), false, resumed.String()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				if c.link.stream {
+					r.listen()
+				}
+				l := r.newLink(c.link)
+				l.connect()
+				if c.want {
+					l.want("connected, registration survives: true", "dial ended")
+				} else {
+					l.want("connected, registration survives: false", "dial ended")
+				}
+				if s := l.Session(); s != c.session {
+					t.Errorf("the session is %q, want %q", s, c.session)
+				}
+				l.Close(errReason)
+				if s := l.Session(); s != "" {
+					t.Errorf("the session is %q without a connection", s)
+				}
+			})
+		})
+	}
+}
+
+// Suspend keeps the security session where the socket can, and Close never does.
+func TestSuspendAndClose(t *testing.T) {
+	cannotSuspend := func(f *fakeSocket) { f.able.Shutdowner = nil }
+	for name, c := range map[string]struct {
+		change func(*fakeSocket)
+		end    func(*testLink)
+		call   string
+	}{
+		"Suspend":                      {nil, func(l *testLink) { l.Suspend(errReason) }, "shutdown"},
+		"Suspend without a Shutdowner": {cannotSuspend, func(l *testLink) { l.Suspend(errReason) }, "close"},
+		"Close":                        {nil, func(l *testLink) { l.Close(errReason) }, "close"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				l := r.newLink(linkConfig{change: c.change})
+				l.connect()
+				l.events = nil
+				conn := l.Conn()
+				c.end(l)
+				l.want("closing")
+				l.sockets[0].want(t, "connect", c.call)
+				if err := conn.Closed(); !errors.Is(err, errReason) {
+					t.Errorf("the exchange layer was closed because of %v", err)
+				}
+				c.end(l) // nothing is left to end
+				l.want()
+				l.sockets[0].want(t)
+				l.connect()
+				l.want("connected, registration survives: true", "dial ended")
+				l.sockets[0].want(t, "connect")
+			})
+		})
+	}
+}
+
+// A socket whose Shutdown fails is closed.
+func TestFailedSuspend(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{})
+		l.connect()
+		_ = l.sockets[0].Socket.Close() // Shutdown of a closed socket is an error
+		l.Suspend(errReason)
+		l.sockets[0].want(t, "connect", "shutdown", "close")
+	})
+}
+
+func TestDiscard(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{})
+		l.connect()
+		l.Suspend(errReason)
+		l.events = nil
+		l.Discard(errReason)
+		l.want()
+		l.sockets[0].want(t, "connect", "shutdown", "close")
+	})
+}
+
+func TestLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		after time.Duration
+		want  string
+	}{
+		"at once":          {0, "lost, short: true"},
+		"just before 10 s": {shortLived - time.Second, "lost, short: true"},
+		"after 10 s":       {shortLived, "lost, short: false"},
+		"after an hour":    {time.Hour, "lost, short: false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				accepted := r.listen()
+				l := r.newLink(linkConfig{stream: true})
+				l.begin()
+				r.pass(time.Second)
+				l.want("connected, registration survives: false", "dial ended")
+				s := l.Socket()
+				<-time.After(c.after)
+				_ = (<-accepted).Close()
+				<-time.After(100 * time.Millisecond)
+				if err := r.group.Serve(context.Background(), s); err == nil {
+					t.Error("Serve of a lost connection returned no error")
+				}
+				l.want("closing", c.want)
+				if l.Socket() != nil || l.sockets[0].State().Open() || l.err == nil {
+					t.Errorf("the connection is %v, the socket %v, the error %v", l.Socket(), l.sockets[0].State(), l.err)
+				}
+				if err := r.group.Serve(context.Background(), s); err != nil {
+					t.Errorf("Serve of a connection that has ended: %v", err)
+				}
+				l.want()
+			})
+		})
+	}
+}
+
+// A server that refuses a datagram may be restarting: the connection stays.
+func TestRefusedDatagram(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{})
+		l.connect()
+		l.events = nil
+		if err := l.Conn().Ping(func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+		r.turn()
+		if err := r.group.Serve(context.Background(), l.Socket()); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		l.want()
+		if l.Socket() == nil {
+			t.Error("the connection has ended")
+		}
+	})
+}
+
+// With nextAddress each address of the server is tried, and then the name service is asked again.
+func TestConnectToNextAddress(t *testing.T) {
+	onRig(t, func(r *rig) {
+		r.net.SetName("server", r.server.Addrs()[0], netip.MustParseAddr("192.0.2.250"))
+		l := r.newLink(linkConfig{})
+		l.connect()
+		l.Close(errReason)
+		l.sockets[0].want(t, "connect", "close")
+		for _, want := range [][]string{{"connect next"}, {"connect next", "connect"}} {
+			l.events = nil
+			if err := l.Connect(true); err != nil {
+				t.Fatal(err)
+			}
+			r.pass(2 * time.Second)
+			l.want("connected, registration survives: true", "dial ended")
+			l.sockets[0].want(t, want...)
+			l.Close(errReason)
+			l.sockets[0].want(t, "close")
+		}
+	})
+}
+
+func TestReceiverOff(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{})
+		l.ReceiverOff() // without a connection nothing is called
+		l.connect()
+		l.ReceiverOff()
+		l.sockets[0].want(t, "connect", "receiver off")
+	})
+}
