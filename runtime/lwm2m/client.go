@@ -351,7 +351,7 @@ func (c *Client) finish() {
 	c.loop.sched.Cancel(&c.deadline)
 	c.loop.sched.Cancel(&c.updates)
 	c.unsubscribe()
-	c.loop.forget(c)
+	c.loop.remove(c)
 	c.publish()
 	close(c.done)
 }

@@ -2,21 +2,21 @@ package lwm2m
 
 import "github.com/lwm2mgen/toolkit/runtime/sched"
 
-// pool runs slow functions on a bounded number of goroutines, which exist only while there is work. It belongs to the loop's
-// goroutine.
+// pool runs functions on a bounded number of goroutines, which exist only while functions run. It
+// belongs to the goroutine of the loop.
 type pool struct {
 	sched   *sched.Scheduler
 	limit   int
-	busy    int // functions that run
+	busy    int // functions that are running
 	waiting []func()
-	idle    func() // called when nothing runs any more
+	idle    func() // called when no function runs any more
 }
 
 func (p *pool) init(s *sched.Scheduler, limit int, idle func()) {
 	p.sched, p.limit, p.idle = s, limit, idle
 }
 
-// run has fn called on a goroutine of its own, when one of the workers is free.
+// run calls fn on a goroutine of its own, as soon as fewer than limit functions run.
 func (p *pool) run(fn func()) {
 	if p.busy >= p.limit {
 		p.waiting = append(p.waiting, fn)
@@ -31,7 +31,7 @@ func (p *pool) run(fn func()) {
 
 func (p *pool) finished() {
 	if p.busy == 0 {
-		return // it was given up
+		return // abandon was called
 	}
 	p.busy--
 	if len(p.waiting) > 0 {
@@ -45,7 +45,7 @@ func (p *pool) finished() {
 	}
 }
 
-// abandon forgets the functions that run, and those that wait.
+// abandon drops the functions that wait, and no longer waits for those that run.
 func (p *pool) abandon() {
 	p.busy, p.waiting = 0, nil
 }
