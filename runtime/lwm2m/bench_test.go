@@ -130,8 +130,8 @@ func benchConfig(tb testing.TB, uri string, dialers ...socket.Dialer) lwm2m.Conf
 		Servers: []lwm2m.Server{{URI: uri, Instance: func(i *lwm2m.ServerInstance) {
 			i.CommunicationRetryCount, i.CommunicationRetryTimer = dm.Uint(100), dm.Uint(1)
 		}}},
-		// Message IDs are soon free again, so that the history stays as it is in steady state. On a busy machine a Register may
-		// be too late, and is tried again.
+		// Message IDs are soon free again, so that the history stays as it is in steady state. On a
+		// busy machine a Register may be too late, and is tried again.
 		Transmission:    coap.Params{AckTimeout: 100 * time.Millisecond, MaxLatency: time.Microsecond, MaxRetransmit: -1, ResponseTimeout: time.Minute},
 		ShutdownTimeout: time.Millisecond,
 	}
@@ -171,7 +171,8 @@ func writeText(path, text string) *coap.Message {
 	return m
 }
 
-// One turn of the whole stack: loop, CoAP, device management, data model, with the network in memory or the system's.
+// One turn of the whole stack: loop, CoAP, device management, data model, with the network in
+// memory or the system's.
 func BenchmarkServe(b *testing.B) {
 	requests := []struct {
 		name string
@@ -221,8 +222,8 @@ func TestReadAllocates(t *testing.T) {
 	}
 }
 
-// What an idle registered client costs in a process of many, over the system's UDP, on one loop: its objects aside, which exist
-// before.
+// What an idle registered client costs in a process of many, over the system's UDP, on one loop:
+// its objects aside, which exist before.
 func BenchmarkIdleClient(b *testing.B) {
 	const count = 1000
 	for b.Loop() {

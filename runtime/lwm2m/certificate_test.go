@@ -78,7 +78,7 @@ func (a *ca) pool() *x509.CertPool {
 	return p
 }
 
-// device returns the credentials of a device that trusts the CA.
+// device returns the credentials of a device that trusts the CA trusted.
 func (a *ca) device(name string, trusted *ca) *lwm2m.Certificate {
 	cert, key := a.issue(x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature,
@@ -91,7 +91,8 @@ func (a *ca) device(name string, trusted *ca) *lwm2m.Certificate {
 	return &lwm2m.Certificate{Chain: [][]byte{cert.Raw}, PrivateKey: der, Server: trusted.cert.Raw, Usage: socket.UsageTrustAnchor}
 }
 
-// listen opens a listener for coaps or coaps+tcp at 127.0.0.1 that wants clients of the CA.
+// listen opens a listener for coaps or coaps+tcp at 127.0.0.1 that requires client certificates of
+// the CA.
 func (a *ca) listen(scheme string) socket.Listener {
 	a.t.Helper()
 	any := netip.MustParseAddrPort("127.0.0.1:0")
@@ -113,8 +114,8 @@ func (a *ca) listen(scheme string) socket.Listener {
 	return l
 }
 
-// A device registers and is read with nothing but certificates; at a server that another CA vouches
-// for it says so.
+// A device registers and is read over connections that are secured with certificates. If another CA
+// has issued the certificate of the server, the status says so.
 func TestCertificates(t *testing.T) {
 	for _, scheme := range []string{"coaps", "coaps+tcp"} {
 		t.Run(scheme, func(t *testing.T) {

@@ -15,8 +15,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/security"
 )
 
-// Whatever happens to a client, in whatever order: when all is well again it is registered with every server, and in the end nothing of
-// it is left. Every state that a client could get stuck in is a failure of some seed.
+// A client recovers from any sequence of events: when the network and the servers work again it is
+// registered with every server, and after the shutdown nothing of it is left. A seed that fails
+// shows a state in which a client gets stuck.
 func TestChaos(t *testing.T) {
 	seeds := 100
 	if testing.Short() {
@@ -32,7 +33,7 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// chaos is a client with two accounts of its own making, and what is done to it.
+// chaos is a client with two accounts that the application has made, and what happens to it.
 type chaos struct {
 	*world
 	rand   *rand.Rand
@@ -126,7 +127,7 @@ func (x *chaos) play() {
 	}
 }
 
-// heal makes all well.
+// heal makes the network and the servers work again.
 func (x *chaos) heal() {
 	for i, s := range x.servers {
 		s.answers(nil)
@@ -147,7 +148,7 @@ func (x *chaos) heal() {
 	x.c.RegisterAll() // also where it was given up
 }
 
-// step does one thing.
+// step makes one thing happen.
 func (x *chaos) step() {
 	i := x.rand.IntN(2)
 	id, s := lwm2m.ShortServerID(i+1), x.servers[i]
@@ -216,7 +217,7 @@ func (x *chaos) step() {
 	step.do()
 }
 
-// list changes the list of objects.
+// list changes the list of objects and instances.
 func (x *chaos) list() {
 	if x.sensor.Len() > 1 {
 		if err := x.sensor.Remove(context.Background(), 1); err != nil {
@@ -229,7 +230,7 @@ func (x *chaos) list() {
 	}
 }
 
-// forgetful answers as a server that has lost its registrations, and all that come.
+// forgetful answers like a server that has lost its registrations and accepts new ones.
 func forgetful(r request) answer {
 	if r.path == "/rd" {
 		return registrar(r)

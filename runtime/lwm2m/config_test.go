@@ -20,10 +20,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// New names every fault, and where it is.
-func TestNewRefuses(t *testing.T) {
+// The error of New names every fault and the field that has it.
+func TestNewRefusesFaults(t *testing.T) {
 	uri := []lwm2m.Server{{URI: "coap://host"}}
 	sec, srv := accounts(t, 1)
 	for name, c := range map[string]struct {
@@ -89,7 +87,7 @@ func TestNewRefuses(t *testing.T) {
 		"objects and servers": {lwm2m.Config{Servers: uri, Objects: []dm.Object{sec, srv}}, "use one or the other"},
 		"security alone":      {lwm2m.Config{Objects: []dm.Object{sec}}, "add the other"},
 		"two of a kind":       {lwm2m.Config{Objects: []dm.Object{newSensor(t), newSensor(t)}}, "share the ID 3303"},
-		"bad instance": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Instance: func(i *lwm2m.ServerInstance) { i.Binding = dm.Str("X") }}}},
+		"badNetwork instance": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Instance: func(i *lwm2m.ServerInstance) { i.Binding = dm.Str("X") }}}},
 			"binding"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,8 +111,8 @@ func TestNewNamesAllFaults(t *testing.T) {
 	}
 }
 
-// Secure may refuse, and the account says so at once.
-func TestSecureRefuses(t *testing.T) {
+// An error of Config.Secure is an error of New.
+func TestErrorOfSecure(t *testing.T) {
 	broken := errors.New("the secure element does not answer")
 	_, err := lwm2m.New(lwm2m.Config{
 		Servers: []lwm2m.Server{{URI: "coap://h"}}, Logger: quiet(),
@@ -130,7 +128,7 @@ func TestSecureRefuses(t *testing.T) {
 	}
 }
 
-func TestNoSecretsShown(t *testing.T) {
+func TestPrintingShowsNoSecrets(t *testing.T) {
 	psk := lwm2m.PSK{Identity: "probe", Key: []byte("hunter2")}
 	cert := lwm2m.Certificate{PrivateKey: []byte("hunter2")}
 	server := lwm2m.Server{URI: "coaps://h", PSK: psk, Certificate: &cert}
@@ -170,9 +168,10 @@ func TestNoSecretsShown(t *testing.T) {
 	}
 }
 
-// What the short form says is in the objects, and reaches the dialer as credentials.
+// The short form of an account sets the resources of both objects, and the dialer gets its
+// credentials.
 func TestShortForm(t *testing.T) {
-	dialer := &noting{host: simnet.New(1).NewHost("device")}
+	dialer := &recordingDialer{host: simnet.New(1).NewHost("device")}
 	c, err := lwm2m.New(lwm2m.Config{
 		Servers: []lwm2m.Server{
 			{URI: "coaps://h", ShortID: 7, PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}, Lifetime: 90 * time.Second, MinPeriod: time.Second,
@@ -206,20 +205,21 @@ func TestShortForm(t *testing.T) {
 	}
 }
 
-// noting is a secured dialer that notes what it is given and makes plain sockets.
-type noting struct {
+// recordingDialer is a dialer for coaps that records credentials and makes sockets without
+// security.
+type recordingDialer struct {
 	host *simnet.Host
 	seen []socket.Security
 }
 
-func (n *noting) Schemes() []string { return []string{"coaps"} }
+func (n *recordingDialer) Schemes() []string { return []string{"coaps"} }
 
-func (n *noting) NewSocket(c socket.Config) (socket.Socket, error) {
+func (n *recordingDialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	n.seen = append(n.seen, c.Security)
 	return n.host.Dialer().NewSocket(socket.Config{})
 }
 
-// TestNewWarns: what a client can do without, but hardly should, is said once, with what to do.
+// New warns once about a client without servers or without a Device object, and says what to do.
 func TestNewWarns(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg        lwm2m.Config
@@ -241,7 +241,7 @@ func TestNewWarns(t *testing.T) {
 	}
 }
 
-// Instances gives what Config.Servers would make, and names every fault instead.
+// Instances returns what Config.Servers would make, or an error that names every fault.
 func TestServerInstances(t *testing.T) {
 	sec, srv, err := lwm2m.Server{URI: "coap://b", ShortID: 7, Lifetime: time.Hour}.Instances()
 	if err != nil || sec.ServerURI.Or("") != "coap://b" || sec.ShortServerID.Or(0) != 7 || srv.ShortServerID.Or(0) != 7 || srv.Lifetime.Or(0) != 3600 {
@@ -262,7 +262,8 @@ func TestServerInstances(t *testing.T) {
 	}
 }
 
-// What an account leaves out has the stated default, and what it says is taken over.
+// The fields that an account leaves out have the documented defaults, and the other fields set
+// resources.
 func TestDefaultsOfServers(t *testing.T) {
 	sec, srv, err := lwm2m.Server{URI: "coap://b", ShortID: 7}.Instances()
 	if err != nil {
@@ -301,8 +302,8 @@ func TestDefaultsOfServers(t *testing.T) {
 	}
 }
 
-// What is just allowed is allowed, and without a logger there is one.
-func TestNewAccepts(t *testing.T) {
+// New accepts the limits of every range, and a configuration without a logger.
+func TestNewAcceptsLimits(t *testing.T) {
 	for name, c := range map[string]lwm2m.Config{
 		"endpoint":       {Endpoint: strings.Repeat("x", 200), Logger: quiet()},
 		"blank":          {Endpoint: "a b", Logger: quiet()},
@@ -320,4 +321,23 @@ func TestNewAccepts(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// New closes the sockets that it makes for its checks. Sockets without a logger of their own get
+// that of the client.
+func TestNewClosesSockets(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		logger := &loggers{sessions: d}
+		cfg.Dialers = []socket.Dialer{logger}
+		if _, err := lwm2m.New(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.ends(); got != "close" {
+			t.Errorf("the socket that New made to see whether it can be was ended by %q", got)
+		}
+		if logger.with != cfg.Logger {
+			t.Errorf("it was made with the logger %v", logger.with)
+		}
+	})
 }

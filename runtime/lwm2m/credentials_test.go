@@ -18,15 +18,15 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/server"
 )
 
-// keeper is a dialer that keeps what it is asked for.
-type keeper struct {
+// lastSecurity is a dialer that keeps the Security of the last socket.
+type lastSecurity struct {
 	socket.Dialer
 	got *socket.Security
 }
 
-func (k keeper) Schemes() []string { return []string{"coaps"} }
+func (k lastSecurity) Schemes() []string { return []string{"coaps"} }
 
-func (k keeper) NewSocket(c socket.Config) (socket.Socket, error) {
+func (k lastSecurity) NewSocket(c socket.Config) (socket.Socket, error) {
 	*k.got = c.Security
 	c.Security = socket.Security{}
 	return k.Dialer.NewSocket(c)
@@ -46,7 +46,7 @@ func selfSigned(t *testing.T) []byte {
 	return der
 }
 
-// Every resource of a Security instance that says how a connection is secured arrives at the socket.
+// Every resource of a Security instance about credentials reaches the socket.
 func TestCredentials(t *testing.T) {
 	roots := x509.NewCertPool()
 	certificate := selfSigned(t)
@@ -106,7 +106,7 @@ func TestCredentials(t *testing.T) {
 				})
 				if err == nil {
 					_, err = lwm2m.New(lwm2m.Config{
-						Objects: []dm.Object{sec, srv, newDevice(t)}, Dialers: []socket.Dialer{keeper{w.host.Dialer(), &got}}, Logger: quiet(),
+						Objects: []dm.Object{sec, srv, newDevice(t)}, Dialers: []socket.Dialer{lastSecurity{w.host.Dialer(), &got}}, Logger: quiet(),
 						TrustStore: roots,
 					})
 				}

@@ -17,7 +17,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// The device registers over DTLS with a pre-shared key and is read; with another key it says why it is not registered.
+// The device registers over DTLS with a pre-shared key and is read. With another key the status
+// says why it is not registered.
 func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 	for _, key := range []string{"right", "wrong"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -63,7 +64,7 @@ func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 	}
 }
 
-// A device without an endpoint name is known by what it has proved in the handshake (Core 1.2.2 §6.2.1).
+// A device without an endpoint name is known by the identity of the handshake (Core 1.2.2 §6.2.1).
 func TestEndpointNameFromIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)

@@ -30,7 +30,8 @@ var (
 	etsTest    = regexp.MustCompile("`(Test\\w+)`")
 )
 
-// etsPage reads the page: its cases in order, how many there are by section and status, and its text.
+// etsPage reads the page: its cases in order, how many there are by section and status, and its
+// text.
 func etsPage(t *testing.T) (rows []etsRow, counts map[string]map[string]int, text string) {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "conformance.md"))
@@ -82,7 +83,8 @@ func etsTests(t *testing.T) map[string]bool {
 	return found
 }
 
-// docs/conformance.md has every case once, names tests that exist, and no test of a case is missing.
+// docs/conformance.md has every case once, names tests that exist, and no test of a case is
+// missing.
 func TestConformancePage(t *testing.T) {
 	rows, counts, text := etsPage(t)
 	tests := etsTests(t)

@@ -22,8 +22,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// managed is a registered device with what the cases of device management ask for: /1/0, a Device with
-// every resource and two power sources, and /16/0.
+// managed is a registered device with what the cases of device management ask for: /1/0, a Device
+// with every resource and two power sources, and /16/0.
 type managed struct {
 	*bench
 	dev       *lwm2mtest.Client

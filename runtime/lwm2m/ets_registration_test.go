@@ -19,7 +19,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// The tests here are OMA's enabler test cases (ETS) for the registration interface, named by their ids.
+// The tests here are OMA's enabler test cases (ETS) for the registration interface, named by their
+// ids.
 
 // bench is one device and one server of package lwm2mtest, on a network in memory.
 type bench struct {

@@ -61,7 +61,8 @@ func TestETS_1_1_int_220_WriteJSON(t *testing.T) {
 		m.put("/1/0", content.LwM2MJSON,
 			`{"bn":"/1/0/","e":[{"n":"1","v":86400},{"n":"2","v":1},{"n":"3","v":10},{"n":"5","v":86400},{"n":"6","bv":false},{"n":"7","sv":"U"}]}`)
 		m.reads("/1/0", content.LwM2MJSON, before.Text())
-		// The set as it is printed, with a number that is none in JSON, is refused and changes nothing.
+		// The set as it is printed, with a number that is none in JSON, is refused and changes
+		// nothing.
 		m.write(coap.BadRequest, coap.POST, "/1/0", content.LwM2MJSON, `{"bn":"/1/0/","e":[{"n":"3","v":20},{"n":"2","v":0101}]}`)
 		m.reads("/1/0", content.LwM2MJSON, before.Text())
 	})

@@ -19,8 +19,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	// A device leaves Dialers out: udp.Dialer{} and tcp.Dialer{} are the default. This example uses an
-	// in-memory network without a server.
+	// A device leaves Dialers out: udp.Dialer{} and tcp.Dialer{} are the default. This example uses
+	// an in-memory network without a server.
 	network := simnet.New(1)
 	client, err := lwm2m.New(lwm2m.Config{
 		Endpoint: "urn:dev:ops:probe-7",

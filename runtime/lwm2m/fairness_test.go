@@ -18,7 +18,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// duo is one device and two servers of package lwm2mtest.
+// duo is one device with two servers of package lwm2mtest.
 type duo struct {
 	net     *simnet.Network
 	device  *simnet.Host
@@ -76,9 +76,9 @@ func firmware(t *testing.T) *firmwareupdate.Object {
 	return o
 }
 
-// While one server writes a megabyte in blocks, the other is served after one datagram of the transfer at most, and sees the old
-// state or the new one, never a part.
-func TestTransferHoldsNobodyUp(t *testing.T) {
+// While one server writes a megabyte in blocks, a Read of another server waits for at most one
+// datagram of the transfer. It sees the old or the new value, never a part.
+func TestTransferBlocksNoOtherServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fw := firmware(t)
 		d := newDuo(t, fw)
@@ -87,7 +87,8 @@ func TestTransferHoldsNobodyUp(t *testing.T) {
 		if err := d.net.SetDefaultLink(simnet.Link{Delay: delay}); err != nil {
 			t.Fatal(err)
 		}
-		// What is sent, in order: 'w' the answer to a block of the transfer, 'r' a Read, 'a' its answer.
+		// What is sent, in order: 'w' the answer to a block of the transfer, 'r' a Read, 'a' its
+		// answer.
 		type sent struct {
 			kind byte
 			at   time.Time
@@ -159,8 +160,9 @@ func TestTransferHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-// A socket with much to read does not hold up another: each gets its turn after one message of the others.
-func TestTurns(t *testing.T) {
+// A socket with many messages does not delay another one: a socket is served after one message of
+// every other.
+func TestServersTakeTurns(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		c := w.start(w.config())
 		for i, s := range w.servers {
@@ -195,31 +197,4 @@ func TestTurns(t *testing.T) {
 			t.Errorf("answers in the order %s, want the second server's behind one of the first at most", order)
 		}
 	})
-}
-
-// ask sends n requests at once without waiting for their answers.
-func (s *rdServer) ask(n int) {
-	s.t.Helper()
-	sent := make(chan error, 1)
-	s.sched.Post(func() {
-		s.mu.Lock()
-		c := s.conn
-		s.mu.Unlock()
-		err := c.SetParams(coap.Params{NStart: n})
-		for range n {
-			call := &coap.Call{Code: coap.GET, Done: func(r coap.Result) {
-				if r.Err != nil || r.Code != coap.Content {
-					s.t.Errorf("Read: %v, %v", r.Code, r.Err)
-				}
-			}}
-			call.Options.AddPath("/3/0/16")
-			if err == nil {
-				err = c.Do(call)
-			}
-		}
-		sent <- err
-	})
-	if err := <-sent; err != nil {
-		s.t.Fatal(err)
-	}
 }

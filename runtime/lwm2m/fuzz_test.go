@@ -17,7 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
-// datagram is a message as its bytes, for seeds.
+// datagram encodes a message.
 func datagram(tb testing.TB, m coap.Message) []byte {
 	tb.Helper()
 	b, err := m.AppendUDP(nil)
@@ -36,8 +36,8 @@ func operation(tb testing.TB, code coap.Code, path string, format int, body stri
 	return datagram(tb, m)
 }
 
-// FuzzServer is a server that sends anything: two datagrams, as its answers to Register and Update and besides. Whatever they are, the
-// loop goes on, and the client can be shut down.
+// FuzzServer is a server that sends anything: two datagrams, as its answers to Register and Update
+// and besides. Whatever they are, the loop goes on, and the client can be shut down.
 func FuzzServer(f *testing.F) {
 	f.Add([]byte{}, []byte{}, true)
 	for _, d := range [][]byte{
@@ -74,7 +74,8 @@ func fuzzServer(t *testing.T, first, second []byte, answering bool) {
 	buf := make([]byte, 2000)
 	var from net.Addr
 	for _, d := range [][]byte{first, second, first} {
-		// Whatever the device asks is answered well, or with the fuzzer's bytes under the right message ID and token.
+		// Whatever the device asks is answered well, or with the fuzzer's bytes under the right
+		// message ID and token.
 		_ = pc.SetReadDeadline(time.Now().Add(2 * time.Minute))
 		size, addr, err := pc.ReadFrom(buf)
 		if err == nil {
@@ -102,7 +103,7 @@ func fuzzServer(t *testing.T, first, second []byte, answering bool) {
 	}
 }
 
-// fuzzAnswer answers a request of the device.
+// fuzzAnswer returns the response to a request of the device.
 func fuzzAnswer(t *testing.T, request, d []byte, well bool) []byte {
 	var m, a coap.Message
 	if m.ParseUDP(request) != nil || m.Type != coap.Confirmable || !m.Code.IsRequest() {

@@ -15,8 +15,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-// sessions is a dialer for coaps over a plain network: its sockets say of each connection what the test wants, and fail to connect when it
-// wants that.
+// sessions is a dialer for coaps over a network without security. The test decides whether its
+// sockets connect, and whether they resume a session.
 type sessions struct {
 	socket.Dialer
 	mu         sync.Mutex
@@ -27,14 +27,14 @@ type sessions struct {
 	ended      []string
 }
 
-// breaks has the next datagram that arrives be the end of the connection.
+// breaks makes the next datagram that arrives end the connection with an error.
 func (d *sessions) breaks(why error) {
 	d.mu.Lock()
 	d.broken = why
 	d.mu.Unlock()
 }
 
-// ends is how connections were ended since the last call.
+// ends returns how connections were ended since the last call.
 func (d *sessions) ends() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -123,7 +123,7 @@ func secured(w *world) (lwm2m.Config, *sessions) {
 	return cfg, d
 }
 
-// A session that is resumed goes on with an Update; with a new one the server is registered with anew.
+// After a resumed session the client sends an Update, and after a new session a Register.
 func TestResumption(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
@@ -151,8 +151,8 @@ func TestResumption(t *testing.T) {
 	})
 }
 
-// Over a secured network that cannot tell, the session may be another one: the server is registered with anew.
-func TestNoSessionAbility(t *testing.T) {
+// If a secured network cannot tell whether a session was resumed, the client sends a Register.
+func TestUnknownResumption(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
 		d.mum = true
@@ -169,8 +169,8 @@ func TestNoSessionAbility(t *testing.T) {
 	})
 }
 
-// An alert of the server is kept in /1/x/11, and says in the status why there is no registration.
-func TestAlert(t *testing.T) {
+// An alert of the server is stored in /1/x/11, and the status shows it.
+func TestReceivedAlertIsStored(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
 		alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: true}
@@ -190,8 +190,9 @@ func TestAlert(t *testing.T) {
 	})
 }
 
-// An alert that ends a connection is kept as well; one that the device itself has sent is none of the server's.
-func TestWhoseAlert(t *testing.T) {
+// An alert of the server that ends a connection is stored, too. An alert that the device has sent
+// is not.
+func TestAlertEndsConnection(t *testing.T) {
 	for _, received := range []bool{true, false} {
 		inWorld(t, 1, func(w *world) {
 			cfg, d := secured(w)
@@ -215,8 +216,8 @@ func TestWhoseAlert(t *testing.T) {
 	}
 }
 
-// An account may do without a place for the alert.
-func TestAlertWithoutPlace(t *testing.T) {
+// An account without /1/x/11 stores no alert.
+func TestAlertWithoutResource(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
 		var mu sync.Mutex
@@ -234,7 +235,7 @@ func TestAlertWithoutPlace(t *testing.T) {
 	})
 }
 
-// Offline, a connection is suspended so that its session can go on, and closed in the end.
+// Suspend keeps the security session, and the shutdown closes the connection.
 func TestSuspendKeepsSession(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
@@ -270,8 +271,8 @@ func TestSuspendKeepsSession(t *testing.T) {
 	})
 }
 
-// What happens is logged, with reasons and without secrets.
-func TestLog(t *testing.T) {
+// Changes of the state are logged with reasons and without secrets.
+func TestStateChangesAreLogged(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
 		var mu sync.Mutex
@@ -312,7 +313,7 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// loggers is sessions that note what logger sockets are made with.
+// loggers is a sessions dialer that records the logger of the last socket.
 type loggers struct {
 	*sessions
 	with *slog.Logger

@@ -2,24 +2,20 @@ package lwm2m_test
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/generated/device"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
-	"github.com/lwm2mgen/toolkit/runtime/dm"
-	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// request is what the server of these tests saw.
+// request is a request that the server of these tests has received.
 type request struct {
 	at     time.Time
 	code   coap.Code
@@ -39,7 +35,7 @@ func (r request) String() string {
 
 func (r request) has(param string) bool { return slices.Contains(r.query, param) }
 
-// answer is what it says: the zero value leaves the request without any.
+// answer is a response. The zero value means that the request is not answered.
 type answer struct {
 	code     coap.Code
 	location string
@@ -47,7 +43,8 @@ type answer struct {
 	text     string
 }
 
-// rdServer is a registration server on simnet, run by a goroutine of its own, which answers everything by a function.
+// rdServer is a registration server on simnet with a goroutine of its own. A function decides every
+// response.
 type rdServer struct {
 	t        *testing.T
 	host     *simnet.Host
@@ -63,7 +60,7 @@ type rdServer struct {
 	done  chan struct{}
 }
 
-// registrar answers as a server that accepts everything.
+// registrar answers like a server that accepts everything.
 func registrar(r request) answer {
 	switch {
 	case r.code == coap.POST && r.path == "/rd":
@@ -215,7 +212,7 @@ func (s *rdServer) Serve(r *coap.Request) {
 	}
 }
 
-// answers sets how the server answers from now on; nil is a registrar again.
+// answers sets the function that decides the responses from now on. Nil means registrar.
 func (s *rdServer) answers(fn func(request) answer) {
 	if fn == nil {
 		fn = registrar
@@ -225,10 +222,10 @@ func (s *rdServer) answers(fn func(request) answer) {
 	s.mu.Unlock()
 }
 
-// silent makes the server take requests without answering.
+// silent makes the server receive requests and not answer them.
 func (s *rdServer) silent() { s.answers(func(request) answer { return answer{} }) }
 
-// next waits for the next request, of any kind, for at most an hour of the bubble's time.
+// next waits for the next request, for at most an hour of virtual time.
 func (s *rdServer) next() request {
 	s.t.Helper()
 	return s.within(time.Hour)
@@ -245,7 +242,7 @@ func (s *rdServer) within(d time.Duration) request {
 	return request{}
 }
 
-// quiet fails if anything arrives within d.
+// quiet fails if a request arrives within d.
 func (s *rdServer) quiet(d time.Duration) {
 	s.t.Helper()
 	select {
@@ -255,7 +252,7 @@ func (s *rdServer) quiet(d time.Duration) {
 	}
 }
 
-// do sends a request to the device and waits for its answer.
+// do sends a request to the device and waits for the response.
 func (s *rdServer) do(code coap.Code, path, body string, format int) coap.Code {
 	s.t.Helper()
 	got := make(chan coap.Code, 1)
@@ -281,152 +278,85 @@ func (s *rdServer) do(code coap.Code, path, body string, format int) coap.Code {
 	return <-got
 }
 
-// world is one device, one network and the servers "s1", "s2", ...
-type world struct {
-	t       *testing.T
-	net     *simnet.Network
-	host    *simnet.Host
-	servers []*rdServer
-	client  *lwm2m.Client
-	states  chan lwm2m.ServerStatus
-	stop    context.CancelFunc
-	ended   chan error
+// wantServed fails unless the server reads the device without delay.
+func (s *rdServer) wantServed() {
+	s.t.Helper()
+	at := time.Now()
+	if code := s.do(coap.GET, "/3/0/16", "", -1); code != coap.Content {
+		s.t.Errorf("Read: %v", code)
+	}
+	if d := time.Since(at); d != 0 {
+		s.t.Errorf("the other server was answered after %v", d)
+	}
 }
 
-// inWorld runs fn in a bubble with n servers and a network to dial from.
-func inWorld(t *testing.T, n int, fn func(w *world)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, net: simnet.New(1), states: make(chan lwm2m.ServerStatus, 10000)}
-		for i := range n {
-			w.servers = append(w.servers, newServer(t, w.net, "s"+string(rune('1'+i))))
+// send sends a request to the device. It does not wait for the response, which may never arrive.
+func (s *rdServer) send(code coap.Code, path, body string) {
+	s.t.Helper()
+	sent := make(chan error, 1)
+	s.sched.Post(func() {
+		call := &coap.Call{Code: code, Body: []byte(body), Done: func(coap.Result) {}}
+		call.Options.AddPath(path)
+		s.mu.Lock()
+		c := s.conn
+		s.mu.Unlock()
+		sent <- c.Do(call)
+	})
+	if err := <-sent; err != nil {
+		s.t.Error(err)
+	}
+}
+
+// ask sends n requests at once and does not wait for the responses.
+func (s *rdServer) ask(n int) {
+	s.t.Helper()
+	sent := make(chan error, 1)
+	s.sched.Post(func() {
+		s.mu.Lock()
+		c := s.conn
+		s.mu.Unlock()
+		err := c.SetParams(coap.Params{NStart: n})
+		for range n {
+			call := &coap.Call{Code: coap.GET, Done: func(r coap.Result) {
+				if r.Err != nil || r.Code != coap.Content {
+					s.t.Errorf("Read: %v, %v", r.Code, r.Err)
+				}
+			}}
+			call.Options.AddPath("/3/0/16")
+			if err == nil {
+				err = c.Do(call)
+			}
 		}
-		w.host = w.net.NewHost("device")
-		t.Cleanup(w.shutdown)
-		fn(w)
+		sent <- err
 	})
-}
-
-// config is that of a device with one account for each server.
-func (w *world) config() lwm2m.Config {
-	c := lwm2m.Config{
-		Endpoint: "dev",
-		Dialers:  []socket.Dialer{w.host.Dialer(), w.host.StreamDialer()},
-		Objects:  []dm.Object{newDevice(w.t)},
-		Logger:   slog.New(slog.DiscardHandler),
-		OnStatus: func(s lwm2m.ServerStatus) { w.states <- s },
-	}
-	for i := range w.servers {
-		c.Servers = append(c.Servers, lwm2m.Server{URI: "coap://s" + string(rune('1'+i)), Lifetime: time.Hour})
-	}
-	return c
-}
-
-func newDevice(t testing.TB) *device.Object {
-	t.Helper()
-	o, err := device.New(device.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = o.Add(0, device.Instance{
-		Reboot:                   func(context.Context, dm.Args) error { return nil },
-		ErrorCode:                dm.List[int64](0),
-		SupportedBindingAndModes: dm.Str("U"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
-// start makes and runs a client.
-func (w *world) start(c lwm2m.Config) *lwm2m.Client {
-	w.t.Helper()
-	client, err := lwm2m.New(c)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.run(client)
-	return client
-}
-
-// run runs a client until the end of the test.
-func (w *world) run(client *lwm2m.Client) {
-	ctx, stop := context.WithCancel(context.Background())
-	w.client, w.stop, w.ended = client, stop, make(chan error, 1)
-	go func() { w.ended <- client.Run(ctx) }()
-}
-
-// shutdown ends the client; the bubble fails if anything of it stays.
-func (w *world) shutdown() {
-	w.t.Helper()
-	if w.client == nil {
-		return
-	}
-	w.stop()
-	if err := <-w.ended; err != nil {
-		w.t.Errorf("Run: %v", err)
-	}
-	select {
-	case <-w.client.Done():
-	default:
-		w.t.Error("Run has returned, but the client is not done")
-	}
-	if st := w.client.Status(); !st.Closed || len(w.client.Sockets()) != 0 || w.client.Sched().Len() != 0 {
-		w.t.Errorf("left behind: status %+v, %d sockets, %d jobs", st, len(w.client.Sockets()), w.client.Sched().Len())
-	}
-	w.client = nil
-}
-
-// status is the present status of an account.
-func (w *world) status(short lwm2m.ShortServerID) lwm2m.ServerStatus {
-	w.t.Helper()
-	synctest.Wait()
-	s, ok := w.client.Status().Server(short)
-	if !ok {
-		w.t.Fatalf("there is no server %d in %+v", short, w.client.Status())
-	}
-	return s
-}
-
-// wantState fails unless the account is in this state.
-func (w *world) wantState(short lwm2m.ShortServerID, want lwm2m.State) lwm2m.ServerStatus {
-	w.t.Helper()
-	s := w.status(short)
-	if s.State != want {
-		w.t.Fatalf("state of server %d is %v, want %v (%v)", short, s.State, want, s)
-	}
-	return s
-}
-
-// server sets a resource of the Server object, as the application.
-func (w *world) update(p dm.Path, v dm.Value) {
-	w.t.Helper()
-	t, err := w.client.Model().Begin(context.Background(), dm.Application)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer t.Rollback()
-	if err := t.Write(p, dm.Update, []dm.Entry{{Path: p, Value: v}}); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := t.Commit(); err != nil {
-		w.t.Fatal(err)
+	if err := <-sent; err != nil {
+		s.t.Fatal(err)
 	}
 }
 
-func (w *world) execute(p dm.Path) {
-	w.t.Helper()
-	err := w.client.Model().Snapshot().Execute(clientContext(w.client), dm.Server(1), p, dm.Args{})
-	if err != nil {
-		w.t.Fatal(err)
+func socketRefused(err error) bool { return errors.Is(err, socket.ErrRefused) }
+
+// intervals returns the times between the next n+1 requests.
+func (s *rdServer) intervals(n int) []time.Duration {
+	s.t.Helper()
+	last := s.within(200 * time.Hour).at
+	var d []time.Duration
+	for range n {
+		at := s.within(200 * time.Hour).at
+		d = append(d, at.Sub(last))
+		last = at
 	}
+	return d
 }
 
-// sockets asks the loop for the client's sockets.
-func (w *world) sockets() []*lwm2m.Socket {
-	w.t.Helper()
-	got := make(chan []*lwm2m.Socket, 1)
-	w.client.Sched().Post(func() { got <- w.client.Sockets() })
-	return <-got
+func equalDurations(a []time.Duration, b ...time.Duration) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
 }
