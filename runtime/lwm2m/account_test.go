@@ -97,7 +97,7 @@ func TestRemovedAccountLeavesNoJobs(t *testing.T) {
 			t.Fatal(err)
 		}
 		left := make(chan int, 1)
-		<-time.After(5 * time.Minute) // the exchange layer has forgotten its messages
+		<-time.After(5 * time.Minute) // CoAP has forgotten its messages
 		c.Sched().Post(func() { left <- c.Sched().Len() })
 		if n := <-left; n != 0 {
 			t.Errorf("%d jobs are left", n)
@@ -175,7 +175,7 @@ func TestInvalidAccountIsTriedAgain(t *testing.T) {
 			}
 			return nil
 		}
-		c, err := lwm2m.New(cfg) // which looks at the credentials, too
+		c, err := lwm2m.New(cfg) // New checks the credentials, too
 		if err != nil {
 			t.Fatal(err)
 		}

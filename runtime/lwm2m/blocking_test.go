@@ -263,7 +263,7 @@ func TestStoreBlocksOnlyWrites(t *testing.T) {
 		w.servers[2].wantServed()
 		<-time.After(29 * time.Second)
 		w.servers[2].wantServed()
-		if got := <-codes; got != "2 5.03" { // after its patience
+		if got := <-codes; got != "2 5.03" { // after Limits.Patience
 			t.Errorf("got %s", got)
 		}
 		close(release)

@@ -24,7 +24,7 @@ func TestFailedAccountKeepsNoConnection(t *testing.T) {
 		w.servers[0].answers(refuse)
 		c := w.start(cfg)
 		w.servers[0].next()
-		w.servers[0].quiet(300 * time.Hour) // the delay without end leaves one sequence
+		w.servers[0].quiet(300 * time.Hour) // the infinite delay allows one sequence only
 		w.wantState(1, lwm2m.StateFailed)
 		if n := len(w.sockets()); n != 0 {
 			t.Errorf("%d sockets are left", n)

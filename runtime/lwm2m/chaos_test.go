@@ -28,7 +28,7 @@ func TestChaos(t *testing.T) {
 			inWorld(t, 2, func(w *world) { newChaos(w, uint64(seed)).play() })
 		})
 		if t.Failed() {
-			return // the first seed says enough
+			return // one seed is enough to find the fault
 		}
 	}
 }
@@ -39,7 +39,7 @@ type chaos struct {
 	rand   *rand.Rand
 	c      *lwm2m.Client
 	sensor *temperature.Object
-	away   [2]bool // the Server instance is removed
+	away   [2]bool // the Server instance was removed
 	add    func(i int)
 	remove func(i int)
 	did    []string
@@ -108,7 +108,7 @@ func (x *chaos) play() {
 		}
 	}
 	if x.rand.IntN(4) == 0 {
-		return // the end comes amid all of it
+		return // the client is shut down in the middle
 	}
 	x.heal()
 	<-time.After(10 * time.Minute)
@@ -138,14 +138,14 @@ func (x *chaos) heal() {
 		}
 	}
 	x.c.Resume()
-	<-time.After(5 * time.Minute) // what is being removed has left, what is added has come
+	<-time.After(5 * time.Minute) // removed accounts have de-registered, added ones have registered
 	for i := range x.servers {
 		if err := x.c.Enable(lwm2m.ShortServerID(i + 1)); err != nil {
 			x.t.Error(err)
 		}
 	}
 	<-time.After(5 * time.Minute)
-	x.c.RegisterAll() // also where it was given up
+	x.c.RegisterAll() // also accounts in state failed
 }
 
 // step makes one thing happen.

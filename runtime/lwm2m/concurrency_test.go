@@ -52,7 +52,7 @@ func TestAccountsChangeOnTheLoop(t *testing.T) {
 		var hooked time.Duration
 		sensor, err := temperature.New(temperature.Config{Hooks: temperature.Hooks{Changed: func(ctx context.Context, _ *temperature.Tx) {
 			if lwm2m.FromContext(ctx) == nil {
-				return // that is the Add below
+				return // the Add below
 			}
 			at := time.Now()
 			inHook = srv.Remove(ctx, 1)
@@ -77,7 +77,7 @@ func TestAccountsChangeOnTheLoop(t *testing.T) {
 		if code := w.servers[0].do(coap.PUT, "/3303/0/5750", "boiler", 0); code != coap.Changed {
 			t.Errorf("Write: %v", code)
 		}
-		w.wantState(1, lwm2m.StateRegistered) // the hook comes behind the answer
+		w.wantState(1, lwm2m.StateRegistered) // the hook runs after the response
 		if !errors.Is(inHook, dm.ErrInTransaction) || hooked != 0 {
 			t.Errorf("within a hook: %v after %v", inHook, hooked)
 		}
@@ -167,7 +167,7 @@ func TestManyGoroutines(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	go func() { // the server's requests are not looked at
+	go func() { // the requests are not checked
 		for range s.requests {
 		}
 	}()

@@ -80,10 +80,10 @@ func TestCredentials(t *testing.T) {
 		"matching type that does not exist": {func(i *security.Instance) {
 			i.SecurityMode, i.PublicKeyOrIdentity, i.MatchingType = dm.Int(2), dm.Key(certificate), dm.Uint(256)
 		}, nil, "Matching Type"},
-		"private key that is none": {func(i *security.Instance) {
+		"invalid private key": {func(i *security.Instance) {
 			i.SecurityMode, i.PublicKeyOrIdentity, i.SecretKey = dm.Int(2), dm.Key(certificate), dm.Key([]byte("hunter2"))
 		}, nil, "Secret Key"},
-		"certificate that is none": {func(i *security.Instance) {
+		"invalid certificate": {func(i *security.Instance) {
 			i.SecurityMode, i.PublicKeyOrIdentity = dm.Int(2), dm.Key([]byte("hunter2"))
 		}, nil, "Public Key or Identity"},
 	} {

@@ -12,10 +12,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// compositeFormats are the formats that every version of composite operations knows.
+// compositeFormats are the formats that every version supports for composite operations.
 var compositeFormats = [...]content.Format{content.SenMLJSON, content.SenMLCBOR}
 
-// of are the values of several nodes, each read by itself. Composites come in ascending order.
+// of returns the values of several nodes, each read with a Read of its own. Composites are read in
+// ascending order.
 func (m *managed) of(paths ...string) []string {
 	m.t.Helper()
 	var list []string
@@ -58,7 +59,7 @@ func TestETS_1_1_int_230_WriteComposite(t *testing.T) {
 			m.reads("/16/0", content.SenMLJSON,
 				`[{"bn":"/16/0/","n":"0/0","vs":"aa"},{"n":"0/1","vs":"maker"},{"n":"0/2","vs":"model"},{"n":"0/3","vs":"dd"}]`)
 		}
-		// All of it or nothing.
+		// Everything is written, or nothing.
 		before := m.of("/1", "/16")
 		m.iPATCH(coap.MethodNotAllowed, content.SenMLJSON, `[{"n":"/16/0/0/0","vs":"xx"},{"n":"/1/0/1","v":99},{"n":"/1/0/0","v":7}]`)
 		m.iPATCH(coap.NotFound, content.SenMLJSON, `[{"n":"/1/0/1","v":99},{"n":"/16/7/0/0","vs":"xx"}]`)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// etsCases are how many cases the specification has in each of its sections.
+// etsCases is the number of cases in each section of the specification.
 var etsCases = map[string]int{
 	"Bootstrap": 14, "Registration": 11, "Device management": 39, "Information reporting": 13, "Security": 6,
 	"Core objects": 54, "Additional objects": 18,
@@ -30,8 +30,8 @@ var (
 	etsTest    = regexp.MustCompile("`(Test\\w+)`")
 )
 
-// etsPage reads the page: its cases in order, how many there are by section and status, and its
-// text.
+// etsPage reads the page. It returns the cases in order, their number by section and status, and
+// the text.
 func etsPage(t *testing.T) (rows []etsRow, counts map[string]map[string]int, text string) {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "conformance.md"))
@@ -65,7 +65,7 @@ func etsPage(t *testing.T) (rows []etsRow, counts map[string]map[string]int, tex
 	return rows, counts, string(page)
 }
 
-// etsTests are the names of this package's tests of cases.
+// etsTests returns the names of the tests of cases in this package.
 func etsTests(t *testing.T) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")

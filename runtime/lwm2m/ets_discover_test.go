@@ -59,7 +59,7 @@ func TestETS_1_1_int_261_WriteAttributesLevels(t *testing.T) {
 		m.attributes("/3/0/11/0", "pmax=100", "epmin=1", "epmax=20")
 		m.discovers("/3/0/11", "", "</3/0/11>;dim=1;pmin=10;pmax=320,</3/0/11/0>;pmax=100;epmin=1;epmax=20")
 		m.discovers("/3/0/11/0", "", "</3/0/11/0>;pmin=10;pmax=100;epmin=1;epmax=20")
-		// As the case is printed, with a semicolon within one part of the query, it is an error.
+		// The case prints a semicolon within one part of the query, which is an error.
 		m.answers(coap.BadRequest, lwm2mtest.Operation{
 			Method: coap.PUT, Path: "/3/0/11/0", Query: []string{"epmin=1;epmax=20"}, Accept: content.None, Format: content.None,
 		})

@@ -17,7 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
-// behaving is a Device with the behaviour of package objects/device.
+// behaving returns a Device with the behaviour of package objects/device.
 func behaving(t *testing.T, c device.Config) dm.Object {
 	t.Helper()
 	all := etsInstance()
@@ -56,7 +56,7 @@ func TestETS_1_1_int_241_Reboot(t *testing.T) {
 		b.does(coap.Changed, func(ctx context.Context, c *lwm2mtest.Client) (lwm2mtest.Answer, error) {
 			return c.Execute(ctx, "/3/0/4", "")
 		})
-		<-reboot // the server has its answer by now
+		<-reboot // the server already has the response
 		halt()
 		b.want("DELETE " + location)
 		defer boot()()
@@ -76,7 +76,7 @@ func TestETS_1_1_int_651_DeviceAccess(t *testing.T) {
 		m.reads("/3/0/14", content.Text, "+02:00")
 		m.reads("/3/0/15", content.Text, "Europe/Paris")
 		<-time.After(25 * time.Second)
-		m.reads("/3/0/13", content.Text, "1367491240") // the clock goes on
+		m.reads("/3/0/13", content.Text, "1367491240") // the clock runs
 		var restore []string
 		for _, line := range before {
 			path, value, _ := strings.Cut(line, "=")
@@ -92,7 +92,8 @@ func TestETS_1_1_int_651_DeviceAccess(t *testing.T) {
 		restore[0] = `{"bn":"/3/0/",` + restore[0][1:]
 		m.post("/3/0", content.SenMLJSON, "["+strings.Join(restore, ",")+"]")
 		after := slices.DeleteFunc(m.values(m.get("/3/0", content.TLV)), func(line string) bool {
-			return strings.HasPrefix(line, "/3/0/15=") && !slices.Contains(before, line) // a zone that the system does not name
+			// The system may not name a time zone.
+			return strings.HasPrefix(line, "/3/0/15=") && !slices.Contains(before, line)
 		})
 		m.same("what was there before", after, before)
 	})

@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// What the fixtures read like, as a whole. The first part of the Device in TLV is the example of
-// Core 1.2.2 §7.4.5, the beginnings of the others are the examples of their sections.
+// The payloads of the fixtures. The first part of the Device in TLV is the example of Core 1.2.2
+// §7.4.5; the others begin with the examples of their sections.
 const (
 	deviceTLV = `C80014 4F70656E204D6F62696C6520416C6C69616E6365
 		C80116 4C69676874776569676874204D324D20436C69656E74

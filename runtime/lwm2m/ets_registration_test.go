@@ -31,7 +31,7 @@ type bench struct {
 	device *simnet.Host
 	client *lwm2m.Client
 	cfg    lwm2m.Config
-	seen   int // requests that were looked at
+	seen   int // requests that were checked
 }
 
 // onBench runs a test case in virtual time. It starts the device itself.
@@ -71,7 +71,7 @@ func (b *bench) start() {
 	})
 }
 
-// next is the next request of the device.
+// next returns the next request of the device.
 func (b *bench) next() lwm2mtest.Request {
 	b.t.Helper()
 	r, seen := b.server.WaitRequest(b.seen, func(lwm2mtest.Request) bool { return true })
@@ -79,7 +79,7 @@ func (b *bench) next() lwm2mtest.Request {
 	return r
 }
 
-// want fails unless the device's next request reads like this.
+// want fails unless the next request of the device prints like this.
 func (b *bench) want(request string) lwm2mtest.Request {
 	b.t.Helper()
 	r := b.next()
@@ -89,7 +89,7 @@ func (b *bench) want(request string) lwm2mtest.Request {
 	return r
 }
 
-// does fails unless the device answers an operation with the code.
+// does performs an operation and fails unless the response has the code.
 func (b *bench) does(want coap.Code, do func(context.Context, *lwm2mtest.Client) (lwm2mtest.Answer, error)) {
 	b.t.Helper()
 	ans, err := do(context.Background(), b.server.WaitRegistered("dev"))
@@ -98,7 +98,7 @@ func (b *bench) does(want coap.Code, do func(context.Context, *lwm2mtest.Client)
 	}
 }
 
-// location is where the server has the device.
+// location returns the location of the registration.
 func (b *bench) location() string { return b.server.WaitRegistered("dev").Registration().Location }
 
 func TestETS_1_1_int_101_InitialRegistration(t *testing.T) {
@@ -144,7 +144,7 @@ func TestETS_1_1_int_102_Update(t *testing.T) {
 		})
 		b.want("POST " + b.location() + "?lt=20")
 		b.want("POST " + b.location())
-		// Without updates the registration expires, and the device finds out and registers again.
+		// Without Updates the registration expires. The device notices and registers again.
 		b.net.Cut(b.place, b.device)
 		b.server.WaitEvent(0, lwm2mtest.Expired, "dev")
 		b.net.Heal(b.place, b.device)
@@ -258,7 +258,8 @@ func TestETS_1_2_int_110_ProfileID(t *testing.T) {
 	})
 }
 
-// A server that does not know the profile, and gets no list, refuses; the device says so.
+// A server that does not know the profile refuses a Register without a list, and the status says
+// so.
 func TestUnknownProfile(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.cfg.Profile.ID = "6:27354b9a"

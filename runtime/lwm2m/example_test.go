@@ -48,13 +48,13 @@ func Example() {
 // New reports every fault of the configuration at once.
 func ExampleNew_faults() {
 	_, err := lwm2m.New(lwm2m.Config{
-		Servers:       []lwm2m.Server{{URI: "coap://lwm2m.example.com"}},
-		AlternatePath: "/3",
-		BlockSize:     1000,
+		Servers:   []lwm2m.Server{{URI: "coap://lwm2m.example.com"}},
+		BlockSize: 1000,
+		Workers:   -1,
 	})
 	fmt.Println(err)
 	// Output:
-	// lwm2m: Config.AlternatePath is "/3", it must be a path such as /lwm2m or /a/b of letters, digits and - . _ ~, with no segment of digits alone
+	// lwm2m: Config.Workers is -1, it must not be negative
 	// lwm2m: Config.BlockSize is 1000, it must be a power of two from 16 to 1024
 }
 

@@ -87,8 +87,8 @@ func TestTransferBlocksNoOtherServer(t *testing.T) {
 		if err := d.net.SetDefaultLink(simnet.Link{Delay: delay}); err != nil {
 			t.Fatal(err)
 		}
-		// What is sent, in order: 'w' the answer to a block of the transfer, 'r' a Read, 'a' its
-		// answer.
+		// The messages in order: w is the response to a block of the transfer, r is a Read, a is
+		// its response.
 		type sent struct {
 			kind byte
 			at   time.Time
@@ -140,7 +140,7 @@ func TestTransferBlocksNoOtherServer(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		var arrived time.Time // the Read that waits
+		var arrived time.Time // the Read that waits for its response
 		waiting, worst, counted := 0, 0, 0
 		for _, p := range passed {
 			switch {
@@ -181,7 +181,7 @@ func TestServersTakeTurns(t *testing.T) {
 			}
 			return true
 		})
-		// The loop is held up while requests pile up, as by a slow hook.
+		// The loop is blocked while requests arrive, as by a slow hook.
 		held, release := make(chan struct{}), make(chan struct{})
 		c.Sched().Post(func() { close(held); <-release })
 		<-held

@@ -155,7 +155,7 @@ func TestFleetBehindNAT(t *testing.T) {
 					<-time.After(30 * time.Minute)
 				}
 				got := f.count(lwm2mtest.Registered, since)
-				// A quarter is left for what the bad network costs, or hides.
+				// The bad network may add or hide a quarter of the registrations.
 				if most := devices * rebinds / 4; cidLength > 0 && got > most {
 					t.Errorf("%d registrations, want %d at most", got, most)
 				}

@@ -36,8 +36,8 @@ func operation(tb testing.TB, code coap.Code, path string, format int, body stri
 	return datagram(tb, m)
 }
 
-// FuzzServer is a server that sends anything: two datagrams, as its answers to Register and Update
-// and besides. Whatever they are, the loop goes on, and the client can be shut down.
+// FuzzServer runs a client against a server that sends two arbitrary datagrams, as responses to
+// Register and Update and unasked. The loop continues, and the client can be shut down.
 func FuzzServer(f *testing.F) {
 	f.Add([]byte{}, []byte{}, true)
 	for _, d := range [][]byte{
@@ -66,7 +66,7 @@ func fuzzServer(t *testing.T, first, second []byte, answering bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pc.Close() //nolint:errcheck // nothing depends on it
+	defer pc.Close() //nolint:errcheck // the test does not depend on it
 	c := fuzzedClient(t, n.NewHost("device"))
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -74,7 +74,7 @@ func fuzzServer(t *testing.T, first, second []byte, answering bool) {
 	buf := make([]byte, 2000)
 	var from net.Addr
 	for _, d := range [][]byte{first, second, first} {
-		// Whatever the device asks is answered well, or with the fuzzer's bytes under the right
+		// Requests of the device get a correct response, or the fuzzer's message with the right
 		// message ID and token.
 		_ = pc.SetReadDeadline(time.Now().Add(2 * time.Minute))
 		size, addr, err := pc.ReadFrom(buf)

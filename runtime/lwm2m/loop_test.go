@@ -86,7 +86,7 @@ func TestOwnLoop(t *testing.T) {
 					return nil
 				case e := <-events:
 					e()
-				case <-time.After(min(c.Sched().Wait(time.Minute), time.Millisecond)): // in place of poll(2)
+				case <-time.After(min(c.Sched().Wait(time.Minute), time.Millisecond)):
 				}
 				for _, s := range c.Sockets() {
 					if err := c.Serve(ctx, s); err != nil && !errors.Is(err, socket.ErrRefused) {
@@ -208,7 +208,7 @@ func TestManyClientsOnOneLoop(t *testing.T) {
 		}
 		one, end := context.WithCancel(context.Background())
 		end()
-		if err := all[0].Run(one); err != nil { // one client leaves
+		if err := all[0].Run(one); err != nil { // one client ends
 			t.Error(err)
 		}
 		if r := s.next(); r.code != coap.DELETE {
@@ -291,12 +291,12 @@ func TestServeRefusesForeignSocket(t *testing.T) {
 			}
 		}
 		w.stop()
-		w.ended <- <-w.ended // left to the end of the test
+		w.ended <- <-w.ended // for the end of the test
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		for _, ctx := range []context.Context{context.Background(), ended, ended} {
 			if err := w.client.Serve(ctx, socket); !errors.Is(err, ctx.Err()) {
-				t.Errorf("Serve of a socket that is over: %v, want %v", err, ctx.Err())
+				t.Errorf("Serve of a socket that was closed: %v, want %v", err, ctx.Err())
 			}
 		}
 	})

@@ -26,7 +26,7 @@ func TestSeveralServers(t *testing.T) {
 			t.Errorf("got %v", r)
 		}
 		if len(w.servers[0].requests)+len(w.servers[2].requests) != 0 {
-			t.Error("other servers were told of one's lifetime")
+			t.Error("a change of one account was sent to other servers")
 		}
 	})
 }
@@ -64,7 +64,7 @@ func TestOrder(t *testing.T) {
 		third := w.servers[2].next()
 		first := w.servers[0].next()
 		got := []time.Duration{second.at.Sub(begin), third.at.Sub(begin), first.at.Sub(begin)}
-		// Each Register takes two seconds, and one a minute of delay besides.
+		// Each Register takes two seconds. One account has an initial delay of a minute.
 		if !equalDurations(got, time.Second, 63*time.Second, 65*time.Second) {
 			t.Errorf("servers 2, 3, 1 registered with after %v", got)
 		}
@@ -92,7 +92,7 @@ func TestFailureBlocks(t *testing.T) {
 			if s := w.wantState(2, lwm2m.StateInitial); s.Err == nil || !strings.Contains(s.Err.Error(), "holds back") {
 				t.Errorf("status %v", s)
 			}
-			if err := c.Disable(1, 0); err != nil { // who is not there blocks nobody
+			if err := c.Disable(1, 0); err != nil { // a disabled account blocks no other
 				t.Fatal(err)
 			}
 			w.servers[1].within(time.Second)
@@ -144,7 +144,7 @@ func TestOrderIsKept(t *testing.T) {
 					t.Errorf("status %v", s)
 				}
 				w.servers[0].answers(nil)
-				w.servers[1].next() // when the first Register has timed out, and the next has not
+				w.servers[1].next() // after the first Register has timed out
 				w.wantState(2, lwm2m.StateRegistered)
 			})
 		})

@@ -22,7 +22,7 @@ type request struct {
 	path   string
 	query  []string
 	body   string
-	format int // -1: none
+	format int // -1 means none
 }
 
 func (r request) String() string {
@@ -49,11 +49,11 @@ type rdServer struct {
 	t        *testing.T
 	host     *simnet.Host
 	requests chan request
-	rough    bool // connections end while they are answered
+	rough    bool // connections may end before the response is sent
 
 	mu     sync.Mutex
 	answer func(request) answer
-	conn   *coap.Conn // the last to send something
+	conn   *coap.Conn // of the last request
 
 	sched *sched.Scheduler
 	stop  context.CancelFunc
@@ -125,7 +125,7 @@ func (s *rdServer) run(ctx context.Context, listeners ...socket.Listener) {
 	}
 	readable := make(chan struct{}, 1)
 	var poller socket.Poller
-	defer poller.Close() //nolint:errcheck // it has no effect on what is tested
+	defer poller.Close() //nolint:errcheck // the test does not depend on it
 	var conns []*coap.Conn
 	for ctx.Err() == nil {
 		timer := time.NewTimer(s.sched.Wait(time.Hour))

@@ -92,7 +92,7 @@ func TestRegisterAgainAfterSilence(t *testing.T) {
 		}
 		<-time.After(94 * time.Second)
 		w.net.Heal(w.host, srv.host)
-		// The update has timed out; the Register after it is being sent again and again.
+		// The Update has timed out; the Register after it is being retransmitted.
 		if r := srv.within(10 * time.Minute); r.path != "/rd" {
 			t.Errorf("got %v, want a Register", r)
 		}

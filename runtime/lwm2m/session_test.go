@@ -22,7 +22,7 @@ type sessions struct {
 	mu         sync.Mutex
 	resumption socket.Resumption
 	fail       error
-	mum        bool // the sockets cannot tell whether a session goes on
+	mum        bool // the sockets cannot tell whether a session was resumed
 	broken     error
 	ended      []string
 }
@@ -202,7 +202,7 @@ func TestAlertEndsConnection(t *testing.T) {
 			<-time.After(time.Minute)
 			alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: received}
 			d.breaks(alert)
-			if err := c.Update(1); err != nil { // something arrives
+			if err := c.Update(1); err != nil { // the response arrives
 				t.Fatal(err)
 			}
 			w.servers[0].next()
@@ -230,7 +230,7 @@ func TestAlertWithoutResource(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.Contains(log.String(), "could not be stored") {
-			t.Errorf("it was tried all the same: %s", log.String())
+			t.Errorf("the client tried to store it: %s", log.String())
 		}
 	})
 }
@@ -242,7 +242,7 @@ func TestSuspendKeepsSession(t *testing.T) {
 		c := w.start(cfg)
 		w.servers[0].next()
 		w.wantState(1, lwm2m.StateRegistered)
-		d.ends() // New has looked at a socket
+		d.ends() // of the socket that New has made
 		c.Suspend()
 		w.wantState(1, lwm2m.StateSuspended)
 		if got := d.ends(); got != "shutdown" {

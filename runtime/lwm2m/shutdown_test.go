@@ -128,7 +128,7 @@ func TestServerHangsUpDuringDeregistration(t *testing.T) {
 		srv.next()
 		w.wantState(1, lwm2m.StateRegistered)
 		srv.answers(func(request) answer {
-			_ = srv.conn.Socket().Close() // within its own loop
+			_ = srv.conn.Socket().Close() // on the server's loop
 			return answer{}
 		})
 		at := time.Now()

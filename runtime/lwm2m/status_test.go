@@ -158,12 +158,13 @@ func TestSameStateIsNotReported(t *testing.T) {
 		since := w.wantState(1, lwm2m.StateDeregistered).Since
 		w.seen()
 		<-time.After(time.Minute)
-		w.update(dm.ResourcePath(0, 1, 5), dm.OpaqueValue([]byte("key"))) // another connection is to be made, later
+		// The account needs a new connection, but only after Enable.
+		w.update(dm.ResourcePath(0, 1, 5), dm.OpaqueValue([]byte("key")))
 		if s := w.wantState(1, lwm2m.StateDeregistered); s.Since != since {
 			t.Errorf("the state lasts since %v, want %v", s.Since, since)
 		}
 		if got := w.seen(); len(got) != 0 {
-			t.Errorf("told of %v", got)
+			t.Errorf("OnStatus was called with %v", got)
 		}
 	})
 }
@@ -201,7 +202,7 @@ func TestReconnectCancelsPlan(t *testing.T) {
 		}
 		<-time.After(time.Minute)
 		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
-		w.slowLink(time.Second) // for the end of the connection, and for each way of the next
+		w.slowLink(time.Second) // delays the end of the connection and each step of the next one
 		<-time.After(1500 * time.Millisecond)
 		if s := w.wantState(1, lwm2m.StateConnecting); s.Plan != "" || !s.Next.IsZero() {
 			t.Errorf("status %v", s)

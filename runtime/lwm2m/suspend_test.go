@@ -69,7 +69,7 @@ func TestRegistrationAfterLongSuspend(t *testing.T) {
 				t.Errorf("endless %v: got %v, want %s", endless, r, want)
 			}
 			if endless {
-				srv.within(time.Second) // the Register that follows
+				srv.within(time.Second) // the Register after the Update
 			}
 			if s := w.wantState(1, lwm2m.StateError); s.Location != "" || s.Lifetime != 0 || !s.Expires.IsZero() {
 				t.Errorf("endless %v: status %+v", endless, s)
@@ -167,7 +167,7 @@ func TestSuspendResume(t *testing.T) {
 		w.wantState(1, lwm2m.StateRegistered)
 
 		c.Suspend()
-		srv.quiet(2 * time.Hour) // the registration ends meanwhile
+		srv.quiet(2 * time.Hour) // the registration expires in the meantime
 		c.Resume()
 		if r := srv.within(time.Second); r.path != "/rd" {
 			t.Errorf("got %v, want a Register", r)

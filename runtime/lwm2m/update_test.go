@@ -41,7 +41,7 @@ func TestRequestedUpdateIsSentAfterOtherChanges(t *testing.T) {
 			}
 			w.wantState(1, lwm2m.StateUpdating)
 		}
-		w.update(dm.ResourcePath(1, 0, 2), dm.IntegerValue(5)) // of which the registration says nothing
+		w.update(dm.ResourcePath(1, 0, 2), dm.IntegerValue(5)) // not part of a registration
 		srv.within(5 * time.Second)
 		srv.within(5 * time.Second)
 		srv.quiet(10 * time.Minute)
@@ -77,7 +77,7 @@ func TestUpdateReplacesPlannedUpdate(t *testing.T) {
 		c := w.start(cfg)
 		srv := w.servers[0]
 		begin := srv.next().at
-		<-time.After(48900 * time.Millisecond) // the planned one is due while this one is on its way
+		<-time.After(48900 * time.Millisecond) // the planned Update is due during this one
 		if err := c.Update(1); err != nil {
 			t.Fatal(err)
 		}

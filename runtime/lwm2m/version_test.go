@@ -216,7 +216,7 @@ func TestVersionFallBack(t *testing.T) {
 			t.Errorf("at last %v with %s, want version 1.0 with b=UQ and %s", r, r.body, want)
 		}
 		w.wantState(1, lwm2m.StateRegistered)
-		// It is remembered.
+		// The client keeps this version.
 		if err := c.Register(1); err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ func TestWaitInRecv(t *testing.T) {
 		srv := w.servers[0]
 		srv.next()
 		w.wantState(1, lwm2m.StateRegistered)
-		in := func(d time.Duration) time.Duration { // how long a job takes that is to run after d
+		in := func(d time.Duration) time.Duration { // returns when a job with the delay d runs
 			at := time.Now()
 			done := make(chan time.Duration, 1)
 			c.Sched().Post(func() { c.Sched().AfterFunc(d, func() { done <- time.Since(at) }) })
@@ -46,7 +46,7 @@ func TestWaitInRecv(t *testing.T) {
 				t.Errorf("got %v", r)
 			}
 		}
-		if r := srv.next(); time.Since(r.at) != 0 || r.path != "/rd/5a3f" { // the planned one
+		if r := srv.next(); time.Since(r.at) != 0 || r.path != "/rd/5a3f" { // the planned Update
 			t.Errorf("got %v", r)
 		}
 	})
@@ -75,7 +75,7 @@ func TestServeAnyKeepsLimit(t *testing.T) {
 		w.servers[0].next()
 		answered := make(chan struct{})
 		go func() {
-			for range 2 { // of which the second leaves the next job what it is
+			for range 2 { // the second one does not change the next job
 				<-time.After(10 * time.Second)
 				w.servers[0].wantServed()
 			}
@@ -168,7 +168,7 @@ func TestWakeUpsAreNotLost(t *testing.T) {
 	go func() { ended <- c.Run(ctx) }()
 	s.within(10 * time.Second)
 	for i := range 2000 {
-		if i%4 != 0 { // the loop has just answered, or slept
+		if i%4 != 0 { // the loop has just sent a response, or sleeps
 			s.do(coap.GET, "/3/0/16", "", -1)
 		}
 		done := make(chan struct{})
