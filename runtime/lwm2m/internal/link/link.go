@@ -165,6 +165,9 @@ func connect(ctx context.Context, o Opened, nextAddress bool) error {
 func (l *Link) dialEnded(d *dial, err error) {
 	if l.ending == d {
 		l.ending = nil
+		if err == nil { // it was connected before it was cancelled
+			l.disconnect(true)
+		}
 	}
 	if l.dial != d {
 		return
@@ -230,7 +233,13 @@ func (l *Link) end(reason error, keep bool) {
 	_ = s.conn.Release() // what is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it
 	s.conn.Close(reason)
 	l.cfg.Group.remove(s)
-	if keep && s.able.Shutdowner != nil && s.able.Shutdowner.Shutdown() == nil {
+	l.disconnect(keep)
+}
+
+// disconnect closes the socket for a later Connect, and keeps its security session if it has to and
+// the network can.
+func (l *Link) disconnect(keep bool) {
+	if s := socket.Detect(l.opened.Socket).Shutdowner; keep && s != nil && s.Shutdown() == nil {
 		return
 	}
 	_ = l.opened.Socket.Close() // it is closed whatever the error

@@ -95,23 +95,26 @@ func TestConnectionWithoutExchangeLayer(t *testing.T) {
 }
 
 func TestCancelConnect(t *testing.T) {
-	for name, cancel := range map[string]func(*testLink){
-		"by Suspend": func(l *testLink) { l.Suspend(errReason) },
-		"by Close":   func(l *testLink) { l.Close(errReason) },
-		"by Discard": func(l *testLink) { l.Discard(errReason) },
+	for name, c := range map[string]struct {
+		cancel  func(*testLink)
+		sockets int // that Open has made after another Connect
+	}{
+		"by Suspend": {func(l *testLink) { l.Suspend(errReason) }, 1},
+		"by Close":   {func(l *testLink) { l.Close(errReason) }, 2},
+		"by Discard": {func(l *testLink) { l.Discard(errReason) }, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onRig(t, func(r *rig) {
 				l := r.newLink(linkConfig{})
 				l.begin()
-				cancel(l)
+				c.cancel(l)
 				l.want() // neither Closing nor Failed
 				r.turn()
 				l.want("dial ended")
 				l.connect()
 				l.want("connected, registration survives: true", "dial ended")
-				if len(l.sockets) != 2 {
-					t.Errorf("%d sockets were made, want another one after a cancelled Connect", len(l.sockets))
+				if len(l.sockets) != c.sockets {
+					t.Errorf("%d sockets were made, want %d", len(l.sockets), c.sockets)
 				}
 			})
 		})
@@ -151,23 +154,36 @@ func TestLateConnect(t *testing.T) {
 	}
 }
 
-// A Connect that has succeeded, but is cancelled before the loop learns of it, leaves no open
-// socket.
+// A Connect that has succeeded, but is cancelled before the loop learns of it, leaves no open socket.
+// Suspend keeps the session of the new connection.
 func TestCancelAfterConnect(t *testing.T) {
-	onRig(t, func(r *rig) {
-		l := r.newLink(linkConfig{})
-		l.begin()
-		<-time.After(2 * time.Second)
-		if s := l.sockets[0].State(); !s.Open() {
-			t.Fatalf("the socket is %v", s)
-		}
-		l.Suspend(errReason)
-		r.turn()
-		l.want("dial ended")
-		if s := l.sockets[0].State(); s.Open() || l.Socket() != nil {
-			t.Errorf("the socket is %v, the connection %v", s, l.Socket())
-		}
-	})
+	for name, c := range map[string]struct {
+		cancel func(*testLink)
+		call   string
+	}{
+		"by Suspend": {func(l *testLink) { l.Suspend(errReason) }, "shutdown"},
+		"by Close":   {func(l *testLink) { l.Close(errReason) }, "close"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				l := r.newLink(linkConfig{})
+				l.begin()
+				<-time.After(2 * time.Second)
+				if s := l.sockets[0].State(); !s.Open() {
+					t.Fatalf("the socket is %v", s)
+				}
+				c.cancel(l)
+				r.turn()
+				l.want("dial ended")
+				l.sockets[0].want(t, "connect", c.call)
+				if s := l.sockets[0].State(); s.Open() || l.Socket() != nil {
+					t.Errorf("the socket is %v, the connection %v", s, l.Socket())
+				}
+				l.connect()
+				l.want("connected, registration survives: true", "dial ended")
+			})
+		})
+	}
 }
 
 func TestSocketIsKeptOverReconnects(t *testing.T) {
