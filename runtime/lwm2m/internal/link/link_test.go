@@ -409,7 +409,7 @@ func TestRefusedDatagram(t *testing.T) {
 		if err := r.group.Serve(context.Background(), l.Socket()); err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-		l.want()
+		l.want("refused")
 		if l.Socket() == nil {
 			t.Error("the connection has ended")
 		}
@@ -436,6 +436,29 @@ func TestConnectToNextAddress(t *testing.T) {
 			l.sockets[0].want(t, "close")
 		}
 	})
+}
+
+func TestRemoteAddr(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*fakeSocket)
+		want   func(r *rig) string
+	}{
+		"known": {nil, func(r *rig) string { return netip.AddrPortFrom(r.server.Addrs()[0], 5683).String() }},
+		"not known": {
+			func(f *fakeSocket) { f.able.Addresses = nil },
+			func(*rig) string { return "server:5683" },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				l := r.newLink(linkConfig{change: c.change})
+				l.connect()
+				if got := l.RemoteAddr(); got != c.want(r) {
+					t.Errorf("the address is %s, want %s", got, c.want(r))
+				}
+			})
+		})
+	}
 }
 
 func TestReceiverOff(t *testing.T) {

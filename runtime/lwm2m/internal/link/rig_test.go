@@ -111,6 +111,7 @@ func (r *rig) newLink(c linkConfig) *testLink {
 		Connected: func(survives bool) { note("connected, registration survives: %v", survives) },
 		Failed:    func(err error) { l.err = err; note("failed") },
 		Lost:      func(err error, short bool) { l.err = err; note("lost, short: %v", short) },
+		Refused:   func() { note("refused") },
 		Closing: func() {
 			if l.Socket() != nil || l.Conn() != nil {
 				r.t.Error("the link still shows the connection that is closing")
