@@ -85,9 +85,9 @@ type Config struct {
 	// ConnectTimeout bounds name resolution, connecting and the handshake together. The zero value
 	// means MAX_TRANSMIT_WAIT of Transmission, which is 93 s with the parameters of RFC 7252.
 	ConnectTimeout time.Duration
-	// UpdateDelay is the least time between Updates because of changes: of the list of objects and
-	// instances, of the lifetime and the binding, and by calls of [Client.Update]. What changes in the
-	// meantime is one Update. The zero value means 100 ms.
+	// UpdateDelay is the shortest time between two Updates that changes cause: changes of the list
+	// of objects and instances, of the lifetime and the binding, and calls of [Client.Update].
+	// Further changes within that time make one Update. The zero value means 100 ms.
 	UpdateDelay time.Duration
 	// MaxServerPause bounds how long a server can put off the next request of the registration
 	// interface with Max-Age in a 5.03 or 4.29. What a server writes into its account is an order

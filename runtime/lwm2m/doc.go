@@ -58,8 +58,8 @@
 //     RFC 7252), or at half of a lifetime that is shorter than twice that time. The lifetime counts
 //     from when the last Register or Update was sent. A lifetime of 0 needs no Update.
 //   - It sends an Update at once when the lifetime, the binding, or the list of objects and
-//     instances changes. Several changes within one turn of the loop make one Update. An Update
-//     contains only what has changed.
+//     instances changes. Further changes within Config.UpdateDelay make one Update. An Update
+//     contains what has changed, or everything if the outcome of the previous Update is not known.
 //   - A 4.xx response to an Update is followed by a Register at once, except 4.08 and 4.29. After
 //     these, 5.xx and other responses the registration stays, and the Update is repeated with the
 //     pauses of /1/x/18, or after Max-Age if that is longer. An Update without a response is
@@ -71,8 +71,9 @@
 //     /1/x/16 allows it and the device has the account of a bootstrap server. Otherwise the
 //     sequences restart after /1/x/19, or after one hour if the account does not have that
 //     resource. They never restart if /1/x/19 is 4294967295.
-//   - If a server answers 4.12, the client registers with the next lower version at once, and keeps
-//     to that version.
+//   - If a server answers a Register with 4.12, the client registers with the next lower version at
+//     once. If it answers 4.00, the client registers without the Content-Formats (`ct`). It keeps
+//     to what the server has accepted, and the status shows it.
 //   - The server keeps the registration over a new connection without security, or if the security
 //     session is resumed: the client sends an Update. After a new session, and over every stream,
 //     it sends a Register.
