@@ -41,7 +41,8 @@ func TestChangedAccountRegistersAgain(t *testing.T) {
 				if s := w.wantState(1, lwm2m.StateError); s.Attempts != 1 || s.Location != "" {
 					t.Errorf("status %+v", s)
 				}
-				if got := w.seen(); !slices.Contains(got, lwm2m.StateRegistering) || slices.Contains(got, lwm2m.StateReregistering) {
+				if got := w.seen(); !slices.Contains(got, lwm2m.StateRegistering) ||
+					slices.Contains(got, lwm2m.StateReregistering) {
 					t.Errorf("the states were %v, want the first registration of a new account", got)
 				}
 				change2 := dm.StringValue("coap://s1:5683")
@@ -203,7 +204,8 @@ func TestAccountChangesWhileLeaving(t *testing.T) {
 		off, on func(*lwm2m.Client) error
 		state   lwm2m.State
 	}{
-		"disabled": {func(c *lwm2m.Client) error { return c.Disable(1, 0) }, func(c *lwm2m.Client) error { return c.Enable(1) }, lwm2m.StateDeregistering},
+		"disabled": {func(c *lwm2m.Client) error { return c.Disable(1, 0) },
+			func(c *lwm2m.Client) error { return c.Enable(1) }, lwm2m.StateDeregistering},
 		"disabled and offline": {
 			func(c *lwm2m.Client) error { err := c.Disable(1, 0); c.Suspend(); return err },
 			func(c *lwm2m.Client) error { c.Resume(); return c.Enable(1) },

@@ -130,7 +130,8 @@ func slowObjects(t *testing.T, release chan struct{}, stubborn bool) []dm.Object
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = o.Add(0, temperature.Instance{SensorValue: dm.Slow(func(ctx context.Context) (float64, error) { return 4.5, wait(ctx) })})
+	celsius := func(ctx context.Context) (float64, error) { return 4.5, wait(ctx) }
+	err = o.Add(0, temperature.Instance{SensorValue: dm.Slow(celsius)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +239,8 @@ func TestDoneAfterStore(t *testing.T) {
 		if <-c.Done(); !stored {
 			t.Error("the store has not returned")
 		}
-		if v, err := c.Model().Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(1, 0, 2)); err != nil || v.Integer() != 7 {
+		v, err := c.Model().Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(1, 0, 2))
+		if err != nil || v.Integer() != 7 {
 			t.Errorf("what was stored is not published: %v, %v", v, err)
 		}
 	})
@@ -294,7 +296,8 @@ func TestExecutableDuringStore(t *testing.T) {
 		go func() { wrote <- w.servers[0].do(coap.PUT, "/1/0/2", "7", 0) }()
 		synctest.Wait()
 		at := time.Now()
-		if code := w.servers[1].do(coap.POST, "/3/0/12", "", -1); code != coap.ServiceUnavailable || time.Since(at) != 0 {
+		if code := w.servers[1].do(coap.POST, "/3/0/12", "", -1); code != coap.ServiceUnavailable ||
+			time.Since(at) != 0 {
 			t.Errorf("Reset Error Code was answered %v after %v", code, time.Since(at))
 		}
 		w.servers[1].wantServed()

@@ -36,7 +36,8 @@ type ca struct {
 
 func newCA(t *testing.T) *ca {
 	a := &ca{t: t}
-	a.cert, a.key = a.issue(x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	a.cert, a.key = a.issue(x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
 	return a
 }
 
@@ -88,7 +89,8 @@ func (a *ca) device(name string, trusted *ca) *lwm2m.Certificate {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return &lwm2m.Certificate{Chain: [][]byte{cert.Raw}, PrivateKey: der, Server: trusted.cert.Raw, Usage: socket.UsageTrustAnchor}
+	return &lwm2m.Certificate{Chain: [][]byte{cert.Raw}, PrivateKey: der, Server: trusted.cert.Raw,
+		Usage: socket.UsageTrustAnchor}
 }
 
 // listen opens a listener for coaps or coaps+tcp at 127.0.0.1 that requires client certificates of
@@ -104,7 +106,8 @@ func (a *ca) listen(scheme string) socket.Listener {
 		}
 	} else if below, err = tcp.Listen(any); err == nil {
 		l, err = tls.Listen(below, &stdtls.Config{
-			Certificates: []stdtls.Certificate{a.server()}, ClientCAs: a.pool(), ClientAuth: stdtls.RequireAndVerifyClientCert,
+			Certificates: []stdtls.Certificate{a.server()}, ClientCAs: a.pool(),
+			ClientAuth: stdtls.RequireAndVerifyClientCert,
 		})
 	}
 	if err != nil {

@@ -104,7 +104,9 @@ func (x *chaos) play() {
 	for range 5 + x.rand.IntN(40) {
 		x.step()
 		if x.rand.IntN(2) == 0 {
-			<-time.After([]time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second, 20 * time.Second, 5 * time.Minute}[x.rand.IntN(5)])
+			<-time.After([]time.Duration{
+				time.Millisecond, 100 * time.Millisecond, time.Second, 20 * time.Second, 5 * time.Minute,
+			}[x.rand.IntN(5)])
 		}
 	}
 	if x.rand.IntN(4) == 0 {
@@ -114,7 +116,8 @@ func (x *chaos) play() {
 	<-time.After(10 * time.Minute)
 	for i, srv := range x.servers {
 		s := x.status(lwm2m.ShortServerID(i + 1))
-		for end := time.Now().Add(10 * time.Second); s.State == lwm2m.StateUpdating && time.Now().Before(end); s = x.status(lwm2m.ShortServerID(i + 1)) {
+		for end := time.Now().Add(10 * time.Second); s.State == lwm2m.StateUpdating &&
+			time.Now().Before(end); s = x.status(lwm2m.ShortServerID(i + 1)) {
 			<-time.After(100 * time.Millisecond)
 		}
 		if s.State != lwm2m.StateRegistered || s.Err != nil {

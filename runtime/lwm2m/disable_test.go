@@ -23,7 +23,8 @@ func TestDisableTimeoutOfZero(t *testing.T) {
 			t.Errorf("Disable: %v", code)
 		}
 		left := srv.next()
-		if r := srv.within(2 * time.Second); left.code != coap.DELETE || r.path != "/rd" || r.at.Sub(left.at) != time.Second {
+		if r := srv.within(2 * time.Second); left.code != coap.DELETE || r.path != "/rd" ||
+			r.at.Sub(left.at) != time.Second {
 			t.Errorf("got %v and %v after it %v", left, r.at.Sub(left.at), r)
 		}
 	})
@@ -132,7 +133,8 @@ func TestEnableResetsAttempts(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.servers[0].within(time.Second)
-		if s := w.wantState(1, lwm2m.StateError); s.Attempts != 1 || time.Until(s.Next) != time.Minute || time.Since(s.Since) != 0 {
+		if s := w.wantState(1, lwm2m.StateError); s.Attempts != 1 || time.Until(s.Next) != time.Minute ||
+			time.Since(s.Since) != 0 {
 			t.Errorf("status %+v", s)
 		}
 	})

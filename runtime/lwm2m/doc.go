@@ -45,7 +45,8 @@
 //
 // Nothing blocks the loop: name resolution, connecting and handshakes run on goroutines of their
 // own, and functions that are marked as slow run on workers. A slow function behind a resource of
-// the Security or the Server object is not called; the resource counts as absent.
+// the Security or the Server object is not called; the resource counts as absent. All other
+// functions, hooks and callbacks run on the loop and must be quick.
 //
 // # Registration
 //

@@ -30,7 +30,8 @@ func TestETS_1_1_int_229_ReadComposite(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		for _, f := range compositeFormats {
 			m.same("/3 and /1/0", m.values(m.composite(f, "/3", "/1/0")), m.of("/1/0", "/3"))
-			m.same("and what they contain", m.values(m.composite(f, "/3", "/1/0", "/1/0/1", "/3/0/11/0")), m.of("/1/0", "/3"))
+			m.same("and what they contain", m.values(m.composite(f, "/3", "/1/0", "/1/0/1", "/3/0/11/0")),
+				m.of("/1/0", "/3"))
 			m.same("a resource and an instance of one", m.values(m.composite(f, "/1/0/1", "/3/0/11/0")),
 				[]string{"/1/0/1=86400", "/3/0/11/0=0"})
 		}
@@ -71,7 +72,8 @@ func TestETS_1_1_int_230_WriteComposite(t *testing.T) {
 // iPATCH sends a Write-Composite.
 func (m *managed) iPATCH(want coap.Code, f content.Format, payload string) {
 	m.t.Helper()
-	m.answers(want, lwm2mtest.Operation{Method: coap.IPATCH, Accept: content.None, Format: f, Payload: m.bytesOf(f, payload)})
+	m.answers(want, lwm2mtest.Operation{Method: coap.IPATCH, Accept: content.None, Format: f,
+		Payload: m.bytesOf(f, payload)})
 }
 
 func TestETS_1_1_int_235_ReadCompositeRoot(t *testing.T) {
@@ -91,7 +93,8 @@ func TestETS_1_1_int_235_ReadCompositeRoot(t *testing.T) {
 func TestETS_1_1_int_236_ReadCompositePartialPresence(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		for _, f := range compositeFormats {
-			got := m.values(m.composite(f, "/1/0", "/3/0/11/0", "/3339/0/5522", "/3353/0/6030", "/0/0/0", "/3/7", "/3/0/11/9"))
+			got := m.values(m.composite(f, "/1/0", "/3/0/11/0", "/3339/0/5522", "/3353/0/6030", "/0/0/0", "/3/7",
+				"/3/0/11/9"))
 			m.same("what is there", got, m.of("/1/0", "/3/0/11/0"))
 		}
 	})

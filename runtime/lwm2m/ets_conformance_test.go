@@ -119,7 +119,8 @@ func TestConformancePage(t *testing.T) {
 		}
 	}
 	for _, r := range rows {
-		if to := strings.TrimPrefix(strings.SplitN(r.note, ":", 2)[0], "to "); r.status == "delegated" && passing[to] != (r.test != "") {
+		if to := strings.TrimPrefix(strings.SplitN(r.note, ":", 2)[0], "to "); r.status == "delegated" &&
+			passing[to] != (r.test != "") {
 			t.Errorf("%s is delegated to %q, which passes: %v", r.id, to, passing[to])
 		}
 	}
@@ -136,7 +137,8 @@ func checkTotals(t *testing.T, counts map[string]map[string]int, text string) {
 	t.Helper()
 	all := map[string]int{}
 	line := func(name string, c map[string]int) string {
-		return fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", name, c["passes"], c["not yet"], c["delegated"], c["no procedure"], c["all"])
+		return fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", name, c["passes"], c["not yet"], c["delegated"],
+			c["no procedure"], c["all"])
 	}
 	for section, c := range counts {
 		for k, n := range c {

@@ -110,7 +110,8 @@ func etsOSCORE(t *testing.T) dm.Object {
 	o, err := oscore.New(oscore.Config{})
 	must(t, err)
 	must(t, o.Add(0, oscore.Instance{
-		OSCOREMasterSecret: dm.Key([]byte("0123456789abcdef")), OSCORESenderID: dm.Key([]byte("s")), OSCORERecipientID: dm.Key([]byte("r")),
+		OSCOREMasterSecret: dm.Key([]byte("0123456789abcdef")), OSCORESenderID: dm.Key([]byte("s")),
+		OSCORERecipientID: dm.Key([]byte("r")),
 	}))
 	return o
 }
@@ -118,9 +119,10 @@ func etsOSCORE(t *testing.T) dm.Object {
 // etsCOSE stands for object 23. It has readable resources, which no server may read.
 func etsCOSE(t *testing.T) dm.Object {
 	t.Helper()
-	def := &registry.Object{ID: 23, Version: registry.V(1, 0), Name: "LwM2M COSE", Multiple: true, Resources: []registry.Resource{
-		{ID: 0, Name: "Name", Ops: registry.R, Type: registry.String},
-	}}
+	def := &registry.Object{
+		ID: 23, Version: registry.V(1, 0), Name: "LwM2M COSE", Multiple: true,
+		Resources: []registry.Resource{{ID: 0, Name: "Name", Ops: registry.R, Type: registry.String}},
+	}
 	type instance struct{ name dm.Res[string] }
 	cell := func(i *instance, id dm.ResourceID) dm.Cell {
 		if id == 0 {
@@ -202,13 +204,15 @@ func (m *managed) post(path string, f content.Format, payload string) {
 
 func (m *managed) write(want, method coap.Code, path string, f content.Format, payload string) {
 	m.t.Helper()
-	m.answers(want, lwm2mtest.Operation{Method: method, Path: path, Accept: content.None, Format: f, Payload: m.bytesOf(f, payload)})
+	m.answers(want, lwm2mtest.Operation{Method: method, Path: path, Accept: content.None, Format: f,
+		Payload: m.bytesOf(f, payload)})
 }
 
 // attributes writes attributes to a node.
 func (m *managed) attributes(path string, set ...string) {
 	m.t.Helper()
-	m.answers(coap.Changed, lwm2mtest.Operation{Method: coap.PUT, Path: path, Query: set, Accept: content.None, Format: content.None})
+	m.answers(coap.Changed, lwm2mtest.Operation{Method: coap.PUT, Path: path, Query: set, Accept: content.None,
+		Format: content.None})
 }
 
 // discovers fails unless Discover returns exactly these links.

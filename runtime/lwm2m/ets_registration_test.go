@@ -123,7 +123,8 @@ func TestETS_1_1_int_101_InitialRegistration(t *testing.T) {
 						got = append(got, l.Path)
 					}
 				}
-				if want := []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}; !slices.Equal(got, want) || reg.Objects.Has(dm.ObjectPath(0)) || reg.Objects.Has(dm.ObjectPath(21)) {
+				if want := []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}; !slices.Equal(got, want) ||
+					reg.Objects.Has(dm.ObjectPath(0)) || reg.Objects.Has(dm.ObjectPath(21)) {
 					t.Errorf("the device lists %v, want %v and neither /0 nor /21", reg.Objects.Nodes, want)
 				}
 				synctest.Wait()
@@ -244,7 +245,8 @@ func TestETS_1_2_int_110_ProfileID(t *testing.T) {
 		b.cfg.Profile.ID = "6:27354b9a"
 		b.start()
 		r := b.next()
-		if !slices.Contains(r.Query, "pid=6:27354b9a") || !slices.Contains(r.Query, "lwm2m=1.2") || len(r.Payload) > 0 || r.Format != content.None {
+		if !slices.Contains(r.Query, "pid=6:27354b9a") || !slices.Contains(r.Query, "lwm2m=1.2") ||
+			len(r.Payload) > 0 || r.Format != content.None {
 			t.Errorf("the device sent %v with %q, want the profile and no objects", r, r.Payload)
 		}
 		reg := b.server.WaitRegistered("dev").Registration()
@@ -266,7 +268,8 @@ func TestUnknownProfile(t *testing.T) {
 		b.start()
 		b.next()
 		synctest.Wait()
-		if s, _ := b.client.Status().Server(1); s.State.Registered() || s.Err == nil || !strings.Contains(s.Err.Error(), "4.00") {
+		if s, _ := b.client.Status().Server(1); s.State.Registered() || s.Err == nil ||
+			!strings.Contains(s.Err.Error(), "4.00") {
 			t.Errorf("status %v", s)
 		}
 	})
@@ -276,14 +279,16 @@ func TestETS_1_2_int_111_ProfileIDAndList(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.cfg.Objects = append(b.cfg.Objects, newSensor(t, 0))
 		b.server.DefineProfile("6:27354b9a", dm.InstancePath(1, 0), dm.InstancePath(3, 0))
-		b.cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}}
+		b.cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.InstancePath(1, 0),
+			dm.InstancePath(3, 0)}}
 		b.start()
 		r := b.next()
 		want := `</>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</3303>;ver=1.1,</3303/0>`
 		if !slices.Contains(r.Query, "pid=6:27354b9a") || string(r.Payload) != want {
 			t.Errorf("the device sent %v with %s, want the profile and %s", r, r.Payload, want)
 		}
-		all := []corelink.RegisteredNode{{Path: dm.InstancePath(1, 0)}, {Path: dm.InstancePath(3, 0)}, {Path: dm.ObjectPath(3303), Version: registry.V(1, 1)}, {Path: dm.InstancePath(3303, 0)}}
+		all := []corelink.RegisteredNode{{Path: dm.InstancePath(1, 0)}, {Path: dm.InstancePath(3, 0)},
+			{Path: dm.ObjectPath(3303), Version: registry.V(1, 1)}, {Path: dm.InstancePath(3303, 0)}}
 		if got := b.server.WaitRegistered("dev").Registration().Objects.Nodes; !slices.Equal(got, all) {
 			t.Errorf("the server knows of %v, want %v", got, all)
 		}

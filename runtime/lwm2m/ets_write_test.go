@@ -63,7 +63,8 @@ func TestETS_1_1_int_220_WriteJSON(t *testing.T) {
 		m.reads("/1/0", content.LwM2MJSON, before.Text())
 		// The printed set contains a number that is not valid JSON. It is refused and changes
 		// nothing.
-		m.write(coap.BadRequest, coap.POST, "/1/0", content.LwM2MJSON, `{"bn":"/1/0/","e":[{"n":"3","v":20},{"n":"2","v":0101}]}`)
+		m.write(coap.BadRequest, coap.POST, "/1/0", content.LwM2MJSON,
+			`{"bn":"/1/0/","e":[{"n":"3","v":20},{"n":"2","v":0101}]}`)
 		m.reads("/1/0", content.LwM2MJSON, before.Text())
 	})
 }
@@ -86,7 +87,8 @@ func TestETS_1_1_int_226_PartialUpdate(t *testing.T) {
 		must(m.t, <-written)
 		first := m.want("POST " + m.location() + "?lt=100")
 		if next := m.want("POST " + m.location() + "?lt=120"); next.Time.Sub(first.Time) != 2*time.Second {
-			m.t.Errorf("the second Update came after %v, want it after the answer to the first", next.Time.Sub(first.Time))
+			m.t.Errorf("the second Update came after %v, want it after the answer to the first",
+				next.Time.Sub(first.Time))
 		}
 	})
 }

@@ -32,7 +32,8 @@ func newDuo(t *testing.T, objects ...dm.Object) *duo {
 	d := &duo{net: simnet.New(1)}
 	d.device = d.net.NewHost("device")
 	cfg := lwm2m.Config{
-		Endpoint: "dev", Dialers: []socket.Dialer{d.device.Dialer()}, Objects: append(objects, newDevice(t)), Logger: quiet(),
+		Endpoint: "dev", Dialers: []socket.Dialer{d.device.Dialer()}, Objects: append(objects, newDevice(t)),
+		Logger:     quiet(),
 		MaxPayload: 2 << 20,
 	}
 	for i, name := range []string{"a", "b"} {
@@ -67,8 +68,9 @@ func firmware(t *testing.T) *firmwareupdate.Object {
 		t.Fatal(err)
 	}
 	err = o.Add(0, firmwareupdate.Instance{
-		Package: dm.Bytes([]byte("old")), PackageURI: dm.Str(""), Update: func(context.Context, dm.Args) error { return nil },
-		State: dm.Int(0), UpdateResult: dm.Int(0), FirmwareUpdateDeliveryMethod: dm.Int(1),
+		Package: dm.Bytes([]byte("old")), PackageURI: dm.Str(""),
+		Update: func(context.Context, dm.Args) error { return nil },
+		State:  dm.Int(0), UpdateResult: dm.Int(0), FirmwareUpdateDeliveryMethod: dm.Int(1),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,9 @@ type fleet struct {
 }
 
 // badNetwork is the link between the devices and the server.
-var badNetwork = simnet.Link{Delay: 50 * time.Millisecond, Jitter: 2 * time.Second, Loss: 0.2, Duplicate: 0.1, Reorder: 0.1}
+var badNetwork = simnet.Link{
+	Delay: 50 * time.Millisecond, Jitter: 2 * time.Second, Loss: 0.2, Duplicate: 0.1, Reorder: 0.1,
+}
 
 func newFleet(t *testing.T, listen func(socket.Listener) (socket.Listener, error)) *fleet {
 	n := simnet.New(7)
@@ -55,7 +57,8 @@ func (f *fleet) add(server lwm2m.Server, dialers ...socket.Dialer) {
 	f.t.Helper()
 	server.Lifetime = 5 * time.Minute
 	c, err := lwm2m.New(lwm2m.Config{
-		Endpoint: fmt.Sprintf("dev%d", len(f.clients)), Loop: f.loop, Logger: quiet(), Objects: []dm.Object{newDevice(f.t)},
+		Endpoint: fmt.Sprintf("dev%d", len(f.clients)), Loop: f.loop, Logger: quiet(),
+		Objects: []dm.Object{newDevice(f.t)},
 		Servers: []lwm2m.Server{server}, Dialers: dialers,
 	})
 	if err != nil {
@@ -137,13 +140,15 @@ func TestFleetBehindNAT(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				key := []byte("one key for them all")
 				f := newFleet(t, func(l socket.Listener) (socket.Listener, error) {
-					return dtls.Listen(l, dtls.ServerConfig{ConnectionIDLength: cidLength, Key: func([]byte) (socket.Secret, error) { return socket.NewSecret(key), nil }})
+					return dtls.Listen(l, dtls.ServerConfig{ConnectionIDLength: cidLength,
+						Key: func([]byte) (socket.Secret, error) { return socket.NewSecret(key), nil }})
 				})
 				nats := make([]*simnet.NAT, devices)
 				for i := range nats {
 					nats[i] = f.net.NewNAT()
 					site := nats[i].NewHost(fmt.Sprintf("site%d", i))
-					f.add(lwm2m.Server{URI: "coaps://cloud:5683", PSK: lwm2m.PSK{Identity: "dev", Key: key}}, site.Dialer(), dtls.Dialer{})
+					f.add(lwm2m.Server{URI: "coaps://cloud:5683", PSK: lwm2m.PSK{Identity: "dev", Key: key}},
+						site.Dialer(), dtls.Dialer{})
 				}
 				defer f.run()()
 				<-time.After(time.Hour)

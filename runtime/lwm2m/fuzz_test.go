@@ -41,10 +41,14 @@ func operation(tb testing.TB, code coap.Code, path string, format int, body stri
 func FuzzServer(f *testing.F) {
 	f.Add([]byte{}, []byte{}, true)
 	for _, d := range [][]byte{
-		operation(f, coap.GET, "/3/0", -1, ""), operation(f, coap.GET, "/0", -1, ""), operation(f, coap.PUT, "/1/0/1", 0, "20"),
-		operation(f, coap.POST, "/1/0/4", -1, ""), operation(f, coap.POST, "/1/0/8", -1, ""), operation(f, coap.POST, "/1/0/9", -1, ""),
-		operation(f, coap.POST, "/1/0", 0, ""), operation(f, coap.DELETE, "/1/0", -1, ""), operation(f, coap.POST, "/bs", -1, ""),
-		operation(f, coap.PUT, "/1/0/7", 0, "T"), operation(f, coap.PUT, "/1/0/18", 0, "0"), operation(f, coap.PUT, "/1/0/22", 0, "X"),
+		operation(f, coap.GET, "/3/0", -1, ""), operation(f, coap.GET, "/0", -1, ""),
+		operation(f, coap.PUT, "/1/0/1", 0, "20"),
+		operation(f, coap.POST, "/1/0/4", -1, ""), operation(f, coap.POST, "/1/0/8", -1, ""),
+		operation(f, coap.POST, "/1/0/9", -1, ""),
+		operation(f, coap.POST, "/1/0", 0, ""), operation(f, coap.DELETE, "/1/0", -1, ""),
+		operation(f, coap.POST, "/bs", -1, ""),
+		operation(f, coap.PUT, "/1/0/7", 0, "T"), operation(f, coap.PUT, "/1/0/18", 0, "0"),
+		operation(f, coap.PUT, "/1/0/22", 0, "X"),
 		datagram(f, coap.Message{Type: coap.Acknowledgement, Code: coap.PreconditionFailed, MessageID: 1}),
 		datagram(f, coap.Message{Type: coap.Reset, MessageID: 1}),
 		{0x40, 0, 0, 1}, {0xff}, {0x48, 2},
@@ -134,7 +138,8 @@ func fuzzedClient(t *testing.T, host *simnet.Host) *lwm2m.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := temp.Add(0, temperature.Instance{SensorValue: dm.Float(20), ApplicationType: dm.Str("boiler")}); err != nil {
+	err = temp.Add(0, temperature.Instance{SensorValue: dm.Float(20), ApplicationType: dm.Str("boiler")})
+	if err != nil {
 		t.Fatal(err)
 	}
 	c, err := lwm2m.New(lwm2m.Config{

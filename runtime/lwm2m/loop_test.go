@@ -146,7 +146,8 @@ func TestServeAnyEndsWithContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		at := time.Now()
-		if err := l.ServeAny(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) || time.Since(at) != time.Second {
+		if err := l.ServeAny(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) ||
+			time.Since(at) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(at))
 		}
 		at = time.Now()
@@ -163,7 +164,8 @@ func TestSharedLoopIsNotRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := lwm2m.New(lwm2m.Config{Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}}, Loop: l, Logger: quiet()})
+		c, err := lwm2m.New(lwm2m.Config{Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}}, Loop: l,
+			Logger: quiet()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +248,8 @@ func TestLoopRunsAgain(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- l.Run(ctx) }()
 			_, err := lwm2m.New(lwm2m.Config{
-				Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}, {URI: "coap://s2"}}, Loop: l, Logger: quiet(),
+				Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}, {URI: "coap://s2"}}, Loop: l,
+				Logger:  quiet(),
 				Dialers: []socket.Dialer{n.NewHost("").Dialer()}, Objects: []dm.Object{newDevice(t)},
 			})
 			if err != nil {

@@ -55,7 +55,8 @@ func TestNotifySendsNotification(t *testing.T) {
 	celsius := 20.0
 	sensor, err := temperature.New(temperature.Config{})
 	if err == nil {
-		err = sensor.Add(0, temperature.Instance{SensorValue: dm.Func(func(context.Context) (float64, error) { return celsius, nil })})
+		value := dm.Func(func(context.Context) (float64, error) { return celsius, nil })
+		err = sensor.Add(0, temperature.Instance{SensorValue: value})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +64,8 @@ func TestNotifySendsNotification(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.cfg.Objects = append(b.cfg.Objects, sensor)
 		b.start()
-		o, a, err := b.server.WaitRegistered("dev").Observe(context.Background(), "/3303/0/5700", content.Text, "pmax=86400")
+		o, a, err := b.server.WaitRegistered("dev").Observe(context.Background(), "/3303/0/5700", content.Text,
+			"pmax=86400")
 		if err != nil || o == nil {
 			t.Fatalf("Observe is answered %v (%v)", a, err)
 		}

@@ -58,7 +58,8 @@ func TestOrder(t *testing.T) {
 		w.start(cfg)
 		begin := time.Now()
 		second := w.servers[1].next()
-		if s := w.wantState(1, lwm2m.StateInitial); s.Err == nil || !strings.Contains(s.Err.Error(), "server 2 comes first") {
+		if s := w.wantState(1, lwm2m.StateInitial); s.Err == nil ||
+			!strings.Contains(s.Err.Error(), "server 2 comes first") {
 			t.Errorf("status %v", s)
 		}
 		third := w.servers[2].next()
@@ -124,10 +125,16 @@ func TestOrderIsKept(t *testing.T) {
 			w.update(dm.ResourcePath(1, 1, 1), dm.IntegerValue(60))
 			return nil
 		},
-		"offline and back":     func(w *world, c *lwm2m.Client) error { c.Suspend("coap+tcp"); c.Resume("coap+tcp"); return nil },
-		"disabled and enabled": func(w *world, c *lwm2m.Client) error { return errors.Join(c.Disable(2, 0), c.Enable(2)) },
-		"an Update":            func(w *world, c *lwm2m.Client) error { c.UpdateAll(); return nil },
-		"a Register":           func(w *world, c *lwm2m.Client) error { return c.Register(2) },
+		"offline and back": func(w *world, c *lwm2m.Client) error {
+			c.Suspend("coap+tcp")
+			c.Resume("coap+tcp")
+			return nil
+		},
+		"disabled and enabled": func(w *world, c *lwm2m.Client) error {
+			return errors.Join(c.Disable(2, 0), c.Enable(2))
+		},
+		"an Update":  func(w *world, c *lwm2m.Client) error { c.UpdateAll(); return nil },
+		"a Register": func(w *world, c *lwm2m.Client) error { return c.Register(2) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 2, func(w *world) {

@@ -24,7 +24,9 @@ func TestCoreVersion(t *testing.T) {
 		{6, registry.V(1, 0), registry.V(1, 0), registry.V(1, 0)},
 		{3303, registry.V(1, 0), registry.V(1, 0), registry.V(1, 0)},
 	} {
-		for enabler, want := range map[registry.Version]registry.Version{registry.V(1, 0): c.v10, registry.V(1, 1): c.v11, registry.V(1, 2): c.v12} {
+		for enabler, want := range map[registry.Version]registry.Version{
+			registry.V(1, 0): c.v10, registry.V(1, 1): c.v11, registry.V(1, 2): c.v12,
+		} {
 			if got := coreVersion(c.object, enabler); got != want {
 				t.Errorf("object %d of LwM2M %v is %v, want %v", c.object, enabler, got, want)
 			}
@@ -52,7 +54,8 @@ func TestBindingFor(t *testing.T) {
 
 func TestUpdateIn(t *testing.T) {
 	for lifetime, want := range map[time.Duration]time.Duration{
-		time.Second: time.Second / 2, 185 * time.Second: 185 * time.Second / 2, 186 * time.Second: 93 * time.Second, 24 * time.Hour: 24*time.Hour - 93*time.Second,
+		time.Second: time.Second / 2, 185 * time.Second: 185 * time.Second / 2,
+		186 * time.Second: 93 * time.Second, 24 * time.Hour: 24*time.Hour - 93*time.Second,
 	} {
 		if got, ends := updateIn(lifetime, coap.Params{}); !ends || got != want {
 			t.Errorf("lifetime %v: update in %v, %v, want %v", lifetime, got, ends, want)

@@ -182,7 +182,8 @@ func (s *rdServer) run(ctx context.Context, listeners ...socket.Listener) {
 func (s *rdServer) Head(*coap.Request) {}
 
 func (s *rdServer) Serve(r *coap.Request) {
-	q := request{at: time.Now(), code: r.Code(), path: string(r.Options().AppendPath(nil)), body: string(r.Body()), format: -1}
+	q := request{at: time.Now(), code: r.Code(), path: string(r.Options().AppendPath(nil)),
+		body: string(r.Body()), format: -1}
 	for v := range r.Options().Values(coap.OptionURIQuery) {
 		q.query = append(q.query, string(v))
 	}

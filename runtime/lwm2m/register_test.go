@@ -33,7 +33,8 @@ func TestRegister(t *testing.T) {
 		if left := time.Until(s.Expires); left != time.Hour {
 			t.Errorf("the registration expires in %v, want 1h", left)
 		}
-		if got := w.sockets(); len(got) != 1 || got[0].ServerID() != 1 || got[0].URI() != "coap://s1" || got[0].QueueMode() {
+		if got := w.sockets(); len(got) != 1 || got[0].ServerID() != 1 || got[0].URI() != "coap://s1" ||
+			got[0].QueueMode() {
 			t.Errorf("sockets %v", got)
 		}
 		w.shutdown()
@@ -71,8 +72,8 @@ func TestRegisterAgainAfterUpdateFailed(t *testing.T) {
 			for len(w.states) > 0 {
 				seen = append(seen, (<-w.states).State)
 			}
-			want := []lwm2m.State{lwm2m.StateConnecting, lwm2m.StateRegistering, lwm2m.StateRegistered, lwm2m.StateUpdating,
-				lwm2m.StateReregistering, lwm2m.StateRegistered}
+			want := []lwm2m.State{lwm2m.StateConnecting, lwm2m.StateRegistering, lwm2m.StateRegistered,
+				lwm2m.StateUpdating, lwm2m.StateReregistering, lwm2m.StateRegistered}
 			if !slices.Equal(seen, want) {
 				t.Errorf("states %v, want %v", seen, want)
 			}
@@ -106,12 +107,13 @@ func TestRegisterParameters(t *testing.T) {
 		cfg.SMSNumber, cfg.QueueMode, cfg.AlternatePath = "+4912345", true, "/lwm2m"
 		w.start(cfg)
 		r := w.servers[0].next()
-		if want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=U", "Q", "sms=+4912345"}; !slices.Equal(r.query, want) {
+		want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=U", "Q", "sms=+4912345"}
+		if !slices.Equal(r.query, want) {
 			t.Errorf("query %q, want %q", r.query, want)
 		}
-		want := `</lwm2m>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</lwm2m/1/0>,</lwm2m/3/0>`
-		if r.body != want {
-			t.Errorf("links %s, want %s", r.body, want)
+		links := `</lwm2m>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</lwm2m/1/0>,</lwm2m/3/0>`
+		if r.body != links {
+			t.Errorf("links %s, want %s", r.body, links)
 		}
 	})
 }

@@ -19,7 +19,8 @@ func TestRetryDefaults(t *testing.T) {
 		w.servers[0].answers(refuse)
 		w.start(w.config())
 		got := w.servers[0].intervals(6)
-		if !equalDurations(got, 60*time.Second, 120*time.Second, 240*time.Second, 480*time.Second, time.Hour, 60*time.Second) {
+		if !equalDurations(got, 60*time.Second, 120*time.Second, 240*time.Second, 480*time.Second, time.Hour,
+			60*time.Second) {
 			t.Errorf("attempts at intervals %v", got)
 		}
 	})
@@ -47,7 +48,8 @@ func TestRetryConfigured(t *testing.T) {
 		if s.Attempts != 1 || s.Plan != "next attempt" || time.Until(s.Next) != 10*time.Second {
 			t.Errorf("status %+v", s)
 		}
-		if text := s.String(); !strings.Contains(text, "4.03") || !strings.Contains(text, "not you") || !strings.Contains(text, "next attempt at") {
+		if text := s.String(); !strings.Contains(text, "4.03") || !strings.Contains(text, "not you") ||
+			!strings.Contains(text, "next attempt at") {
 			t.Errorf("the status reads %q", text)
 		}
 		srv.intervals(4)
@@ -138,7 +140,9 @@ func TestMaxAgeOfRefusals(t *testing.T) {
 // A diagnostic payload is kept if it is UTF-8, and cut to 200 bytes.
 func TestDiagnosticIsBounded(t *testing.T) {
 	for text, want := range map[string]string{
-		strings.Repeat("é", 150): strings.Repeat("é", 100), "x" + strings.Repeat("é", 150): "x" + strings.Repeat("é", 99), "\xff\xfe": "",
+		strings.Repeat("é", 150):       strings.Repeat("é", 100),
+		"x" + strings.Repeat("é", 150): "x" + strings.Repeat("é", 99),
+		"\xff\xfe":                     "",
 	} {
 		inWorld(t, 1, func(w *world) {
 			w.servers[0].answers(func(request) answer { return answer{code: coap.BadRequest, text: text} })

@@ -173,7 +173,8 @@ func TestUnknownResumption(t *testing.T) {
 func TestReceivedAlertIsStored(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
-		alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: true}
+		alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity,
+			Received: true}
 		d.set(socket.NewSession, alert)
 		c := w.start(cfg)
 		if s := w.wantState(1, lwm2m.StateError); !errors.Is(s.Err, alert) || !strings.Contains(s.String(), "unknown") {
@@ -200,7 +201,8 @@ func TestAlertEndsConnection(t *testing.T) {
 			w.servers[0].next()
 			w.wantState(1, lwm2m.StateRegistered)
 			<-time.After(time.Minute)
-			alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: received}
+			alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity,
+				Received: received}
 			d.breaks(alert)
 			if err := c.Update(1); err != nil { // the response arrives
 				t.Fatal(err)
@@ -224,7 +226,8 @@ func TestAlertWithoutResource(t *testing.T) {
 		var log bytes.Buffer
 		cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); log.Write(p); mu.Unlock() }), nil))
 		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.TLSAlertCode = dm.Res[uint64]{} }
-		d.set(socket.NewSession, &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: true})
+		d.set(socket.NewSession, &socket.AlertError{Level: socket.AlertFatal,
+			Description: socket.AlertUnknownPSKIdentity, Received: true})
 		w.start(cfg)
 		w.wantState(1, lwm2m.StateError)
 		mu.Lock()
@@ -277,7 +280,8 @@ func TestStateChangesAreLogged(t *testing.T) {
 		cfg, d := secured(w)
 		var mu sync.Mutex
 		var b bytes.Buffer
-		cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); b.Write(p); mu.Unlock() }), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); b.Write(p); mu.Unlock() }),
+			&slog.HandlerOptions{Level: slog.LevelDebug}))
 		d.set(socket.NewSession, socket.ErrUnreachable)
 		w.start(cfg)
 		w.wantState(1, lwm2m.StateError)

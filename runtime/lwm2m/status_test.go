@@ -85,7 +85,8 @@ func TestStatusWhileReconnecting(t *testing.T) {
 		<-time.After(time.Minute)
 		w.seen()
 		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
-		if s := <-w.states; s.State != lwm2m.StateConnecting || s.Err == nil || !strings.Contains(s.Err.Error(), "the connection ended") {
+		if s := <-w.states; s.State != lwm2m.StateConnecting || s.Err == nil ||
+			!strings.Contains(s.Err.Error(), "the connection ended") {
 			t.Errorf("status %v", s)
 		}
 		srv.next()
@@ -117,7 +118,8 @@ func TestStatusIsSorted(t *testing.T) {
 // A Status prints a line for each server, and one for everything else that keeps the device from
 // being managed.
 func TestStatusString(t *testing.T) {
-	registered := lwm2m.ServerStatus{ShortID: 1, URI: "coap://a", State: lwm2m.StateRegistered, Version: registry.V(1, 1), Location: "/rd/1"}
+	registered := lwm2m.ServerStatus{ShortID: 1, URI: "coap://a", State: lwm2m.StateRegistered,
+		Version: registry.V(1, 1), Location: "/rd/1"}
 	failing := lwm2m.ServerStatus{
 		ShortID: 2, URI: "coap://b", State: lwm2m.StateError, Err: errors.New("no answer"), Attempts: 3,
 		Plan: "next attempt", Next: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
@@ -129,10 +131,12 @@ func TestStatusString(t *testing.T) {
 		want   string
 	}{
 		{lwm2m.Status{}, "there is no account of a management server"},
-		{lwm2m.Status{Servers: []lwm2m.ServerStatus{registered, failing}}, "server 1 (coap://a): registered with LwM2M 1.1 at /rd/1\n" +
-			"server 2 (coap://b): error: no answer (3 attempts); next attempt at 2030-01-02T03:04:05Z"},
+		{lwm2m.Status{Servers: []lwm2m.ServerStatus{registered, failing}},
+			"server 1 (coap://a): registered with LwM2M 1.1 at /rd/1\n" +
+				"server 2 (coap://b): error: no answer (3 attempts); next attempt at 2030-01-02T03:04:05Z"},
 		{lwm2m.Status{Servers: []lwm2m.ServerStatus{once}}, "server 2 (coap://b): error: no answer; next attempt at 2030-01-02T03:04:05Z"},
-		{lwm2m.Status{Servers: []lwm2m.ServerStatus{registered}, Offline: true, BootstrapWanted: errors.New("all is lost"), Closed: true},
+		{lwm2m.Status{Servers: []lwm2m.ServerStatus{registered}, Offline: true,
+			BootstrapWanted: errors.New("all is lost"), Closed: true},
 			"server 1 (coap://a): registered with LwM2M 1.1 at /rd/1\nthe client is offline\na bootstrap is wanted: all is lost\n" +
 				"the client is shut down"},
 	} {

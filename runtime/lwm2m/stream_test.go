@@ -99,7 +99,8 @@ func TestStreamEndsBeforeResponse(t *testing.T) {
 				synctest.Wait()
 				srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
 				s := w.wantState(1, lwm2m.StateError)
-				if name == "unanswered" && !strings.Contains(s.Err.Error(), "the connection ended") || s.Attempts != c.attempts {
+				if name == "unanswered" && !strings.Contains(s.Err.Error(), "the connection ended") ||
+					s.Attempts != c.attempts {
 					t.Errorf("status %+v", s)
 				}
 				if n := len(w.sockets()); n != 0 {

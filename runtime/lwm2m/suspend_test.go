@@ -26,12 +26,14 @@ func TestAccountAddedWhileOffline(t *testing.T) {
 		c.Suspend()
 		w.wantState(1, lwm2m.StateSuspended)
 		s := security.Template()
-		s.ServerURI, s.BootstrapServer, s.SecurityMode, s.ShortServerID = dm.Str("coap://s2"), dm.Bool(false), dm.Int(3), dm.Int(2)
+		s.ServerURI, s.BootstrapServer, s.SecurityMode, s.ShortServerID = dm.Str("coap://s2"), dm.Bool(false),
+			dm.Int(3), dm.Int(2)
 		if err := sec.Add(2, s); err != nil {
 			t.Fatal(err)
 		}
 		i := server.Template()
-		i.ShortServerID, i.Lifetime, i.Binding, i.InitialRegistrationDelayTimer = dm.Int(2), dm.Int(3600), dm.Str("U"), dm.Uint(10)
+		i.ShortServerID, i.Lifetime, i.Binding, i.InitialRegistrationDelayTimer = dm.Int(2), dm.Int(3600),
+			dm.Str("U"), dm.Uint(10)
 		i.NotificationStoringWhenDisabledOrOffline = dm.Bool(true)
 		if err := srv.Add(2, i); err != nil {
 			t.Fatal(err)
@@ -156,7 +158,8 @@ func TestSuspendResume(t *testing.T) {
 		srv.next()
 		w.status(1)
 		c.Suspend()
-		if s := w.wantState(1, lwm2m.StateSuspended); !errors.Is(s.Err, lwm2m.ErrOffline) || s.Location == "" || !c.Status().Offline {
+		if s := w.wantState(1, lwm2m.StateSuspended); !errors.Is(s.Err, lwm2m.ErrOffline) || s.Location == "" ||
+			!c.Status().Offline {
 			t.Errorf("status %v", s)
 		}
 		srv.quiet(time.Minute)

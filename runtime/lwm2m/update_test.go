@@ -59,7 +59,8 @@ func TestLifetimeCountsFromSending(t *testing.T) {
 		srv := w.servers[0]
 		srv.next()
 		<-time.After(time.Second)
-		if s := w.wantState(1, lwm2m.StateRegistered); s.Expires.Sub(begin) != 100*time.Second || s.Next.Sub(begin) != 50*time.Second {
+		if s := w.wantState(1, lwm2m.StateRegistered); s.Expires.Sub(begin) != 100*time.Second ||
+			s.Next.Sub(begin) != 50*time.Second {
 			t.Errorf("expires after %v, with an update after %v", s.Expires.Sub(begin), s.Next.Sub(begin))
 		}
 		if r := srv.next(); r.at.Sub(begin) != 50700*time.Millisecond {
@@ -129,7 +130,8 @@ func TestUpdateTiming(t *testing.T) {
 			for range 3 {
 				r := w.servers[0].next()
 				if got := r.at.Sub(first.at); got != c.want || r.String() != "POST /rd/5a3f" || r.format != -1 {
-					t.Errorf("lifetime %v: %v with format %d after %v, want a bare update after %v", c.lifetime, r, r.format, got, c.want)
+					t.Errorf("lifetime %v: %v with format %d after %v, want a bare update after %v", c.lifetime,
+						r, r.format, got, c.want)
 				}
 				first = r
 			}
@@ -173,7 +175,8 @@ func TestUpdateSendsWhatChanged(t *testing.T) {
 		if err := c.Model().Register(context.Background(), newSensor(t, 1, 5)); err != nil {
 			t.Fatal(err)
 		}
-		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f" || r.body != links12+",</3303>;ver=1.1,</3303/1>,</3303/5>" || r.format != 40 {
+		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f" ||
+			r.body != links12+",</3303>;ver=1.1,</3303/1>,</3303/5>" || r.format != 40 {
 			t.Errorf("after a new object %v with %q", r, r.body)
 		}
 		w.update(dm.ResourcePath(1, 0, 2), dm.IntegerValue(5))

@@ -84,7 +84,8 @@ func TestVersionIsKeptAfterRefusals(t *testing.T) {
 func TestVersionDecidesFormat(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.server.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
-			return lwm2mtest.Reply{Code: coap.PreconditionFailed}, strings.Contains(r.String(), "/rd") && !strings.Contains(r.String(), "lwm2m=1.0")
+			refused := strings.Contains(r.String(), "/rd") && !strings.Contains(r.String(), "lwm2m=1.0")
+			return lwm2mtest.Reply{Code: coap.PreconditionFailed}, refused
 		})
 		b.start()
 		ans, err := b.server.WaitRegistered("dev").Read(context.Background(), "/3/0", content.None)
@@ -142,7 +143,8 @@ func TestProfileCoversInstances(t *testing.T) {
 		inWorld(t, 1, func(w *world) {
 			cfg := w.config()
 			cfg.Objects = append(cfg.Objects, newSensor(t, ids...))
-			cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.ObjectPath(1), dm.ObjectPath(3), dm.InstancePath(3303, 0)}}
+			cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.ObjectPath(1), dm.ObjectPath(3),
+				dm.InstancePath(3303, 0)}}
 			w.start(cfg)
 			want := ""
 			if len(ids) > 1 {
@@ -247,7 +249,9 @@ func TestVersionExhausted(t *testing.T) {
 func TestSupportedServerVersions(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
-		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.SupportedServerVersions = dm.List("1.0", "1.1.1", "2.0") }
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+			i.SupportedServerVersions = dm.List("1.0", "1.1.1", "2.0")
+		}
 		w.start(cfg)
 		if r := w.servers[0].next(); !r.has("lwm2m=1.1") {
 			t.Errorf("got %v, want the highest common version 1.1", r)

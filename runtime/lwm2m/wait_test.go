@@ -209,7 +209,8 @@ func inCrowd(t *testing.T, n int, drive func(context.Context, *lwm2m.Loop) error
 		var clients []*lwm2m.Client
 		for i := range n {
 			c, err := lwm2m.New(lwm2m.Config{
-				Endpoint: fmt.Sprint("dev", i), Servers: []lwm2m.Server{{URI: "coap://s1"}}, Loop: loop, Logger: quiet(),
+				Endpoint: fmt.Sprint("dev", i), Servers: []lwm2m.Server{{URI: "coap://s1"}}, Loop: loop,
+				Logger:  quiet(),
 				Dialers: []socket.Dialer{net.NewHost("").Dialer()}, Objects: []dm.Object{newDevice(t)},
 			})
 			if err != nil {

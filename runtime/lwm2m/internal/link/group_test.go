@@ -18,7 +18,8 @@ func newGroup(t *testing.T) *Group {
 	return NewGroup(s, e)
 }
 
-// A group that is served by Serve alone keeps no connection that has ended, however many there were.
+// A group that is served by Serve alone keeps no connection that has ended, however many there
+// were.
 func TestReadyQueueForgetsClosedSockets(t *testing.T) {
 	g := newGroup(t)
 	var all []*Socket

@@ -187,7 +187,10 @@ func (l *Link) dialEnded(d *dial, err error) {
 
 // attach puts a new connection to use.
 func (l *Link) attach() error {
-	s := &Socket{link: l, group: l.cfg.Group, since: time.Now(), armed: unarmed, net: l.opened.Socket, able: socket.Detect(l.opened.Socket)}
+	s := &Socket{
+		link: l, group: l.cfg.Group, since: time.Now(), armed: unarmed,
+		net: l.opened.Socket, able: socket.Detect(l.opened.Socket),
+	}
 	if err := l.cfg.Group.add(s, l.cfg.Conn); err != nil {
 		return err
 	}

@@ -154,8 +154,8 @@ func TestLateConnect(t *testing.T) {
 	}
 }
 
-// A Connect that has succeeded, but is cancelled before the loop learns of it, leaves no open socket.
-// Suspend keeps the session of the new connection.
+// A Connect that has succeeded, but is cancelled before the loop learns of it, leaves no open
+// socket. Suspend keeps the session of the new connection.
 func TestCancelAfterConnect(t *testing.T) {
 	for name, c := range map[string]struct {
 		cancel func(*testLink)
@@ -385,7 +385,8 @@ func TestLost(t *testing.T) {
 				}
 				l.want("closing", c.want)
 				if l.Socket() != nil || l.sockets[0].State().Open() || l.err == nil {
-					t.Errorf("the connection is %v, the socket %v, the error %v", l.Socket(), l.sockets[0].State(), l.err)
+					t.Errorf("the connection is %v, the socket %v, the error %v", l.Socket(),
+						l.sockets[0].State(), l.err)
 				}
 				if err := r.group.Serve(context.Background(), s); err != nil {
 					t.Errorf("Serve of a connection that has ended: %v", err)

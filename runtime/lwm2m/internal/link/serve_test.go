@@ -95,7 +95,8 @@ func TestServeReadyTakesTurns(t *testing.T) {
 		} {
 			more := r.group.ServeReady(c.limit)
 			if got := received(); got != c.want || more != c.more {
-				t.Errorf("ServeReady(%d): %v messages are handled, more is %v; want %v and %v", c.limit, got, more, c.want, c.more)
+				t.Errorf("ServeReady(%d): %v messages are handled, more is %v; want %v and %v", c.limit, got,
+					more, c.want, c.more)
 			}
 		}
 	})
@@ -219,7 +220,9 @@ func TestWaitInRecvFindsJobs(t *testing.T) {
 
 // A connection that breaks during the wait is lost, however the group waits.
 func TestLostDuringWait(t *testing.T) {
-	for name, change := range map[string]func(*fakeSocket){"in Recv": withoutNotifier, "for a socket that notifies": nil} {
+	for name, change := range map[string]func(*fakeSocket){
+		"in Recv": withoutNotifier, "for a socket that notifies": nil,
+	} {
 		t.Run(name, func(t *testing.T) {
 			onRig(t, func(r *rig) {
 				accepted := r.listen()
