@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,12 +58,13 @@ func TestUpdateRefusedForTheMoment(t *testing.T) {
 			srv := w.servers[0]
 			srv.next()
 			w.wantState(1, lwm2m.StateRegistered)
-			maxAge := uint32(900)
+			var maxAge atomic.Uint32
+			maxAge.Store(900)
 			srv.answers(func(r request) answer {
 				if r.path == "/rd" {
 					return registrar(r)
 				}
-				return answer{code: code, maxAge: maxAge}
+				return answer{code: code, maxAge: maxAge.Load()}
 			})
 			if err := c.Update(1); err != nil {
 				t.Fatal(err)
@@ -77,7 +79,7 @@ func TestUpdateRefusedForTheMoment(t *testing.T) {
 			if code != coap.ServiceUnavailable && code != coap.TooManyRequests {
 				want = time.Minute
 			}
-			maxAge = 0
+			maxAge.Store(0)
 			for _, pause := range []time.Duration{want, 120 * time.Second, 240 * time.Second, 480 * time.Second} {
 				again := srv.next()
 				if got := again.at.Sub(first.at); again.path != "/rd/5a3f" || got != pause {
