@@ -102,6 +102,23 @@ func TestServeReadyTakesTurns(t *testing.T) {
 	})
 }
 
+// Readable reports the ready sockets that ServeReady has not looked at, even if those that it
+// looked at had nothing to read.
+func TestServeReadySignalsTheRest(t *testing.T) {
+	onRig(t, func(r *rig) {
+		links := r.connectAll(2, linkConfig{})
+		links[0].deliver(1)
+		links[1].deliver(1)
+		if err := r.group.Serve(context.Background(), links[0].Socket()); err != nil {
+			t.Fatal(err)
+		}
+		r.isReadable()
+		if more := r.group.ServeReady(1); !more || links[1].received() != 0 || !r.isReadable() {
+			t.Errorf("more is %v, and Readable does not report the second socket", more)
+		}
+	})
+}
+
 // A connection that is ready and then ends is handled no more.
 func TestClosedConnectionIsNotServed(t *testing.T) {
 	onRig(t, func(r *rig) {
@@ -109,6 +126,9 @@ func TestClosedConnectionIsNotServed(t *testing.T) {
 		links[0].deliver(1)
 		links[1].deliver(1)
 		links[0].Close(errReason)
+		if n := r.group.queued.Load(); n != 1 {
+			t.Errorf("%d sockets are ready, want only the other one", n)
+		}
 		for r.group.ServeReady(10) {
 		}
 		if n := links[1].received(); n != 1 || r.group.queued.Load() != 0 {
@@ -189,7 +209,7 @@ func TestWait(t *testing.T) {
 func TestWaitInRecvFindsJobs(t *testing.T) {
 	onRig(t, func(r *rig) {
 		l := r.connectAll(1, linkConfig{change: withoutNotifier})[0]
-		var ran time.Duration
+		var ran, soon time.Duration
 		start := time.Now()
 		r.group.sched.AfterFunc(5*time.Second, func() { ran = time.Since(start) })
 		ticks := time.NewTicker(300 * time.Millisecond)
@@ -203,6 +223,10 @@ func TestWaitInRecvFindsJobs(t *testing.T) {
 			close(done)
 		}()
 		for time.Since(start) < 11*time.Second {
+			if received := l.received(); received == 5 && soon == 0 {
+				soon = -time.Since(start)
+				r.group.sched.AfterFunc(100*time.Millisecond, func() { soon += time.Since(start) })
+			}
 			r.group.Wait(MaxWait)
 			if r.group.sched.Wait(1) == 0 {
 				r.group.sched.Run()
@@ -211,6 +235,9 @@ func TestWaitInRecvFindsJobs(t *testing.T) {
 		<-done
 		if ran < 5*time.Second || ran > 5*time.Second+300*time.Millisecond {
 			t.Errorf("the job ran after %v, want 5 s", ran)
+		}
+		if soon != 100*time.Millisecond {
+			t.Errorf("the job that was added in between ran after %v, want 100 ms", soon)
 		}
 		if n := l.received(); n < 36 {
 			t.Errorf("%d messages are handled", n)
