@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -37,7 +37,7 @@ func Listen(below socket.Listener, c ServerConfig) (socket.Listener, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &listener{
 		below: below, params: p, cidLen: c.ConnectionIDLength, timeout: timeout, ctx: ctx, cancel: cancel,
-		fresh: make(chan *conn, maxPending), handshakes: make(chan struct{}, maxPending),
+		queue: accept.NewQueue(maxPending), handshakes: make(chan struct{}, maxPending),
 		paths: make(map[*path]bool), byCID: make(map[string]*serverSocket),
 	}
 	l.work.Add(1)
@@ -52,7 +52,7 @@ type listener struct {
 	timeout    time.Duration
 	ctx        context.Context // ends with the listener
 	cancel     context.CancelFunc
-	fresh      chan *conn
+	queue      *accept.Queue
 	handshakes chan struct{} // a token for each under way
 	work       sync.WaitGroup
 
@@ -66,22 +66,13 @@ func (l *listener) Addr() netip.AddrPort { return l.below.Addr() }
 
 // Accept implements socket.Listener.
 func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
-	if l.ctx.Err() != nil {
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	}
-	select {
-	case s := <-l.fresh:
-		return s, nil
-	case <-l.ctx.Done():
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("accept: %w", ctx.Err())
-	}
+	return l.queue.Accept(ctx)
 }
 
 // Close implements socket.Listener. Connections that were accepted can no longer receive.
 func (l *listener) Close() error {
 	l.cancel()
+	left := l.queue.Close()
 	l.mu.Lock()
 	for p := range l.paths {
 		_ = p.socket.Close()
@@ -89,14 +80,10 @@ func (l *listener) Close() error {
 	l.mu.Unlock()
 	err := l.below.Close()
 	l.work.Wait()
-	for {
-		select {
-		case s := <-l.fresh:
-			_ = s.Close()
-		default:
-			return err
-		}
+	for _, s := range left {
+		_ = s.Close()
 	}
+	return err
 }
 
 // accept makes a path of each address that sends something.
@@ -280,9 +267,7 @@ func (p *path) handshake() {
 		p.idle(linger)
 		return
 	}
-	select {
-	case l.fresh <- c:
-	default:
+	if !l.queue.Put(c) {
 		_ = c.Close()
 	}
 }

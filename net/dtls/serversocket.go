@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -189,7 +190,7 @@ func (s *serverSocket) RemoteAddr() netip.AddrPort {
 }
 
 func (s *serverSocket) Connect(context.Context, socket.Endpoint) error {
-	return fmt.Errorf("connect: %w: the socket was made by a listener", socket.ErrNotSupported)
+	return fmt.Errorf("connect: %w", accept.ErrAccepted)
 }
 
 func (s *serverSocket) State() socket.State {

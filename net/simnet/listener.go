@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -38,7 +38,7 @@ func (h *Host) ListenAt(at netip.AddrPort) (socket.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &datagramListener{host: h, at: at, queue: newQueue[*datagramSocket]()}
+	l := &datagramListener{host: h, at: at, queue: accept.NewQueue(maxPending)}
 	h.ports[at] = l
 	return l, nil
 }
@@ -46,7 +46,7 @@ func (h *Host) ListenAt(at netip.AddrPort) (socket.Listener, error) {
 type datagramListener struct {
 	host  *Host
 	at    netip.AddrPort
-	queue *queue[*datagramSocket]
+	queue *accept.Queue
 }
 
 // take gets the first datagram of a peer; later ones find the connection.
@@ -58,7 +58,7 @@ func (l *datagramListener) take(at, from netip.AddrPort, data []byte) {
 		s := newDatagramSocket(l.host, 0)
 		c = s.open(at, from)
 		s.life.Accept(c)
-		if !l.queue.put(s) {
+		if !l.queue.Put(s) {
 			delete(l.host.flows, flow{at, from})
 			c = nil
 		}
@@ -70,11 +70,7 @@ func (l *datagramListener) take(at, from netip.AddrPort, data []byte) {
 }
 
 func (l *datagramListener) Accept(ctx context.Context) (socket.Socket, error) {
-	s, err := l.queue.get(ctx)
-	if err != nil {
-		return nil, err // not s: a nil of its type would not be nil
-	}
-	return s, nil
+	return l.queue.Accept(ctx)
 }
 
 func (l *datagramListener) Addr() netip.AddrPort { return l.host.shown(l.at) }
@@ -86,72 +82,8 @@ func (l *datagramListener) Close() error {
 	}
 	l.host.net.mu.Unlock()
 	var errs []error
-	for _, s := range l.queue.close() {
+	for _, s := range l.queue.Close() {
 		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// queue holds connections until they are accepted.
-type queue[S any] struct {
-	ready chan S
-	done  chan struct{}
-
-	mu     sync.Mutex
-	closed bool
-}
-
-func newQueue[S any]() *queue[S] {
-	return &queue[S]{ready: make(chan S, maxPending), done: make(chan struct{})}
-}
-
-func (q *queue[S]) put(s S) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return false
-	}
-	select {
-	case q.ready <- s:
-		return true
-	default:
-		return false
-	}
-}
-
-func (q *queue[S]) get(ctx context.Context) (S, error) {
-	var none S
-	select {
-	case <-q.done:
-		return none, fmt.Errorf("accept: %w", socket.ErrClosed)
-	default:
-	}
-	select {
-	case s := <-q.ready:
-		return s, nil
-	case <-q.done:
-		return none, fmt.Errorf("accept: %w", socket.ErrClosed)
-	case <-ctx.Done():
-		return none, fmt.Errorf("accept: %w", ctx.Err())
-	}
-}
-
-// close ends the queue and returns what nobody has accepted.
-func (q *queue[S]) close() []S {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return nil
-	}
-	q.closed = true
-	close(q.done)
-	var left []S
-	for {
-		select {
-		case s := <-q.ready:
-			left = append(left, s)
-		default:
-			return left
-		}
-	}
 }

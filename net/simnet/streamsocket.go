@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/internal/lifecycle"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -124,7 +125,7 @@ func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 	here.rebound = [2]int{rebound(peer), rebound(s.host)}
 	far.life.Accept(&streamConn{socket: far, ends: seen, in: there, out: here})
 	peer.stream[seen] = true
-	if !l.queue.put(far) {
+	if !l.queue.Put(far) {
 		delete(peer.stream, seen)
 		s.inbox.Close()
 		return nil
@@ -285,7 +286,7 @@ func (h *Host) ListenStreamAt(at netip.AddrPort) (socket.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &streamListener{host: h, at: at, queue: newQueue[*streamSocket]()}
+	l := &streamListener{host: h, at: at, queue: accept.NewQueue(maxPending)}
 	h.accept[at] = l
 	return l, nil
 }
@@ -293,15 +294,11 @@ func (h *Host) ListenStreamAt(at netip.AddrPort) (socket.Listener, error) {
 type streamListener struct {
 	host  *Host
 	at    netip.AddrPort
-	queue *queue[*streamSocket]
+	queue *accept.Queue
 }
 
 func (l *streamListener) Accept(ctx context.Context) (socket.Socket, error) {
-	s, err := l.queue.get(ctx)
-	if err != nil {
-		return nil, err // not s: a nil of its type would not be nil
-	}
-	return s, nil
+	return l.queue.Accept(ctx)
 }
 
 func (l *streamListener) Addr() netip.AddrPort { return l.host.shown(l.at) }
@@ -313,7 +310,7 @@ func (l *streamListener) Close() error {
 	}
 	l.host.net.mu.Unlock()
 	var errs []error
-	for _, s := range l.queue.close() {
+	for _, s := range l.queue.Close() {
 		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)

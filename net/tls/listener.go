@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -23,7 +24,7 @@ func Listen(below socket.Listener, config *stdtls.Config) (socket.Listener, erro
 		return nil, fmt.Errorf("tls listener: the configuration has no certificate")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &listener{below: below, config: config.Clone(), ctx: ctx, cancel: cancel, fresh: make(chan *conn, maxPending), tokens: make(chan struct{}, maxPending)}
+	l := &listener{below: below, config: config.Clone(), ctx: ctx, cancel: cancel, queue: accept.NewQueue(maxPending), tokens: make(chan struct{}, maxPending)}
 	l.work.Add(1)
 	go l.accept()
 	return l, nil
@@ -34,7 +35,7 @@ type listener struct {
 	config *stdtls.Config
 	ctx    context.Context // ends with the listener
 	cancel context.CancelFunc
-	fresh  chan *conn
+	queue  *accept.Queue
 	tokens chan struct{} // one for each handshake under way
 	work   sync.WaitGroup
 }
@@ -44,32 +45,19 @@ func (l *listener) Addr() netip.AddrPort { return l.below.Addr() }
 
 // Accept implements socket.Listener.
 func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
-	if l.ctx.Err() != nil {
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	}
-	select {
-	case s := <-l.fresh:
-		return s, nil
-	case <-l.ctx.Done():
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("accept: %w", ctx.Err())
-	}
+	return l.queue.Accept(ctx)
 }
 
 // Close implements socket.Listener.
 func (l *listener) Close() error {
 	l.cancel()
+	left := l.queue.Close()
 	err := l.below.Close()
 	l.work.Wait()
-	for {
-		select {
-		case s := <-l.fresh:
-			_ = s.Close()
-		default:
-			return err
-		}
+	for _, s := range left {
+		_ = s.Close()
 	}
+	return err
 }
 
 func (l *listener) accept() {
@@ -108,9 +96,7 @@ func (l *listener) handshake(below socket.Socket) {
 		s.resumed = socket.SessionResumed
 	}
 	s.cur.Store(&link{tls: c, wire: w, below: able.Backlog, buffer: defaultSendBuffer})
-	select {
-	case l.fresh <- s:
-	default:
+	if !l.queue.Put(s) {
 		_ = s.Close()
 	}
 }

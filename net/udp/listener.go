@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -43,7 +44,7 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 		udp:    c,
 		local:  addrPort(c.LocalAddr()),
 		peers:  make(map[netip.AddrPort]*accepted),
-		fresh:  make(chan *accepted, maxPending),
+		queue:  accept.NewQueue(maxPending),
 		closed: make(chan struct{}),
 		done:   make(chan struct{}),
 	}
@@ -54,7 +55,7 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 type listener struct {
 	udp    *net.UDPConn
 	local  netip.AddrPort
-	fresh  chan *accepted
+	queue  *accept.Queue
 	closed chan struct{} // Close was called
 	done   chan struct{} // the reading goroutine has ended
 	once   sync.Once
@@ -96,30 +97,16 @@ func (l *listener) peer(addr netip.AddrPort) *accepted {
 	s := &accepted{listener: l, remote: addr, inbox: socket.NewInbox(socket.Datagram, 0)}
 	s.open.Store(true)
 	s.inbox.Open()
-	select {
-	case l.fresh <- s:
-		l.peers[addr] = s
-		return s
-	default:
+	if !l.queue.Put(s) {
 		return nil
 	}
+	l.peers[addr] = s
+	return s
 }
 
 // Accept implements socket.Listener.
 func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
-	select {
-	case <-l.closed:
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	default:
-	}
-	select {
-	case s := <-l.fresh:
-		return s, nil
-	case <-l.closed:
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("accept: %w", ctx.Err())
-	}
+	return l.queue.Accept(ctx)
 }
 
 // Addr implements socket.Listener.
@@ -129,6 +116,7 @@ func (l *listener) Addr() netip.AddrPort { return l.local }
 func (l *listener) Close() (err error) {
 	l.once.Do(func() {
 		close(l.closed)
+		_ = l.queue.Close() // each is among the peers
 		err = l.udp.Close()
 		<-l.done
 		l.mu.Lock()
@@ -156,7 +144,7 @@ func (s *accepted) Connect(context.Context, socket.Endpoint) error {
 	if s.open.Load() {
 		return socket.ErrConnected
 	}
-	return fmt.Errorf("connect: %w: the socket was made by a listener", socket.ErrNotSupported)
+	return fmt.Errorf("connect: %w", accept.ErrAccepted)
 }
 
 func (s *accepted) Send(p []byte) error {

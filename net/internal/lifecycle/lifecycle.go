@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -109,7 +110,7 @@ func (s *Socket[C]) begin(ctx context.Context, next bool) (context.Context, func
 	defer s.mu.Unlock()
 	switch {
 	case s.net == nil:
-		return nil, nil, fmt.Errorf("%w: the socket was made by a listener", socket.ErrNotSupported)
+		return nil, nil, accept.ErrAccepted
 	case s.cancel != nil, s.state.Open() && !next:
 		return nil, nil, socket.ErrConnected
 	case next && len(s.rest) == 0:
@@ -259,7 +260,7 @@ func (s *Socket[C]) Bind(local netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.net == nil {
-		return fmt.Errorf("bind: %w: the socket was made by a listener", socket.ErrNotSupported)
+		return fmt.Errorf("bind: %w", accept.ErrAccepted)
 	}
 	s.bound = unmap(local)
 	return nil
