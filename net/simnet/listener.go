@@ -3,10 +3,10 @@ package simnet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"github.com/lwm2mgen/toolkit/net/internal/accept"
+	"github.com/lwm2mgen/toolkit/net/internal/lifecycle"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -15,13 +15,7 @@ const maxPending = 128
 
 // checkConfig refuses what no socket of this package can do.
 func checkConfig(c *socket.Config) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	if c.Security.Mode != socket.ModeNoSec {
-		return fmt.Errorf("simnet: security mode %s: %w: use a secured dialer over this one", c.Security.Mode, socket.ErrNotSupported)
-	}
-	return nil
+	return lifecycle.CheckPlain("simnet", c, "a secured dialer over this one")
 }
 
 // Listen takes datagrams at a port of all addresses of the host; each sender becomes one accepted socket. Port zero is a free one.

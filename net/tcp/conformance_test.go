@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/sockettest"
 )
@@ -72,7 +73,7 @@ func unusedPort(t testing.TB, at netip.Addr) netip.AddrPort {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return addrPort(l.Addr())
+	return osnet.AddrPort(l.Addr())
 }
 
 // silent is a listener whose queue is full, so that nobody answers a further connection request; zero if it cannot be made here.
@@ -89,7 +90,7 @@ func silent(t testing.TB, at netip.Addr) socket.Endpoint {
 	for range 10 {
 		c, err := net.DialTimeout("tcp", l.Addr().String(), 300*time.Millisecond)
 		if err != nil {
-			return endpoint(addrPort(l.Addr()))
+			return endpoint(osnet.AddrPort(l.Addr()))
 		}
 		t.Cleanup(func() { _ = c.Close() })
 	}

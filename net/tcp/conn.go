@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -17,12 +16,11 @@ import (
 
 // conn is one connection of a tcpSocket.
 type conn struct {
-	tcp           *net.TCPConn
-	raw           syscall.RawConn
-	local, remote netip.AddrPort
-	limits        limits
-	portable      bool
-	in            receiving // of the one goroutine in Recv
+	osnet.Descriptor
+	tcp      *net.TCPConn
+	limits   limits
+	portable bool
+	in       receiving // of the one goroutine in Recv
 
 	mu      sync.Mutex
 	out     sending
@@ -32,32 +30,20 @@ type conn struct {
 }
 
 func newConn(c *net.TCPConn, l limits, portable bool) (*conn, error) {
-	raw, err := c.SyscallConn()
+	d, err := osnet.NewDescriptor(c)
 	if err != nil {
 		return nil, err
 	}
-	k := &conn{tcp: c, raw: raw, local: addrPort(c.LocalAddr()), remote: addrPort(c.RemoteAddr()), limits: l, portable: portable}
+	k := &conn{Descriptor: d, tcp: c, limits: l, portable: portable}
 	k.in.init()
 	k.out.init()
 	return k, nil
 }
 
-func addrPort(a net.Addr) netip.AddrPort {
-	known, ok := a.(*net.TCPAddr)
-	if !ok { // there is none
-		return netip.AddrPort{}
-	}
-	ap := known.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
+// SetReadDeadline implements osnet.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.tcp.SetReadDeadline(t) }
 
-// LocalAddr implements lifecycle.Conn.
-func (c *conn) LocalAddr() netip.AddrPort { return c.local }
-
-// RemoteAddr implements lifecycle.Conn.
-func (c *conn) RemoteAddr() netip.AddrPort { return c.remote }
-
-// Close implements lifecycle.Conn. What is still held back is lost.
+// Close implements osnet.Conn. The backlog is lost.
 func (c *conn) Close() error {
 	err := c.tcp.Close()
 	c.mu.Lock()
@@ -72,20 +58,20 @@ func (c *conn) Close() error {
 	return err
 }
 
-// send takes over all of p or nothing, without waiting.
-func (c *conn) send(p []byte) error {
+// Send implements osnet.Conn: it takes over all of p or nothing.
+func (c *conn) Send(p []byte) (interrupt bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.broken != nil:
-		return c.broken
+		return false, c.broken
 	case len(c.backlog) > 0 && len(c.backlog)+len(p) > c.limits.buffer:
-		return socket.ErrBusy
+		return false, socket.ErrBusy
 	}
 	if len(c.backlog) == 0 {
 		n, err := c.trySend(p)
 		if err != nil {
-			return c.fail(err)
+			return false, c.fail(err)
 		}
 		p = p[n:]
 	}
@@ -96,7 +82,7 @@ func (c *conn) send(p []byte) error {
 			go c.flush(c.flushed)
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // fail remembers why nothing more can be sent.
@@ -147,8 +133,8 @@ func (c *conn) pending() int {
 	return len(c.backlog)
 }
 
-// recv is Recv on this connection: without waiting, or until the deadline of the connection.
-func (c *conn) recv(p []byte, noWait bool) (int, error) {
+// Recv implements osnet.Conn.
+func (c *conn) Recv(p []byte, noWait bool) (int, error) {
 	if !noWait {
 		n, err := c.tcp.Read(p)
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {

@@ -33,7 +33,7 @@ func (c *conn) tryRecv(p []byte) (int, error) {
 	}
 	in := &c.in
 	in.p = p
-	err := c.raw.Control(in.once)
+	err := c.Raw.Control(in.once)
 	in.p = nil
 	switch {
 	case err != nil:
@@ -72,7 +72,7 @@ func (c *conn) trySend(p []byte) (int, error) {
 	}
 	out := &c.out
 	out.p = p
-	err := c.raw.Write(out.once)
+	err := c.Raw.Write(out.once)
 	out.p = nil
 	switch {
 	case err != nil:

@@ -1,14 +1,15 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/lifecycle"
 	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -43,17 +44,14 @@ func (Dialer) Schemes() []string { return []string{"coap+tcp"} }
 
 // NewSocket makes a closed socket.
 func (d Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
-	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("tcp: %w", err)
-	}
-	if c.Security.Mode != socket.ModeNoSec {
-		return nil, fmt.Errorf("tcp: security mode %s: %w: it takes the scheme coaps+tcp and the dialer of net/tls", c.Security.Mode, socket.ErrNotSupported)
+	if err := lifecycle.CheckPlain("tcp", &c, "the scheme coaps+tcp with the Dialer of net/tls"); err != nil {
+		return nil, err
 	}
 	if d.ConnectTimeout < 0 || d.StallTimeout < 0 {
 		return nil, fmt.Errorf("tcp: ConnectTimeout %v and StallTimeout %v must not be negative", d.ConnectTimeout, d.StallTimeout)
 	}
-	s := &tcpSocket{dialer: d, linkMTU: c.LinkMTU, limits: limits{buffer: c.SendBuffer, stall: d.StallTimeout}.filled()}
-	s.life.Init(s, &c)
+	s := &tcpSocket{dialer: d, limits: limits{buffer: c.SendBuffer, stall: d.StallTimeout}.filled()}
+	s.Init(s, &c)
 	return s, nil
 }
 
@@ -73,30 +71,12 @@ func (l limits) filled() limits {
 	return l
 }
 
-// Resolve looks up a host name for the socket's life cycle.
-func (s *tcpSocket) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	return osnet.Lookup(ctx, s.dialer.Resolver, host)
-}
-
-// Dial makes a connection to one address for the socket's life cycle.
-func (s *tcpSocket) Dial(ctx context.Context, local, remote netip.AddrPort) (*conn, error) {
-	timeout := s.dialer.ConnectTimeout
-	if timeout == 0 {
-		timeout = defaultConnectTimeout
+// Options implements osnet.Transport.
+func (s *tcpSocket) Options() osnet.Options {
+	timeout := cmp.Or(s.dialer.ConnectTimeout, defaultConnectTimeout)
+	return osnet.Options{
+		Dialer:   net.Dialer{Timeout: timeout, KeepAlive: -1, KeepAliveConfig: s.dialer.KeepAlive},
+		Resolver: s.dialer.Resolver,
+		Control:  s.dialer.Control,
 	}
-	d := net.Dialer{Timeout: timeout, KeepAlive: -1, KeepAliveConfig: s.dialer.KeepAlive}
-	var from net.Addr // not a nil *net.TCPAddr
-	if local != (netip.AddrPort{}) {
-		from = net.TCPAddrFromAddrPort(osnet.Local(local, remote.Addr()))
-	}
-	share := from != nil && s.life.Bound().Port() != 0
-	nc, err := osnet.Dial(ctx, d, "tcp", from, remote, share, s.dialer.Control)
-	if err != nil {
-		return nil, err
-	}
-	c, err := newConn(nc.(*net.TCPConn), s.limits, s.dialer.portable)
-	if err != nil {
-		return nil, errors.Join(err, nc.Close())
-	}
-	return c, nil
 }

@@ -57,8 +57,7 @@ func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", errors.Join(err, nc.Close()))
 	}
-	s.life.Accept(c)
-	s.follow()
+	s.InitAccepted(s, c)
 	return s, nil
 }
 
@@ -79,7 +78,7 @@ func (l *listener) accept(ctx context.Context) (*net.TCPConn, error) {
 }
 
 // Addr implements socket.Listener.
-func (l *listener) Addr() netip.AddrPort { return addrPort(l.tcp.Addr()) }
+func (l *listener) Addr() netip.AddrPort { return osnet.AddrPort(l.tcp.Addr()) }
 
 // Close implements socket.Listener.
 func (l *listener) Close() error {

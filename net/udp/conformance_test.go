@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/sockettest"
 )
@@ -74,7 +75,7 @@ func taken(t testing.TB, at netip.Addr) netip.AddrPort {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return addrPort(c.LocalAddr())
+	return osnet.AddrPort(c.LocalAddr())
 }
 
 // unusedPort is a port that was just given back.
@@ -85,7 +86,7 @@ func unusedPort(t testing.TB, at netip.Addr) netip.AddrPort {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	return addrPort(c.LocalAddr())
+	return osnet.AddrPort(c.LocalAddr())
 }
 
 // names is a name service.

@@ -42,7 +42,7 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 	_ = c.SetReadBuffer(receiveBuffer) // the system takes less where it allows no more
 	l := &listener{
 		udp:    c,
-		local:  addrPort(c.LocalAddr()),
+		local:  osnet.AddrPort(c.LocalAddr()),
 		peers:  make(map[netip.AddrPort]*accepted),
 		queue:  accept.NewQueue(maxPending),
 		closed: make(chan struct{}),

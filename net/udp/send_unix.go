@@ -28,7 +28,7 @@ func (c *conn) trySend(p []byte) error {
 		return c.sendPortably(p)
 	}
 	c.out.p = p
-	err := c.raw.Write(c.out.once)
+	err := c.Raw.Write(c.out.once)
 	c.out.p = nil
 	if err != nil {
 		return err

@@ -62,9 +62,9 @@ func (c *conn) tryRecv(p []byte, wait bool) (int, error) {
 	in.p = p
 	var err error
 	if wait {
-		err = c.raw.Read(in.untilReady)
+		err = c.Raw.Read(in.untilReady)
 	} else {
-		err = c.raw.Control(in.once)
+		err = c.Raw.Control(in.once)
 	}
 	in.p = nil
 	switch {
@@ -110,7 +110,7 @@ func (c *conn) trySend(p []byte) error {
 		return c.sendPortably(p)
 	}
 	c.out.p = p
-	err := c.raw.Write(c.out.once)
+	err := c.Raw.Write(c.out.once)
 	c.out.p = nil
 	if err == nil && c.out.errno != 0 {
 		err = c.out.errno

@@ -41,9 +41,9 @@ func TestRefusalFoundBySend(t *testing.T) {
 			_, err := s.Recv(make([]byte, 10))
 			got <- err
 		}()
-		c, _ := s.life.Conn()
+		c, _ := s.Conn()
 		c.refused.Store(true) // as Send does, which the system tells of a refusal only if Recv was not faster
-		s.deadline.Wake()
+		s.InterruptRecv()
 		if err := <-got; err != socket.ErrRefused {
 			t.Fatalf("Recv: %v, want ErrRefused", err)
 		}
@@ -160,7 +160,7 @@ func TestEarlyDatagramsAreDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.discard()
-		if n, err := c.recv(make([]byte, 10), true); err != socket.ErrTimeout {
+		if n, err := c.Recv(make([]byte, 10), true); err != socket.ErrTimeout {
 			t.Errorf("after discard: %d bytes, %v; want nothing", n, err)
 		}
 	}

@@ -48,6 +48,18 @@ type Socket[C Conn] struct {
 	restPort uint16
 }
 
+// CheckPlain checks the configuration of a socket without security, made by the package pkg. It refuses credentials and says
+// where they belong.
+func CheckPlain(pkg string, c *socket.Config, where string) error {
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", pkg, err)
+	}
+	if m := c.Security.Mode; m != socket.ModeNoSec {
+		return fmt.Errorf("%s: security mode %s: %w; use %s", pkg, m, socket.ErrNotSupported, where)
+	}
+	return nil
+}
+
 // Init prepares a socket that can be connected.
 func (s *Socket[C]) Init(n Network[C], c *socket.Config) {
 	s.net, s.family, s.bound, s.sticky = n, c.Family, unmap(c.Local), c.Sticky.Unmap()

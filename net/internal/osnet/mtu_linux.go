@@ -2,8 +2,8 @@ package osnet
 
 import "syscall"
 
-// PathMTU is what the system knows of the path of the connected socket fd; zero if it does not tell.
-func PathMTU(fd uintptr, ipv4 bool) int {
+// pathMTU is what the system knows of the path of the connected socket fd; zero if it does not tell.
+func pathMTU(fd uintptr, ipv4 bool) int {
 	level, option := syscall.IPPROTO_IPV6, syscall.IPV6_MTU
 	if ipv4 {
 		level, option = syscall.IPPROTO_IP, syscall.IP_MTU

@@ -2,5 +2,5 @@
 
 package osnet
 
-// PathMTU is what the system knows of the path of the connected socket fd; zero if it does not tell, as here.
-func PathMTU(uintptr, bool) int { return 0 }
+// pathMTU is what the system knows of the path of the connected socket fd; zero if it does not tell, as here.
+func pathMTU(uintptr, bool) int { return 0 }

@@ -4,5 +4,5 @@ package osnet
 
 import "github.com/lwm2mgen/toolkit/net/socket"
 
-// ShareAddress lets other sockets be bound to the same local address and port; here it cannot.
-func ShareAddress(uintptr) error { return socket.ErrNotSupported }
+// shareAddress lets other sockets be bound to the same local address and port; here it cannot.
+func shareAddress(uintptr) error { return socket.ErrNotSupported }
