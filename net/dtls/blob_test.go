@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/pkitest"
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -21,7 +22,7 @@ func mustProfile(tb testing.TB, sec socket.Security) *profile {
 	return p
 }
 
-var testTarget = target{socket.Endpoint{Host: "server.example", Port: 5684}, netip.MustParseAddrPort("192.0.2.1:5684")}
+var testTarget = secured.Target{Remote: socket.Endpoint{Host: "server.example", Port: 5684}, Addr: netip.MustParseAddrPort("192.0.2.1:5684")}
 
 func sampleLive(suiteID socket.CipherSuite, peer ...[]byte) *liveState {
 	u, _ := suiteByID(suiteID)
@@ -114,15 +115,15 @@ func TestBlobRefused(t *testing.T) {
 		f(&s)
 		return mustProfile(t, s)
 	}
-	elsewhere := target{socket.Endpoint{Host: "other.example", Port: 5684}, testTarget.addr}
-	moved := target{testTarget.remote, netip.MustParseAddrPort("192.0.2.2:5684")}
+	elsewhere := secured.Target{Remote: socket.Endpoint{Host: "other.example", Port: 5684}, Addr: testTarget.Addr}
+	moved := secured.Target{Remote: testTarget.Remote, Addr: netip.MustParseAddrPort("192.0.2.2:5684")}
 	noCID := sampleLive(0xc0a8)
 	noCID.sendCID = nil
 	for _, c := range []struct {
 		name string
 		p    *profile
 		s    *stored
-		to   target
+		to   secured.Target
 		at   time.Time
 		text string
 	}{

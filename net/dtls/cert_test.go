@@ -63,7 +63,7 @@ func TestCertificateEverySuite(t *testing.T) {
 				s := w.socket(t, a.security())
 				mustConnect(t, s, serverEnd)
 				mustEcho(t, s, "hello")
-				if got := s.cur.Load().secrets.suite.name; got != u.name {
+				if got := linkOf(t, s).secrets.suite.name; got != u.name {
 					t.Errorf("suite %s", got)
 				}
 			})
@@ -192,8 +192,8 @@ func TestServerVerification(t *testing.T) {
 					if !slices.Equal(*alerts, []socket.Alert{c.alert}) {
 						t.Errorf("the server was sent the alerts %v, want %v", *alerts, c.alert)
 					}
-					if s.State() != socket.StateClosed || s.below.State() != socket.StateClosed {
-						t.Errorf("states %v and %v", s.State(), s.below.State())
+					if s.State() != socket.StateClosed || s.Below.State() != socket.StateClosed {
+						t.Errorf("states %v and %v", s.State(), s.Below.State())
 					}
 					t.Log(err)
 				})

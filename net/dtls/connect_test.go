@@ -66,8 +66,8 @@ func TestConnectNext(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustEcho(t, s, "second")
-		if second.connections() != 1 || s.able.Addresses.RemoteAddr().Addr() != other.Addrs()[0] {
-			t.Errorf("connected to %v", s.able.Addresses.RemoteAddr())
+		if second.connections() != 1 || s.Able.Addresses.RemoteAddr().Addr() != other.Addrs()[0] {
+			t.Errorf("connected to %v", s.Able.Addresses.RemoteAddr())
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -74,47 +75,17 @@ func (p *parameters) watching(g *guard) *parameters {
 	return &out
 }
 
-const wantsAnother = "it wants a certificate of a CA that ours is not from"
-
-// receivedAlert adds to an alert of the server what it probably means. Many servers have one for everything; how far the
-// handshake came then tells more.
+// receivedAlert adds to an alert of the server what it probably means.
 func receivedAlert(a pionAlert, p *parameters, seen *progress) error {
 	e := &socket.AlertError{Level: socket.AlertFatal, Received: true}
 	if b, err := a.Marshal(); err == nil && len(b) == 2 {
 		e.Level, e.Description = socket.AlertLevel(b[0]), socket.Alert(b[1])
 	}
-	hint := ""
-	switch e.Description {
-	case socket.AlertHandshakeFailure, socket.AlertInsufficientSecurity:
-		switch {
-		case !seen.serverHello:
-			hint = "it has probably no ciphersuite in common with us, we offered " + namesOf(p.suites)
-		case seen.noCertificate:
-			hint = wantsAnother
-		case p.credential != nil:
-			hint = "it has chosen a ciphersuite, so it probably does not accept our certificate"
-		default:
-			hint = "it has chosen a ciphersuite, so it probably does not know our identity"
-		}
-	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
-		hint = wantsAnother
-	case socket.AlertUnknownCA, socket.AlertBadCertificate, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
-		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied:
-		hint = "it refuses our certificate"
-		if seen.noCertificate {
-			hint = wantsAnother
-		}
-	case socket.AlertUnknownPSKIdentity, socket.AlertDecryptError, socket.AlertBadRecordMAC:
-		hint = "it does not know our identity, or has another key for it"
-	case socket.AlertInternalError:
-		if p.credential == nil {
-			hint = "some servers say so when they do not know the identity"
-		}
-	case socket.AlertProtocolVersion:
-		hint = "it does not speak DTLS 1.2"
-	case socket.AlertUnrecognizedName:
-		hint = "it has no service of the name " + p.serverName
+	known := secured.Progress{
+		Certificate: p.credential != nil, SuiteChosen: seen.serverHello, NoCertificate: seen.noCertificate,
+		VersionHint: "it does not speak DTLS 1.2", Offered: namesOf(p.suites), ServerName: p.serverName,
 	}
+	hint := known.Hint(e.Description)
 	if hint == "" {
 		return fmt.Errorf("dtls handshake: %w", e)
 	}

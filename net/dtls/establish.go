@@ -5,32 +5,33 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
 // establish makes a secured connection over the socket below, which is connected: by going on with a live one, or by an
 // abbreviated or a full handshake.
-func (s *conn) establish(ctx context.Context, t target) (*link, error) {
+func (s *conn) establish(ctx context.Context, t secured.Target) (*link, error) {
 	st, err := s.profile.take(t)
 	if err != nil {
-		s.debug("stored session not used", err)
+		secured.LogDebug(s.log, "dtls: stored session not used", err)
 		st = nil
 	}
 	if st != nil && st.live != nil {
-		return importLink(s.below, st.live)
+		return importLink(s.Below, st.live)
 	}
 	params, err := s.profile.parameters(t)
 	if err != nil {
 		return nil, err
 	}
-	params.log, params.mtu = s.log, handshakeMTU(s.below)
+	params.log, params.mtu = s.log, handshakeMTU(s.Below)
 	if st != nil {
 		l, err := s.resume(ctx, t, params, st.session)
 		var alert *socket.AlertError
 		if err == nil || !errors.As(err, &alert) || ctx.Err() != nil {
 			return l, err
 		}
-		s.debug("session not resumed", err)
+		secured.LogDebug(s.log, "dtls: session not resumed", err)
 	}
 	return s.full(ctx, t, params)
 }
@@ -42,7 +43,7 @@ func handshakeMTU(below socket.Socket) int {
 }
 
 // resume offers a session, and no Connection ID: pion forgets one in an abbreviated handshake.
-func (s *conn) resume(ctx context.Context, t target, p *parameters, old *session) (*link, error) {
+func (s *conn) resume(ctx context.Context, t secured.Target, p *parameters, old *session) (*link, error) {
 	params := *p
 	params.session = old
 	e, err := s.handshake(ctx, &params)
@@ -52,12 +53,12 @@ func (s *conn) resume(ctx context.Context, t target, p *parameters, old *session
 	if e.resumed || s.profile.sec.NoConnectionID { // otherwise the next handshake had better ask for a Connection ID again
 		s.keep(t, e)
 	}
-	return newLink(s.below, e)
+	return newLink(s.Below, e)
 }
 
 // full does a full handshake, with a Connection ID unless it is not wanted. CBC suites are not offered beside one: pion's MAC is not RFC
 // 9146's there. A server that has only those is asked again without.
-func (s *conn) full(ctx context.Context, t target, p *parameters) (*link, error) {
+func (s *conn) full(ctx context.Context, t secured.Target, p *parameters) (*link, error) {
 	params := *p
 	if !s.profile.sec.NoConnectionID {
 		if some := withoutCBC(p.suites); len(some) > 0 {
@@ -75,17 +76,15 @@ func (s *conn) full(ctx context.Context, t target, p *parameters) (*link, error)
 	if len(e.sendCID) == 0 {
 		s.keep(t, e)
 	}
-	return newLink(s.below, e)
+	return newLink(s.Below, e)
 }
 
 // keep stores the session for an abbreviated handshake.
-func (s *conn) keep(t target, e *established) {
+func (s *conn) keep(t secured.Target, e *established) {
 	if e.session == nil {
 		return
 	}
-	if err := s.profile.put(t, &stored{session: e.session}); err != nil {
-		s.debug("session not stored", err)
-	}
+	secured.LogDebug(s.log, "dtls: session not stored", s.profile.put(t, &stored{session: e.session}))
 }
 
 var errTimers = errors.New("the handshake timers have run out")
@@ -94,7 +93,7 @@ var errTimers = errors.New("the handshake timers have run out")
 func (s *conn) handshake(ctx context.Context, p *parameters) (*established, error) {
 	first, total := s.profile.timers()
 	p.interval = first
-	g := newGuard(s.below, packetAddr("peer"))
+	g := newGuard(s.Below, packetAddr("peer"))
 	p = p.watching(g)
 	timed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -32,7 +32,7 @@ func TestFloodDoesNotHoldRecv(t *testing.T) {
 		s := w.socket(t, pskSecurity())
 		mustConnect(t, s, serverEnd)
 		mustEcho(t, s, "before")
-		l := s.cur.Load()
+		l := linkOf(t, s)
 		quiet := l.below
 		flood := &flooded{Socket: quiet, record: forged(typeApplicationData, 1, 1<<40, make([]byte, 40)...)}
 		l.below = flood

@@ -44,7 +44,7 @@ func TestForgedRecordsChangeNothing(t *testing.T) {
 		mustConnect(t, s, serverEnd)
 		mustEcho(t, s, "before")
 		genuine := append([]byte(nil), fromServer...)
-		at := s.able.Addresses
+		at := s.Able.Addresses
 		stranger := netip.AddrPortFrom(w.net.NewHost("stranger").Addrs()[0], 5684)
 		hello := forged(typeHandshake, 0, 9, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 		for typ := range 256 {

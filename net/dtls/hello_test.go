@@ -210,7 +210,7 @@ func TestRepeatedFlightsAreFew(t *testing.T) {
 			sent = 0
 			for range 200 {
 				for range 5 {
-					w.net.Inject(s.able.Addresses.RemoteAddr(), s.able.Addresses.LocalAddr(), hello)
+					w.net.Inject(s.Able.Addresses.RemoteAddr(), s.Able.Addresses.LocalAddr(), hello)
 				}
 				s.SetRecvDeadline(time.Now().Add(5 * time.Millisecond))
 				if n, err := s.Recv(make([]byte, 100)); n != 0 {

@@ -13,12 +13,13 @@ import (
 )
 
 // link is the record layer of one connection: it protects what is sent and takes the protection off what is received, in the goroutine of
-// the caller. send, hasBuffered, mute and export may be called from any goroutine, recv from one at a time.
+// the caller. send, HasBuffered, mute and export may be called from any goroutine, recv from one at a time.
 type link struct {
 	below   socket.Socket
 	secrets *secrets
 	peer    [][]byte
 	resumed socket.Resumption
+	store   *storePlace // nil on a server, which stores nothing
 
 	sending sync.Mutex
 	seal    protection
@@ -284,9 +285,6 @@ func (l *link) repeatFlight() {
 		_ = l.below.Send(d) // the peer asks again
 	}
 }
-
-// hasBuffered reports whether recv would return at once for a reason that the socket below does not show.
-func (l *link) hasBuffered() bool { return l.buffered.Load() || l.end.Load() != nil }
 
 // mute ends sending for good. Nothing leaves after it has returned.
 func (l *link) mute() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/accept"
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -261,9 +262,7 @@ func (p *path) handshake() {
 		}
 	}
 	if err != nil {
-		if l.params.log != nil {
-			l.params.log.Debug("dtls: handshake with a client failed", "error", err)
-		}
+		secured.LogDebug(l.params.log, "dtls: handshake with a client failed", err)
 		p.idle(linger)
 		return
 	}
@@ -313,8 +312,8 @@ func (p *path) establish() (*conn, error) {
 	ln.moved = s.moved
 	s.cid = string(e.recvCID)
 	s.peer = Peer{Identity: e.identity, Certificates: e.peer, Messages: e.messages}
-	c := &conn{below: s, able: socket.Detect(s), server: s, log: l.params.log, state: socket.StateAccepted, resumed: ln.resumed}
-	c.cur.Store(ln)
+	c := &conn{server: s, log: l.params.log}
+	c.InitAccepted(c, s, ln)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s.cid != "" {

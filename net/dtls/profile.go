@@ -1,9 +1,7 @@
 package dtls
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/internal/pki"
 	"github.com/lwm2mgen/toolkit/net/internal/proof"
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -61,26 +60,20 @@ func newProfile(sec socket.Security) (*profile, error) {
 	return p, nil
 }
 
-// target is what a connection leads to.
-type target struct {
-	remote socket.Endpoint
-	addr   netip.AddrPort // zero if the socket below does not tell
-}
-
 // parameters for a handshake with t.
-func (p *profile) parameters(t target) (*parameters, error) {
+func (p *profile) parameters(t secured.Target) (*parameters, error) {
 	out := &parameters{client: true, suites: p.suites, interval: p.sec.HandshakeMin, keyLog: p.sec.KeyLog}
 	if p.credential == nil {
 		out.identity, out.key = p.sec.Identity, p.sec.Key
 		out.serverName = sni(p.sec.ServerName) // with PSK nothing is compared with the name
 		return out, nil
 	}
-	v, err := pki.NewVerifier(&p.sec, t.remote.Host)
+	v, err := pki.NewVerifier(&p.sec, t.Remote.Host)
 	if err != nil {
 		return nil, err
 	}
 	out.credential = p.credential
-	out.serverName = sni(pki.ServerName(&p.sec, t.remote.Host))
+	out.serverName = sni(pki.ServerName(&p.sec, t.Remote.Host))
 	out.verify = func(certs [][]byte) error { return v.Verify(certs, time.Now()) }
 	return out, nil
 }
@@ -110,43 +103,37 @@ func (p *profile) timers() (first, total time.Duration) {
 }
 
 // binding stands for the peer and the credentials in a blob. live ones are bound to the address as well.
-func (p *profile) binding(t target, live bool) [32]byte {
-	h := sha256.New()
-	put := func(b []byte) {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-		h.Write(b)
-	}
-	put([]byte(t.remote.String()))
+func (p *profile) binding(t secured.Target, live bool) [32]byte {
+	d := proof.NewDigest()
+	d.Add([]byte(t.Remote.String()))
 	if live {
-		put([]byte(t.addr.String()))
+		d.Add([]byte(t.Addr.String()))
 	}
-	p.putCredentials(put)
-	put([]byte(p.sec.ServerName))
-	put([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
-	put(p.sec.ServerPublicKey)
-	return [32]byte(h.Sum(nil))
+	p.addCredentials(d)
+	d.Add([]byte(p.sec.ServerName))
+	d.Add([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
+	d.Add(p.sec.ServerPublicKey)
+	return d.Sum()
 }
 
-func (p *profile) putCredentials(put func([]byte)) {
-	put([]byte{byte(p.sec.Mode)})
-	put(p.sec.Identity)
+func (p *profile) addCredentials(d *proof.Digest) {
+	d.Add([]byte{byte(p.sec.Mode)})
+	d.Add(p.sec.Identity)
 	for _, c := range p.sec.Certificates {
-		put(c)
+		d.Add(c)
 	}
 }
 
 // storeKey is the key of a peer and an identity in the store. It tells nothing of the credentials but that they differ.
-func (p *profile) storeKey(t target) string {
-	h := sha256.New()
-	p.putCredentials(func(b []byte) {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-		h.Write(b)
-	})
-	return "dtls " + t.remote.String() + " " + hex.EncodeToString(h.Sum(nil)[:8])
+func (p *profile) storeKey(t secured.Target) string {
+	d := proof.NewDigest()
+	p.addCredentials(d)
+	sum := d.Sum()
+	return "dtls " + t.Remote.String() + " " + hex.EncodeToString(sum[:8])
 }
 
 // take gets what is stored for t out of the store, if it may be used. An error says why it may not; what was stored is gone in any case.
-func (p *profile) take(t target) (*stored, error) {
+func (p *profile) take(t secured.Target) (*stored, error) {
 	blob, err := p.sessions.Take(p.storeKey(t))
 	if err != nil || len(blob) == 0 {
 		return nil, err
@@ -155,7 +142,7 @@ func (p *profile) take(t target) (*stored, error) {
 }
 
 // open checks a blob: its proof, what it is bound to, its age, and with certificates whether the server's is still good.
-func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
+func (p *profile) open(blob []byte, t secured.Target, now time.Time) (*stored, error) {
 	body, err := checkBlob(&p.prover, blob)
 	if err != nil {
 		return nil, err
@@ -193,7 +180,7 @@ func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
 }
 
 // put stores s for t.
-func (p *profile) put(t target, s *stored) error {
+func (p *profile) put(t secured.Target, s *stored) error {
 	b := s.appendBlob(nil, time.Now(), p.binding(t, s.live != nil))
 	b, err := p.prover.Append(b)
 	if err != nil {

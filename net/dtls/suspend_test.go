@@ -38,7 +38,7 @@ func TestReplaysAfterSuspension(t *testing.T) {
 			t.Fatalf("%v after %d datagrams", s.Resumption(), len(fromServer))
 		}
 		for _, old := range fromServer {
-			w.net.Inject(s.able.Addresses.RemoteAddr(), s.able.Addresses.LocalAddr(), old)
+			w.net.Inject(s.Able.Addresses.RemoteAddr(), s.Able.Addresses.LocalAddr(), old)
 		}
 		s.SetRecvDeadline(socket.NoWait())
 		if n, err := s.Recv(make([]byte, 100)); !errors.Is(err, socket.ErrTimeout) {
@@ -57,7 +57,7 @@ func TestNothingLeavesAfterShutdown(t *testing.T) {
 		s := w.socket(t, pskSecurity())
 		mustConnect(t, s, serverEnd)
 		mustEcho(t, s, "hello")
-		late := s.cur.Load() // as a Send has it that is overtaken by Shutdown
+		late := linkOf(t, s) // as a Send has it that is overtaken by Shutdown
 		if err := s.Shutdown(); err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestFatalAlertEndsSession(t *testing.T) {
 						t.Fatal(err)
 					}
 					alert := []byte{byte(socket.AlertFatal), byte(socket.AlertInternalError)}
-					if err := peer.(*conn).cur.Load().sendRecord(typeAlert, alert); err != nil {
+					if err := linkOf(t, peer).sendRecord(typeAlert, alert); err != nil {
 						t.Fatal(err)
 					}
 					s.SetRecvDeadline(time.Now().Add(time.Second))

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/lwm2mgen/toolkit/net/internal/pki"
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -40,7 +41,7 @@ func handshakeError(err error, seen *progress) error {
 	case errors.As(err, &refused): // crypto/tls sends bad_certificate for every reason
 		return fmt.Errorf("tls handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertBadCertificate, Err: refused})
 	case alert != nil && alert.Received:
-		return fmt.Errorf("tls handshake: %w%s", alert, seen.hint(alert.Description))
+		return fmt.Errorf("tls handshake: %w", seen.withHint(alert, false))
 	case alert != nil:
 		alert.Err = err
 		return fmt.Errorf("tls handshake: %w", alert)
@@ -61,43 +62,15 @@ func (p *progress) story(heard bool) string {
 	return "the server has chosen a ciphersuite and then fell silent: it may be busy, or check our certificate elsewhere"
 }
 
-const (
-	refuses      = ": it refuses our certificate"
-	wantsAnother = ": it wants a certificate of a CA that ours is not from"
-)
-
-// hint says what an alert of the server during the handshake probably means. Many servers have one for everything; how far the
-// handshake came then tells more.
-func (p *progress) hint(a socket.Alert) string {
-	if a == socket.AlertHandshakeFailure || a == socket.AlertInsufficientSecurity {
-		switch {
-		case p.unsuited:
-			return wantsAnother
-		case p.chosen:
-			return ": it has chosen a ciphersuite, so it probably does not accept our certificate"
-		}
-		return ": it has probably no ciphersuite in common with us"
+// withHint adds to an alert of the server what it probably means. complete says that the handshake was complete.
+func (p *progress) withHint(a *socket.AlertError, complete bool) error {
+	known := secured.Progress{
+		Certificate: true, SuiteChosen: p.chosen, NoCertificate: p.unsuited, Complete: complete, VersionHint: "it has no version of TLS in common with us",
 	}
-	if h := hint(a); h != refuses || !p.unsuited {
-		return h
+	if hint := known.Hint(a.Description); hint != "" {
+		return fmt.Errorf("%w: %s", a, hint)
 	}
-	return wantsAnother
-}
-
-// hint says what an alert of the server probably means.
-func hint(a socket.Alert) string {
-	switch a {
-	case socket.AlertProtocolVersion:
-		return ": it has no version of TLS in common with us"
-	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
-		return wantsAnother
-	case socket.AlertBadCertificate, socket.AlertUnknownCA, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
-		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied, socket.AlertDecryptError:
-		return refuses
-	case socket.AlertUnrecognizedName:
-		return ": it has no service of this name"
-	}
-	return ""
+	return a
 }
 
 // brokenError is the error of Recv and Send for one of crypto/tls: everything but a time-out and the end of the stream is for ever.
@@ -112,7 +85,7 @@ func brokenError(err error) error {
 	}
 	if a := alertOf(err); a != nil {
 		if a.Received {
-			return fmt.Errorf("%w: the peer ended the TLS connection: %w%s", socket.ErrReset, a, hint(a.Description))
+			return fmt.Errorf("%w: the peer ended the TLS connection: %w", socket.ErrReset, new(progress).withHint(a, true))
 		}
 		a.Err = err
 		return fmt.Errorf("%w: %w", socket.ErrReset, a)

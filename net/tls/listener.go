@@ -90,12 +90,8 @@ func (l *listener) handshake(below socket.Socket) {
 		_ = below.Close()
 		return
 	}
-	able := socket.Detect(below)
-	s := &conn{below: below, able: able, state: socket.StateAccepted, buffer: defaultSendBuffer}
-	if c.ConnectionState().DidResume {
-		s.resumed = socket.SessionResumed
-	}
-	s.cur.Store(&link{tls: c, wire: w, below: able.Backlog, buffer: defaultSendBuffer})
+	s := &conn{buffer: defaultSendBuffer}
+	s.InitAccepted(s, below, &link{tls: c, wire: w, below: socket.Detect(below).Backlog, buffer: defaultSendBuffer})
 	if !l.queue.Put(s) {
 		_ = s.Close()
 	}

@@ -1,9 +1,7 @@
 package tls
 
 import (
-	"crypto/sha256"
 	stdtls "crypto/tls"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -138,17 +136,13 @@ func (p *profile) storeKey(remote socket.Endpoint) string {
 
 // binding stands for the server and the credentials.
 func (p *profile) binding(remote socket.Endpoint) [32]byte {
-	h := sha256.New()
-	put := func(b []byte) {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-		h.Write(b)
-	}
-	put([]byte(remote.String()))
-	put([]byte(p.sec.ServerName))
-	put([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
-	put(p.sec.ServerPublicKey)
+	d := proof.NewDigest()
+	d.Add([]byte(remote.String()))
+	d.Add([]byte(p.sec.ServerName))
+	d.Add([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
+	d.Add(p.sec.ServerPublicKey)
 	for _, c := range p.sec.Certificates {
-		put(c)
+		d.Add(c)
 	}
-	return [32]byte(h.Sum(nil))
+	return d.Sum()
 }

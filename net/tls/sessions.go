@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -46,7 +47,7 @@ func (c *sessionCache) Get(string) (*stdtls.ClientSessionState, bool) {
 			return s, true
 		}
 	}
-	c.debug("stored session not used", err)
+	secured.LogDebug(c.log, "tls: stored session not used", err)
 	return nil, false
 }
 
@@ -60,7 +61,7 @@ func (c *sessionCache) Put(_ string, s *stdtls.ClientSessionState) {
 		}
 		b, err := state.Bytes()
 		if err != nil {
-			c.debug("session not stored", err)
+			secured.LogDebug(c.log, "tls: session not stored", err)
 			return
 		}
 		bound := c.profile.binding(c.remote)
@@ -88,7 +89,7 @@ func (c *sessionCache) store() {
 	if err == nil && len(blob) <= maxBlob {
 		err = c.profile.sessions.Put(c.profile.storeKey(c.remote), blob)
 	}
-	c.debug("session not stored", err)
+	secured.LogDebug(c.log, "tls: session not stored", err)
 }
 
 // open checks a stored session.
@@ -120,10 +121,4 @@ func (c *sessionCache) open(blob []byte, now time.Time) (*stdtls.ClientSessionSt
 		return nil, err
 	}
 	return stdtls.NewResumptionState(rest[:size], state)
-}
-
-func (c *sessionCache) debug(what string, err error) {
-	if err != nil && c.log != nil {
-		c.log.Debug("tls: "+what, "error", err)
-	}
 }

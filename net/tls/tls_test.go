@@ -317,7 +317,7 @@ func TestPeerEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if cut {
-				_ = peer.(*conn).below.Close()
+				_ = peer.(*conn).Below.Close()
 			} else {
 				_ = peer.Close()
 			}
