@@ -28,7 +28,7 @@ func TestHintDependsOnHowFarTheHandshakeCame(t *testing.T) {
 		{"internal error with a certificate", Progress{Certificate: true}, socket.AlertInternalError, ""},
 		{"version", Progress{VersionHint: "it is old"}, socket.AlertProtocolVersion, "it is old"},
 		{"name", Progress{ServerName: "a.example"}, socket.AlertUnrecognizedName, "it has no service of the name a.example"},
-		{"nothing to add", Progress{}, socket.AlertUserCanceled, ""},
+		{"nothing to add", Progress{}, socket.AlertCloseNotify, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.seen.Hint(c.alert); got != c.want {
