@@ -21,11 +21,11 @@ func checkConfig(c *socket.Config) error {
 // Listen takes datagrams at a port of all addresses of the host; each sender becomes one accepted socket. Port zero is a free one.
 // Accepted sockets stay usable after the listener is closed.
 func (h *Host) Listen(port uint16) (socket.Listener, error) {
-	return h.ListenAt(netip.AddrPortFrom(netip.Addr{}, port))
+	return h.listenAt(netip.AddrPortFrom(netip.Addr{}, port))
 }
 
-// ListenAt is Listen at one address of the host.
-func (h *Host) ListenAt(at netip.AddrPort) (socket.Listener, error) {
+// listenAt is Listen at one address of the host.
+func (h *Host) listenAt(at netip.AddrPort) (socket.Listener, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
 	at, err := listening(h, h.ports, at)

@@ -275,11 +275,11 @@ func (s *streamSocket) BytesReceived() uint64                 { return s.receive
 // ListenStream accepts streams at a port of all addresses of the host. Port zero is a free one. Accepted sockets stay usable after
 // the listener is closed.
 func (h *Host) ListenStream(port uint16) (socket.Listener, error) {
-	return h.ListenStreamAt(netip.AddrPortFrom(netip.Addr{}, port))
+	return h.listenStreamAt(netip.AddrPortFrom(netip.Addr{}, port))
 }
 
-// ListenStreamAt is ListenStream at one address of the host.
-func (h *Host) ListenStreamAt(at netip.AddrPort) (socket.Listener, error) {
+// listenStreamAt is ListenStream at one address of the host.
+func (h *Host) listenStreamAt(at netip.AddrPort) (socket.Listener, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
 	at, err := listening(h, h.accept, at)
