@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
 // connected returns both ends of a connection.
 func connected(t *testing.T, d Dialer) (near *tcpSocket, far socket.Socket) {
 	t.Helper()
-	l := newListener(t, loopback4)
+	l := newListener(t, loopbacktest.IPv4)
 	s, err := d.NewSocket(socket.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Connect(t.Context(), endpoint(l.Addr())); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(l.Addr())); err != nil {
 		t.Fatal(err)
 	}
 	if far, err = l.Accept(t.Context()); err != nil {
@@ -103,7 +104,7 @@ func TestRefusedConfigurations(t *testing.T) {
 
 func TestAcceptEnds(t *testing.T) {
 	leaktest.Check(t)
-	l := newListener(t, loopback4)
+	l := newListener(t, loopbacktest.IPv4)
 	ctx, cancel := context.WithCancel(t.Context())
 	errs := make(chan error)
 	for range 3 {

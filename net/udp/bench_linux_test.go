@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
 	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -69,7 +70,7 @@ func ours(tb testing.TB) pair {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = s.Close() })
-	if err := s.Connect(tb.Context(), endpoint(osnet.AddrPort(far.LocalAddr()))); err != nil {
+	if err := s.Connect(tb.Context(), loopbacktest.Endpoint(osnet.AddrPort(far.LocalAddr()))); err != nil {
 		tb.Fatal(err)
 	}
 	local := socket.Detect(s).Addresses.LocalAddr()
@@ -186,7 +187,7 @@ func TestNoAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Connect(t.Context(), endpoint(osnet.AddrPort(far.LocalAddr()))); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(osnet.AddrPort(far.LocalAddr()))); err != nil {
 		t.Fatal(err)
 	}
 	reverse(t, far, net.UDPAddrFromAddrPort(socket.Detect(s).Addresses.LocalAddr()))

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
 	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -18,7 +19,7 @@ import (
 func BenchmarkIdle(b *testing.B) {
 	const count = 2000
 	far := farSide(b)
-	remote := endpoint(osnet.AddrPort(far.LocalAddr()))
+	remote := loopbacktest.Endpoint(osnet.AddrPort(far.LocalAddr()))
 	for name, keep := range map[string]func(b *testing.B, s socket.Socket, p *socket.Poller) socket.Socket{
 		"alone": func(_ *testing.B, s socket.Socket, _ *socket.Poller) socket.Socket { return s },
 		"pending Recv": func(_ *testing.B, s socket.Socket, _ *socket.Poller) socket.Socket {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -29,9 +30,9 @@ func newSocket(t *testing.T, c socket.Config) *udpSocket {
 // TestRefusalFoundBySend has Send come across a refusal while Recv is pending, which then has to report it.
 func TestRefusalFoundBySend(t *testing.T) {
 	leaktest.Check(t)
-	l := newListener(t, loopback4)
+	l := newListener(t, loopbacktest.IPv4)
 	s := newSocket(t, socket.Config{})
-	if err := s.Connect(t.Context(), endpoint(l.Addr())); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(l.Addr())); err != nil {
 		t.Fatal(err)
 	}
 	s.SetRecvDeadline(time.Now().Add(time.Minute))
@@ -108,7 +109,7 @@ func TestSendAfterRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		if err := s.Connect(t.Context(), endpoint(at)); err != nil {
+		if err := s.Connect(t.Context(), loopbacktest.Endpoint(at)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Send([]byte("to nobody")); err != nil {
@@ -154,7 +155,7 @@ func TestEarlyDatagramsAreDropped(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		reverse(t, near, net.UDPAddrFromAddrPort(newListener(t, loopback4).Addr()))
+		reverse(t, near, net.UDPAddrFromAddrPort(newListener(t, loopbacktest.IPv4).Addr()))
 		c, err := newConn(near, portable)
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +169,7 @@ func TestEarlyDatagramsAreDropped(t *testing.T) {
 
 func TestTooLongNamesTheLimit(t *testing.T) {
 	s := newSocket(t, socket.Config{})
-	if err := s.Connect(t.Context(), endpoint(newListener(t, loopback4).Addr())); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(newListener(t, loopbacktest.IPv4).Addr())); err != nil {
 		t.Fatal(err)
 	}
 	var size *socket.SizeError
@@ -182,7 +183,7 @@ func TestLinkMTU(t *testing.T) {
 	if m := s.InnerMTU(); m != 1280-48 {
 		t.Errorf("InnerMTU is %d before the address is known", m)
 	}
-	if err := s.Connect(t.Context(), endpoint(newListener(t, loopback4).Addr())); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(newListener(t, loopbacktest.IPv4).Addr())); err != nil {
 		t.Fatal(err)
 	}
 	if m := s.InnerMTU(); m != 1280-28 {
@@ -194,7 +195,7 @@ func TestSticky(t *testing.T) {
 	first, second := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
 	for _, sticky := range []netip.Addr{{}, first, second, netip.MustParseAddr("127.0.0.3")} {
 		s := newSocket(t, socket.Config{Sticky: sticky})
-		s.dialer.Resolver = names{"two": {first, second}}
+		s.dialer.Resolver = loopbacktest.Names{"two": {first, second}}
 		if err := s.Connect(t.Context(), socket.Endpoint{Host: "two", Port: 9}); err != nil {
 			t.Skipf("not a whole network of loopback addresses here: %v", err)
 		}
@@ -263,7 +264,7 @@ func TestListenerOnAllAddresses(t *testing.T) {
 // TestListenerTakesABurst shows that a fleet whose devices all speak at once is heard at once.
 func TestListenerTakesABurst(t *testing.T) {
 	leaktest.Check(t)
-	l := newListener(t, loopback4).(*listener)
+	l := newListener(t, loopbacktest.IPv4).(*listener)
 	buffer := 0
 	raw, err := l.udp.SyscallConn()
 	if err == nil {
@@ -290,9 +291,9 @@ func TestListenerTakesABurst(t *testing.T) {
 // TestListenerBoundsStrangers shows that senders nobody accepts do not pile up.
 func TestListenerBoundsStrangers(t *testing.T) {
 	leaktest.Check(t)
-	l := newListener(t, loopback4).(*listener)
+	l := newListener(t, loopbacktest.IPv4).(*listener)
 	for i := range maxPending + 10 {
-		l.peer(netip.AddrPortFrom(loopback4, uint16(i+1)))
+		l.peer(netip.AddrPortFrom(loopbacktest.IPv4, uint16(i+1)))
 	}
 	if n := len(l.peers); n != maxPending {
 		t.Errorf("%d peers wait, want %d", n, maxPending)
