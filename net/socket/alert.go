@@ -2,15 +2,16 @@ package socket
 
 import "strconv"
 
-// An AlertError is a TLS or DTLS alert that ended a handshake or a connection (RFC 5246 §7.2, RFC 8446 §6).
+// An AlertError is a TLS or DTLS alert that ended a handshake or a connection (RFC 5246 §7.2, RFC
+// 8446 §6).
 type AlertError struct {
-	Level       AlertLevel // zero if the protocol's engine does not tell
+	Level       AlertLevel // zero if not known
 	Description Alert
-	Received    bool  // the peer sent it; otherwise this side did
-	Err         error // why this side sent it; may be nil
+	Received    bool  // the peer sent the alert; otherwise this side did
+	Err         error // why this side sent the alert; may be nil
 }
 
-// Error names the alert, its number, and who sent it.
+// Error names the alert, its number, and its sender.
 func (e *AlertError) Error() string {
 	who := "sent"
 	if e.Received {
@@ -29,7 +30,8 @@ func (e *AlertError) Error() string {
 // Unwrap returns Err.
 func (e *AlertError) Unwrap() error { return e.Err }
 
-// Is reports whether target is an *AlertError with the same description, and with the same level unless that is zero in target.
+// Is reports whether target is an *AlertError with the same description, and with the same level
+// unless that is zero in target.
 func (e *AlertError) Is(target error) bool {
 	t, ok := target.(*AlertError)
 	return ok && t.Description == e.Description && (t.Level == 0 || t.Level == e.Level)

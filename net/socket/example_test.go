@@ -39,7 +39,7 @@ func ExampleDetect() {
 	}
 	// Output:
 	// no Buffered; lost: serving after poll() only when needed: it is served after every wait
-	// no Notifier; lost: readiness without a goroutine of its own or a shared poller
+	// no Notifier; lost: readiness without a goroutine per socket or a shared poller
 	// no ReceiverOff; lost: putting the receiver to sleep in queue mode
 }
 
