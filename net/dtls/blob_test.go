@@ -134,8 +134,8 @@ func TestBlobRefused(t *testing.T) {
 		{"an old one", p, live, testTarget, now.Add(maxLiveAge + time.Minute), "old"},
 		{"an old session", p, sess, testTarget, now.Add(maxSessionAge + time.Minute), "old"},
 		{"one from the future", p, live, testTarget, now.Add(-time.Hour), "after the present time"},
-		{"a suite no longer allowed", change(func(s *socket.Security) { s.CipherSuites = []socket.CipherSuite{0x00a8} }), live, testTarget, now, "not allowed any more"},
-		{"Connection IDs turned off", change(func(s *socket.Security) { s.NoConnectionID = true }), live, testTarget, now, "not wanted any more"},
+		{"a suite no longer allowed", change(func(s *socket.Security) { s.CipherSuites = []socket.CipherSuite{0x00a8} }), live, testTarget, now, "no longer allowed"},
+		{"Connection IDs turned off", change(func(s *socket.Security) { s.NoConnectionID = true }), live, testTarget, now, "which is no longer allowed"},
 		{"no Connection ID", p, &stored{live: noCID}, testTarget, now, "no Connection ID"},
 	} {
 		_, err := c.p.open(blobOf(t, p, c.s, now), c.to, c.at)
@@ -189,7 +189,7 @@ func FuzzBlob(f *testing.F) {
 		if s.live == nil {
 			return
 		}
-		if _, err := importLink(nil, s.live); err != nil {
+		if _, err := continueLink(nil, s.live); err != nil {
 			t.Fatalf("import: %v", err)
 		}
 	})

@@ -202,7 +202,8 @@ func TestServerVerification(t *testing.T) {
 	}
 }
 
-// sentAlerts collects the fatal alerts that the device sends as a server can read them: in the clear, in epoch 0.
+// sentAlerts collects the fatal alerts of the device that a server can read: in plaintext, in epoch
+// 0.
 func sentAlerts(w *world) *[]socket.Alert {
 	var alerts []socket.Alert
 	w.net.SetFilter(func(p simnet.Packet) bool {

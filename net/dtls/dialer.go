@@ -5,9 +5,10 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Dialer makes DTLS sockets for the scheme coaps. The zero value is ready; socket.Open finds the dialer for the sockets below.
+// Dialer makes DTLS sockets for the scheme coaps. The zero value is ready to use with socket.Open,
+// which finds the dialer for the sockets below.
 type Dialer struct {
-	// Below makes the sockets below. Zero: what Config.Below says.
+	// Below makes the sockets below. The zero value means Config.Below.
 	Below socket.Dialer
 }
 
@@ -17,13 +18,15 @@ func (Dialer) Schemes() []string { return []string{"coaps"} }
 // Over returns "coap".
 func (Dialer) Over() string { return "coap" }
 
-// NewSocket makes a socket over a new one of the dialer below. It refuses a Security that no handshake could be done with: no
-// credentials, mode RPK, no ciphersuite that the mode can use, a private key that cannot sign.
+// NewSocket makes a socket over a new one of the dialer below. It refuses a Security for which
+// every handshake would fail: no credentials, mode RPK, no ciphersuite that the mode can use, a
+// private key that cannot sign.
 func (d Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	return layer().NewSocket(d.Below, c)
 }
 
-// New makes a DTLS socket over the closed datagram socket below, which belongs to it from then on. Of c only Security and Logger matter.
+// New makes a DTLS socket over the closed datagram socket below and owns it from then on. It uses
+// only Security and Logger of c.
 func New(below socket.Socket, c socket.Config) (socket.Socket, error) {
 	return layer().Over(below, c)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// clientHello is what a ClientHello offers (RFC 5246 §7.4.1.2).
+// clientHello holds the offers of a ClientHello (RFC 5246 §7.4.1.2).
 type clientHello struct {
 	session    []byte
 	suites     []socket.CipherSuite
@@ -102,7 +102,8 @@ func TestServerNameIndication(t *testing.T) {
 	}
 }
 
-// TestSessionOrConnectionID: a handshake offers one or the other. When a server declines a session, the next handshake offers the Connection ID again.
+// TestSessionOrConnectionID: a handshake offers one or the other. When a server declines a session,
+// the next handshake offers the Connection ID again.
 func TestSessionOrConnectionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -140,7 +141,8 @@ func TestSessionOrConnectionID(t *testing.T) {
 	})
 }
 
-// TestNoCBCBesideConnectionID: pion computes the MAC of CBC suites otherwise than RFC 9146 §5.1. A server that has only those is asked without.
+// TestNoCBCBesideConnectionID: pion computes the MAC of CBC suites otherwise than RFC 9146 §5.1. A
+// server that has only those is asked without.
 func TestNoCBCBesideConnectionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -167,7 +169,8 @@ func TestNoCBCBesideConnectionID(t *testing.T) {
 	})
 }
 
-// TestSlowServerIsWaitedFor: the timers start anew with each step of the server, which takes longer in all than they allow for one.
+// TestSlowServerIsWaitedFor: the timers restart with each step of the server; all steps together
+// take longer than the timers allow for one.
 func TestSlowServerIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -184,8 +187,8 @@ func TestSlowServerIsWaitedFor(t *testing.T) {
 	})
 }
 
-// TestRepeatedFlightsAreFew: whoever sends handshake messages in the clear has the last flight repeated five times a second at most, and not at all when
-// something authentic has come.
+// TestRepeatedFlightsAreFew: plaintext handshake messages make the socket repeat its last flight
+// five times a second at most, and not at all when something authentic has come.
 func TestRepeatedFlightsAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)

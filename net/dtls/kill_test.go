@@ -165,7 +165,8 @@ func (w *wire) backward(back *net.UDPConn, to *net.UDPAddr) {
 	}
 }
 
-// capture notes every protected record. The same bytes again are a repetition on the way, other bytes the same nonce again.
+// capture notes every protected record. The same bytes again are a repetition on the way, other
+// bytes the same nonce again.
 func (w *wire) capture(datagram []byte) {
 	for rest := datagram; len(rest) > 0; {
 		h, record, after, ok := splitRecord(rest, killCID)
@@ -225,7 +226,8 @@ func (s *cidServer) accept() {
 // echo serves one device, which may be killed at any moment, in the middle of a handshake too.
 func (s *cidServer) echo(c net.Conn) {
 	defer c.Close()
-	// A device that is killed during its handshake leaves the server waiting: a read deadline does not end that.
+	// A device that is killed during its handshake leaves the server waiting: a read deadline does
+	// not end that.
 	ctx, cancel := context.WithTimeout(s.ended, 3*time.Second)
 	defer cancel()
 	if h, ok := c.(*pion.Conn); ok && h.HandshakeContext(ctx) != nil {
@@ -244,7 +246,8 @@ func (s *cidServer) echo(c net.Conn) {
 	}
 }
 
-// TestKillLoop kills a device again and again, in turns when it is suspended and at any moment, and looks for a nonce that is used twice on the wire.
+// TestKillLoop kills a device again and again, in turns when it is suspended and at any moment, and
+// looks for a nonce that is used twice on the wire.
 func TestKillLoop(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -269,7 +272,7 @@ func TestKillLoop(t *testing.T) {
 		t.Errorf("nonces used twice: %v", w.reused)
 	}
 	if results["first: new session"] == 0 {
-		t.Errorf("no device began anew: %v", results)
+		t.Errorf("no device restarted: %v", results)
 	}
 }
 
@@ -281,7 +284,8 @@ type device struct {
 	suspends bool
 }
 
-// startDevice starts a device that is killed when it says that it is suspended, or at some moment after it has connected.
+// startDevice starts a device that is killed when it says that it is suspended, or at some moment
+// after it has connected.
 func startDevice(t *testing.T, port int, dir string, suspends bool) *device {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKillLoopDevice$")
@@ -299,7 +303,8 @@ func startDevice(t *testing.T, port int, dir string, suspends bool) *device {
 	return &device{t, cmd, bufio.NewScanner(out), suspends}
 }
 
-// run counts what the device says about its connections until it is dead, and returns what it says about the first.
+// run counts what the device says about its connections until it is dead, and returns what it says
+// about the first.
 func (d *device) run(results map[string]int) (first string) {
 	d.t.Helper()
 	for d.lines.Scan() {
@@ -333,7 +338,8 @@ func (w *wire) rebind() {
 	clear(w.backs)
 }
 
-// TestConnectionIDThroughProxy changes the client's port in the middle of a connection over real sockets.
+// TestConnectionIDThroughProxy changes the client's port in the middle of a connection over real
+// sockets.
 func TestConnectionIDThroughProxy(t *testing.T) {
 	leaktest.Check(t)
 	server := newCIDServer(t)

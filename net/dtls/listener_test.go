@@ -13,8 +13,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestStrangersDoNotTakeAnAnswer: whoever repeats a Connection ID from many addresses, before what the client sent from its new address was looked at, gets
-// nothing.
+// TestStrangersDoNotTakeAnAnswer: an attacker who repeats a Connection ID from many addresses,
+// before the client's datagram from its new address is processed, gets nothing.
 func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -73,7 +73,8 @@ func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 	})
 }
 
-// TestUnacceptedConnectionsAreFew: connections that nobody accepts are ended beyond a bound, and the listener goes on.
+// TestUnacceptedConnectionsAreFew: connections that are not accepted are ended beyond a bound, and
+// the listener continues.
 func TestUnacceptedConnectionsAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)

@@ -25,8 +25,8 @@ func (pionEngine) handshake(ctx context.Context, g *guard, p *parameters) (*esta
 		return nil, fmt.Errorf("dtls: %w", err)
 	}
 	err = conn.HandshakeContext(ctx)
-	_ = g.Close()    // from here on pion is mute,
-	_ = conn.Close() // and this waits until it no longer reads
+	_ = g.Close()    // pion sends nothing after this,
+	_ = conn.Close() // and no longer reads after this
 	g.drain()
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func pionClient(g *guard, p *parameters, opts []pion.Option) (*pion.Conn, error)
 	if p.serverName != "" {
 		opts = append(opts, pion.WithServerName(p.serverName))
 	}
-	opts = append(opts, pion.WithInsecureSkipVerify(true)) // verify does it, and is never nil with certificates
+	opts = append(opts, pion.WithInsecureSkipVerify(true)) // verify checks the certificates, and is never nil with certificates
 	client := make([]pion.ClientOption, len(opts))
 	for i, o := range opts {
 		client[i] = o
@@ -109,7 +109,7 @@ func pionServer(g *guard, p *parameters, opts []pion.Option) (*pion.Conn, error)
 	return pion.ServerWithOptions(g, g.addr, server...)
 }
 
-// takeOver collects what the record layer goes on with.
+// takeOver collects the state for the record layer.
 func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (*established, error) {
 	blob, err := state.MarshalBinary()
 	if err != nil {
@@ -142,7 +142,7 @@ func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (
 	if e.resumed && p.session != nil {
 		e.session = p.session
 	}
-	if e.client == e.resumed { // the last flight of the handshake was this side's
+	if e.client == e.resumed { // this side sent the last flight of the handshake
 		e.flight = g.flight
 	}
 	return e, nil
@@ -151,7 +151,7 @@ func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (
 // pionSessions is pion's session store for one handshake.
 type pionSessions struct {
 	p     *parameters
-	found bool // a session was offered, or asked for and there
+	found bool // a session was offered, or found
 	saved *session
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// profile is a Security made ready for handshakes. It does not change.
+// profile is a Security prepared for handshakes. It does not change.
 type profile struct {
 	sec        socket.Security
 	suites     []suite
@@ -27,7 +27,7 @@ type profile struct {
 // longestWait bounds the handshake timers.
 const longestWait = time.Hour
 
-// newProfile refuses everything that a handshake could never be done with.
+// newProfile refuses settings for which every handshake would fail.
 func newProfile(sec socket.Security) (*profile, error) {
 	p := &profile{sec: sec, sessions: sec.Sessions}
 	switch sec.Mode {
@@ -60,12 +60,12 @@ func newProfile(sec socket.Security) (*profile, error) {
 	return p, nil
 }
 
-// parameters for a handshake with t.
+// parameters returns the parameters for a handshake with t.
 func (p *profile) parameters(t secured.Target) (*parameters, error) {
 	out := &parameters{client: true, suites: p.suites, interval: p.sec.HandshakeMin, keyLog: p.sec.KeyLog}
 	if p.credential == nil {
 		out.identity, out.key = p.sec.Identity, p.sec.Key
-		out.serverName = sni(p.sec.ServerName) // with PSK nothing is compared with the name
+		out.serverName = sni(p.sec.ServerName) // with PSK the name is not compared
 		return out, nil
 	}
 	v, err := pki.NewVerifier(&p.sec, t.Remote.Host)
@@ -78,7 +78,8 @@ func (p *profile) parameters(t secured.Target) (*parameters, error) {
 	return out, nil
 }
 
-// sni is name, unless it is an address, which is not allowed there (RFC 6066 §3).
+// sni returns name for Server Name Indication, empty if it is an address, which is not allowed
+// there (RFC 6066 §3).
 func sni(name string) string {
 	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return ""
@@ -86,8 +87,9 @@ func sni(name string) string {
 	return name
 }
 
-// timers are the waits of a handshake: the first, and all together (RFC 6347 §4.2.4.1). A flight is repeated after the first
-// wait, then after twice that, and so on; the last wait is the longest one.
+// timers returns the first wait of a handshake and the sum of all (RFC 6347 §4.2.4.1). A flight is
+// repeated after the first wait, then after twice that, and so on; the last wait is the longest
+// one.
 func (p *profile) timers() (first, total time.Duration) {
 	first, longest := p.sec.HandshakeMin, p.sec.HandshakeMax
 	if longest == 0 {
@@ -102,7 +104,8 @@ func (p *profile) timers() (first, total time.Duration) {
 	return first, total + longest
 }
 
-// binding stands for the peer and the credentials in a blob. live ones are bound to the address as well.
+// binding returns a hash of the peer and the credentials for a blob. Live state is also bound to
+// the address.
 func (p *profile) binding(t secured.Target, live bool) [32]byte {
 	d := proof.NewDigest()
 	d.Add([]byte(t.Remote.String()))
@@ -124,7 +127,8 @@ func (p *profile) addCredentials(d *proof.Digest) {
 	}
 }
 
-// storeKey is the key of a peer and an identity in the store. It tells nothing of the credentials but that they differ.
+// storeKey returns the key of a peer and an identity in the store. It reveals nothing of the
+// credentials but that they differ.
 func (p *profile) storeKey(t secured.Target) string {
 	d := proof.NewDigest()
 	p.addCredentials(d)
@@ -132,7 +136,8 @@ func (p *profile) storeKey(t secured.Target) string {
 	return "dtls " + t.Remote.String() + " " + hex.EncodeToString(sum[:8])
 }
 
-// take gets what is stored for t out of the store, if it may be used. An error says why it may not; what was stored is gone in any case.
+// take removes the stored session for t from the store and returns it. An error says why it cannot
+// be used; it is removed in any case.
 func (p *profile) take(t secured.Target) (*stored, error) {
 	blob, err := p.sessions.Take(p.storeKey(t))
 	if err != nil || len(blob) == 0 {
@@ -141,7 +146,8 @@ func (p *profile) take(t secured.Target) (*stored, error) {
 	return p.open(blob, t, time.Now())
 }
 
-// open checks a blob: its proof, what it is bound to, its age, and with certificates whether the server's is still good.
+// open checks a blob: its proof, its binding, its age, and with certificates whether the server's
+// is still valid.
 func (p *profile) open(blob []byte, t secured.Target, now time.Time) (*stored, error) {
 	body, err := checkBlob(&p.prover, blob)
 	if err != nil {
@@ -159,13 +165,13 @@ func (p *profile) open(blob []byte, t secured.Target, now time.Time) (*stored, e
 		used, peer = st.session.suite, st.session.peer
 	}
 	if !contains(p.suites, used) {
-		return nil, blobFault("its ciphersuite %s is not allowed any more", used)
+		return nil, blobFault("its ciphersuite %s is no longer allowed", used)
 	}
 	switch {
 	case st.live != nil && len(st.live.sendCID) == 0:
 		return nil, blobFault("it has no Connection ID")
 	case st.live != nil && p.sec.NoConnectionID:
-		return nil, blobFault("it has a Connection ID, which is not wanted any more")
+		return nil, blobFault("it has a Connection ID, which is no longer allowed")
 	}
 	if p.credential != nil {
 		params, err := p.parameters(t)

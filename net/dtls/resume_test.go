@@ -54,7 +54,8 @@ func (c *counter) watch(w *world) {
 	})
 }
 
-// TestAbbreviatedHandshake with every kind of reconnect, and across processes, which share nothing but the store.
+// TestAbbreviatedHandshake with every kind of reconnect, and across processes, which share nothing
+// but the store.
 func TestAbbreviatedHandshake(t *testing.T) {
 	for _, suite := range []pion.CipherSuiteID{pion.TLS_PSK_WITH_AES_128_CCM_8, pion.TLS_PSK_WITH_AES_128_CBC_SHA256} {
 		t.Run(suite.String(), func(t *testing.T) {
@@ -90,7 +91,8 @@ func TestAbbreviatedHandshake(t *testing.T) {
 	}
 }
 
-// TestLostLastFlight loses the client's last flight of an abbreviated handshake, which pion never repeats.
+// TestLostLastFlight loses the client's last flight of an abbreviated handshake, which pion never
+// repeats.
 func TestLostLastFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -180,7 +182,8 @@ func TestConnectionIDBehindNAT(t *testing.T) {
 	})
 }
 
-// TestListenerFollowsConnectionID does the same with our own listener, which must not follow a replay.
+// TestListenerFollowsConnectionID does the same with our own listener, which must not follow a
+// replay.
 func TestListenerFollowsConnectionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -236,7 +239,8 @@ func TestListenerFollowsConnectionID(t *testing.T) {
 	})
 }
 
-// TestShutdownKeepsConnection suspends and goes on, within a socket and across restarts, without any handshake.
+// TestShutdownKeepsConnection: a connection continues after Shutdown, within a socket and across
+// restarts, without a handshake.
 func TestShutdownKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -268,7 +272,7 @@ func TestShutdownKeepsConnection(t *testing.T) {
 		if c.hellos != 0 || p.connections() != 1 {
 			t.Errorf("%d ClientHellos, %d connections", c.hellos, p.connections())
 		}
-		// What is not answered is not resumed again.
+		// A connection without any answer is not resumed again.
 		_ = s.Shutdown()
 		mustConnect(t, s, serverEnd)
 		_ = s.Shutdown()

@@ -10,16 +10,17 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// maxPending is how many connections wait to be accepted; more are not taken.
+// maxPending bounds the connections that wait to be accepted; more are refused.
 const maxPending = 128
 
-// checkConfig refuses what no socket of this package can do.
+// checkConfig refuses configurations that no socket of this package supports.
 func checkConfig(c *socket.Config) error {
 	return lifecycle.CheckPlain("simnet", c, "a secured dialer over this one")
 }
 
-// Listen takes datagrams at a port of all addresses of the host; each sender becomes one accepted socket. Port zero is a free one.
-// Accepted sockets stay usable after the listener is closed.
+// Listen receives datagrams at a port of all addresses of the host; port zero means a free port.
+// Each sender becomes one accepted socket. Accepted sockets stay usable after the listener is
+// closed.
 func (h *Host) Listen(port uint16) (socket.Listener, error) {
 	return h.listenAt(netip.AddrPortFrom(netip.Addr{}, port))
 }
@@ -28,7 +29,7 @@ func (h *Host) Listen(port uint16) (socket.Listener, error) {
 func (h *Host) listenAt(at netip.AddrPort) (socket.Listener, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	at, err := listening(h, h.ports, at)
+	at, err := completeListenAddr(h, h.ports, at)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ type datagramListener struct {
 	queue *accept.Queue
 }
 
-// take gets the first datagram of a peer; later ones find the connection.
+// take receives the first datagram of a peer; later ones go to its connection.
 func (l *datagramListener) take(at, from netip.AddrPort, data []byte) {
 	n := l.host.net
 	n.mu.Lock()
@@ -67,7 +68,7 @@ func (l *datagramListener) Accept(ctx context.Context) (socket.Socket, error) {
 	return l.queue.Accept(ctx)
 }
 
-func (l *datagramListener) Addr() netip.AddrPort { return l.host.shown(l.at) }
+func (l *datagramListener) Addr() netip.AddrPort { return l.host.dialableAddr(l.at) }
 
 func (l *datagramListener) Close() error {
 	l.host.net.mu.Lock()

@@ -79,7 +79,7 @@ func TestCloseEndsLookup(t *testing.T) {
 	})
 }
 
-// TestStickyOverRestarts gives a new socket the address that an earlier one has used.
+// TestStickyOverRestarts: a new socket tries the address that an earlier one has used first.
 func TestStickyOverRestarts(t *testing.T) {
 	n := simnet.New(1)
 	dev, a, b := n.NewHost("device"), n.NewHost("a"), n.NewHost("b")
@@ -87,7 +87,7 @@ func TestStickyOverRestarts(t *testing.T) {
 	for _, c := range []struct{ sticky, want netip.Addr }{
 		{netip.Addr{}, a.Addrs()[0]},
 		{b.Addrs()[0], b.Addrs()[0]},
-		{dev.Addrs()[0], a.Addrs()[0]}, // not the server's any more
+		{dev.Addrs()[0], a.Addrs()[0]}, // no longer an address of the server
 	} {
 		s, err := dev.Dialer().NewSocket(socket.Config{Sticky: c.sticky})
 		if err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// window is how many bytes a stream's receiver holds before it stops the sender, and the default of what a sender holds.
+// window is the size in bytes of the receive buffer of a stream, and the default size of its send
+// buffer.
 const window = 64 << 10
 
 // StreamDialer returns a dialer for the scheme coap+tcp, whose sockets are streams of this host.
@@ -83,7 +84,7 @@ func (s *streamSocket) dial(ctx context.Context, ends flow) (*streamConn, error)
 		return nil, err
 	}
 	c := s.open(peer, ends)
-	if err := s.host.rest(ctx, peer, s.host); err != nil {
+	if err := s.host.waitTransit(ctx, peer, s.host); err != nil {
 		if c != nil {
 			_ = c.Close()
 		}
@@ -95,7 +96,7 @@ func (s *streamSocket) dial(ctx context.Context, ends flow) (*streamConn, error)
 	return c, nil
 }
 
-// open makes both ends of a stream, if somebody listens at the peer.
+// open makes both ends of a stream, if the peer has a listener.
 func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 	n := s.host.net
 	n.mu.Lock()
@@ -133,7 +134,8 @@ func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 	return &streamConn{socket: s, ends: ends, in: here, out: there}
 }
 
-// connectTimeout is how long an address that does not answer is tried (RFC 1122 §4.2.3.5 allows longer).
+// connectTimeout is how long an address that does not answer is tried (RFC 1122 §4.2.3.5 allows
+// longer).
 const connectTimeout = 20 * time.Second
 
 // reach waits until a connection request has arrived at the host with the address remote.
@@ -147,7 +149,7 @@ func (h *Host) reach(ctx context.Context, remote netip.AddrPort) (*Host, error) 
 		case peer == nil:
 			return nil, fmt.Errorf("%w: there is no host with this address", socket.ErrUnreachable)
 		case ok:
-			return peer, h.rest(ctx, h, peer)
+			return peer, h.waitTransit(ctx, h, peer)
 		case time.Since(start)+pause > connectTimeout:
 			return nil, fmt.Errorf("%w: no answer for %v", socket.ErrTimeout, time.Since(start))
 		}
@@ -157,8 +159,8 @@ func (h *Host) reach(ctx context.Context, remote netip.AddrPort) (*Host, error) 
 	}
 }
 
-// rest waits for as long as a packet takes from one host to another.
-func (h *Host) rest(ctx context.Context, from, to *Host) error {
+// waitTransit waits as long as a packet takes from one host to another.
+func (h *Host) waitTransit(ctx context.Context, from, to *Host) error {
 	h.net.mu.Lock()
 	p, l := h.net.path(from, to), h.net.link(from, to)
 	d := p.delay(l)
@@ -196,14 +198,14 @@ func (c *streamConn) LocalAddr() netip.AddrPort { return c.ends.local }
 // RemoteAddr implements lifecycle.Conn.
 func (c *streamConn) RemoteAddr() netip.AddrPort { return c.ends.remote }
 
-// Close implements lifecycle.Conn. What was sent before still arrives.
+// Close implements lifecycle.Conn. Data that was sent before still arrives.
 func (c *streamConn) Close() error {
 	h := c.socket.host
 	h.net.mu.Lock()
 	delete(h.stream, c.ends)
 	h.net.mu.Unlock()
 	c.socket.inbox.Close()
-	c.in.abandon()
+	c.in.closeReceiver()
 	c.out.end()
 	return nil
 }
@@ -272,8 +274,8 @@ func (s *streamSocket) NotifyReadable(ready func())           { s.inbox.NotifyRe
 func (s *streamSocket) BytesSent() uint64                     { return s.sent.Load() }
 func (s *streamSocket) BytesReceived() uint64                 { return s.received.Load() }
 
-// ListenStream accepts streams at a port of all addresses of the host. Port zero is a free one. Accepted sockets stay usable after
-// the listener is closed.
+// ListenStream accepts streams at a port of all addresses of the host; port zero means a free port.
+// Accepted sockets stay usable after the listener is closed.
 func (h *Host) ListenStream(port uint16) (socket.Listener, error) {
 	return h.listenStreamAt(netip.AddrPortFrom(netip.Addr{}, port))
 }
@@ -282,7 +284,7 @@ func (h *Host) ListenStream(port uint16) (socket.Listener, error) {
 func (h *Host) listenStreamAt(at netip.AddrPort) (socket.Listener, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	at, err := listening(h, h.accept, at)
+	at, err := completeListenAddr(h, h.accept, at)
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +303,7 @@ func (l *streamListener) Accept(ctx context.Context) (socket.Socket, error) {
 	return l.queue.Accept(ctx)
 }
 
-func (l *streamListener) Addr() netip.AddrPort { return l.host.shown(l.at) }
+func (l *streamListener) Addr() netip.AddrPort { return l.host.dialableAddr(l.at) }
 
 func (l *streamListener) Close() error {
 	l.host.net.mu.Lock()

@@ -97,7 +97,7 @@ func (wrongNotifier) NotifyReadable(ready func()) {
 	}
 }
 
-// deafNotifier goes on calling when nobody wants to know any more.
+// deafNotifier continues to call after its function was removed.
 type deafNotifier struct{ socket.Notifier }
 
 func (d deafNotifier) NotifyReadable(ready func()) {
@@ -127,7 +127,7 @@ func (w wrongShutdowner) Shutdown() error {
 	return w.p.Socket.Close()
 }
 
-// lenientShutdowner shuts down what is closed.
+// lenientShutdowner shuts down a closed socket.
 type lenientShutdowner struct{ socket.Shutdowner }
 
 func (l lenientShutdowner) Shutdown() error {

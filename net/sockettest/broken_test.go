@@ -94,7 +94,7 @@ type lab struct {
 	config  func(c *socket.Config)  // breaks how it is made
 	rig     func(r *Rig)            // surroundings that a check needs
 	release chan struct{}           // closed when the check is over: what hangs on purpose ends
-	ports   map[netip.AddrPort]bool // bound, for those who cannot share
+	ports   map[netip.AddrPort]bool // bound exclusively
 
 	mu   sync.Mutex
 	made []socket.Socket

@@ -10,7 +10,7 @@ import (
 func datagramChecks() []check {
 	return []check{
 		{name: "Boundaries", run: checkBoundaries, unless: datagramOnly},
-		{name: "EmptyDatagram", run: checkEmpty, unless: needs(datagramOnly, field("network without security", func(r *Rig) bool {
+		{name: "EmptyDatagram", run: checkEmpty, unless: requires(datagramOnly, field("network without security", func(r *Rig) bool {
 			return r.Config.Security.Mode == socket.ModeNoSec
 		}))},
 		{name: "TruncationIsVisible", run: checkTruncation, unless: datagramOnly},

@@ -22,7 +22,8 @@ func deadlineChecks() []check {
 // soon is how long a call that does not wait may take on a busy machine.
 const soon = 2 * time.Second
 
-// recvSoon is Recv with a deadline that has passed, repeated until what the peer has sent has had time to arrive.
+// recvSoon is Recv with a deadline that has passed, repeated until what the peer has sent has had
+// time to arrive.
 func (r *rig) recvSoon(s socket.Socket, size int) (got string, err error) {
 	r.t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); r.pause(time.Millisecond) {
@@ -49,7 +50,7 @@ func checkNoWait(r *rig) {
 	r.expectTimeout(s, 0, soon, "with NoWait and nothing left")
 }
 
-// expectTimeout expects a Recv to time out, and how long that takes.
+// expectTimeout expects a Recv to time out after the given time.
 func (r *rig) expectTimeout(s socket.Socket, least, most time.Duration, when string) {
 	r.t.Helper()
 	start := time.Now()
@@ -68,7 +69,7 @@ func checkDeadline(r *rig) {
 	start := time.Now()
 	s.SetRecvDeadline(start.Add(d))
 	r.expectTimeout(s, 0, d+soon, "with a deadline")
-	if waited := time.Since(start); waited < d-time.Millisecond { // from before the deadline was set, as this goroutine may be held up
+	if waited := time.Since(start); waited < d-time.Millisecond { // from before the deadline was set, because this goroutine may be delayed
 		r.t.Errorf("Recv with a deadline in %v returned after %v", d, waited)
 	}
 	r.send(peer, "later")
@@ -102,7 +103,7 @@ func checkDeadlineWakes(r *rig) {
 
 func checkDeadlineMoves(r *rig) {
 	s, peer := r.connected()
-	r.movesOn(s, peer)
+	r.moveDeadlineOn(s, peer)
 	s.SetRecvDeadline(time.Now().Add(patience))
 	c := r.pending(s)
 	s.SetRecvDeadline(time.Now().Add(settle))
@@ -115,9 +116,9 @@ func checkDeadlineMoves(r *rig) {
 	}
 }
 
-// movesOn moves the deadline of a pending Recv on and sends something after it would have passed. On a machine that is too busy to move it in
-// time it tries again.
-func (r *rig) movesOn(s, peer socket.Socket) {
+// moveDeadlineOn moves the deadline of a pending Recv to a later time and sends a message after the
+// earlier time. On a machine that is too busy to move it in time, it tries again.
+func (r *rig) moveDeadlineOn(s, peer socket.Socket) {
 	r.t.Helper()
 	for first := 10 * settle; first < patience; first *= 2 {
 		start := time.Now()
@@ -132,7 +133,7 @@ func (r *rig) movesOn(s, peer socket.Socket) {
 		r.pause(first + 5*settle)
 		r.send(peer, "after the first deadline")
 		if got := r.await(c, "data"); got.err != nil || got.text != "after the first deadline" {
-			r.t.Errorf("a Recv whose deadline was moved on meanwhile: %q, %v", got.text, got.err)
+			r.t.Errorf("a Recv whose deadline was moved to a later time: %q, %v", got.text, got.err)
 		}
 		return
 	}

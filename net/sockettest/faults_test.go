@@ -21,7 +21,8 @@ type fault struct {
 
 var errWrong = errors.New("wrong")
 
-// faults has a fault for every check, by the check's name; a second one has more behind a slash.
+// faults returns a fault for every check, by the name of the check. The name of a further fault has
+// a suffix after a slash.
 func faults() map[string]fault {
 	all := make(map[string]fault)
 	for _, part := range []map[string]fault{basicFaults(), deadlineFaults(), datagramFaults(), streamFaults(), failureFaults(), addressFaults(), abilityFaults()} {

@@ -47,7 +47,7 @@ func newListener(t testing.TB, at netip.Addr) socket.Listener {
 	return loopbacktest.Listen(t, at, Listen)
 }
 
-// unusedPort is a port that was just given back.
+// unusedPort returns a port that was just released.
 func unusedPort(t testing.TB, at netip.Addr) netip.AddrPort {
 	t.Helper()
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
@@ -58,7 +58,8 @@ func unusedPort(t testing.TB, at netip.Addr) netip.AddrPort {
 	return osnet.AddrPort(l.Addr())
 }
 
-// silent is a listener whose queue is full, so that nobody answers a further connection request; zero if it cannot be made here.
+// silent returns the endpoint of a listener whose queue is full, so that further connection
+// requests get no answer; zero if it cannot be made here.
 func silent(t testing.TB, at netip.Addr) socket.Endpoint {
 	t.Helper()
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))

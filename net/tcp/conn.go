@@ -52,7 +52,7 @@ func (c *conn) Close() error {
 	if flushed != nil {
 		<-flushed
 	}
-	if errors.Is(err, net.ErrClosed) { // by the flushing goroutine, when it gave up
+	if errors.Is(err, net.ErrClosed) { // closed by the flushing goroutine
 		return nil
 	}
 	return err
@@ -93,14 +93,14 @@ func (c *conn) fail(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("%w: the peer took nothing for %v", socket.ErrReset, c.limits.stall)
 	default:
-		err = lost(err)
+		err = connError(err)
 	}
 	c.broken, c.backlog = err, nil
 	return err
 }
 
-// flush writes the backlog until there is none. If the peer takes nothing for too long, it breaks the connection, so that Recv ends
-// too.
+// flush writes the backlog until there is none. If the peer takes nothing for too long, it breaks
+// the connection, so that Recv ends too.
 func (c *conn) flush(done chan struct{}) {
 	defer close(done)
 	c.mu.Lock()
@@ -120,11 +120,11 @@ func (c *conn) flush(done chan struct{}) {
 			_ = c.tcp.Close()
 		}
 	}
-	_ = c.tcp.SetWriteDeadline(time.Time{}) // which later attempts not to wait must not come across
+	_ = c.tcp.SetWriteDeadline(time.Time{}) // so that later attempts are not bound by it
 	c.backlog, c.flushed = nil, nil
 }
 
-// maxChunk is how much is written at once, so that progress shows.
+// maxChunk is how much flush writes at once, so that it can see progress.
 const maxChunk = 16 << 10
 
 func (c *conn) pending() int {
@@ -141,7 +141,7 @@ func (c *conn) Recv(p []byte, noWait bool) (int, error) {
 			return n, c.recvError(err)
 		}
 	}
-	n, err := c.tryRecv(p) // what has arrived counts, whatever the deadline
+	n, err := c.tryRecv(p) // data that has arrived is returned, even after the deadline
 	return n, c.recvError(err)
 }
 
@@ -159,21 +159,23 @@ func (c *conn) recvError(err error) error {
 		}
 		return socket.ErrClosed
 	}
-	return lost(err)
+	return connError(err)
 }
 
-// lost is the error of a connection that has failed. The system's time-out is its end, not a reason to receive again.
-func lost(err error) error {
+// connError returns the error of a connection that has failed. A time-out of the system ends the
+// connection; it is not ErrTimeout.
+func connError(err error) error {
 	if err = osnet.Error(err); errors.Is(err, socket.ErrTimeout) {
-		return fmt.Errorf("%w: the peer does not answer any more", socket.ErrReset)
+		return fmt.Errorf("%w: the peer no longer answers", socket.ErrReset)
 	}
 	return err
 }
 
-// instant is how long an attempt not to wait takes where the system cannot be asked not to.
+// instant is the duration of an attempt where the system has no calls that do not wait.
 const instant = time.Millisecond
 
-// recvPortably receives with package net alone, for an instant. The deadline that it leaves behind has passed for whoever asks again.
+// recvPortably receives with package net alone, for an instant, after which the connection has a
+// deadline that has passed.
 func (c *conn) recvPortably(p []byte) (int, error) {
 	if err := c.tcp.SetReadDeadline(time.Now().Add(instant)); err != nil {
 		return 0, err

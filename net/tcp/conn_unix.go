@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// receiving asks the system for what has arrived.
+// receiving receives without waiting.
 type receiving struct {
 	p   []byte
 	n   int
@@ -26,7 +26,7 @@ func (in *receiving) init() {
 	}
 }
 
-// tryRecv receives what has arrived already.
+// tryRecv receives data that has arrived.
 func (c *conn) tryRecv(p []byte) (int, error) {
 	if c.portable {
 		return c.recvPortably(p)
@@ -46,7 +46,7 @@ func (c *conn) tryRecv(p []byte) (int, error) {
 	return in.n, nil
 }
 
-// sending gives the system what it takes.
+// sending sends without waiting.
 type sending struct {
 	p   []byte
 	n   int
@@ -65,7 +65,7 @@ func (out *sending) init() {
 	}
 }
 
-// trySend sends what the system takes at once, which may be nothing.
+// trySend sends as much as the system takes at once, possibly nothing.
 func (c *conn) trySend(p []byte) (int, error) {
 	if c.portable || len(p) == 0 {
 		return 0, nil

@@ -14,23 +14,27 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Dialer makes TCP sockets for the scheme coap+tcp. The zero value is ready.
+// Dialer makes TCP sockets for the scheme coap+tcp. The zero value is ready to use.
 type Dialer struct {
-	// Resolver looks up host names; a *net.Resolver is one. Zero: net.DefaultResolver.
+	// Resolver looks up host names; a *net.Resolver is one. The zero value means
+	// net.DefaultResolver.
 	Resolver interface {
 		LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	}
-	// Control is called for every system socket before it is bound and connected, to set options: a network interface,
-	// DSCP, priority. It is that of [net.Dialer]. Zero: none.
+	// Control is called for every socket of the system before it is bound and connected, to set
+	// options: a network interface, DSCP, priority. See [net.Dialer]. The zero value means none.
 	Control func(network, address string, c syscall.RawConn) error
-	// ConnectTimeout is how long one address is tried before the next one. Zero: 20 s.
+	// ConnectTimeout is how long one address is tried before the next one. The zero value means 20
+	// s.
 	ConnectTimeout time.Duration
-	// StallTimeout is how long data may wait for the peer to take any of it before the connection is broken. Zero: 30 s.
+	// StallTimeout is how long data may wait for the peer to take any of it before the connection
+	// is broken. The zero value means 30 s.
 	StallTimeout time.Duration
-	// KeepAlive are the system's keep-alive probes. Zero: off, since each one wakes a radio; CoAP has its own Ping (RFC 8323 §5.4).
+	// KeepAlive configures the system's keep-alive probes. The zero value means off, because each
+	// probe wakes a radio; CoAP has its own Ping (RFC 8323 §5.4).
 	KeepAlive net.KeepAliveConfig
 
-	portable bool // use what works on every system; for tests
+	portable bool // use only what works on every system; for tests
 }
 
 const (
@@ -50,18 +54,18 @@ func (d Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	if d.ConnectTimeout < 0 || d.StallTimeout < 0 {
 		return nil, fmt.Errorf("tcp: ConnectTimeout %v and StallTimeout %v must not be negative", d.ConnectTimeout, d.StallTimeout)
 	}
-	s := &tcpSocket{dialer: d, limits: limits{buffer: c.SendBuffer, stall: d.StallTimeout}.filled()}
+	s := &tcpSocket{dialer: d, limits: limits{buffer: c.SendBuffer, stall: d.StallTimeout}.withDefaults()}
 	s.Init(s, &c)
 	return s, nil
 }
 
-// limits bound what a connection holds back.
+// limits bound the backlog of a connection.
 type limits struct {
 	buffer int
 	stall  time.Duration
 }
 
-func (l limits) filled() limits {
+func (l limits) withDefaults() limits {
 	if l.buffer == 0 {
 		l.buffer = defaultSendBuffer
 	}

@@ -7,9 +7,10 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Dialer makes TLS sockets for the scheme coaps+tcp. The zero value is ready; socket.Open finds the dialer for the sockets below.
+// Dialer makes TLS sockets for the scheme coaps+tcp. The zero value is ready to use with
+// socket.Open, which finds the dialer for the sockets below.
 type Dialer struct {
-	// Below makes the sockets below. Zero: what Config.Below says.
+	// Below makes the sockets below. The zero value means Config.Below.
 	Below socket.Dialer
 }
 
@@ -19,14 +20,15 @@ func (Dialer) Schemes() []string { return []string{"coaps+tcp"} }
 // Over returns "coap+tcp".
 func (Dialer) Over() string { return "coap+tcp" }
 
-// NewSocket makes a socket over a new one of the dialer below. It refuses a Security that no handshake could be done with: every mode but
-// X.509, a private key that cannot sign, ciphersuites and versions that crypto/tls does not have.
+// NewSocket makes a socket over a new one of the dialer below. It refuses a Security for which
+// every handshake would fail: a mode other than X.509, a private key that cannot sign, ciphersuites
+// and versions that crypto/tls does not have.
 func (d Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	return layer().NewSocket(d.Below, c)
 }
 
-// New makes a TLS socket over the closed stream socket below, which belongs to it from then on. Of c only Security, SendBuffer and Logger
-// matter.
+// New makes a TLS socket over the closed stream socket below and owns it from then on. It uses only
+// Security, SendBuffer and Logger of c.
 func New(below socket.Socket, c socket.Config) (socket.Socket, error) {
 	return layer().Over(below, c)
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// alertOf finds the alert in an error of crypto/tls, whose own type is not exported, by its text. It is nil if there is none.
+// alertOf finds the alert in an error of crypto/tls by its text, because the type of the error is
+// not exported. It is nil if there is none.
 func alertOf(err error) *socket.AlertError {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Err == nil || op.Op != "remote error" && op.Op != "local error" {
@@ -27,13 +28,13 @@ func alertOf(err error) *socket.AlertError {
 	return nil
 }
 
-// progress is how far a handshake came.
+// progress says how far a handshake came.
 type progress struct {
 	chosen   bool // the server has chosen a ciphersuite
-	unsuited bool // the server asked for a certificate of CAs that ours is not from
+	unsuited bool // the server asked for a certificate of other CAs than ours
 }
 
-// handshakeError says why a handshake failed.
+// handshakeError returns why a handshake failed.
 func handshakeError(err error, seen *progress) error {
 	var refused *pki.Error
 	alert := alertOf(err)
@@ -46,13 +47,14 @@ func handshakeError(err error, seen *progress) error {
 		alert.Err = err
 		return fmt.Errorf("tls handshake: %w", alert)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("tls handshake: %w: the server closed the connection; it is perhaps no TLS server", socket.ErrReset)
+		return fmt.Errorf("tls handshake: %w: the server closed the connection; it may be no TLS server", socket.ErrReset)
 	}
 	return fmt.Errorf("tls handshake: %w", err)
 }
 
-// story tells what was seen of a server that did not complete a handshake in time.
-func (p *progress) story(heard bool) string {
+// explainSilence describes what was received from a server that did not complete a handshake in
+// time.
+func (p *progress) explainSilence(heard bool) string {
 	switch {
 	case !heard:
 		return "the server took the connection and never said anything: it is probably no TLS server"
@@ -62,7 +64,8 @@ func (p *progress) story(heard bool) string {
 	return "the server has chosen a ciphersuite and then fell silent: it may be busy, or check our certificate elsewhere"
 }
 
-// withHint adds to an alert of the server what it probably means. complete says that the handshake was complete.
+// withHint adds to an alert of the server what it probably means. complete says that the handshake
+// was complete.
 func (p *progress) withHint(a *socket.AlertError, complete bool) error {
 	known := secured.Progress{
 		Certificate: true, SuiteChosen: p.chosen, NoCertificate: p.unsuited, Complete: complete, VersionHint: "it has no version of TLS in common with us",
@@ -73,7 +76,8 @@ func (p *progress) withHint(a *socket.AlertError, complete bool) error {
 	return a
 }
 
-// brokenError is the error of Recv and Send for one of crypto/tls: everything but a time-out and the end of the stream is for ever.
+// brokenError returns the error of Recv and Send for an error of crypto/tls. Every error but a
+// time-out is permanent.
 func brokenError(err error) error {
 	switch {
 	case errors.Is(err, socket.ErrTimeout):

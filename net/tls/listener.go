@@ -17,8 +17,9 @@ const (
 	handshakeTimeout = 10 * time.Second
 )
 
-// Listen accepts TLS connections over the streams of below, which belongs to the listener from then on. Accept returns a
-// connection when its handshake, for which there are 10 s, has ended. Accepted sockets are closed for good by Close.
+// Listen accepts TLS connections over the streams of below; the listener owns below from then on.
+// Accept returns a connection when its handshake, which may take 10 s, is complete. An accepted
+// socket cannot be connected again after Close.
 func Listen(below socket.Listener, config *stdtls.Config) (socket.Listener, error) {
 	if config == nil || len(config.Certificates) == 0 && config.GetCertificate == nil && config.GetConfigForClient == nil {
 		return nil, fmt.Errorf("tls listener: the configuration has no certificate")
@@ -36,7 +37,7 @@ type listener struct {
 	ctx    context.Context // ends with the listener
 	cancel context.CancelFunc
 	queue  *accept.Queue
-	tokens chan struct{} // one for each handshake under way
+	tokens chan struct{} // one for each handshake in progress
 	work   sync.WaitGroup
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// profile is a Security made ready for handshakes. It does not change.
+// profile is a Security prepared for handshakes. It does not change.
 type profile struct {
 	sec      socket.Security
 	own      stdtls.Certificate
@@ -23,7 +23,7 @@ type profile struct {
 	sessions socket.SessionStore
 }
 
-// newProfile refuses everything that a handshake could never be done with.
+// newProfile refuses settings for which every handshake would fail.
 func newProfile(sec socket.Security) (*profile, error) {
 	switch sec.Mode {
 	case socket.ModeNoSec:
@@ -60,8 +60,9 @@ func newProfile(sec socket.Security) (*profile, error) {
 	return p, nil
 }
 
-// chooseSuites narrows the suites and versions to those allowed. crypto/tls always offers all suites of TLS 1.3, so a version of which none is
-// allowed is not offered, and the suite that the server chose is checked.
+// chooseSuites narrows the suites and versions to those allowed. crypto/tls always offers all
+// suites of TLS 1.3, so a version of which none is allowed is not offered, and the suite that the
+// server chose is checked.
 func (p *profile) chooseSuites() error {
 	if len(p.sec.CipherSuites) == 0 {
 		return nil
@@ -91,7 +92,8 @@ func (p *profile) chooseSuites() error {
 	return nil
 }
 
-// config makes the configuration for a handshake with remote, which notes in seen how far it came.
+// config returns the configuration for a handshake with remote. It records in seen how far the
+// handshake comes.
 func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *progress) (*stdtls.Config, error) {
 	v, err := pki.NewVerifier(&p.sec, remote.Host)
 	if err != nil {
@@ -128,13 +130,13 @@ func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *prog
 	}, nil
 }
 
-// storeKey is the key of a server and a certificate in the store.
+// storeKey returns the key of a server and a certificate in the store.
 func (p *profile) storeKey(remote socket.Endpoint) string {
 	b := p.binding(remote)
 	return "tls " + remote.String() + " " + hex.EncodeToString(b[:8])
 }
 
-// binding stands for the server and the credentials.
+// binding returns a hash of the server and the credentials.
 func (p *profile) binding(remote socket.Endpoint) [32]byte {
 	d := proof.NewDigest()
 	d.Add([]byte(remote.String()))

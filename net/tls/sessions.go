@@ -14,13 +14,14 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// sessionCache is crypto/tls's session cache for one connection: it takes the session out of the store when a handshake asks, and puts new ones in.
-// A stored session is
+// sessionCache is crypto/tls's session cache for one connection: it takes the session out of the
+// store when a handshake asks, and puts new ones in. A stored session is
 //
 //	"LWT" version time binding ticket state proof
 //
-// version is 1; time is when it was made, 8 bytes of Unix seconds; binding is 32 bytes that stand for the server and the credentials; the ticket has
-// its length in front in 4 bytes; state is crypto/tls's; proof is the device's signature.
+// version is 1; time is when it was made, 8 bytes of Unix seconds; binding is 32 bytes that stand
+// for the server and the credentials; the ticket is preceded by its length in 4 bytes; state is
+// crypto/tls's; proof is the device's signature.
 type sessionCache struct {
 	profile *profile
 	remote  socket.Endpoint
@@ -51,7 +52,8 @@ func (c *sessionCache) Get(string) (*stdtls.ClientSessionState, bool) {
 	return nil, false
 }
 
-// Put implements crypto/tls.ClientSessionCache. It is called where data is received, so what takes time is left to store.
+// Put implements crypto/tls.ClientSessionCache. It is called where data is received, so it leaves
+// slow work to store.
 func (c *sessionCache) Put(_ string, s *stdtls.ClientSessionState) {
 	var blob []byte
 	if s != nil {

@@ -39,7 +39,7 @@ func (s *conn) Establish(ctx context.Context, t secured.Target) (*link, error) {
 	if err := c.HandshakeContext(ctx); err != nil {
 		w.stop()
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("tls handshake: %w: %s", context.Cause(ctx), seen.story(w.heard))
+			return nil, fmt.Errorf("tls handshake: %w: %s", context.Cause(ctx), seen.explainSilence(w.heard))
 		}
 		return nil, handshakeError(err, &seen)
 	}
@@ -53,7 +53,7 @@ func (s *conn) Send(p []byte) error {
 	if !open {
 		return socket.ErrClosed
 	}
-	return s.closedFirst(l.send(p))
+	return s.preferClosed(l.send(p))
 }
 
 // Recv implements socket.Socket.
@@ -63,11 +63,11 @@ func (s *conn) Recv(p []byte) (int, error) {
 		return 0, socket.ErrClosed
 	}
 	n, err := l.recv(p)
-	return n, s.closedFirst(err)
+	return n, s.preferClosed(err)
 }
 
-// closedFirst makes an error ErrClosed if the socket was closed in the meantime.
-func (s *conn) closedFirst(err error) error {
+// preferClosed returns ErrClosed instead of err if the socket was closed in the meantime.
+func (s *conn) preferClosed(err error) error {
 	if err != nil {
 		if _, open := s.Link(); !open {
 			return socket.ErrClosed

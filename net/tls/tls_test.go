@@ -291,7 +291,7 @@ func TestResumption(t *testing.T) {
 	}
 }
 
-// TestPeerEnds tells a proper end from a stream that was cut off.
+// TestPeerEnds: Recv distinguishes a proper end from a stream that was cut off.
 func TestPeerEnds(t *testing.T) {
 	for name, cut := range map[string]bool{"close_notify": false, "cut off": true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -68,7 +68,8 @@ func TestWireTriesAgain(t *testing.T) {
 	})
 }
 
-// A stopped wire sends nothing, whatever connection is below it meanwhile, until it is resumed.
+// A stopped wire sends nothing until it is resumed, even if the socket below has another
+// connection.
 func TestWireStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: true}
@@ -85,7 +86,7 @@ func TestWireStops(t *testing.T) {
 	})
 }
 
-// What is held back belongs to a message that is not complete yet.
+// The data that is held belongs to a message that is not complete.
 func TestWireHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: true}

@@ -49,7 +49,7 @@ func newListener(t testing.TB, at netip.Addr) socket.Listener {
 	return loopbacktest.Listen(t, at, Listen)
 }
 
-// taken is a local port that another socket holds for itself.
+// taken returns a local port that another socket holds exclusively.
 func taken(t testing.TB, at netip.Addr) netip.AddrPort {
 	t.Helper()
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
@@ -60,7 +60,7 @@ func taken(t testing.TB, at netip.Addr) netip.AddrPort {
 	return osnet.AddrPort(c.LocalAddr())
 }
 
-// unusedPort is a port that was just given back.
+// unusedPort returns a port that was just released.
 func unusedPort(t testing.TB, at netip.Addr) netip.AddrPort {
 	t.Helper()
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))

@@ -18,7 +18,7 @@ type conn struct {
 	osnet.Descriptor
 	udp      *net.UDPConn
 	portable bool
-	refused  atomic.Bool // Send was told of a refusal, which Recv has to report
+	refused  atomic.Bool // the system reported a refusal to Send; Recv must return it
 
 	sending sync.Mutex
 	out     sending
@@ -42,8 +42,8 @@ func (c *conn) Close() error { return c.udp.Close() }
 // SetReadDeadline implements osnet.Conn.
 func (c *conn) SetReadDeadline(t time.Time) error { return c.udp.SetReadDeadline(t) }
 
-// Send implements osnet.Conn. refused is set if the system reported the refusal of an earlier datagram instead of sending; p was
-// then sent at a second attempt.
+// Send implements osnet.Conn. refused is set if the system reported the refusal of an earlier
+// datagram instead of sending; p was then sent at a second attempt.
 func (c *conn) Send(p []byte) (refused bool, err error) {
 	c.sending.Lock()
 	defer c.sending.Unlock()
@@ -76,7 +76,7 @@ func (c *conn) Recv(p []byte, noWait bool) (int, error) {
 			return n, c.recvError(err)
 		}
 	}
-	n, err := c.tryRecv(p, false) // what has arrived counts, whatever the deadline
+	n, err := c.tryRecv(p, false) // data that has arrived is returned, even after the deadline
 	if err != nil && c.refused.CompareAndSwap(true, false) {
 		return 0, socket.ErrRefused
 	}
@@ -101,10 +101,11 @@ func (c *conn) recvError(err error) error {
 	return err
 }
 
-// mostDiscarded bounds what discard throws away, in case that the peer keeps sending.
+// mostDiscarded bounds the datagrams that discard drops, because the peer may keep sending.
 const mostDiscarded = 64
 
-// discard throws away what arrived between binding and connecting, when anybody could send to the port.
+// discard drops the datagrams that arrived between binding and connecting, when any host could send
+// to the port.
 func (c *conn) discard() {
 	for range mostDiscarded {
 		if _, err := c.Recv(nil, true); err == socket.ErrTimeout { //nolint:errorlint // never wrapped

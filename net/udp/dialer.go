@@ -10,17 +10,18 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Dialer makes UDP sockets for the scheme coap. The zero value is ready.
+// Dialer makes UDP sockets for the scheme coap. The zero value is ready to use.
 type Dialer struct {
-	// Resolver looks up host names; a *net.Resolver is one. Zero: net.DefaultResolver.
+	// Resolver looks up host names; a *net.Resolver is one. The zero value means
+	// net.DefaultResolver.
 	Resolver interface {
 		LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	}
-	// Control is called for every system socket before it is bound and connected, to set options: a network interface,
-	// DSCP, priority. It is that of [net.Dialer]. Zero: none.
+	// Control is called for every socket of the system before it is bound and connected, to set
+	// options: a network interface, DSCP, priority. See [net.Dialer]. The zero value means none.
 	Control func(network, address string, c syscall.RawConn) error
 
-	portable bool // use what works on every system; for tests
+	portable bool // use only what works on every system; for tests
 }
 
 // Schemes returns "coap".

@@ -15,21 +15,24 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// maxPending is how many connections wait to be accepted; datagrams of further peers are dropped. It is a fleet's worth, as all
-// devices come at once after an outage, and the reader is quicker than who accepts.
+// maxPending is the number of connections that wait to be accepted; datagrams of further peers are
+// dropped. It is large enough for a fleet: after an outage all devices connect at once, and the
+// reader is faster than the caller of Accept.
 const maxPending = 4096
 
-// receiveBuffer is what the system is asked to hold for a listener, whose peers may all speak at once: the usual 208 KiB are some
-// 256 small datagrams. It is used as far as datagrams wait.
+// receiveBuffer is the receive buffer in bytes that a listener requests, because all peers may send
+// at once: the usual 208 KiB hold about 256 small datagrams. The system uses only what waiting
+// datagrams need.
 const receiveBuffer = 4 << 20
 
 // maxDatagram is the size of the largest datagram.
 const maxDatagram = 65535
 
-// Listen takes datagrams at a local address. Each peer becomes one accepted socket, told apart by its address and port; all share
-// the listener's descriptor and end with it. Accepted sockets have the abilities Addresses, Counters and Notifier. On an
-// unspecified address their LocalAddr is that too, and when the system has no room for a datagram their Send waits for it. Port
-// zero is a free one.
+// Listen receives datagrams at a local address; port zero means a free port. Each peer, identified
+// by its address and port, becomes one accepted socket. All of them share the listener's descriptor
+// and end with it. They have the abilities Addresses, Counters and Notifier. If the listener has an
+// unspecified address, so has their LocalAddr. Their Send waits while the system has no room for a
+// datagram.
 func Listen(at netip.AddrPort) (socket.Listener, error) {
 	network := "udp"
 	if at.Addr().IsValid() {
@@ -39,7 +42,7 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", at, osnet.Error(err))
 	}
-	_ = c.SetReadBuffer(receiveBuffer) // the system takes less where it allows no more
+	_ = c.SetReadBuffer(receiveBuffer) // the system may limit it
 	l := &listener{
 		udp:    c,
 		local:  osnet.AddrPort(c.LocalAddr()),
@@ -64,7 +67,7 @@ type listener struct {
 	peers map[netip.AddrPort]*accepted
 }
 
-// read hands every datagram to the socket of its sender until the listener is closed.
+// read delivers every datagram to the socket of its sender until the listener is closed.
 func (l *listener) read() {
 	defer close(l.done)
 	buf := make([]byte, maxDatagram)
@@ -73,7 +76,7 @@ func (l *listener) read() {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // a refusal, or worse that passes; an open descriptor stays readable
+		case err != nil: // a refusal or another passing error; an open descriptor stays readable
 			select {
 			case <-l.closed:
 				return
@@ -87,7 +90,8 @@ func (l *listener) read() {
 	}
 }
 
-// peer returns the socket of a peer, nil if it has none and cannot get one.
+// peer returns the socket of a peer, and makes one if there is none. It is nil if the queue is
+// full.
 func (l *listener) peer(addr netip.AddrPort) *accepted {
 	l.mu.Lock()
 	defer l.mu.Unlock()

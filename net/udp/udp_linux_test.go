@@ -27,7 +27,7 @@ func newSocket(t *testing.T, c socket.Config) *udpSocket {
 	return s.(*udpSocket)
 }
 
-// TestRefusalFoundBySend has Send come across a refusal while Recv is pending, which then has to report it.
+// TestRefusalFoundBySend: Send is told of a refusal while Recv is pending. Recv returns it.
 func TestRefusalFoundBySend(t *testing.T) {
 	leaktest.Check(t)
 	l := newListener(t, loopbacktest.IPv4)
@@ -43,13 +43,13 @@ func TestRefusalFoundBySend(t *testing.T) {
 			got <- err
 		}()
 		c, _ := s.Conn()
-		c.refused.Store(true) // as Send does, which the system tells of a refusal only if Recv was not faster
+		c.refused.Store(true) // as Send does; the system reports a refusal to Send only if Recv was not faster
 		s.InterruptRecv()
 		if err := <-got; err != socket.ErrRefused {
 			t.Fatalf("Recv: %v, want ErrRefused", err)
 		}
 	}
-	// The deadline has not suffered.
+	// The deadline still holds.
 	if err := s.Send([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func awaitError(t *testing.T, s socket.Socket) {
 	}
 	defer syscall.Close(poll)
 	if e := socket.Detect(s).Handle.SystemHandle(func(fd uintptr) {
-		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{}) // errors are told of always
+		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{}) // the system always reports errors
 	}); e != nil || err != nil {
 		t.Fatal(e, err)
 	}
@@ -95,11 +95,12 @@ func awaitError(t *testing.T, s socket.Socket) {
 	}
 }
 
-// TestSendAfterRefusal has Send come across the refusal of an earlier datagram: it sends all the same, and Recv reports the refusal.
+// TestSendAfterRefusal: Send is told of the refusal of an earlier datagram. It still sends, and
+// Recv returns the refusal.
 func TestSendAfterRefusal(t *testing.T) {
 	leaktest.Check(t)
 	for _, portable := range []bool{false, true} {
-		l := newListener(t, netip.MustParseAddr("127.7.7.7")) // where nobody else takes the port meanwhile
+		l := newListener(t, netip.MustParseAddr("127.7.7.7")) // where no other process takes the port
 		at := l.Addr()
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
@@ -141,7 +142,8 @@ func TestSendAfterRefusal(t *testing.T) {
 	}
 }
 
-// TestEarlyDatagramsAreDropped shows that what anybody sends between bind and connect is not taken for the peer's.
+// TestEarlyDatagramsAreDropped: a datagram that arrives between bind and connect, from any host, is
+// not taken for one of the peer.
 func TestEarlyDatagramsAreDropped(t *testing.T) {
 	for _, portable := range []bool{false, true} {
 		near := farSide(t) // bound, not connected
@@ -261,7 +263,7 @@ func TestListenerOnAllAddresses(t *testing.T) {
 	}
 }
 
-// TestListenerTakesABurst shows that a fleet whose devices all speak at once is heard at once.
+// TestListenerTakesABurst: the listener receives the datagrams of a fleet that all arrive at once.
 func TestListenerTakesABurst(t *testing.T) {
 	leaktest.Check(t)
 	l := newListener(t, loopbacktest.IPv4).(*listener)
@@ -288,7 +290,7 @@ func TestListenerTakesABurst(t *testing.T) {
 	}
 }
 
-// TestListenerBoundsStrangers shows that senders nobody accepts do not pile up.
+// TestListenerBoundsStrangers: the number of senders that are not accepted is bounded.
 func TestListenerBoundsStrangers(t *testing.T) {
 	leaktest.Check(t)
 	l := newListener(t, loopbacktest.IPv4).(*listener)
@@ -300,7 +302,7 @@ func TestListenerBoundsStrangers(t *testing.T) {
 	}
 }
 
-// lateResolver answers only after something else has happened, whatever its context says.
+// lateResolver answers only after another event, even if its context has ended.
 type lateResolver func()
 
 func (f lateResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
@@ -308,7 +310,8 @@ func (f lateResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-// TestLateAnswerOfNameService: a Connect that was given up during the lookup has failed, whatever the name service says in the end.
+// TestLateAnswerOfNameService: a Connect that was cancelled during the lookup fails, even if the
+// name service answers later.
 func TestLateAnswerOfNameService(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var s socket.Socket

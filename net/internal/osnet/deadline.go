@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// recvDeadline is the receive deadline of a socket. It holds over reconnects. The zero value is no deadline.
+// recvDeadline is the receive deadline of a socket. It holds over reconnects. The zero value is no
+// deadline.
 type recvDeadline struct {
-	passed atomic.Bool // when it was set
+	passed atomic.Bool // true if the deadline had passed true if the deadline had passed when it was set
 
 	mu   sync.Mutex
 	t    time.Time
@@ -20,7 +21,8 @@ type readDeadliner interface {
 	SetReadDeadline(t time.Time) error
 }
 
-// noWait reports whether the deadline had passed when it was set, so that Recv need not try to wait.
+// noWait reports whether the deadline had passed true if the deadline had passed true if the
+// deadline had passed when it was set, so that Recv need not try to wait.
 func (d *recvDeadline) noWait() bool { return d.passed.Load() }
 
 // set sets the deadline of the socket and of its connection. If t has passed, a pending read ends.
@@ -34,7 +36,8 @@ func (d *recvDeadline) set(t time.Time) {
 	}
 }
 
-// follow makes c the connection that the deadline is for, nil for none, and applies the deadline to it.
+// follow makes c the connection that the deadline is for, nil for none, and applies the deadline to
+// it.
 func (d *recvDeadline) follow(c readDeadliner) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -43,8 +46,9 @@ func (d *recvDeadline) follow(c readDeadliner) {
 	}
 }
 
-// interrupt makes a pending read time out once; retry then reports that it was not the deadline. It cannot restore the deadline
-// itself: the runtime forgets a time-out if the deadline is moved before the reader has run.
+// interrupt makes a pending read time out once; retry then reports that it was not the deadline. It
+// cannot restore the deadline itself: the runtime forgets a time-out if the deadline is moved
+// before the reader has run.
 func (d *recvDeadline) interrupt() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,8 +57,8 @@ func (d *recvDeadline) interrupt() {
 	}
 }
 
-// retry reports whether a read that has timed out must be repeated, because the deadline has changed or the read was
-// interrupted. It restores the deadline of the connection.
+// retry reports whether a read that has timed out must be repeated, because the deadline has
+// changed or the read was interrupted. It restores the deadline of the connection.
 func (d *recvDeadline) retry() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

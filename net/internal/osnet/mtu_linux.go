@@ -2,7 +2,8 @@ package osnet
 
 import "syscall"
 
-// pathMTU is what the system knows of the path of the connected socket fd; zero if it does not tell.
+// pathMTU returns the MTU of the path of the connected socket fd, zero if the system does not know
+// it.
 func pathMTU(fd uintptr, ipv4 bool) int {
 	level, option := syscall.IPPROTO_IPV6, syscall.IPV6_MTU
 	if ipv4 {

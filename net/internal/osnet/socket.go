@@ -18,21 +18,23 @@ type Conn interface {
 	readDeadliner
 	// Control calls f with the descriptor.
 	Control(f func(fd uintptr)) error
-	// Send sends p as a whole or not at all, without waiting. interrupt says that a pending Recv has something to report.
+	// Send sends p as a whole or not at all, without waiting. interrupt says that a pending Recv
+	// has something to report.
 	Send(p []byte) (interrupt bool, err error)
 	// Recv receives without waiting, or until the read deadline of the connection.
 	Recv(p []byte, noWait bool) (int, error)
 }
 
-// Transport is what differs between UDP and TCP.
+// Transport is the half of a Socket that differs between UDP and TCP.
 type Transport[C Conn] interface {
 	Kind() socket.Kind
-	// Payload returns how much of a packet of mtu bytes to remote is left for the data of the application.
+	// Payload returns how much of a packet of mtu bytes to remote is left for the data of the
+	// application.
 	Payload(mtu int, remote netip.Addr) int
-	// Options are what the user of a Dialer configures. They do not count for accepted sockets.
+	// Options returns the configuration of the Dialer. Accepted sockets do not use it.
 	Options() Options
-	// NewConn makes a connection of c, which Socket closes if there is an error. bound says that c was bound to a local
-	// address or port before it was connected.
+	// NewConn makes a connection of c, which Socket closes if there is an error. bound says that c
+	// was bound to a local address or port before it was connected.
 	NewConn(c net.Conn, bound bool) (C, error)
 }
 
@@ -43,8 +45,8 @@ type Options struct {
 	Control  Control  // nil: none
 }
 
-// Socket is a socket.Socket over connections of the operating system, with the abilities Addresses, Binder, Alternates, Counters,
-// Handle and Shutdowner.
+// Socket is a socket.Socket over connections of the operating system, with the abilities Addresses,
+// Binder, Alternates, Counters, Handle and Shutdowner.
 type Socket[C Conn] struct {
 	transport Transport[C]
 	linkMTU   int

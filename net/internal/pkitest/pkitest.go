@@ -70,14 +70,14 @@ func create(tb testing.TB, tmpl, issuer *x509.Certificate, pub crypto.PublicKey,
 	return c
 }
 
-// Pool is a trust store with ca alone.
+// Pool returns a trust store with ca alone.
 func (ca *CA) Pool() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(ca.Cert)
 	return p
 }
 
-// Leaf is a certificate with its key.
+// Leaf is a certificate with its private key.
 type Leaf struct {
 	Cert *x509.Certificate
 	Key  crypto.Signer
@@ -92,7 +92,8 @@ func (l *Leaf) TLS(chain ...*x509.Certificate) tls.Certificate {
 	return c
 }
 
-// Issue makes a certificate for names, of which numeric ones become addresses. Each change may alter it before it is signed.
+// Issue makes a certificate for names, of which numeric ones become addresses. Each change may
+// alter it before it is signed.
 func (ca *CA) Issue(tb testing.TB, names []string, change ...func(*x509.Certificate)) *Leaf {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -102,7 +103,7 @@ func (ca *CA) Issue(tb testing.TB, names []string, change ...func(*x509.Certific
 	return ca.IssueFor(tb, key, names, change...)
 }
 
-// IssueFor is Issue for a key of the caller's.
+// IssueFor is Issue for a given key.
 func (ca *CA) IssueFor(tb testing.TB, key crypto.Signer, names []string, change ...func(*x509.Certificate)) *Leaf {
 	tb.Helper()
 	ca.serial++
