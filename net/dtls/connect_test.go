@@ -16,7 +16,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestAddressesInTurn: a host of which the first address is silent is reached at the second, by Connect itself.
+// TestAddressesInTurn: a host of which the first address is silent is reached at the second, by
+// Connect itself.
 func TestAddressesInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)

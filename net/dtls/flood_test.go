@@ -24,7 +24,8 @@ func (f *flooded) Recv(p []byte) (int, error) {
 	return copy(p, f.record), nil
 }
 
-// TestFloodDoesNotHoldRecv: however much arrives that is not authentic, Recv ends with its deadline, and says that it is not done.
+// TestFloodDoesNotHoldRecv: however much arrives that is not authentic, Recv ends with its
+// deadline, and says that it is not done.
 func TestFloodDoesNotHoldRecv(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)

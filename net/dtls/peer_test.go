@@ -24,8 +24,9 @@ func pskSecurity() socket.Security {
 	return socket.Security{Mode: socket.ModePSK, Identity: testIdentity, Key: socket.NewSecret(testKey)}
 }
 
-// oneConn is a net.PacketConn for one connection of a pion server after the other: it stays open, and starts with a datagram already
-// read. Once ended it touches no more what the next one reads from.
+// oneConn is a net.PacketConn for one connection of a pion server after the other: it stays open,
+// and starts with a datagram already read. Once ended it touches no more what the next one reads
+// from.
 type oneConn struct {
 	net.PacketConn
 	reads sync.WaitGroup
@@ -64,7 +65,8 @@ func (c *oneConn) SetReadDeadline(t time.Time) error {
 
 func (c *oneConn) Close() error { return c.SetReadDeadline(time.Unix(1, 0)) }
 
-// end returns when nothing reads for this connection any more, which pion's Close does not wait for if it is called twice.
+// end returns when nothing reads for this connection any more, which pion's Close does not wait for
+// if it is called twice.
 func (c *oneConn) end() {
 	c.mu.Lock()
 	c.ended = true

@@ -48,8 +48,8 @@ func TestReplaysAfterSuspension(t *testing.T) {
 	})
 }
 
-// TestNothingLeavesAfterShutdown: a Send that was overtaken by Shutdown must not use a number that the connection goes on with, not when the socket below is
-// open again either.
+// TestNothingLeavesAfterShutdown: a Send that was overtaken by Shutdown must not use a number that
+// the connection goes on with, not when the socket below is open again either.
 func TestNothingLeavesAfterShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -76,7 +76,8 @@ func TestNothingLeavesAfterShutdown(t *testing.T) {
 	})
 }
 
-// TestFatalAlertEndsSession: a session that an authentic fatal alert has ended is not resumed (RFC 5246 §7.2.2).
+// TestFatalAlertEndsSession: a session that an authentic fatal alert has ended is not resumed (RFC
+// 5246 §7.2.2).
 func TestFatalAlertEndsSession(t *testing.T) {
 	for name, cidLength := range map[string]int{"session": 0, "Connection ID": 6} {
 		t.Run(name, func(t *testing.T) {

@@ -123,7 +123,8 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// TestAbilitiesAreDocumented: each has a row in the package's table and in the page for ports, which say what is lost and bought.
+// TestAbilitiesAreDocumented: each has a row in the package's table and in the page for ports,
+// which say what is lost and bought.
 func TestAbilitiesAreDocumented(t *testing.T) {
 	table, err := os.ReadFile("doc.go")
 	if err != nil {

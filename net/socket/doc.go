@@ -56,18 +56,18 @@
 // # Time-outs and waking
 //
 // There is one deadline, for receiving. The loop that owns the socket sets the deadline when it
-// changes, and calls Recv. Another goroutine wakes the loop by setting NoWait, under a lock that also
-// guards a flag, so that the loop does not overwrite NoWait with a later deadline:
+// changes, and calls Recv. Another goroutine wakes the loop by setting NoWait, under a lock that
+// also guards a flag, so that the loop does not overwrite NoWait with a later deadline:
 //
 //	waker: lock; woken = true; s.SetRecvDeadline(socket.NoWait()); unlock
 //	loop:  lock; if woken { woken = false; d = NoWait }; s.SetRecvDeadline(d); unlock; s.Recv(buf)
 //
-// To receive everything that is waiting without waiting for more, set NoWait once and call Recv until
-// it returns ErrTimeout.
+// To receive everything that is waiting without waiting for more, set NoWait once and call Recv
+// until it returns ErrTimeout.
 //
 // # Waiting for several sockets
 //
 // For one socket, call Recv with a deadline, as above; this is the cheapest way. For several, a
-// [Poller] reports which of them are ready. It uses the socket's own notification, or one descriptor
-// group for all (Linux), or otherwise a goroutine per socket that reads ahead.
+// [Poller] reports which of them are ready. It uses the socket's own notification, or one
+// descriptor group for all (Linux), or otherwise a goroutine per socket that reads ahead.
 package socket

@@ -21,7 +21,8 @@ type unwatchable struct {
 
 func (unwatchable) State() State { return StateConnected }
 
-// TestPollerSaysWhatItCannotWatch: a socket that will never notify must not be taken for one that does.
+// TestPollerSaysWhatItCannotWatch: a socket that will never notify must not be taken for one that
+// does.
 func TestPollerSaysWhatItCannotWatch(t *testing.T) {
 	f, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {

@@ -46,7 +46,8 @@ func (w wrapping) NewSocket(c socket.Config) (socket.Socket, error) {
 	return w.poller.Wrap(s)
 }
 
-// TestWrappedSocketsConform runs the whole kit on what Wrap returns: over a descriptor group, and over a goroutine that receives ahead.
+// TestWrappedSocketsConform runs the whole kit on what Wrap returns: over a descriptor group, and
+// over a goroutine that receives ahead.
 func TestWrappedSocketsConform(t *testing.T) {
 	stream := func(t testing.TB) socket.Listener {
 		l, err := tcp.Listen(loopback)

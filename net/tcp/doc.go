@@ -6,8 +6,8 @@
 //	})
 //
 // [Dialer] makes the sockets of a device. They have the abilities Addresses, Binder, Alternates,
-// Backlog, Counters, Handle and Shutdowner of package socket; [socket.Poller] adds Notifier. Received
-// data is not read ahead, so the sockets do not need Buffered.
+// Backlog, Counters, Handle and Shutdowner of package socket; [socket.Poller] adds Notifier.
+// Received data is not read ahead, so the sockets do not need Buffered.
 //
 // [Listen] accepts peers, for tests and tools.
 //

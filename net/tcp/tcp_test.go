@@ -158,7 +158,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// TestGivenUpIsNoTimeout: a connection that the system has given up, as its peer is gone, is at its end. ErrTimeout would have a caller receive again.
+// TestGivenUpIsNoTimeout: a connection that the system has given up, as its peer is gone, is at its
+// end. ErrTimeout would have a caller receive again.
 func TestGivenUpIsNoTimeout(t *testing.T) {
 	c := new(conn)
 	for name, f := range map[string]func(error) error{"Recv": c.recvError, "Send": c.fail} {

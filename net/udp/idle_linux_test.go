@@ -14,8 +14,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// BenchmarkIdle shows what a connected socket costs while nothing happens: bytes of the process (resident, the heap's share, and the stacks'), and
-// goroutines, per socket.
+// BenchmarkIdle shows what a connected socket costs while nothing happens: bytes of the process
+// (resident, the heap's share, and the stacks'), and goroutines, per socket.
 func BenchmarkIdle(b *testing.B) {
 	const count = 2000
 	far := farSide(b)

@@ -1,5 +1,5 @@
-// Package accept is the half of a listener that does not depend on its network: the queue between the goroutine
-// that makes connections and the callers of Accept.
+// Package accept is the half of a listener that does not depend on its network: the queue between
+// the goroutine that makes connections and the callers of Accept.
 package accept
 
 import (
@@ -27,7 +27,8 @@ func NewQueue(limit int) *Queue {
 	return &Queue{ready: make(chan socket.Socket, limit), done: make(chan struct{})}
 }
 
-// Put adds a connection and never waits. It returns false if the queue is full or closed: s then still belongs to the caller.
+// Put adds a connection and never waits. It returns false if the queue is full or closed: s then
+// still belongs to the caller.
 func (q *Queue) Put(s socket.Socket) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -42,7 +43,8 @@ func (q *Queue) Put(s socket.Socket) bool {
 	}
 }
 
-// Accept waits for the next connection until ctx ends or the queue is closed, as socket.Listener's Accept does.
+// Accept waits for the next connection until ctx ends or the queue is closed, as socket.Listener's
+// Accept does.
 func (q *Queue) Accept(ctx context.Context) (socket.Socket, error) {
 	select {
 	case <-q.done:
@@ -59,8 +61,8 @@ func (q *Queue) Accept(ctx context.Context) (socket.Socket, error) {
 	}
 }
 
-// Close ends every Accept and returns the connections that were not accepted, for the caller to close. The second call returns
-// none.
+// Close ends every Accept and returns the connections that were not accepted, for the caller to
+// close. The second call returns none.
 func (q *Queue) Close() []socket.Socket {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -16,7 +16,8 @@ var (
 	IPv6 = netip.MustParseAddr("::1")
 )
 
-// Listen listens with listen on a free port of a loopback address until the test ends. It skips the test if there is no such address.
+// Listen listens with listen on a free port of a loopback address until the test ends. It skips the
+// test if there is no such address.
 func Listen(t testing.TB, at netip.Addr, listen func(netip.AddrPort) (socket.Listener, error)) socket.Listener {
 	t.Helper()
 	l, err := listen(netip.AddrPortFrom(at, 0))

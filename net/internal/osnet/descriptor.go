@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// Descriptor is the half of a Conn that does not depend on the transport: a connected socket of the operating system and its two
-// addresses.
+// Descriptor is the half of a Conn that does not depend on the transport: a connected socket of the
+// operating system and its two addresses.
 type Descriptor struct {
 	Raw           syscall.RawConn
 	local, remote netip.AddrPort
@@ -34,7 +34,8 @@ func (d *Descriptor) RemoteAddr() netip.AddrPort { return d.remote }
 // Control calls f with the descriptor.
 func (d *Descriptor) Control(f func(fd uintptr)) error { return d.Raw.Control(f) }
 
-// AddrPort returns a UDP or TCP address of package net as numbers, an IPv4-mapped one as IPv4. It is zero if there is none.
+// AddrPort returns a UDP or TCP address of package net as numbers, an IPv4-mapped one as IPv4. It
+// is zero if there is none.
 func AddrPort(a net.Addr) netip.AddrPort {
 	known, ok := a.(interface{ AddrPort() netip.AddrPort })
 	if !ok {

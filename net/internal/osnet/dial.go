@@ -21,7 +21,8 @@ func Network(transport string, remote netip.Addr) string {
 	return transport + "6"
 }
 
-// localAddr returns what a net.Dialer binds for this local end, nil for none: the port if there is one, and the address.
+// localAddr returns what a net.Dialer binds for this local end, nil for none: the port if there is
+// one, and the address.
 func localAddr(kind socket.Kind, local netip.AddrPort, remote netip.Addr) net.Addr {
 	switch {
 	case local == netip.AddrPort{}:

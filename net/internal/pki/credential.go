@@ -36,8 +36,8 @@ func Credential(sec *socket.Security) (tls.Certificate, error) {
 	return c, nil
 }
 
-// missingIssuers returns the issuers from the trust store that complete the chain, without a root, which
-// the peer must have.
+// missingIssuers returns the issuers from the trust store that complete the chain, without a root,
+// which the peer must have.
 func missingIssuers(sec *socket.Security) [][]byte {
 	certs := make([]*x509.Certificate, 0, len(sec.Certificates))
 	for _, der := range sec.Certificates {

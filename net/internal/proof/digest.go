@@ -6,8 +6,8 @@ import (
 	"hash"
 )
 
-// Digest hashes a sequence of fields, such as the server and the credentials that a stored session is for. Each field is hashed
-// with its length, so that no two sequences are alike.
+// Digest hashes a sequence of fields, such as the server and the credentials that a stored session
+// is for. Each field is hashed with its length, so that no two sequences are alike.
 type Digest struct{ h hash.Hash }
 
 // NewDigest returns the digest of no fields.

@@ -6,8 +6,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Abilities implements socket.Describer: the abilities of the socket below but Backlog, and in addition Session and, unless a
-// listener made the socket, Shutdowner.
+// Abilities implements socket.Describer: the abilities of the socket below but Backlog, and in
+// addition Session and, unless a listener made the socket, Shutdowner.
 func (s *Socket[L]) Abilities() socket.Abilities {
 	a := s.Able
 	a.Session, a.Shutdowner, a.Buffered, a.Backlog = s, nil, nil, nil
@@ -40,7 +40,8 @@ func (s *Socket[L]) HasBuffered() bool {
 	return s.Able.Buffered != nil && s.Able.Buffered.HasBuffered()
 }
 
-// NotifyReadable implements socket.Notifier. During a Connect ready may be called for the messages of the handshake too.
+// NotifyReadable implements socket.Notifier. During a Connect ready may be called for the messages
+// of the handshake too.
 func (s *Socket[L]) NotifyReadable(ready func()) {
 	s.notice.Lock()
 	s.ready = ready
@@ -49,7 +50,8 @@ func (s *Socket[L]) NotifyReadable(ready func()) {
 	s.announce()
 }
 
-// announce calls the function of NotifyReadable if the link has something that the socket below does not show.
+// announce calls the function of NotifyReadable if the link has something that the socket below
+// does not show.
 func (s *Socket[L]) announce() {
 	s.notice.Lock()
 	ready := s.ready

@@ -15,8 +15,8 @@ type Progress struct {
 
 const wantsAnother = "it wants a certificate of a CA that ours is not from"
 
-// Hint says what an alert of the server probably means, empty if there is nothing to add. Many servers send one alert for
-// everything; how far the handshake came then tells more.
+// Hint says what an alert of the server probably means, empty if there is nothing to add. Many
+// servers send one alert for everything; how far the handshake came then tells more.
 func (p *Progress) Hint(a socket.Alert) string {
 	switch a {
 	case socket.AlertHandshakeFailure, socket.AlertInsufficientSecurity:

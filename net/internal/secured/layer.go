@@ -14,8 +14,8 @@ type Layer struct {
 	Scheme   string      // of the dialer that makes them
 	Dialer   string      // such a dialer, for an error
 	Instead  string      // the package for the other kind of socket
-	// Prepare checks the security settings of a configuration and returns the function that makes a socket with them. below is a closed
-	// socket of the right kind.
+	// Prepare checks the security settings of a configuration and returns the function that makes a
+	// socket with them. below is a closed socket of the right kind.
 	Prepare func(c socket.Config) (func(below socket.Socket) socket.Socket, error)
 }
 

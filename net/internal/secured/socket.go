@@ -1,6 +1,6 @@
-// Package secured is the common half of sockets that secure another one, as net/dtls and net/tls do: the states, connecting with a
-// context, suspending, and passing the abilities of the socket below on. Establishing a connection and protecting data are left
-// to the protocol.
+// Package secured is the common half of sockets that secure another one, as net/dtls and net/tls
+// do: the states, connecting with a context, suspending, and passing the abilities of the socket
+// below on. Establishing a connection and protecting data are left to the protocol.
 package secured
 
 import (
@@ -28,7 +28,8 @@ type Protocol[L Link] interface {
 	Name() string
 	// Establish makes a connection to t over the socket below, which is connected.
 	Establish(ctx context.Context, t Target) (L, error)
-	// TryNext reports whether another address of the host may succeed where Establish failed with err.
+	// TryNext reports whether another address of the host may succeed where Establish failed with
+	// err.
 	TryNext(err error) bool
 }
 
@@ -36,9 +37,11 @@ type Protocol[L Link] interface {
 type Link interface {
 	// Resumption says how much of an earlier session the connection continues.
 	Resumption() socket.Resumption
-	// HasBuffered reports whether a receive would return at once for a reason that the socket below does not show.
+	// HasBuffered reports whether a receive would return at once for a reason that the socket below
+	// does not show.
 	HasBuffered() bool
-	// Suspend stops sending while the socket below moves to another address. Resume or Supersede follows.
+	// Suspend stops sending while the socket below moves to another address. Resume or Supersede
+	// follows.
 	Suspend()
 	// Resume continues: there is no other address.
 	Resume()
@@ -48,12 +51,13 @@ type Link interface {
 	Cancel()
 	// Close ends the link and tells the peer.
 	Close()
-	// Shutdown ends the link without telling the peer, and keeps the session for the next connection.
+	// Shutdown ends the link without telling the peer, and keeps the session for the next
+	// connection.
 	Shutdown() error
 }
 
-// Socket holds the state of a secured socket whose connections are of type L. It implements all of socket.Socket but Send, Recv and
-// InnerMTU. Its methods may be called from any goroutine.
+// Socket holds the state of a secured socket whose connections are of type L. It implements all of
+// socket.Socket but Send, Recv and InnerMTU. Its methods may be called from any goroutine.
 type Socket[L Link] struct {
 	Below socket.Socket
 	Able  socket.Abilities // of Below
@@ -210,7 +214,8 @@ func (s *Socket[L]) begin(ctx context.Context, next bool) (context.Context, sock
 	return ctx, was, nil
 }
 
-// establish connects the socket below and secures the connection, with one address of the host after the other.
+// establish connects the socket below and secures the connection, with one address of the host
+// after the other.
 func (s *Socket[L]) establish(ctx context.Context, remote socket.Endpoint, dial func(context.Context) error) (L, error) {
 	var none L
 	var errs []error
@@ -267,7 +272,8 @@ func (s *Socket[L]) Close() error {
 	return s.Below.Close()
 }
 
-// Shutdown implements socket.Shutdowner. The error may be that of the session store; the next Connect then does a full handshake.
+// Shutdown implements socket.Shutdowner. The error may be that of the session store; the next
+// Connect then does a full handshake.
 func (s *Socket[L]) Shutdown() error {
 	s.mu.Lock()
 	if s.state == socket.StateClosed && s.cancel == nil {
@@ -310,8 +316,9 @@ func (s *Socket[L]) SetRecvDeadline(t time.Time) {
 	}
 }
 
-// DeadlinePassed reports whether the receive deadline has passed. If so, it also announces that something may still be waiting: it is
-// for a Recv that stops before the socket below has nothing left.
+// DeadlinePassed reports whether the receive deadline has passed. If so, it also announces that
+// something may still be waiting: it is for a Recv that stops before the socket below has nothing
+// left.
 func (s *Socket[L]) DeadlinePassed() bool {
 	s.notice.Lock()
 	passed, ready := !s.deadline.IsZero() && !s.deadline.After(time.Now()), s.ready
