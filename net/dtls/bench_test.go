@@ -257,7 +257,8 @@ func TestNoAllocations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sec.client = false // receives what it has sent itself: the same keys for both directions
+			// Receives what it has sent itself: the same keys for both directions.
+			sec.client = false
 			if _, l.open, err = sec.protections(); err != nil {
 				t.Fatal(err)
 			}

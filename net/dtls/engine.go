@@ -51,9 +51,10 @@ type established struct {
 	resumed          bool
 	peer             [][]byte // certificates of the peer
 	identity         []byte   // PSK identity of the client, on a server
-	flight           [][]byte // datagrams to repeat when the peer repeats its own; none if the peer cannot need them
-	held             [][]byte // records that came early
-	messages         int      // of the handshake, for tests
+	// Datagrams to repeat when the peer repeats its own; none if the peer cannot need them.
+	flight   [][]byte
+	held     [][]byte // records that came early
+	messages int      // of the handshake, for tests
 }
 
 // session holds what an abbreviated handshake needs (RFC 5246 §7.3).

@@ -51,7 +51,8 @@ func (s *conn) resume(ctx context.Context, t secured.Target, p *parameters, old 
 	if err != nil {
 		return nil, err
 	}
-	if e.resumed || s.profile.sec.NoConnectionID { // otherwise the next handshake should ask for a Connection ID again
+	// Otherwise the next handshake should ask for a Connection ID again.
+	if e.resumed || s.profile.sec.NoConnectionID {
 		s.storeSession(t, e)
 	}
 	return newLink(s.Below, e)

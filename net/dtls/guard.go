@@ -45,9 +45,10 @@ type progress struct {
 	helloDone      bool // the server's flight is complete
 	sentFinished   bool
 	gotFinished    bool // an encrypted record arrived that may be it
-	noCertificate  bool // our Certificate message was empty: the server asked for certificates of another CA
-	clientKey      bool // ClientKeyExchange was sent: no abbreviated handshake
-	messages       int  // handshake messages of both sides, repetitions included
+	// Our Certificate message was empty: the server asked for certificates of another CA.
+	noCertificate bool
+	clientKey     bool // ClientKeyExchange was sent: no abbreviated handshake
+	messages      int  // handshake messages of both sides, repetitions included
 }
 
 // Handshake message types (RFC 5246 §7.4, RFC 6347 §4.3.2).
@@ -90,7 +91,8 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 		switch {
 		case err == nil:
 		case err == socket.ErrTimeout, errors.Is(err, socket.ErrMessageTooLong): //nolint:errorlint // Recv promises exactly ErrTimeout
-			continue // only the deadline decides; a datagram longer than any of a handshake is dropped
+			// Only the deadline decides; a datagram longer than any of a handshake is dropped.
+			continue
 		default:
 			return 0, nil, err
 		}

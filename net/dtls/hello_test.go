@@ -88,7 +88,8 @@ func TestServerNameIndication(t *testing.T) {
 			mustConnect(t, s, socket.Endpoint{Host: c.host, Port: 5684})
 			for _, h := range *offered {
 				got := ""
-				if list := h.extensions[extServerName]; len(list) > 5 { // a list with one name (RFC 6066 §3)
+				// A list with one name (RFC 6066 §3).
+				if list := h.extensions[extServerName]; len(list) > 5 {
 					got = string(list[5:])
 				}
 				if _, there := h.extensions[extServerName]; got != c.want || there != (c.want != "") {

@@ -24,9 +24,10 @@ import (
 
 // Environment of the device that TestKillLoop runs and kills.
 const (
-	envPort    = "DTLS_TEST_KILL_PORT"
-	envDir     = "DTLS_TEST_KILL_DIR"
-	envSuspend = "DTLS_TEST_KILL_SUSPEND" // if set, the device waits to be killed after its third Shutdown
+	envPort = "DTLS_TEST_KILL_PORT"
+	envDir  = "DTLS_TEST_KILL_DIR"
+	// If set, the device waits to be killed after its third Shutdown.
+	envSuspend = "DTLS_TEST_KILL_SUSPEND"
 )
 
 // TestKillLoopDevice is the device of TestKillLoop, in a process of its own.

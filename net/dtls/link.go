@@ -99,7 +99,8 @@ func (l *link) sendRecord(typ uint8, p []byte) error {
 		return errSpent
 	}
 	record, plaintext := l.out[:0], p
-	if len(l.sendCID) > 0 { // DTLSInnerPlaintext (RFC 9146 §4), made in memory that the record does not use
+	// DTLSInnerPlaintext (RFC 9146 §4), made in memory that the record does not use.
+	if len(l.sendCID) > 0 {
 		need := l.overhead() + len(p) + 1
 		if cap(record) < 2*need {
 			record = make([]byte, 0, 2*need)
@@ -150,7 +151,9 @@ func (l *link) recv(p []byte) (int, error) {
 		}
 		buf := l.buffer(len(p))
 		n, err = l.below.Recv(buf)
-		if errors.Is(err, socket.ErrMessageTooLong) { // truncated, so it cannot be authenticated; the next buffer is large enough for a repetition
+		// Truncated, so it cannot be authenticated; the next buffer is large enough for a
+		// repetition.
+		if errors.Is(err, socket.ErrMessageTooLong) {
 			l.large = true
 			continue
 		}

@@ -81,7 +81,8 @@ func pionClient(g *guard, p *parameters, opts []pion.Option) (*pion.Conn, error)
 	if p.serverName != "" {
 		opts = append(opts, pion.WithServerName(p.serverName))
 	}
-	opts = append(opts, pion.WithInsecureSkipVerify(true)) // verify checks the certificates, and is never nil with certificates
+	// p.verify checks the certificates, and is never nil with certificates.
+	opts = append(opts, pion.WithInsecureSkipVerify(true))
 	client := make([]pion.ClientOption, len(opts))
 	for i, o := range opts {
 		client[i] = o

@@ -232,7 +232,8 @@ func TestListenerFollowsConnectionID(t *testing.T) {
 		if before == after {
 			t.Errorf("the address is still %v", after)
 		}
-		n.Inject(netip.MustParseAddrPort("192.0.2.1:1"), l.Addr(), last) // somebody else repeats what the client sent
+		// Somebody else repeats what the client sent.
+		n.Inject(netip.MustParseAddrPort("192.0.2.1:1"), l.Addr(), last)
 		if got := exchange("at the end"); got != after {
 			t.Errorf("a replay moved the connection to %v", got)
 		}

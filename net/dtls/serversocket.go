@@ -36,8 +36,9 @@ type serverSocket struct {
 	mu    sync.Mutex
 	now   *path
 	paths []numbered // the oldest first
-	count uint32     // the last number assigned: none is used again, because datagrams with it may still be waiting
-	last  uint32     // number of the path of the datagram that Recv returned last
+	// The last number assigned: none is used again, because datagrams with it may still be waiting.
+	count uint32
+	last  uint32 // number of the path of the datagram that Recv returned last
 }
 
 // numbered is a path with its number.

@@ -12,7 +12,8 @@ import (
 // conn is the socket.Socket of this package.
 type conn struct {
 	secured.Socket[*link]
-	profile *profile // a pointer, so that printing a conn shows no secret; nil if a listener made it
+	// A pointer, so that printing a conn shows no secret; nil if a listener made it.
+	profile *profile
 	engine  engine
 	server  *serverSocket // the socket below, if a listener made it
 	log     *slog.Logger

@@ -56,7 +56,8 @@ func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 		return fail("no scheme; expected for example coap://host or coaps://host")
 	}
 	if u.User != nil {
-		return "", Endpoint{}, fmt.Errorf("server URI of scheme %s: a user part is not allowed", u.Scheme) // it may hold a password
+		// It may hold a password.
+		return "", Endpoint{}, fmt.Errorf("server URI of scheme %s: a user part is not allowed", u.Scheme)
 	}
 	remote.Port = defaultPort(u.Scheme)
 	if u.Opaque != "" {

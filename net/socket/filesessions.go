@@ -43,7 +43,8 @@ func (f *FileSessions) Put(key string, blob []byte) error {
 	if err != nil {
 		return err
 	}
-	name := path + ".new" // always the same name, so that the next Put removes the file that a crash leaves
+	// Always the same name, so that the next Put removes the file that a crash leaves.
+	name := path + ".new"
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("session store: %w", err)
 	}

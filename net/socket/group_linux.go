@@ -95,7 +95,8 @@ func (g *group) add(h Handle, ready func()) (remove func(), err error) {
 	}
 	return func() {
 		forget()
-		_ = g.control(h, syscall.EPOLL_CTL_DEL, &e) // fails if the descriptor or the group is closed, and then it is not watched
+		// Fails if the descriptor or the group is closed, and then it is not watched.
+		_ = g.control(h, syscall.EPOLL_CTL_DEL, &e)
 	}, nil
 }
 

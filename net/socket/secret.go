@@ -10,7 +10,8 @@ import (
 // instead, also when the Secret is in an unexported field of something printed. The zero value is
 // empty.
 type Secret struct {
-	b **[]byte // fmt always shows a pointer to a pointer as an address, also where it cannot call methods
+	// fmt always shows a pointer to a pointer as an address, also where it cannot call methods.
+	b **[]byte
 }
 
 // NewSecret returns a Secret with a copy of b.

@@ -112,10 +112,13 @@ type CertificateUsage uint8
 
 // The usages, by their numbers.
 const (
-	UsageCAConstraint      CertificateUsage = 0 // PKIX-TA: valid from the trust store, and this CA is in the chain
-	UsageServiceConstraint CertificateUsage = 1 // PKIX-EE: valid from the trust store, and this is the server's certificate
+	// PKIX-TA: valid from the trust store, and this CA is in the chain.
+	UsageCAConstraint CertificateUsage = 0
+	// PKIX-EE: valid from the trust store, and this is the server's certificate.
+	UsageServiceConstraint CertificateUsage = 1
 	UsageTrustAnchor       CertificateUsage = 2 // DANE-TA: this CA is the only trust anchor
-	UsageDomainIssued      CertificateUsage = 3 // DANE-EE: this is the server's certificate; nothing else is checked
+	// DANE-EE: this is the server's certificate; nothing else is checked.
+	UsageDomainIssued CertificateUsage = 3
 )
 
 // String returns the usage's name in LwM2M's words.

@@ -69,7 +69,8 @@ func checkDeadline(r *rig) {
 	start := time.Now()
 	s.SetRecvDeadline(start.Add(d))
 	r.expectTimeout(s, 0, d+soon, "with a deadline")
-	if waited := time.Since(start); waited < d-time.Millisecond { // from before the deadline was set, because this goroutine may be delayed
+	// From before the deadline was set, because this goroutine may be delayed.
+	if waited := time.Since(start); waited < d-time.Millisecond {
 		r.t.Errorf("Recv with a deadline in %v returned after %v", d, waited)
 	}
 	r.send(peer, "later")

@@ -202,7 +202,8 @@ func deadlineFaults() map[string]fault {
 				return p.Socket.Recv(b)
 			}
 		}},
-		"DeadlineMovesPendingRecv": {socket: func(p *port) { // a pending Recv is only ever shortened
+		// A pending Recv is only ever shortened.
+		"DeadlineMovesPendingRecv": {socket: func(p *port) {
 			var pending atomic.Bool
 			var last atomic.Pointer[time.Time]
 			p.deadline = func(t time.Time) {

@@ -179,7 +179,8 @@ func checkBusyClose(r *rig) {
 func checkBacklog(r *rig) {
 	s, peer := r.connected()
 	b := socket.Detect(s).Backlog
-	before := b.SendBacklog() // the message that made the connection known to the peer may not have been sent yet
+	// The message that made the connection known to the peer may not have been sent yet.
+	before := b.SendBacklog()
 	total := r.fill(s)
 	// A socket whose goroutine does the sending is busy before the system is: then the backlog may
 	// already be empty.

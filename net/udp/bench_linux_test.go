@@ -205,7 +205,8 @@ func TestNoAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, _ = far.Read(buf)
-			if deadline == socket.NoWait() && runtime.GOARCH != "386" { // which works through package net, whose time-outs are allocated
+			// Which works through package net, whose time-outs are allocated.
+			if deadline == socket.NoWait() && runtime.GOARCH != "386" {
 				if _, err := s.Recv(buf); err != socket.ErrTimeout {
 					t.Fatal(err)
 				}

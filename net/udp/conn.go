@@ -95,7 +95,8 @@ func (c *conn) recvError(err error) error {
 		return socket.ErrClosed
 	}
 	err = osnet.Error(err)
-	if errors.Is(err, socket.ErrRefused) || errors.Is(err, socket.ErrReset) { // Windows calls it a reset
+	// Windows calls it a reset.
+	if errors.Is(err, socket.ErrRefused) || errors.Is(err, socket.ErrReset) {
 		return socket.ErrRefused
 	}
 	return err

@@ -43,7 +43,8 @@ func TestRefusalFoundBySend(t *testing.T) {
 			got <- err
 		}()
 		c, _ := s.Conn()
-		c.refused.Store(true) // as Send does; the system reports a refusal to Send only if Recv was not faster
+		// As Send does; the system reports a refusal to Send only if Recv was not faster.
+		c.refused.Store(true)
 		s.InterruptRecv()
 		if err := <-got; err != socket.ErrRefused {
 			t.Fatalf("Recv: %v, want ErrRefused", err)
@@ -79,7 +80,8 @@ func awaitError(t *testing.T, s socket.Socket) {
 	}
 	defer syscall.Close(poll)
 	if e := socket.Detect(s).Handle.SystemHandle(func(fd uintptr) {
-		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{}) // the system always reports errors
+		// The system always reports errors.
+		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{})
 	}); e != nil || err != nil {
 		t.Fatal(e, err)
 	}
@@ -100,7 +102,8 @@ func awaitError(t *testing.T, s socket.Socket) {
 func TestSendAfterRefusal(t *testing.T) {
 	leaktest.Check(t)
 	for _, portable := range []bool{false, true} {
-		l := newListener(t, netip.MustParseAddr("127.7.7.7")) // where no other process takes the port
+		// Where no other process takes the port.
+		l := newListener(t, netip.MustParseAddr("127.7.7.7"))
 		at := l.Addr()
 		if err := l.Close(); err != nil {
 			t.Fatal(err)

@@ -9,7 +9,8 @@ import (
 // recvDeadline is the receive deadline of a socket. It holds over reconnects. The zero value is no
 // deadline.
 type recvDeadline struct {
-	passed atomic.Bool // true if the deadline had passed true if the deadline had passed when it was set
+	// True if the deadline had passed when it was set.
+	passed atomic.Bool
 
 	mu   sync.Mutex
 	t    time.Time
@@ -21,8 +22,8 @@ type readDeadliner interface {
 	SetReadDeadline(t time.Time) error
 }
 
-// noWait reports whether the deadline had passed true if the deadline had passed true if the
-// deadline had passed when it was set, so that Recv need not try to wait.
+// noWait reports whether the deadline had passed when it was set, so that Recv need not try to
+// wait.
 func (d *recvDeadline) noWait() bool { return d.passed.Load() }
 
 // set sets the deadline of the socket and of its connection. If t has passed, a pending read ends.

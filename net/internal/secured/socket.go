@@ -172,7 +172,8 @@ func (s *Socket[L]) connect(ctx context.Context, remote socket.Endpoint, next bo
 		old.Supersede()
 	}
 	s.mu.Lock()
-	if err == nil && ctx.Err() != nil { // Close was called, or the context ended, at the last moment
+	// Close was called, or the context ended, at the last moment.
+	if err == nil && ctx.Err() != nil {
 		l.Cancel()
 		err = context.Cause(ctx)
 	}
