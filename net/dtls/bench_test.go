@@ -23,8 +23,8 @@ import (
 
 const envEcho = "DTLS_TEST_ECHO"
 
-// TestEchoServer is pion's server for the benchmarks, in a process of its own so that the CPU time
-// of this one is the client's alone.
+// TestEchoServer is pion's server for the benchmarks. It runs in another process, so that the CPU
+// time of this process is that of the client.
 func TestEchoServer(t *testing.T) {
 	if os.Getenv(envEcho) == "" {
 		t.Skip("the benchmarks run it")
@@ -257,7 +257,7 @@ func TestNoAllocations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Receives what it has sent itself: the same keys for both directions.
+			// It receives its own records: both directions have the same keys.
 			sec.client = false
 			if _, l.open, err = sec.protections(); err != nil {
 				t.Fatal(err)
@@ -278,7 +278,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// loopSocket gives back what was sent.
+// loopSocket returns the datagrams that were sent.
 type loopSocket struct {
 	socket.Socket
 	buf [2048]byte

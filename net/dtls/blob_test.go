@@ -153,7 +153,8 @@ func TestBlobRefused(t *testing.T) {
 	}
 }
 
-// TestBlobOfRevokedServer: what was trusted when a session was stored need not be later.
+// TestBlobOfRevokedServer: a certificate that was trusted when a session was stored may be revoked
+// later.
 func TestBlobOfRevokedServer(t *testing.T) {
 	now := time.Now()
 	a := newAuthority(t)
@@ -176,7 +177,7 @@ func FuzzBlob(f *testing.F) {
 		if _, err := p.open(body, testTarget, now); err == nil && len(body) < 32 {
 			t.Fatal("accepted without a proof")
 		}
-		// What lies behind the proof is parsed as well, as if it had been proved.
+		// The content is parsed, too, as if the proof were valid.
 		binding := p.binding(testTarget, len(body) > 4 && body[4] == kindLive)
 		s, err := parseBlob(body, now, binding)
 		if err != nil {

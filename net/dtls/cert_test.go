@@ -21,7 +21,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// authority is the certificates of a test.
+// authority holds the certificates of a test.
 type authority struct {
 	ca     *pkitest.CA
 	server *pkitest.Leaf

@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// flooded is a socket at which more arrives than can be looked at.
+// flooded is a socket that receives more datagrams than can be processed.
 type flooded struct {
 	socket.Socket
 	record []byte
@@ -24,8 +24,8 @@ func (f *flooded) Recv(p []byte) (int, error) {
 	return copy(p, f.record), nil
 }
 
-// TestFloodDoesNotHoldRecv: however much arrives that is not authentic, Recv ends with its
-// deadline, and says that it is not done.
+// TestFloodDoesNotHoldRecv: during a flood of datagrams that are not authentic, Recv ends at its
+// deadline and announces that more may be waiting.
 func TestFloodDoesNotHoldRecv(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)

@@ -82,7 +82,7 @@ func TestForgedRecordsChangeNothing(t *testing.T) {
 	})
 }
 
-// TestForgedDuringHandshake: what no handshake consists of does not end one.
+// TestForgedDuringHandshake: records that are not part of a handshake do not end it.
 func TestForgedDuringHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -143,7 +143,7 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestFailuresExplainThemselves checks what Connect says when a handshake does not work.
+// TestFailuresExplainThemselves: the error of Connect says why a handshake failed.
 func TestFailuresExplainThemselves(t *testing.T) {
 	timers := func(s *socket.Security) { s.HandshakeMin, s.HandshakeMax = time.Second, 4*time.Second }
 	for _, c := range []struct {

@@ -59,7 +59,8 @@ func hellos(w *world) *[]clientHello {
 	return &all
 }
 
-// TestServerNameIndication is never an address, and otherwise the configured name or the host.
+// TestServerNameIndication: the Server Name Indication is the configured name or the host, and
+// never an address.
 func TestServerNameIndication(t *testing.T) {
 	for _, c := range []struct {
 		name, host, want string
@@ -142,8 +143,8 @@ func TestSessionOrConnectionID(t *testing.T) {
 	})
 }
 
-// TestNoCBCBesideConnectionID: pion computes the MAC of CBC suites otherwise than RFC 9146 §5.1. A
-// server that has only those is asked without.
+// TestNoCBCBesideConnectionID: pion computes the MAC of CBC suites differently from RFC 9146 §5.1.
+// A server that has only those gets a second handshake without a Connection ID.
 func TestNoCBCBesideConnectionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -189,7 +190,7 @@ func TestSlowServerIsWaitedFor(t *testing.T) {
 }
 
 // TestRepeatedFlightsAreFew: plaintext handshake messages make the socket repeat its last flight
-// five times a second at most, and not at all when something authentic has come.
+// five times a second at most, and never after an authentic record.
 func TestRepeatedFlightsAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)

@@ -53,7 +53,7 @@ func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 		if at := socket.Detect(peer).Addresses.RemoteAddr(); at.Addr() == netip.MustParseAddr("192.0.2.1") {
 			t.Errorf("the connection moved to %v", at)
 		}
-		// The flood may have had the new address forgotten.
+		// The flood may have replaced the new address.
 		if err := s.Send([]byte("again")); err != nil {
 			t.Fatal(err)
 		}

@@ -107,7 +107,7 @@ func TestChance(t *testing.T) {
 				moved++
 			}
 		}
-		if moved < count/2 { // each one held back moves ten others
+		if moved < count/2 { // each delayed one moves ten others
 			t.Errorf("%d of %d are out of place", moved, count)
 		}
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// gate is the sending half of a socket that takes nothing while it is shut.
+// gate is the sending half of a socket that accepts no data while it is shut.
 type gate struct {
 	socket.Socket
 	mu   sync.Mutex
@@ -50,7 +50,8 @@ func write(t *testing.T, w *wire, s string) {
 	}
 }
 
-// What a busy socket did not take is sent when it takes something again, without any further call.
+// Data that a busy socket did not accept is sent when it accepts data again, without a further
+// call.
 func TestWireTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: true}
@@ -77,7 +78,7 @@ func TestWireStops(t *testing.T) {
 		write(t, w, "a")
 		w.stop()
 		g.set(false)
-		write(t, w, "b") // by a Send that has not noticed
+		write(t, w, "b") // by a concurrent Send
 		<-time.After(time.Minute)
 		g.want(t, "")
 		w.resume()
