@@ -26,17 +26,17 @@ func handshakeError(ctx context.Context, err error, g *guard, p *parameters, tim
 	var received pionAlert
 	switch {
 	case refused != nil: // before the reaction of the peer, or the end of the context
-		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: refused.Alert, Err: refused})
+		return fmt.Errorf("handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: refused.Alert, Err: refused})
 	case ctx.Err() != nil:
-		return fmt.Errorf("dtls handshake: %w: %s", context.Cause(ctx), explainSilence(&seen, p))
+		return fmt.Errorf("handshake: %w: %s", context.Cause(ctx), explainSilence(&seen, p))
 	case timedOut:
-		return fmt.Errorf("dtls handshake: %w after %s: %s", socket.ErrTimeout, waited, explainSilence(&seen, p))
+		return fmt.Errorf("handshake: %w after %s: %s", socket.ErrTimeout, waited, explainSilence(&seen, p))
 	case errors.As(err, &received):
 		return receivedAlert(received, p, &seen)
 	case sent != nil:
-		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: err})
+		return fmt.Errorf("handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: err})
 	}
-	return fmt.Errorf("dtls handshake: %w", err)
+	return fmt.Errorf("handshake: %w", err)
 }
 
 // explainSilence describes what was received from the server and what it probably means.
@@ -89,9 +89,9 @@ func receivedAlert(a pionAlert, p *parameters, seen *progress) error {
 	}
 	hint := known.Hint(e.Description)
 	if hint == "" {
-		return fmt.Errorf("dtls handshake: %w", e)
+		return fmt.Errorf("handshake: %w", e)
 	}
-	return fmt.Errorf("dtls handshake: %w: %s", e, hint)
+	return fmt.Errorf("handshake: %w: %s", e, hint)
 }
 
 // noCommonSuite reports whether a handshake failed because the server accepts none of the suites

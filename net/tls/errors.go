@@ -40,16 +40,16 @@ func handshakeError(err error, seen *progress) error {
 	alert := alertOf(err)
 	switch {
 	case errors.As(err, &refused): // crypto/tls sends bad_certificate for every reason
-		return fmt.Errorf("tls handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertBadCertificate, Err: refused})
+		return fmt.Errorf("handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertBadCertificate, Err: refused})
 	case alert != nil && alert.Received:
-		return fmt.Errorf("tls handshake: %w", seen.withHint(alert, false))
+		return fmt.Errorf("handshake: %w", seen.withHint(alert, false))
 	case alert != nil:
 		alert.Err = err
-		return fmt.Errorf("tls handshake: %w", alert)
+		return fmt.Errorf("handshake: %w", alert)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("tls handshake: %w: the server closed the connection; it may be no TLS server", socket.ErrReset)
+		return fmt.Errorf("handshake: %w: the server closed the connection; it may be no TLS server", socket.ErrReset)
 	}
-	return fmt.Errorf("tls handshake: %w", err)
+	return fmt.Errorf("handshake: %w", err)
 }
 
 // explainSilence describes what was received from a server that did not complete a handshake in

@@ -40,7 +40,7 @@ func (s *conn) Establish(ctx context.Context, t secured.Target) (*link, error) {
 	if err := c.HandshakeContext(ctx); err != nil {
 		w.stop()
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("tls handshake: %w: %s", context.Cause(ctx), seen.explainSilence(w.heard))
+			return nil, fmt.Errorf("handshake: %w: %s", context.Cause(ctx), seen.explainSilence(w.heard))
 		}
 		return nil, handshakeError(err, &seen)
 	}
