@@ -19,13 +19,7 @@ const (
 // unwrapped are the folders whose comments, and those of the folders below, may still end beyond
 // commentColumns. The list only shrinks.
 var unwrapped = []string{
-	"examples/custom-network",
-	"examples/dtls-v2",
 	"examples/objects",
-	"interop/libcoapdtls",
-	"interop/openssl",
-	"interop/scandium",
-	"net",
 	"registry",
 	"runtime/coap",
 	"runtime/dm",

@@ -68,7 +68,8 @@ func (c *conn) Connect(ctx context.Context, remote socket.Endpoint) error {
 	c.mu.Unlock()
 
 	addr, err := c.resolve(ctx, remote.Host)
-	c.using.Lock() // until a Recv that Close has woken has returned: it belongs to the old connection
+	// Wait until a Recv that Close has woken has returned: it belongs to the old connection.
+	c.using.Lock()
 	defer c.using.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,7 +178,8 @@ func (c *conn) Recv(p []byte) (int, error) {
 		}
 		n, _, flags, _, err := syscall.Recvmsg(fd, p, nil, syscall.MSG_DONTWAIT)
 		switch {
-		case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR): // a datagram with a wrong checksum, for instance
+		case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
+			// A datagram had a wrong checksum, for instance.
 			continue
 		case err != nil:
 			return 0, wrap("recvmsg", err)

@@ -98,7 +98,7 @@ func (Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 
 const (
 	maxRecord = 1 << 14
-	innerMTU  = 1280 - 48 - 29 // IPv6's least MTU without IP and UDP, and the bytes that a CCM_8 record adds
+	innerMTU  = 1280 - 48 - 29 // IPv6's least MTU, without the bytes of IP, UDP and a CCM_8 record
 )
 
 // conn is a socket with the abilities Addresses and Notifier.

@@ -200,7 +200,8 @@ func TestAgainstClient(t *testing.T) {
 		t.Fatalf("%x, %v", buf[:n], err)
 	}
 	tokenLen := int(buf[0] & 15)
-	answer := append([]byte{0x60 | byte(tokenLen), 0x45, buf[2], buf[3]}, buf[4:4+tokenLen]...) // an ACK with 2.05
+	// An ACK with 2.05.
+	answer := append([]byte{0x60 | byte(tokenLen), 0x45, buf[2], buf[3]}, buf[4:4+tokenLen]...)
 	if err := s.Send(append(answer, "\xffhello from the listener"...)); err != nil {
 		t.Fatal(err)
 	}

@@ -27,31 +27,31 @@
 // An ability is a small interface that a socket implements in addition. [Detect] finds the
 // abilities, once per socket. The client logs in one line what is lost without the others.
 //
-//	ability      what it is                            lost without it
-//	Addresses    numeric addresses of both ends        the address that was reached is not known:
-//	                                                   none in logs, none to try first after a
-//	                                                   restart (Config.Sticky), none to bind a
-//	                                                   stored DTLS connection to
-//	Binder       local address and port                no fixed local port; a new port after each
-//	                                                   reconnect, so NATs and servers see a new device
-//	Alternates   the host name's next address          a host whose first address is silent is never
-//	                                                   reached
-//	Counters     bytes sent and received               only the bytes of messages are counted, above
-//	                                                   security
-//	Handle       descriptor for poll()                 no poll() in your own loop; Poller uses a
-//	                                                   goroutine per socket, unless there is a Notifier
-//	Buffered     data that poll() does not show        every socket must be served after a poll()
-//	                                                   (Handle only)
-//	Backlog      bytes that Send has not passed on     (streams) TLS over it retries while the send
-//	                                                   buffer is full
-//	Notifier     a call when data may be waiting       as for Handle: one goroutine per socket when
-//	                                                   there are several
-//	ReceiverOff  a hint to turn the receiver off       an application in queue mode cannot let the
-//	                                                   radio sleep
-//	Shutdowner   suspend, keep the session             going offline closes: downloads and sessions
-//	                                                   restart
-//	Session      was the session resumed?              (secured sockets) every reconnect registers
-//	                                                   again
+//	ability      what it is                       lost without it
+//	Addresses    numeric addresses of both ends   the address that was reached is not known:
+//	                                              none in logs, none to try first after a
+//	                                              restart (Config.Sticky), none to bind a
+//	                                              stored DTLS connection to
+//	Binder       local address and port           no fixed local port; a new port after each
+//	                                              reconnect, so NATs and servers see a new device
+//	Alternates   the host name's next address     a host whose first address is silent is never
+//	                                              reached
+//	Counters     bytes sent and received          only the bytes of messages are counted, above
+//	                                              security
+//	Handle       descriptor for poll()            no poll() in your own loop; Poller uses a
+//	                                              goroutine per socket, unless there is a Notifier
+//	Buffered     data that poll() does not show   every socket must be served after a poll()
+//	                                              (Handle only)
+//	Backlog      bytes that Send holds back       (streams) TLS over it retries while the send
+//	                                              buffer is full
+//	Notifier     a call when data may be waiting  as for Handle: one goroutine per socket when
+//	                                              there are several
+//	ReceiverOff  a hint to turn the receiver off  an application in queue mode cannot let the
+//	                                              radio sleep
+//	Shutdowner   suspend, keep the session        going offline closes: downloads and sessions
+//	                                              restart
+//	Session      was the session resumed?         (secured sockets) every reconnect registers
+//	                                              again
 //
 // # Time-outs and waking
 //

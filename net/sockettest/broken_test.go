@@ -93,7 +93,7 @@ type lab struct {
 	faults  func(p *port)           // breaks a socket that was made
 	config  func(c *socket.Config)  // breaks how it is made
 	rig     func(r *Rig)            // surroundings that a check needs
-	release chan struct{}           // closed at the end of the check: it releases the calls that block on purpose
+	release chan struct{}           // closed at the end of the check, to release blocked calls
 	ports   map[netip.AddrPort]bool // bound exclusively
 
 	mu   sync.Mutex
