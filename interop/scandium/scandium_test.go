@@ -82,8 +82,8 @@ func TestWrongKeys(t *testing.T) {
 	server := start(t, 6)
 	to := socket.Endpoint{Host: "127.0.0.1", Port: server.port}
 	for text, change := range map[string]func(*socket.Security){
-		"the key is probably wrong": func(s *socket.Security) { s.Key = socket.NewSecret([]byte("another")) },
-		"or the identity is unknown":   func(s *socket.Security) { s.Identity = []byte("nobody") },
+		"the key is probably wrong":  func(s *socket.Security) { s.Key = socket.NewSecret([]byte("another")) },
+		"or the identity is unknown": func(s *socket.Security) { s.Identity = []byte("nobody") },
 	} {
 		t.Run(text, func(t *testing.T) {
 			sec := psk()

@@ -215,7 +215,8 @@ func (r *reader) live() *liveState {
 	st.next = r.uint64()
 	st.window.next, st.window.seen = r.uint64(), r.uint64()
 	st.peer = r.certs()
-	r.bad = r.bad || len(st.sendCID) > maxCID || len(st.recvCID) > maxCID || st.next > maxSequence+1 || st.window.next > maxSequence+1
+	r.bad = r.bad || len(st.sendCID) > maxCID || len(st.recvCID) > maxCID || st.next > maxSequence+1 ||
+		st.window.next > maxSequence+1
 	return st
 }
 

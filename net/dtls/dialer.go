@@ -34,7 +34,8 @@ func New(below socket.Socket, c socket.Config) (socket.Socket, error) {
 // layer says what DTLS runs over.
 func layer() *secured.Layer {
 	return &secured.Layer{
-		Package: "dtls", Protocol: "DTLS", Kind: socket.Datagram, Scheme: "coap", Dialer: "udp.Dialer", Instead: "net/tls",
+		Package: "dtls", Protocol: "DTLS", Kind: socket.Datagram, Scheme: "coap", Dialer: "udp.Dialer",
+		Instead: "net/tls",
 		Prepare: func(c socket.Config) (func(socket.Socket) socket.Socket, error) {
 			p, err := newProfile(c.Security)
 			if err != nil {

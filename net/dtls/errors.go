@@ -19,14 +19,18 @@ type pionAlert interface {
 
 // handshakeError returns why a handshake failed, from pion's error and the progress that the guard
 // saw.
-func handshakeError(ctx context.Context, err error, g *guard, p *parameters, timedOut bool, waited time.Duration) error {
+func handshakeError(
+	ctx context.Context, err error, g *guard, p *parameters, timedOut bool, waited time.Duration,
+) error {
 	g.mu.Lock()
 	seen, sent, refused := g.seen, g.alert, g.refused
 	g.mu.Unlock()
 	var received pionAlert
 	switch {
 	case refused != nil: // before the reaction of the peer, or the end of the context
-		return fmt.Errorf("handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: refused.Alert, Err: refused})
+		return fmt.Errorf("handshake: %w", &socket.AlertError{
+			Level: socket.AlertFatal, Description: refused.Alert, Err: refused,
+		})
 	case ctx.Err() != nil:
 		return fmt.Errorf("handshake: %w: %s", context.Cause(ctx), explainSilence(&seen, p))
 	case timedOut:
@@ -34,7 +38,9 @@ func handshakeError(ctx context.Context, err error, g *guard, p *parameters, tim
 	case errors.As(err, &received):
 		return receivedAlert(received, p, &seen)
 	case sent != nil:
-		return fmt.Errorf("handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: err})
+		return fmt.Errorf("handshake: %w", &socket.AlertError{
+			Level: sent.Level, Description: sent.Description, Err: err,
+		})
 	}
 	return fmt.Errorf("handshake: %w", err)
 }
@@ -43,17 +49,22 @@ func handshakeError(ctx context.Context, err error, g *guard, p *parameters, tim
 func explainSilence(s *progress, p *parameters) string {
 	switch {
 	case s.received == 0:
-		return fmt.Sprintf("%d datagrams sent, none received: there is probably no DTLS server at this address and port, or there is a firewall in between; "+
+		return fmt.Sprintf("%d datagrams sent, none received: there is probably no DTLS server at "+
+			"this address and port, or there is a firewall in between; "+
 			"a server that still holds an earlier connection from the same local port may be silent as well", s.sent)
 	case !s.handshake:
-		return fmt.Sprintf("%d datagrams received, none of a DTLS handshake: this is probably no DTLS server", s.received)
+		return fmt.Sprintf("%d datagrams received, none of a DTLS handshake: this is probably no DTLS server",
+			s.received)
 	case !s.serverHello:
-		return "the server asked for a cookie and sent nothing more: it probably ignores this client, for instance for its identity or its version of DTLS, " +
+		return "the server asked for a cookie and sent nothing more: it probably ignores this client, " +
+			"for instance for its identity or its version of DTLS, " +
 			"or large datagrams are lost on the way"
 	case s.sentFinished && !s.gotFinished && p.credential == nil:
-		return "the server answered but never accepted our Finished: the key is probably wrong for this identity, or the identity is unknown, which many servers do not report"
+		return "the server answered but never accepted our Finished: the key is probably wrong for this " +
+			"identity, or the identity is unknown, which many servers do not report"
 	case s.sentFinished && !s.gotFinished:
-		return "the server answered but never accepted our Finished: it probably does not accept our certificate, or our large datagrams are lost on the way"
+		return "the server answered but never accepted our Finished: it probably does not accept our " +
+			"certificate, or our large datagrams are lost on the way"
 	case s.gotFinished && !s.sentFinished:
 		return "the server tried to resume a session that it knows differently"
 	case s.gotFinished:
@@ -98,5 +109,6 @@ func receivedAlert(a pionAlert, p *parameters, seen *progress) error {
 // that were offered.
 func noCommonSuite(err error) bool {
 	var a *socket.AlertError
-	return errors.As(err, &a) && a.Received && (a.Description == socket.AlertHandshakeFailure || a.Description == socket.AlertInsufficientSecurity)
+	return errors.As(err, &a) && a.Received && (a.Description == socket.AlertHandshakeFailure ||
+		a.Description == socket.AlertInsufficientSecurity)
 }

@@ -171,7 +171,8 @@ func (g *guard) note(h *header, record []byte, sent bool) {
 	typ := record[h.body]
 	if sent {
 		g.seen.clientKey = g.seen.clientKey || typ == msgClientKey
-		g.seen.noCertificate = g.seen.noCertificate || typ == msgCertificate && len(record) == h.body+messageHead+emptyList
+		g.seen.noCertificate = g.seen.noCertificate || typ == msgCertificate &&
+			len(record) == h.body+messageHead+emptyList
 		return
 	}
 	g.seen.handshake = true
@@ -221,7 +222,8 @@ func unwrapAlert(p []byte) []byte {
 	if !ok || typ != typeAlert || len(content) < headerLen+2 {
 		return p
 	}
-	return append(append([]byte{typeAlert}, p[1:headerLen-2]...), 0, 2, content[len(content)-2], content[len(content)-1])
+	return append(append([]byte{typeAlert}, p[1:headerLen-2]...), 0, 2, content[len(content)-2],
+		content[len(content)-1])
 }
 
 // maxFlight bounds the datagrams of a flight that are kept, without repetitions.

@@ -63,7 +63,8 @@ func pionConn(g *guard, p *parameters, store *pionSessions) (*pion.Conn, error) 
 		opts = append(opts, pion.WithCertificates(*p.credential))
 	}
 	if p.verify != nil {
-		opts = append(opts, pion.WithVerifyPeerCertificate(func(raw [][]byte, _ [][]*x509.Certificate) error { return p.verify(raw) }))
+		verify := func(raw [][]byte, _ [][]*x509.Certificate) error { return p.verify(raw) }
+		opts = append(opts, pion.WithVerifyPeerCertificate(verify))
 	}
 	if p.client {
 		return pionClient(g, p, opts)
@@ -73,7 +74,8 @@ func pionConn(g *guard, p *parameters, store *pionSessions) (*pion.Conn, error) 
 
 func pionClient(g *guard, p *parameters, opts []pion.Option) (*pion.Conn, error) {
 	if p.key.Len() > 0 {
-		opts = append(opts, pion.WithPSK(func([]byte) ([]byte, error) { return p.key.Bytes(), nil }), pion.WithPSKIdentityHint(p.identity))
+		opts = append(opts, pion.WithPSK(func([]byte) ([]byte, error) { return p.key.Bytes(), nil }),
+			pion.WithPSKIdentityHint(p.identity))
 	}
 	if p.offerCID {
 		opts = append(opts, pion.WithConnectionIDGenerator(pion.OnlySendCIDGenerator()))
@@ -127,7 +129,8 @@ func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e := &established{
-		secrets: secrets{suite: used, client: st.IsClient, master: st.MasterSecret, clientRandom: st.LocalRandom, serverRandom: st.RemoteRandom},
+		secrets: secrets{suite: used, client: st.IsClient, master: st.MasterSecret, clientRandom: st.LocalRandom,
+			serverRandom: st.RemoteRandom},
 		sendCID: st.RemoteConnectionID, recvCID: st.LocalConnectionID,
 		next:     max(st.SequenceNumber, g.nextSeq),
 		session:  store.saved,
@@ -158,8 +161,9 @@ type pionSessions struct {
 
 func (s *pionSessions) Set(_ []byte, ps pion.Session) error {
 	s.saved = &session{
-		id: ps.ID, master: ps.Secret, suite: socket.CipherSuite(ps.CipherSuiteID), extendedMaster: ps.ExtendedMasterSecret,
-		peer: ps.PeerCertificates, hint: ps.IdentityHint, pskHash: ps.PSKHash,
+		id: ps.ID, master: ps.Secret, suite: socket.CipherSuite(ps.CipherSuiteID),
+		extendedMaster: ps.ExtendedMasterSecret,
+		peer:           ps.PeerCertificates, hint: ps.IdentityHint, pskHash: ps.PSKHash,
 	}
 	if s.p.sessions != nil {
 		s.p.sessions.put(s.saved)

@@ -34,11 +34,13 @@ func newProfile(sec socket.Security) (*profile, error) {
 	case socket.ModeNoSec:
 		return nil, errors.New("security: DTLS needs credentials: set Mode to PSK or X.509, or use the scheme coap")
 	case socket.ModeRPK:
-		return nil, fmt.Errorf("security: %w: mode RPK, as pion/dtls has no certificate types other than X.509 (RFC 7250); use PSK, "+
-			"or X.509 with certificate usage 3, which trusts one certificate just as a raw public key", socket.ErrNotSupported)
+		return nil, fmt.Errorf("security: %w: mode RPK, as pion/dtls has no certificate types other than X.509 "+
+			"(RFC 7250); use PSK, or X.509 with certificate usage 3, which trusts one certificate just as "+
+			"a raw public key", socket.ErrNotSupported)
 	}
 	if sec.HandshakeMin > longestWait || sec.HandshakeMax > longestWait {
-		return nil, fmt.Errorf("security: HandshakeMin %v and HandshakeMax %v must be at most %v", sec.HandshakeMin, sec.HandshakeMax, longestWait)
+		return nil, fmt.Errorf("security: HandshakeMin %v and HandshakeMax %v must be at most %v",
+			sec.HandshakeMin, sec.HandshakeMax, longestWait)
 	}
 	psk := sec.Mode == socket.ModePSK
 	var err error

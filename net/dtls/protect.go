@@ -43,7 +43,8 @@ func (s *secrets) protections() (send, recv protection, err error) {
 	default:
 		ivLen = 4
 	}
-	k, err := prf.GenerateEncryptionKeys(s.master, s.clientRandom[:], s.serverRandom[:], macLen, s.suite.keyLen, ivLen, s.suite.prf)
+	k, err := prf.GenerateEncryptionKeys(s.master, s.clientRandom[:], s.serverRandom[:], macLen, s.suite.keyLen,
+		ivLen, s.suite.prf)
 	if err != nil {
 		return nil, nil, fmt.Errorf("derive keys: %w", err)
 	}
@@ -144,9 +145,11 @@ type cbc struct{ cipher *ciphersuite.CBC }
 func (s *secrets) cbc(k *prf.EncryptionKeys) (send, recv protection, err error) {
 	var c *ciphersuite.CBC
 	if s.client {
-		c, err = ciphersuite.NewCBC(k.ClientWriteKey, k.ClientWriteIV, k.ClientMACKey, k.ServerWriteKey, k.ServerWriteIV, k.ServerMACKey, s.suite.mac)
+		c, err = ciphersuite.NewCBC(k.ClientWriteKey, k.ClientWriteIV, k.ClientMACKey, k.ServerWriteKey,
+			k.ServerWriteIV, k.ServerMACKey, s.suite.mac)
 	} else {
-		c, err = ciphersuite.NewCBC(k.ServerWriteKey, k.ServerWriteIV, k.ServerMACKey, k.ClientWriteKey, k.ClientWriteIV, k.ClientMACKey, s.suite.mac)
+		c, err = ciphersuite.NewCBC(k.ServerWriteKey, k.ServerWriteIV, k.ServerMACKey, k.ClientWriteKey,
+			k.ClientWriteIV, k.ClientMACKey, s.suite.mac)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("cipher %s: %w", s.suite.name, err)
@@ -156,7 +159,8 @@ func (s *secrets) cbc(k *prf.EncryptionKeys) (send, recv protection, err error) 
 
 func (c cbc) seal(b []byte, typ uint8, seq uint64, _, plaintext []byte) ([]byte, error) {
 	pkt := &recordlayer.RecordLayer{Header: recordlayer.Header{
-		ContentType: protocol.ContentType(typ), ContentLen: uint16(len(plaintext)), Version: protocol.Version1_2, Epoch: 1, SequenceNumber: seq,
+		ContentType: protocol.ContentType(typ), ContentLen: uint16(len(plaintext)), Version: protocol.Version1_2,
+		Epoch: 1, SequenceNumber: seq,
 	}}
 	raw, err := pkt.Header.Marshal()
 	if err != nil {

@@ -75,7 +75,8 @@ func appendAdditional(b []byte, h *header, length int) []byte {
 		b = append(b, h.typ, version12>>8, version12&0xff)
 		return binary.BigEndian.AppendUint16(b, uint16(length))
 	}
-	b = append(b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, typeConnectionID, uint8(len(h.cid)), typeConnectionID, version12>>8, version12&0xff)
+	b = append(b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, typeConnectionID, uint8(len(h.cid)),
+		typeConnectionID, version12>>8, version12&0xff)
 	b = binary.BigEndian.AppendUint64(b, epochSeq)
 	b = append(b, h.cid...)
 	return binary.BigEndian.AppendUint16(b, uint16(length))

@@ -79,7 +79,8 @@ func (c *ServerConfig) parameters() (*parameters, error) {
 	case cert && c.Certificate.PrivateKey == nil:
 		return nil, errors.New("dtls listener: the Certificate has no PrivateKey")
 	case c.ConnectionIDLength < 0 || c.ConnectionIDLength > maxServerCID:
-		return nil, fmt.Errorf("dtls listener: ConnectionIDLength is %d, it must be from 0 to %d", c.ConnectionIDLength, maxServerCID)
+		return nil, fmt.Errorf("dtls listener: ConnectionIDLength is %d, it must be from 0 to %d",
+			c.ConnectionIDLength, maxServerCID)
 	case c.HandshakeMin < 0 || c.HandshakeTimeout < 0:
 		return nil, errors.New("dtls listener: HandshakeMin and HandshakeTimeout must not be negative")
 	}
@@ -96,7 +97,8 @@ func (c *ServerConfig) parameters() (*parameters, error) {
 		p.offerCID, p.suites = true, withoutCBC(p.suites)
 	}
 	if len(p.suites) == 0 {
-		return nil, fmt.Errorf("dtls listener: %w: none of the CipherSuites %v can be used with what is configured", socket.ErrNotSupported, c.CipherSuites)
+		return nil, fmt.Errorf("dtls listener: %w: none of the CipherSuites %v can be used with what is "+
+			"configured", socket.ErrNotSupported, c.CipherSuites)
 	}
 	slices.SortStableFunc(p.suites, func(a, b suite) int {
 		return slices.Index(c.CipherSuites, a.id) - slices.Index(c.CipherSuites, b.id)

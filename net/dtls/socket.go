@@ -24,7 +24,8 @@ func (s *conn) Name() string { return "DTLS" }
 
 // TryNext implements secured.Protocol.
 func (s *conn) TryNext(err error) bool {
-	return errors.Is(err, socket.ErrRefused) || errors.Is(err, socket.ErrTimeout) || errors.Is(err, socket.ErrUnreachable)
+	return errors.Is(err, socket.ErrRefused) || errors.Is(err, socket.ErrTimeout) ||
+		errors.Is(err, socket.ErrUnreachable)
 }
 
 // Establish implements secured.Protocol.

@@ -111,7 +111,8 @@ func completeListenAddr[L any](h *Host, table map[netip.AddrPort]L, want netip.A
 		addr = netip.Addr{}
 	}
 	if addr.IsValid() && !slices.Contains(h.addrs, addr) {
-		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: it is not an address of %s", want, socket.ErrAddressNotFound, h.name)
+		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: it is not an address of %s", want,
+			socket.ErrAddressNotFound, h.name)
 	}
 	what := want.String()
 	if !addr.IsValid() {

@@ -41,7 +41,8 @@ func (l Link) validate() error {
 		}
 	}
 	if l.Delay < 0 || l.Jitter < 0 || l.ReorderDelay < 0 {
-		return fmt.Errorf("link: delays must not be negative: Delay %v, Jitter %v, ReorderDelay %v", l.Delay, l.Jitter, l.ReorderDelay)
+		return fmt.Errorf("link: delays must not be negative: Delay %v, Jitter %v, ReorderDelay %v", l.Delay,
+			l.Jitter, l.ReorderDelay)
 	}
 	if l.MTU != 0 && (l.MTU < 576 || l.MTU > 65535) {
 		return fmt.Errorf("link: MTU is %d, it must be from 576 to 65535, or 0", l.MTU)

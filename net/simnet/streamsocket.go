@@ -119,8 +119,10 @@ func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 	far := newStreamSocket(peer, 0)
 	s.inbox.Open()
 	far.inbox.Open()
-	there := &half{net: n, from: s.host, to: peer, src: ends.local, dst: ends.remote, inbox: far.inbox.Feed(), limit: s.limit}
-	here := &half{net: n, from: peer, to: s.host, src: seen.local, dst: seen.remote, inbox: s.inbox.Feed(), limit: far.limit}
+	there := &half{net: n, from: s.host, to: peer, src: ends.local, dst: ends.remote, inbox: far.inbox.Feed(),
+		limit: s.limit}
+	here := &half{net: n, from: peer, to: s.host, src: seen.local, dst: seen.remote, inbox: s.inbox.Feed(),
+		limit: far.limit}
 	there.back, here.back = here, there
 	there.rebound = [2]int{rebound(s.host), rebound(peer)}
 	here.rebound = [2]int{rebound(peer), rebound(s.host)}

@@ -188,12 +188,14 @@ func (a Abilities) Lacks(k Kind, secured bool) []Lack {
 			l = append(l, Lack{ability, lost})
 		}
 	}
-	add(a.Addresses == nil, "Addresses", "knowing which address was reached: none in logs, none to try first after a restart, none to hold a stored DTLS connection to")
+	add(a.Addresses == nil, "Addresses", "knowing which address was reached: none in logs, none to try first "+
+		"after a restart, none to hold a stored DTLS connection to")
 	add(a.Binder == nil, "Binder", "a fixed local port, and the same local port after a reconnect")
 	add(a.Alternates == nil, "Alternates", "trying a host's other addresses when the first is silent")
 	add(a.Counters == nil, "Counters", "the network's byte counters: only the bytes of messages are counted")
 	add(a.Handle == nil, "Handle", "waiting with poll() in your own loop")
-	add(a.Handle != nil && a.Buffered == nil, "Buffered", "serving after poll() only when needed: it is served after every wait")
+	add(a.Handle != nil && a.Buffered == nil, "Buffered",
+		"serving after poll() only when needed: it is served after every wait")
 	add(k == Stream && a.Backlog == nil, "Backlog", "TLS over it without trying again and again while there is no room")
 	add(a.Notifier == nil, "Notifier", "readiness without a goroutine per socket or a shared poller")
 	add(a.ReceiverOff == nil, "ReceiverOff", "putting the receiver to sleep in queue mode")

@@ -180,7 +180,8 @@ func Open(dialers []Dialer, uri string, c Config) (Socket, Endpoint, error) {
 		return nil, Endpoint{}, fmt.Errorf("server URI %s: %w", quote(uri), err)
 	}
 	if s == nil {
-		return nil, Endpoint{}, fmt.Errorf("server URI %s: NewSocket of %T returned neither a socket nor an error", quote(uri), d)
+		return nil, Endpoint{}, fmt.Errorf("server URI %s: NewSocket of %T returned neither a socket nor an "+
+			"error", quote(uri), d)
 	}
 	return s, remote, nil
 }

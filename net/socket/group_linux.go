@@ -88,7 +88,8 @@ func (g *group) add(h Handle, ready func()) (remove func(), err error) {
 		delete(g.ready, t)
 		g.mu.Unlock()
 	}
-	e := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | epollET, Fd: int32(uint32(t)), Pad: int32(uint32(t >> 32))}
+	e := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | epollET, Fd: int32(uint32(t)),
+		Pad: int32(uint32(t >> 32))}
 	if err := g.control(h, syscall.EPOLL_CTL_ADD, &e); err != nil {
 		forget()
 		return nil, fmt.Errorf("watch a socket: %w", err)

@@ -186,7 +186,8 @@ func (s *Security) Validate() error {
 		fault("mode %d does not exist", s.Mode)
 	}
 	if s.HandshakeMin < 0 || s.HandshakeMax < 0 || (s.HandshakeMax != 0 && s.HandshakeMin > s.HandshakeMax) {
-		fault("HandshakeMin %v and HandshakeMax %v must be positive or zero, and in this order", s.HandshakeMin, s.HandshakeMax)
+		fault("HandshakeMin %v and HandshakeMax %v must be positive or zero, and in this order", s.HandshakeMin,
+			s.HandshakeMax)
 	}
 	if s.MaxVersion != 0 && s.MinVersion > s.MaxVersion {
 		fault("MinVersion 0x%04x is above MaxVersion 0x%04x", s.MinVersion, s.MaxVersion)
@@ -222,11 +223,13 @@ func (s *Security) validateCertificate(fault func(string, ...any)) {
 		if s.TrustStore == nil {
 			fault("certificate usage %d (%s) needs a TrustStore to start from", s.Usage, s.Usage)
 		} else if s.TrustStore.Equal(x509.NewCertPool()) {
-			fault("certificate usage %d (%s) needs a TrustStore to start from, and TrustStore is empty", s.Usage, s.Usage)
+			fault("certificate usage %d (%s) needs a TrustStore to start from, and TrustStore is empty", s.Usage,
+				s.Usage)
 		}
 	case UsageTrustAnchor, UsageDomainIssued:
 		if len(s.ServerPublicKey) == 0 {
-			fault("certificate usage %d (%s) needs the ServerPublicKey: without it there is nothing to trust", s.Usage, s.Usage)
+			fault("certificate usage %d (%s) needs the ServerPublicKey: without it there is nothing to trust",
+				s.Usage, s.Usage)
 		}
 	default:
 		fault("certificate usage %d does not exist: it must be from 0 to 3", s.Usage)
@@ -275,7 +278,8 @@ func (s Security) summary() string {
 	case ModePSK:
 		return fmt.Sprintf("PSK, identity %q, key %s", s.Identity, s.Key)
 	case ModeRPK, ModeCertificate:
-		return fmt.Sprintf("%s, certificate usage %s, server name %q, private key %s", s.Mode, s.Usage, s.ServerName, redacted)
+		return fmt.Sprintf("%s, certificate usage %s, server name %q, private key %s", s.Mode, s.Usage,
+			s.ServerName, redacted)
 	}
 	return s.Mode.String()
 }

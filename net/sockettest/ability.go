@@ -16,16 +16,21 @@ func abilityChecks() []check {
 	session := has("Session", func(a socket.Abilities) bool { return a.Session != nil })
 	shutdown := has("Shutdowner", func(a socket.Abilities) bool { return a.Shutdowner != nil })
 	return []check{
-		{name: "Counters", run: checkCounters, unless: has("Counters", func(a socket.Abilities) bool { return a.Counters != nil })},
+		{name: "Counters", run: checkCounters, unless: has("Counters",
+			func(a socket.Abilities) bool { return a.Counters != nil })},
 		{name: "Handle", run: checkHandle, unless: handle},
-		{name: "Buffered", run: checkBuffered, unless: has("Buffered", func(a socket.Abilities) bool { return a.Buffered != nil })},
-		{name: "Notifier", run: checkNotifier, unless: has("Notifier", func(a socket.Abilities) bool { return a.Notifier != nil })},
+		{name: "Buffered", run: checkBuffered, unless: has("Buffered",
+			func(a socket.Abilities) bool { return a.Buffered != nil })},
+		{name: "Notifier", run: checkNotifier, unless: has("Notifier",
+			func(a socket.Abilities) bool { return a.Notifier != nil })},
 		{name: "Poller", run: checkPoller},
-		{name: "ReceiverOff", run: checkReceiverOff, unless: has("ReceiverOff", func(a socket.Abilities) bool { return a.ReceiverOff != nil })},
+		{name: "ReceiverOff", run: checkReceiverOff, unless: has("ReceiverOff",
+			func(a socket.Abilities) bool { return a.ReceiverOff != nil })},
 		{name: "Shutdown", run: checkShutdown, unless: shutdown},
 		{name: "ShutdownOfClosed", run: checkShutdownClosed, unless: shutdown},
 		{name: "NewSession", run: checkNewSession, unless: session},
-		{name: "SessionResumed", run: checkResumed, unless: requires(session, shutdown, field("Resumes", func(r *Rig) bool { return r.Resumes }))},
+		{name: "SessionResumed", run: checkResumed, unless: requires(session, shutdown, field("Resumes",
+			func(r *Rig) bool { return r.Resumes }))},
 	}
 }
 
@@ -53,7 +58,8 @@ func checkCounters(r *rig) {
 		r.drop(s, peer)
 		peer = r.connect(s)
 		if c.BytesSent() < sent || c.BytesReceived() < received {
-			r.t.Errorf("the counters fell over a reconnect: from %d and %d to %d and %d", sent, received, c.BytesSent(), c.BytesReceived())
+			r.t.Errorf("the counters fell over a reconnect: from %d and %d to %d and %d", sent, received,
+				c.BytesSent(), c.BytesReceived())
 		}
 	}
 }
@@ -75,7 +81,9 @@ func checkHandle(r *rig) {
 	if err := s.Close(); err != nil {
 		r.t.Errorf("Close: %v", err)
 	}
-	if err := h.SystemHandle(func(uintptr) { r.t.Errorf("SystemHandle of a closed socket calls") }); !errors.Is(err, socket.ErrClosed) {
+	if err := h.SystemHandle(func(uintptr) {
+		r.t.Errorf("SystemHandle of a closed socket calls")
+	}); !errors.Is(err, socket.ErrClosed) {
 		r.t.Errorf("SystemHandle after Close: %v, want ErrClosed", err)
 	}
 }

@@ -18,10 +18,13 @@ func addressChecks() []check {
 		{name: "Bind", run: checkBind, unless: requires(addresses, binder)},
 		{name: "BindInConfig", run: checkBindInConfig, unless: requires(addresses, binder)},
 		{name: "PortIsKept", run: checkPortKept, unless: requires(datagramOnly, addresses, binder)},
-		{name: "PortIsTaken", run: checkTaken, unless: requires(binder, field("Taken", func(r *Rig) bool { return r.Taken.IsValid() }))},
-		{name: "PortIsShared", run: checkShared, unless: requires(datagramOnly, addresses, binder, field("SecondPeer", func(r *Rig) bool { return r.SecondPeer != nil }))},
+		{name: "PortIsTaken", run: checkTaken, unless: requires(binder, field("Taken",
+			func(r *Rig) bool { return r.Taken.IsValid() }))},
+		{name: "PortIsShared", run: checkShared, unless: requires(datagramOnly, addresses, binder,
+			field("SecondPeer", func(r *Rig) bool { return r.SecondPeer != nil }))},
 		{name: "NoNextAddress", run: checkNoNext, unless: requires(alternates, numericRemote)},
-		{name: "NextAddress", run: checkNext, unless: requires(datagramOnly, addresses, alternates, field("Multihomed", func(r *Rig) bool { return r.Multihomed.Host != "" }))},
+		{name: "NextAddress", run: checkNext, unless: requires(datagramOnly, addresses, alternates,
+			field("Multihomed", func(r *Rig) bool { return r.Multihomed.Host != "" }))},
 	}
 }
 
@@ -62,9 +65,11 @@ func checkAddresses(r *rig) {
 	}
 	r.drop(s, peer)
 	if a.LocalAddr() != local || a.RemoteAddr() != remote {
-		r.t.Errorf("after Close the addresses are %v and %v; want the last connection's, %v and %v", a.LocalAddr(), a.RemoteAddr(), local, remote)
+		r.t.Errorf("after Close the addresses are %v and %v; want the last connection's, %v and %v",
+			a.LocalAddr(), a.RemoteAddr(), local, remote)
 	}
-	if fresh := socket.Detect(r.socket()).Addresses; fresh.LocalAddr() != (netip.AddrPort{}) || fresh.RemoteAddr() != (netip.AddrPort{}) {
+	if fresh := socket.Detect(r.socket()).Addresses; fresh.LocalAddr() != (netip.AddrPort{}) ||
+		fresh.RemoteAddr() != (netip.AddrPort{}) {
 		r.t.Errorf("a new socket has the addresses %v and %v, want none", fresh.LocalAddr(), fresh.RemoteAddr())
 	}
 }

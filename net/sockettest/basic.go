@@ -30,7 +30,8 @@ func basicChecks() []check {
 		{name: "CloseBesideOthers", run: checkRacingClose},
 		{name: "NoGoroutineLeft", run: checkGoroutines},
 		{name: "NoDescriptorLeft", run: checkDescriptors, unless: descriptorsListed},
-		{name: "SecretsAreHidden", run: checkSecrets, unless: field("Secrets", func(r *Rig) bool { return len(r.Secrets) > 0 })},
+		{name: "SecretsAreHidden", run: checkSecrets, unless: field("Secrets",
+			func(r *Rig) bool { return len(r.Secrets) > 0 })},
 	}
 }
 
@@ -246,7 +247,8 @@ func checkRacingClose(r *rig) {
 
 // isOrdinary reports whether an error may occur in a call that is concurrent with Close.
 func isOrdinary(err error) bool {
-	for _, e := range []error{socket.ErrClosed, socket.ErrTimeout, socket.ErrBusy, socket.ErrRefused, socket.ErrReset, io.EOF} {
+	for _, e := range []error{socket.ErrClosed, socket.ErrTimeout, socket.ErrBusy, socket.ErrRefused,
+		socket.ErrReset, io.EOF} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -324,7 +326,8 @@ func checkSecrets(r *rig) {
 // containsSecret reports whether out contains secret in one of the forms in which fmt prints bytes.
 func containsSecret(out, secret []byte) bool {
 	list := func(verb string) []byte { return bytes.Trim(fmt.Appendf(nil, verb, secret), "[]") }
-	for _, form := range [][]byte{secret, list("%d"), list("%x"), list("%X"), bytes.TrimPrefix(list("%#v"), []byte("[]byte"))} {
+	for _, form := range [][]byte{secret, list("%d"), list("%x"), list("%X"),
+		bytes.TrimPrefix(list("%#v"), []byte("[]byte"))} {
 		if len(form) > 0 && bytes.Contains(out, bytes.Trim(form, "{}")) {
 			return true
 		}

@@ -26,7 +26,8 @@ func failureChecks() []check {
 	return []check{
 		{name: "RefusedDatagram", run: checkRefusedDatagram, unless: requires(datagramOnly, noSecurity, unused)},
 		{name: "RefusedStream", run: checkRefusedStream, unless: requires(streamOnly, unused)},
-		{name: "UnknownHost", run: checkUnknown, unless: field("Unknown", func(r *Rig) bool { return r.Unknown != "" })},
+		{name: "UnknownHost", run: checkUnknown, unless: field("Unknown",
+			func(r *Rig) bool { return r.Unknown != "" })},
 		{name: "ConnectIsCancelled", run: checkCancelled, unless: requires(waits, silent)},
 		{name: "CloseEndsConnect", run: checkCloseEndsConnect, unless: requires(waits, silent)},
 	}

@@ -84,7 +84,8 @@ func report(t testing.TB, given Rig) {
 // checks is the whole kit.
 func checks() []check {
 	var all []check
-	for _, part := range [][]check{basicChecks(), deadlineChecks(), datagramChecks(), streamChecks(), failureChecks(), addressChecks(), abilityChecks()} {
+	for _, part := range [][]check{basicChecks(), deadlineChecks(), datagramChecks(), streamChecks(),
+		failureChecks(), addressChecks(), abilityChecks()} {
 		all = append(all, part...)
 	}
 	return all
@@ -105,7 +106,9 @@ func streamOnly(_ *Rig, k socket.Kind, _ socket.Abilities) string {
 }
 
 // requires combines conditions into an unless. Each condition returns what is missing.
-func requires(conditions ...func(r *Rig, k socket.Kind, a socket.Abilities) string) func(*Rig, socket.Kind, socket.Abilities) string {
+func requires(
+	conditions ...func(r *Rig, k socket.Kind, a socket.Abilities) string,
+) func(*Rig, socket.Kind, socket.Abilities) string {
 	return func(r *Rig, k socket.Kind, a socket.Abilities) string {
 		var missing []string
 		for _, c := range conditions {

@@ -17,7 +17,8 @@ func streamChecks() []check {
 		{name: "LargeTransfer", run: checkLarge, unless: streamOnly},
 		{name: "SendDoesNotWait", run: checkSendBusy, unless: streamOnly},
 		{name: "SendBusyAndClose", run: checkBusyClose, unless: streamOnly},
-		{name: "Backlog", run: checkBacklog, unless: requires(streamOnly, ability("Backlog", func(a socket.Abilities) bool { return a.Backlog != nil }))},
+		{name: "Backlog", run: checkBacklog, unless: requires(streamOnly, ability("Backlog",
+			func(a socket.Abilities) bool { return a.Backlog != nil }))},
 	}
 }
 

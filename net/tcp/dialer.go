@@ -52,7 +52,8 @@ func (d Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 		return nil, err
 	}
 	if d.ConnectTimeout < 0 || d.StallTimeout < 0 {
-		return nil, fmt.Errorf("tcp: ConnectTimeout %v and StallTimeout %v must not be negative", d.ConnectTimeout, d.StallTimeout)
+		return nil, fmt.Errorf("tcp: ConnectTimeout %v and StallTimeout %v must not be negative",
+			d.ConnectTimeout, d.StallTimeout)
 	}
 	s := &tcpSocket{dialer: d, limits: limits{buffer: c.SendBuffer, stall: d.StallTimeout}.withDefaults()}
 	s.Init(s, &c)

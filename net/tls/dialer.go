@@ -38,7 +38,8 @@ const defaultSendBuffer = 64 << 10
 // layer says what TLS runs over.
 func layer() *secured.Layer {
 	return &secured.Layer{
-		Package: "tls", Protocol: "TLS", Kind: socket.Stream, Scheme: "coap+tcp", Dialer: "tcp.Dialer", Instead: "net/dtls",
+		Package: "tls", Protocol: "TLS", Kind: socket.Stream, Scheme: "coap+tcp", Dialer: "tcp.Dialer",
+		Instead: "net/dtls",
 		Prepare: func(c socket.Config) (func(socket.Socket) socket.Socket, error) {
 			p, err := newProfile(c.Security)
 			if err != nil {

@@ -22,7 +22,8 @@ func alertOf(err error) *socket.AlertError {
 	text := op.Err.Error()
 	for i := range 256 {
 		if stdtls.AlertError(i).Error() == text {
-			return &socket.AlertError{Level: socket.AlertFatal, Description: socket.Alert(i), Received: op.Op == "remote error"}
+			return &socket.AlertError{Level: socket.AlertFatal, Description: socket.Alert(i),
+				Received: op.Op == "remote error"}
 		}
 	}
 	return nil
@@ -40,7 +41,8 @@ func handshakeError(err error, seen *progress) error {
 	alert := alertOf(err)
 	switch {
 	case errors.As(err, &refused): // crypto/tls sends bad_certificate for every reason
-		return fmt.Errorf("handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertBadCertificate, Err: refused})
+		return fmt.Errorf("handshake: %w", &socket.AlertError{Level: socket.AlertFatal,
+			Description: socket.AlertBadCertificate, Err: refused})
 	case alert != nil && alert.Received:
 		return fmt.Errorf("handshake: %w", seen.withHint(alert, false))
 	case alert != nil:
@@ -61,14 +63,16 @@ func (p *progress) explainSilence(heard bool) string {
 	case !p.chosen:
 		return "the server began to answer and then fell silent"
 	}
-	return "the server has chosen a ciphersuite and then fell silent: it may be busy, or check our certificate elsewhere"
+	return "the server has chosen a ciphersuite and then fell silent: it may be busy, or check our certificate " +
+		"elsewhere"
 }
 
 // withHint adds to an alert of the server what it probably means. complete says that the handshake
 // was complete.
 func (p *progress) withHint(a *socket.AlertError, complete bool) error {
 	known := secured.Progress{
-		Certificate: true, SuiteChosen: p.chosen, NoCertificate: p.unsuited, Complete: complete, VersionHint: "it has no version of TLS in common with us",
+		Certificate: true, SuiteChosen: p.chosen, NoCertificate: p.unsuited, Complete: complete,
+		VersionHint: "it has no version of TLS in common with us",
 	}
 	if hint := known.Hint(a.Description); hint != "" {
 		return fmt.Errorf("%w: %s", a, hint)
@@ -89,7 +93,8 @@ func brokenError(err error) error {
 	}
 	if a := alertOf(err); a != nil {
 		if a.Received {
-			return fmt.Errorf("%w: the peer ended the TLS connection: %w", socket.ErrReset, new(progress).withHint(a, true))
+			return fmt.Errorf("%w: the peer ended the TLS connection: %w", socket.ErrReset,
+				new(progress).withHint(a, true))
 		}
 		a.Err = err
 		return fmt.Errorf("%w: %w", socket.ErrReset, a)

@@ -21,11 +21,13 @@ const (
 // Accept returns a connection when its handshake, which may take 10 s, is complete. An accepted
 // socket cannot be connected again after Close.
 func Listen(below socket.Listener, config *stdtls.Config) (socket.Listener, error) {
-	if config == nil || len(config.Certificates) == 0 && config.GetCertificate == nil && config.GetConfigForClient == nil {
+	if config == nil || len(config.Certificates) == 0 && config.GetCertificate == nil &&
+		config.GetConfigForClient == nil {
 		return nil, fmt.Errorf("tls listener: the configuration has no certificate")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &listener{below: below, config: config.Clone(), ctx: ctx, cancel: cancel, queue: accept.NewQueue(maxPending), tokens: make(chan struct{}, maxPending)}
+	l := &listener{below: below, config: config.Clone(), ctx: ctx, cancel: cancel,
+		queue: accept.NewQueue(maxPending), tokens: make(chan struct{}, maxPending)}
 	l.work.Add(1)
 	go l.accept()
 	return l, nil

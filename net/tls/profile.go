@@ -29,11 +29,14 @@ func newProfile(sec socket.Security) (*profile, error) {
 	case socket.ModeNoSec:
 		return nil, errors.New("security: TLS needs credentials: set Mode to X.509, or use the scheme coap+tcp")
 	case socket.ModePSK:
-		return nil, fmt.Errorf("security: %w: mode PSK over TLS, as crypto/tls has no external pre-shared keys (golang.org/issue/6379); "+
+		return nil, fmt.Errorf("security: %w: mode PSK over TLS, as crypto/tls has no external pre-shared keys "+
+			"(golang.org/issue/6379); "+
 			"use PSK with DTLS (scheme coaps), or X.509", socket.ErrNotSupported)
 	case socket.ModeRPK:
-		return nil, fmt.Errorf("security: %w: mode RPK, as crypto/tls has no certificate types other than X.509 (RFC 7250); "+
-			"use X.509 with certificate usage 3, which trusts one certificate just as a raw public key", socket.ErrNotSupported)
+		return nil, fmt.Errorf("security: %w: mode RPK, as crypto/tls has no certificate types other than X.509 "+
+			"(RFC 7250); "+
+			"use X.509 with certificate usage 3, which trusts one certificate just as a raw public key",
+			socket.ErrNotSupported)
 	}
 	p := &profile{sec: sec, sessions: sec.Sessions, min: sec.MinVersion, max: sec.MaxVersion}
 	if p.min == 0 {
@@ -86,7 +89,8 @@ func (p *profile) chooseSuites() error {
 		p.min = max(p.min, stdtls.VersionTLS13)
 	}
 	if p.min > p.max {
-		return fmt.Errorf("security: %w: none of the CipherSuites %v can be used with the versions allowed; crypto/tls has ECDHE with GCM, ChaCha20 and CBC-SHA, but no CCM",
+		return fmt.Errorf("security: %w: none of the CipherSuites %v can be used with the versions allowed; "+
+			"crypto/tls has ECDHE with GCM, ChaCha20 and CBC-SHA, but no CCM",
 			socket.ErrNotSupported, p.sec.CipherSuites)
 	}
 	return nil
@@ -117,8 +121,9 @@ func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *prog
 			seen.chosen = true
 			if len(p.sec.CipherSuites) > 0 && !slices.Contains(p.sec.CipherSuites, socket.CipherSuite(cs.CipherSuite)) {
 				return &pki.Error{
-					Alert:  socket.AlertIllegalParameter,
-					Reason: fmt.Sprintf("the server chose the ciphersuite %s, which is not among the CipherSuites allowed", stdtls.CipherSuiteName(cs.CipherSuite)),
+					Alert: socket.AlertIllegalParameter,
+					Reason: fmt.Sprintf("the server chose the ciphersuite %s, which is not among the "+
+						"CipherSuites allowed", stdtls.CipherSuiteName(cs.CipherSuite)),
 				}
 			}
 			raw := make([][]byte, len(cs.PeerCertificates))

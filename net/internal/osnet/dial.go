@@ -40,7 +40,9 @@ func localAddr(kind socket.Kind, local netip.AddrPort, remote netip.Addr) net.Ad
 }
 
 // dial connects from the given local end, zero for any. Other sockets may share it if share is set.
-func dial(ctx context.Context, o Options, kind socket.Kind, local, remote netip.AddrPort, share bool) (net.Conn, error) {
+func dial(
+	ctx context.Context, o Options, kind socket.Kind, local, remote netip.AddrPort, share bool,
+) (net.Conn, error) {
 	transport := "udp"
 	if kind == socket.Stream {
 		transport = "tcp"

@@ -19,7 +19,8 @@ func Credential(sec *socket.Security) (tls.Certificate, error) {
 	switch k := sec.PrivateKey.Public().(type) {
 	case *ecdsa.PublicKey, *rsa.PublicKey, ed25519.PublicKey:
 	default:
-		return tls.Certificate{}, fmt.Errorf("security: %w: a PrivateKey whose public half is a %T; it must be ECDSA, RSA or Ed25519",
+		return tls.Certificate{}, fmt.Errorf("security: %w: a PrivateKey whose public half is a %T; it must be "+
+			"ECDSA, RSA or Ed25519",
 			socket.ErrNotSupported, k)
 	}
 	leaf, err := x509.ParseCertificate(sec.Certificates[0])
@@ -52,7 +53,8 @@ func missingIssuers(sec *socket.Security) [][]byte {
 		return nil
 	}
 	chains, err := last.Verify(x509.VerifyOptions{
-		Roots: sec.TrustStore, CurrentTime: last.NotBefore.Add(time.Second), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		Roots: sec.TrustStore, CurrentTime: last.NotBefore.Add(time.Second),
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
 		return nil // the peer may still be able to complete the chain

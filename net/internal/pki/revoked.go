@@ -42,16 +42,18 @@ func checkRevoked(chain []*x509.Certificate, crls []*x509.RevocationList) error 
 					continue // of an issuer with the same name and another key
 				}
 				return &Error{
-					Alert:  socket.AlertCertificateUnknown,
-					Reason: fmt.Sprintf("the revocation list of %q is not signed by it", shorten(issuer.Subject.String())),
-					Err:    err,
+					Alert: socket.AlertCertificateUnknown,
+					Reason: fmt.Sprintf("the revocation list of %q is not signed by it",
+						shorten(issuer.Subject.String())),
+					Err: err,
 				}
 			}
 			for _, r := range crl.RevokedCertificateEntries {
 				if r.SerialNumber.Cmp(c.SerialNumber) == 0 {
 					return &Error{
 						Alert: socket.AlertCertificateRevoked,
-						Reason: fmt.Sprintf("the certificate of %q with the serial number %s was revoked by its issuer on %s",
+						Reason: fmt.Sprintf("the certificate of %q with the serial number %s was revoked by its "+
+							"issuer on %s",
 							shorten(c.Subject.String()), c.SerialNumber, stamp(r.RevocationTime)),
 					}
 				}

@@ -46,7 +46,8 @@ type Verifier struct {
 func NewVerifier(sec *socket.Security, host string) (*Verifier, error) {
 	name := ServerName(sec, host)
 	if name == "" && sec.Usage != socket.UsageDomainIssued {
-		return nil, errors.New("security: there is no name to compare the server's certificate with: set ServerName, or name the host in the server's URI")
+		return nil, errors.New("security: there is no name to compare the server's certificate with: set " +
+			"ServerName, or name the host in the server's URI")
 	}
 	return &Verifier{sec, name}, nil
 }
@@ -106,7 +107,8 @@ func parse(raw [][]byte) ([]*x509.Certificate, error) {
 	for i, der := range raw {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, &Error{Alert: socket.AlertBadCertificate, Reason: fmt.Sprintf("certificate %d of the peer cannot be read", i), Err: err}
+			return nil, &Error{Alert: socket.AlertBadCertificate,
+				Reason: fmt.Sprintf("certificate %d of the peer cannot be read", i), Err: err}
 		}
 		certs[i] = c
 	}
@@ -120,7 +122,8 @@ func (v *Verifier) verifyAnchor(certs []*x509.Certificate, now time.Time) error 
 	if v.sec.Matching == socket.MatchExact {
 		anchor, err := x509.ParseCertificate(v.sec.ServerPublicKey)
 		if err != nil {
-			return &Error{Alert: socket.AlertInternalError, Reason: "the trust anchor configured cannot be read", Err: err}
+			return &Error{Alert: socket.AlertInternalError, Reason: "the trust anchor configured cannot be read",
+				Err: err}
 		}
 		roots.AddCert(anchor)
 		found = true
@@ -134,8 +137,10 @@ func (v *Verifier) verifyAnchor(certs []*x509.Certificate, now time.Time) error 
 	if !found {
 		return &Error{
 			Alert: socket.AlertUnknownCA,
-			Reason: fmt.Sprintf("no certificate in the server's chain of %d has the hash configured for the trust anchor (certificate usage 2 with matching type %d): "+
-				"the server must send its CA's certificate too, or matching type 0 be used", len(certs), v.sec.Matching),
+			Reason: fmt.Sprintf("no certificate in the server's chain of %d has the hash configured for the "+
+				"trust anchor (certificate usage 2 with matching type %d): "+
+				"the server must send its CA's certificate too, or matching type 0 be used", len(certs),
+				v.sec.Matching),
 		}
 	}
 	_, err := v.chains(certs, roots, now)
@@ -163,13 +168,17 @@ func (v *Verifier) matches(c *x509.Certificate) bool {
 func (v *Verifier) mismatch(leaf *x509.Certificate, reason string) error {
 	return &Error{
 		Alert: socket.AlertCertificateUnknown,
-		Reason: fmt.Sprintf("%s (certificate usage %d, %s, matching type %d); it sent the one of %q issued by %q with the SHA-256 hash %x",
-			reason, v.sec.Usage, v.sec.Usage, v.sec.Matching, shorten(leaf.Subject.String()), shorten(leaf.Issuer.String()), sha256.Sum256(leaf.Raw)),
+		Reason: fmt.Sprintf("%s (certificate usage %d, %s, matching type %d); it sent the one of %q issued by "+
+			"%q with the SHA-256 hash %x",
+			reason, v.sec.Usage, v.sec.Usage, v.sec.Matching, shorten(leaf.Subject.String()),
+			shorten(leaf.Issuer.String()), sha256.Sum256(leaf.Raw)),
 	}
 }
 
 // chains verifies certs up to one of roots, with name and revocation, and returns the valid chains.
-func (v *Verifier) chains(certs []*x509.Certificate, roots *x509.CertPool, now time.Time) ([][]*x509.Certificate, error) {
+func (v *Verifier) chains(
+	certs []*x509.Certificate, roots *x509.CertPool, now time.Time,
+) ([][]*x509.Certificate, error) {
 	chains, err := chainsTo(certs, roots, now, x509.ExtKeyUsageServerAuth)
 	if err != nil {
 		return nil, err
@@ -190,7 +199,9 @@ func VerifyClient(raw [][]byte, roots *x509.CertPool, now time.Time) error {
 	return err
 }
 
-func chainsTo(certs []*x509.Certificate, roots *x509.CertPool, now time.Time, usage x509.ExtKeyUsage) ([][]*x509.Certificate, error) {
+func chainsTo(
+	certs []*x509.Certificate, roots *x509.CertPool, now time.Time, usage x509.ExtKeyUsage,
+) ([][]*x509.Certificate, error) {
 	between := x509.NewCertPool()
 	for _, c := range certs[1:] {
 		between.AddCert(c)
@@ -213,15 +224,17 @@ func (v *Verifier) checkName(leaf *x509.Certificate) error {
 		return nil
 	}
 	return &Error{
-		Alert:  socket.AlertBadCertificate,
-		Reason: fmt.Sprintf("the server's certificate is not for the name %q; set ServerName if the server has another one", shorten(v.name)),
-		Err:    err,
+		Alert: socket.AlertBadCertificate,
+		Reason: fmt.Sprintf("the server's certificate is not for the name %q; set ServerName if the server has "+
+			"another one", shorten(v.name)),
+		Err: err,
 	}
 }
 
 // chainError returns the alert and the text for an error of x509.
 func chainError(leaf *x509.Certificate, now time.Time, err error) error {
-	e := &Error{Alert: socket.AlertBadCertificate, Reason: fmt.Sprintf("the certificate of %q is not valid", shorten(leaf.Subject.String())), Err: err}
+	e := &Error{Alert: socket.AlertBadCertificate, Err: err,
+		Reason: fmt.Sprintf("the certificate of %q is not valid", shorten(leaf.Subject.String()))}
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	switch {

@@ -57,7 +57,9 @@ func newCA(tb testing.TB, name string, parent *CA) *CA {
 	return ca
 }
 
-func create(tb testing.TB, tmpl, issuer *x509.Certificate, pub crypto.PublicKey, signer crypto.Signer) *x509.Certificate {
+func create(
+	tb testing.TB, tmpl, issuer *x509.Certificate, pub crypto.PublicKey, signer crypto.Signer,
+) *x509.Certificate {
 	tb.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, issuer, pub, signer)
 	if err != nil {
@@ -134,7 +136,8 @@ func Expired(c *x509.Certificate) {
 // Revoke makes a revocation list with these certificates on it.
 func (ca *CA) Revoke(tb testing.TB, leaves ...*Leaf) *x509.RevocationList {
 	tb.Helper()
-	tmpl := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour)}
+	tmpl := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute),
+		NextUpdate: time.Now().Add(time.Hour)}
 	for _, l := range leaves {
 		tmpl.RevokedCertificateEntries = append(tmpl.RevokedCertificateEntries,
 			x509.RevocationListEntry{SerialNumber: l.Cert.SerialNumber, RevocationTime: time.Now().Add(-time.Minute)})

@@ -23,7 +23,8 @@ func (p *Progress) Hint(a socket.Alert) string {
 		return p.refusal()
 	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
 		return wantsAnother
-	case socket.AlertUnknownCA, socket.AlertBadCertificate, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
+	case socket.AlertUnknownCA, socket.AlertBadCertificate, socket.AlertCertificateUnknown,
+		socket.AlertUnsupportedCertificate,
 		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied:
 		return p.refusedCertificate()
 	case socket.AlertDecryptError:

@@ -28,7 +28,8 @@ func (l *Layer) NewSocket(below socket.Dialer, c socket.Config) (socket.Socket, 
 		below = c.Below
 	}
 	if below == nil {
-		return nil, fmt.Errorf("%s: no dialer for the sockets below: set Dialer.Below or Config.Below, or use socket.Open with a dialer for the scheme %s, such as %s",
+		return nil, fmt.Errorf("%s: no dialer for the sockets below: set Dialer.Below or Config.Below, or use "+
+			"socket.Open with a dialer for the scheme %s, such as %s",
 			l.Package, l.Scheme, l.Dialer)
 	}
 	secure, err := l.Prepare(c)
@@ -58,7 +59,8 @@ func (l *Layer) Over(below socket.Socket, c socket.Config) (socket.Socket, error
 
 func (l *Layer) over(below socket.Socket, secure func(socket.Socket) socket.Socket) (socket.Socket, error) {
 	if k := below.Kind(); k != l.Kind {
-		return nil, fmt.Errorf("%s: %w: %s over a %s socket; use %s", l.Package, socket.ErrNotSupported, l.Protocol, k, l.Instead)
+		return nil, fmt.Errorf("%s: %w: %s over a %s socket; use %s", l.Package, socket.ErrNotSupported,
+			l.Protocol, k, l.Instead)
 	}
 	if below.State().Open() {
 		return nil, fmt.Errorf("%s: %w: the socket below must be closed", l.Package, socket.ErrConnected)

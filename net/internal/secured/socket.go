@@ -157,7 +157,9 @@ func (s *Socket[L]) ConnectNext(ctx context.Context) error {
 }
 
 // connect connects the socket below with dial, and then this one.
-func (s *Socket[L]) connect(ctx context.Context, remote socket.Endpoint, next bool, dial func(context.Context) error) error {
+func (s *Socket[L]) connect(
+	ctx context.Context, remote socket.Endpoint, next bool, dial func(context.Context) error,
+) error {
 	ctx, was, err := s.begin(ctx, next)
 	if err != nil {
 		return err
@@ -217,7 +219,9 @@ func (s *Socket[L]) begin(ctx context.Context, next bool) (context.Context, sock
 
 // establish connects the socket below and secures the connection, with one address of the host
 // after the other.
-func (s *Socket[L]) establish(ctx context.Context, remote socket.Endpoint, dial func(context.Context) error) (L, error) {
+func (s *Socket[L]) establish(
+	ctx context.Context, remote socket.Endpoint, dial func(context.Context) error,
+) (L, error) {
 	var none L
 	var errs []error
 	for {
