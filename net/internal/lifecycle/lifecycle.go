@@ -36,12 +36,10 @@ type Network[C Conn] interface {
 // Socket holds the state of a socket whose connections are of type C. All its methods may be called
 // from any goroutine.
 type Socket[C Conn] struct {
-	net    Network[C]
-	family socket.Family
-	cur    atomic.Pointer[C] // nil when not open
+	net Network[C]
+	cur atomic.Pointer[C] // nil when not open
 
 	mu       sync.Mutex
-	state    socket.State // never StateBound: that is StateClosed with bound set
 	bound    netip.AddrPort
 	cancel   context.CancelCauseFunc // of the Connect in progress, else nil
 	local    netip.AddrPort          // of the last connection
@@ -49,6 +47,8 @@ type Socket[C Conn] struct {
 	sticky   netip.Addr
 	rest     []netip.Addr // addresses not yet tried since Connect
 	restPort uint16
+	state    socket.State // never StateBound: that is StateClosed with bound set
+	family   socket.Family
 }
 
 // CheckPlain checks the configuration of a socket without security, made by the package pkg. It

@@ -47,7 +47,7 @@ func dial(
 	if kind == socket.Stream {
 		transport = "tcp"
 	}
-	d := o.Dialer
+	d, control := o.Dialer, o.Control // the function below must not keep all of o
 	d.LocalAddr = localAddr(kind, local, remote.Addr())
 	d.ControlContext = func(_ context.Context, network, address string, c syscall.RawConn) error {
 		if share {
@@ -56,8 +56,8 @@ func dial(
 				return cmp.Or(e, err)
 			}
 		}
-		if o.Control != nil {
-			return o.Control(network, address, c)
+		if control != nil {
+			return control(network, address, c)
 		}
 		return nil
 	}
