@@ -4,18 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/netip"
 	"sync"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
-
-// maxPending bounds the connections that wait to be accepted, and the handshakes that run at the
-// same time; more are refused.
-const maxPending = 128
 
 // maxAddresses bounds the addresses of clients; datagrams from further addresses are dropped.
 const maxAddresses = 1 << 14
@@ -37,80 +31,51 @@ func Listen(below socket.Listener, c ServerConfig) (socket.Listener, error) {
 	if timeout == 0 {
 		timeout = time.Minute
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	l := &listener{
-		below: below, params: p, cidLen: c.ConnectionIDLength, timeout: timeout, ctx: ctx, cancel: cancel,
-		queue: accept.NewQueue(maxPending), handshakes: make(chan struct{}, maxPending),
+		params: p, cidLen: c.ConnectionIDLength, timeout: timeout,
 		paths: make(map[*path]bool), byCID: make(map[string]*serverSocket),
 	}
-	l.work.Add(1)
-	go l.accept()
+	l.Init(below)
+	l.Serve(l.accept)
 	return l, nil
 }
 
 type listener struct {
-	below      socket.Listener
-	params     *parameters
-	cidLen     int
-	timeout    time.Duration
-	ctx        context.Context // ends with the listener
-	cancel     context.CancelFunc
-	queue      *accept.Queue
-	handshakes chan struct{} // a token for each handshake in progress
-	work       sync.WaitGroup
+	secured.Listener
+	params  *parameters
+	cidLen  int
+	timeout time.Duration
 
 	mu    sync.Mutex
 	paths map[*path]bool
 	byCID map[string]*serverSocket
 }
 
-// Addr implements socket.Listener.
-func (l *listener) Addr() netip.AddrPort { return l.below.Addr() }
-
-// Accept implements socket.Listener.
-func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
-	return l.queue.Accept(ctx)
-}
-
 // Close implements socket.Listener. Accepted connections can no longer receive.
 func (l *listener) Close() error {
-	l.cancel()
-	left := l.queue.Close()
-	l.mu.Lock()
-	for p := range l.paths {
-		_ = p.socket.Close()
-	}
-	l.mu.Unlock()
-	err := l.below.Close()
-	l.work.Wait()
-	for _, s := range left {
-		_ = s.Close()
-	}
-	return err
+	return l.CloseWith(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for p := range l.paths {
+			_ = p.socket.Close()
+		}
+	})
 }
 
-// accept makes a path for each address that sends a datagram.
-func (l *listener) accept() {
-	defer l.work.Done()
-	for {
-		s, err := l.below.Accept(l.ctx)
-		if err != nil {
-			return
-		}
-		p := &path{listener: l, socket: s, inbox: socket.NewInbox(socket.Datagram, 0)}
-		l.mu.Lock()
-		full := l.ctx.Err() != nil || len(l.paths) >= maxAddresses
-		if !full {
-			l.paths[p] = true
-		}
-		l.mu.Unlock()
-		if full {
-			_ = s.Close()
-			continue
-		}
-		l.work.Add(1)
-		go p.read()
+// accept makes a path for an address that has sent a datagram.
+func (l *listener) accept(s socket.Socket) {
+	p := &path{listener: l, socket: s, inbox: socket.NewInbox(socket.Datagram, 0)}
+	l.mu.Lock()
+	full := l.Ctx.Err() != nil || len(l.paths) >= maxAddresses
+	if !full {
+		l.paths[p] = true
 	}
+	l.mu.Unlock()
+	if full {
+		_ = s.Close()
+		return
+	}
+	l.Go(p.read)
 }
 
 // path is one address of a client.
@@ -129,7 +94,6 @@ const largest = maxPlaintext + maxExpansion
 
 // read dispatches datagrams until the socket is closed.
 func (p *path) read() {
-	defer p.listener.work.Done()
 	defer p.onSocketEnd()
 	buf := make([]byte, largest)
 	for {
@@ -183,15 +147,10 @@ func (p *path) datagram(b []byte) {
 	}
 	p.mu.Lock()
 	s := p.current
-	if isClientHello(&h, record) && !p.handshaking {
-		select {
-		case p.listener.handshakes <- struct{}{}:
-			p.handshaking = true
-			p.inbox.Open()
-			p.listener.work.Add(1)
-			go p.handshake()
-		default:
-		}
+	if isClientHello(&h, record) && !p.handshaking && p.listener.BeginHandshake() {
+		p.handshaking = true
+		p.inbox.Open()
+		p.listener.Go(p.handshake)
 	}
 	busy := p.handshaking
 	if busy {
@@ -247,7 +206,6 @@ func (p *path) isUnused() bool {
 // handshake runs a handshake and queues the connection for Accept.
 func (p *path) handshake() {
 	l := p.listener
-	defer l.work.Done()
 	c, err := p.establish()
 	p.mu.Lock()
 	p.handshaking = false
@@ -257,7 +215,7 @@ func (p *path) handshake() {
 		old, p.current = p.current, c.server
 	}
 	p.mu.Unlock()
-	<-l.handshakes
+	l.EndHandshake()
 	if old != nil {
 		old.endReplaced()
 	}
@@ -271,9 +229,7 @@ func (p *path) handshake() {
 		p.expireIfUnused(linger)
 		return
 	}
-	if !l.queue.Put(c) {
-		_ = c.Close()
-	}
+	l.Offer(c)
 }
 
 // takeUnread closes the inbox of the handshake and returns the datagrams that it did not read.
@@ -301,7 +257,7 @@ func (p *path) establish() (*conn, error) {
 		}
 	}
 	params.mtu = handshakeMTU(p.socket)
-	ctx, cancel := context.WithTimeout(l.ctx, l.timeout)
+	ctx, cancel := context.WithTimeout(l.Ctx, l.timeout)
 	defer cancel()
 	g := newGuard(&pathSocket{Socket: p.socket, inbox: p.inbox}, packetAddr("client"))
 	g.cidLen = l.cidLen

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -83,7 +84,7 @@ func TestUnacceptedConnectionsAreFew(t *testing.T) {
 		w := &world{net: n, device: n.NewHost("device")}
 		ended := 0
 		const more = 5
-		for range maxPending + more {
+		for range secured.MaxPending + more {
 			s := w.socket(t, pskSecurity())
 			mustConnect(t, s, serverEnd)
 			synctest.Wait()
