@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-// An account in state failed keeps no connection, and BootstrapWanted keeps the first reason.
+// An account in state failed keeps no connection, and BootstrapReason keeps the first reason.
 func TestFailedAccountKeepsNoConnection(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		cfg := w.config()
@@ -29,13 +29,13 @@ func TestFailedAccountKeepsNoConnection(t *testing.T) {
 		if n := len(w.sockets()); n != 0 {
 			t.Errorf("%d sockets are left", n)
 		}
-		why := c.Status().BootstrapWanted
+		why := c.Status().BootstrapReason
 		if err := c.RequestBootstrap(); err != nil {
 			t.Fatal(err)
 		}
 		w.status(1)
-		if now := c.Status().BootstrapWanted; why == nil || !errors.Is(now, why) {
-			t.Errorf("a bootstrap is wanted because of %v, before because of %v", now, why)
+		if now := c.Status().BootstrapReason; why == nil || !errors.Is(now, why) {
+			t.Errorf("a bootstrap is needed because of %v, before because of %v", now, why)
 		}
 	})
 }
@@ -71,22 +71,22 @@ func TestBootstrapIsRequested(t *testing.T) {
 				w.wantState(1, lwm2m.StateFailed)
 			}
 			synctest.Wait()
-			why := c.Status().BootstrapWanted
+			why := c.Status().BootstrapReason
 			if by == "failure that may not" {
 				if why != nil {
-					t.Errorf("a bootstrap is wanted because of %v", why)
+					t.Errorf("a bootstrap is needed because of %v", why)
 				}
 				return
 			}
-			if why == nil || !strings.Contains(c.Status().String(), "a bootstrap is wanted") {
-				t.Errorf("%s: a bootstrap is wanted because of %v", by, why)
+			if why == nil || !strings.Contains(c.Status().String(), "a bootstrap is needed") {
+				t.Errorf("%s: a bootstrap is needed because of %v", by, why)
 			}
 			w.wantState(1, lwm2m.StateRegistered)
 		})
 	}
 }
 
-func TestBootstrapWanted(t *testing.T) {
+func TestBootstrapReason(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		cfg := w.config()
 		cfg.Servers[1] = lwm2m.Server{URI: "coap://s2", Bootstrap: true}
@@ -97,8 +97,8 @@ func TestBootstrapWanted(t *testing.T) {
 		w.servers[0].quiet(200 * time.Hour)
 		w.wantState(1, lwm2m.StateFailed)
 		var refused *lwm2m.ResponseError
-		if err := c.Status().BootstrapWanted; !errors.As(err, &refused) {
-			t.Errorf("a bootstrap is wanted because of %v", err)
+		if err := c.Status().BootstrapReason; !errors.As(err, &refused) {
+			t.Errorf("a bootstrap is needed because of %v", err)
 		}
 		if len(c.Status().Servers) != 1 {
 			t.Errorf("the bootstrap server is taken for a management server: %v", c.Status().Servers)

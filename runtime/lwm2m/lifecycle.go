@@ -10,9 +10,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// Update sends a registration update to a server, even if nothing has changed. A server that the
-// device is not registered with is left to the attempts that are planned. The error is
-// [ErrUnknownServer]. Update may be called from any goroutine.
+// Update sends a registration update to a server, even if nothing has changed. It has no effect on
+// a server that the device is not registered with: the Register to come says everything. The error
+// is [ErrUnknownServer]. Update may be called from any goroutine.
 func (c *Client) Update(id ShortServerID) error {
 	return c.with(id, (*server).requestUpdate)
 }
@@ -20,11 +20,11 @@ func (c *Client) Update(id ShortServerID) error {
 // UpdateAll is Update for every server. It may be called from any goroutine.
 func (c *Client) UpdateAll() { c.withAll((*server).requestUpdate) }
 
-// Register registers with a server again, at once and whatever was planned: where the client has given
-// up, during the initial delay, and where an account that failed holds this one back (/1/x/15). An
-// account whose turn in the order of registrations has not come registers when it comes, one that is
-// offline when it is online again, and a disabled one when it is enabled. The error is
-// [ErrUnknownServer]. Register may be called from any goroutine.
+// Register registers with a server again at once and replaces any planned attempt. It also works
+// after the client has given up, during the initial delay, and if an account that has failed holds
+// this one back (/1/x/15). If the account's turn in the order of registrations has not come,
+// Register waits for it; if the account is offline or disabled, Register waits until it is online
+// or enabled again. The error is [ErrUnknownServer]. Register may be called from any goroutine.
 func (c *Client) Register(id ShortServerID) error {
 	return c.with(id, func(s *server) {
 		if first := s.wishes.after; first != nil && first.state.Outcome == account.Failed {
@@ -34,8 +34,8 @@ func (c *Client) Register(id ShortServerID) error {
 	})
 }
 
-// RegisterAll is Register for every server, in the order of registrations. It may be called from any
-// goroutine.
+// RegisterAll is Register for every server, in the order of registrations. It may be called from
+// any goroutine.
 func (c *Client) RegisterAll() { c.withAll((*server).requestRegister) }
 
 func (s *server) requestUpdate() {
@@ -44,14 +44,14 @@ func (s *server) requestUpdate() {
 }
 func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
 
-// Disable de-registers from the server and stays away from it for d, or until Enable if d is 0. It
-// may be called from any goroutine; the error is [ErrUnknownServer].
+// Disable de-registers from a server and disables its account for d, or until Enable is called if d
+// is 0. The error is [ErrUnknownServer]. Disable may be called from any goroutine.
 func (c *Client) Disable(id ShortServerID, d time.Duration) error {
 	return c.with(id, func(s *server) { s.setDisabled(true, d) })
 }
 
-// Enable ends a Disable, be it the application's or the server's own (/1/x/4). It may be called
-// from any goroutine; the error is [ErrUnknownServer].
+// Enable ends a Disable, of the application or of the server itself (/1/x/4). The error is
+// [ErrUnknownServer]. Enable may be called from any goroutine.
 func (c *Client) Enable(id ShortServerID) error {
 	return c.with(id, func(s *server) { s.setDisabled(false, 0) })
 }
@@ -69,7 +69,7 @@ func (s *server) setDisabled(disabled bool, d time.Duration) {
 	}
 }
 
-// offline is what of the client is suspended.
+// offline says what of the client is suspended.
 type offline struct {
 	all     bool
 	schemes map[string]bool // of URIs, in lower case
@@ -77,14 +77,15 @@ type offline struct {
 
 func (o *offline) covers(uri string) bool { return o.all || o.schemes[schemeOf(uri)] }
 
-// Suspend takes the client offline without telling the servers: connections are ended, with their
-// security sessions kept where the network can, and nothing is sent until Resume. With schemes of
-// URIs only the servers that are reached by them, such as "coap+tcp". Registrations whose lifetime
-// ends meanwhile are made anew. It may be called from any goroutine.
+// Suspend takes the client offline without telling the servers. It ends the connections, keeps
+// their security sessions if the network can, and nothing is sent until Resume. With URI schemes,
+// such as "coap+tcp", it affects only the servers that are reached by them. A registration whose
+// lifetime passes in the meantime is renewed by a Register. Suspend may be called from any
+// goroutine.
 func (c *Client) Suspend(schemes ...string) { c.setOffline(true, schemes) }
 
-// Resume ends a Suspend: without schemes altogether, with schemes for those. Servers that still
-// know the device get an Update. It may be called from any goroutine.
+// Resume ends a Suspend, for all servers or for those that are reached by the given URI schemes.
+// Servers that still know the device get an Update. Resume may be called from any goroutine.
 func (c *Client) Resume(schemes ...string) { c.setOffline(false, schemes) }
 
 func (c *Client) setOffline(off bool, schemes []string) {
@@ -115,28 +116,28 @@ func (c *Client) setOffline(off bool, schemes []string) {
 	})
 }
 
-// RequestBootstrap says that a bootstrap is to be had; it shows in Status until it was. It may be
-// called from any goroutine; the error is [ErrNoBootstrap].
+// RequestBootstrap requests a bootstrap, which shows in Status. The error is [ErrNoBootstrap].
+// RequestBootstrap may be called from any goroutine.
 func (c *Client) RequestBootstrap() error {
 	if !bootstrapAccount(c.model.Snapshot()) {
 		return ErrNoBootstrap
 	}
-	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was asked for"), nil) })
+	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was requested"), nil) })
 	return nil
 }
 
-// requestBootstrap notes, once, why a bootstrap is needed.
-// by is the account that has given up registering, if that is why.
+// requestBootstrap notes once why a bootstrap is needed; by is the account that has given up
+// registering, if that is the reason.
 func (c *Client) requestBootstrap(reason error, by *server) {
 	if c.bootstrapReason != nil || c.closing {
 		return
 	}
 	c.bootstrapReason, c.bootstrapBy = reason, by
-	c.log.Warn("a bootstrap is wanted", "endpoint", c.cfg.Endpoint, "reason", reason.Error())
+	c.log.Warn("a bootstrap is needed", "endpoint", c.cfg.Endpoint, "reason", reason.Error())
 	c.publish()
 }
 
-// noBootstrapFor withdraws the request that an account made which is registered by now.
+// noBootstrapFor withdraws the request of an account that is registered by now.
 func (c *Client) noBootstrapFor(s *server) {
 	if c.bootstrapBy == s {
 		c.bootstrapReason, c.bootstrapBy = nil, nil

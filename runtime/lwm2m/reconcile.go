@@ -44,8 +44,8 @@ func (c *Client) handleChanges() {
 	c.planUpdates()
 }
 
-// planUpdates has what has changed told to the servers: in the next turn, or Config.UpdateDelay after
-// the last time, so that changes which follow one another are few Updates.
+// planUpdates has what has changed told to the servers: in the next turn, or Config.UpdateDelay
+// after the last time, so that changes which follow one another are few Updates.
 func (c *Client) planUpdates() {
 	if !c.updates.Pending() {
 		c.loop.sched.After(&c.updates, max(0, c.updatesFrom.Sub(c.loop.sched.Now())))

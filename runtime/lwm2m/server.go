@@ -208,8 +208,8 @@ func (s *server) attemptBegins() {
 	s.client.loop.sched.After(&s.slow, s.client.firstTimeout())
 }
 
-// firstTimeout returns the time after which the first transmission of a message is lost: the longest
-// first retransmission time-out (RFC 7252 §4.2).
+// firstTimeout returns the time after which the first transmission of a message is lost: the
+// longest first retransmission time-out (RFC 7252 §4.2).
 func (c *Client) firstTimeout() time.Duration {
 	p := c.cfg.Transmission
 	timeout, factor := p.AckTimeout, p.AckRandomFactor
