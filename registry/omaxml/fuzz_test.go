@@ -35,7 +35,7 @@ func FuzzRead(f *testing.F) {
 			}
 			for _, r := range o.Resources {
 				checkEnum(t, r.Enum, r.Range)
-				if len(r.Name) > MaxName || strings.ContainsAny(r.Name, "\r\n") {
+				if len(r.Name) > maxName || strings.ContainsAny(r.Name, "\r\n") {
 					t.Errorf("name %q", r.Name)
 				}
 			}
@@ -81,7 +81,7 @@ func FuzzParseRange(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, kind uint8) {
 		k := registry.Type(kind % uint8(registry.Corelnk+1))
-		r, enum, faults := ParseRange(text, k)
+		r, enum, faults := parseRange(text, k)
 		for _, fault := range faults {
 			if fault.Severity != registry.Warning || len(fault.Error()) > 500 {
 				t.Errorf("fault %v", fault)
@@ -102,7 +102,7 @@ func FuzzParseRange(f *testing.F) {
 		if len(r) == 1 && r[0].Min == r[0].Max || s == ".." {
 			return // a single value is not read, and no limit has no text
 		}
-		again, _, faults := ParseRange(s, k)
+		again, _, faults := parseRange(s, k)
 		if !cmp.Equal(r, again) {
 			t.Errorf("%q: range %v reads as %v, %v", text, r, again, texts(faults))
 		}

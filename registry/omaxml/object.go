@@ -144,8 +144,8 @@ func (f *file) take(v *fields, e *etree.Element, item bool) {
 		return
 	}
 	s := text(e)
-	if len(s) > MaxText {
-		f.fail(fmt.Sprintf("the text of the element %s is longer than %d bytes", quote(e.Tag), MaxText), "shorten it")
+	if len(s) > maxText {
+		f.fail(fmt.Sprintf("the text of the element %s is longer than %d bytes", quote(e.Tag), maxText), "shorten it")
 		return
 	}
 	if *p != "" && s != *p {
@@ -177,8 +177,8 @@ func (f *file) objectID(s string) (uint16, bool) {
 // title reads a name, of an object or a resource. That there is one is checked with everything else.
 func (f *file) title(s string) string {
 	s = line(s)
-	if len(s) > MaxName {
-		f.fail(fmt.Sprintf("the name %s is longer than %d bytes", quote(s), MaxName), "shorten it")
+	if len(s) > maxName {
+		f.fail(fmt.Sprintf("the name %s is longer than %d bytes", quote(s), maxName), "shorten it")
 		return s[:1]
 	}
 	return s

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// ParseRange reads the text of a RangeEnumeration for a resource of type t: the allowed values of a
+// parseRange reads the text of a RangeEnumeration for a resource of type t: the allowed values of a
 // number, the allowed lengths of a String or Corelnk in characters and of an Opaque in bytes
 // (Core 1.2.2 Appendix D.1). It understands
 //
@@ -24,7 +24,7 @@ import (
 // in "-30..-120", are exchanged with a warning. Everything else, such as prose, a single number, which
 // may be a limit or a size, or bounds that the type cannot have, gives no range and one warning.
 // Empty text gives neither. The faults have no place; all are warnings.
-func ParseRange(text string, t registry.Type) (registry.Range, []registry.EnumValue, []registry.Fault) {
+func parseRange(text string, t registry.Type) (registry.Range, []registry.EnumValue, []registry.Fault) {
 	s := prose(text)
 	if s == "" {
 		return nil, nil, nil

@@ -17,17 +17,17 @@ import (
 const (
 	// MaxSize is the largest size of a file in bytes.
 	MaxSize = 4 << 20
-	// MaxTags is the largest number of '<' in a file: of tags, comments and instructions.
-	MaxTags = 1 << 17
-	// MaxAttributes is the largest number of '=' in a file, attributes and text together.
-	MaxAttributes = 1 << 16
-	// MaxDepth is how deep elements may be nested. Definitions need five levels.
-	MaxDepth = 16
-	// MaxText is the largest length of the text of one element in bytes. The longest description of
+	// maxTags is the largest number of '<' in a file: of tags, comments and instructions.
+	maxTags = 1 << 17
+	// maxAttributes is the largest number of '=' in a file, attributes and text together.
+	maxAttributes = 1 << 16
+	// maxDepth is how deep elements may be nested. Definitions need five levels.
+	maxDepth = 16
+	// maxText is the largest length of the text of one element in bytes. The longest description of
 	// the public registry has 3 kB.
-	MaxText = 1 << 16
-	// MaxName is the largest length of a name in bytes.
-	MaxName = 255
+	maxText = 1 << 16
+	// maxName is the largest length of a name in bytes.
+	maxName = 255
 )
 
 // Read reads all object definitions of one file from r. The name says in faults where they came
@@ -93,7 +93,7 @@ func (f *file) parse(data []byte) *etree.Element {
 	case len(data) > MaxSize:
 		f.fail(fmt.Sprintf("the file is larger than %d bytes", MaxSize), "split it into one file per object")
 		return nil
-	case bytes.Count(data, []byte{'<'}) > MaxTags || bytes.Count(data, []byte{'='}) > MaxAttributes:
+	case bytes.Count(data, []byte{'<'}) > maxTags || bytes.Count(data, []byte{'='}) > maxAttributes:
 		f.fail("the file has more tags or attributes than any object definition needs", "split it into one file per object")
 		return nil
 	}
@@ -103,7 +103,7 @@ func (f *file) parse(data []byte) *etree.Element {
 	}
 	doc := etree.NewDocument()
 	var encoding charset
-	doc.ReadSettings = etree.ReadSettings{CharsetReader: encoding.reader, MaxDepth: MaxDepth}
+	doc.ReadSettings = etree.ReadSettings{CharsetReader: encoding.reader, MaxDepth: maxDepth}
 	err := doc.ReadFromBytes(data)
 	if hasDoctype(doc) {
 		f.fail("the file has a document type declaration", "remove it: definitions need none, and entities are not expanded")
@@ -132,7 +132,7 @@ func (f *file) unmark(data []byte) ([]byte, bool) {
 func (f *file) malformed(err error) {
 	switch {
 	case errors.Is(err, etree.ErrMaxDepth):
-		f.fail(fmt.Sprintf("elements are nested more than %d deep", MaxDepth), "follow the structure of LWM2M.xsd")
+		f.fail(fmt.Sprintf("elements are nested more than %d deep", maxDepth), "follow the structure of LWM2M.xsd")
 	case errors.Is(err, etree.ErrXML):
 		f.fail("the file is not well-formed XML: a tag is not closed, or closed twice", "let every element have one start and one end tag")
 	default:

@@ -41,7 +41,7 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 	r.Type = f.kind(v.kind, &r)
 	r.Secret = r.Ops.BootstrapOnly() && r.Type == registry.Opaque
 	var faults []registry.Fault
-	r.Range, r.Enum, faults = ParseRange(v.span, r.Type)
+	r.Range, r.Enum, faults = parseRange(v.span, r.Type)
 	for _, fault := range faults {
 		f.add(fault.Severity, fault.What, fault.Do)
 	}
