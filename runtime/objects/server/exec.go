@@ -33,9 +33,9 @@ func clientFrom(ctx context.Context) (Client, error) {
 	return c, nil
 }
 
-// Disable is the executable Disable (/1/x/4): the client answers, de-registers and stays away from the server for the Disable
+// disable is the executable Disable (/1/x/4): the client answers, de-registers and stays away from the server for the Disable
 // Timeout (/1/x/5), a day if there is none.
-func Disable(ctx context.Context, args dm.Args) error {
+func disable(ctx context.Context, args dm.Args) error {
 	c, err := clientFrom(ctx)
 	if err != nil {
 		return err
@@ -43,9 +43,9 @@ func Disable(ctx context.Context, args dm.Args) error {
 	return c.DisableAccount(args.Instance)
 }
 
-// TriggerUpdate is the executable Registration Update Trigger (/1/x/8). Its argument, which names a transport, is accepted and
+// triggerUpdate is the executable Registration Update Trigger (/1/x/8). Its argument, which names a transport, is accepted and
 // without effect: the server is reached by the one its account names.
-func TriggerUpdate(ctx context.Context, args dm.Args) error {
+func triggerUpdate(ctx context.Context, args dm.Args) error {
 	c, err := clientFrom(ctx)
 	if err != nil {
 		return err
@@ -53,8 +53,8 @@ func TriggerUpdate(ctx context.Context, args dm.Args) error {
 	return c.UpdateAccount(args.Instance)
 }
 
-// RequestBootstrap is the executable Bootstrap-Request Trigger (/1/x/9).
-func RequestBootstrap(ctx context.Context, _ dm.Args) error {
+// requestBootstrap is the executable Bootstrap-Request Trigger (/1/x/9).
+func requestBootstrap(ctx context.Context, _ dm.Args) error {
 	c, err := clientFrom(ctx)
 	if err != nil {
 		return err
