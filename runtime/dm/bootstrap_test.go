@@ -140,7 +140,7 @@ func TestBootstrapForgetsFailedAmendments(t *testing.T) {
 	attempt := 0
 	var kept []*meter
 	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Label: dm.Empty[string](), Tags: dm.EmptyMulti[string]()}, Hooks: dm.Hooks[meter]{Validate: func(_ context.Context, x *dm.Tx[meter]) error {
-		if !x.Origin().IsBootstrap() {
+		if x.Origin() != dm.Bootstrap {
 			return nil
 		}
 		attempt++

@@ -152,7 +152,7 @@ func TestBootstrapMerge(t *testing.T) {
 func TestBootstrapValidatesTheMerge(t *testing.T) {
 	seen := ""
 	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Validate: func(ctx context.Context, x *dm.Tx[meter]) error {
-		if x.Origin().IsBootstrap() {
+		if x.Origin() == dm.Bootstrap {
 			m, _ := x.Get(0)
 			s, _ := dm.SnapshotFrom(ctx)
 			seen = m.Label.Or("") + " " + show(s, path(t, "/33001/0/1"))

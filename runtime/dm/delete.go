@@ -10,7 +10,7 @@ func (t *Transaction) Delete(p Path) error {
 	}
 	v, ok := t.view(p.Object())
 	switch {
-	case p.IsRoot() || p.level == ResourceLevel, p.level == ObjectLevel && !t.origin.IsBootstrap():
+	case p.IsRoot() || p.level == ResourceLevel, p.level == ObjectLevel && t.origin != Bootstrap:
 		return fail(t.codeOr(MethodNotAllowed), p, "only instances and resource instances can be deleted")
 	case !ok:
 		return fail(t.codeOr(NotFound), p, "the device has no such object")
@@ -18,7 +18,7 @@ func (t *Transaction) Delete(p Path) error {
 		return t.deleteResourceInstance(v, p)
 	case p.level == InstanceLevel && !v.has(p.Instance()):
 		return fail(t.codeOr(NotFound), p, "the object has no such instance")
-	case !v.definition().Multiple && !t.origin.IsBootstrap() && !t.origin.IsApplication():
+	case !v.definition().Multiple && t.origin != Bootstrap && t.origin != Application:
 		return fail(MethodNotAllowed, p, "the instance of %s cannot be deleted", v.definition().Name)
 	}
 	x, err := t.touch(p.Object())
@@ -30,7 +30,7 @@ func (t *Transaction) Delete(p Path) error {
 		if !p.Contains(InstancePath(p.Object(), id)) {
 			continue
 		}
-		if !t.origin.IsApplication() {
+		if t.origin != Application {
 			if err := x.mayDelete(t.ctx, id); err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ func (t *Transaction) Delete(p Path) error {
 
 func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 	w := writing{t: t, base: p}
-	if t.origin.IsBootstrap() {
+	if t.origin == Bootstrap {
 		return fail(BadRequest, p, "the bootstrap server deletes instances and objects")
 	}
 	if !v.has(p.Instance()) {

@@ -98,7 +98,7 @@ func (d *discovery) instance(v view, p Path) error {
 
 // shows reports whether a resource is there for who.
 func (d *discovery) shows(r *registry.Resource, c Cell) bool {
-	if r.Ops.BootstrapOnly() && !d.who.IsApplication() && !d.who.IsBootstrap() {
+	if r.Ops.BootstrapOnly() && d.who != Application && d.who != Bootstrap {
 		return false
 	}
 	return c.hasValue() || r.Ops.Executable() && c.supported()

@@ -28,12 +28,6 @@ const byServer Origin = 2 << 16
 // Server returns the origin of the LwM2M server with the given Short Server ID.
 func Server(id ShortServerID) Origin { return byServer | Origin(id) }
 
-// IsApplication reports whether o is the device's own program.
-func (o Origin) IsApplication() bool { return o == Application }
-
-// IsBootstrap reports whether o is the bootstrap server.
-func (o Origin) IsBootstrap() bool { return o == Bootstrap }
-
 // ShortServerID returns the Short Server ID of an LwM2M server; false for any other origin.
 func (o Origin) ShortServerID() (ShortServerID, bool) {
 	if o&^0xffff != byServer {
@@ -47,7 +41,7 @@ func (o Origin) String() string {
 	if id, ok := o.ShortServerID(); ok {
 		return "server " + strconv.Itoa(int(id))
 	}
-	if o.IsBootstrap() {
+	if o == Bootstrap {
 		return "bootstrap server"
 	}
 	return "application"

@@ -64,7 +64,7 @@ func (w *writing) checkTarget() error {
 	if !ok {
 		return fail(w.t.codeOr(NotFound), p, "the device has no such object")
 	}
-	if w.t.origin.IsBootstrap() {
+	if w.t.origin == Bootstrap {
 		return w.bootstrapTarget(v)
 	}
 	switch {
@@ -149,7 +149,7 @@ func mayWrite(who Origin, def *registry.Resource) bool {
 	switch {
 	case def.Ops.Executable():
 		return false
-	case who.IsApplication(), who.IsBootstrap():
+	case who == Application, who == Bootstrap:
 		return true
 	}
 	return def.Ops.Writable()

@@ -173,12 +173,12 @@ func mayRead(who Origin, def *registry.Resource) bool {
 	switch {
 	case def.Ops.Executable():
 		return false
-	case who.IsApplication():
+	case who == Application:
 		return true
 	case def.Secret:
 		return false
 	}
-	return who.IsBootstrap() || def.Ops.Readable()
+	return who == Bootstrap || def.Ops.Readable()
 }
 
 // Read yields every value at and below p, in ascending order of paths. What cannot be read, has no

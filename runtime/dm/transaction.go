@@ -106,9 +106,6 @@ func inside(ctx context.Context, m *Model) bool {
 	}
 }
 
-// Origin returns who performs the transaction.
-func (t *Transaction) Origin() Origin { return t.origin }
-
 // SetCause says what made the transaction. Subscribers receive it in Batch.Cause, so that an engine
 // that publishes on behalf of a request recognises its own changes. Call it before Finish.
 func (t *Transaction) SetCause(c Cause) { t.cause = c }
@@ -162,7 +159,7 @@ func (t *Transaction) hold(ctx context.Context) error {
 }
 
 // deferred reports whether Begin hooks wait for the end of the transaction.
-func (t *Transaction) deferred() bool { return t.origin.IsBootstrap() }
+func (t *Transaction) deferred() bool { return t.origin == Bootstrap }
 
 // view returns an object as the transaction sees it.
 func (t *Transaction) view(id ObjectID) (view, bool) {

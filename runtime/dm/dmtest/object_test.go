@@ -285,7 +285,7 @@ func TestBrokenObjects(t *testing.T) {
 		}, "not everything is as before"},
 		{"Commit never succeeds", free(func(c *dm.ObjectConfig[every]) {
 			c.Hooks.Commit = func(_ context.Context, tx *dm.Tx[every]) error {
-				if tx.Origin().IsApplication() {
+				if tx.Origin() == dm.Application {
 					return nil
 				}
 				return broken
@@ -374,7 +374,7 @@ func TestHooksMayRefuse(t *testing.T) {
 	} {
 		o := newEvery(t, (*every).cell, fullEvery(), dm.ObjectConfig[every]{Template: fullEvery(), Hooks: dm.Hooks[every]{
 			Validate: func(_ context.Context, tx *dm.Tx[every]) error {
-				if tx.Origin().IsApplication() {
+				if tx.Origin() == dm.Application {
 					return nil
 				}
 				for c := range tx.Changes() {

@@ -26,7 +26,7 @@ func (k *kit) checkTransactions(who dm.Origin) {
 	k.t.Helper()
 	var writable []*target
 	for _, x := range k.targets {
-		if _, ok := k.writer(x); ok && len(x.good) > 1 && (who.IsBootstrap() || x.def.Ops.Writable()) {
+		if _, ok := k.writer(x); ok && len(x.good) > 1 && (who == dm.Bootstrap || x.def.Ops.Writable()) {
 			writable = append(writable, x)
 		}
 	}
@@ -59,7 +59,7 @@ func (k *kit) checkMoves(who dm.Origin, group []*target) bool {
 		home = k.tree(k.m.Snapshot())
 	}
 	k.checkFailures(who, there, home)
-	if who.IsBootstrap() {
+	if who == dm.Bootstrap {
 		k.checkCorrection(there, home, away)
 		return true
 	}
