@@ -142,22 +142,6 @@ func (m *Model) Begin(ctx context.Context, who Origin) (*Transaction, error) {
 	return m.begun(ctx, who), nil
 }
 
-// TryBegin starts a transaction if the writer slot is free.
-func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
-	if inside(ctx, m) || !m.slot.try(true) {
-		return nil, false
-	}
-	return m.begun(ctx, who), true
-}
-
-// BeginAsync starts a transaction when its turn has come and calls granted with it then: at once when
-// the writer slot is free, otherwise from the goroutine that frees it, which granted must not hold
-// up. From inside a hook that is when the hook's transaction is over. cancel gives up the turn; it
-// returns false when granted has been called already.
-func (m *Model) BeginAsync(ctx context.Context, who Origin, granted func(*Transaction)) (cancel func() bool) {
-	return m.slot.enqueue(true, func() { granted(m.begun(ctx, who)) })
-}
-
 func (m *Model) begun(ctx context.Context, who Origin) *Transaction {
 	t := newTransaction(ctx, m, who)
 	t.state.Store(holding)

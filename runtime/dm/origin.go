@@ -1,7 +1,6 @@
 package dm
 
 import (
-	"context"
 	"strconv"
 )
 
@@ -45,18 +44,4 @@ func (o Origin) String() string {
 		return "bootstrap server"
 	}
 	return "application"
-}
-
-type originKey struct{}
-
-// WithOrigin returns a context that tells functions and executables who asks.
-func WithOrigin(ctx context.Context, o Origin) context.Context {
-	return context.WithValue(ctx, originKey{}, o)
-}
-
-// OriginFrom returns who asks; it is for functions, executables and hooks, with the context that
-// they receive. A context that does not say is the application's.
-func OriginFrom(ctx context.Context) Origin {
-	o, _ := ctx.Value(originKey{}).(Origin)
-	return o
 }

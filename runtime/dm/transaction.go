@@ -62,50 +62,6 @@ func newTransaction(ctx context.Context, m *Model, who Origin) *Transaction {
 	return t
 }
 
-// txContext is the context that hooks receive: it knows its transaction. A hook may keep it, so each
-// time that a transaction holds the slot has one of its own, which is past when the slot is given away.
-type txContext struct {
-	context.Context
-	t    *Transaction
-	past atomic.Bool
-}
-
-type txKey struct{}
-
-func (c *txContext) Value(key any) any {
-	switch key.(type) {
-	case txKey:
-		return c
-	case originKey:
-		return c.t.origin
-	}
-	return c.Context.Value(key)
-}
-
-// SnapshotFrom returns what a hook's transaction makes of the whole Model, for checks across objects.
-// An object that no Model has taken yet is alone in it. It returns false where ctx is not that of a hook, or the hook is over.
-func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
-	c, ok := ctx.Value(txKey{}).(*txContext)
-	if !ok || c.past.Load() {
-		return Snapshot{}, false
-	}
-	return c.t.Snapshot(), true
-}
-
-// inside reports whether ctx is that of a hook of m, be it that a hook of another Model lies between.
-func inside(ctx context.Context, m *Model) bool {
-	for {
-		c, ok := ctx.Value(txKey{}).(*txContext)
-		if !ok {
-			return false
-		}
-		if c.t.m == m && !c.past.Load() {
-			return true
-		}
-		ctx = c.Context
-	}
-}
-
 // SetCause says what made the transaction. Subscribers receive it in Batch.Cause, so that an engine
 // that publishes on behalf of a request recognises its own changes. Call it before Finish.
 func (t *Transaction) SetCause(c Cause) { t.cause = c }
@@ -113,50 +69,6 @@ func (t *Transaction) SetCause(c Cause) { t.cause = c }
 // Snapshot returns what the transaction makes of the Model so far. It is valid until the
 // transaction's next operation.
 func (t *Transaction) Snapshot() Snapshot { return Snapshot{m: t.m, r: t.base, t: t} }
-
-// Suspend gives the writer slot away until Resume, with the changes kept. It is for bootstrap
-// sequences between two requests.
-func (t *Transaction) Suspend() {
-	if t.state.CompareAndSwap(holding, suspended) {
-		t.ctx.past.Store(true)
-		t.m.slot.release()
-	}
-}
-
-// Resume takes the writer slot again, waiting until ctx ends. Hooks receive ctx from now on.
-func (t *Transaction) Resume(ctx context.Context) error {
-	if t.state.Load() == over {
-		return ErrDone
-	}
-	if err := t.m.acquire(ctx); err != nil {
-		return err
-	}
-	return t.hold(ctx)
-}
-
-// ResumeAsync takes the writer slot again when its turn has come, and calls granted then; see
-// Model.BeginAsync. When the transaction was rolled back meanwhile, granted is called all the same,
-// and every operation is ErrDone.
-func (t *Transaction) ResumeAsync(ctx context.Context, granted func()) (cancel func() bool) {
-	return t.m.slot.enqueue(true, func() {
-		_ = t.hold(ctx) // an operation says so
-		granted()
-	})
-}
-
-// hold notes that the slot, which was just acquired, is the transaction's.
-func (t *Transaction) hold(ctx context.Context) error {
-	if t.state.Load() == over {
-		t.m.slot.release()
-		return ErrDone
-	}
-	t.ctx = &txContext{Context: ctx, t: t}
-	if !t.state.CompareAndSwap(suspended, holding) { // rolled back, or resumed twice
-		t.m.slot.release()
-		return ErrDone
-	}
-	return nil
-}
 
 // deferred reports whether Begin hooks wait for the end of the transaction.
 func (t *Transaction) deferred() bool { return t.origin == Bootstrap }
