@@ -7,20 +7,22 @@ import (
 
 type originKey struct{}
 
-// WithOrigin returns a context that tells functions and executables who asks.
+// WithOrigin returns a context that carries who asks, for functions and executables. It is for
+// runtimes.
 func WithOrigin(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, originKey{}, o)
 }
 
-// OriginFrom returns who asks; it is for functions, executables and hooks, with the context that
-// they receive. A context that does not say is the application's.
+// OriginFrom returns who asks. Call it with the context that a function, an executable or a hook
+// receives. A context without an origin means the application.
 func OriginFrom(ctx context.Context) Origin {
 	o, _ := ctx.Value(originKey{}).(Origin)
 	return o
 }
 
-// txContext is the context that hooks receive: it knows its transaction. A hook may keep it, so each
-// time that a transaction holds the slot has one of its own, which is past when the slot is given away.
+// txContext is the context that hooks receive. It refers to its transaction. A hook may keep it, so
+// each period in which a transaction holds the writer slot has its own txContext, which becomes
+// past when the slot is released.
 type txContext struct {
 	context.Context
 	t    *Transaction
@@ -39,8 +41,9 @@ func (c *txContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// SnapshotFrom returns what a hook's transaction makes of the whole Model, for checks across objects.
-// An object that no Model has taken yet is alone in it. It returns false where ctx is not that of a hook, or the hook is over.
+// SnapshotFrom returns the whole Model as the hook's transaction leaves it, for checks across
+// objects. An object that is not part of a Model yet sees only itself. SnapshotFrom returns false
+// if ctx is not the context of a hook, or if the hook has returned.
 func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
 	c, ok := ctx.Value(txKey{}).(*txContext)
 	if !ok || c.past.Load() {
@@ -49,7 +52,7 @@ func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
 	return c.t.Snapshot(), true
 }
 
-// inside reports whether ctx is that of a hook of m, be it that a hook of another Model lies between.
+// inside reports whether ctx is the context of a hook of m. Hooks of other Models may lie between.
 func inside(ctx context.Context, m *Model) bool {
 	for {
 		c, ok := ctx.Value(txKey{}).(*txContext)
@@ -65,9 +68,9 @@ func inside(ctx context.Context, m *Model) bool {
 
 type refuseSlowKey struct{}
 
-// RefuseSlow returns a context under which functions marked as slow (Slow, SlowMulti, SlowExec) are
-// not called: reading or executing them fails with ErrSlow. A protocol engine's loop uses it, and
-// repeats with an ordinary context on a worker what failed so.
+// RefuseSlow returns a context under which functions marked with Slow, SlowMulti or SlowExec are
+// not called: reading or executing them fails with ErrSlow. It is for runtimes: their loop uses it
+// and repeats a read or Execute that failed with ErrSlow on a worker, with an ordinary context.
 func RefuseSlow(ctx context.Context) context.Context {
 	return context.WithValue(ctx, refuseSlowKey{}, true)
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// checkDefinition reports where a definition and the Go type that carries it do not fit together, so
-// that nothing later has to doubt it: IDs are good and ascend, and every resource has a cell of its
-// kind. Generated packages always fit; those written by hand may not.
+// checkDefinition reports where a definition and the Go type that carries it do not match, so that
+// later code can rely on both: the IDs are valid and ascending, and every resource has a cell of
+// its kind. Generated packages always match; hand-written ones may not.
 func checkDefinition(def *registry.Object, cell func(instance, ResourceID) Cell, inst instance) error {
 	switch {
 	case def == nil:
@@ -37,7 +37,7 @@ func checkCell(r *registry.Resource, c Cell) error {
 		return errors.New("the resource ID 65535 is reserved")
 	}
 	if c == nil {
-		return errors.New("it has no cell")
+		return errors.New("the Go type has no cell for it")
 	}
 	t, multiple := c.kind()
 	switch {
@@ -49,7 +49,7 @@ func checkCell(r *registry.Resource, c Cell) error {
 	case t == registry.None:
 		return errors.New("an Exec is for executables")
 	case t != r.Type:
-		return fmt.Errorf("its cell carries the type %s, not %s", t, r.Type)
+		return fmt.Errorf("the cell carries the type %s, not %s", t, r.Type)
 	case multiple != r.Multiple:
 		return errors.New("a resource with resource instances needs a Multi, any other a Res")
 	case r.Secret && !c.hides():

@@ -1,9 +1,9 @@
 package dm
 
-// Delete deletes the instance or the resource instance that p names; the bootstrap server may name an
-// object as well, whose instances are all deleted. A server cannot delete the instance of a
-// single-instance object, nor the last resource instance of a mandatory resource. After an error
-// nothing is done, and the transaction can go on (Core 1.2.2 §6.3.7, §6.1.7.7).
+// Delete deletes the instance or the resource instance that p names. The bootstrap server may also
+// name an object, all instances of which are deleted. A server cannot delete the instance of a
+// single-instance object or the last resource instance of a mandatory resource. After an error
+// nothing is deleted, and the transaction can continue (Core 1.2.2 §6.3.7, §6.1.7.7).
 func (t *Transaction) Delete(p Path) error {
 	if err := t.ready(); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 		return fail(MethodNotAllowed, p, "the resource instances of %s are live", def.Name)
 	}
 	if n := 0; def.Mandatory {
-		_ = c.instances(t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 }) // stored: cannot fail
+		_ = c.instances(t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 }) // stored values: no error possible
 		if n < 2 {
 			return fail(MethodNotAllowed, p, "%s is mandatory: its last resource instance cannot be deleted", def.Name)
 		}

@@ -2,8 +2,8 @@ package dm
 
 import "context"
 
-// Live reports whether a function stands behind a resource that who can read at or below p, so that
-// its value may change without any transaction. Streams do not count.
+// Live reports whether a function provides the value of a resource at or below p that who can read,
+// so that the value may change without a transaction. Streams do not count. Live is for runtimes.
 func (s Snapshot) Live(who Origin, p Path) bool {
 	if p.IsRoot() {
 		for _, o := range s.r.all() {
@@ -28,7 +28,7 @@ func (s Snapshot) Live(who Origin, p Path) bool {
 	return false
 }
 
-// liveInstance is Live for an instance, or a resource of it.
+// liveInstance is Live for an instance or one of its resources.
 func liveInstance(v view, who Origin, p Path) bool {
 	def := v.definition()
 	for i := range def.Resources {
@@ -44,9 +44,9 @@ func liveInstance(v view, who Origin, p Path) bool {
 	return false
 }
 
-// CheckWrite reports why a Write to p must fail whatever it brings: there is nothing at p, or it
-// cannot be written. It calls nothing of the user's, and lets an engine refuse a request before its
-// payload is there.
+// CheckWrite reports why a Write to p must fail whatever the payload is: nothing exists at p, or it
+// cannot be written. It calls no user code, so a runtime can refuse a request before the payload
+// has arrived. CheckWrite is for runtimes.
 func (s Snapshot) CheckWrite(ctx context.Context, who Origin, p Path) error {
 	t := &Transaction{m: s.m, base: s.r, origin: who}
 	t.ctx = &txContext{Context: ctx, t: t}

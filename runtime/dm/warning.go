@@ -2,8 +2,8 @@ package dm
 
 import "sync/atomic"
 
-// warning remembers that something has been said once.
-type warning struct{ said atomic.Bool }
+// warning records whether a message has been logged, so that it is logged once.
+type warning struct{ logged atomic.Bool }
 
-// first reports whether it is called for the first time.
-func (w *warning) first() bool { return !w.said.Swap(true) }
+// first reports whether this is its first call.
+func (w *warning) first() bool { return !w.logged.Swap(true) }
