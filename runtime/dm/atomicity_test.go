@@ -12,8 +12,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// twins is a Model of three objects on which every operation of the test keeps one rule: all objects
-// have the same instances, and all of these hold the same number.
+// twins is a Model of three objects on which every operation of the test keeps one rule: all
+// objects have the same instances, and all of these hold the same number.
 type twins struct {
 	m       *dm.Model
 	objects []*dm.TypedObject[meter]
@@ -158,8 +158,8 @@ func (w *twins) glance(s dm.Snapshot) error {
 	return nil
 }
 
-// A read over several objects never sees half of a write over several objects, whatever else goes on:
-// other servers, refused transactions, the application's own updates, bootstrap sequences.
+// A read over several objects never sees half of a write over several objects, whatever else goes
+// on: other servers, refused transactions, the application's own updates, bootstrap sequences.
 func TestReadsNeverSeeHalfAWrite(t *testing.T) {
 	rounds := 150
 	if testing.Short() {
@@ -221,8 +221,8 @@ func TestReadsNeverSeeHalfAWrite(t *testing.T) {
 	}
 }
 
-// A read that is in the middle of its walk, inside of a live resource's function, goes on in the state
-// that it began in while whole transactions come and go.
+// A read that is in the middle of its walk, inside of a live resource's function, goes on in the
+// state that it began in while whole transactions come and go.
 func TestReadsKeepTheirSnapshot(t *testing.T) {
 	w := newTwins(t)
 	r := rand.New(rand.NewPCG(1, 1))

@@ -85,8 +85,8 @@ func TestBootstrapSequence(t *testing.T) {
 	}
 }
 
-// 4.06 leaves the sequence open for correction (Core 1.2.2 §6.1.7.6): what was written stays, hooks are
-// rolled back, and run again at the next end.
+// 4.06 leaves the sequence open for correction (Core 1.2.2 §6.1.7.6): what was written stays, hooks
+// are rolled back, and run again at the next end.
 func TestBootstrapCorrection(t *testing.T) {
 	s := newScripted(t)
 	before := dump(t, s.m.Snapshot())
@@ -134,8 +134,8 @@ func TestBootstrapCorrection(t *testing.T) {
 	}
 }
 
-// What a Validate that failed has amended is not in the next attempt, and pointers that it kept change
-// nothing.
+// What a Validate that failed has amended is not in the next attempt, and pointers that it kept
+// change nothing.
 func TestBootstrapForgetsFailedAmendments(t *testing.T) {
 	attempt := 0
 	var kept []*meter
@@ -264,8 +264,8 @@ func TestBootstrapWhileObjectsMove(t *testing.T) {
 	}
 }
 
-// A context that a Create hook kept stays as it was when the sequence goes on, and can be used while
-// the sequence is suspended.
+// A context that a Create hook kept stays as it was when the sequence goes on, and can be used
+// while the sequence is suspended.
 func TestBootstrapContexts(t *testing.T) {
 	var kept context.Context
 	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Create: func(ctx context.Context, _ dm.InstanceID, m *meter) error {

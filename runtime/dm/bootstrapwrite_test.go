@@ -6,7 +6,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// A Bootstrap-Write to an object may name an instance without anything in it, as the TLV 08 00 00 does.
+// A Bootstrap-Write to an object may name an instance without anything in it, as the TLV 08 00 00
+// does.
 func TestBootstrapWritesBareInstance(t *testing.T) {
 	newObjects := func() (*dm.TypedObject[meter], *dm.Model) {
 		o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(0), Label: dm.Str("new")}})

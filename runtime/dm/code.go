@@ -15,9 +15,9 @@ const (
 	Unauthorized             Code = 4<<5 | 1  // 4.01: the server lacks the right
 	BadOption                Code = 4<<5 | 2  // 4.02: a critical option is not understood
 	Forbidden                Code = 4<<5 | 3  // 4.03: refused for every server
-	NotFound                 Code = 4<<5 | 4  // 4.04: there is no such object, instance, resource or value
+	NotFound                 Code = 4<<5 | 4  // 4.04: no such object, instance, resource or value
 	MethodNotAllowed         Code = 4<<5 | 5  // 4.05: the node does not support the operation
-	NotAcceptable            Code = 4<<5 | 6  // 4.06: no acceptable format, or an inconsistent bootstrap
+	NotAcceptable            Code = 4<<5 | 6  // 4.06: no acceptable format, inconsistent bootstrap
 	RequestEntityIncomplete  Code = 4<<5 | 8  // 4.08: a block of the payload is missing
 	Conflict                 Code = 4<<5 | 9  // 4.09: the request conflicts with the current state
 	PreconditionFailed       Code = 4<<5 | 12 // 4.12: a condition of the request does not hold

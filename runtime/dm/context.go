@@ -52,8 +52,9 @@ func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
 	return c.t.Snapshot(), true
 }
 
-// inside reports whether ctx is the context of a hook of m. Hooks of other Models may lie between.
-func inside(ctx context.Context, m *Model) bool {
+// insideHook reports whether ctx is the context of a hook of m. Hooks of other Models may lie
+// between.
+func insideHook(ctx context.Context, m *Model) bool {
 	for {
 		c, ok := ctx.Value(txKey{}).(*txContext)
 		if !ok {

@@ -19,8 +19,9 @@ func create(m *dm.Model, who dm.Origin, o dm.ObjectID, ids []dm.InstanceID, list
 func TestCreate(t *testing.T) {
 	w := watch(t)
 	before := dump(t, w.m.Snapshot())
-	// Level is read-only and Key hidden: a server cannot give them. Goal keeps the template's value, Tags of the payload take the
-	// place of the template's, Mode is mandatory and not in the template, Flag is not supported by it.
+	// Level is read-only and Key hidden: a server cannot give them. Goal keeps the template's
+	// value, Tags of the payload take the place of the template's, Mode is mandatory and not in the
+	// template, Flag is not supported by it.
 	err := create(w.m, dm.Server(1), meterID, []dm.InstanceID{9}, entries(t,
 		"/33001/9/0", 99.0, "/33001/9/2", "new", "/33001/9/4/5", "t", "/33001/9/7", dm.OpaqueValue([]byte("k")), "/33001/9/9", 5, "/33001/9/13", true, "/33001/9/99", 1)...)
 	if err != nil {
@@ -32,7 +33,8 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// Core 1.2.2 §6.3.6: the payload has a value for each mandatory resource that the device does not set itself.
+// Core 1.2.2 §6.3.6: the payload has a value for each mandatory resource that the device does not
+// set itself.
 func TestCreateNeedsMandatoryResources(t *testing.T) {
 	w := watch(t)
 	before := dump(t, w.m.Snapshot())

@@ -5,7 +5,7 @@ package dm
 // single-instance object or the last resource instance of a mandatory resource. After an error
 // nothing is deleted, and the transaction can continue (Core 1.2.2 §6.3.7, §6.1.7.7).
 func (t *Transaction) Delete(p Path) error {
-	if err := t.ready(); err != nil {
+	if err := t.checkOpen(); err != nil {
 		return err
 	}
 	v, ok := t.view(p.Object())
@@ -31,7 +31,7 @@ func (t *Transaction) Delete(p Path) error {
 			continue
 		}
 		if t.origin != Application {
-			if err := x.mayDelete(t.ctx, id); err != nil {
+			if err := x.checkDelete(t.ctx, id); err != nil {
 				return err
 			}
 		}
@@ -61,7 +61,8 @@ func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 		return fail(MethodNotAllowed, p, "the resource instances of %s are live", def.Name)
 	}
 	if n := 0; def.Mandatory {
-		_ = c.instances(t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 }) // stored values: no error possible
+		// Stored resource instances are yielded without an error.
+		_ = c.instances(t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 })
 		if n < 2 {
 			return fail(MethodNotAllowed, p, "%s is mandatory: its last resource instance cannot be deleted", def.Name)
 		}
@@ -70,6 +71,6 @@ func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 	if err != nil {
 		return err
 	}
-	x.own(p).remove(p.ResourceInstance())
+	x.cellForWrite(p).remove(p.ResourceInstance())
 	return nil
 }

@@ -7,23 +7,26 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// DefaultDepth makes Discover list what Core 1.2.2 §6.3.2 asks for without a depth parameter.
+// DefaultDepth makes Discover use the depth that Core 1.2.2 §6.3.2 defines for a request without a
+// depth parameter. It is for runtimes.
 const DefaultDepth = -1
 
-// Node is one node that Discover lists.
+// Node is one node that Discover lists. It is for runtimes.
 type Node struct {
 	// Path is the node.
 	Path Path
-	// Version is the object's version, for an object only.
+	// Version is the version of an object. The zero value means that the node is not an object.
 	Version registry.Version
-	// Dim is the number of resource instances of a multiple-instance resource, -1 for other nodes.
+	// Dim is the number of resource instances of a multiple-instance resource, and -1 for other
+	// nodes.
 	Dim int
 }
 
-// Discover yields the nodes at and below p, as deep as depth says: 0 is p alone, up to 3 levels more.
-// DefaultDepth is 2 for an object and 1 for what lies deeper (Core 1.2.2 §6.3.2). Listed are
-// instances, executables, and resources that have a value or, being multiple, may have some; who sees
-// only what is open to it. Discover fails with NotFound where p names nothing.
+// Discover yields the nodes at and below p. depth is how many levels below p it lists, 0 to 3;
+// DefaultDepth means 2 for an object and 1 for deeper nodes (Core 1.2.2 §6.3.2). It lists
+// instances, executables, resources that have a value, and supported multiple-instance resources,
+// as far as who may see them. Discover fails with NotFound where p names nothing. It is for
+// runtimes.
 func (s Snapshot) Discover(ctx context.Context, who Origin, p Path, depth int, yield func(Node) error) error {
 	if depth == DefaultDepth {
 		depth = 1
@@ -50,7 +53,7 @@ func (s Snapshot) Discover(ctx context.Context, who Origin, p Path, depth int, y
 	if p.level == InstanceLevel {
 		return d.instance(v, p)
 	}
-	return d.named(v, p)
+	return d.listNamed(v, p)
 }
 
 // discovery is one Discover in progress.
@@ -96,7 +99,7 @@ func (d *discovery) instance(v view, p Path) error {
 	return nil
 }
 
-// shows reports whether a resource is there for who.
+// shows reports whether who sees a resource.
 func (d *discovery) shows(r *registry.Resource, c Cell) bool {
 	if r.Ops.BootstrapOnly() && d.who != Application && d.who != Bootstrap {
 		return false
@@ -104,15 +107,15 @@ func (d *discovery) shows(r *registry.Resource, c Cell) bool {
 	return c.hasValue() || r.Ops.Executable() && c.supported()
 }
 
-// named lists the resource or resource instance that p names.
-func (d *discovery) named(v view, p Path) error {
+// listNamed lists the resource or resource instance that p names.
+func (d *discovery) listNamed(v view, p Path) error {
 	r := v.definition().Resource(uint16(p.Resource()))
 	if r == nil {
-		return d.s.missing(p)
+		return d.s.notFound(p)
 	}
 	c := v.cell(p.Instance(), p.Resource())
 	if !d.shows(r, c) {
-		return d.s.missing(p)
+		return d.s.notFound(p)
 	}
 	if p.level == ResourceLevel {
 		return d.resource(c, p)
@@ -123,10 +126,10 @@ func (d *discovery) named(v view, p Path) error {
 		return !found
 	})
 	if err != nil && !errors.Is(err, ErrNoValue) {
-		return at(p, err)
+		return withPath(p, err)
 	}
 	if !found {
-		return fail(NotFound, p, "there is no such resource instance")
+		return fail(NotFound, p, "the resource has no such resource instance")
 	}
 	return d.yield(Node{Path: p, Dim: -1})
 }
@@ -141,7 +144,7 @@ func (d *discovery) resource(c Cell, p Path) error {
 		return true
 	})
 	if err != nil && !errors.Is(err, ErrNoValue) {
-		return at(p, err)
+		return withPath(p, err)
 	}
 	if err := d.yield(Node{Path: p, Dim: len(ids)}); err != nil || d.deepest <= ResourceLevel {
 		return err

@@ -11,7 +11,7 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	Changed EventKind = iota // the value of a resource or resource instance was set, changed or removed
+	Changed EventKind = iota // the value of a resource or resource instance was set or removed
 	Created                  // an object or an instance was added
 	Deleted                  // an object or an instance was removed
 )
@@ -67,7 +67,7 @@ func (s *subscribers) any() bool {
 	return l != nil && len(*l) > 0
 }
 
-func (s *subscribers) tell(b Batch) {
+func (s *subscribers) call(b Batch) {
 	l := s.list.Load()
 	if l == nil {
 		return

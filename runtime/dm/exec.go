@@ -7,13 +7,15 @@ import (
 )
 
 // Exec is an executable resource: the function that a server's Execute calls. The zero value, nil,
-// means that the resource is unsupported. The function runs on the loop that serves the device; one
-// that may take long is marked with SlowExec. An Execute is no transaction: what the function changes
-// it changes through Update, which is ErrBusy (5.03) on the loop while a change of a server is being stored; a function marked with
-// SlowExec waits for it.
+// means that the resource is unsupported. The function runs on the loop that serves the device, so
+// it must be quick; mark one that may take long with SlowExec.
+//
+// An Execute is not a transaction: the function changes values through Update. While a change of a
+// server is being stored, Update fails on the loop with ErrBusy (5.03); in a function marked with
+// SlowExec it waits.
 type Exec func(ctx context.Context, args Args) error
 
-// SlowExec marks a function that may take long: it runs on a worker instead of on the loop.
+// SlowExec marks a function that may take long: it runs on a worker instead of the loop.
 func SlowExec(fn Exec) Exec {
 	if fn == nil {
 		return nil
@@ -64,7 +66,7 @@ func (e *Exec) assignOne(Cell, ResourceInstanceID) {}
 
 func (e *Exec) settle() {}
 
-// diff yields p when the executable appeared or went; two functions cannot be compared.
+// diff yields p if the executable was added or removed. Two functions cannot be compared.
 func (e *Exec) diff(old Cell, p Path, yield func(Path)) {
 	if old.supported() != e.supported() {
 		yield(p)

@@ -13,22 +13,22 @@ func (s Snapshot) Execute(ctx context.Context, who Origin, p Path, args Args) er
 	}
 	v, ok := s.find(p.Object())
 	if !ok || !v.has(p.Instance()) {
-		return s.missing(p)
+		return s.notFound(p)
 	}
 	def := v.definition().Resource(uint16(p.Resource()))
 	if def == nil {
-		return s.missing(p)
+		return s.notFound(p)
 	}
 	if !def.Ops.Executable() {
 		return fail(MethodNotAllowed, p, "%s is not executable", def.Name)
 	}
 	e, ok := v.cell(p.Instance(), p.Resource()).(*Exec)
 	if !ok || *e == nil {
-		return s.missing(p)
+		return s.notFound(p)
 	}
 	args.Instance, args.Origin = p.Instance(), who
 	if err := (*e)(WithOrigin(ctx, who), args); err != nil {
-		return at(p, err)
+		return withPath(p, err)
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// scripted is a Model of three objects, 33001 to 33003, whose hooks write down that they were called
-// and fail where the test says so.
+// scripted is a Model of three objects, 33001 to 33003, whose hooks write down that they were
+// called and fail where the test says so.
 type scripted struct {
 	m       *dm.Model
 	objects []*dm.TypedObject[meter]

@@ -29,8 +29,8 @@ func TestAddNamesAllMissingMandatoryResources(t *testing.T) {
 	}
 }
 
-// TestObjectNotMade: an object that New did not make, because its error was passed over for instance,
-// is refused and never panics.
+// TestObjectNotMade: an object that New did not make, because its error was passed over for
+// instance, is refused and never panics.
 func TestObjectNotMade(t *testing.T) {
 	for name, o := range map[string]*dm.TypedObject[meter]{"nil": nil, "zero": {}} {
 		_, register := dm.NewModel(dm.ModelConfig{}, o)

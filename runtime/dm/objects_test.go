@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// meter is an instance of the test object 33001, written as the generator writes it, with every kind
-// of resource.
+// meter is an instance of the test object 33001, written as the generator writes it, with every
+// kind of resource.
 type meter struct {
 	Level  dm.Res[float64]
 	Goal   dm.Res[float64]

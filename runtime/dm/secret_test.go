@@ -95,7 +95,8 @@ func fullVault() vault {
 	}
 }
 
-// hidden is a user's struct that keeps secrets in unexported fields, at which fmt looks by reflection.
+// hidden is a user's struct that keeps secrets in unexported fields, at which fmt looks by
+// reflection.
 type hidden struct {
 	secret  dm.Secret
 	text    dm.SecretString

@@ -116,7 +116,8 @@ func TestSlotAcquireEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// The grant and the end of the context at the same moment: the slot is either held or not, never lost.
+// The grant and the end of the context at the same moment: the slot is either held or not, never
+// lost.
 func TestSlotRace(t *testing.T) {
 	var s slot
 	var wg sync.WaitGroup
@@ -151,8 +152,8 @@ func TestSlotRace(t *testing.T) {
 	}
 }
 
-// A function on a loop waits for other goroutines, and not for what its own loop has to go on with: neither for the holder of the slot
-// nor for one that would get it first.
+// A function on a loop waits for other goroutines, and not for what its own loop has to go on with:
+// neither for the holder of the slot nor for one that would get it first.
 func TestSlotOnTheLoop(t *testing.T) {
 	onLoop := RefuseSlow(context.Background())
 	var s slot

@@ -114,8 +114,8 @@ func TestRollbackInSteps(t *testing.T) {
 	}
 }
 
-// A change that could not be stored is not published, and its Rollback hooks run in Rollback, not in
-// Persist.
+// A change that could not be stored is not published, and its Rollback hooks run in Rollback, not
+// in Persist.
 func TestPersistFailsInSteps(t *testing.T) {
 	s := newScripted(t)
 	s.fail["persist"] = errors.New("disk full")

@@ -2,24 +2,26 @@ package dm
 
 import "context"
 
-// TryBegin starts a transaction if the writer slot is free.
+// TryBegin starts a transaction if the writer slot is free. It never waits. TryBegin is for
+// runtimes.
 func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
-	if inside(ctx, m) || !m.slot.try(true) {
+	if insideHook(ctx, m) || !m.slot.try(true) {
 		return nil, false
 	}
-	return m.begun(ctx, who), true
+	return m.newHolder(ctx, who), true
 }
 
-// BeginAsync starts a transaction when its turn has come and calls granted with it then: at once when
-// the writer slot is free, otherwise from the goroutine that frees it, which granted must not hold
-// up. From inside a hook that is when the hook's transaction is over. cancel gives up the turn; it
-// returns false when granted has been called already.
+// BeginAsync starts a transaction as soon as the writer slot is free for it, in order, and calls
+// granted with it. It calls granted on the caller's goroutine if the slot is free, otherwise on the
+// goroutine that releases the slot, which granted must not block; post to a loop there. Called from
+// inside a hook, it grants the slot after the hook's transaction. cancel leaves the queue; it
+// returns false if granted was already called. BeginAsync is for runtimes.
 func (m *Model) BeginAsync(ctx context.Context, who Origin, granted func(*Transaction)) (cancel func() bool) {
-	return m.slot.enqueue(true, func() { granted(m.begun(ctx, who)) })
+	return m.slot.enqueue(true, func() { granted(m.newHolder(ctx, who)) })
 }
 
-// Suspend gives the writer slot away until Resume, with the changes kept. It is for bootstrap
-// sequences between two requests.
+// Suspend releases the writer slot until Resume and keeps the changes. It is for runtimes, which
+// suspend a bootstrap sequence between two requests.
 func (t *Transaction) Suspend() {
 	if t.state.CompareAndSwap(holding, suspended) {
 		t.ctx.past.Store(true)
@@ -27,7 +29,8 @@ func (t *Transaction) Suspend() {
 	}
 }
 
-// Resume takes the writer slot again, waiting until ctx ends. Hooks receive ctx from now on.
+// Resume takes the writer slot again and waits for it until ctx ends. Hooks receive ctx from then
+// on. Resume is for runtimes.
 func (t *Transaction) Resume(ctx context.Context) error {
 	if t.state.Load() == over {
 		return ErrDone
@@ -38,17 +41,17 @@ func (t *Transaction) Resume(ctx context.Context) error {
 	return t.hold(ctx)
 }
 
-// ResumeAsync takes the writer slot again when its turn has come, and calls granted then; see
-// Model.BeginAsync. When the transaction was rolled back meanwhile, granted is called all the same,
-// and every operation is ErrDone.
+// ResumeAsync takes the writer slot again as soon as it is free, in order, and calls granted; the
+// goroutine is that of BeginAsync. If the transaction was rolled back in the meantime, granted is
+// still called, and every operation fails with ErrDone. ResumeAsync is for runtimes.
 func (t *Transaction) ResumeAsync(ctx context.Context, granted func()) (cancel func() bool) {
 	return t.m.slot.enqueue(true, func() {
-		_ = t.hold(ctx) // an operation says so
+		_ = t.hold(ctx) // the next operation returns the error
 		granted()
 	})
 }
 
-// hold notes that the slot, which was just acquired, is the transaction's.
+// hold records that the transaction has the slot, which was just acquired.
 func (t *Transaction) hold(ctx context.Context) error {
 	if t.state.Load() == over {
 		t.m.slot.release()

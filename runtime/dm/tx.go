@@ -18,7 +18,7 @@ func (x *Tx[T]) Changes() iter.Seq[Change[T]] {
 			if c.now == nil {
 				continue
 			}
-			change := Change[T]{ID: c.id, Created: c.old == nil, Old: new(T), New: x.shown(c.now), written: c.written}
+			change := Change[T]{ID: c.id, Created: c.old == nil, Old: new(T), New: x.newForHook(c.now), written: c.written}
 			if c.old != nil {
 				*change.Old = *c.old.(*T)
 			}
@@ -41,9 +41,9 @@ func (x *Tx[T]) Deleted() iter.Seq2[InstanceID, T] {
 	}
 }
 
-// shown returns the new instance for a hook: in Validate the transaction's own, which the hook may
-// amend, and in other hooks a copy.
-func (x *Tx[T]) shown(inst instance) *T {
+// newForHook returns the new instance for a hook: in Validate the transaction's own, which the hook
+// may amend, and in other hooks a copy.
+func (x *Tx[T]) newForHook(inst instance) *T {
 	own := inst.(*T)
 	if x.part.stage == stageValidate {
 		return own
@@ -54,7 +54,7 @@ func (x *Tx[T]) shown(inst instance) *T {
 
 // Get returns a copy of an instance, changed or not, as it will be after the transaction.
 func (x *Tx[T]) Get(id InstanceID) (T, bool) {
-	return copied[T](x.part.now.get(uint16(id)))
+	return copyOf[T](x.part.now.get(uint16(id)))
 }
 
 // All yields copies of all instances, changed or not, as they will be after the transaction, in

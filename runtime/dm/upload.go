@@ -44,7 +44,7 @@ func (u *Upload) Write(b []byte) (int, error) {
 	}
 	n, err := u.sink.sink.Write(b)
 	if err != nil {
-		err = at(u.sink.path, err)
+		err = withPath(u.sink.path, err)
 	}
 	return n, err
 }
@@ -60,7 +60,7 @@ func (u *Upload) Abort() {
 // Accept makes a finished upload part of the transaction, which commits or aborts it. Accept is for
 // runtimes.
 func (t *Transaction) Accept(u *Upload) error {
-	if err := t.ready(); err != nil {
+	if err := t.checkOpen(); err != nil {
 		return err
 	}
 	if u.done || u.sink == nil {
@@ -78,7 +78,7 @@ func (t *Transaction) Accept(u *Upload) error {
 	if err != nil {
 		return err
 	}
-	x.own(p)
+	x.cellForWrite(p)
 	u.done = true
 	t.sinks = append(t.sinks, u.sink)
 	return nil

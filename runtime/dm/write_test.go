@@ -35,7 +35,8 @@ func entries(t testing.TB, pairs ...any) []dm.Entry {
 	return list
 }
 
-// watched is a meter object with a template, and a panel, that count what their hooks are called for.
+// watched is a meter object with a template, and a panel, that count what their hooks are called
+// for.
 type watched struct {
 	m      *dm.Model
 	meters *dm.TypedObject[meter]
@@ -121,8 +122,9 @@ func TestWrite(t *testing.T) {
 			"-/33001/0/9 Integer 1\n+/33001/0/4/7 String z\n+/33001/0/9 Integer 5\n"},
 		{"an instance, updating nothing", dm.Server(1), "/33001/0", dm.Update, nil, ""},
 
-		// Core 1.2.2 §6.3.3: In a "Write" operation targeting an Object Instance, any optional Resources that are not supported by, or
-		// unknown to, the LwM2M Client MUST NOT be interpreted as an error.
+		// Core 1.2.2 §6.3.3: In a "Write" operation targeting an Object Instance, any optional
+		// Resources that are not supported by, or unknown to, the LwM2M Client MUST NOT be
+		// interpreted as an error.
 		{"optional resources that are unsupported or unknown", dm.Server(1), "/33001/1", dm.Update,
 			entries(t, "/33001/1/2", "c", "/33001/1/1", 3.0, "/33001/1/4/0", "t", "/33001/1/99", "?", "/33001/1/98/7", 5), "-/33001/1/2 String b\n+/33001/1/2 String c\n"},
 
@@ -144,8 +146,8 @@ func TestWrite(t *testing.T) {
 			"-/33001/1/2 String b\n-/33002/0/0 Integer 5\n+/33001/0/4/9 String n\n+/33001/1/2 String c\n+/33002/0/0 Integer 9\n"},
 		{"an empty composite", dm.Server(1), "/", dm.Update, nil, ""},
 
-		// The bootstrap server writes everything (Core 1.2.2 §6.1.7.5), makes what is not there, and resources that
-		// the device does not have are ignored.
+		// The bootstrap server writes everything (Core 1.2.2 §6.1.7.5), makes what is not there,
+		// and resources that the device does not have are ignored.
 		{"bootstrap: a read-only and a hidden resource", dm.Bootstrap, "/33001/0", dm.Update,
 			entries(t, "/33001/0/0", 5.0, "/33001/0/7", dm.OpaqueValue([]byte("new"))),
 			"-/33001/0/0 Float 21.5\n-/33001/0/7 Opaque k3y\n+/33001/0/0 Float 5\n+/33001/0/7 Opaque new\n"},
