@@ -190,10 +190,10 @@ func (o *core) checkCells(inst instance, p Path) error {
 			errs = append(errs, fail(InternalServerError, rp, "%s is a stream: it has no value to set", r.Name))
 		case !c.live() || c.stream() != nil || o.hooks.commit != nil:
 		case r.Ops.Writable():
-			errs = append(errs, fail(InternalServerError, rp, 
+			errs = append(errs, fail(InternalServerError, rp,
 				"%s is live and servers may write it: add a Commit hook that applies what they write", r.Name))
 		case c.staged():
-			errs = append(errs, fail(InternalServerError, rp, 
+			errs = append(errs, fail(InternalServerError, rp,
 				"%s is live: add a Commit hook that applies what is set, or store the value", r.Name))
 		}
 	}
