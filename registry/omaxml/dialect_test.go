@@ -26,7 +26,8 @@ const (
 		<Description>The value.</Description></Item>`
 )
 
-// item returns an item with the given ID and elements, complete but for the elements that are given.
+// item returns an item with the given ID and elements, complete but for the elements that are
+// given.
 func item(id, elements string) string {
 	for _, e := range []struct{ tag, text string }{
 		{"Name", "Value"}, {"Operations", "R"}, {"MultipleInstances", "Single"}, {"Mandatory", "Optional"}, {"Type", "Integer"},

@@ -9,9 +9,9 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// FuzzRead reads anything: every object that comes of it is valid, every fault short and in one line,
-// and the same bytes say the same thing twice. Fuzz it with -fuzzminimizetime=20x: shrinking files by
-// default takes most of the time.
+// FuzzRead reads anything: every object that comes of it is valid, every fault short and in one
+// line, and the same bytes say the same thing twice. Fuzz it with -fuzzminimizetime=20x: shrinking
+// files by default takes most of the time.
 func FuzzRead(f *testing.F) {
 	plain := definition(head, value)
 	for _, s := range []string{

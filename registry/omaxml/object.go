@@ -21,7 +21,7 @@ type fields struct {
 	hasOperations                   bool
 }
 
-// field returns where the text of an element belongs, or nil for an element that is unknown.
+// field returns the place for the text of an element, or nil for an unknown element.
 func (v *fields) field(tag string, item bool) *string {
 	switch tag {
 	case "Name":
@@ -64,20 +64,20 @@ func (v *fields) field(tag string, item bool) *string {
 	return nil
 }
 
-// readObject reads one <Object>, whose elements may come in any order, and keeps it unless it has
-// an error.
+// readObject reads one <Object>, whose elements may come in any order. It keeps the object unless
+// it has an error.
 func (f *file) readObject(e *etree.Element) {
-	f.at(-1)
+	f.startObject(-1)
 	before := len(f.faults)
 	var v fields
 	var resources *etree.Element
 	for _, t := range e.Child {
 		switch t := t.(type) {
 		case *etree.CharData:
-			f.stray(t)
+			f.warnStrayText(t)
 		case *etree.Element:
 			if t.Tag != "Resources" {
-				f.take(&v, t, false)
+				f.setField(&v, t, false)
 				continue
 			}
 			if resources != nil {
@@ -115,7 +115,7 @@ func (f *file) readObject(e *etree.Element) {
 	f.keep(o)
 }
 
-// keep adds a valid object that no other of the file is a copy of.
+// keep adds a valid object, unless the file already has a copy of it.
 func (f *file) keep(o registry.Object) {
 	for _, fault := range o.Validate() {
 		if f.object < 0 {
@@ -136,8 +136,8 @@ func (f *file) keep(o registry.Object) {
 	}
 }
 
-// take stores the text of an element in its field.
-func (f *file) take(v *fields, e *etree.Element, item bool) {
+// setField stores the text of an element in its field.
+func (f *file) setField(v *fields, e *etree.Element, item bool) {
 	p := v.field(e.Tag, item)
 	if p == nil {
 		f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(e.Tag)), "remove it")
@@ -155,8 +155,8 @@ func (f *file) take(v *fields, e *etree.Element, item bool) {
 	*p = s
 }
 
-// stray warns of text between elements.
-func (f *file) stray(c *etree.CharData) {
+// warnStrayText warns of text between elements.
+func (f *file) warnStrayText(c *etree.CharData) {
 	if !c.IsWhitespace() && line(c.Data) != "" {
 		f.warn(fmt.Sprintf("the text %s is outside of any element and left out", quote(c.Data)), "remove it")
 	}
@@ -174,7 +174,7 @@ func (f *file) objectID(s string) (uint16, bool) {
 	return uint16(id), err == nil
 }
 
-// title reads a name, of an object or a resource. That there is one is checked with everything else.
+// title reads the name of an object or a resource. Validate reports a missing name.
 func (f *file) title(s string) string {
 	s = line(s)
 	if len(s) > maxName {
@@ -184,7 +184,7 @@ func (f *file) title(s string) string {
 	return s
 }
 
-// choice reads an element that has one of two texts, and reports whether it is the first.
+// choice reads an element that has one of two texts, and reports whether it is the first one.
 func (f *file) choice(element, s, yes, no string) bool {
 	switch s = line(s); {
 	case strings.EqualFold(s, yes):
@@ -198,7 +198,7 @@ func (f *file) choice(element, s, yes, no string) bool {
 	return false
 }
 
-// readResources reads the items in whatever order they come.
+// readResources reads the items in any order.
 func (f *file) readResources(o *registry.Object, e *etree.Element) {
 	if e == nil || len(e.Child) == 0 {
 		f.warn("the object has no resources", "list them in <Resources>")
@@ -210,7 +210,7 @@ func (f *file) readResources(o *registry.Object, e *etree.Element) {
 		f.resource = -1
 		switch t := t.(type) {
 		case *etree.CharData:
-			f.stray(t)
+			f.warnStrayText(t)
 		case *etree.Element:
 			if t.Tag != "Item" {
 				f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(t.Tag)), "let <Resources> hold <Item> elements only")
@@ -226,8 +226,8 @@ func (f *file) readResources(o *registry.Object, e *etree.Element) {
 	o.Resources = slices.CompactFunc(o.Resources, f.sameResource)
 }
 
-// sameResource reports whether two resources have one ID. An exact copy is left out with a warning;
-// of two that differ nobody can tell which is meant.
+// sameResource reports whether two resources have the same ID. An exact copy is left out with a
+// warning. If the two differ, it is not clear which one is meant, which is an error.
 func (f *file) sameResource(a, b registry.Resource) bool {
 	if a.ID != b.ID {
 		return false

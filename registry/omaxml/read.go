@@ -13,15 +13,15 @@ import (
 )
 
 // Limits of one file. The largest file of the public registry has 34 kB and 1 200 tags; all of its
-// definitions in one file would have 63 000.
+// definitions in one file would have 63 000 tags.
 const (
 	// MaxSize is the largest size of a file in bytes.
 	MaxSize = 4 << 20
 	// maxTags is the largest number of '<' in a file: of tags, comments and instructions.
 	maxTags = 1 << 17
-	// maxAttributes is the largest number of '=' in a file, attributes and text together.
+	// maxAttributes is the largest number of '=' in a file, in attributes and text together.
 	maxAttributes = 1 << 16
-	// maxDepth is how deep elements may be nested. Definitions need five levels.
+	// maxDepth is the largest depth of nested elements. Definitions need five levels.
 	maxDepth = 16
 	// maxText is the largest length of the text of one element in bytes. The longest description of
 	// the public registry has 3 kB.
@@ -30,12 +30,12 @@ const (
 	maxName = 255
 )
 
-// Read reads all object definitions of one file from r. The name says in faults where they came
-// from; it is never opened.
+// Read reads all object definitions of one file from r. The name appears in faults as their source;
+// Read does not open it.
 //
-// It returns the objects that can be used, in the order of the file, and everything that is wrong
-// with the file, each [registry.Fault] an error or a warning. An object with an error is left out, the
-// others are returned. The returned error says only that r failed; then nothing else is returned.
+// Read returns the usable objects in the order of the file, and everything that is wrong with the
+// file; each [registry.Fault] is an error or a warning. It leaves out objects with an error and
+// returns the others. If r fails, Read returns only the error.
 func Read(name string, r io.Reader) ([]registry.Object, []registry.Fault, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
@@ -45,36 +45,37 @@ func Read(name string, r io.Reader) ([]registry.Object, []registry.Fault, error)
 	return objects, faults, nil
 }
 
-// ReadBytes is [Read] for a file that is already in memory. It keeps nothing of data.
+// ReadBytes is [Read] for a file that is already in memory. It does not keep data.
 func ReadBytes(name string, data []byte) ([]registry.Object, []registry.Fault) {
 	f := &file{name: name, seen: make(map[objectVersion]bool)}
-	f.at(-1)
+	f.startObject(-1)
 	if root := f.parse(data); root != nil {
-		f.root(root)
+		f.readRoot(root)
 	}
 	slices.SortStableFunc(f.faults, registry.Fault.Compare)
 	return f.objects, f.faults
 }
 
-// file collects what comes of one file.
+// file collects the objects and faults of one file.
 type file struct {
 	name     string
 	objects  []registry.Object
-	seen     map[objectVersion]bool // every object of the file, broken ones too
+	seen     map[objectVersion]bool // every object of the file, including broken ones
 	faults   []registry.Fault
-	object   int // what the next fault concerns, -1 for the file as a whole
+	object   int // the object of the next fault, -1 for the whole file
 	resource int
-	broken   bool // an error was found since the last at
+	broken   bool // an error was found since the last startObject
 }
 
-// objectVersion tells the objects of a file apart.
+// objectVersion identifies an object within a file.
 type objectVersion struct {
 	id      uint16
 	version registry.Version
 }
 
-// at says that the following faults concern the object with the given ID, or none where it is -1.
-func (f *file) at(object int) { f.object, f.resource, f.broken = object, -1, false }
+// startObject makes the following faults refer to the object with the given ID, or to no object if
+// it is -1.
+func (f *file) startObject(object int) { f.object, f.resource, f.broken = object, -1, false }
 
 func (f *file) warn(what, do string) { f.add(registry.Warning, what, do) }
 
@@ -97,7 +98,7 @@ func (f *file) parse(data []byte) *etree.Element {
 		f.fail("the file has more tags or attributes than any object definition needs", "split it into one file per object")
 		return nil
 	}
-	data, ok := f.unmark(data)
+	data, ok := f.cutMark(data)
 	if !ok {
 		return nil
 	}
@@ -117,11 +118,11 @@ func (f *file) parse(data []byte) *etree.Element {
 		f.malformed(err)
 		return nil
 	}
-	return f.only(doc)
+	return f.rootElement(doc)
 }
 
-// unmark removes a byte-order mark, and refuses the marks of encodings other than UTF-8.
-func (f *file) unmark(data []byte) ([]byte, bool) {
+// cutMark removes a byte-order mark, and refuses the marks of encodings other than UTF-8.
+func (f *file) cutMark(data []byte) ([]byte, bool) {
 	if bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF}) {
 		f.fail("the file is in UTF-16", "save it as UTF-8")
 		return nil, false
@@ -140,8 +141,8 @@ func (f *file) malformed(err error) {
 	}
 }
 
-// only returns the document's one root element.
-func (f *file) only(doc *etree.Document) *etree.Element {
+// rootElement returns the document's one root element.
+func (f *file) rootElement(doc *etree.Document) *etree.Element {
 	var root *etree.Element
 	for _, t := range doc.Child {
 		e, ok := t.(*etree.Element)
@@ -160,8 +161,8 @@ func (f *file) only(doc *etree.Document) *etree.Element {
 	return root
 }
 
-// hasDoctype reports whether a declaration stands before the root element, the only place where XML
-// has one.
+// hasDoctype reports whether a document type declaration comes before the root element, which is
+// the only place where XML allows one.
 func hasDoctype(doc *etree.Document) bool {
 	return slices.ContainsFunc(doc.Child, func(t etree.Token) bool {
 		_, ok := t.(*etree.Directive)
@@ -169,15 +170,15 @@ func hasDoctype(doc *etree.Document) bool {
 	})
 }
 
-// root reads the objects within the root element.
-func (f *file) root(root *etree.Element) {
+// readRoot reads the objects within the root element.
+func (f *file) readRoot(root *etree.Element) {
 	if root.Tag != "LWM2M" {
 		f.fail(fmt.Sprintf("the root element is %s", quote(root.Tag)), "let it be <LWM2M>, as LWM2M.xsd has it")
 		return
 	}
 	found := false
 	for e := range root.ChildElementsSeq() {
-		f.at(-1)
+		f.startObject(-1)
 		if e.Tag != "Object" {
 			f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(e.Tag)), "let <LWM2M> hold <Object> elements only")
 			continue
@@ -186,7 +187,7 @@ func (f *file) root(root *etree.Element) {
 		f.readObject(e)
 	}
 	if !found {
-		f.at(-1)
+		f.startObject(-1)
 		f.fail("the file defines no object", "let <LWM2M> hold an <Object> element")
 	}
 }

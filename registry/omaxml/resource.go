@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// readItem reads one <Item>, the n-th of its object. Without an ID there is no resource.
+// readItem reads one <Item>, the n-th of its object. It returns false for an item without an ID.
 func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 	id, ok := f.itemID(e, n)
 	if !ok {
@@ -21,9 +21,9 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 	for _, t := range e.Child {
 		switch t := t.(type) {
 		case *etree.CharData:
-			f.stray(t)
+			f.warnStrayText(t)
 		case *etree.Element:
-			f.take(&v, t, true)
+			f.setField(&v, t, true)
 		}
 	}
 	if !v.hasOperations {
@@ -70,8 +70,8 @@ func (f *file) itemID(e *etree.Element, n int) (uint16, bool) {
 	return 0, false
 }
 
-// operations reads the letters of <Operations>. None means that the bootstrap server alone reaches
-// the resource. Which sets make sense is checked with everything else.
+// operations parses the letters of <Operations>. No letter means that only the bootstrap server
+// reaches the resource. Validate reports sets that make no sense.
 func (f *file) operations(s string) registry.Operations {
 	var ops registry.Operations
 	for _, c := range line(s) {
@@ -91,9 +91,9 @@ func (f *file) operations(s string) registry.Operations {
 	return ops
 }
 
-// kind reads the data type, and mends the two ways in which it disagrees with the operations: an
-// executable has no value, everything else has one. An executable with several instances is served
-// as one, because Execute names no resource instance (Core 1.2.2 §6.3.5).
+// kind reads the data type and repairs the two cases in which it contradicts the operations: an
+// executable has no value, and every other resource has one. An executable with several instances
+// is served as a single one, because Execute names no resource instance (Core 1.2.2 §6.3.5).
 func (f *file) kind(s string, r *registry.Resource) registry.Type {
 	s = line(s)
 	t, ok := parseType(s)

@@ -8,8 +8,8 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// version reads a version element. Empty, which is how the first schema has it, means not said; so
-// does one that cannot be read.
+// version parses a version element. An empty element, which the first schema uses, means no
+// version, and so does one that cannot be parsed.
 func (f *file) version(element, s string) registry.Version {
 	if s = line(s); s == "" {
 		return registry.Version{}
@@ -25,8 +25,8 @@ func (f *file) version(element, s string) registry.Version {
 	return registry.Version{}
 }
 
-// urn is what the registered name of an object says: urn:oma:lwm2m:{oma,ext,x}:ID[:version]
-// (Core 1.2.2 Appendix D.1). A name without a version is that of version 1.0.
+// urn is the content of an object's registered name: urn:oma:lwm2m:{oma,ext,x}:ID[:version] (Core
+// 1.2.2 Appendix D.1). A name without a version means version 1.0.
 type urn struct {
 	id      uint16
 	version registry.Version
@@ -53,8 +53,8 @@ func parseURN(s string) (urn, bool) {
 	return u, true
 }
 
-// checkURN compares the registered name with the ID and the version, and takes the version from it
-// where the definition has none.
+// checkURN compares the registered name with the ID and the version. If the definition has no
+// version, it takes the version of the name.
 func (f *file) checkURN(o *registry.Object) {
 	if o.URN == "" {
 		f.warn("the object has no URN", fmt.Sprintf("write urn:oma:lwm2m:...:%d:%s into <ObjectURN>", o.ID, o.Version))
