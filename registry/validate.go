@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Validate returns everything that is wrong with the definition, errors and warnings alike, in
-// order of resources. A definition without errors can be generated and served.
+// Validate returns everything that is wrong with the definition, errors and warnings, in order of
+// resources. A definition without errors can be generated and served.
 func (o *Object) Validate() []Fault {
 	v := validation{object: int(o.ID)}
 	if o.ID == ReservedID {
@@ -80,12 +80,12 @@ func (v *validation) span(id int, r *Resource) {
 	}
 }
 
-// valid reports whether there can be a value in the interval.
+// valid reports whether the interval can contain a value.
 func (i Interval) valid() bool {
 	return i.Min <= i.Max && !math.IsInf(i.Min, 1) && !math.IsInf(i.Max, -1) // false for NaN
 }
 
-// inexact reports whether an integer cannot be compared with the bound exactly.
+// inexact reports whether the comparison of an integer with the bound may be inexact.
 func inexact(bound float64) bool {
 	return !math.IsInf(bound, 0) && (math.Abs(bound) > MaxExact || bound != math.Trunc(bound))
 }
