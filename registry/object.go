@@ -37,7 +37,8 @@ type Object struct {
 type Resource struct {
 	// ID is the Resource ID, 0..65534.
 	ID uint16
-	// Name is the registered name, such as "Sensor Value". Two resources of one object may share it.
+	// Name is the registered name, such as "Sensor Value". Two resources of one object may share
+	// it.
 	Name string
 	// Ops is what an LwM2M server may do. The zero value means that only the bootstrap server
 	// reaches the resource.

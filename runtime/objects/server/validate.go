@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// validate judges every instance that the transaction changes.
+// validate checks every instance that the transaction changes.
 func validate(tx *server.Tx) error {
 	changed := false
 	for c := range tx.Changes() {
