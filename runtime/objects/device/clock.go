@@ -21,9 +21,9 @@ type clock struct {
 
 // clockSetting is what servers have set.
 type clockSetting struct {
-	ahead              int64 // seconds ahead of the system's clock, beyond a Duration
+	ahead              int64 // of the system's clock, in seconds; a Duration ends at 292 years
 	offset, zone       string
-	hasOffset, hasZone bool
+	hasOffset, hasZone bool // a server has set it
 }
 
 func (c *clock) now(context.Context) (time.Time, error) {
