@@ -66,7 +66,7 @@ func TestParseArgsRefuses(t *testing.T) {
 	}
 }
 
-// Arguments may hold a PIN or a password, and errors are logged.
+// Arguments may contain a PIN or a password, and errors are logged.
 func TestArgsErrorKeepsValues(t *testing.T) {
 	_, err := dm.ParseArgs("0='hunter2',1='")
 	if err == nil || strings.Contains(err.Error(), "hunter2") {

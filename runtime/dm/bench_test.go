@@ -103,7 +103,7 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
-// The time of a large payload grows with its size, not with the square of it.
+// The time of a large payload grows linearly with its size.
 func BenchmarkWriteLarge(b *testing.B) {
 	for _, n := range []int{1000, 16_000} {
 		b.Run(fmt.Sprintf("values=%d", n), func(b *testing.B) {

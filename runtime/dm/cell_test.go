@@ -84,7 +84,7 @@ func TestResSetAndClear(t *testing.T) {
 	}
 }
 
-func TestSlowIsRefused(t *testing.T) {
+func TestRefuseSlow(t *testing.T) {
 	called := false
 	fn := func(context.Context) (float64, error) { called = true; return 1, nil }
 	slow, quick := dm.Slow(fn), dm.Func(fn)
@@ -146,7 +146,7 @@ func TestBytesAreCopied(t *testing.T) {
 	}
 }
 
-func TestTimeIsCutToSeconds(t *testing.T) {
+func TestTimeHasWholeSeconds(t *testing.T) {
 	zone := time.FixedZone("here", 3600)
 	r := dm.Time(time.Date(2024, 2, 29, 12, 30, 15, 999_999_999, zone))
 	want := time.Date(2024, 2, 29, 11, 30, 15, 0, time.UTC)
@@ -159,7 +159,7 @@ func TestTimeIsCutToSeconds(t *testing.T) {
 	}
 }
 
-// Every constructor makes a supported resource of its type, and the type comes out of the argument.
+// Every constructor returns a supported resource, whose type follows from the argument.
 func TestConstructors(t *testing.T) {
 	link := dm.ObjectLink{Object: 3, Instance: 1}
 	var (

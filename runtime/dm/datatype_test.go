@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// kinds is an instance with a single and a multiple resource of every data type.
+// kinds is an instance with a single-instance and a multiple-instance resource of every data type.
 type kinds struct {
 	I  dm.Res[int64]
 	U  dm.Res[uint64]
@@ -72,7 +72,8 @@ func newKinds(t *testing.T, ranges map[int]registry.Range) *dm.Model {
 	return newModel(t, dm.ModelConfig{}, o)
 }
 
-// Every value of every data type comes back as it was written, and is refused by every other.
+// A resource of each data type returns a value as it was written, and refuses values of every other
+// type.
 func TestEveryDataType(t *testing.T) {
 	m := newKinds(t, nil)
 	all := [11][]dm.Value{
@@ -115,7 +116,7 @@ func TestEveryDataType(t *testing.T) {
 	}
 }
 
-// Ranges hold at both ends, for values of numbers and lengths of the others.
+// Ranges hold at both ends: for the values of numbers and the lengths of other types.
 func TestEveryRange(t *testing.T) {
 	m := newKinds(t, map[int]registry.Range{
 		0: registry.Between(-5, 5), 1: registry.Between(5, 10), 2: registry.Between(-0.5, 0.5), 4: registry.Between(2, 3), 5: registry.Between(2, 3),

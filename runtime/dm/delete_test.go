@@ -18,7 +18,7 @@ func TestDelete(t *testing.T) {
 		name string
 		who  dm.Origin
 		path string
-		want string // what is left of the instances
+		want string // the remaining instances
 		code dm.Code
 	}{
 		{"an instance", dm.Server(1), "/33001/1", "[0] [0]", 0},
@@ -40,7 +40,7 @@ func TestDelete(t *testing.T) {
 		{"bootstrap: an object", dm.Bootstrap, "/33001", "[] [0]", 0},
 		{"bootstrap: a single instance", dm.Bootstrap, "/33002/0", "[0 1] []", 0},
 		{"bootstrap: a single-instance object", dm.Bootstrap, "/33002", "[0 1] []", 0},
-		{"bootstrap: what is not there", dm.Bootstrap, "/33001/7", "[0 1] [0]", dm.BadRequest},
+		{"bootstrap: an instance that does not exist", dm.Bootstrap, "/33001/7", "[0 1] [0]", dm.BadRequest},
 		{"bootstrap: a resource", dm.Bootstrap, "/33001/0/4", "[0 1] [0]", dm.BadRequest},
 		{"bootstrap: a resource instance", dm.Bootstrap, "/33001/0/4/0", "[0 1] [0]", dm.BadRequest},
 		{"the application: a single instance", dm.Application, "/33002/0", "[0 1] []", 0},
@@ -70,7 +70,7 @@ func TestDeleteLastInstanceOfOptionalResource(t *testing.T) {
 		}
 	}
 	if got, _ := w.meters.Get(0); !got.Tags.Supported() || got.Tags.Len() != 0 {
-		t.Errorf("what is left is %v", got.Tags)
+		t.Errorf("the remaining resource instances are %v", got.Tags)
 	}
 	if err := write(w.m, dm.Server(1), path(t, "/33001/0/4"), dm.Update, entries(t, "/33001/0/4/3", "again")...); err != nil {
 		t.Errorf("writing to the empty resource: %v", err)
@@ -120,7 +120,7 @@ func TestDeleteHook(t *testing.T) {
 	if want := "[0 for server 1 2 for server 1 1 for bootstrap server 2 for bootstrap server]"; fmt.Sprint(asked) != want {
 		t.Errorf("the hook was asked %v", asked)
 	}
-	if err := o.Remove(t.Context(), 2); err != nil { // the application may always
+	if err := o.Remove(t.Context(), 2); err != nil { // the application is always allowed
 		t.Error(err)
 	}
 	if err := del(m, dm.Application, path(t, "/33001/1")); err != nil || len(asked) != 4 {

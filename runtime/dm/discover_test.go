@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// discover returns what Discover yields on one line.
+// discover returns the result of Discover on one line.
 func discover(s dm.Snapshot, who dm.Origin, p dm.Path, depth int) (string, error) {
 	var b strings.Builder
 	err := s.Discover(context.Background(), who, p, depth, func(n dm.Node) error {
@@ -84,7 +84,7 @@ func TestDiscover(t *testing.T) {
 			t.Errorf("Discover of %s, depth %d: %v\n %s, want\n %s", test.path, test.depth, err, got, test.want)
 		}
 	}
-	// The bootstrap server and the application see what is theirs alone.
+	// Only the bootstrap server and the application see all resources.
 	for _, who := range []dm.Origin{dm.Bootstrap, dm.Application} {
 		got, err := discover(s, who, path(t, "/33001/3"), 1)
 		if err != nil || !strings.Contains(got, "/33001/3/7") {
@@ -133,7 +133,7 @@ func TestDiscoverLive(t *testing.T) {
 	}
 	fault = dm.ErrSlow
 	if _, err := discover(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID, 2), 0); !errors.Is(err, dm.ErrSlow) {
-		t.Errorf("a slow function is not told: %v", err)
+		t.Errorf("Discover with a slow function: %v, want ErrSlow", err)
 	}
 }
 

@@ -19,7 +19,7 @@ func TestErrorText(t *testing.T) {
 		{&dm.Error{Code: dm.NotFound}, "4.04 Not Found"},
 		{&dm.Error{Code: dm.MethodNotAllowed, Path: p, Err: errors.New("read-only")}, "/3/0/16: 4.05 Method Not Allowed: read-only"},
 		{dm.Errorf(dm.BadRequest, "at most %d", 5), "4.00 Bad Request: at most 5"},
-		// What only repeats the code is not said twice.
+		// A cause that repeats the code is not printed again.
 		{&dm.Error{Code: dm.NotFound, Path: p, Err: dm.NotFound}, "/3/0/16: 4.04 Not Found"},
 		{&dm.Error{Code: dm.NotFound, Path: p, Err: dm.Errorf(dm.NotFound, "gone")}, "/3/0/16: 4.04 Not Found: gone"},
 		{&dm.Error{Code: dm.NotAcceptable, Path: p, Err: dm.Errorf(dm.NotFound, "gone")}, "/3/0/16: 4.06 Not Acceptable: 4.04 Not Found: gone"},

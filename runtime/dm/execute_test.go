@@ -55,7 +55,7 @@ func TestExecute(t *testing.T) {
 	}
 }
 
-// An executable changes the data model as the application does.
+// An executable changes the data model through Update, like the application.
 func TestExecutableUpdates(t *testing.T) {
 	o, ctx := newMeters(t, dm.ObjectConfig[meter]{}), context.Background()
 	inst := fullMeter()

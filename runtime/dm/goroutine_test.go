@@ -204,8 +204,8 @@ func TestBeginAsyncGoroutine(t *testing.T) {
 	l.expect("")
 }
 
-// The Begin hooks of a bootstrap sequence run on the goroutine that ends the sequence, like Validate
-// and Commit. Create and Delete hooks run on that of their request.
+// The Begin hooks of a bootstrap sequence run on the goroutine that ends the sequence, like
+// Validate and Commit. Create and Delete hooks run on that of their request.
 func TestHooksOfABootstrapSequence(t *testing.T) {
 	l := newLaned(t)
 	one, two, end := l.lane("one"), l.lane("two"), l.lane("end")

@@ -13,13 +13,13 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// scripted is a Model of three objects, 33001 to 33003, whose hooks write down that they were
-// called and fail where the test says so.
+// scripted is a Model of three objects, 33001 to 33003, whose hooks log that they were called and
+// fail where the test says so.
 type scripted struct {
 	m       *dm.Model
 	objects []*dm.TypedObject[meter]
 	log     []string
-	fail    map[string]error // by what the log says
+	fail    map[string]error // by the step's name in the log
 	panics  string
 }
 
@@ -31,7 +31,7 @@ func (s *scripted) step(name string) error {
 	return s.fail[name]
 }
 
-// take returns what was logged, and starts anew.
+// take returns the log and clears it.
 func (s *scripted) take() string {
 	line := strings.Join(s.log, " ")
 	s.log = nil
@@ -70,7 +70,7 @@ func newScripted(t testing.TB) *scripted {
 		s.objects = append(s.objects, o)
 		all = append(all, o)
 	}
-	slices.Reverse(all) // the order of registering is not that of hooks
+	slices.Reverse(all) // hooks do not run in the order of registration
 	s.m = newModel(t, dm.ModelConfig{
 		Persist: func(context.Context, dm.Committed) error { return s.step("persist") },
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -96,11 +96,11 @@ const wholeTransaction = "begin2 begin1 begin3 validate1 validate2 validate3 com
 
 func TestHookOrder(t *testing.T) {
 	s := newScripted(t)
-	s.m.Subscribe(func(b dm.Batch) { _ = s.step(fmt.Sprint("told", len(b.Events))) })
+	s.m.Subscribe(func(b dm.Batch) { _ = s.step(fmt.Sprint("subscriber", len(b.Events))) })
 	if err := s.writeAll(dm.Server(1)); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := s.take(), strings.Replace(wholeTransaction, "persist", "persist told3", 1); got != want {
+	if got, want := s.take(), strings.Replace(wholeTransaction, "persist", "persist subscriber3", 1); got != want {
 		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
 	}
 	// A composite touches the objects in the order of their paths, each once.
@@ -108,28 +108,28 @@ func TestHookOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := s.take(), "begin1 begin3 validate1 validate3 commit1 commit3 persist told3 changed1 changed3"; got != want {
+	if got, want := s.take(), "begin1 begin3 validate1 validate3 commit1 commit3 persist subscriber3 changed1 changed3"; got != want {
 		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
 	}
 	if err := s.objects[1].Update(t.Context(), 0, func(m *meter) error { _ = s.step("update"); m.Level.Set(3); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := s.take(), "begin2 update validate2 commit2 persist told1 changed2"; got != want {
+	if got, want := s.take(), "begin2 update validate2 commit2 persist subscriber1 changed2"; got != want {
 		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
 	}
 	if err := create(s.m, dm.Server(1), 33002, []dm.InstanceID{4}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := s.take(), "begin2 create2 validate2 commit2 persist told1 changed2"; got != want {
+	if got, want := s.take(), "begin2 create2 validate2 commit2 persist subscriber1 changed2"; got != want {
 		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
 	}
 	if err := del(s.m, dm.Server(1), dm.InstancePath(33002, 4)); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := s.take(), "begin2 delete2 validate2 commit2 persist told1 changed2"; got != want {
+	if got, want := s.take(), "begin2 delete2 validate2 commit2 persist subscriber1 changed2"; got != want {
 		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
 	}
-	// What makes no difference is neither persisted nor told.
+	// A transaction that changes nothing is neither stored nor published to subscribers.
 	if err := write(s.m, dm.Server(1), path(t, "/33001/0/9"), dm.Replace, entries(t, "/33001/0/9", 0)...); err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +138,8 @@ func TestHookOrder(t *testing.T) {
 	}
 }
 
-// A failure at any step rolls every begun object back, in reverse order, those that committed
-// included, and leaves everything as it was.
+// A failure at any step rolls back every begun object in reverse order, including those that
+// committed, and leaves everything as it was.
 func TestFailureAtEveryStep(t *testing.T) {
 	boom := dm.Errorf(dm.Conflict, "boom")
 	for step, rollbacks := range map[string]string{
@@ -150,7 +150,7 @@ func TestFailureAtEveryStep(t *testing.T) {
 	} {
 		s := newScripted(t)
 		s.fail[step] = boom
-		cancel := s.m.Subscribe(func(dm.Batch) { t.Errorf("%s failed: subscribers were told", step) })
+		cancel := s.m.Subscribe(func(dm.Batch) { t.Errorf("%s failed: subscribers were called", step) })
 		before := dump(t, s.m.Snapshot())
 		err := s.writeAll(dm.Server(1))
 		if !errors.Is(err, boom) || dm.CodeOf(err) != dm.Conflict {
@@ -166,7 +166,7 @@ func TestFailureAtEveryStep(t *testing.T) {
 		cancel()
 		delete(s.fail, step)
 		if err := s.writeAll(dm.Server(2)); err != nil {
-			t.Errorf("after %s failed nothing works any more: %v", step, err)
+			t.Errorf("after %s failed a good transaction fails: %v", step, err)
 		}
 	}
 }

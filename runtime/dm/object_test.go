@@ -29,9 +29,9 @@ func TestAddNamesAllMissingMandatoryResources(t *testing.T) {
 	}
 }
 
-// TestObjectNotMade: an object that New did not make, because its error was passed over for
-// instance, is refused and never panics.
-func TestObjectNotMade(t *testing.T) {
+// An object that New did not return, for instance because its error was ignored, is refused and
+// never panics.
+func TestNilObject(t *testing.T) {
 	for name, o := range map[string]*dm.TypedObject[meter]{"nil": nil, "zero": {}} {
 		_, register := dm.NewModel(dm.ModelConfig{}, o)
 		for op, err := range map[string]error{
@@ -66,7 +66,7 @@ func TestAddRefuses(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*meter)
-		want   []string // what the error must say
+		want   []string // parts of the error
 	}{
 		{"above the range", func(m *meter) { m.Level = dm.Float(125.1) }, []string{"/33001/0/0", "Level", "125.1", "-40..125"}},
 		{"below the range", func(m *meter) { m.Level = dm.Float(-40.5) }, []string{"/33001/0/0", "-40.5", "-40..125"}},
@@ -176,7 +176,7 @@ func TestAddIDs(t *testing.T) {
 	checkError(t, "adding it again", p.Add(0, bright), []string{"/33002/0", "already"})
 }
 
-// What the application holds is a copy, in both directions.
+// The application holds copies: changes to them do not reach the object, and the other way round.
 func TestInstancesAreCopies(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()
@@ -202,7 +202,7 @@ func TestInstancesAreCopies(t *testing.T) {
 	kept.Tags.Delete(0)
 	got, _ = o.Get(0)
 	if v, _ := got.Level.Get(); v != 4 || got.Tags.Len() != 2 {
-		t.Errorf("a kept instance changed the object's: %v", got)
+		t.Errorf("changing a kept instance changed the object's: %v", got)
 	}
 	if _, ok := o.Get(1); ok {
 		t.Error("there is an instance 1")
@@ -335,7 +335,7 @@ func TestTemplateIsChecked(t *testing.T) {
 	checkError(t, "a template without a mandatory executable", err, []string{"template of Runner", "Reset (3)"})
 }
 
-// An object that no New made says so instead of crashing.
+// The methods of a zero object return errors and do not panic.
 func TestZeroObject(t *testing.T) {
 	var zero dm.TypedObject[meter]
 	ctx := context.Background()

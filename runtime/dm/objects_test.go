@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// meter is an instance of the test object 33001, written as the generator writes it, with every
-// kind of resource.
+// meter is an instance of the test object 33001, in the form of generated code, with every kind of
+// resource.
 type meter struct {
 	Level  dm.Res[float64]
 	Goal   dm.Res[float64]
@@ -116,7 +116,7 @@ func newMeters(t testing.TB, c dm.ObjectConfig[meter]) *dm.TypedObject[meter] {
 	return o
 }
 
-// panel is an instance of the test object 33002, which has a single instance.
+// panel is an instance of the test object 33002, which is a single-instance object.
 type panel struct {
 	Brightness dm.Res[int64]
 	Modes      dm.Multi[int64]
@@ -149,7 +149,7 @@ func newPanels(t testing.TB, c dm.ObjectConfig[panel]) *dm.TypedObject[panel] {
 	return o
 }
 
-// fullMeter returns an instance with a stored value, or an empty cell, everywhere.
+// fullMeter returns an instance in which every resource has a stored value or is empty.
 func fullMeter() meter {
 	return meter{
 		Level:  dm.Float(21.5),
@@ -187,7 +187,7 @@ func path(t testing.TB, s string) dm.Path {
 	return p
 }
 
-// dump returns everything that a model holds, for comparing before and after.
+// dump returns everything that a model holds, for comparisons of before and after.
 func dump(t testing.TB, s dm.Snapshot) string {
 	t.Helper()
 	var b []byte
@@ -214,7 +214,7 @@ func dump(t testing.TB, s dm.Snapshot) string {
 	return string(b)
 }
 
-// do runs one transaction of who.
+// do runs one transaction by who.
 func do(m *dm.Model, who dm.Origin, fn func(*dm.Transaction) error) error {
 	t, err := m.Begin(context.Background(), who)
 	if err != nil {
@@ -227,7 +227,7 @@ func do(m *dm.Model, who dm.Origin, fn func(*dm.Transaction) error) error {
 	return t.Commit()
 }
 
-// write runs one Write of who.
+// write runs one Write by who.
 func write(m *dm.Model, who dm.Origin, p dm.Path, mode dm.Mode, entries ...dm.Entry) error {
 	return do(m, who, func(t *dm.Transaction) error { return t.Write(p, mode, entries) })
 }

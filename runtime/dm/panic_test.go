@@ -8,15 +8,15 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// A panic of the user's passes through, and keeps neither the slot nor half a change.
+// A panic in user code is passed on. It keeps neither the writer slot nor a part of the change.
 func TestPanics(t *testing.T) {
 	rollbacks := map[string]string{
 		"begin1": "", "create1": "rollback1", "delete1": "rollback1", "update": "rollback1", "validate1": "rollback1", "commit1": "rollback1",
-		"persist": "rollback1", "rollback1": "", "changed1": "", "told": "",
+		"persist": "rollback1", "rollback1": "", "changed1": "", "subscriber": "",
 	}
 	for step, want := range rollbacks {
 		s := newScripted(t)
-		defer s.m.Subscribe(func(dm.Batch) { _ = s.step("told") })()
+		defer s.m.Subscribe(func(dm.Batch) { _ = s.step("subscriber") })()
 		before := dump(t, s.m.Snapshot())
 		s.panics = step
 		if step == "rollback1" {
@@ -42,7 +42,7 @@ func TestPanics(t *testing.T) {
 		if got := strings.TrimSpace(after); got != want {
 			t.Errorf("%s panicked: then ran %q, want %q", step, got, want)
 		}
-		published := step == "changed1" || step == "told"
+		published := step == "changed1" || step == "subscriber"
 		if got := changes(before, dump(t, s.m.Snapshot())); (got != "") != published {
 			t.Errorf("%s panicked, and this changed:\n%s", step, got)
 		}
@@ -56,7 +56,7 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// One Rollback hook that panics keeps the others from nothing.
+// The other Rollback hooks run if one of them panics.
 func TestPanickingRollbackAmongOthers(t *testing.T) {
 	s := newScripted(t)
 	s.fail["commit3"], s.panics = errors.New("boom"), "rollback1"

@@ -61,7 +61,7 @@ func TestParsePathRefuses(t *testing.T) {
 	}
 }
 
-// A truncated path is another, shorter path or refused; it never panics.
+// A truncated path is another, shorter path, or is refused; it never panics.
 func TestParsePathPrefixes(t *testing.T) {
 	const whole = "/3303/10/5700/65534"
 	valid := []string{"/"}
@@ -99,9 +99,9 @@ func TestPathParts(t *testing.T) {
 			t.Errorf("IsRoot of %v is %t", want, want.IsRoot())
 		}
 	}
-	// What lies behind the cut must not be left in the value, or it would not compare as equal.
+	// IDs below the cut must be cleared, or the values would not be equal.
 	if cut := p.Up(dm.ObjectLevel); cut != dm.ObjectPath(1) || cut.Instance() != 0 || cut.ResourceInstance() != 0 {
-		t.Errorf("%v keeps something behind the cut", cut)
+		t.Errorf("%v keeps IDs below the cut", cut)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestPathContains(t *testing.T) {
 		{dm.ResourcePath(1, 0, 2), dm.ResourceInstancePath(1, 0, 3, 2)},
 	} {
 		if pair[0].Contains(pair[1]) || pair[1].Contains(pair[0]) {
-			t.Errorf("%v and %v lie in one another", pair[0], pair[1])
+			t.Errorf("%v and %v contain one another", pair[0], pair[1])
 		}
 	}
 }
@@ -190,7 +190,7 @@ func FuzzPath(f *testing.F) {
 			}
 			return
 		}
-		// There is one way to write a path.
+		// A path has only one text form.
 		if b := p.Append(nil); string(b) != s || p.Len() != len(s) {
 			t.Fatalf("%q was written as %q, with length %d", s, b, p.Len())
 		}

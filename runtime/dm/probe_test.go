@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// probed returns a model with a live meter, an ordinary one and a panel.
+// probed returns a model with a live meter, a stored one and a panel.
 func probed(t *testing.T, cfg dm.ModelConfig) *dm.Model {
 	t.Helper()
 	meters := newMeters(t, dm.ObjectConfig[meter]{})

@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// read returns what a read of p yields, one line per value.
+// read returns the values of a read of p, one per line.
 func read(s dm.Snapshot, who dm.Origin, p dm.Path) (string, error) {
 	var b strings.Builder
 	err := s.Read(context.Background(), who, p, func(p dm.Path, v dm.Value) error {
@@ -90,7 +90,7 @@ func TestReadLevels(t *testing.T) {
 	}
 }
 
-// What a path that names something unreadable is answered (Core 1.2.2 §6.3.1).
+// The answers to paths that name something unreadable (Core 1.2.2 §6.3.1).
 func TestReadRefuses(t *testing.T) {
 	s := readingModel(t).Snapshot()
 	for p, want := range map[string]dm.Code{
@@ -108,7 +108,7 @@ func TestReadRefuses(t *testing.T) {
 		"/33001/0/5/2":     dm.NotFound,         // no such resource instance
 		"/33001/0/3":       dm.MethodNotAllowed, // executable
 		"/33001/0/6":       dm.MethodNotAllowed, // write-only
-		"/33001/0/7":       dm.MethodNotAllowed, // for the bootstrap server alone
+		"/33001/0/7":       dm.MethodNotAllowed, // for the bootstrap server only
 		"/33001/0/1/0":     dm.MethodNotAllowed, // a resource instance of a single resource
 		"/65534":           dm.NotFound,
 		"/33001/65534":     dm.NotFound,
@@ -148,7 +148,7 @@ func TestValueNeedsOneValue(t *testing.T) {
 	}
 }
 
-func TestWhoReadsWhat(t *testing.T) {
+func TestReadByOrigin(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()
 	inst.Image = dm.Bytes([]byte("img"))
@@ -229,8 +229,8 @@ func TestZeroSnapshot(t *testing.T) {
 	}
 }
 
-// Stored is what survives a restart: every stored value, secrets too, and which resources are
-// supported without a value; no live ones.
+// Stored yields what survives a restart: every stored value including secrets, and the resources
+// that are supported without a value, but no live ones.
 func TestStored(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()

@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Live functions: their errors, their absence, and who asks.
+// Live functions: their errors, missing values, and the origin they receive.
 func TestReadLive(t *testing.T) {
 	o, ctx := newMeters(t, dm.ObjectConfig[meter]{}), context.Background()
 	broken := errors.New("broken")
@@ -78,11 +78,11 @@ func TestReadLive(t *testing.T) {
 
 	level, counts = nil, nil
 	if _, err := read(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID, 2)); dm.CodeOf(err) != dm.NotFound {
-		t.Errorf("a resource instance that the function does not give: %v", err)
+		t.Errorf("a resource instance that the function does not return: %v", err)
 	}
 }
 
-func TestLiveReservedInstance(t *testing.T) {
+func TestLiveReservedResourceInstance(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()
 	inst.Counts = dm.FuncMulti(func(context.Context) (map[dm.ResourceInstanceID]int64, error) {
@@ -92,11 +92,11 @@ func TestLiveReservedInstance(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := read(newModel(t, dm.ModelConfig{}, o).Snapshot(), dm.Server(1), dm.ResourcePath(meterID, 0, countsID)); dm.CodeOf(err) != dm.InternalServerError {
-		t.Errorf("a function that gives the reserved resource instance: %v", err)
+		t.Errorf("a function that returns the reserved resource instance: %v", err)
 	}
 }
 
-// A live value outside of its range is sent and logged once.
+// A live value outside of its range is sent, and logged once.
 func TestLiveOutOfRange(t *testing.T) {
 	var log bytes.Buffer
 	o := newMeters(t, dm.ObjectConfig[meter]{})

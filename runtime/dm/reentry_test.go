@@ -10,10 +10,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// testKey is the key of some value in a context.
+// testKey is a context key.
 type testKey struct{}
 
-// Writing from inside a hook, with its context, is refused at once by whatever could wait.
+// A write from inside a hook with the hook's context is refused at once, by every method that could
+// wait.
 func TestWritesFromHooks(t *testing.T) {
 	other := newPanels(t, dm.ObjectConfig[panel]{})
 	var o *dm.TypedObject[meter]
@@ -42,7 +43,7 @@ func TestWritesFromHooks(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		if m.Snapshot().Has(dm.InstancePath(meterID, 7)) { // reading is possible
+		if m.Snapshot().Has(dm.InstancePath(meterID, 7)) { // reads work
 			t.Error("there is an instance 7")
 		}
 	}
@@ -70,15 +71,15 @@ func TestWritesFromHooks(t *testing.T) {
 	}
 	failCommit = true
 	if err := o.Update(t.Context(), 0, func(m *meter) error { m.Level.Set(2); return nil }); err == nil {
-		t.Error("the failing Commit is not told")
+		t.Error("Commit fails and Update does not")
 	}
 	if want := 7 + 6 + 4; calls != want {
 		t.Errorf("%d hooks were called, want %d", calls, want)
 	}
 }
 
-// The function of an Update has no context that could tell on it: it waits for itself, but not for
-// ever.
+// The function of an Update receives no context, so a write inside of it waits for itself, but not
+// for ever.
 func TestWritesFromUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newMeters(t, dm.ObjectConfig[meter]{})
@@ -100,7 +101,7 @@ func TestWritesFromUpdate(t *testing.T) {
 	})
 }
 
-// A context that outlives its hook is an ordinary one.
+// A context that outlives its hook is an ordinary context.
 func TestContextsOutliveHooks(t *testing.T) {
 	var kept context.Context
 	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{
@@ -128,7 +129,8 @@ func TestContextsOutliveHooks(t *testing.T) {
 	}
 }
 
-// The hooks of one Model may write to another; back from there is still inside.
+// The hooks of one Model may write to another. A write from there back to the first Model is still
+// refused.
 func TestHooksAcrossModels(t *testing.T) {
 	var a, b *dm.TypedObject[meter]
 	var inner error

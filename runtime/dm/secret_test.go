@@ -17,7 +17,7 @@ import (
 
 const hush = "hunter2!"
 
-// spellings are how the secret could show itself.
+// spellings returns the forms in which the secret could appear in a text.
 func spellings() []string {
 	decimal := strings.Trim(fmt.Sprint([]byte(hush)), "[]")
 	goSyntax := strings.Trim(fmt.Sprintf("%#v", []byte(hush)), "[]byte{}")
@@ -27,7 +27,8 @@ func spellings() []string {
 	}
 }
 
-// checkHidden shows v in every way that a log line could come to be, and looks for the secret.
+// checkHidden prints v in every way in which a log line can be produced, and searches for the
+// secret.
 func checkHidden(t *testing.T, name string, v any) {
 	t.Helper()
 	var out bytes.Buffer
@@ -38,8 +39,8 @@ func checkHidden(t *testing.T, name string, v any) {
 	fmt.Fprint(&out, v)
 	fmt.Fprintln(&out, fmt.Errorf("wrapped: %v", v))
 	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
-		slog.New(h).Info("told", "value", v, slog.Group("group", "value", v))
-		slog.New(h).With("value", v).Info("told")
+		slog.New(h).Info("subscriber", "value", v, slog.Group("group", "value", v))
+		slog.New(h).With("value", v).Info("subscriber")
 	}
 	if b, err := json.Marshal(v); err == nil {
 		out.Write(b)
@@ -95,8 +96,7 @@ func fullVault() vault {
 	}
 }
 
-// hidden is a user's struct that keeps secrets in unexported fields, at which fmt looks by
-// reflection.
+// hidden is a user's struct with secrets in unexported fields, which fmt reads by reflection.
 type hidden struct {
 	secret  dm.Secret
 	text    dm.SecretString
@@ -147,7 +147,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 	}
 }
 
-// What the runtime says about a secret does not show it either.
+// Errors about a secret do not show it.
 func TestErrorsKeepSecrets(t *testing.T) {
 	long := strings.Repeat(hush, 3)
 	o, err := dm.NewObject(&vaultDefinition, (*vault).cell, dm.ObjectConfig[vault]{})
@@ -185,7 +185,7 @@ func TestSecret(t *testing.T) {
 	}
 	s.Reveal()[0] = 'X'
 	if got := s.Reveal(); string(got) != hush {
-		t.Errorf("the secret is %q after what it revealed changed", got)
+		t.Errorf("the secret is %q after a change of the revealed bytes", got)
 	}
 	if s.Len() != len(hush) {
 		t.Errorf("Len is %d", s.Len())
@@ -210,7 +210,7 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-// Secrets of a resource are never given to a server, whatever the operations say.
+// A server never reads the value of a secret resource, whatever its operations are.
 func TestSecretsAreNotRead(t *testing.T) {
 	o, err := dm.NewObject(&vaultDefinition, (*vault).cell, dm.ObjectConfig[vault]{})
 	if err != nil {

@@ -52,7 +52,7 @@ func TestWriteToSink(t *testing.T) {
 	if got, want := s.take(), "begin1 open1 write1(abc) validate1 commit1 sink1 persist changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
-	// A new instance takes a stream as well.
+	// A new instance accepts a stream, too.
 	e := dm.Entry{Path: dm.ResourcePath(33001, 5, imageID), Value: dm.OpaqueValue([]byte("new"))}
 	if err := create(s.m, dm.Server(1), 33001, []dm.InstanceID{5}, e); err != nil {
 		t.Fatal(err)
@@ -60,14 +60,14 @@ func TestWriteToSink(t *testing.T) {
 	if got, want := s.take(), "begin1 create1 open1 write1(new) validate1 commit1 sink1 persist changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
-	// A Replace of the instance leaves a stream that the payload does not name alone.
+	// A Replace of the instance does not change a stream that the payload does not name.
 	if err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Replace, entries(t, "/33001/0/9", 1)...); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := s.take(), "begin1 validate1 commit1 persist changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
-	// An empty value is a value.
+	// An empty value is written, too.
 	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace, image(t, 33001, "")); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestWriteToSink(t *testing.T) {
 	}
 }
 
-// A sink that fails, at any of its steps, fails the whole; it is aborted whenever it was opened.
+// A Sink that fails at any step fails the whole transaction. It is aborted if it was opened.
 func TestSinkFailures(t *testing.T) {
 	boom := dm.Errorf(dm.RequestEntityTooLarge, "no room")
 	for step, want := range map[string]string{
@@ -103,7 +103,7 @@ func TestSinkFailures(t *testing.T) {
 		if got := changes(before, dump(t, s.m.Snapshot())); got != "" {
 			t.Errorf("%s failed, and this changed:\n%s", step, got)
 		}
-		clear(s.fail) // the next writer is let in
+		clear(s.fail) // the next writer is accepted
 		if err := write(s.m, dm.Server(1), dm.Path{}, dm.Update, payload...); err != nil {
 			t.Errorf("after %s failed: %v", step, err)
 		}
@@ -163,7 +163,7 @@ func TestUpload(t *testing.T) {
 	if got, want := s.take(), "open1 write1(one) write1(two) begin1 validate1 commit1 sink1 changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
-	up.Abort() // of no effect any more
+	up.Abort() // has no effect
 	if _, err := up.Write([]byte("x")); !errors.Is(err, dm.ErrDone) {
 		t.Errorf("writing after the end: %v", err)
 	}
@@ -176,18 +176,18 @@ func TestUpload(t *testing.T) {
 	up = open()
 	s.fail["validate1"] = errors.New("boom")
 	if err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error { return tx.Accept(up) }); err == nil {
-		t.Error("a failing Validate is not told")
+		t.Error("Validate fails and Commit does not")
 	}
 	if got, want := s.take(), "open1 begin1 validate1 rollback1 abort1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
 	clear(s.fail)
 
-	// Begin refuses: the upload is the caller's still.
+	// Begin refuses: the upload still belongs to the caller.
 	up = open()
 	s.fail["begin1"] = errors.New("boom")
 	if err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error { return tx.Accept(up) }); err == nil {
-		t.Error("a failing Begin is not told")
+		t.Error("Begin fails and Accept does not")
 	}
 	clear(s.fail)
 	if _, err := up.Write([]byte("on")); err != nil {
@@ -203,12 +203,12 @@ func TestUpload(t *testing.T) {
 		t.Errorf("a part that is refused: %v", err)
 	}
 
-	// Deleted, or exchanged, during the upload.
+	// The resource is deleted or replaced during the upload.
 	if err := s.objects[0].Update(ctx, 0, func(m *meter) error { m.Image = scriptedSink(s, 1); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error { return tx.Accept(up) }); dm.CodeOf(err) != dm.Conflict {
-		t.Errorf("exchanged during the upload: %v", err)
+		t.Errorf("replaced during the upload: %v", err)
 	}
 	if err := s.objects[0].Remove(ctx, 0); err != nil {
 		t.Fatal(err)
@@ -282,7 +282,7 @@ func TestSource(t *testing.T) {
 	if err := src.Close(); err != nil {
 		t.Error(err)
 	}
-	// A read of the instance leaves it out, alone it is read whole.
+	// A read of the instance leaves the stream out; a read of the resource returns all of it.
 	if got, err := read(s, dm.Server(1), dm.InstancePath(meterID, 0)); err != nil || got != "/33001/0/0=1\n/33001/0/9=1\n" {
 		t.Errorf("the instance reads %q, %v", got, err)
 	}
@@ -318,7 +318,7 @@ func TestSource(t *testing.T) {
 	checkError(t, "setting a stream", o.Update(ctx, 0, func(m *meter) error { m.Image.Set([]byte("x")); return nil }), []string{"/33001/0/6", "stream"})
 }
 
-// The sink of a resource that is deleted later in the same transaction is not committed.
+// The Sink of a resource that the same transaction deletes later is not committed.
 func TestSinkOfDeletedInstance(t *testing.T) {
 	s := newScripted(t)
 	err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error {
@@ -335,7 +335,7 @@ func TestSinkOfDeletedInstance(t *testing.T) {
 	}
 }
 
-// A resource that gives a stream only cannot be written.
+// A resource that is only a Source cannot be written.
 func TestWriteToSource(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()

@@ -11,10 +11,10 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// An engine whose loop must not wait does what Commit does in four steps.
+// A runtime whose loop must not wait does in four steps what Commit does.
 func TestCommitInSteps(t *testing.T) {
 	s := newScripted(t)
-	defer s.m.Subscribe(func(dm.Batch) { _ = s.step("told") })()
+	defer s.m.Subscribe(func(dm.Batch) { _ = s.step("subscriber") })()
 	tx, err := s.m.Begin(t.Context(), dm.Server(1))
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestCommitInSteps(t *testing.T) {
 	if err := tx.Write(p, dm.Replace, entries(t, "/33001/0/9", 5)); err != nil {
 		t.Fatal(err)
 	}
-	tx.Publish() // too early: nothing
+	tx.Publish() // too early: no effect
 	tx.Finish()
 	if err := tx.Persist(); err == nil {
 		t.Error("Persist before Prepare is allowed")
@@ -32,7 +32,7 @@ func TestCommitInSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !tx.Persists() {
-		t.Error("there is nothing to persist")
+		t.Error("there is a change, and Persists reports false")
 	}
 	if got := show(s.m.Snapshot(), p); got != "1" {
 		t.Errorf("after Prepare it reads %s", got)
@@ -50,7 +50,7 @@ func TestCommitInSteps(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	tx.Finish() // before Publish: nothing
+	tx.Finish() // before Publish: no effect
 	if got := show(s.m.Snapshot(), p); got != "1" {
 		t.Errorf("after Persist it reads %s", got)
 	}
@@ -71,13 +71,14 @@ func TestCommitInSteps(t *testing.T) {
 	if err := s.objects[0].Update(t.Context(), 0, func(m *meter) error { m.Mode.Set(0); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	tx.Publish() // long over
+	tx.Publish() // after the end: no effect
 	if got := show(s.m.Snapshot(), p); got != "0" {
 		t.Errorf("after a late Publish it reads %s", got)
 	}
 }
 
-// Between Prepare and Publish a Rollback undoes; after Publish it cannot and does not.
+// Rollback undoes between Prepare and Publish; after Publish it ends the transaction without
+// undoing.
 func TestRollbackInSteps(t *testing.T) {
 	for _, published := range []bool{false, true} {
 		s := newScripted(t)
@@ -177,7 +178,7 @@ func TestTransactionAfterItsEnd(t *testing.T) {
 				t.Errorf("%s after the end: %v", what, err)
 			}
 		}
-		tx.Suspend() // does not give the slot of others away
+		tx.Suspend() // must not release the slot of another transaction
 		other, err := w.m.Begin(t.Context(), dm.Server(1))
 		if err != nil {
 			t.Fatal(err)
@@ -196,8 +197,8 @@ func TestTransactionAfterItsEnd(t *testing.T) {
 	}
 }
 
-// A failed Commit, of any origin but the bootstrap server's, ends the transaction.
-func TestFailedCommitIsOver(t *testing.T) {
+// A failed Commit ends the transaction, except that of the bootstrap server.
+func TestFailedCommitEndsTheTransaction(t *testing.T) {
 	for _, step := range []string{"validate1", "commit1", "persist"} {
 		s := newScripted(t)
 		s.fail[step] = errors.New("boom")
@@ -222,14 +223,14 @@ func TestFailedCommitIsOver(t *testing.T) {
 	}
 }
 
-// An object whose Begin failed is not touched, also when the transaction goes on.
-func TestGoOnAfterFailedBegin(t *testing.T) {
+// An object whose Begin failed is not touched, and the transaction can continue.
+func TestContinueAfterFailedBegin(t *testing.T) {
 	s := newScripted(t)
 	s.fail["begin1"] = errors.New("locked")
 	err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error {
 		for range 2 {
 			if err := tx.Write(dm.ResourcePath(33001, 0, modeID), dm.Replace, entries(t, "/33001/0/9", 5)); err == nil {
-				t.Error("a failing Begin is not told")
+				t.Error("Begin fails and Write does not")
 			}
 		}
 		return tx.Write(dm.ResourcePath(33002, 0, modeID), dm.Replace, entries(t, "/33002/0/9", 5))
@@ -256,7 +257,7 @@ func TestBeginAsync(t *testing.T) {
 	giveUp := w.m.BeginAsync(t.Context(), dm.Server(3), func(tx *dm.Transaction) { order = append(order, 3); tx.Rollback() })
 	w.m.BeginAsync(t.Context(), dm.Server(4), func(tx *dm.Transaction) { order = append(order, 4); tx.Rollback() })
 	if second != nil || !giveUp() || giveUp() {
-		t.Fatal("turns are not kept in order")
+		t.Fatal("the slot is not granted in order")
 	}
 	if err := first.Write(dm.ResourcePath(meterID, 0, modeID), dm.Replace, entries(t, "/33001/0/9", 5)); err != nil {
 		t.Fatal(err)
@@ -267,7 +268,7 @@ func TestBeginAsync(t *testing.T) {
 	if second == nil {
 		t.Fatal("the second was not granted")
 	}
-	if got := show(second.Snapshot(), path(t, "/33001/0/9")); got != "5" { // it starts from what the first published
+	if got := show(second.Snapshot(), path(t, "/33001/0/9")); got != "5" { // published by the first
 		t.Errorf("the second sees %s", got)
 	}
 	second.Rollback()
@@ -344,7 +345,7 @@ func TestSuspendAndResume(t *testing.T) {
 	}
 }
 
-// A sequence that is given up while its next request waits for the slot.
+// A sequence is cancelled while its next request waits for the slot.
 func TestRollbackBeforeResumeIsGranted(t *testing.T) {
 	w := watch(t)
 	tx, err := w.m.Begin(t.Context(), dm.Bootstrap)
@@ -360,7 +361,7 @@ func TestRollbackBeforeResumeIsGranted(t *testing.T) {
 	tx.ResumeAsync(t.Context(), func() {
 		granted = true
 		if err := tx.Write(dm.ResourcePath(meterID, 0, modeID), dm.Replace, entries(t, "/33001/0/9", 5)); !errors.Is(err, dm.ErrDone) {
-			t.Errorf("a write of the sequence that was given up: %v", err)
+			t.Errorf("a write of the cancelled sequence: %v", err)
 		}
 	})
 	tx.Rollback()
@@ -373,7 +374,7 @@ func TestRollbackBeforeResumeIsGranted(t *testing.T) {
 	} else {
 		free.Rollback()
 	}
-	// While it waits to resume, the end of its context gives the turn up.
+	// The end of the context ends the wait for the slot.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if busy, err = w.m.Begin(t.Context(), dm.Server(1)); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// describe tells what a hook sees of its transaction.
+// describe returns what a hook sees of its transaction.
 func describe(x *dm.Tx[meter]) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v:", x.Origin())
@@ -103,7 +103,8 @@ func TestWrote(t *testing.T) {
 	}
 }
 
-// Hooks see the transaction's state of the object, of the Model, and beside it the published one.
+// Hooks see the transaction's state of the object and of the Model, and can read the published
+// state.
 func TestHooksSeeTheirTransaction(t *testing.T) {
 	var m *dm.Model
 	called := false
@@ -171,7 +172,7 @@ func show(s dm.Snapshot, p dm.Path) string {
 	return v.String()
 }
 
-// Validate may amend what the transaction does; it is published with it, and checked.
+// Validate may amend the transaction. The amendments are checked and published with it.
 func TestValidateAmends(t *testing.T) {
 	var amend func(dm.Change[meter])
 	var commit, kept *meter
@@ -189,7 +190,7 @@ func TestValidateAmends(t *testing.T) {
 			for c := range x.Changes() {
 				copied := *c.New
 				commit = &copied
-				c.New.Level.Set(-40) // of no effect
+				c.New.Level.Set(-40) // has no effect
 			}
 			return nil
 		},
@@ -198,7 +199,7 @@ func TestValidateAmends(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newModel(t, dm.ModelConfig{}, o)
-	got, cancel := told(m)
+	got, cancel := recordBatches(m)
 	defer cancel()
 	amend = func(c dm.Change[meter]) { c.New.Label.Set("amended"); c.Old.Label.Set("of no effect") }
 	if err := write(m, dm.Server(1), path(t, "/33001/0/9"), dm.Replace, entries(t, "/33001/0/9", 5)...); err != nil {
@@ -210,7 +211,7 @@ func TestValidateAmends(t *testing.T) {
 		t.Errorf("published is %v, Commit saw %v", now, commit)
 	}
 	if want := "server 1: /33001/0/2 changed /33001/0/9 changed"; strings.Join(*got, "\n") != want {
-		t.Errorf("told %q, want %q", *got, want)
+		t.Errorf("the batches are %q, want %q", *got, want)
 	}
 	before := dump(t, m.Snapshot())
 	for name, fn := range map[string]func(dm.Change[meter]){
@@ -229,7 +230,8 @@ func TestValidateAmends(t *testing.T) {
 	}
 }
 
-// A server's write to a live resource is staged: Validate and Commit see it, and it stays live.
+// A server's write to a live resource is staged: Validate and Commit see it, and the resource stays
+// live.
 func TestStagedWrites(t *testing.T) {
 	hardware := 20.0
 	var seen []string
@@ -259,7 +261,7 @@ func TestStagedWrites(t *testing.T) {
 	var persisted []dm.Event
 	m := newModel(t, dm.ModelConfig{Persist: func(_ context.Context, c dm.Committed) error {
 		persisted = c.Events
-		if got := show(c.After, path(t, "/33001/0/1")); got != "30" { // the hardware has it by now
+		if got := show(c.After, path(t, "/33001/0/1")); got != "30" { // Commit has set the hardware
 			t.Errorf("after the change the resource reads %s", got)
 		}
 		return nil
@@ -275,14 +277,14 @@ func TestStagedWrites(t *testing.T) {
 	}
 	hardware = 31
 	if got := show(m.Snapshot(), path(t, "/33001/0/1")); got != "31" {
-		t.Errorf("the resource reads %s and is not live any more", got)
+		t.Errorf("the resource reads %s and is no longer live", got)
 	}
 	if now, _ := o.Get(0); now.Goal.Supported() {
 		if v, ok := now.Goal.Get(); ok {
 			t.Errorf("the value %v is still staged", v)
 		}
 	}
-	// The application's Set is staged the same way.
+	// The application's Set is staged in the same way.
 	m2 := newModel(t, dm.ModelConfig{})
 	if err := m.Unregister(t.Context(), meterID); err != nil {
 		t.Fatal(err)
@@ -293,12 +295,12 @@ func TestStagedWrites(t *testing.T) {
 	if err := o.Update(t.Context(), 0, func(m *meter) error { m.Goal.Set(40); return nil }); err != nil || hardware != 40 {
 		t.Errorf("%v, the hardware has %v", err, hardware)
 	}
-	// Out of range is refused before any hook.
+	// A value out of range is refused before any hook runs.
 	seen = nil
 	if err := write(m2, dm.Server(1), path(t, "/33001/0/1"), dm.Replace, entries(t, "/33001/0/1", 101.0)...); dm.CodeOf(err) != dm.BadRequest || len(seen) != 0 {
 		t.Errorf("%v, the hooks saw %v", err, seen)
 	}
-	// A Replace that leaves it out stages that it has no value.
+	// A Replace that leaves the resource out stages that it has no value.
 	if err := write(m2, dm.Server(1), path(t, "/33001/0"), dm.Replace, entries(t, "/33001/0/9", 0)...); err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +312,7 @@ func TestStagedWrites(t *testing.T) {
 	}
 }
 
-// The same for resource instances.
+// Writes to the resource instances of a live resource are staged, too.
 func TestStagedResourceInstances(t *testing.T) {
 	hardware := map[dm.ResourceInstanceID]int64{0: 1}
 	o := newPanels(t, dm.ObjectConfig[panel]{Hooks: dm.Hooks[panel]{Commit: func(_ context.Context, x *dm.Tx[panel]) error {

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// values has one value of every data type, and those at the edges.
+// values returns values of every data type, including the extremes.
 func values() []dm.Value {
 	return []dm.Value{
 		{},
@@ -27,7 +27,7 @@ func values() []dm.Value {
 	}
 }
 
-// Each accessor answers for its own type alone.
+// Each accessor returns a value for its own type only.
 func TestValueAccessors(t *testing.T) {
 	for _, v := range values() {
 		got := map[registry.Type]bool{
@@ -53,7 +53,7 @@ func TestValueAccessors(t *testing.T) {
 	}
 }
 
-func TestValueHoldsWhatWentIn(t *testing.T) {
+func TestValueRoundTrip(t *testing.T) {
 	for _, n := range []int64{0, 1, -1, math.MinInt64, math.MaxInt64} {
 		if got := dm.IntegerValue(n).Integer(); got != n {
 			t.Errorf("Integer %d came back as %d", n, got)
@@ -143,7 +143,7 @@ func TestValueString(t *testing.T) {
 			t.Errorf("%s is logged as %q, want %q", test.v.Type(), got, test.want)
 		}
 	}
-	for _, v := range values() { // the edges must not panic
+	for _, v := range values() { // extreme values must not panic
 		_ = v.String()
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// entries reads pairs of a path and a value.
+// entries returns entries from pairs of a path and a value.
 func entries(t testing.TB, pairs ...any) []dm.Entry {
 	t.Helper()
 	var list []dm.Entry
@@ -35,13 +35,12 @@ func entries(t testing.TB, pairs ...any) []dm.Entry {
 	return list
 }
 
-// watched is a meter object with a template, and a panel, that count what their hooks are called
-// for.
+// watched is a meter object with a template, and a panel, that count the calls of their hooks.
 type watched struct {
 	m      *dm.Model
 	meters *dm.TypedObject[meter]
 	panels *dm.TypedObject[panel]
-	hooks  int // calls of any hook but Changed
+	hooks  int // calls of hooks other than Changed
 }
 
 func watch(t testing.TB) *watched {
@@ -74,7 +73,7 @@ func watch(t testing.TB) *watched {
 	return w
 }
 
-// changes returns the lines of after that before does not have, and the other way round.
+// changes returns the lines that only one of before and after has.
 func changes(before, after string) string {
 	var b strings.Builder
 	old, now := strings.Split(before, "\n"), strings.Split(after, "\n")
@@ -98,7 +97,7 @@ func TestWrite(t *testing.T) {
 		base    string
 		mode    dm.Mode
 		payload []dm.Entry
-		want    string // what changes in the dump
+		want    string // the lines of the dump that change
 	}{
 		{"a resource", dm.Server(1), "/33001/0/1", dm.Replace, entries(t, "/33001/0/1", 30.0),
 			"-/33001/0/1 Float 20\n+/33001/0/1 Float 30\n"},
@@ -146,8 +145,8 @@ func TestWrite(t *testing.T) {
 			"-/33001/1/2 String b\n-/33002/0/0 Integer 5\n+/33001/0/4/9 String n\n+/33001/1/2 String c\n+/33002/0/0 Integer 9\n"},
 		{"an empty composite", dm.Server(1), "/", dm.Update, nil, ""},
 
-		// The bootstrap server writes everything (Core 1.2.2 §6.1.7.5), makes what is not there,
-		// and resources that the device does not have are ignored.
+		// The bootstrap server writes everything (Core 1.2.2 §6.1.7.5) and creates instances.
+		// Resources that the device does not have are ignored.
 		{"bootstrap: a read-only and a hidden resource", dm.Bootstrap, "/33001/0", dm.Update,
 			entries(t, "/33001/0/0", 5.0, "/33001/0/7", dm.OpaqueValue([]byte("new"))),
 			"-/33001/0/0 Float 21.5\n-/33001/0/7 Opaque k3y\n+/33001/0/0 Float 5\n+/33001/0/7 Opaque new\n"},
@@ -180,7 +179,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// A refused payload leaves everything as it was, and no hook hears of it.
+// A refused payload leaves everything as it was, and no hook is called.
 func TestWriteRefuses(t *testing.T) {
 	ok := []any{"/33001/0/1", 30.0} // a good entry before the bad one
 	with := func(pairs ...any) []dm.Entry { return entries(t, append(slices.Clone(ok), pairs...)...) }
@@ -192,7 +191,7 @@ func TestWriteRefuses(t *testing.T) {
 		mode    dm.Mode
 		payload []dm.Entry
 		code    dm.Code
-		path    string // that the error names
+		path    string // the path in the error
 	}{
 		{"no such object", dm.Server(1), path(t, "/1/0/0"), dm.Replace, entries(t, "/1/0/0", 1), dm.NotFound, "/1/0/0"},
 		{"no such instance", dm.Server(1), path(t, "/33001/9"), dm.Update, entries(t, "/33001/9/1", 1.0), dm.NotFound, "/33001/9"},
@@ -259,8 +258,8 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
-// After a refused operation the transaction can go on as if it had not been there.
-func TestTransactionGoesOnAfterRefusal(t *testing.T) {
+// After a refused operation the transaction continues as if there had been no such operation.
+func TestContinueAfterRefusedOperation(t *testing.T) {
 	w := watch(t)
 	before := dump(t, w.m.Snapshot())
 	err := do(w.m, dm.Server(1), func(tx *dm.Transaction) error {
@@ -271,7 +270,7 @@ func TestTransactionGoesOnAfterRefusal(t *testing.T) {
 			t.Error("out of range is allowed")
 		}
 		if err := tx.Delete(path(t, "/33001/7")); err == nil {
-			t.Error("deleting what is not there is allowed")
+			t.Error("deleting an instance that does not exist succeeds")
 		}
 		return tx.Write(path(t, "/33001/1/2"), dm.Replace, entries(t, "/33001/1/2", "z"))
 	})
@@ -284,7 +283,8 @@ func TestTransactionGoesOnAfterRefusal(t *testing.T) {
 	}
 }
 
-// A Replace that leaves out a mandatory resource is refused at the end, naming it.
+// A Replace that leaves out a mandatory resource is refused at the end, with an error that names
+// it.
 func TestReplaceNeedsMandatoryResources(t *testing.T) {
 	w := watch(t)
 	before := dump(t, w.m.Snapshot())
@@ -297,7 +297,7 @@ func TestReplaceNeedsMandatoryResources(t *testing.T) {
 	}
 }
 
-// What a server sends is copied: the buffer of the payload may be used again.
+// A write copies the values, so that the caller can reuse the payload's buffer.
 func TestWriteCopies(t *testing.T) {
 	w := watch(t)
 	b := []byte("abc")
@@ -310,7 +310,7 @@ func TestWriteCopies(t *testing.T) {
 	}
 }
 
-// Entries keep their order for the caller.
+// The caller's entries keep their order.
 func TestWriteLeavesEntriesAlone(t *testing.T) {
 	w := watch(t)
 	list := entries(t, "/33001/0/9", 5, "/33001/0/99", 1, "/33001/0/1", 3.0)
@@ -343,7 +343,7 @@ func TestLargePayloads(t *testing.T) {
 			t.Errorf("%d resource instances are there", got.Tags.Len())
 		}
 		if mode == dm.Update && n != len(tags) {
-			t.Errorf("%d events were told", n)
+			t.Errorf("subscribers received %d events", n)
 		}
 	}
 	instances := make([]dm.Entry, 500)

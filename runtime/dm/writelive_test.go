@@ -8,7 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// An object whose resources are all live needs nothing of the payload to be stored.
+// The bootstrap server can replace an instance without a value for its live mandatory resources.
 func TestBootstrapLeavesLiveResourcesAlone(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	level := dm.Func(func(context.Context) (float64, error) { return 21.5, nil })
@@ -25,7 +25,7 @@ func TestBootstrapLeavesLiveResourcesAlone(t *testing.T) {
 	if v, err := m.Snapshot().Value(context.Background(), dm.Server(1), path(t, "/33001/0/0")); err != nil || v.Float() != 21.5 {
 		t.Errorf("the live resource reads %v, %v", v, err)
 	}
-	// Nobody would apply a value written to it, so that is no success.
+	// No Commit hook would apply a written value, so the write fails.
 	for who, code := range map[dm.Origin]dm.Code{dm.Bootstrap: dm.BadRequest, dm.Application: dm.MethodNotAllowed} {
 		for _, base := range []string{"/33001/0", "/33001/0/0"} {
 			err := write(m, who, path(t, base), dm.Update, entries(t, "/33001/0/0", 3.0)...)
@@ -35,7 +35,7 @@ func TestBootstrapLeavesLiveResourcesAlone(t *testing.T) {
 		}
 	}
 	err := o.Update(context.Background(), 0, func(m *meter) error { m.Level.Set(3); return nil })
-	checkError(t, "setting a live resource that nobody applies", err, []string{"/33001/0/0", "Level", "live", "Commit"})
+	checkError(t, "setting a live resource without a Commit hook", err, []string{"/33001/0/0", "Level", "live", "Commit"})
 }
 
 func TestTemplateWithLiveResources(t *testing.T) {
