@@ -68,7 +68,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// TestValidate breaks a good definition in every way.
+// TestValidate breaks a valid definition in every way.
 func TestValidate(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -92,13 +92,13 @@ func TestValidate(t *testing.T) {
 		{name: "unknown type", o: with(registry.Resource{Name: "a", Ops: registry.R, Type: registry.Corelnk + 1}), want: []string{
 			"3303/0: the resource has no type, name one of the data types",
 		}},
-		{name: "executable and more", o: with(registry.Resource{Name: "a", Ops: registry.E | registry.R}), want: []string{
+		{name: "executable that can be read", o: with(registry.Resource{Name: "a", Ops: registry.E | registry.R}), want: []string{
 			"3303/0: the resource can be executed as well as read or written, let an executable have the operation E alone",
 		}},
 		{name: "executable with a type", o: with(registry.Resource{Name: "a", Ops: registry.E, Type: registry.Time}), want: []string{
 			"3303/0: the executable has the type Time, leave the type out",
 		}},
-		{name: "executables", o: with(registry.Resource{Name: "a", Ops: registry.E, Multiple: true}), want: []string{
+		{name: "executable with several instances", o: with(registry.Resource{Name: "a", Ops: registry.E, Multiple: true}), want: []string{
 			"3303/0: the executable has several instances, let it have one: Execute names no resource instance",
 		}},
 		{name: "range of a Boolean", o: ranged(registry.Boolean, registry.Between(0, 1)), want: []string{
@@ -113,10 +113,10 @@ func TestValidate(t *testing.T) {
 		{name: "not ascending", o: ranged(registry.Integer, registry.OneOf(1, 0)), want: []string{
 			"3303/0: the range 1, 0 is not ascending, write intervals from low to high",
 		}},
-		{name: "no number", o: ranged(registry.Float, registry.AtLeast(math.NaN())), want: []string{
+		{name: "NaN", o: ranged(registry.Float, registry.AtLeast(math.NaN())), want: []string{
 			"3303/0: the range NaN.. is not ascending, write intervals from low to high",
 		}},
-		{name: "endless", o: ranged(registry.Float, registry.AtLeast(math.Inf(1))), want: []string{
+		{name: "infinite", o: ranged(registry.Float, registry.AtLeast(math.Inf(1))), want: []string{
 			"3303/0: the range +Inf is not ascending, write intervals from low to high",
 		}},
 		{name: "too large", o: ranged(registry.Integer, registry.Between(0, 1<<53)), want: []string{
@@ -126,7 +126,7 @@ func TestValidate(t *testing.T) {
 			"3303/0: the range 0..0.5 has a bound that is no whole number below 2^53, leave the bound open",
 		}},
 		{name: "large float", o: ranged(registry.Float, registry.Between(-0.5, 1e300))},
-		{name: "good", o: with(
+		{name: "no fault", o: with(
 			registry.Resource{ID: 0, Name: "a", Ops: registry.E},
 			registry.Resource{ID: 1, Name: "a", Ops: registry.RW, Type: registry.Integer, Range: registry.Between(0, registry.MaxExact), Multiple: true},
 			registry.Resource{ID: 65534, Name: "b", Type: registry.Opaque, Range: registry.AtMost(64), Secret: true},
@@ -136,7 +136,7 @@ func TestValidate(t *testing.T) {
 		for _, f := range test.o.Validate() {
 			got = append(got, f.Error())
 			if f.Severity != registry.Error {
-				t.Errorf("%s: %v is no error", test.name, f)
+				t.Errorf("%s: %v is not an error", test.name, f)
 			}
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {

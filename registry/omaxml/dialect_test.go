@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// definition returns a file with one object, whose head and items are given.
+// definition returns a file with one object, with the given head and items.
 func definition(head, items string) string {
 	return `<?xml version="1.0" encoding="UTF-8"?>
 <LWM2M xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://openmobilealliance.org/tech/profiles/LWM2M.xsd">
@@ -26,8 +26,7 @@ const (
 		<Description>The value.</Description></Item>`
 )
 
-// item returns an item with the given ID and elements, complete but for the elements that are
-// given.
+// item returns a complete item with the given ID; the given elements replace the defaults.
 func item(id, elements string) string {
 	for _, e := range []struct{ tag, text string }{
 		{"Name", "Value"}, {"Operations", "R"}, {"MultipleInstances", "Single"}, {"Mandatory", "Optional"}, {"Type", "Integer"},
@@ -66,7 +65,7 @@ func texts(faults []registry.Fault) []string {
 	return all
 }
 
-// TestDialects reads one object as the three schemas and their many authors write it.
+// TestDialects reads one object in the forms of the three schemas and of their many authors.
 func TestDialects(t *testing.T) {
 	plain := definition(head, value)
 	older := func(o *registry.Object) { o.Version, o.LWM2MVersion = registry.Version{}, registry.Version{} }
@@ -103,7 +102,7 @@ func TestDialects(t *testing.T) {
 			change: func(o *registry.Object) { o.LWM2MVersion = registry.Version{} },
 		},
 		{
-			name: "version 1.0 said and left out of the URN",
+			name: "version 1.0 given, and missing in the URN",
 			file: strings.NewReplacer("<ObjectVersion>1.1<", "<ObjectVersion>1.0<", "3999:1.1", "3999").Replace(plain),
 			change: func(o *registry.Object) {
 				o.Version, o.URN = registry.V(1, 0), "urn:oma:lwm2m:ext:3999"
@@ -115,7 +114,7 @@ func TestDialects(t *testing.T) {
 			change: func(o *registry.Object) { o.Name, o.Resources[0].Name = "Pro be", "Val ue" },
 		},
 		{
-			name: "both descriptions, with line ends that are spelt out",
+			name: "both descriptions, with line ends written as \\n",
 			file: strings.NewReplacer("A probe.", "\n\t\tA probe.  \n\n\n\n\t\t\tIt\tmeasures.\n", "<Description2/>", "<Description2> And C:\\new more.\\n\\t\\t\\nThe end. </Description2>").Replace(plain),
 			change: func(o *registry.Object) {
 				o.Description = "A probe.\n\nIt measures.\n\nAnd C:\\new more.\n\nThe end."

@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// TestItemFaults reads one resource in the many ways that need a remark. A nil want says that the
+// TestItemFaults reads one resource in the many forms that cause a fault. A nil want means that the
 // object is left out.
 func TestItemFaults(t *testing.T) {
 	for _, test := range []struct {
@@ -58,7 +58,7 @@ func TestItemFaults(t *testing.T) {
 			want: &registry.Resource{ID: 6, Name: "Value", Ops: registry.E},
 		},
 		{
-			name: "executable that is read, too",
+			name: "executable that can be read",
 			item: item("6", "<Operations>RE</Operations>"),
 			faults: []string{
 				"error: f.xml: 3999/6: the resource can be executed as well as read or written, let an executable have the operation E alone",
@@ -118,7 +118,7 @@ func TestItemFaults(t *testing.T) {
 			faults: []string{"error: f.xml: 3999/1: the resource has no name, give it one"},
 		},
 		{
-			name: "endless name",
+			name: "very long name",
 			item: item("1", "<Name>"+strings.Repeat("ä", 200)+"</Name>"),
 			faults: []string{
 				`error: f.xml: 3999/1: the name "` + strings.Repeat("ä", 30) + `"... is longer than 255 bytes, shorten it`,
@@ -154,12 +154,12 @@ func TestItemFaults(t *testing.T) {
 			faults: []string{"warning: f.xml: 3999/2: the resource is defined twice in the same way, remove one"},
 		},
 		{
-			name:   "one ID for two resources",
+			name:   "two resources with one ID",
 			item:   item("2", "") + item("2", "<Type>Time</Type>"),
 			faults: []string{"error: f.xml: 3999/2: the resource is defined twice in different ways, remove one, or give it another ID"},
 		},
 		{
-			name: "elements that nobody knows",
+			name: "unknown elements",
 			item: item("2", "<Color>red</Color> stray ") + "<Itme/> text ",
 			want: &registry.Resource{ID: 2, Name: "Value", Ops: registry.R, Type: registry.Integer},
 			faults: []string{
@@ -207,7 +207,7 @@ func TestItemFaults(t *testing.T) {
 	}
 }
 
-// TestObjectFaults changes the head of an object. Every change leaves it usable unless left is set.
+// TestObjectFaults changes the head of an object. The object stays usable unless left is set.
 func TestObjectFaults(t *testing.T) {
 	for _, test := range []struct {
 		name, old, new string

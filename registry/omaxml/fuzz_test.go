@@ -9,9 +9,9 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// FuzzRead reads anything: every object that comes of it is valid, every fault short and in one
-// line, and the same bytes say the same thing twice. Fuzz it with -fuzzminimizetime=20x: shrinking
-// files by default takes most of the time.
+// FuzzRead reads anything: every returned object is valid, every fault is short and on one line,
+// and the same bytes give the same result twice. Fuzz it with -fuzzminimizetime=20x, because
+// shrinking files takes most of the time by default.
 func FuzzRead(f *testing.F) {
 	plain := definition(head, value)
 	for _, s := range []string{
@@ -68,8 +68,8 @@ func checkEnum(t *testing.T, enum []registry.EnumValue, r registry.Range) {
 	}
 }
 
-// FuzzParseRange reads anything as a range: what it gives is a valid range of the type, and its
-// own text means the same.
+// FuzzParseRange parses anything as a range: the result is a valid range of the type, and its text
+// parses to the same range.
 func FuzzParseRange(f *testing.F) {
 	for _, s := range []string{
 		"0..100", "-30..-120", "1...15", "0-5", "0..", "..5", ">= 0", "0,1,2", "5, 10", "0; 3.8..20.5", "0..247, 255", "0: off\n1: on",
@@ -100,7 +100,7 @@ func FuzzParseRange(f *testing.F) {
 		checkEnum(t, enum, r)
 		s := r.String()
 		if len(r) == 1 && r[0].Min == r[0].Max || s == ".." {
-			return // a single value is not read, and no limit has no text
+			return // a single value is refused, and the unlimited range has no text
 		}
 		again, _, faults := parseRange(s, k)
 		if !cmp.Equal(r, again) {
@@ -109,7 +109,7 @@ func FuzzParseRange(f *testing.F) {
 	})
 }
 
-// FuzzParseURN reads anything as a URN.
+// FuzzParseURN parses anything as a URN.
 func FuzzParseURN(f *testing.F) {
 	for _, s := range []string{"urn:oma:lwm2m:ext:3303", "urn:oma:lwm2m:ext:3303:1.1", "URN:OMA:LWM2M:x:1:2.0", "urn:oma:lwm2m:oma:65535:", "::::"} {
 		f.Add(s)
@@ -117,7 +117,7 @@ func FuzzParseURN(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		u, ok := parseURN(s)
 		if !ok && u != (urn{}) {
-			t.Errorf("%q is refused but says %v", s, u)
+			t.Errorf("%q is refused but returns %v", s, u)
 		}
 	})
 }

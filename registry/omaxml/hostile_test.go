@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// TestHostile reads files that were made to do harm, or were not meant to be read.
+// TestHostile reads malicious files and files of other formats.
 func TestHostile(t *testing.T) {
 	plain := definition(head, value)
 	doctype := func(subset string) string {
@@ -93,7 +93,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestEndlessReader reads no more than the largest file from a reader that never ends.
+// TestEndlessReader stops after the size of the largest file on a reader that never ends.
 func TestEndlessReader(t *testing.T) {
 	r := &endless{}
 	_, faults, err := Read("f.xml", r)
@@ -115,7 +115,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestPrefixes reads every beginning of a file: each is refused but the whole one.
+// TestPrefixes reads every prefix of a file: all but the whole file are refused.
 func TestPrefixes(t *testing.T) {
 	file := strings.TrimSpace(definition(head, value))
 	for n := range len(file) {
@@ -125,7 +125,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// TestSlowReader reads byte for byte, in every encoding.
+// TestSlowReader reads single bytes, in every encoding.
 func TestSlowReader(t *testing.T) {
 	for _, encoding := range []string{"UTF-8", "ISO-8859-1"} {
 		file := strings.Replace(definition(head, value), "UTF-8", encoding, 1)
@@ -139,13 +139,13 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestWorstCases reads the largest files that the limits let through, of every shape, and bounds
-// what they allocate. None may take time out of proportion: the test would not end.
+// TestWorstCases reads the largest files that the limits allow, of every shape, and bounds what
+// they allocate. None may take disproportionate time: the test would not end.
 func TestWorstCases(t *testing.T) {
-	// fill returns size bytes, or a few less, of one unit.
+	// fill repeats one unit up to size bytes.
 	fill := func(unit string, size int) string { return strings.Repeat(unit, size/len(unit)) }
 	start, end, _ := strings.Cut(definition(head, "@"), "@")
-	// items returns a file of some items with the longest of texts.
+	// items returns a file of some items with texts of the largest length.
 	items := func(description, span string) string {
 		i := item("1", "<Description>"+description+"</Description><RangeEnumeration>"+span+"</RangeEnumeration>")
 		return start + strings.Repeat(i, 2) + end

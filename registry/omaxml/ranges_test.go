@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// TestParseRange reads every spelling of the public registry and the ones next to them.
+// TestParseRange parses every form that the public registry uses, and similar ones.
 func TestParseRange(t *testing.T) {
 	const (
 		str, opq, cor = registry.String, registry.Opaque, registry.Corelnk
@@ -87,7 +87,7 @@ func TestParseRange(t *testing.T) {
 	}
 }
 
-// TestParseRangeRefuses lists what stays documentation, and why.
+// TestParseRangeRefuses lists ranges that stay documentation, with the reason.
 func TestParseRangeRefuses(t *testing.T) {
 	const (
 		unclear    = "it is not an interval or a list of numbers"

@@ -65,7 +65,7 @@ func TestCommitInSteps(t *testing.T) {
 	tx.Finish()
 	tx.Finish()
 	tx.Rollback()
-	if got, want := s.take(), "begin1 validate1 commit1 persist told changed1"; got != want {
+	if got, want := s.take(), "begin1 validate1 commit1 persist subscriber changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
 	if err := s.objects[0].Update(t.Context(), 0, func(m *meter) error { m.Mode.Set(0); return nil }); err != nil {

@@ -39,8 +39,8 @@ func TestValueAccessors(t *testing.T) {
 			registry.Time:            v.Seconds() != 0,
 			registry.Objlnk:          v.Link() != dm.NullLink,
 		}
-		for typ, told := range got {
-			if told && typ != v.Type() {
+		for typ, set := range got {
+			if set && typ != v.Type() {
 				t.Errorf("%s %v answers as %s too", v.Type(), v, typ)
 			}
 		}
