@@ -18,7 +18,8 @@ const (
 	Corelnk                     // dm.CoreLink
 )
 
-var typeNames = [...]string{"", "String", "Integer", "Unsigned Integer", "Float", "Boolean", "Opaque", "Time", "Objlnk", "Corelnk"}
+var typeNames = [...]string{"", "String", "Integer", "Unsigned Integer", "Float", "Boolean", "Opaque", "Time",
+	"Objlnk", "Corelnk"}
 
 // String returns the type's registered name, or "" for None.
 func (t Type) String() string {

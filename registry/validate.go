@@ -18,7 +18,8 @@ func (o *Object) Validate() []Fault {
 	}
 	for i := range o.Resources {
 		if i > 0 && o.Resources[i-1].ID >= o.Resources[i].ID {
-			v.add(int(o.Resources[i].ID), Error, "resource IDs are not in ascending order", "sort them and let no ID occur twice")
+			v.add(int(o.Resources[i].ID), Error, "resource IDs are not in ascending order",
+				"sort them and let no ID occur twice")
 		}
 		v.resource(&o.Resources[i])
 	}
@@ -44,7 +45,8 @@ func (v *validation) resource(r *Resource) {
 	}
 	switch {
 	case r.Ops.Executable() && r.Ops != E:
-		v.add(id, Error, "the resource can be executed as well as read or written", "let an executable have the operation E alone")
+		v.add(id, Error, "the resource can be executed as well as read or written",
+			"let an executable have the operation E alone")
 	case r.Ops.Executable() && r.Multiple:
 		v.add(id, Error, "the executable has several instances", "let it have one: Execute names no resource instance")
 	case r.Ops.Executable() && r.Type != None:
@@ -60,7 +62,8 @@ func (v *validation) span(id int, r *Resource) {
 		return
 	}
 	if !r.Type.Numeric() && !r.Type.Measured() {
-		v.add(id, Error, fmt.Sprintf("the resource has the range %s but no values or lengths that it can bound", r.Range), "leave the range out")
+		v.add(id, Error, fmt.Sprintf("the resource has the range %s but no values or lengths that it can bound",
+			r.Range), "leave the range out")
 		return
 	}
 	if len(r.Range) == 0 {
@@ -74,7 +77,8 @@ func (v *validation) span(id int, r *Resource) {
 		}
 		last = i.Max
 		if r.Type != Float && (inexact(i.Min) || inexact(i.Max)) {
-			v.add(id, Error, fmt.Sprintf("the range %s has a bound that is no whole number below 2^53", r.Range), "leave the bound open")
+			v.add(id, Error, fmt.Sprintf("the range %s has a bound that is no whole number below 2^53", r.Range),
+				"leave the bound open")
 			return
 		}
 	}

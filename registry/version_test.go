@@ -15,7 +15,8 @@ func TestParseVersion(t *testing.T) {
 			t.Errorf("%q: got %v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "1", "1.", ".1", "1.1.1", "0.9", "256.0", "1.256", "-1.0", "+1.0", "1.-0", "01.0", "1.00", "1.0 ", " 1.0", "1,0", "v1.0", "1.0\x00"} {
+	for _, s := range []string{"", "1", "1.", ".1", "1.1.1", "0.9", "256.0", "1.256", "-1.0", "+1.0", "1.-0", "01.0",
+		"1.00", "1.0 ", " 1.0", "1,0", "v1.0", "1.0\x00"} {
 		if got, err := registry.ParseVersion(s); err == nil || !got.IsZero() {
 			t.Errorf("%q: got %v, %v, want an error", s, got, err)
 		}

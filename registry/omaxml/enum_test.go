@@ -28,9 +28,11 @@ func TestSplitEnum(t *testing.T) {
 		{name: "one line of sentences", text: "0: Off. 1: On.\n", want: on},
 		{name: "not ascending", text: "1: On\n0: Off\n", want: on},
 		{name: "CRLF", text: "The state.\r\n0: Off\r\n1: On\r\n", want: on, rest: "The state."},
-		{name: "prose around", text: "The state.\n0: Off\n1: On\nThe default is 0.", want: on, rest: "The state.\nThe default is 0."},
+		{name: "prose around", text: "The state.\n0: Off\n1: On\nThe default is 0.", want: on,
+			rest: "The state.\nThe default is 0."},
 		{
-			name: "several values on a line stay", text: "0: Off\n1: On\n2-9: Reserved\n10 - 20: Vendors\n21..30=None\n[31..99] none", want: on,
+			name: "several values on a line stay",
+			text: "0: Off\n1: On\n2-9: Reserved\n10 - 20: Vendors\n21..30=None\n[31..99] none", want: on,
 			rest: "2-9: Reserved\n10 - 20: Vendors\n21..30=None\n[31..99] none",
 		},
 		{
@@ -59,11 +61,14 @@ func TestSplitEnum(t *testing.T) {
 		},
 		{
 			name: "names that are too long",
-			text: "0: The transfer is over, and " + strings.Repeat("so ", 20) + "on\n1: " + strings.Repeat("long ", 20) + "\n2: " + "a" + strings.Repeat("ä", 40) +
+			text: "0: The transfer is over, and " + strings.Repeat("so ", 20) + "on\n1: " +
+				strings.Repeat("long ", 20) + "\n2: " + "a" + strings.Repeat("ä", 40) +
 				"\n3: CoAP (as defined in RFC 7252) with the additional support for blocks, see there (again)",
 			want: []registry.EnumValue{
-				{Value: 0, Name: strings.TrimSpace("The transfer is over, and " + strings.Repeat("so ", 11)), Doc: "The transfer is over, and " + strings.Repeat("so ", 20) + "on"},
-				{Value: 1, Name: strings.TrimSpace(strings.Repeat("long ", 12)), Doc: strings.TrimSpace(strings.Repeat("long ", 20))},
+				{Value: 0, Name: strings.TrimSpace("The transfer is over, and " + strings.Repeat("so ", 11)),
+					Doc: "The transfer is over, and " + strings.Repeat("so ", 20) + "on"},
+				{Value: 1, Name: strings.TrimSpace(strings.Repeat("long ", 12)),
+					Doc: strings.TrimSpace(strings.Repeat("long ", 20))},
 				{Value: 2, Name: "a" + strings.Repeat("ä", 29), Doc: "a" + strings.Repeat("ä", 40)},
 				{Value: 3, Name: "CoAP", Doc: "(as defined in RFC 7252) with the additional support for blocks, see there (again)"},
 			},
@@ -75,7 +80,8 @@ func TestSplitEnum(t *testing.T) {
 		{
 			name: "two values with one name",
 			text: "0: Card (removable)\n1: Card (soldered)\n2: None",
-			want: []registry.EnumValue{{Value: 0, Name: "Card (removable)"}, {Value: 1, Name: "Card (soldered)"}, {Value: 2, Name: "None"}},
+			want: []registry.EnumValue{{Value: 0, Name: "Card (removable)"}, {Value: 1, Name: "Card (soldered)"},
+				{Value: 2, Name: "None"}},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

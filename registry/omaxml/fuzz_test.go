@@ -17,8 +17,10 @@ func FuzzRead(f *testing.F) {
 	for _, s := range []string{
 		plain,
 		"\uFEFF" + plain,
-		definition(head, item("0", "<Type/>")+item("0", "<Operations/><Type>Opaque</Type>")+item("1", "<Description>0: a (b)\nc\n1: d, 2: e</Description>")),
-		definition(without(head, "LWM2MVersion", "ObjectVersion"), item("65535", "<RangeEnumeration>0: a\n1: b</RangeEnumeration>")),
+		definition(head, item("0", "<Type/>")+item("0", "<Operations/><Type>Opaque</Type>")+item("1",
+			"<Description>0: a (b)\nc\n1: d, 2: e</Description>")),
+		definition(without(head, "LWM2MVersion", "ObjectVersion"),
+			item("65535", "<RangeEnumeration>0: a\n1: b</RangeEnumeration>")),
 		strings.NewReplacer("UTF-8", "ISO-8859-1", "A probe.", "\xC4").Replace(plain),
 		strings.Replace(plain, "<LWM2M ", `<!DOCTYPE x [<!ENTITY a "b">]><LWM2M `, 1),
 		`<LWM2M><Object><ObjectID>1</ObjectID><Resources><Item ID="1"/>x<Item/></Resources><Resources/></Object></LWM2M>`,
@@ -72,8 +74,10 @@ func checkEnum(t *testing.T, enum []registry.EnumValue, r registry.Range) {
 // parses to the same range.
 func FuzzParseRange(f *testing.F) {
 	for _, s := range []string{
-		"0..100", "-30..-120", "1...15", "0-5", "0..", "..5", ">= 0", "0,1,2", "5, 10", "0; 3.8..20.5", "0..247, 255", "0: off\n1: on",
-		"0..64 bytes", "10,26", "255", "2 Instances", "<7 to >12.5", "0..9223372036854775807", "1e5..1e6", "1..65,535", "-0..0",
+		"0..100", "-30..-120", "1...15", "0-5", "0..", "..5", ">= 0", "0,1,2", "5, 10", "0; 3.8..20.5",
+		"0..247, 255", "0: off\n1: on",
+		"0..64 bytes", "10,26", "255", "2 Instances", "<7 to >12.5", "0..9223372036854775807", "1e5..1e6",
+		"1..65,535", "-0..0",
 	} {
 		for k := registry.None; k <= registry.Corelnk; k++ {
 			f.Add(s, uint8(k))
@@ -111,7 +115,8 @@ func FuzzParseRange(f *testing.F) {
 
 // FuzzParseURN parses anything as a URN.
 func FuzzParseURN(f *testing.F) {
-	for _, s := range []string{"urn:oma:lwm2m:ext:3303", "urn:oma:lwm2m:ext:3303:1.1", "URN:OMA:LWM2M:x:1:2.0", "urn:oma:lwm2m:oma:65535:", "::::"} {
+	for _, s := range []string{"urn:oma:lwm2m:ext:3303", "urn:oma:lwm2m:ext:3303:1.1", "URN:OMA:LWM2M:x:1:2.0",
+		"urn:oma:lwm2m:oma:65535:", "::::"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

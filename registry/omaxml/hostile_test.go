@@ -27,7 +27,8 @@ func TestHostile(t *testing.T) {
 	}{
 		{
 			"billion laughs",
-			strings.Replace(doctype(`[<!ENTITY a "haha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]`), "A probe.", "&c;", 1),
+			strings.Replace(doctype(`[<!ENTITY a "haha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]`),
+				"A probe.", "&c;", 1),
 			noDoctype,
 		},
 		{
@@ -43,19 +44,25 @@ func TestHostile(t *testing.T) {
 		},
 		{
 			"endless entity name", "<LWM2M>&" + strings.Repeat("ä", 1<<16) + ";</LWM2M>",
-			"error: f.xml: the file is not well-formed XML: XML syntax error on line 1: invalid character entity &" + strings.Repeat("ä", 63) + "..., correct it",
+			"error: f.xml: the file is not well-formed XML: XML syntax error on line 1: invalid character entity &" +
+				strings.Repeat("ä", 63) + "..., correct it",
 		},
-		{"too large", plain + strings.Repeat(" ", MaxSize), "error: f.xml: the file is larger than 4194304 bytes, split it into one file per object"},
-		{"too many tags", strings.Replace(plain, "<Resources>", "<Resources>"+strings.Repeat("<a/>", maxTags), 1), large},
+		{"too large", plain + strings.Repeat(" ", MaxSize),
+			"error: f.xml: the file is larger than 4194304 bytes, split it into one file per object"},
+		{"too many tags", strings.Replace(plain, "<Resources>", "<Resources>"+
+			strings.Repeat("<a/>", maxTags), 1), large},
 		{"too many comments", strings.Repeat("<!---->", maxTags) + plain, large},
-		{"too many attributes", strings.Replace(plain, "<Item ", "<Item "+strings.Repeat(`a="" `, maxAttributes), 1), large},
+		{"too many attributes", strings.Replace(plain, "<Item ", "<Item "+
+			strings.Repeat(`a="" `, maxAttributes), 1), large},
 		{
 			"too deep", strings.Repeat("<LWM2M>", 1<<15) + strings.Repeat("</LWM2M>", 1<<15),
 			"error: f.xml: elements are nested more than 16 deep, follow the structure of LWM2M.xsd",
 		},
 		{"empty", "", "error: f.xml: the file has no elements, let it hold a <LWM2M> element with <Object> elements"},
-		{"no XML", "ID,Name\n3303,Temperature\n", "error: f.xml: the file has no elements, let it hold a <LWM2M> element with <Object> elements"},
-		{"another root", "<html><body/></html>", `error: f.xml: the root element is "html", let it be <LWM2M>, as LWM2M.xsd has it`},
+		{"no XML", "ID,Name\n3303,Temperature\n",
+			"error: f.xml: the file has no elements, let it hold a <LWM2M> element with <Object> elements"},
+		{"another root", "<html><body/></html>",
+			`error: f.xml: the root element is "html", let it be <LWM2M>, as LWM2M.xsd has it`},
 		{"two roots", plain + "<LWM2M/>", `error: f.xml: there is a second root element "LWM2M", put everything into one <LWM2M> element`},
 		{"no objects", "<LWM2M/>", "error: f.xml: the file defines no object, let <LWM2M> hold an <Object> element"},
 		{"unclosed", plain[:len(plain)-len("</LWM2M>")], unclosed},
@@ -71,9 +78,11 @@ func TestHostile(t *testing.T) {
 		},
 		{"UTF-16 little-endian", "\xFF\xFE<\x00L\x00", "error: f.xml: the file is in UTF-16, save it as UTF-8"},
 		{"UTF-16 big-endian", "\xFE\xFF\x00<\x00L", "error: f.xml: the file is in UTF-16, save it as UTF-8"},
-		{"EBCDIC", strings.Replace(plain, "UTF-8", "IBM037", 1), `error: f.xml: the file declares the encoding "IBM037", save it as UTF-8`},
+		{"EBCDIC", strings.Replace(plain, "UTF-8", "IBM037", 1),
+			`error: f.xml: the file declares the encoding "IBM037", save it as UTF-8`},
 		{
-			"decoders on decoders", "<?xml version='1.0' encoding='latin1'?>" + strings.Repeat("<?xml version='1.0' encoding='latin1'?>", 1000) + "<LWM2M/>",
+			"decoders on decoders", "<?xml version='1.0' encoding='latin1'?>" +
+				strings.Repeat("<?xml version='1.0' encoding='latin1'?>", 1000) + "<LWM2M/>",
 			`error: f.xml: the file declares the encoding "latin1", save it as UTF-8`,
 		},
 		{
@@ -151,13 +160,15 @@ func TestWorstCases(t *testing.T) {
 		return start + strings.Repeat(i, 2) + end
 	}
 	for name, file := range map[string]string{
-		"elements":         start + strings.Repeat("<a/>", maxTags-200) + end,
-		"empty items":      start + strings.Repeat("<Item/>", maxTags-200) + end,
-		"attributes":       "<LWM2M " + strings.Repeat(`a="" `, maxAttributes) + "/>",
-		"long attribute":   "<LWM2M " + strings.Repeat("a", MaxSize/8) + "=''/>",
-		"objects":          "<LWM2M>" + strings.Repeat("<Object><Name>a</Name><ObjectID>1</ObjectID></Object>", maxTags/6-1) + "</LWM2M>",
-		"long name":        "<LWM2M><Object><Name>" + fill("ä", MaxSize/8) + "</Name></Object></LWM2M>",
-		"long ID":          "<LWM2M><Object><Resources><Item ID='" + fill("1", MaxSize/8) + "'/></Resources></Object></LWM2M>",
+		"elements":       start + strings.Repeat("<a/>", maxTags-200) + end,
+		"empty items":    start + strings.Repeat("<Item/>", maxTags-200) + end,
+		"attributes":     "<LWM2M " + strings.Repeat(`a="" `, maxAttributes) + "/>",
+		"long attribute": "<LWM2M " + strings.Repeat("a", MaxSize/8) + "=''/>",
+		"objects": "<LWM2M>" + strings.Repeat("<Object><Name>a</Name><ObjectID>1</ObjectID></Object>",
+			maxTags/6-1) + "</LWM2M>",
+		"long name": "<LWM2M><Object><Name>" + fill("ä", MaxSize/8) + "</Name></Object></LWM2M>",
+		"long ID": "<LWM2M><Object><Resources><Item ID='" + fill("1", MaxSize/8) +
+			"'/></Resources></Object></LWM2M>",
 		"long description": start + item("1", "<Description>"+fill("0: a\n", MaxSize/4)+"</Description>") + end,
 		"long range":       start + item("1", "<RangeEnumeration>"+fill("1,", MaxSize/8)+"</RangeEnumeration>") + end,
 		"blanks":           items(fill(" ", maxText), ""),

@@ -191,7 +191,8 @@ func (f *file) choice(element, s, yes, no string) bool {
 		return true
 	case strings.EqualFold(s, no):
 	case s == "":
-		f.warn(fmt.Sprintf("<%s> is missing or empty and read as %s", element, no), fmt.Sprintf("write %s or %s", yes, no))
+		f.warn(fmt.Sprintf("<%s> is missing or empty and read as %s", element, no),
+			fmt.Sprintf("write %s or %s", yes, no))
 	default:
 		f.fail(fmt.Sprintf("<%s> is %s", element, quote(s)), fmt.Sprintf("write %s or %s", yes, no))
 	}
@@ -213,7 +214,8 @@ func (f *file) readResources(o *registry.Object, e *etree.Element) {
 			f.warnStrayText(t)
 		case *etree.Element:
 			if t.Tag != "Item" {
-				f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(t.Tag)), "let <Resources> hold <Item> elements only")
+				f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(t.Tag)),
+					"let <Resources> hold <Item> elements only")
 				continue
 			}
 			n++
@@ -242,6 +244,8 @@ func (f *file) sameResource(a, b registry.Resource) bool {
 }
 
 func equal(a, b registry.Resource) bool {
-	return a.Name == b.Name && a.Ops == b.Ops && a.Type == b.Type && a.Multiple == b.Multiple && a.Mandatory == b.Mandatory &&
-		a.Units == b.Units && a.RangeText == b.RangeText && a.Description == b.Description && slices.Equal(a.Enum, b.Enum)
+	return a.Name == b.Name && a.Ops == b.Ops && a.Type == b.Type && a.Multiple == b.Multiple &&
+		a.Mandatory == b.Mandatory &&
+		a.Units == b.Units && a.RangeText == b.RangeText && a.Description == b.Description &&
+		slices.Equal(a.Enum, b.Enum)
 }

@@ -48,7 +48,8 @@ func parseRange(text string, t registry.Type) (registry.Range, []registry.EnumVa
 	case why != "":
 		return nil, nil, notUnderstood(s, why, "write a..b, or a list of values such as 0, 5, 10")
 	case p.swapped:
-		return r, nil, warning(fmt.Sprintf("the bounds of the range %s are swapped and read as %s", quote(s), r), "write the lower one first")
+		return r, nil, warning(fmt.Sprintf("the bounds of the range %s are swapped and read as %s", quote(s), r),
+			"write the lower one first")
 	}
 	return r, nil, nil
 }

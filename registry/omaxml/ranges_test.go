@@ -204,7 +204,8 @@ func TestParseRangeEnumeration(t *testing.T) {
 		if diff := cmp.Diff(registry.OneOf(0, 1, 255), got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", test.text, diff)
 		}
-		want := []registry.EnumValue{{Value: 0, Name: "disabled"}, {Value: 1, Name: "normal"}, {Value: 255, Name: "non_responsive"}}
+		want := []registry.EnumValue{{Value: 0, Name: "disabled"}, {Value: 1, Name: "normal"},
+			{Value: 255, Name: "non_responsive"}}
 		if diff := cmp.Diff(want, enum); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", test.text, diff)
 		}

@@ -95,7 +95,8 @@ func (f *file) parse(data []byte) *etree.Element {
 		f.fail(fmt.Sprintf("the file is larger than %d bytes", MaxSize), "split it into one file per object")
 		return nil
 	case bytes.Count(data, []byte{'<'}) > maxTags || bytes.Count(data, []byte{'='}) > maxAttributes:
-		f.fail("the file has more tags or attributes than any object definition needs", "split it into one file per object")
+		f.fail("the file has more tags or attributes than any object definition needs",
+			"split it into one file per object")
 		return nil
 	}
 	data, ok := f.cutMark(data)
@@ -107,7 +108,8 @@ func (f *file) parse(data []byte) *etree.Element {
 	doc.ReadSettings = etree.ReadSettings{CharsetReader: encoding.reader, MaxDepth: maxDepth}
 	err := doc.ReadFromBytes(data)
 	if hasDoctype(doc) {
-		f.fail("the file has a document type declaration", "remove it: definitions need none, and entities are not expanded")
+		f.fail("the file has a document type declaration",
+			"remove it: definitions need none, and entities are not expanded")
 		return nil
 	}
 	if encoding.refused {
@@ -135,7 +137,8 @@ func (f *file) malformed(err error) {
 	case errors.Is(err, etree.ErrMaxDepth):
 		f.fail(fmt.Sprintf("elements are nested more than %d deep", maxDepth), "follow the structure of LWM2M.xsd")
 	case errors.Is(err, etree.ErrXML):
-		f.fail("the file is not well-formed XML: a tag is not closed, or closed twice", "let every element have one start and one end tag")
+		f.fail("the file is not well-formed XML: a tag is not closed, or closed twice",
+			"let every element have one start and one end tag")
 	default:
 		f.fail("the file is not well-formed XML: "+shorten(err.Error()), "correct it")
 	}
@@ -151,7 +154,8 @@ func (f *file) rootElement(doc *etree.Document) *etree.Element {
 		case root == nil:
 			root = e
 		default:
-			f.fail(fmt.Sprintf("there is a second root element %s", quote(e.Tag)), "put everything into one <LWM2M> element")
+			f.fail(fmt.Sprintf("there is a second root element %s", quote(e.Tag)),
+				"put everything into one <LWM2M> element")
 			return nil
 		}
 	}
@@ -180,7 +184,8 @@ func (f *file) readRoot(root *etree.Element) {
 	for e := range root.ChildElementsSeq() {
 		f.startObject(-1)
 		if e.Tag != "Object" {
-			f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(e.Tag)), "let <LWM2M> hold <Object> elements only")
+			f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(e.Tag)),
+				"let <LWM2M> hold <Object> elements only")
 			continue
 		}
 		found = true

@@ -88,7 +88,8 @@ func testCounts(t *testing.T, objects map[uint16]registry.Object) {
 		}
 	}
 	want := map[string]int{
-		"objects": 327, "optional objects with several instances": 228, "resources": 3464, "optional": 2382, "multiple": 245,
+		"objects": 327, "optional objects with several instances": 228, "resources": 3464,
+		"optional": 2382, "multiple": 245,
 		"executable": 273, "write-only": 47, "bootstrap-only": 42, "secret": 11,
 		"range registered": 747, "range understood": 720, "named values": 157,
 	}

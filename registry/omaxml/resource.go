@@ -27,7 +27,8 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 		}
 	}
 	if !v.hasOperations {
-		f.warn("<Operations> is missing and read as empty: only the bootstrap server reaches the resource", "write R, W, RW or E, or an empty <Operations>")
+		f.warn("<Operations> is missing and read as empty: only the bootstrap server reaches the resource",
+			"write R, W, RW or E, or an empty <Operations>")
 	}
 	r := registry.Resource{
 		ID:        id,
@@ -61,7 +62,8 @@ func (f *file) itemID(e *etree.Element, n int) (uint16, bool) {
 		}
 		id, err := strconv.ParseUint(line(a.Value), 10, 16)
 		if err != nil {
-			f.fail(fmt.Sprintf("the ID %s of <Item> number %d is not a number up to 65534", quote(a.Value), n), "correct it")
+			f.fail(fmt.Sprintf("the ID %s of <Item> number %d is not a number up to 65534", quote(a.Value),
+				n), "correct it")
 			return 0, false
 		}
 		return uint16(id), true
@@ -84,7 +86,8 @@ func (f *file) operations(s string) registry.Operations {
 			ops |= registry.E
 		case ' ', ',', '/':
 		default:
-			f.fail(fmt.Sprintf("the operations are %s", quote(s)), "write R, W, RW or E, or nothing for resources of the bootstrap server")
+			f.fail(fmt.Sprintf("the operations are %s", quote(s)),
+				"write R, W, RW or E, or nothing for resources of the bootstrap server")
 			return registry.R // one error is enough
 		}
 	}

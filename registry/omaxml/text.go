@@ -73,7 +73,8 @@ func isTidy(s string) bool {
 // isBlank reports whether r is a blank of any kind, including invisible ones: no-break and
 // zero-width spaces, controls and stray byte-order marks.
 func isBlank(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || r >= '\u200B' && r <= '\u200D' || r == '\u2060' || r == '\uFEFF'
+	return unicode.IsSpace(r) || unicode.IsControl(r) || r >= '\u200B' && r <= '\u200D' ||
+		r == '\u2060' || r == '\uFEFF'
 }
 
 // prose returns s with each line normalized by [line], without blank lines at the ends and with at

@@ -18,10 +18,12 @@ func (f *file) version(element, s string) registry.Version {
 		return v
 	}
 	if v, err := registry.ParseVersion(s + ".0"); err == nil {
-		f.warn(fmt.Sprintf("the %s %s has no minor number and is read as %s", element, quote(s), v), "write major.minor, such as 1.0")
+		f.warn(fmt.Sprintf("the %s %s has no minor number and is read as %s", element, quote(s), v),
+			"write major.minor, such as 1.0")
 		return v
 	}
-	f.warn(fmt.Sprintf("the %s %s is not a version and is left out", element, quote(s)), "write major.minor, such as 1.0")
+	f.warn(fmt.Sprintf("the %s %s is not a version and is left out", element, quote(s)),
+		"write major.minor, such as 1.0")
 	return registry.Version{}
 }
 
@@ -37,7 +39,8 @@ func parseURN(s string) (urn, bool) {
 	if len(part) != 5 && len(part) != 6 {
 		return urn{}, false
 	}
-	if !strings.EqualFold(part[0], "urn") || !strings.EqualFold(part[1], "oma") || !strings.EqualFold(part[2], "lwm2m") {
+	if !strings.EqualFold(part[0], "urn") || !strings.EqualFold(part[1], "oma") ||
+		!strings.EqualFold(part[2], "lwm2m") {
 		return urn{}, false
 	}
 	id, err := strconv.ParseUint(part[4], 10, 16)
@@ -73,7 +76,8 @@ func (f *file) checkURN(o *registry.Object) {
 		o.Version = u.version
 	}
 	if u.version.Compare(o.Version) != 0 {
-		f.warn(fmt.Sprintf("the URN %s names version %s but the object has version %s, which is used", quote(o.URN), u.version, o.Version),
+		f.warn(fmt.Sprintf("the URN %s names version %s but the object has version %s, which is used", quote(o.URN),
+			u.version, o.Version),
 			"let <ObjectURN> and <ObjectVersion> agree")
 	}
 }

@@ -115,12 +115,15 @@ func BenchmarkWriteLarge(b *testing.B) {
 			defer m.Subscribe(func(dm.Batch) {})()
 			tags, instances := make([]dm.Entry, n), make([]dm.Entry, n)
 			for i := range n {
-				tags[i] = dm.Entry{Path: dm.ResourceInstancePath(meterID, 0, tagsID, dm.ResourceInstanceID(i)), Value: dm.StringValue("t")}
-				instances[i] = dm.Entry{Path: dm.ResourcePath(meterID, dm.InstanceID(i), modeID), Value: dm.IntegerValue(1)}
+				tags[i] = dm.Entry{Path: dm.ResourceInstancePath(meterID, 0, tagsID, dm.ResourceInstanceID(i)),
+					Value: dm.StringValue("t")}
+				instances[i] = dm.Entry{Path: dm.ResourcePath(meterID, dm.InstanceID(i), modeID),
+					Value: dm.IntegerValue(1)}
 			}
 			b.Run("resource instances", func(b *testing.B) {
 				for b.Loop() {
-					if err := write(m, dm.Server(1), dm.ResourcePath(meterID, 0, tagsID), dm.Update, tags...); err != nil {
+					if err := write(m, dm.Server(1), dm.ResourcePath(meterID, 0, tagsID), dm.Update,
+						tags...); err != nil {
 						b.Fatal(err)
 					}
 				}

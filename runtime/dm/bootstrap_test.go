@@ -128,7 +128,8 @@ func TestBootstrapCorrection(t *testing.T) {
 	if got, want := s.take(), "begin1 begin2 validate1 validate2 commit1 commit2 persist changed1 changed2"; got != want {
 		t.Errorf("the hooks ran as %s, want %s", got, want)
 	}
-	for p, want := range map[string]string{"/33001/0/0": "3", "/33001/0/9": "5", "/33002/0/9": "5", "/33001/0/2": "<none>"} {
+	for p, want := range map[string]string{"/33001/0/0": "3", "/33001/0/9": "5", "/33002/0/9": "5",
+		"/33001/0/2": "<none>"} {
 		if got := show(s.m.Snapshot(), path(t, p)); got != want {
 			t.Errorf("%s is %s, want %s", p, got, want)
 		}
@@ -140,7 +141,8 @@ func TestBootstrapCorrection(t *testing.T) {
 func TestBootstrapForgetsFailedAmendments(t *testing.T) {
 	attempt := 0
 	var kept []*meter
-	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Label: dm.Empty[string](), Tags: dm.EmptyMulti[string]()}, Hooks: dm.Hooks[meter]{Validate: func(_ context.Context, x *dm.Tx[meter]) error {
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Label: dm.Empty[string](),
+		Tags: dm.EmptyMulti[string]()}, Hooks: dm.Hooks[meter]{Validate: func(_ context.Context, x *dm.Tx[meter]) error {
 		if x.Origin() != dm.Bootstrap {
 			return nil
 		}
@@ -309,7 +311,8 @@ func TestBootstrapContexts(t *testing.T) {
 
 // The application updates its objects while a sequence runs, and no update is lost.
 func TestBootstrapRace(t *testing.T) {
-	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Label: dm.Empty[string]()}})
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1),
+		Label: dm.Empty[string]()}})
 	inst := fullMeter()
 	inst.Big = dm.Uint(0)
 	if err := o.Add(0, inst); err != nil {
@@ -321,7 +324,8 @@ func TestBootstrapRace(t *testing.T) {
 	for range 2 {
 		wg.Go(func() {
 			for range updates {
-				if err := o.Update(t.Context(), 0, func(m *meter) error { m.Big.Set(m.Big.Or(0) + 1); return nil }); err != nil {
+				if err := o.Update(t.Context(), 0,
+					func(m *meter) error { m.Big.Set(m.Big.Or(0) + 1); return nil }); err != nil {
 					t.Error(err)
 				}
 			}

@@ -9,7 +9,8 @@ import (
 // A Bootstrap-Write to an object may name an instance without resources, like the TLV 08 00 00.
 func TestBootstrapWritesBareInstance(t *testing.T) {
 	newObjects := func() (*dm.TypedObject[meter], *dm.Model) {
-		o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(0), Label: dm.Str("new")}})
+		o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(0),
+			Label: dm.Str("new")}})
 		return o, newModel(t, dm.ModelConfig{}, o)
 	}
 	bare := func(id dm.InstanceID) dm.Entry { return dm.Entry{Path: dm.InstancePath(meterID, id)} }

@@ -63,7 +63,8 @@ func TestResSetAndClear(t *testing.T) {
 	if unsupported.Supported() {
 		t.Error("clearing an unsupported resource makes it supported")
 	}
-	for name, r := range map[string]dm.Res[float64]{"unsupported": {}, "empty": dm.Empty[float64](), "stored": dm.Float(1)} {
+	for name, r := range map[string]dm.Res[float64]{"unsupported": {}, "empty": dm.Empty[float64](),
+		"stored": dm.Float(1)} {
 		before := r
 		r.Set(2)
 		if v, ok := r.Get(); !ok || v != 2 {
@@ -175,7 +176,8 @@ func TestConstructors(t *testing.T) {
 		k dm.Res[dm.Secret]       = dm.Key([]byte("k"))
 		p dm.Res[dm.SecretString] = dm.Password("p")
 	)
-	got := fmt.Sprintln(i.Or(0), u.Or(0), f.Or(0), s.Or(""), b.Or(false), o.Or([]byte("x")), c.Or(time.Time{}).Unix(), l.Or(dm.NullLink), r.Or(""),
+	got := fmt.Sprintln(i.Or(0), u.Or(0), f.Or(0), s.Or(""), b.Or(false), o.Or([]byte("x")), c.Or(time.Time{}).Unix(),
+		l.Or(dm.NullLink), r.Or(""),
 		string(k.Or(dm.Secret{}).Reveal()), p.Or(dm.SecretString{}).Reveal())
 	if want := "-1 9223372036854775808 1 a true [] 5 3:1 </3> k p\n"; got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -65,7 +65,8 @@ func (o *core) checkTemplate() error {
 		}
 	}
 	if missing != nil {
-		return fmt.Errorf("template of %s: the mandatory executables %s are missing", o.def.Name, strings.Join(missing, ", "))
+		return fmt.Errorf("template of %s: the mandatory executables %s are missing", o.def.Name,
+			strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -94,7 +95,8 @@ func (o *core) transact(ctx context.Context, fn func(*part) error) error {
 		}
 		return t.run(o.id(), func(x *part) error {
 			if x.o != o {
-				return fail(InternalServerError, ObjectPath(o.id()), "another object with this ID has replaced the object")
+				return fail(InternalServerError, ObjectPath(o.id()),
+					"another object with this ID has replaced the object")
 			}
 			return fn(x)
 		})

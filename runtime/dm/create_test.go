@@ -23,7 +23,8 @@ func TestCreate(t *testing.T) {
 	// value, the payload's Tags replace the template's, Mode is mandatory and not in the
 	// template, and the template does not support Flag.
 	err := create(w.m, dm.Server(1), meterID, []dm.InstanceID{9}, entries(t,
-		"/33001/9/0", 99.0, "/33001/9/2", "new", "/33001/9/4/5", "t", "/33001/9/7", dm.OpaqueValue([]byte("k")), "/33001/9/9", 5, "/33001/9/13", true, "/33001/9/99", 1)...)
+		"/33001/9/0", 99.0, "/33001/9/2", "new", "/33001/9/4/5", "t", "/33001/9/7", dm.OpaqueValue([]byte("k")),
+		"/33001/9/9", 5, "/33001/9/13", true, "/33001/9/99", 1)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,8 @@ func TestCreateNeedsMandatoryResources(t *testing.T) {
 	w := watch(t)
 	before := dump(t, w.m.Snapshot())
 	err := create(w.m, dm.Server(1), meterID, []dm.InstanceID{9}, entries(t, "/33001/9/2", "new")...)
-	if dm.CodeOf(err) != dm.BadRequest || !strings.Contains(err.Error(), "/33001/9") || !strings.Contains(err.Error(), "missing: Mode (9)") {
+	if dm.CodeOf(err) != dm.BadRequest || !strings.Contains(err.Error(), "/33001/9") ||
+		!strings.Contains(err.Error(), "missing: Mode (9)") {
 		t.Errorf("without a mandatory resource: %v", err)
 	}
 	if got := changes(before, dump(t, w.m.Snapshot())); got != "" {
@@ -110,7 +112,8 @@ func TestMaxInstances(t *testing.T) {
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{5}); err != nil {
 		t.Fatal(err)
 	}
-	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{6, 7}); dm.CodeOf(err) != dm.MethodNotAllowed || o.Len() != 1 {
+	if err := create(m, dm.Server(1), meterID,
+		[]dm.InstanceID{6, 7}); dm.CodeOf(err) != dm.MethodNotAllowed || o.Len() != 1 {
 		t.Errorf("two instances above the limit: %v, there are %d", err, o.Len())
 	}
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{6}); err != nil {
@@ -128,13 +131,15 @@ func TestMaxInstances(t *testing.T) {
 func TestBootstrapMakesSingleInstance(t *testing.T) {
 	o := newPanels(t, dm.ObjectConfig[panel]{Template: panel{Modes: dm.List[int64](1)}})
 	m := newModel(t, dm.ModelConfig{}, o)
-	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace, entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {
+	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace,
+		entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {
 		t.Errorf("instance 1: %v", err)
 	}
 	if err := write(m, dm.Bootstrap, path(t, "/33002/0"), dm.Replace, entries(t, "/33002/0/0", 1)...); err != nil {
 		t.Errorf("instance 0: %v", err)
 	}
-	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace, entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {
+	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace,
+		entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {
 		t.Errorf("a second instance: %v", err)
 	}
 	if o.Len() != 1 {
@@ -158,7 +163,8 @@ func TestCreateHook(t *testing.T) {
 		return boom
 	}}})
 	m := newModel(t, dm.ModelConfig{}, o)
-	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{7}, entries(t, "/33001/7/9", 1, "/33001/7/2", "mine")...); err != nil {
+	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{7},
+		entries(t, "/33001/7/9", 1, "/33001/7/2", "mine")...); err != nil {
 		t.Fatal(err)
 	}
 	kept.Level.Set(50) // after the transaction this must have no effect
@@ -166,11 +172,14 @@ func TestCreateHook(t *testing.T) {
 		t.Errorf("the instance is %v", got)
 	}
 	boom = dm.Errorf(dm.Forbidden, "no more")
-	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{8}, entries(t, "/33001/8/9", 1)...); dm.CodeOf(err) != dm.Forbidden || !errors.Is(err, boom) {
+	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{8},
+		entries(t, "/33001/8/9", 1)...); dm.CodeOf(err) != dm.Forbidden || !errors.Is(err, boom) {
 		t.Errorf("a hook that refuses: %v", err)
 	}
 	boom, wrong = nil, true
-	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{8}, entries(t, "/33001/8/9", 1)...); dm.CodeOf(err) != dm.InternalServerError || !strings.Contains(err.Error(), "999") {
+	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{8},
+		entries(t, "/33001/8/9", 1)...); dm.CodeOf(err) != dm.InternalServerError ||
+		!strings.Contains(err.Error(), "999") {
 		t.Errorf("a hook that returns an invalid instance: %v", err)
 	}
 	if o.Len() != 1 || fmt.Sprint(asked) != "[7 for server 4 8 for server 4 8 for server 4]" {
@@ -207,12 +216,14 @@ func TestCreateAfterRefusedCreate(t *testing.T) {
 // A write to an instance that was made from a template changes neither the template nor other
 // instances.
 func TestInstancesOfATemplateShareNothing(t *testing.T) {
-	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Tags: dm.List("t"), Blob: dm.Bytes([]byte("b"))}})
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Tags: dm.List("t"),
+		Blob: dm.Bytes([]byte("b"))}})
 	m := newModel(t, dm.ModelConfig{}, o)
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{1, 2}); err != nil {
 		t.Fatal(err)
 	}
-	if err := write(m, dm.Server(1), path(t, "/33001/1"), dm.Update, entries(t, "/33001/1/4/0", "changed", "/33001/1/10", dm.OpaqueValue([]byte("x")))...); err != nil {
+	if err := write(m, dm.Server(1), path(t, "/33001/1"), dm.Update,
+		entries(t, "/33001/1/4/0", "changed", "/33001/1/10", dm.OpaqueValue([]byte("x")))...); err != nil {
 		t.Fatal(err)
 	}
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{3}); err != nil {

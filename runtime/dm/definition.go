@@ -23,7 +23,8 @@ func checkDefinition(def *registry.Object, cell func(instance, ResourceID) Cell,
 	for i := range def.Resources {
 		r := &def.Resources[i]
 		if i > 0 && def.Resources[i-1].ID >= r.ID {
-			errs = append(errs, fmt.Errorf("object %s (%d): resource %d is not in ascending order", def.Name, def.ID, r.ID))
+			errs = append(errs, fmt.Errorf("object %s (%d): resource %d is not in ascending order",
+				def.Name, def.ID, r.ID))
 		}
 		if err := checkCell(r, cell(inst, ResourceID(r.ID))); err != nil {
 			errs = append(errs, fmt.Errorf("object %s (%d): resource %s (%d): %w", def.Name, def.ID, r.Name, r.ID, err))

@@ -72,17 +72,19 @@ func TestDeleteLastInstanceOfOptionalResource(t *testing.T) {
 	if got, _ := w.meters.Get(0); !got.Tags.Supported() || got.Tags.Len() != 0 {
 		t.Errorf("the remaining resource instances are %v", got.Tags)
 	}
-	if err := write(w.m, dm.Server(1), path(t, "/33001/0/4"), dm.Update, entries(t, "/33001/0/4/3", "again")...); err != nil {
+	if err := write(w.m, dm.Server(1), path(t, "/33001/0/4"), dm.Update,
+		entries(t, "/33001/0/4/3", "again")...); err != nil {
 		t.Errorf("writing to the empty resource: %v", err)
 	}
 }
 
 func TestDeleteLiveResourceInstance(t *testing.T) {
 	o := newPanels(t, dm.ObjectConfig[panel]{Hooks: dm.Hooks[panel]{Commit: commits[panel]}})
-	err := o.Add(0, panel{Brightness: dm.Int(1), Modes: dm.FuncMulti(func(context.Context) (map[dm.ResourceInstanceID]int64, error) {
-		t.Error("the function was called")
-		return nil, nil
-	})})
+	err := o.Add(0, panel{Brightness: dm.Int(1),
+		Modes: dm.FuncMulti(func(context.Context) (map[dm.ResourceInstanceID]int64, error) {
+			t.Error("the function was called")
+			return nil, nil
+		})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,8 @@ func TestDeleteHook(t *testing.T) {
 	if err := del(m, dm.Server(1), path(t, "/33001/0")); err != nil {
 		t.Error(err)
 	}
-	if err := del(m, dm.Server(1), path(t, "/33001/2")); !errors.Is(err, boom) || dm.CodeOf(err) != dm.InternalServerError {
+	if err := del(m, dm.Server(1), path(t, "/33001/2")); !errors.Is(err, boom) ||
+		dm.CodeOf(err) != dm.InternalServerError {
 		t.Errorf("a hook that refuses: %v", err)
 	}
 	if err := del(m, dm.Bootstrap, path(t, "/33001")); !errors.Is(err, boom) || o.Len() != 2 {

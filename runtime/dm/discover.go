@@ -70,7 +70,8 @@ func (d *discovery) object(id ObjectID) error {
 	if !ok {
 		return fail(NotFound, ObjectPath(id), "the device has no such object")
 	}
-	if err := d.yield(Node{ObjectPath(id), v.definition().Version.OrDefault(), -1}); err != nil || d.deepest <= ObjectLevel {
+	if err := d.yield(Node{ObjectPath(id), v.definition().Version.OrDefault(), -1}); err != nil ||
+		d.deepest <= ObjectLevel {
 		return err
 	}
 	for i, ok := v.next(0); ok; i, ok = v.next(uint32(i) + 1) {

@@ -31,9 +31,10 @@ func discoverModel(t *testing.T) *dm.Model {
 	t.Helper()
 	meters := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := meter{
-		Level: dm.Float(1), Mode: dm.Int(1), Label: dm.Empty[string](), Key: dm.Key(nil), Tags: dm.List("a", "b"), Counts: dm.EmptyMulti[int64](),
-		Reset: func(context.Context, dm.Args) error { return nil },
-		Goal:  dm.Empty[float64](),
+		Level: dm.Float(1), Mode: dm.Int(1), Label: dm.Empty[string](), Key: dm.Key(nil), Tags: dm.List("a", "b"),
+		Counts: dm.EmptyMulti[int64](),
+		Reset:  func(context.Context, dm.Args) error { return nil },
+		Goal:   dm.Empty[float64](),
 	}
 	if err := meters.Add(3, inst); err != nil {
 		t.Fatal(err)
@@ -95,8 +96,10 @@ func TestDiscover(t *testing.T) {
 
 func TestDiscoverRefuses(t *testing.T) {
 	s := discoverModel(t).Snapshot()
-	for _, p := range []string{"/1", "/1/0", "/33001/0", "/33002/0", "/33001/3/99", "/33001/3/1", "/33001/3/2", "/33001/3/7", "/33001/3/8", "/33001/3/4/2", "/33001/3/0/0", "/33001/3/5/0"} {
-		if got, err := discover(s, dm.Server(1), path(t, p), dm.DefaultDepth); !errors.Is(err, dm.NotFound) || got != "" {
+	for _, p := range []string{"/1", "/1/0", "/33001/0", "/33002/0", "/33001/3/99", "/33001/3/1", "/33001/3/2",
+		"/33001/3/7", "/33001/3/8", "/33001/3/4/2", "/33001/3/0/0", "/33001/3/5/0"} {
+		if got, err := discover(s, dm.Server(1), path(t, p), dm.DefaultDepth); !errors.Is(err,
+			dm.NotFound) || got != "" {
 			t.Errorf("Discover of %s: %q, %v, want 4.04", p, got, err)
 		}
 	}
@@ -132,7 +135,8 @@ func TestDiscoverLive(t *testing.T) {
 		t.Errorf("with a broken function: %v", err)
 	}
 	fault = dm.ErrSlow
-	if _, err := discover(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID, 2), 0); !errors.Is(err, dm.ErrSlow) {
+	if _, err := discover(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID, 2),
+		0); !errors.Is(err, dm.ErrSlow) {
 		t.Errorf("Discover with a slow function: %v, want ErrSlow", err)
 	}
 }

@@ -63,13 +63,16 @@ func TestEvents(t *testing.T) {
 			return write(m, server, path(t, "/33001/0/1"), dm.Replace, entry("/33001/0/1", dm.FloatValue(20)))
 		}, ""},
 		{"a write", func() error {
-			return write(m, server, path(t, "/33001/0"), dm.Update, entry("/33001/0/9", dm.IntegerValue(0)), entry("/33001/0/1", dm.FloatValue(3)))
+			return write(m, server, path(t, "/33001/0"), dm.Update, entry("/33001/0/9", dm.IntegerValue(0)),
+				entry("/33001/0/1", dm.FloatValue(3)))
 		}, "server 3: /33001/0/1 changed /33001/0/9 changed"},
 		{"a composite", func() error {
-			return write(m, server, dm.Path{}, dm.Update, entry("/33002/0/0", dm.IntegerValue(9)), entry("/33001/0/1", dm.FloatValue(4)))
+			return write(m, server, dm.Path{}, dm.Update, entry("/33002/0/0", dm.IntegerValue(9)),
+				entry("/33001/0/1", dm.FloatValue(4)))
 		}, "server 3: /33001/0/1 changed /33002/0/0 changed"},
 		{"resource instances", func() error {
-			return write(m, server, path(t, "/33001/0/4"), dm.Update, entry("/33001/0/4/6", dm.StringValue("x")), entry("/33001/0/4/2", dm.StringValue("y")))
+			return write(m, server, path(t, "/33001/0/4"), dm.Update, entry("/33001/0/4/6", dm.StringValue("x")),
+				entry("/33001/0/4/2", dm.StringValue("y")))
 		}, "server 3: /33001/0/4/2 changed /33001/0/4/6 changed"},
 		{"a resource instance deleted", func() error {
 			return do(m, server, func(t *dm.Transaction) error {
@@ -78,7 +81,8 @@ func TestEvents(t *testing.T) {
 		}, "server 3: /33001/0/4/6 changed"},
 		{"create", func() error {
 			return do(m, server, func(t *dm.Transaction) error {
-				return t.Create(meterID, []dm.InstanceID{8}, []dm.Entry{{Path: dm.ResourcePath(meterID, 8, modeID), Value: dm.IntegerValue(1)}})
+				return t.Create(meterID, []dm.InstanceID{8},
+					[]dm.Entry{{Path: dm.ResourcePath(meterID, 8, modeID), Value: dm.IntegerValue(1)}})
 			})
 		}, "server 3: /33001/8 created"},
 		{"create and delete again", func() error {

@@ -31,10 +31,11 @@ func Example() {
 	}))
 	model := must(dm.NewModel(dm.ModelConfig{}, temp))
 
-	check(model.Snapshot().Read(context.Background(), dm.Server(101), dm.ObjectPath(temperature.ObjectID), func(p dm.Path, v dm.Value) error {
-		fmt.Println(p, v)
-		return nil
-	}))
+	check(model.Snapshot().Read(context.Background(), dm.Server(101), dm.ObjectPath(temperature.ObjectID),
+		func(p dm.Path, v dm.Value) error {
+			fmt.Println(p, v)
+			return nil
+		}))
 	// Output:
 	// /3303/0/5700 21.5
 	// /3303/0/5701 Cel

@@ -51,10 +51,11 @@ func newScripted(t testing.TB) *scripted {
 		o, err := dm.NewObject(&def, (*meter).cell, dm.ObjectConfig[meter]{
 			Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Image: scriptedSink(s, n+1)},
 			Hooks: dm.Hooks[meter]{
-				Begin: named("begin"), Validate: named("validate"), Commit: named("commit"), Rollback: named("rollback"),
-				Changed: func(context.Context, *dm.Tx[meter]) { _ = s.step(fmt.Sprintf("changed%d", n+1)) },
-				Create:  func(context.Context, dm.InstanceID, *meter) error { return s.step(fmt.Sprintf("create%d", n+1)) },
-				Delete:  func(context.Context, dm.InstanceID) error { return s.step(fmt.Sprintf("delete%d", n+1)) },
+				Begin: named("begin"), Validate: named("validate"), Commit: named("commit"),
+				Rollback: named("rollback"),
+				Changed:  func(context.Context, *dm.Tx[meter]) { _ = s.step(fmt.Sprintf("changed%d", n+1)) },
+				Create:   func(context.Context, dm.InstanceID, *meter) error { return s.step(fmt.Sprintf("create%d", n+1)) },
+				Delete:   func(context.Context, dm.InstanceID) error { return s.step(fmt.Sprintf("delete%d", n+1)) },
 			},
 		})
 		if err != nil {
@@ -104,14 +105,16 @@ func TestHookOrder(t *testing.T) {
 		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
 	}
 	// A composite touches the objects in the order of their paths, each once.
-	err := write(s.m, dm.Server(1), dm.Path{}, dm.Update, entries(t, "/33003/0/9", 0, "/33001/0/9", 0, "/33001/1/9", 0)...)
+	err := write(s.m, dm.Server(1), dm.Path{}, dm.Update,
+		entries(t, "/33003/0/9", 0, "/33001/0/9", 0, "/33001/1/9", 0)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := s.take(), "begin1 begin3 validate1 validate3 commit1 commit3 persist subscriber3 changed1 changed3"; got != want {
 		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
 	}
-	if err := s.objects[1].Update(t.Context(), 0, func(m *meter) error { _ = s.step("update"); m.Level.Set(3); return nil }); err != nil {
+	if err := s.objects[1].Update(t.Context(), 0,
+		func(m *meter) error { _ = s.step("update"); m.Level.Set(3); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := s.take(), "begin2 update validate2 commit2 persist subscriber1 changed2"; got != want {
@@ -144,8 +147,10 @@ func TestFailureAtEveryStep(t *testing.T) {
 	boom := dm.Errorf(dm.Conflict, "boom")
 	for step, rollbacks := range map[string]string{
 		"begin2": "", "begin1": "rollback2", "begin3": "rollback1 rollback2",
-		"validate1": "rollback3 rollback1 rollback2", "validate2": "rollback3 rollback1 rollback2", "validate3": "rollback3 rollback1 rollback2",
-		"commit1": "rollback3 rollback1 rollback2", "commit2": "rollback3 rollback1 rollback2", "commit3": "rollback3 rollback1 rollback2",
+		"validate1": "rollback3 rollback1 rollback2", "validate2": "rollback3 rollback1 rollback2",
+		"validate3": "rollback3 rollback1 rollback2",
+		"commit1":   "rollback3 rollback1 rollback2", "commit2": "rollback3 rollback1 rollback2",
+		"commit3": "rollback3 rollback1 rollback2",
 		"persist": "rollback3 rollback1 rollback2",
 	} {
 		s := newScripted(t)
@@ -178,7 +183,8 @@ func TestErrorsOfHooksNameTheirObject(t *testing.T) {
 	} {
 		clear(s.fail)
 		s.fail[step] = errors.New("boom")
-		if err := s.writeAll(dm.Server(1)); err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "boom") {
+		if err := s.writeAll(dm.Server(1)); err == nil || !strings.HasPrefix(err.Error(), want) ||
+			!strings.HasSuffix(err.Error(), "boom") {
 			t.Errorf("%s failed: %v, want it to start with %s", step, err, want)
 		}
 	}
@@ -195,7 +201,9 @@ func TestFailingRollback(t *testing.T) {
 		t.Errorf("the hooks ran as %s", got)
 	}
 	st := s.m.Status()
-	if st.RollbackFailures != 2 || st.LastRollbackError == nil || !strings.Contains(st.LastRollbackError.Error(), "stuck again") || !strings.Contains(st.LastRollbackError.Error(), "/33001") {
+	if st.RollbackFailures != 2 || st.LastRollbackError == nil ||
+		!strings.Contains(st.LastRollbackError.Error(), "stuck again") ||
+		!strings.Contains(st.LastRollbackError.Error(), "/33001") {
 		t.Errorf("the status is %+v", st)
 	}
 	if st := newScripted(t).m.Status(); st != (dm.Status{}) {

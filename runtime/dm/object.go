@@ -44,7 +44,8 @@ type TypedObject[T any] struct{ core *core }
 
 // NewObject returns an object without instances. It is for generated packages, whose New functions
 // call it. cell returns the cell of a resource by its ID.
-func NewObject[T any](def *registry.Object, cell func(*T, ResourceID) Cell, cfg ObjectConfig[T]) (*TypedObject[T], error) {
+func NewObject[T any](def *registry.Object, cell func(*T, ResourceID) Cell,
+	cfg ObjectConfig[T]) (*TypedObject[T], error) {
 	c := &core{
 		def:          def,
 		clone:        func(inst instance) instance { c := *inst.(*T); return &c },
@@ -59,7 +60,8 @@ func NewObject[T any](def *registry.Object, cell func(*T, ResourceID) Cell, cfg 
 		return nil, err
 	}
 	if cfg.MaxInstances < 0 {
-		return nil, fmt.Errorf("object %s (%d): MaxInstances is %d, it must not be negative", def.Name, def.ID, cfg.MaxInstances)
+		return nil, fmt.Errorf("object %s (%d): MaxInstances is %d, it must not be negative", def.Name, def.ID,
+			cfg.MaxInstances)
 	}
 	if err := c.checkTemplate(); err != nil {
 		return nil, err

@@ -89,7 +89,8 @@ func (m *meter) cell(id dm.ResourceID) dm.Cell {
 var meterDefinition = registry.Object{
 	ID: uint16(meterID), Version: registry.V(1, 2), Name: "Meter", Multiple: true,
 	Resources: []registry.Resource{
-		{ID: 0, Name: "Level", Ops: registry.R, Type: registry.Float, Mandatory: true, Range: registry.Between(-40, 125)},
+		{ID: 0, Name: "Level", Ops: registry.R, Type: registry.Float, Mandatory: true,
+			Range: registry.Between(-40, 125)},
 		{ID: 1, Name: "Goal", Ops: registry.RW, Type: registry.Float, Range: registry.Between(0, 100)},
 		{ID: 2, Name: "Label", Ops: registry.RW, Type: registry.String, Range: registry.Between(0, 8)},
 		{ID: 3, Name: "Reset", Ops: registry.E},
@@ -98,7 +99,8 @@ var meterDefinition = registry.Object{
 		{ID: 6, Name: "Image", Ops: registry.W, Type: registry.Opaque},
 		{ID: 7, Name: "Key", Type: registry.Opaque, Secret: true},
 		{ID: 8, Name: "Clock", Ops: registry.RW, Type: registry.Time},
-		{ID: 9, Name: "Mode", Ops: registry.RW, Type: registry.Integer, Mandatory: true, Range: registry.OneOf(0, 1, 5)},
+		{ID: 9, Name: "Mode", Ops: registry.RW, Type: registry.Integer, Mandatory: true,
+			Range: registry.OneOf(0, 1, 5)},
 		{ID: 10, Name: "Blob", Ops: registry.RW, Type: registry.Opaque, Range: registry.Between(0, 16)},
 		{ID: 11, Name: "Peer", Ops: registry.RW, Type: registry.Objlnk},
 		{ID: 12, Name: "Big", Ops: registry.RW, Type: registry.UnsignedInteger},

@@ -11,7 +11,8 @@ import (
 // A panic in user code is passed on. It keeps neither the writer slot nor a part of the change.
 func TestPanics(t *testing.T) {
 	rollbacks := map[string]string{
-		"begin1": "", "create1": "rollback1", "delete1": "rollback1", "update": "rollback1", "validate1": "rollback1", "commit1": "rollback1",
+		"begin1": "", "create1": "rollback1", "delete1": "rollback1", "update": "rollback1", "validate1": "rollback1",
+		"commit1": "rollback1",
 		"persist": "rollback1", "rollback1": "", "changed1": "", "subscriber": "",
 	}
 	for step, want := range rollbacks {
@@ -34,7 +35,8 @@ func TestPanics(t *testing.T) {
 			case "delete1":
 				_ = del(s.m, dm.Server(1), dm.InstancePath(33001, 0))
 			default:
-				_ = s.objects[0].Update(t.Context(), 0, func(m *meter) error { m.Level.Set(3); return s.step("update") })
+				_ = s.objects[0].Update(t.Context(), 0,
+					func(m *meter) error { m.Level.Set(3); return s.step("update") })
 			}
 			t.Errorf("%s: no panic", step)
 		}()

@@ -126,7 +126,8 @@ func TestPathChild(t *testing.T) {
 }
 
 func TestPathContains(t *testing.T) {
-	chain := []dm.Path{{}, dm.ObjectPath(0), dm.InstancePath(0, 0), dm.ResourcePath(0, 0, 0), dm.ResourceInstancePath(0, 0, 0, 0)}
+	chain := []dm.Path{{}, dm.ObjectPath(0), dm.InstancePath(0, 0), dm.ResourcePath(0, 0, 0),
+		dm.ResourceInstancePath(0, 0, 0, 0)}
 	for i, p := range chain {
 		for j, q := range chain {
 			if got := p.Contains(q); got != (i <= j) {
@@ -177,7 +178,8 @@ func TestPathIsAMapKey(t *testing.T) {
 }
 
 func FuzzPath(f *testing.F) {
-	for _, p := range []dm.Path{{}, dm.ObjectPath(65534), dm.InstancePath(0, 0), dm.ResourcePath(3303, 0, 5700), dm.ResourceInstancePath(1, 20, 300, 4000)} {
+	for _, p := range []dm.Path{{}, dm.ObjectPath(65534), dm.InstancePath(0, 0), dm.ResourcePath(3303, 0, 5700),
+		dm.ResourceInstancePath(1, 20, 300, 4000)} {
 		f.Add(string(p.Append(nil)))
 	}
 	f.Add("/65535")

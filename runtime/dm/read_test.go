@@ -126,7 +126,8 @@ func TestReadRefuses(t *testing.T) {
 			t.Errorf("the error of reading %s does not name it: %v", p, err)
 		}
 	}
-	for _, p := range []dm.Path{dm.ObjectPath(65535), dm.InstancePath(meterID, 65535), dm.ResourcePath(meterID, 0, 65535), dm.ResourceInstancePath(meterID, 0, 5, 65535)} {
+	for _, p := range []dm.Path{dm.ObjectPath(65535), dm.InstancePath(meterID, 65535),
+		dm.ResourcePath(meterID, 0, 65535), dm.ResourceInstancePath(meterID, 0, 5, 65535)} {
 		if _, err := read(s, dm.Server(1), p); dm.CodeOf(err) != dm.NotFound {
 			t.Errorf("reading %v: %v, want 4.04", p, err)
 		}
@@ -177,7 +178,8 @@ func TestReadStopsWithYield(t *testing.T) {
 	s, enough := readingModel(t).Snapshot(), errors.New("enough")
 	for _, p := range []string{"/", "/33001", "/33001/0", "/33001/0/4", "/33001/0/4/0", "/33001/0/0"} {
 		n := 0
-		err := s.Read(context.Background(), dm.Server(1), path(t, p), func(dm.Path, dm.Value) error { n++; return enough })
+		err := s.Read(context.Background(), dm.Server(1), path(t, p),
+			func(dm.Path, dm.Value) error { n++; return enough })
 		if !errors.Is(err, enough) || n != 1 {
 			t.Errorf("reading %s: %v after %d values", p, err, n)
 		}
@@ -198,7 +200,8 @@ func TestHas(t *testing.T) {
 	for p, want := range map[string]bool{
 		"/": true, "/33001": true, "/33002": false, "/33001/0": true, "/33001/1": false, "/33002/0": false,
 		"/33001/0/0": true, "/33001/0/14": true, "/33001/0/6": false, "/33001/0/99": false, "/33001/0/3": true,
-		"/33001/0/4/1": true, "/33001/0/4/2": false, "/33001/0/0/0": false, "/33001/0/5/1": false, "/33001/0/6/0": false,
+		"/33001/0/4/1": true, "/33001/0/4/2": false, "/33001/0/0/0": false, "/33001/0/5/1": false,
+		"/33001/0/6/0": false,
 	} {
 		if got := s.Has(path(t, p)); got != want {
 			t.Errorf("Has(%s) is %t", p, got)
@@ -215,7 +218,8 @@ func TestHas(t *testing.T) {
 // The zero Snapshot is that of a Model without objects.
 func TestZeroSnapshot(t *testing.T) {
 	var s dm.Snapshot
-	if s.Has(dm.ObjectPath(3)) || s.Definition(3) != nil || len(slices.Collect(s.Objects())) != 0 || len(slices.Collect(s.Instances(3))) != 0 {
+	if s.Has(dm.ObjectPath(3)) || s.Definition(3) != nil || len(slices.Collect(s.Objects())) != 0 ||
+		len(slices.Collect(s.Instances(3))) != 0 {
 		t.Error("the zero Snapshot has objects")
 	}
 	if got, err := read(s, dm.Application, dm.Path{}); err != nil || got != "" {
@@ -224,7 +228,8 @@ func TestZeroSnapshot(t *testing.T) {
 	if _, err := read(s, dm.Application, dm.ResourcePath(3, 0, 0)); !errors.Is(err, dm.NotFound) {
 		t.Errorf("reading a resource: %v", err)
 	}
-	if err := s.Execute(context.Background(), dm.Application, dm.ResourcePath(3, 0, 0), dm.Args{}); !errors.Is(err, dm.NotFound) {
+	if err := s.Execute(context.Background(), dm.Application, dm.ResourcePath(3, 0, 0),
+		dm.Args{}); !errors.Is(err, dm.NotFound) {
 		t.Errorf("executing: %v", err)
 	}
 }
@@ -269,7 +274,8 @@ func TestStored(t *testing.T) {
 	if got := stored(dm.InstancePath(meterID, 2)); got != instance {
 		t.Errorf("got\n%s\nwant\n%s", got, instance)
 	}
-	if got, want := stored(dm.ObjectPath(meterID)), strings.ReplaceAll(instance, "/33001/2/", "/33001/0/")+instance; got != want {
+	if got, want := stored(dm.ObjectPath(meterID)), strings.ReplaceAll(instance, "/33001/2/",
+		"/33001/0/")+instance; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if got := stored(dm.InstancePath(meterID, 1)); got != "" {

@@ -30,18 +30,21 @@ func TestReadLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newModel(t, dm.ModelConfig{}, o).Snapshot()
-	ip, lp, cp := dm.InstancePath(meterID, 0), dm.ResourcePath(meterID, 0, levelID), dm.ResourcePath(meterID, 0, countsID)
+	ip, lp, cp := dm.InstancePath(meterID, 0), dm.ResourcePath(meterID, 0, levelID),
+		dm.ResourcePath(meterID, 0, countsID)
 
 	if got, err := read(s, dm.Server(1), ip); err != nil || got != fullMeterRead {
 		t.Errorf("reading live resources: %v\n%s", err, got)
 	}
-	if v, err := s.Value(dm.WithOrigin(ctx, dm.Server(5)), dm.Server(5), lp); err != nil || v.Float() != 21.5 || asked[len(asked)-1] != dm.Server(5) {
+	if v, err := s.Value(dm.WithOrigin(ctx, dm.Server(5)), dm.Server(5), lp); err != nil || v.Float() != 21.5 ||
+		asked[len(asked)-1] != dm.Server(5) {
 		t.Errorf("got %v, %v for %v", v, err, asked)
 	}
 
 	level, counts = dm.ErrNoValue, dm.ErrNoValue
 	got, err := read(s, dm.Server(1), ip)
-	if err != nil || strings.Contains(got, lp.String()+"=") || strings.Contains(got, cp.String()) || !strings.Contains(got, "boiler") {
+	if err != nil || strings.Contains(got, lp.String()+"=") || strings.Contains(got, cp.String()) ||
+		!strings.Contains(got, "boiler") {
 		t.Errorf("reading an instance whose functions have no value: %v\n%s", err, got)
 	}
 	for _, p := range []dm.Path{lp, cp, dm.ResourceInstancePath(meterID, 0, countsID, 1)} {
@@ -77,7 +80,8 @@ func TestReadLive(t *testing.T) {
 	}
 
 	level, counts = nil, nil
-	if _, err := read(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID, 2)); dm.CodeOf(err) != dm.NotFound {
+	if _, err := read(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID,
+		2)); dm.CodeOf(err) != dm.NotFound {
 		t.Errorf("a resource instance that the function does not return: %v", err)
 	}
 }
@@ -91,7 +95,8 @@ func TestLiveReservedResourceInstance(t *testing.T) {
 	if err := o.Add(0, inst); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := read(newModel(t, dm.ModelConfig{}, o).Snapshot(), dm.Server(1), dm.ResourcePath(meterID, 0, countsID)); dm.CodeOf(err) != dm.InternalServerError {
+	if _, err := read(newModel(t, dm.ModelConfig{}, o).Snapshot(), dm.Server(1),
+		dm.ResourcePath(meterID, 0, countsID)); dm.CodeOf(err) != dm.InternalServerError {
 		t.Errorf("a function that returns the reserved resource instance: %v", err)
 	}
 }
@@ -115,7 +120,8 @@ func TestLiveOutOfRange(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "/33001/0/0") || !strings.Contains(log.String(), "-40..125") {
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "/33001/0/0") ||
+		!strings.Contains(log.String(), "-40..125") {
 		t.Errorf("the log has %d warnings:\n%s", n, log.String())
 	}
 }

@@ -49,19 +49,20 @@ func TestWritesFromHooks(t *testing.T) {
 	}
 	hook := func(ctx context.Context, _ *dm.Tx[meter]) error { try(ctx); return nil }
 	failCommit := false
-	o = newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1)}, Hooks: dm.Hooks[meter]{
-		Begin: hook, Validate: hook, Rollback: hook,
-		Commit: func(ctx context.Context, _ *dm.Tx[meter]) error {
-			try(ctx)
-			if failCommit {
-				return errors.New("boom")
-			}
-			return nil
-		},
-		Changed: func(ctx context.Context, _ *dm.Tx[meter]) { try(ctx) },
-		Create:  func(ctx context.Context, _ dm.InstanceID, _ *meter) error { try(ctx); return nil },
-		Delete:  func(ctx context.Context, _ dm.InstanceID) error { try(ctx); return nil },
-	}})
+	o = newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1)},
+		Hooks: dm.Hooks[meter]{
+			Begin: hook, Validate: hook, Rollback: hook,
+			Commit: func(ctx context.Context, _ *dm.Tx[meter]) error {
+				try(ctx)
+				if failCommit {
+					return errors.New("boom")
+				}
+				return nil
+			},
+			Changed: func(ctx context.Context, _ *dm.Tx[meter]) { try(ctx) },
+			Create:  func(ctx context.Context, _ dm.InstanceID, _ *meter) error { try(ctx); return nil },
+			Delete:  func(ctx context.Context, _ dm.InstanceID) error { try(ctx); return nil },
+		}})
 	m = newModel(t, dm.ModelConfig{Persist: func(ctx context.Context, _ dm.Committed) error { try(ctx); return nil }}, o)
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{0, 1}); err != nil {
 		t.Fatal(err)

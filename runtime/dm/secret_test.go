@@ -32,7 +32,8 @@ func spellings() []string {
 func checkHidden(t *testing.T, name string, v any) {
 	t.Helper()
 	var out bytes.Buffer
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%U", "%t", "%e", "%g", "%p", "%T", "%20.3s", "%-8v", "%z"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%U", "%t",
+		"%e", "%g", "%p", "%T", "%20.3s", "%-8v", "%z"} {
 		fmt.Fprintf(&out, verb+"\n", v)
 	}
 	fmt.Fprintln(&out, v)
@@ -83,7 +84,8 @@ var vaultDefinition = registry.Object{
 	ID: uint16(vaultID), Name: "Vault", Multiple: true,
 	Resources: []registry.Resource{
 		{ID: 0, Name: "Key", Ops: registry.RW, Type: registry.Opaque, Secret: true, Range: registry.Between(0, 16)},
-		{ID: 1, Name: "Password", Ops: registry.RW, Type: registry.String, Secret: true, Range: registry.Between(0, 16)},
+		{ID: 1, Name: "Password", Ops: registry.RW, Type: registry.String, Secret: true,
+			Range: registry.Between(0, 16)},
 		{ID: 2, Name: "Keys", Type: registry.Opaque, Secret: true, Multiple: true},
 		{ID: 3, Name: "Words", Type: registry.String, Secret: true, Multiple: true},
 	},
@@ -120,7 +122,8 @@ func secretValue(t *testing.T) dm.Value {
 	if err := o.Add(0, fullVault()); err != nil {
 		t.Fatal(err)
 	}
-	v, err := newModel(t, dm.ModelConfig{}, o).Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(vaultID, 0, 0))
+	v, err := newModel(t, dm.ModelConfig{}, o).Snapshot().Value(context.Background(), dm.Application,
+		dm.ResourcePath(vaultID, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +136,8 @@ func secretValue(t *testing.T) dm.Value {
 func TestSecretsDoNotShow(t *testing.T) {
 	s, p, v, inst := dm.NewSecret([]byte(hush)), dm.NewSecretString(hush), secretValue(t), fullVault()
 	entry := dm.Entry{Path: dm.ResourcePath(vaultID, 0, 0), Value: v}
-	inside := hidden{s, p, inst.Key, inst.Keys, inst, &inst, []dm.Secret{s}, map[string]dm.SecretString{"a": p}, v, entry, entry}
+	inside := hidden{s, p, inst.Key, inst.Keys, inst, &inst, []dm.Secret{s},
+		map[string]dm.SecretString{"a": p}, v, entry, entry}
 	for name, shown := range map[string]any{
 		"Secret": s, "*Secret": &s, "SecretString": p, "*SecretString": &p, "Value": v, "*Value": &v,
 		"Res[Secret]": inst.Key, "*Res[Secret]": &inst.Key, "Res[SecretString]": inst.Password,
@@ -141,7 +145,8 @@ func TestSecretsDoNotShow(t *testing.T) {
 		"instance": inst, "*instance": &inst, "instances": []vault{inst}, "pointers": []*vault{&inst},
 		"Entry": entry, "*Entry": &entry, "entries": []dm.Entry{entry},
 		"unexported fields": inside, "pointer to unexported fields": &inside,
-		"map": map[string]any{"a": s, "b": v}, "array": [1]dm.Secret{s}, "nested": struct{ A struct{ b hidden } }{struct{ b hidden }{inside}},
+		"map": map[string]any{"a": s, "b": v}, "array": [1]dm.Secret{s},
+		"nested": struct{ A struct{ b hidden } }{struct{ b hidden }{inside}},
 	} {
 		checkHidden(t, name, shown)
 	}
@@ -205,7 +210,8 @@ func TestSecret(t *testing.T) {
 	if got := fmt.Sprintf("%v %s %#v", s, p, none); got != "[redacted] [redacted] [redacted]" {
 		t.Errorf("secrets print as %q", got)
 	}
-	if got, err := json.Marshal(map[string]any{"a": s, "b": p}); err != nil || string(got) != `{"a":"[redacted]","b":"[redacted]"}` {
+	if got, err := json.Marshal(map[string]any{"a": s, "b": p}); err != nil ||
+		string(got) != `{"a":"[redacted]","b":"[redacted]"}` {
 		t.Errorf("secrets are %s, %v in JSON", got, err)
 	}
 }

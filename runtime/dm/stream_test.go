@@ -45,7 +45,8 @@ func image(t testing.TB, o dm.ObjectID, text string) dm.Entry {
 
 func TestWriteToSink(t *testing.T) {
 	s := newScripted(t)
-	err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Update, append(entries(t, "/33001/0/9", 5), image(t, 33001, "abc"))...)
+	err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Update,
+		append(entries(t, "/33001/0/9", 5), image(t, 33001, "abc"))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,14 +62,16 @@ func TestWriteToSink(t *testing.T) {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
 	// A Replace of the instance does not change a stream that the payload does not name.
-	if err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Replace, entries(t, "/33001/0/9", 1)...); err != nil {
+	if err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Replace,
+		entries(t, "/33001/0/9", 1)...); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := s.take(), "begin1 validate1 commit1 persist changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
 	// An empty value is written, too.
-	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace, image(t, 33001, "")); err != nil {
+	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace,
+		image(t, 33001, "")); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.take(); !strings.Contains(got, "write1() validate1 commit1 sink1") {
@@ -109,7 +112,8 @@ func TestSinkFailures(t *testing.T) {
 		}
 	}
 	s := newScripted(t)
-	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace, image(t, 33001, "short")); !errors.Is(err, io.ErrShortWrite) {
+	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace,
+		image(t, 33001, "short")); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("a sink that does not take all: %v", err)
 	}
 }
@@ -221,14 +225,16 @@ func TestUpload(t *testing.T) {
 
 func TestOpenUploadRefuses(t *testing.T) {
 	s, ctx := newScripted(t), t.Context()
-	for _, p := range []string{"/", "/33001", "/33001/0", "/33001/0/9", "/33001/0/99", "/33001/7/6", "/1/0/0", "/33001/0/4/0"} {
+	for _, p := range []string{"/", "/33001", "/33001/0", "/33001/0/9", "/33001/0/99", "/33001/7/6", "/1/0/0",
+		"/33001/0/4/0"} {
 		if up, is, err := s.m.Snapshot().OpenUpload(ctx, dm.Server(1), path(t, p)); up != nil || is || err != nil {
 			t.Errorf("an upload to %s: %v, %t, %v", p, up, is, err)
 		}
 	}
 	boom := errors.New("boom")
 	s.fail["open1"] = boom
-	if _, is, err := s.m.Snapshot().OpenUpload(ctx, dm.Server(1), dm.ResourcePath(33001, 0, imageID)); !is || !errors.Is(err, boom) {
+	if _, is, err := s.m.Snapshot().OpenUpload(ctx, dm.Server(1), dm.ResourcePath(33001, 0, imageID)); !is ||
+		!errors.Is(err, boom) {
 		t.Errorf("a sink that does not open: %t, %v", is, err)
 	}
 	clear(s.fail)
@@ -266,7 +272,8 @@ func TestSource(t *testing.T) {
 	}
 	inst := meter{Level: dm.Float(1), Mode: dm.Int(1), Blob: dm.StreamFunc(func(context.Context) (dm.Source, error) {
 		return logSource{strings.NewReader(text), int64(len(text)), &closed}, fault
-	}, func(context.Context) (dm.Sink, error) { return nil, errors.New("no") }), Image: dm.SinkFunc(func(context.Context) (dm.Sink, error) { return nil, errors.New("no") })}
+	}, func(context.Context) (dm.Sink, error) { return nil, errors.New("no") }),
+		Image: dm.SinkFunc(func(context.Context) (dm.Sink, error) { return nil, errors.New("no") })}
 	if err := o.Add(0, inst); err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +290,8 @@ func TestSource(t *testing.T) {
 		t.Error(err)
 	}
 	// A read of the instance leaves the stream out; a read of the resource returns all of it.
-	if got, err := read(s, dm.Server(1), dm.InstancePath(meterID, 0)); err != nil || got != "/33001/0/0=1\n/33001/0/9=1\n" {
+	if got, err := read(s, dm.Server(1), dm.InstancePath(meterID, 0)); err != nil ||
+		got != "/33001/0/0=1\n/33001/0/9=1\n" {
 		t.Errorf("the instance reads %q, %v", got, err)
 	}
 	if v, err := s.Value(ctx, dm.Server(1), p); err != nil || string(v.Opaque()) != "log" || closed != 2 {
@@ -307,7 +315,8 @@ func TestSource(t *testing.T) {
 	if _, is, err := s.OpenSource(ctx, dm.Server(1), dm.ResourcePath(meterID, 0, levelID)); is || err != nil {
 		t.Errorf("a stored resource is a stream: %t, %v", is, err)
 	}
-	for p, want := range map[string]dm.Code{"/33001/0/6": dm.MethodNotAllowed, "/33001/1/10": dm.NotFound, "/33001/0/99": dm.NotFound} {
+	for p, want := range map[string]dm.Code{"/33001/0/6": dm.MethodNotAllowed, "/33001/1/10": dm.NotFound,
+		"/33001/0/99": dm.NotFound} {
 		if _, _, err := s.OpenSource(ctx, dm.Server(1), path(t, p)); dm.CodeOf(err) != want {
 			t.Errorf("opening %s: %v, want %v", p, err, want)
 		}
@@ -315,14 +324,16 @@ func TestSource(t *testing.T) {
 	if v, err := s.Value(ctx, dm.Application, dm.ResourcePath(meterID, 0, imageID)); dm.CodeOf(err) != dm.NotFound {
 		t.Errorf("reading a sink: %v, %v", v, err)
 	}
-	checkError(t, "setting a stream", o.Update(ctx, 0, func(m *meter) error { m.Image.Set([]byte("x")); return nil }), []string{"/33001/0/6", "stream"})
+	checkError(t, "setting a stream", o.Update(ctx, 0, func(m *meter) error { m.Image.Set([]byte("x")); return nil }),
+		[]string{"/33001/0/6", "stream"})
 }
 
 // The Sink of a resource that the same transaction deletes later is not committed.
 func TestSinkOfDeletedInstance(t *testing.T) {
 	s := newScripted(t)
 	err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error {
-		if err := tx.Write(dm.ResourcePath(33001, 0, imageID), dm.Replace, []dm.Entry{image(t, 33001, "gone")}); err != nil {
+		if err := tx.Write(dm.ResourcePath(33001, 0, imageID), dm.Replace,
+			[]dm.Entry{image(t, 33001, "gone")}); err != nil {
 			return err
 		}
 		return tx.Delete(dm.InstancePath(33001, 0))
@@ -345,10 +356,12 @@ func TestWriteToSource(t *testing.T) {
 	}
 	m := newModel(t, dm.ModelConfig{}, o)
 	p := dm.ResourcePath(meterID, 0, blobID)
-	if err := write(m, dm.Server(1), p, dm.Replace, dm.Entry{Path: p, Value: dm.OpaqueValue(nil)}); dm.CodeOf(err) != dm.MethodNotAllowed {
+	if err := write(m, dm.Server(1), p, dm.Replace,
+		dm.Entry{Path: p, Value: dm.OpaqueValue(nil)}); dm.CodeOf(err) != dm.MethodNotAllowed {
 		t.Errorf("writing: %v", err)
 	}
-	if _, is, err := m.Snapshot().OpenUpload(t.Context(), dm.Server(1), p); !is || dm.CodeOf(err) != dm.MethodNotAllowed {
+	if _, is, err := m.Snapshot().OpenUpload(t.Context(), dm.Server(1), p); !is ||
+		dm.CodeOf(err) != dm.MethodNotAllowed {
 		t.Errorf("uploading: %t, %v", is, err)
 	}
 }

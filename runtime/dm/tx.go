@@ -18,7 +18,8 @@ func (x *Tx[T]) Changes() iter.Seq[Change[T]] {
 			if c.now == nil {
 				continue
 			}
-			change := Change[T]{ID: c.id, Created: c.old == nil, Old: new(T), New: x.newForHook(c.now), written: c.written}
+			change := Change[T]{ID: c.id, Created: c.old == nil, Old: new(T), New: x.newForHook(c.now),
+				written: c.written}
 			if c.old != nil {
 				*change.Old = *c.old.(*T)
 			}

@@ -34,7 +34,8 @@ func TestChanges(t *testing.T) {
 	hook := func(_ context.Context, x *dm.Tx[meter]) error { seen = append(seen, describe(x)); return nil }
 	o := newMeters(t, dm.ObjectConfig[meter]{
 		Template: meter{Level: dm.Float(7), Mode: dm.Int(1), Label: dm.Empty[string]()},
-		Hooks:    dm.Hooks[meter]{Begin: hook, Validate: hook, Commit: hook, Changed: func(_ context.Context, x *dm.Tx[meter]) { _ = hook(nil, x) }},
+		Hooks: dm.Hooks[meter]{Begin: hook, Validate: hook, Commit: hook,
+			Changed: func(_ context.Context, x *dm.Tx[meter]) { _ = hook(nil, x) }},
 	})
 	for id := range dm.InstanceID(3) {
 		if err := o.Add(id, fullMeter()); err != nil {
@@ -47,14 +48,17 @@ func TestChanges(t *testing.T) {
 		do   func() error
 		want string
 	}{
-		{"update", func() error { return o.Update(ctx, 1, func(m *meter) error { m.Level.Set(2); return nil }) }, "application: 1(21.5>2)"},
+		{"update", func() error { return o.Update(ctx, 1, func(m *meter) error { m.Level.Set(2); return nil }) },
+			"application: 1(21.5>2)"},
 		{"add", func() error { return o.Add(9, fullMeter()) }, "application: 9(-1>21.5)"},
 		{"remove", func() error { return o.Remove(ctx, 9) }, "application: 9(21.5>none)"},
 		{"write", func() error {
-			return write(m, dm.Server(1), path(t, "/33001/0"), dm.Update, entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x", "/33001/0/99", 1)...)
+			return write(m, dm.Server(1), path(t, "/33001/0"), dm.Update,
+				entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x", "/33001/0/99", 1)...)
 		}, "server 1: 0(21.5>21.5)/33001/0/4/7/33001/0/9"},
 		{"replace a resource", func() error {
-			return write(m, dm.Server(1), path(t, "/33001/0/4"), dm.Replace, entries(t, "/33001/0/4/7", "x", "/33001/0/4/8", "y")...)
+			return write(m, dm.Server(1), path(t, "/33001/0/4"), dm.Replace,
+				entries(t, "/33001/0/4/7", "x", "/33001/0/4/8", "y")...)
 		}, "server 1: 0(21.5>21.5)/33001/0/4"},
 		{"create and delete", func() error {
 			return do(m, dm.Server(1), func(tx *dm.Transaction) error {
@@ -95,7 +99,8 @@ func TestWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newModel(t, dm.ModelConfig{}, o)
-	if err := write(m, dm.Server(1), path(t, "/33001/0"), dm.Update, entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x")...); err != nil {
+	if err := write(m, dm.Server(1), path(t, "/33001/0"), dm.Update,
+		entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x")...); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(wrote, []dm.ResourceID{tagsID, modeID}) {
@@ -127,12 +132,14 @@ func TestHooksSeeTheirTransaction(t *testing.T) {
 		if !ok {
 			t.Fatal("there is no snapshot of the transaction")
 		}
-		for p, want := range map[string]string{"/33001/0/9": "5", "/33002/0/0": "9", "/33001/7/9": "0", "/33001/1/9": "<none>"} {
+		for p, want := range map[string]string{"/33001/0/9": "5", "/33002/0/0": "9", "/33001/7/9": "0",
+			"/33001/1/9": "<none>"} {
 			if got := show(s, path(t, p)); got != want {
 				t.Errorf("%s is %s in the transaction, want %s", p, got, want)
 			}
 		}
-		for p, want := range map[string]string{"/33001/0/9": "1", "/33002/0/0": "1", "/33001/7/9": "<none>", "/33001/1/9": "1"} {
+		for p, want := range map[string]string{"/33001/0/9": "1", "/33002/0/0": "1", "/33001/7/9": "<none>",
+			"/33001/1/9": "1"} {
 			if got := show(m.Snapshot(), path(t, p)); got != want {
 				t.Errorf("%s is %s outside of the transaction, want %s", p, got, want)
 			}
@@ -207,7 +214,8 @@ func TestValidateAmends(t *testing.T) {
 	}
 	kept.Label.Set("too late")
 	now, _ := o.Get(0)
-	if now.Label.Or("") != "amended" || now.Mode.Or(0) != 5 || now.Level.Or(0) != 21.5 || commit.Label.Or("") != "amended" {
+	if now.Label.Or("") != "amended" || now.Mode.Or(0) != 5 || now.Level.Or(0) != 21.5 ||
+		commit.Label.Or("") != "amended" {
 		t.Errorf("published is %v, Commit saw %v", now, commit)
 	}
 	if want := "server 1: /33001/0/2 changed /33001/0/9 changed"; strings.Join(*got, "\n") != want {
@@ -244,7 +252,8 @@ func TestStagedWrites(t *testing.T) {
 				v, ok := c.New.Goal.Get()
 				old, was := c.Old.Goal.Get()
 				s, _ := dm.SnapshotFrom(ctx)
-				seen = append(seen, fmt.Sprint(name, " ", v, ok, " ", old, was, " ", show(s, path(t, "/33001/0/1")), " ", c.Wrote(goalID)))
+				seen = append(seen, fmt.Sprint(name, " ", v, ok, " ", old, was, " ", show(s, path(t, "/33001/0/1")),
+					" ", c.Wrote(goalID)))
 				if name == "commit" && ok {
 					hardware = v
 				}
@@ -252,7 +261,8 @@ func TestStagedWrites(t *testing.T) {
 			return nil
 		}
 	}
-	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Validate: look("validate"), Commit: look("commit")}})
+	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Validate: look("validate"),
+		Commit: look("commit")}})
 	inst := fullMeter()
 	inst.Goal = dm.Func(func(context.Context) (float64, error) { return hardware, nil })
 	if err := o.Add(0, inst); err != nil {
@@ -269,7 +279,8 @@ func TestStagedWrites(t *testing.T) {
 	if err := write(m, dm.Server(1), path(t, "/33001/0/1"), dm.Replace, entries(t, "/33001/0/1", 30.0)...); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"validate 30 true 0 false 30 true", "commit 30 true 0 false 30 true"}; !slices.Equal(seen, want) {
+	if want := []string{"validate 30 true 0 false 30 true",
+		"commit 30 true 0 false 30 true"}; !slices.Equal(seen, want) {
 		t.Errorf("the hooks saw %q, want %q", seen, want)
 	}
 	if len(persisted) != 1 || persisted[0].Path != path(t, "/33001/0/1") {
@@ -297,14 +308,16 @@ func TestStagedWrites(t *testing.T) {
 	}
 	// A value out of range is refused before any hook runs.
 	seen = nil
-	if err := write(m2, dm.Server(1), path(t, "/33001/0/1"), dm.Replace, entries(t, "/33001/0/1", 101.0)...); dm.CodeOf(err) != dm.BadRequest || len(seen) != 0 {
+	if err := write(m2, dm.Server(1), path(t, "/33001/0/1"), dm.Replace,
+		entries(t, "/33001/0/1", 101.0)...); dm.CodeOf(err) != dm.BadRequest || len(seen) != 0 {
 		t.Errorf("%v, the hooks saw %v", err, seen)
 	}
 	// A Replace that leaves the resource out stages that it has no value.
 	if err := write(m2, dm.Server(1), path(t, "/33001/0"), dm.Replace, entries(t, "/33001/0/9", 0)...); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"validate 0 false 0 false <none> true", "commit 0 false 0 false <none> true"}; !slices.Equal(seen, want) {
+	if want := []string{"validate 0 false 0 false <none> true",
+		"commit 0 false 0 false <none> true"}; !slices.Equal(seen, want) {
 		t.Errorf("the hooks saw %q, want %q", seen, want)
 	}
 	if got := show(m2.Snapshot(), path(t, "/33001/0/1")); got != "40" {
@@ -333,10 +346,12 @@ func TestStagedResourceInstances(t *testing.T) {
 	if err := write(m, dm.Server(1), path(t, "/33002/0/1"), dm.Update, entries(t, "/33002/0/1/3", 30)...); err != nil {
 		t.Fatal(err)
 	}
-	if err := write(m, dm.Server(1), path(t, "/33002/0/1/0"), dm.Replace, entries(t, "/33002/0/1/0", 10)...); err != nil {
+	if err := write(m, dm.Server(1), path(t, "/33002/0/1/0"), dm.Replace,
+		entries(t, "/33002/0/1/0", 10)...); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := read(m.Snapshot(), dm.Server(1), path(t, "/33002/0/1")); err != nil || got != "/33002/0/1/0=10\n/33002/0/1/3=30\n" {
+	if got, err := read(m.Snapshot(), dm.Server(1), path(t, "/33002/0/1")); err != nil ||
+		got != "/33002/0/1/0=10\n/33002/0/1/3=30\n" {
 		t.Errorf("the resource reads %v %q", err, got)
 	}
 	if now, _ := o.Get(0); now.Modes.Len() != 0 {

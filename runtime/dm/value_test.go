@@ -22,7 +22,8 @@ func values() []dm.Value {
 		dm.StringValue(""), dm.StringValue("boiler"), dm.StringValue("Wärme\x00"),
 		dm.OpaqueValue(nil), dm.OpaqueValue([]byte("boiler")), dm.OpaqueValue([]byte{0, 255}),
 		dm.TimeValue(0), dm.TimeValue(-1), dm.TimeValue(math.MaxInt64), dm.TimeValue(math.MinInt64),
-		dm.LinkValue(dm.ObjectLink{}), dm.LinkValue(dm.NullLink), dm.LinkValue(dm.ObjectLink{Object: 3303, Instance: 1}),
+		dm.LinkValue(dm.ObjectLink{}), dm.LinkValue(dm.NullLink),
+		dm.LinkValue(dm.ObjectLink{Object: 3303, Instance: 1}),
 		dm.CoreLinkValue(""), dm.CoreLinkValue("boiler"), dm.CoreLinkValue("</3303/0>"),
 	}
 }

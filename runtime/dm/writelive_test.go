@@ -22,7 +22,8 @@ func TestBootstrapLeavesLiveResourcesAlone(t *testing.T) {
 	if got, _ := o.Get(0); got.Mode.Or(0) != 5 || got.Label.Or("") != "" {
 		t.Errorf("the instance is %v", got)
 	}
-	if v, err := m.Snapshot().Value(context.Background(), dm.Server(1), path(t, "/33001/0/0")); err != nil || v.Float() != 21.5 {
+	if v, err := m.Snapshot().Value(context.Background(), dm.Server(1), path(t, "/33001/0/0")); err != nil ||
+		v.Float() != 21.5 {
 		t.Errorf("the live resource reads %v, %v", v, err)
 	}
 	// No Commit hook would apply a written value, so the write fails.
@@ -35,7 +36,8 @@ func TestBootstrapLeavesLiveResourcesAlone(t *testing.T) {
 		}
 	}
 	err := o.Update(context.Background(), 0, func(m *meter) error { m.Level.Set(3); return nil })
-	checkError(t, "setting a live resource without a Commit hook", err, []string{"/33001/0/0", "Level", "live", "Commit"})
+	checkError(t, "setting a live resource without a Commit hook", err,
+		[]string{"/33001/0/0", "Level", "live", "Commit"})
 }
 
 func TestTemplateWithLiveResources(t *testing.T) {

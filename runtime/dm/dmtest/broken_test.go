@@ -55,7 +55,8 @@ func TestBrokenObjects(t *testing.T) {
 		{"Validate has an effect", func(t *testing.T) dm.Object {
 			v := &valve{}
 			return newSetPoint(t, v, func(h *setpoint.Hooks) {
-				h.Validate, h.Commit, h.Rollback = h.Commit, func(context.Context, *setpoint.Tx) error { return nil }, nil
+				h.Validate, h.Commit, h.Rollback = h.Commit,
+					func(context.Context, *setpoint.Tx) error { return nil }, nil
 			})
 		}, "not everything is as before"},
 		{"Commit never succeeds", free(func(c *dm.ObjectConfig[every]) {

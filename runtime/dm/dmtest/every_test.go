@@ -31,7 +31,8 @@ type every struct {
 
 func (e *every) cell(id dm.ResourceID) dm.Cell {
 	cells := []dm.Cell{
-		&e.Integer, &e.Unsigned, &e.Float, &e.Boolean, &e.Text, &e.Opaque, &e.Time, &e.Link, &e.Core, &e.Secret, &e.Password, &e.Many, &e.Run, &e.ReadOnly, &e.WriteOne,
+		&e.Integer, &e.Unsigned, &e.Float, &e.Boolean, &e.Text, &e.Opaque, &e.Time, &e.Link, &e.Core, &e.Secret,
+		&e.Password, &e.Many, &e.Run, &e.ReadOnly, &e.WriteOne,
 	}
 	if int(id) < len(cells) {
 		return cells[id]
@@ -41,7 +42,8 @@ func (e *every) cell(id dm.ResourceID) dm.Cell {
 
 func everyDefinition() registry.Object {
 	return registry.Object{ID: 33001, Name: "Every", Multiple: true, Resources: []registry.Resource{
-		{ID: 0, Name: "Integer", Ops: registry.RW, Type: registry.Integer, Range: registry.Range{{Min: -10, Max: -5}, {Min: 5, Max: 10}}},
+		{ID: 0, Name: "Integer", Ops: registry.RW, Type: registry.Integer,
+			Range: registry.Range{{Min: -10, Max: -5}, {Min: 5, Max: 10}}},
 		{ID: 1, Name: "Unsigned", Ops: registry.RW, Type: registry.UnsignedInteger, Range: registry.Between(0, 100)},
 		{ID: 2, Name: "Float", Ops: registry.RW, Type: registry.Float, Range: registry.AtLeast(-0.5)},
 		{ID: 3, Name: "Boolean", Ops: registry.RW, Type: registry.Boolean},
@@ -61,12 +63,14 @@ func everyDefinition() registry.Object {
 
 func fullEvery() every {
 	return every{
-		dm.Int(5), dm.Uint(0), dm.Float(1), dm.Bool(false), dm.Str("ab"), dm.Bytes(nil), dm.Time(time.Unix(1, 0)), dm.Link(dm.NullLink), dm.Core(""), dm.Key(nil), dm.Password(""),
+		dm.Int(5), dm.Uint(0), dm.Float(1), dm.Bool(false), dm.Str("ab"), dm.Bytes(nil), dm.Time(time.Unix(1, 0)),
+		dm.Link(dm.NullLink), dm.Core(""), dm.Key(nil), dm.Password(""),
 		dm.List("x"), func(context.Context, dm.Args) error { return nil }, dm.Int(1), dm.Int(2),
 	}
 }
 
-func newEvery[T any](t *testing.T, cell func(*T, dm.ResourceID) dm.Cell, inst T, c dm.ObjectConfig[T]) *dm.TypedObject[T] {
+func newEvery[T any](t *testing.T, cell func(*T, dm.ResourceID) dm.Cell, inst T,
+	c dm.ObjectConfig[T]) *dm.TypedObject[T] {
 	t.Helper()
 	def := everyDefinition()
 	o, err := dm.NewObject(&def, cell, c)

@@ -91,15 +91,18 @@ func newSetPoint(t *testing.T, v *valve, change func(*setpoint.Hooks)) *setpoint
 	}
 	o, err := setpoint.New(setpoint.Config{Hooks: hooks})
 	o = must(t, o, err)
-	add(t, o, 0, setpoint.Instance{SetPointValue: dm.Func(v.read), ApplicationType: dm.Str("boiler"), Colour: dm.Empty[string]()})
+	add(t, o, 0, setpoint.Instance{SetPointValue: dm.Func(v.read), ApplicationType: dm.Str("boiler"),
+		Colour: dm.Empty[string]()})
 	return o
 }
 
 func TestGoodObjects(t *testing.T) {
-	temp, err := temperature.New(temperature.Config{Template: temperature.Instance{SensorValue: dm.Float(0), ApplicationType: dm.Empty[string]()}})
+	temp, err := temperature.New(temperature.Config{Template: temperature.Instance{SensorValue: dm.Float(0),
+		ApplicationType: dm.Empty[string]()}})
 	temp = must(t, temp, err)
 	add(t, temp, 3, temperature.Instance{SensorValue: dm.Func(func(context.Context) (float64, error) { return 21.5, nil }), SensorUnits: dm.Str("Cel"), ApplicationType: dm.Str("a")})
-	add(t, temp, 65534, temperature.Instance{SensorValue: dm.Float(3), MeasurementQualityLevel: dm.Int(5), Timestamp: dm.Time(time.Unix(5, 0))})
+	add(t, temp, 65534, temperature.Instance{SensorValue: dm.Float(3), MeasurementQualityLevel: dm.Int(5),
+		Timestamp: dm.Time(time.Unix(5, 0))})
 	dmtest.Object(t, temp)
 	if temp.Len() != 2 {
 		t.Errorf("there are %d instances", temp.Len())
@@ -131,7 +134,8 @@ func TestGoodObjects(t *testing.T) {
 	dev = must(t, dev, err)
 	add(t, dev, 0, device.Instance{
 		Manufacturer: dm.Str("m"), Reboot: func(context.Context, dm.Args) error { t.Error("the kit executes"); return nil }, ErrorCode: dm.List[int64](0),
-		SupportedBindingAndModes: dm.Str("U"), CurrentTime: dm.Time(time.Unix(0, 0)), UTCOffset: dm.Str("Z"), AvailablePowerSources: dm.List[int64](1, 5),
+		SupportedBindingAndModes: dm.Str("U"), CurrentTime: dm.Time(time.Unix(0, 0)), UTCOffset: dm.Str("Z"),
+		AvailablePowerSources: dm.List[int64](1, 5),
 	})
 	dmtest.Object(t, dev)
 
@@ -140,7 +144,8 @@ func TestGoodObjects(t *testing.T) {
 	opened, aborted := 0, 0
 	add(t, fw, 0, firmwareupdate.Instance{
 		Package: dm.SinkFunc(func(context.Context) (dm.Sink, error) { opened++; return sink{&aborted}, nil }),
-		Update:  func(context.Context, dm.Args) error { return nil }, State: dm.Int(0), UpdateResult: dm.Int(0), PackageURI: dm.Str(""),
+		Update:  func(context.Context, dm.Args) error { return nil }, State: dm.Int(0), UpdateResult: dm.Int(0),
+		PackageURI:                   dm.Str(""),
 		FirmwareUpdateDeliveryMethod: dm.Int(2),
 	})
 	dmtest.Object(t, fw)
@@ -166,25 +171,26 @@ func TestHooksMayRefuse(t *testing.T) {
 		"deleting instances":      func(dm.Change[every]) bool { return false },
 		"creating instances":      func(c dm.Change[every]) bool { return c.Created && c.Wrote(0) },
 	} {
-		o := newEvery(t, (*every).cell, fullEvery(), dm.ObjectConfig[every]{Template: fullEvery(), Hooks: dm.Hooks[every]{
-			Validate: func(_ context.Context, tx *dm.Tx[every]) error {
-				if tx.Origin() == dm.Application {
-					return nil
-				}
-				for c := range tx.Changes() {
-					if refuse(c) {
-						return dm.Errorf(dm.BadRequest, "refused")
+		o := newEvery(t, (*every).cell, fullEvery(),
+			dm.ObjectConfig[every]{Template: fullEvery(), Hooks: dm.Hooks[every]{
+				Validate: func(_ context.Context, tx *dm.Tx[every]) error {
+					if tx.Origin() == dm.Application {
+						return nil
 					}
-				}
-				return nil
-			},
-			Delete: func(context.Context, dm.InstanceID) error {
-				if name == "deleting instances" {
-					return dm.Forbidden
-				}
-				return nil
-			},
-		}})
+					for c := range tx.Changes() {
+						if refuse(c) {
+							return dm.Errorf(dm.BadRequest, "refused")
+						}
+					}
+					return nil
+				},
+				Delete: func(context.Context, dm.InstanceID) error {
+					if name == "deleting instances" {
+						return dm.Forbidden
+					}
+					return nil
+				},
+			}})
 		if got := reports(o); got != "" {
 			t.Errorf("%s: the kit reports\n%s", name, got)
 		}
@@ -192,12 +198,13 @@ func TestHooksMayRefuse(t *testing.T) {
 }
 
 func TestExcept(t *testing.T) {
-	o := newEvery(t, (*every).cell, fullEvery(), dm.ObjectConfig[every]{Hooks: dm.Hooks[every]{Validate: func(_ context.Context, tx *dm.Tx[every]) error {
-		for c := range tx.Changes() {
-			c.New.Text.Set("fixed")
-		}
-		return nil
-	}}})
+	o := newEvery(t, (*every).cell, fullEvery(),
+		dm.ObjectConfig[every]{Hooks: dm.Hooks[every]{Validate: func(_ context.Context, tx *dm.Tx[every]) error {
+			for c := range tx.Changes() {
+				c.New.Text.Set("fixed")
+			}
+			return nil
+		}}})
 	if got := reports(o, dmtest.Except(4)); got != "" {
 		t.Errorf("the kit reports\n%s", got)
 	}

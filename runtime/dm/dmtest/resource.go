@@ -90,8 +90,10 @@ func (k *kit) checkRoundTrips(x *target) {
 		x.good = append(x.good, v)
 		s := k.m.Snapshot()
 		for _, e := range entriesFor(x.def, x.path, v) {
-			if got, err := s.Value(context.Background(), dm.Application, e.Path); !x.live && (err != nil || !got.Equal(v)) {
-				k.t.Errorf("%v (%s): written was the %s %s, read was %s (%v)", e.Path, x.def.Name, v.Type(), text(v), text(got), err)
+			if got, err := s.Value(context.Background(), dm.Application, e.Path); !x.live &&
+				(err != nil || !got.Equal(v)) {
+				k.t.Errorf("%v (%s): written was the %s %s, read was %s (%v)", e.Path, x.def.Name, v.Type(),
+					text(v), text(got), err)
 			}
 		}
 		for p := range same {
@@ -115,7 +117,8 @@ func (k *kit) checkRoundTrips(x *target) {
 func (k *kit) companions(x *target) map[dm.Path]bool {
 	same := map[dm.Path]bool{}
 	for _, y := range k.targets {
-		if y != x && y.def.Type == x.def.Type && !y.def.Multiple && !x.def.Multiple && y.path.Up(dm.InstanceLevel) == x.path.Up(dm.InstanceLevel) && !y.live && !y.stream {
+		if y != x && y.def.Type == x.def.Type && !y.def.Multiple && !x.def.Multiple &&
+			y.path.Up(dm.InstanceLevel) == x.path.Up(dm.InstanceLevel) && !y.live && !y.stream {
 			same[y.path] = true
 		}
 	}
@@ -146,7 +149,8 @@ func (k *kit) checkRefusals(x *target) {
 	for _, v := range outside(x.def) {
 		for _, who := range []dm.Origin{who, dm.Bootstrap, dm.Application} {
 			if err := k.write(x, who, v); dm.CodeOf(err) != dm.BadRequest {
-				k.t.Errorf("%v (%s, %s): %v writing the %s %s gets %v, want 4.00", x.path, x.def.Name, x.def.Range, who, v.Type(), text(v), err)
+				k.t.Errorf("%v (%s, %s): %v writing the %s %s gets %v, want 4.00", x.path, x.def.Name, x.def.Range,
+					who, v.Type(), text(v), err)
 			}
 		}
 	}

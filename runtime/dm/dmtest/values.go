@@ -72,7 +72,8 @@ func proposals(def *registry.Resource) []dm.Value {
 func usual(t registry.Type) []dm.Value {
 	switch t {
 	case registry.Integer:
-		return []dm.Value{dm.IntegerValue(1), dm.IntegerValue(0), dm.IntegerValue(-7), dm.IntegerValue(math.MaxInt64), dm.IntegerValue(math.MinInt64)}
+		return []dm.Value{dm.IntegerValue(1), dm.IntegerValue(0), dm.IntegerValue(-7), dm.IntegerValue(math.MaxInt64),
+			dm.IntegerValue(math.MinInt64)}
 	case registry.UnsignedInteger:
 		return []dm.Value{dm.UnsignedValue(1), dm.UnsignedValue(0), dm.UnsignedValue(math.MaxUint64)}
 	case registry.Float:
@@ -86,7 +87,8 @@ func usual(t registry.Type) []dm.Value {
 	case registry.Time:
 		return []dm.Value{dm.TimeValue(1_700_000_000), dm.TimeValue(0), dm.TimeValue(1 << 33)}
 	case registry.Objlnk:
-		return []dm.Value{dm.LinkValue(dm.ObjectLink{Object: 3}), dm.LinkValue(dm.NullLink), dm.LinkValue(dm.ObjectLink{Object: 65534, Instance: 65534})}
+		return []dm.Value{dm.LinkValue(dm.ObjectLink{Object: 3}), dm.LinkValue(dm.NullLink),
+			dm.LinkValue(dm.ObjectLink{Object: 65534, Instance: 65534})}
 	case registry.Corelnk:
 		return []dm.Value{dm.CoreLinkValue("</3/0>"), dm.CoreLinkValue("")}
 	}

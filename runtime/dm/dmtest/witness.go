@@ -47,7 +47,8 @@ func (f *faults) newWitness(id dm.ObjectID, where string) (*dm.TypedObject[witne
 	}
 	def := registry.Object{
 		ID: uint16(id), Name: fmt.Sprintf("Witness %s", where),
-		Resources: []registry.Resource{{ID: 0, Name: "Number", Ops: registry.RW, Type: registry.Integer, Mandatory: true}},
+		Resources: []registry.Resource{{ID: 0, Name: "Number", Ops: registry.RW, Type: registry.Integer,
+			Mandatory: true}},
 	}
 	o, err := dm.NewObject(&def, (*witness).cell, dm.ObjectConfig[witness]{
 		Hooks: dm.Hooks[witness]{Begin: hook("Begin"), Validate: hook("Validate"), Commit: hook("Commit")},

@@ -243,7 +243,8 @@ func TestSetTime(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	_, err := device.New(device.Config{Instance: device.Instance{ErrorCode: dm.List[int64](1), CurrentTime: dm.Time(time.Now())}})
+	_, err := device.New(device.Config{Instance: device.Instance{ErrorCode: dm.List[int64](1),
+		CurrentTime: dm.Time(time.Now())}})
 	for _, want := range []string{"ErrorCode", "CurrentTime", "Device.Raise"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one that names %s", err, want)
@@ -299,7 +300,8 @@ func TestOwnHooks(t *testing.T) {
 		t.Error("the offset stayed after the rollback")
 	}
 	order, fail = nil, nil
-	if err := write(t, m, 14, dm.StringValue("+09:00")); err != nil || !slices.Equal(order, []string{"validate", "commit", "changed"}) {
+	if err := write(t, m, 14, dm.StringValue("+09:00")); err != nil ||
+		!slices.Equal(order, []string{"validate", "commit", "changed"}) {
 		t.Errorf("error %v, hooks ran as %v", err, order)
 	}
 	order = nil

@@ -112,7 +112,8 @@ func validate(tx *security.Tx) error {
 }
 
 func refuse(id dm.InstanceID, r dm.ResourceID, format string, args ...any) error {
-	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(security.ObjectID, id, r), Err: fmt.Errorf(format, args...)}
+	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(security.ObjectID, id, r),
+		Err: fmt.Errorf(format, args...)}
 }
 
 // check checks one instance. Its errors contain no credential.
@@ -120,7 +121,8 @@ func check(id dm.InstanceID, i *Instance) error {
 	if uri, ok := i.ServerURI.Get(); ok && uri != "" {
 		u, err := url.Parse(uri)
 		if err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "" || u.User != nil {
-			return refuse(id, security.ServerURIID, "a server URI needs a scheme and a host, and no user part, as in coaps://lwm2m.example.com")
+			return refuse(id, security.ServerURIID,
+				"a server URI needs a scheme and a host, and no user part, as in coaps://lwm2m.example.com")
 		}
 	}
 	if _, ok := i.ShortServerID.Get(); !ok && !i.BootstrapServer.Or(true) {
@@ -128,8 +130,10 @@ func check(id dm.InstanceID, i *Instance) error {
 	}
 	identity, _ := i.PublicKeyOrIdentity.Get()
 	key, _ := i.SecretKey.Get()
-	if i.SecurityMode.Or(security.SecurityModeNoSec) == security.SecurityModePSK && (identity.Len() == 0 || key.Len() == 0) {
-		return refuse(id, security.SecurityModeID, "a pre-shared key needs Public Key or Identity (3) and Secret Key (5)")
+	if i.SecurityMode.Or(security.SecurityModeNoSec) == security.SecurityModePSK &&
+		(identity.Len() == 0 || key.Len() == 0) {
+		return refuse(id, security.SecurityModeID,
+			"a pre-shared key needs Public Key or Identity (3) and Secret Key (5)")
 	}
 	return nil
 }

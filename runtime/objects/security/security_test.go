@@ -117,7 +117,8 @@ func TestServerMade(t *testing.T) {
 	defer tx.Rollback()
 	entry := func(r dm.ResourceID, v dm.Value) dm.Entry { return dm.Entry{Path: dm.ResourcePath(0, 2, r), Value: v} }
 	err = tx.Write(dm.InstancePath(0, 2), dm.Replace, []dm.Entry{
-		entry(0, dm.StringValue("coap://host")), entry(1, dm.BooleanValue(false)), entry(2, dm.IntegerValue(3)), entry(10, dm.IntegerValue(101)),
+		entry(0, dm.StringValue("coap://host")), entry(1, dm.BooleanValue(false)), entry(2, dm.IntegerValue(3)),
+		entry(10, dm.IntegerValue(101)),
 	})
 	if err == nil {
 		err = tx.Commit()
@@ -125,7 +126,8 @@ func TestServerMade(t *testing.T) {
 	if err != nil || !called {
 		t.Fatalf("error %v, own Validate called: %v", err, called)
 	}
-	if _, err := m.Snapshot().Value(context.Background(), dm.Server(101), dm.ResourcePath(0, 2, 0)); !errors.Is(err, dm.MethodNotAllowed) {
+	if _, err := m.Snapshot().Value(context.Background(), dm.Server(101), dm.ResourcePath(0, 2, 0)); !errors.Is(err,
+		dm.MethodNotAllowed) {
 		t.Errorf("a management server reads the URI: %v", err)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Client is what the executables need of the client that serves the request; package lwm2m implements
-// it. The methods may be called from any goroutine and do not wait: what they request starts after
-// the request has been answered.
+// Client is what the executables need of the client that serves the request; package lwm2m
+// implements it. The methods may be called from any goroutine and do not wait: what they request
+// starts after the request has been answered.
 type Client interface {
 	// DisableAccount de-registers from the server of instance id of the Server object, for as long
 	// as its Disable Timeout says.

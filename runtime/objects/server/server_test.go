@@ -165,7 +165,8 @@ func TestServerMade(t *testing.T) {
 	p := dm.InstancePath(1, 2)
 	entry := func(r dm.ResourceID, v dm.Value) dm.Entry { return dm.Entry{Path: dm.ResourcePath(1, 2, r), Value: v} }
 	err = tx.Write(p, dm.Replace, []dm.Entry{
-		entry(0, dm.IntegerValue(101)), entry(1, dm.IntegerValue(60)), entry(6, dm.BooleanValue(false)), entry(7, dm.StringValue("U")),
+		entry(0, dm.IntegerValue(101)), entry(1, dm.IntegerValue(60)), entry(6, dm.BooleanValue(false)),
+		entry(7, dm.StringValue("U")),
 		entry(17, dm.UnsignedValue(3)),
 	})
 	if err == nil {

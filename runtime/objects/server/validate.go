@@ -36,7 +36,8 @@ func validate(tx *server.Tx) error {
 }
 
 func refuse(id dm.InstanceID, r dm.ResourceID, format string, args ...any) error {
-	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(server.ObjectID, id, r), Err: fmt.Errorf(format, args...)}
+	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(server.ObjectID, id, r),
+		Err: fmt.Errorf(format, args...)}
 }
 
 func check(id dm.InstanceID, i *Instance) error {
@@ -57,11 +58,13 @@ func check(id dm.InstanceID, i *Instance) error {
 		return refuse(id, server.BindingID, "binding %.16q: use each of the letters U, T, S, N, M, H at most once, and a Q behind them", b)
 	}
 	if p, ok := i.PreferredTransport.Get(); ok && (len(p) != 1 || !strings.Contains(transports, p)) {
-		return refuse(id, server.PreferredTransportID, "preferred transport %.16q: it must be one of the letters U, T, S, N, M, H", p)
+		return refuse(id, server.PreferredTransportID,
+			"preferred transport %.16q: it must be one of the letters U, T, S, N, M, H", p)
 	}
 	for _, v := range i.SupportedServerVersions.All() {
 		if !validVersion(v) {
-			return refuse(id, server.SupportedServerVersionsID, "version %.16q: write it as major.minor or major.minor.patch", v)
+			return refuse(id, server.SupportedServerVersionsID,
+				"version %.16q: write it as major.minor or major.minor.patch", v)
 		}
 	}
 	return nil
