@@ -61,7 +61,7 @@ func TestParseArgsRefuses(t *testing.T) {
 			t.Errorf("ParseArgs(%.40q): the code is %v, want 4.00", s, dm.CodeOf(err))
 		}
 		if a.Len() != 0 {
-			t.Errorf("ParseArgs(%.40q) failed and returned arguments besides", s)
+			t.Errorf("ParseArgs(%.40q) failed and also returned arguments", s)
 		}
 		if len(err.Error()) > 400 {
 			t.Errorf("the error for a text of %d bytes has %d", len(s), len(err.Error()))

@@ -23,15 +23,15 @@ import (
 // calls it. The hooks of a server's request run on the loop that serves the device, including
 // Changed and Rollback after the store has worked on another goroutine. There is one exception: if
 // the device was shut down while a request was being stored and the store did not return in time,
-// no loop runs any more, and Changed or Rollback of that request runs on the goroutine of the
+// the loop no longer runs, and Changed or Rollback of that request runs on the goroutine of the
 // store.
 //
 // A hook must not write to the same Model. With the context that it received such a write fails
 // with ErrInTransaction.
 type Hooks[T any] struct {
 	// Begin prepares for changes. An error refuses the operation. Begin runs on the goroutine that
-	// makes the first change to the object, that of a bootstrap sequence on the goroutine that ends
-	// the sequence.
+	// makes the first change to the object; in a bootstrap sequence it runs on the goroutine that
+	// ends the sequence.
 	Begin func(ctx context.Context, tx *Tx[T]) error
 	// Validate checks the changes. An error refuses all of them; return dm.Errorf(dm.BadRequest,
 	// ...) to answer the server 4.00. Validate may amend an instance through Change.New: values

@@ -49,7 +49,7 @@ func TestParseObjectLinkRefuses(t *testing.T) {
 			continue
 		}
 		if !l.IsNull() {
-			t.Errorf("ParseObjectLink(%.40q) failed and returned %v besides", s, l)
+			t.Errorf("ParseObjectLink(%.40q) failed and also returned %v", s, l)
 		}
 		if len(err.Error()) > 300 {
 			t.Errorf("the error for a text of %d bytes has %d", len(s), len(err.Error()))

@@ -105,7 +105,7 @@ func TestAddRefuses(t *testing.T) {
 		test.change(&inst)
 		checkError(t, "adding an instance with "+test.name, o.Add(0, inst), test.want)
 		if o.Len() != 0 {
-			t.Errorf("%s: the instance was added all the same", test.name)
+			t.Errorf("%s: the refused instance was added", test.name)
 		}
 		if err := o.Add(0, good()); err != nil {
 			t.Fatal(err)

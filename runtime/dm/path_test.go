@@ -53,7 +53,7 @@ func TestParsePathRefuses(t *testing.T) {
 			continue
 		}
 		if !p.IsRoot() {
-			t.Errorf("ParsePath(%.80q) failed and returned %v besides", s, p)
+			t.Errorf("ParsePath(%.80q) failed and also returned %v", s, p)
 		}
 		if len(err.Error()) > 400 {
 			t.Errorf("the error for a text of %d bytes has %d", len(s), len(err.Error()))
@@ -188,7 +188,7 @@ func FuzzPath(f *testing.F) {
 		p, err := dm.ParsePath(s)
 		if err != nil {
 			if !p.IsRoot() {
-				t.Fatalf("%q failed and returned %v besides", s, p)
+				t.Fatalf("%q failed and also returned %v", s, p)
 			}
 			return
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// probed returns a model with a live meter, a stored one and a panel.
-func probed(t *testing.T, cfg dm.ModelConfig) *dm.Model {
+// newProbeModel returns a model with a live meter, a stored one and a panel.
+func newProbeModel(t *testing.T, cfg dm.ModelConfig) *dm.Model {
 	t.Helper()
 	meters := newMeters(t, dm.ObjectConfig[meter]{})
 	live := meter{
@@ -29,7 +29,7 @@ func probed(t *testing.T, cfg dm.ModelConfig) *dm.Model {
 }
 
 func TestLive(t *testing.T) {
-	s := probed(t, dm.ModelConfig{}).Snapshot()
+	s := newProbeModel(t, dm.ModelConfig{}).Snapshot()
 	for p, want := range map[string]bool{
 		"/": true, "/33001": true, "/33001/5": true, "/33001/5/0": true, "/33001/5/0/1": true,
 		"/33001/0": false, "/33001/5/9": false, "/33001/5/6": false, "/33001/7": false, "/33002": false,
@@ -42,7 +42,7 @@ func TestLive(t *testing.T) {
 }
 
 func TestCheckWrite(t *testing.T) {
-	s := probed(t, dm.ModelConfig{}).Snapshot()
+	s := newProbeModel(t, dm.ModelConfig{}).Snapshot()
 	for p, want := range map[string]dm.Code{
 		"/33001/0": 0, "/33001/0/1": 0, "/33001/0/4/0": 0, "/33001/5/6": 0, "/33002/0/0": 0,
 		"/33001/0/0": dm.MethodNotAllowed, "/33001/0/3": dm.MethodNotAllowed, "/33001": dm.MethodNotAllowed,
@@ -63,7 +63,7 @@ func TestPersists(t *testing.T) {
 	for name, cfg := range map[string]dm.ModelConfig{
 		"no store": {}, "a store": {Persist: func(context.Context, dm.Committed) error { return nil }},
 	} {
-		m := probed(t, cfg)
+		m := newProbeModel(t, cfg)
 		tx, err := m.Begin(context.Background(), dm.Server(1))
 		if err != nil {
 			t.Fatal(err)

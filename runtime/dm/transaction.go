@@ -47,7 +47,7 @@ type Transaction struct {
 	closing   bool
 	published bool
 	unstored  bool         // Persist has failed
-	cause     Cause        // what the engine recognises the transaction by
+	cause     Cause        // for Batch.Cause
 	state     atomic.Int32 // one of the transaction states
 }
 

@@ -60,8 +60,8 @@ func checkNode(t *testing.T, n *node[int], height uint8) int {
 	return sum
 }
 
-// somewhere returns an ID: often a small one, sometimes one at the edge of a digit.
-func somewhere(r *rand.Rand) uint16 {
+// randomID returns an ID: often a small one, sometimes one at the edge of a digit.
+func randomID(r *rand.Rand) uint16 {
 	switch r.IntN(4) {
 	case 0:
 		return uint16(r.IntN(80))
@@ -85,7 +85,7 @@ func TestTreeIsAMap(t *testing.T) {
 		var kept []version
 		now := version{want: map[uint16]int{}}
 		for i := range 400 {
-			id := somewhere(r)
+			id := randomID(r)
 			next := version{want: maps.Clone(now.want)}
 			if r.IntN(3) == 0 {
 				next.tree = now.tree.remove(id)
@@ -101,7 +101,7 @@ func TestTreeIsAMap(t *testing.T) {
 			if v, ok := now.tree.get(id); ok != mapHas(now.want, id) || v != now.want[id] {
 				t.Fatalf("seed %d: get(%d) = %d, %t", seed, id, v, ok)
 			}
-			probe := somewhere(r)
+			probe := randomID(r)
 			if v, ok := now.tree.get(probe); ok != mapHas(now.want, probe) || v != now.want[probe] {
 				t.Fatalf("seed %d: get(%d) = %d, %t", seed, probe, v, ok)
 			}

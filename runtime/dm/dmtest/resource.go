@@ -62,7 +62,7 @@ func (k *kit) checkSecret(x *target, s dm.Snapshot) {
 	if dm.CodeOf(err) != dm.MethodNotAllowed {
 		k.t.Errorf("%v (%s): the bootstrap server reads a secret: %v", x.path, x.def.Name, err)
 	}
-	_ = s.Read(ctx, dm.Application, x.path, func(p dm.Path, v dm.Value) error { // it may have no value
+	_ = s.Read(ctx, dm.Application, x.path, func(p dm.Path, v dm.Value) error {
 		if !v.IsSecret() {
 			k.t.Errorf("%v (%s): the secret would show in a log", p, x.def.Name)
 		}

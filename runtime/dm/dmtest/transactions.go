@@ -65,7 +65,7 @@ func (k *kit) checkMoves(who dm.Origin, group []*target) bool {
 		return true
 	}
 	if err := run(there); err != nil {
-		k.t.Errorf("after failures a transaction that worked does not any more: %v", err)
+		k.t.Errorf("after failures a transaction that succeeded before fails: %v", err)
 	} else if d := away.diff(k.tree(k.m.Snapshot())); d != "" {
 		k.t.Errorf("after failures a transaction has another result: %s", d)
 	}

@@ -4,7 +4,7 @@
 //
 //	dev, err := device.New(device.Config{
 //		Instance: device.Instance{Manufacturer: dm.Str("Example"), SerialNumber: dm.Str("4711")},
-//		Reboot:   func(context.Context) error { time.AfterFunc(time.Second, board.Reset); return nil },
+//		Reboot:   func(context.Context) error { return board.ResetAfter(time.Second) },
 //	})
 //	if err != nil {
 //		return err
