@@ -45,9 +45,9 @@ type Resource struct {
 	Ops Operations
 	// Type is the data type. The zero value, None, means an executable.
 	Type Type
-	// Multiple says that the resource may have several resource instances.
+	// Multiple reports that the resource may have several resource instances.
 	Multiple bool
-	// Mandatory says that every instance of the object has the resource.
+	// Mandatory reports that every instance of the object has the resource.
 	Mandatory bool
 	// Secret reports that the value must not be shown in logs, dumps or error texts. It is not
 	// registered with OMA; it follows from Ops and Type, or from a names file.
@@ -65,7 +65,7 @@ type Resource struct {
 	// Enum names the values of an enumeration in ascending order, where the definition names them.
 	// It is documentation; generated tables leave it empty.
 	Enum []EnumValue
-	// Description says what the resource means. Documentation: generated tables leave it empty.
+	// Description says what the resource means. It is documentation; generated tables leave it empty.
 	Description string
 }
 

@@ -126,10 +126,10 @@ func TestValidate(t *testing.T) {
 			"3303/0: the range +Inf is not ascending, write intervals from low to high",
 		}},
 		{name: "too large", o: ranged(registry.Integer, registry.Between(0, 1<<53)), want: []string{
-			"3303/0: the range 0..9.007199254740992e+15 has a bound that is no whole number below 2^53, leave the bound open",
+			"3303/0: the range 0..9.007199254740992e+15 has a bound that is not a whole number below 2^53, leave the bound open",
 		}},
 		{name: "part of an integer", o: ranged(registry.Opaque, registry.Between(0, 0.5)), want: []string{
-			"3303/0: the range 0..0.5 has a bound that is no whole number below 2^53, leave the bound open",
+			"3303/0: the range 0..0.5 has a bound that is not a whole number below 2^53, leave the bound open",
 		}},
 		{name: "large float", o: ranged(registry.Float, registry.Between(-0.5, 1e300))},
 		{name: "no fault", o: with(

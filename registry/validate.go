@@ -77,7 +77,7 @@ func (v *validation) span(id int, r *Resource) {
 		}
 		last = i.Max
 		if r.Type != Float && (inexact(i.Min) || inexact(i.Max)) {
-			v.add(id, Error, fmt.Sprintf("the range %s has a bound that is no whole number below 2^53", r.Range),
+			v.add(id, Error, fmt.Sprintf("the range %s has a bound that is not a whole number below 2^53", r.Range),
 				"leave the bound open")
 			return
 		}
