@@ -19,12 +19,8 @@ const (
 // unwrapped are the folders whose comments, and those of the folders below, may still end beyond
 // commentColumns. The list only shrinks.
 var unwrapped = []string{
-	"examples/objects",
-	"registry",
 	"runtime/coap",
-	"runtime/dm",
 	"runtime/lwm2m",
-	"runtime/objects",
 	"runtime/sched",
 }
 
