@@ -65,7 +65,8 @@ type Resource struct {
 	// Enum names the values of an enumeration in ascending order, where the definition names them.
 	// It is documentation; generated tables leave it empty.
 	Enum []EnumValue
-	// Description says what the resource means. It is documentation; generated tables leave it empty.
+	// Description says what the resource means. It is documentation; generated tables leave it
+	// empty.
 	Description string
 }
 

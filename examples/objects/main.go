@@ -1,6 +1,6 @@
 // Objects shows typed objects and their transactions without a network: a live sensor, a set point
-// whose writes move fake hardware, a write that is refused and changes nothing, and a write that fails
-// in the hardware and is undone. docs/objects.md explains it.
+// whose writes move fake hardware, a write that is refused and changes nothing, and a write that
+// fails in the hardware and is undone. docs/objects.md explains it.
 //
 //	go run ./examples/objects
 package main
@@ -49,8 +49,8 @@ func (b *boiler) back() {
 	}
 }
 
-// newSetPoint returns object 3308 with hooks: Validate checks the change, Commit moves the valve, and
-// Rollback moves it back when a later step of the same transaction fails.
+// newSetPoint returns object 3308 with hooks: Validate checks the change, Commit moves the valve,
+// and Rollback moves it back when a later step of the same transaction fails.
 func newSetPoint(b *boiler, out io.Writer) (*setpoint.Object, error) {
 	moved := 0
 	return setpoint.New(setpoint.Config{Hooks: setpoint.Hooks{
@@ -151,8 +151,8 @@ func objects(out io.Writer, b *boiler) (*temperature.Object, *setpoint.Object, e
 	return water, goals, err
 }
 
-// writes writes to both objects at once, as a server: a write that Validate refuses, one that moves the
-// valve, and one that the valve refuses. After each it calls state, which prints the result.
+// writes writes to both objects at once, as a server: a write that Validate refuses, one that moves
+// the valve, and one that the valve refuses. After each it calls state, which prints the result.
 func writes(ctx context.Context, out io.Writer, model *dm.Model, b *boiler, state func()) error {
 	goal := dm.ResourcePath(setpoint.ObjectID, 0, setpoint.SetPointValueID)
 	use := dm.ResourcePath(temperature.ObjectID, 0, temperature.ApplicationTypeID)

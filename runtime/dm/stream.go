@@ -7,7 +7,9 @@ import (
 )
 
 // Sink receives the value of an Opaque resource as a stream, such as a firmware image. One
-// goroutine at a time calls it: Write any number of times, then Commit or Abort.
+// goroutine at a time calls it: Write any number of times, then Commit or Abort. For a server's
+// request that is the loop that serves the device, except for an Abort in the one case that Hooks
+// describes.
 type Sink interface {
 	io.Writer
 	// Commit reports that the value is complete and that the transaction accepts it.
@@ -18,7 +20,8 @@ type Sink interface {
 }
 
 // Source provides the value of an Opaque resource as a stream, such as a log. It is closed when the
-// value was read completely or the reader has stopped.
+// value was read completely or the reader has stopped. For a server's request it is used on the
+// loop that serves the device, or on a worker if the request also covers a Slow resource.
 type Source interface {
 	io.ReadCloser
 	// Size returns the size of the value in bytes, or -1 if it is not known beforehand.
