@@ -334,7 +334,7 @@ func wrap(call string, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL):
 		kind = socket.ErrAddressInUse
 	}
-	if kind == err { //nolint:errorlint // identity is intended
+	if kind == err { // identity is intended
 		return fmt.Errorf("%s: %w", call, err)
 	}
 	return fmt.Errorf("%w (%s: %w)", kind, call, err)

@@ -41,7 +41,7 @@ func TestFloodDoesNotHoldRecv(t *testing.T) {
 		s.NotifyReadable(func() { ready++ })
 		ready = 0
 		s.SetRecvDeadline(socket.NoWait())
-		if n, err := s.Recv(make([]byte, 100)); err != socket.ErrTimeout { //nolint:errorlint // promised exactly
+		if n, err := s.Recv(make([]byte, 100)); err != socket.ErrTimeout { // promised exactly
 			t.Fatalf("after %d datagrams: %d, %v", flood.count, n, err)
 		}
 		if ready == 0 || flood.count < 2 {

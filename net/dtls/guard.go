@@ -90,7 +90,8 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 		n, err := g.below.Recv(p)
 		switch {
 		case err == nil:
-		case err == socket.ErrTimeout, errors.Is(err, socket.ErrMessageTooLong): //nolint:errorlint // Recv promises exactly ErrTimeout
+		// Recv promises exactly ErrTimeout.
+		case err == socket.ErrTimeout, errors.Is(err, socket.ErrMessageTooLong):
 			// Only the deadline decides; a datagram longer than any of a handshake is dropped.
 			continue
 		default:

@@ -55,7 +55,7 @@ func (s *conn) Recv(p []byte) (int, error) {
 			return 0, socket.ErrClosed
 		}
 		n, err := l.recv(p)
-		if err != errFlood { //nolint:errorlint // never wrapped
+		if err != errFlood { // never wrapped
 			return n, err
 		}
 		if s.DeadlinePassed() {

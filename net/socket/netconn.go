@@ -40,7 +40,7 @@ func (c *netConn) Read(p []byte) (int, error) {
 			return 0, os.ErrDeadlineExceeded
 		}
 		n, err := c.s.Recv(p)
-		if err != ErrTimeout { //nolint:errorlint // Recv promises exactly ErrTimeout
+		if err != ErrTimeout { // Recv promises exactly ErrTimeout
 			return n, err
 		}
 		// The deadline may have moved while Recv returned: only the check above counts.
@@ -62,7 +62,7 @@ func (c *netConn) Write(p []byte) (int, error) {
 		switch {
 		case err == nil:
 			return len(p), nil
-		case err != ErrBusy || c.s.Kind() == Datagram: //nolint:errorlint // ErrBusy is never wrapped
+		case err != ErrBusy || c.s.Kind() == Datagram: // ErrBusy is never wrapped
 			return 0, err
 		}
 		time.Sleep(busyPause)

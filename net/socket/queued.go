@@ -89,7 +89,7 @@ func (q *queued) tookSome() {
 
 func (q *queued) Recv(p []byte) (int, error) {
 	n, err := q.inbox.Recv(p)
-	if err != ErrTimeout { //nolint:errorlint // Inbox promises exactly ErrTimeout
+	if err != ErrTimeout { // Inbox promises exactly ErrTimeout
 		q.tookSome()
 	}
 	return n, err

@@ -55,7 +55,7 @@ func (r *rig) expectTimeout(s socket.Socket, least, most time.Duration, when str
 	r.t.Helper()
 	start := time.Now()
 	got, err := r.recvNow(s, 100)
-	if err != socket.ErrTimeout { //nolint:errorlint // it is promised exactly
+	if err != socket.ErrTimeout { // it is promised exactly
 		r.t.Fatalf("Recv %s: %q, %v; want exactly ErrTimeout", when, got, err)
 	}
 	if d := time.Since(start); d < least || d > most {
@@ -94,7 +94,8 @@ func checkDeadlineWakes(r *rig) {
 	for range 5 {
 		c := r.pending(s)
 		s.SetRecvDeadline(socket.NoWait())
-		if got := r.await(c, "SetRecvDeadline(NoWait)"); got.err != socket.ErrTimeout { //nolint:errorlint // it is promised exactly
+		// It is promised exactly.
+		if got := r.await(c, "SetRecvDeadline(NoWait)"); got.err != socket.ErrTimeout {
 			r.t.Fatalf("a Recv woken by NoWait returned %q, %v; want exactly ErrTimeout", got.text, got.err)
 		}
 		s.SetRecvDeadline(time.Time{})

@@ -49,7 +49,7 @@ func checkEnd(r *rig) {
 	}
 	r.receive(s, "the last words")
 	for range 2 {
-		if got, err := r.recv(s, 10); err != io.EOF { //nolint:errorlint // it is promised exactly
+		if got, err := r.recv(s, 10); err != io.EOF { // it is promised exactly
 			r.t.Fatalf("Recv at the end of the stream: %q, %v; want exactly io.EOF", got, err)
 		}
 	}

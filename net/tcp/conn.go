@@ -147,7 +147,7 @@ func (c *conn) Recv(p []byte, noWait bool) (int, error) {
 
 func (c *conn) recvError(err error) error {
 	switch {
-	case err == nil, err == io.EOF: //nolint:errorlint // package net does not wrap it
+	case err == nil, err == io.EOF: // package net does not wrap it
 		return err
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, os.ErrDeadlineExceeded):
 		return socket.ErrTimeout

@@ -19,7 +19,8 @@ type receiving struct {
 func (in *receiving) init() {
 	in.once = func(fd uintptr) {
 		for {
-			if in.n, in.err = syscall.Read(int(fd), in.p); in.err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+			// Package syscall does not wrap.
+			if in.n, in.err = syscall.Read(int(fd), in.p); in.err != syscall.EINTR {
 				return
 			}
 		}
@@ -58,7 +59,8 @@ type sending struct {
 func (out *sending) init() {
 	out.once = func(fd uintptr) bool {
 		for {
-			if out.n, out.err = syscall.Write(int(fd), out.p); out.err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+			// Package syscall does not wrap.
+			if out.n, out.err = syscall.Write(int(fd), out.p); out.err != syscall.EINTR {
 				return true
 			}
 		}
@@ -77,7 +79,7 @@ func (c *conn) trySend(p []byte) (int, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case out.err == syscall.EAGAIN: //nolint:errorlint // package syscall does not wrap
+	case out.err == syscall.EAGAIN: // package syscall does not wrap
 		return 0, nil
 	case out.err != nil:
 		return 0, out.err

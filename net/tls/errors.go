@@ -86,7 +86,8 @@ func brokenError(err error) error {
 	switch {
 	case errors.Is(err, socket.ErrTimeout):
 		return socket.ErrTimeout
-	case err == io.EOF, errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrReset): //nolint:errorlint // never wrapped
+	// Never wrapped.
+	case err == io.EOF, errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrReset):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: the stream ended without close_notify: it may have been cut off", socket.ErrReset)

@@ -47,7 +47,7 @@ func (l *link) send(p []byte) error {
 	}
 	l.wire.hold()
 	_, err := l.tls.Write(p)
-	if flushed := l.wire.flush(); flushed != nil && flushed != socket.ErrBusy { //nolint:errorlint // never wrapped
+	if flushed := l.wire.flush(); flushed != nil && flushed != socket.ErrBusy { // never wrapped
 		return flushed
 	}
 	if err != nil {
@@ -97,7 +97,7 @@ func (l *link) receiveError(n int, err error) error {
 	switch {
 	case err == nil || n > 0:
 		return nil
-	case err == io.EOF && l.wire.ended: //nolint:errorlint // never wrapped
+	case err == io.EOF && l.wire.ended: // never wrapped
 		err = io.ErrUnexpectedEOF // without close_notify; crypto/tls does not distinguish the two
 	}
 	return brokenError(err)

@@ -44,7 +44,7 @@ func (w *wire) Read(p []byte) (int, error) {
 func (w *wire) read(p []byte) (int, error) {
 	if w.have < recordHeader {
 		n, err := w.below.Recv(p[:min(len(p), recordHeader-w.have)])
-		w.ended = w.ended || err == io.EOF //nolint:errorlint // never wrapped
+		w.ended = w.ended || err == io.EOF // never wrapped
 		w.have += copy(w.header[w.have:], p[:n])
 		if w.have == recordHeader {
 			w.left = int(binary.BigEndian.Uint16(w.header[3:]))

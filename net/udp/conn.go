@@ -87,7 +87,7 @@ func (c *conn) recvError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case err == socket.ErrMessageTooLong: //nolint:errorlint // made here
+	case err == socket.ErrMessageTooLong: // made here
 		return err
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, os.ErrDeadlineExceeded):
 		return socket.ErrTimeout
@@ -109,7 +109,7 @@ const mostDiscarded = 64
 // to the port.
 func (c *conn) discard() {
 	for range mostDiscarded {
-		if _, err := c.Recv(nil, true); err == socket.ErrTimeout { //nolint:errorlint // never wrapped
+		if _, err := c.Recv(nil, true); err == socket.ErrTimeout { // never wrapped
 			return
 		}
 	}

@@ -91,7 +91,7 @@ func awaitError(t *testing.T, s socket.Socket) {
 		if n == 1 {
 			return
 		}
-		if err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+		if err != syscall.EINTR { // package syscall does not wrap
 			t.Fatal("the refusal does not come: ", err)
 		}
 	}
@@ -128,10 +128,11 @@ func TestSendAfterRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.SetRecvDeadline(socket.NoWait())
-		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrRefused { //nolint:errorlint // this itself, not wrapped
+		// This itself, not wrapped.
+		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrRefused {
 			t.Errorf("portable %v: Recv: %v, want ErrRefused", portable, err)
 		}
-		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrTimeout { //nolint:errorlint // promised exactly
+		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrTimeout { // promised exactly
 			t.Errorf("portable %v: a second Recv: %v", portable, err)
 		}
 		peer, err := l.Accept(t.Context())
@@ -330,7 +331,7 @@ func TestLateAnswerOfNameService(t *testing.T) {
 			t.Fatal(err)
 		}
 		with := t.Context()
-		if c.want == context.Canceled { //nolint:errorlint // identity is meant
+		if c.want == context.Canceled { // identity is meant
 			with = ctx
 		}
 		if err := s.Connect(with, socket.Endpoint{Host: "server.example", Port: 9}); !errors.Is(err, c.want) {

@@ -70,7 +70,7 @@ func fuzzServer(t *testing.T, first, second []byte, answering bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pc.Close() //nolint:errcheck // the test does not depend on it
+	defer pc.Close() // the test does not depend on it
 	c := fuzzedClient(t, n.NewHost("device"))
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -125,7 +125,7 @@ func (s *rdServer) run(ctx context.Context, listeners ...socket.Listener) {
 	}
 	readable := make(chan struct{}, 1)
 	var poller socket.Poller
-	defer poller.Close() //nolint:errcheck // the test does not depend on it
+	defer poller.Close() // the test does not depend on it
 	var conns []*coap.Conn
 	for ctx.Err() == nil {
 		timer := time.NewTimer(s.sched.Wait(time.Hour))

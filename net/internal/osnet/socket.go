@@ -159,7 +159,7 @@ func (s *Socket[C]) Recv(p []byte) (int, error) {
 			return 0, socket.ErrClosed
 		}
 		n, err := c.Recv(p, s.deadline.noWait())
-		if err == socket.ErrTimeout && s.deadline.retry() { //nolint:errorlint // never wrapped
+		if err == socket.ErrTimeout && s.deadline.retry() { // never wrapped
 			continue
 		}
 		s.received.Add(uint64(n))

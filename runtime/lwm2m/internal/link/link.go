@@ -35,8 +35,8 @@ type Config struct {
 	// Lost is called when the network or the server has ended the connection. short tells that it
 	// lasted less than 10 s.
 	Lost func(err error, short bool)
-	// Refused is called when the network has refused a datagram, as a port that nobody listens at does.
-	// The connection goes on.
+	// Refused is called when the network has refused a datagram, as a port that nobody listens at
+	// does. The connection goes on.
 	Refused func()
 	// Closing is called before a connection ends, whatever ends it.
 	Closing func()
@@ -54,11 +54,12 @@ type Opened struct {
 
 // Link is the connection to one server. Make one with [New].
 type Link struct {
-	cfg    Config
-	opened Opened // kept over reconnects, with port, session and addresses; no Socket until the first
-	renew  bool   // the next Connect makes a socket of its own
-	dial   *dial  // while connecting
-	ending *dial  // a cancelled dial that still uses the socket
+	cfg Config
+	// Kept over reconnects, with port, session and addresses; no Socket until the first.
+	opened Opened
+	renew  bool  // the next Connect makes a socket of its own
+	dial   *dial // while connecting
+	ending *dial // a cancelled dial that still uses the socket
 	socket *Socket
 }
 
@@ -115,7 +116,8 @@ func (l *Link) Connect(nextAddress bool) error {
 
 // open makes the socket unless there is one.
 func (l *Link) open() error {
-	if l.renew || l.ending != nil { // a cancelled dial that has not returned has the socket to itself
+	// A cancelled dial that has not returned has the socket to itself.
+	if l.renew || l.ending != nil {
 		l.closeSocket()
 	}
 	if l.opened.Socket != nil {
@@ -233,7 +235,8 @@ func (l *Link) end(reason error, keep bool) {
 	}
 	l.socket = nil
 	l.cfg.Closing()
-	_ = s.conn.Release() // what is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it
+	// What is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it.
+	_ = s.conn.Release()
 	s.conn.Close(reason)
 	l.cfg.Group.remove(s)
 	l.disconnect(keep)
@@ -248,8 +251,8 @@ func (l *Link) disconnect(keep bool) {
 	_ = l.opened.Socket.Close() // it is closed whatever the error
 }
 
-// Renew has the next Connect make a socket of its own, for an account that has changed. A connection
-// goes on until it is closed.
+// Renew has the next Connect make a socket of its own, for an account that has changed. A
+// connection goes on until it is closed.
 func (l *Link) Renew() {
 	l.renew = true
 	if l.dial == nil && l.socket == nil {
@@ -278,8 +281,8 @@ func (l *Link) ReceiverOff() {
 	}
 }
 
-// RemoteAddr returns the numeric address of the server, as far as the network tells it; otherwise the
-// host and port of the URI.
+// RemoteAddr returns the numeric address of the server, as far as the network tells it; otherwise
+// the host and port of the URI.
 func (l *Link) RemoteAddr() string {
 	if l.opened.Socket != nil {
 		if a := socket.Detect(l.opened.Socket).Addresses; a != nil && a.RemoteAddr().IsValid() {
