@@ -1,11 +1,14 @@
 package lwm2m
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
@@ -73,9 +76,12 @@ func (s *server) setDisabled(disabled bool, d time.Duration) {
 type offline struct {
 	all     bool
 	schemes map[string]bool // of URIs, in lower case
+	servers map[ShortServerID]bool
 }
 
-func (o *offline) covers(uri string) bool { return o.all || o.schemes[schemeOf(uri)] }
+func (o *offline) covers(v *settings) bool {
+	return o.all || o.schemes[schemeOf(v.uri)] || o.servers[v.shortID]
+}
 
 // Suspend takes the client offline without telling the servers. It ends the connections, keeps
 // their security sessions if the network can, and nothing is sent until Resume. With URI schemes,
@@ -106,14 +112,107 @@ func (c *Client) setOffline(off bool, schemes []string) {
 				delete(c.offline.schemes, strings.ToLower(s))
 			}
 		}
-		for _, s := range slices.Clone(c.servers) {
-			if covered := c.offline.covers(s.settings.uri); s.wishes.offline != covered {
-				s.wishes.offline = covered
-				s.handle(account.Event{Kind: account.FactsChanged})
-			}
-		}
-		c.publish()
+		c.applyOffline()
 	})
+}
+
+// SuspendServer is Suspend for one server. The error is [ErrUnknownServer]. It may be called from
+// any goroutine.
+func (c *Client) SuspendServer(id ShortServerID) error {
+	return c.with(id, func(*server) {
+		if c.offline.servers == nil {
+			c.offline.servers = map[ShortServerID]bool{}
+		}
+		c.offline.servers[id] = true
+		c.applyOffline()
+	})
+}
+
+// ResumeServer ends a SuspendServer. A Suspend of the client, or of the server's URI scheme, goes
+// on. The error is [ErrUnknownServer]. It may be called from any goroutine.
+func (c *Client) ResumeServer(id ShortServerID) error {
+	return c.with(id, func(*server) {
+		delete(c.offline.servers, id)
+		c.applyOffline()
+	})
+}
+
+// applyOffline suspends and resumes the accounts that offline covers by now.
+func (c *Client) applyOffline() {
+	for _, s := range slices.Clone(c.servers) {
+		if covered := c.offline.covers(&s.settings); s.wishes.offline != covered {
+			s.wishes.offline = covered
+			s.handle(account.Event{Kind: account.FactsChanged})
+		}
+	}
+	c.publish()
+}
+
+// Reconnect ends the connection to a server and connects again, with the security session if the
+// network can keep it: for a device that has moved to another network and knows it before the old
+// connection times out. A server that is not connected is left to the attempts that are planned.
+// The error is [ErrUnknownServer]. Reconnect may be called from any goroutine.
+func (c *Client) Reconnect(id ShortServerID) error {
+	return c.with(id, func(s *server) {
+		if s.link.Socket() != nil {
+			s.link.Suspend(errReconnect)
+			s.handle(account.Event{Kind: account.ConnectionLost})
+		}
+	})
+}
+
+var errReconnect = errors.New("lwm2m: the application reconnects")
+
+// SetTransmission changes the transmission parameters of CoAP for one server, at once and for later
+// connections. The error is [ErrUnknownServer], or names what is out of range in p. SetTransmission
+// may be called from any goroutine.
+func (c *Client) SetTransmission(id ShortServerID, p coap.Params) error {
+	if err := p.Validate(); err != nil {
+		return fmt.Errorf("lwm2m: %w", err)
+	}
+	return c.with(id, func(s *server) { s.setTransmission(p) })
+}
+
+func (s *server) setTransmission(p coap.Params) {
+	s.transmission = p
+	if err := s.link.SetParams(p); err != nil {
+		s.log.Error("the transmission parameters are not changed", "reason", err.Error())
+	}
+}
+
+// Stats returns the counters of all connections to a server since its account was added; false if
+// there is no such account. It belongs to the goroutine of the loop: call it in a callback, or by
+// Sched().Post.
+func (c *Client) Stats(id ShortServerID) (coap.Stats, bool) {
+	for _, s := range c.servers {
+		if s.settings.shortID == id {
+			return s.link.Stats(), true
+		}
+	}
+	return coap.Stats{}, false
+}
+
+// RemoveServer removes an account: its instances of the Security and the Server object, in one
+// transaction. The client then de-registers from that server. The error is [ErrUnknownServer] or
+// that of a hook or of Persist; nothing is removed then. RemoveServer waits for other transactions
+// until ctx ends. It may be called from any goroutine, but not from a hook.
+func (c *Client) RemoveServer(ctx context.Context, id ShortServerID) error {
+	t, err := c.model.Begin(ctx, dm.Application)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	accounts := accountsIn(c.model.Snapshot())
+	i := slices.IndexFunc(accounts, func(v settings) bool { return v.shortID == id })
+	if i < 0 {
+		return ErrUnknownServer
+	}
+	for _, p := range []dm.Path{dm.InstancePath(serverID, accounts[i].instance), dm.InstancePath(securityID, accounts[i].security)} {
+		if err := t.Delete(p); err != nil {
+			return err
+		}
+	}
+	return t.Commit()
 }
 
 // RequestBootstrap requests a bootstrap, which shows in Status. The error is [ErrNoBootstrap].

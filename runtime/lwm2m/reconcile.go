@@ -133,7 +133,7 @@ func (s *server) change(v settings, credentials bool) {
 	s.link.Renew()
 	s.peer.Reset()
 	s.registration, s.err = registration{}, nil
-	s.wishes.offline = s.client.offline.covers(v.uri)
+	s.wishes.offline = s.client.offline.covers(&v)
 	s.log.Info("the account has changed", "uri", v.uri)
 	s.handle(account.Event{Kind: account.AccountChanged})
 }

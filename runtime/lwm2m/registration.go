@@ -186,7 +186,7 @@ func (s *server) registered(told offer, sent sched.Time) {
 		return
 	}
 	r.expires = sent.Add(told.lifetime)
-	wait, _ := updateIn(told.lifetime, s.client.cfg.Transmission)
+	wait, _ := updateIn(told.lifetime, s.transmission)
 	r.updateAt = sent.Add(wait)
 	r.until = time.Now().Add(r.expires.Sub(s.client.loop.sched.Now()))
 }

@@ -61,6 +61,7 @@ type Link struct {
 	dial   *dial // while connecting
 	ending *dial // a cancelled dial that still uses the socket
 	socket *Socket
+	stats  coap.Stats // of the connections that have ended
 }
 
 // dial is a Connect that is under way.
@@ -87,6 +88,23 @@ func (l *Link) Session() string {
 		return ""
 	}
 	return l.socket.able.Session.Resumption().String()
+}
+
+// Stats returns the counters of all connections of the link.
+func (l *Link) Stats() coap.Stats {
+	if l.socket == nil {
+		return l.stats
+	}
+	return l.stats.Add(l.socket.Stats())
+}
+
+// SetParams changes the transmission parameters, of the connection and of later ones.
+func (l *Link) SetParams(p coap.Params) error {
+	l.cfg.Conn.Params = p
+	if l.socket == nil {
+		return nil
+	}
+	return l.socket.conn.SetParams(p)
 }
 
 // Connect begins to connect. With nextAddress it tries the next address of the server, if there are
@@ -238,6 +256,7 @@ func (l *Link) end(reason error, keep bool) {
 	// What is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it.
 	_ = s.conn.Release()
 	s.conn.Close(reason)
+	l.stats = l.stats.Add(s.Stats())
 	l.cfg.Group.remove(s)
 	l.disconnect(keep)
 }
