@@ -174,3 +174,26 @@ func TestDisableEnable(t *testing.T) {
 		}
 	})
 }
+
+// The trigger of an Update for a disabled account, by another server, is refused: it would have no
+// effect.
+func TestUpdateTriggerOfDisabledAccount(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		c := w.start(w.config())
+		w.servers[0].next()
+		w.servers[1].next()
+		w.wantState(2, lwm2m.StateRegistered)
+		if err := c.Disable(1, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateDeregistered)
+		if code := w.servers[1].do(coap.POST, "/1/0/8", "", -1); code != coap.MethodNotAllowed {
+			t.Errorf("/1/0/8 of the disabled account: %v, want 4.05", code)
+		}
+		if code := w.servers[1].do(coap.POST, "/1/1/8", "", -1); code != coap.Changed {
+			t.Errorf("/1/1/8 of the server's own account: %v, want 2.04", code)
+		}
+		w.servers[1].next()
+	})
+}

@@ -295,6 +295,9 @@ func (k control) UpdateAccount(id dm.InstanceID) error {
 	if err != nil {
 		return err
 	}
+	if st, ok := k.c.Status().Server(a.shortID); ok && errors.Is(st.Err, ErrDisabled) {
+		return dm.Errorf(dm.MethodNotAllowed, "%w", ErrDisabled) // another server asks for it
+	}
 	return k.c.Update(a.shortID)
 }
 
