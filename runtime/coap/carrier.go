@@ -14,6 +14,8 @@ type carrier interface {
 	respond(r *Request, m *Message, nonConfirmable bool) error
 	// acknowledge tells the peer that r has arrived and that its response takes time.
 	acknowledge(r *Request)
+	// forget makes the next transmission of r count as a new request.
+	forget(r *Request)
 	// ping asks the peer for a sign of life.
 	ping(done func(error)) error
 	// pump sends queued messages as far as NSTART allows.

@@ -111,6 +111,8 @@ func (d *datagrams) acknowledge(r *Request) {
 	d.sendEmpty(Acknowledgement, r.mid)
 }
 
+func (d *datagrams) forget(r *Request) { d.seen.forget(r.arrival) }
+
 // ping sends an empty confirmable message, which the peer answers by a reset (RFC 7252 §4.3).
 func (d *datagrams) ping(done func(error)) error {
 	_, err := d.queue(pingSender(done), &Message{Type: Confirmable}, sending{})

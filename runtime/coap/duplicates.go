@@ -9,22 +9,25 @@ type duplicates struct {
 	*shared
 	history
 	charged int       // bytes charged for the history, at most ConnConfig.MaxHistory
-	forget  sched.Job // when the next entry of the history expires
+	expiry  sched.Job // when the next entry of the history expires
 }
 
 func (d *duplicates) init(s *shared) {
 	d.shared = s
-	d.forget.Func = d.forgetExpired
+	d.expiry.Func = d.forgetExpired
 }
 
 // add remembers a message ID and returns the number of its entry.
 func (d *duplicates) add(mid uint16, now sched.Time) uint32 {
 	n := d.history.add(mid, now, now+d.lifetime, d)
-	if !d.forget.Pending() {
-		d.e.sched.At(&d.forget, now+d.lifetime)
+	if !d.expiry.Pending() {
+		d.e.sched.At(&d.expiry, now+d.lifetime)
 	}
 	return n
 }
+
+// forget forgets entry n: its message ID counts as new again.
+func (d *duplicates) forget(n uint32) { d.history.forget(n) }
 
 // storeAnswer stores the answer to entry n for repetitions.
 func (d *duplicates) storeAnswer(n uint32, answer []byte) {
@@ -33,12 +36,12 @@ func (d *duplicates) storeAnswer(n uint32, answer []byte) {
 
 func (d *duplicates) forgetExpired() {
 	if next, more := d.history.expire(d.e.sched.Now(), d); more {
-		d.e.sched.At(&d.forget, next)
+		d.e.sched.At(&d.expiry, next)
 	}
 }
 
 func (d *duplicates) close() {
-	d.e.sched.Cancel(&d.forget)
+	d.e.sched.Cancel(&d.expiry)
 	d.history.reset(d)
 }
 

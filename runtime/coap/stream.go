@@ -94,6 +94,8 @@ func (s *stream) respond(r *Request, m *Message, _ bool) error {
 
 func (s *stream) acknowledge(*Request) {}
 
+func (s *stream) forget(*Request) {}
+
 func (s *stream) pump() {}
 
 // send protects and sends one message, or queues what the socket does not accept.
