@@ -63,7 +63,13 @@ func (c *Conn) Endpoint() *Endpoint { return c.e }
 func (c *Conn) Socket() socket.Socket { return c.cfg.Socket }
 
 // Stats are the connection's counters.
-func (c *Conn) Stats() Stats { return c.stats }
+func (c *Conn) Stats() Stats {
+	s := c.stats
+	if c.datagrams != nil {
+		s.MessageIDs, _ = c.datagrams.mids.count(c.e.sched.Now())
+	}
+	return s
+}
 
 // Params are the transmission parameters in force, without zeros.
 func (c *Conn) Params() Params {

@@ -17,8 +17,9 @@ func newDatagrams(s *shared, up receiver) *datagrams {
 
 // sendOnce sends a non-confirmable message. Without a free message ID it counts as lost.
 func (d *datagrams) sendOnce(m *Message, protect protector) (mid uint16, err error) {
-	mid, _, ok := d.mids.allocate(d.e.sched.Now(), d.lifetime)
+	mid, _, ok := d.mids.allocate(midNon, d.e.sched.Now(), d.lifetime[NonConfirmable])
 	if !ok {
+		d.stats.MessageIDWaits++
 		return 0, ErrBusy
 	}
 	m.Type, m.MessageID = NonConfirmable, mid

@@ -88,7 +88,7 @@ func (d *datagrams) handleMessage(m *Message) {
 			return
 		}
 	}
-	n := d.seen.add(m.MessageID, now)
+	n := d.seen.add(m.MessageID, m.Type, now)
 	if m.Code.IsRequest() {
 		d.up.handleRequest(m, envelope{kind: m.Type, mid: m.MessageID, arrival: n})
 		return

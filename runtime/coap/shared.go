@@ -12,9 +12,9 @@ import (
 // one pointer.
 type shared struct {
 	e        *Endpoint
-	conn     *Conn      // only for Request.Conn and Observation.Conn
-	cfg      ConnConfig // with defaults; Params change by Conn.SetParams
-	lifetime sched.Time // EXCHANGE_LIFETIME of cfg.Params
+	conn     *Conn         // only for Request.Conn and Observation.Conn
+	cfg      ConnConfig    // with defaults; Params change by Conn.SetParams
+	lifetime [2]sched.Time // EXCHANGE_LIFETIME and NON_LIFETIME of cfg.Params, by message type
 	carrier  carrier
 	sizes    blockSizes
 	stats    Stats
@@ -22,7 +22,7 @@ type shared struct {
 	lastErr  error // last error of the socket
 }
 
-// Stats are counters since the connection was made.
+// Stats are counters since the connection was made, and what is left of the message IDs.
 type Stats struct {
 	BytesSent, BytesReceived       uint64 // CoAP messages, without lower layers
 	MessagesSent, MessagesReceived uint64
@@ -31,11 +31,18 @@ type Stats struct {
 	Malformed                      uint64 // messages with a format error or of another version
 	Ignored                        uint64 // messages that match nothing, or that the Layer refused
 	SendErrors                     uint64 // messages that the socket did not accept
+	// MessageIDs is how many message IDs are free for messages of normal priority, 65536 at most
+	// over datagrams. Below 16384 notifications are sent so slowly that the rest lasts.
+	MessageIDs int
+	// MessageIDWaits is how often a message had to wait because no message ID was free, or a
+	// notification because few were.
+	MessageIDWaits uint64
 }
 
 func (s *shared) setParams(p Params) {
 	s.cfg.Params = p
-	s.lifetime = sched.Time(p.span() + 2*p.MaxLatency + p.AckTimeout)
+	s.lifetime[Confirmable] = sched.Time(p.span() + 2*p.MaxLatency + p.AckTimeout)
+	s.lifetime[NonConfirmable] = sched.Time(p.span() + p.MaxLatency)
 }
 
 // write hands one encoded datagram to the socket.

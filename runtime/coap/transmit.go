@@ -38,6 +38,7 @@ type transmission struct {
 	buf     []byte
 	mid     uint16
 	number  uint64 // order of starting
+	high    bool // of high priority
 	con     bool
 	started bool
 	left    int        // retransmissions left
@@ -47,7 +48,7 @@ type transmission struct {
 
 func (x *transmitter) init(s *shared) {
 	x.shared = s
-	x.mids.next = uint16(s.e.rand.Uint32())
+	x.mids.start = uint16(s.e.rand.Uint32())
 	x.pumping.Func = x.pump
 }
 
@@ -65,6 +66,7 @@ func (x *transmitter) queue(owner sender, m *Message, how sending) (*transmissio
 		return nil, err
 	}
 	t.buf, t.owner, t.protect, t.con = buf, owner, how.protect, m.Type == Confirmable
+	t.high = how.priority == PriorityHigh
 	waiting.push(&t.node, t)
 	return t, nil
 }
@@ -76,8 +78,9 @@ func (x *transmitter) pump() {
 		if !ok {
 			return
 		}
-		mid, free, ok := x.mids.allocate(x.e.sched.Now(), x.lifetime)
+		mid, free, ok := x.mids.allocate(t.midKind(), x.e.sched.Now(), x.lifetime[t.kind()])
 		if !ok {
+			x.stats.MessageIDWaits++
 			x.e.sched.At(&x.pumping, free)
 			return
 		}
@@ -108,6 +111,25 @@ func (x *transmitter) oldest() *transmission {
 		}
 	}
 	return oldest
+}
+
+// kind is the type of the message.
+func (t *transmission) kind() Type {
+	if t.con {
+		return Confirmable
+	}
+	return NonConfirmable
+}
+
+// midKind is the kind of message ID to use.
+func (t *transmission) midKind() midKind {
+	switch {
+	case t.high:
+		return midHigh
+	case t.con:
+		return midCon
+	}
+	return midNon
 }
 
 func (t *transmission) start(mid uint16) {
