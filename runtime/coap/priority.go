@@ -11,7 +11,9 @@ const (
 	// PriorityLow is for what may wait for everything else.
 	PriorityLow Priority = iota - 1
 	PriorityNormal
-	// PriorityHigh is for what keeps the relation with the peer alive, such as a registration.
+	// PriorityHigh is for what keeps the relation with the peer alive, such as a registration. It
+	// does not wait for outstanding messages of lower priority: one of them is suspended, and
+	// retransmitted later.
 	PriorityHigh
 )
 

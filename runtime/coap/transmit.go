@@ -10,13 +10,18 @@ import (
 
 // A transmitter sends messages that count as outstanding: at most NSTART at a time, the others
 // wait in its queue. It chooses message IDs and retransmits (RFC 7252 §4.2, §4.7).
+//
+// A message of high priority does not wait for outstanding ones of lower priority: it suspends one
+// of them, which is not retransmitted until the turn of the others comes again. A response to a
+// suspended message, or its acknowledgement, still counts.
 type transmitter struct {
 	*shared
-	mids     midAllocator
-	waiting  sendQueue
-	sent     table[uint16, *transmission] // outstanding, by message ID
-	inflight int                          // outstanding interactions, at most NSTART
-	pumping  sched.Job                    // when message IDs are free again
+	mids      midAllocator
+	waiting   sendQueue
+	sent      table[uint16, *transmission] // outstanding, by message ID
+	inflight  int                          // outstanding interactions that are not suspended, at most NSTART
+	suspended list[*transmission]          // outstanding, while messages of high priority have their turn
+	pumping   sched.Job                    // when message IDs are free again
 }
 
 // A sender owns a transmission. onEnd is called when the transmission must not be used any more.
@@ -31,19 +36,22 @@ type sender interface {
 // A transmission is one message on its way: a confirmable one until it is acknowledged, or a
 // non-confirmable request as long as it counts as outstanding.
 type transmission struct {
-	tx      *transmitter
-	node    node[*transmission] // in tx.waiting
-	owner   sender
-	protect protector
-	buf     []byte
-	mid     uint16
-	number  uint64 // order of starting
-	high    bool // of high priority
-	con     bool
-	started bool
-	left    int        // retransmissions left
-	timeout sched.Time // of the current transmission
-	timer   sched.Job
+	tx       *transmitter
+	node     node[*transmission] // in tx.waiting or tx.suspended
+	owner    sender
+	protect  protector
+	buf      []byte
+	mid      uint16
+	number   uint64 // order of starting
+	high     bool   // of high priority
+	con      bool
+	started  bool
+	paused   bool       // it is suspended
+	rest     sched.Time // of the time-out, while it is suspended
+	left     int        // retransmissions left
+	timeout  sched.Time // of the current transmission
+	deadline sched.Time // of the timer
+	timer    sched.Job
 }
 
 func (x *transmitter) init(s *shared) {
@@ -73,8 +81,20 @@ func (x *transmitter) queue(owner sender, m *Message, how sending) (*transmissio
 
 // pump starts what may be started.
 func (x *transmitter) pump() {
-	for x.closed == nil && x.inflight < x.cfg.Params.NStart {
+	for x.closed == nil {
+		victim := (*transmission)(nil)
 		t, ok := x.waiting.first()
+		if x.inflight >= x.cfg.Params.NStart {
+			if !ok || !t.high {
+				return
+			}
+			if victim = x.oldest(func(t *transmission) bool { return !t.high && !t.paused }); victim == nil {
+				return
+			}
+		} else if s, any := x.suspended.first(); any && (!ok || !t.high) {
+			s.resume()
+			continue
+		}
 		if !ok {
 			return
 		}
@@ -83,6 +103,9 @@ func (x *transmitter) pump() {
 			x.stats.MessageIDWaits++
 			x.e.sched.At(&x.pumping, free)
 			return
+		}
+		if victim != nil {
+			victim.suspend()
 		}
 		t.node.remove()
 		t.start(mid)
@@ -98,15 +121,15 @@ func (x *transmitter) close(reason error) {
 		t.fail(reason)
 	}
 	for len(x.sent.m) > 0 {
-		x.oldest().fail(reason)
+		x.oldest(nil).fail(reason)
 	}
 }
 
-// oldest is the outstanding transmission that was started first.
-func (x *transmitter) oldest() *transmission {
+// oldest is the outstanding transmission that was started first, of those that match, or nil.
+func (x *transmitter) oldest(matches func(*transmission) bool) *transmission {
 	var oldest *transmission
 	for _, t := range x.sent.m {
-		if oldest == nil || t.number < oldest.number {
+		if (matches == nil || matches(t)) && (oldest == nil || t.number < oldest.number) {
 			oldest = t
 		}
 	}
@@ -155,7 +178,30 @@ func (t *transmission) start(mid uint16) {
 	} else {
 		t.left, t.timeout = 0, sched.Time(len(t.buf))*sched.Time(time.Second)/sched.Time(p.ProbingRate)
 	}
-	x.e.sched.After(&t.timer, time.Duration(t.timeout))
+	t.arm(t.timeout)
+}
+
+// suspend stops the retransmission, so that the transmission does not count as outstanding.
+func (t *transmission) suspend() {
+	x := t.tx
+	t.paused, t.rest = true, max(t.deadline-x.e.sched.Now(), 0)
+	x.e.sched.Cancel(&t.timer)
+	x.suspended.push(&t.node, t)
+	x.inflight--
+}
+
+// resume continues the retransmission where suspend stopped it.
+func (t *transmission) resume() {
+	t.node.remove()
+	t.paused = false
+	t.tx.inflight++
+	t.arm(t.rest)
+}
+
+// arm sets the timer.
+func (t *transmission) arm(timeout sched.Time) {
+	t.deadline = t.tx.e.sched.Now() + timeout
+	t.tx.e.sched.At(&t.timer, t.deadline)
 }
 
 // seal protects the encoded message.
@@ -202,14 +248,16 @@ func (t *transmission) expire() {
 		t.fail(fmt.Errorf("coap: sending: %w", err))
 		return
 	}
-	x.e.sched.After(&t.timer, time.Duration(t.timeout))
+	t.arm(t.timeout)
 }
 
 // end ends the transmission without an outcome for its owner, and frees it.
 func (t *transmission) end() {
 	x, owner := t.tx, t.owner
 	if t.started {
-		x.inflight--
+		if !t.paused {
+			x.inflight--
+		}
 		x.sent.remove(t.mid)
 	}
 	t.node.remove()
