@@ -29,7 +29,7 @@ func (e *Endpoint) NewConn(cfg ConnConfig) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{shared: shared{e: e, cfg: cfg}}
+	c := &Conn{shared: shared{e: e, cfg: cfg, pace: newPace()}}
 	s := &c.shared
 	s.conn = c
 	s.setParams(cfg.Params)
@@ -213,6 +213,7 @@ func (c *Conn) Close(reason error) {
 		c.stream.close(c.closed)
 	}
 	c.calls.close(c.closed)
+	c.failNotices(c.closed)
 	if c.datagrams != nil {
 		c.datagrams.transmitter.close(c.closed)
 	}

@@ -23,14 +23,7 @@ func (d *datagrams) sendOnce(m *Message, protect protector) (mid uint16, err err
 		return 0, ErrBusy
 	}
 	m.Type, m.MessageID = NonConfirmable, mid
-	out, err := d.encode(m, protect)
-	if err != nil {
-		return 0, err
-	}
-	if err := d.write(out); err != nil && !isLoss(err) {
-		return 0, err
-	}
-	return mid, nil
+	return mid, d.writeOnce(m, protect)
 }
 
 // respond sends the response to r. For a confirmable request that was not acknowledged it is
@@ -90,21 +83,6 @@ func (d *datagrams) piggyback(r *Request, m *Message, protect protector) error {
 	d.seen.storeAnswer(r.arrival, out)
 	_ = d.write(out) // if it is lost, the peer repeats its request
 	return nil
-}
-
-// encode protects and encodes m into the endpoint's output buffer.
-func (d *datagrams) encode(m *Message, protect protector) ([]byte, error) {
-	if protect != nil {
-		if err := protect.apply(m); err != nil {
-			return nil, err
-		}
-	}
-	out, err := m.AppendUDP(d.e.out[:0])
-	if err != nil {
-		return nil, err
-	}
-	d.e.out = out
-	return out, nil
 }
 
 func (d *datagrams) acknowledge(r *Request) {

@@ -59,7 +59,12 @@ func testIgnore(t *testing.T) {
 
 func TestIgnoreAfterAcknowledgement(t *testing.T) {
 	b := newBench(t, ConnConfig{})
-	b.h.serve = func(r *Request) { r.Acknowledge(); r.Ignore(); r.Ignore(); wantErr(t, r.Respond(&Response{Code: Content}), ErrAnswered) }
+	b.h.serve = func(r *Request) {
+		r.Acknowledge()
+		r.Ignore()
+		r.Ignore()
+		wantErr(t, r.Respond(&Response{Code: Content}), ErrAnswered)
+	}
 	for range 2 {
 		b.put(request(Confirmable, POST, 1, "/a"))
 		b.expect(Message{Type: Acknowledgement, MessageID: 1})

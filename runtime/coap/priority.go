@@ -5,8 +5,8 @@ package coap
 // priority in the order in which they were queued.
 type Priority int8
 
-// The priorities. The zero value is PriorityNormal, which notifications, separate responses and
-// pings have.
+// The priorities. The zero value is PriorityNormal, which separate responses and pings have.
+// Notifications are sent among the messages of PriorityNormal, in the order of queueing.
 const (
 	// PriorityLow is for what may wait for everything else.
 	PriorityLow Priority = iota - 1

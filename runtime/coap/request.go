@@ -204,6 +204,7 @@ func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observatio
 		return nil, r.Respond(resp)
 	}
 	r.observation = o
+	o.szx, o.hasBlock = r.block2.SZX, r.hasBlock2
 	if err := r.Respond(resp); err != nil {
 		o.Cancel()
 		return nil, err

@@ -16,6 +16,9 @@ type shared struct {
 	cfg      ConnConfig    // with defaults; Params change by Conn.SetParams
 	lifetime [2]sched.Time // EXCHANGE_LIFETIME and NON_LIFETIME of cfg.Params, by message type
 	carrier  carrier
+	notices  list[*delivery] // that wait for their turn, each observation once if it replaces
+	order    uint64          // of what was queued last
+	pace     pace            // of notifications, over datagrams
 	sizes    blockSizes
 	stats    Stats
 	closed   error // why the connection was closed
@@ -43,6 +46,19 @@ func (s *shared) setParams(p Params) {
 	s.cfg.Params = p
 	s.lifetime[Confirmable] = sched.Time(p.span() + 2*p.MaxLatency + p.AckTimeout)
 	s.lifetime[NonConfirmable] = sched.Time(p.span() + p.MaxLatency)
+}
+
+// nextOrder is the place in the queue of what is queued now.
+func (s *shared) nextOrder() uint64 {
+	s.order++
+	return s.order
+}
+
+// failNotices fails the notifications that wait for their turn.
+func (s *shared) failNotices(reason error) {
+	for d, ok := s.notices.first(); ok; d, ok = s.notices.first() {
+		d.fail(reason)
+	}
 }
 
 // write hands one encoded datagram to the socket.

@@ -21,7 +21,8 @@ type transmitter struct {
 	sent      table[uint16, *transmission] // outstanding, by message ID
 	inflight  int                          // outstanding interactions that are not suspended, at most NSTART
 	suspended list[*transmission]          // outstanding, while messages of high priority have their turn
-	pumping   sched.Job                    // when message IDs are free again
+	pumping   sched.Job                    // when something may be sent that waits for a time
+	wake      sched.Time                   // that time, found during pump
 }
 
 // A sender owns a transmission. onEnd is called when the transmission must not be used any more.
@@ -42,12 +43,16 @@ type transmission struct {
 	protect  protector
 	buf      []byte
 	mid      uint16
+	order    uint64 // of queueing
 	number   uint64 // order of starting
 	high     bool   // of high priority
+	low      bool   // of low priority
 	con      bool
 	started  bool
 	paused   bool       // it is suspended
 	rest     sched.Time // of the time-out, while it is suspended
+	sent     sched.Time // for the first time
+	resent   int        // times since then
 	left     int        // retransmissions left
 	timeout  sched.Time // of the current transmission
 	deadline sched.Time // of the timer
@@ -74,42 +79,77 @@ func (x *transmitter) queue(owner sender, m *Message, how sending) (*transmissio
 		return nil, err
 	}
 	t.buf, t.owner, t.protect, t.con = buf, owner, how.protect, m.Type == Confirmable
-	t.high = how.priority == PriorityHigh
+	t.high, t.order = how.priority == PriorityHigh, x.nextOrder()
+	t.low = how.priority == PriorityLow
 	waiting.push(&t.node, t)
 	return t, nil
 }
 
 // pump starts what may be started.
 func (x *transmitter) pump() {
-	for x.closed == nil {
-		victim := (*transmission)(nil)
-		t, ok := x.waiting.first()
-		if x.inflight >= x.cfg.Params.NStart {
-			if !ok || !t.high {
-				return
-			}
-			if victim = x.oldest(func(t *transmission) bool { return !t.high && !t.paused }); victim == nil {
-				return
-			}
-		} else if s, any := x.suspended.first(); any && (!ok || !t.high) {
-			s.resume()
-			continue
-		}
-		if !ok {
-			return
-		}
-		mid, free, ok := x.mids.allocate(t.midKind(), x.e.sched.Now(), x.lifetime[t.kind()])
-		if !ok {
-			x.stats.MessageIDWaits++
-			x.e.sched.At(&x.pumping, free)
-			return
-		}
-		if victim != nil {
-			victim.suspend()
-		}
-		t.node.remove()
-		t.start(mid)
+	x.wake = never
+	for x.closed == nil && x.step() {
 	}
+	if x.wake == never || x.closed != nil {
+		x.e.sched.Cancel(&x.pumping)
+		return
+	}
+	x.e.sched.At(&x.pumping, x.wake)
+}
+
+// step starts the next message. It reports whether there was one that may be started now.
+func (x *transmitter) step() bool {
+	t, _ := x.waiting.first()
+	if t != nil && t.high {
+		return x.startHigh(t)
+	}
+	if x.inflight >= x.cfg.Params.NStart {
+		return false
+	}
+	if s, ok := x.suspended.first(); ok {
+		s.resume()
+		return true
+	}
+	if d, confirmable := x.nextNotice(); d != nil && (t == nil || t.low || d.order < t.order) {
+		return x.sendNotice(d, confirmable)
+	}
+	return t != nil && x.startNext(t, nil)
+}
+
+// startHigh starts a message of high priority, in place of one of lower priority if it must.
+func (x *transmitter) startHigh(t *transmission) bool {
+	var victim *transmission
+	if x.inflight >= x.cfg.Params.NStart {
+		victim = x.oldest(func(t *transmission) bool { return !t.high && !t.paused })
+		if victim == nil {
+			return false
+		}
+	}
+	return x.startNext(t, victim)
+}
+
+// startNext starts t, and suspends victim before if that is not nil.
+func (x *transmitter) startNext(t, victim *transmission) bool {
+	mid, ok := x.newMessageID(t.midKind(), t.kind())
+	if !ok {
+		return false
+	}
+	if victim != nil {
+		victim.suspend()
+	}
+	t.node.remove()
+	t.start(mid)
+	return true
+}
+
+// newMessageID allocates a message ID. If none is free, pump is called again when one is.
+func (x *transmitter) newMessageID(kind midKind, m Type) (mid uint16, ok bool) {
+	mid, at, ok := x.mids.allocate(kind, x.e.sched.Now(), x.lifetime[m])
+	if !ok {
+		x.stats.MessageIDWaits++
+		x.wake = min(x.wake, at)
+	}
+	return mid, ok
 }
 
 // find is the outstanding transmission with this message ID.
@@ -156,13 +196,19 @@ func (t *transmission) midKind() midKind {
 }
 
 func (t *transmission) start(mid uint16) {
-	x := t.tx
 	if t.protect != nil {
 		if err := t.seal(); err != nil {
 			t.fail(err)
 			return
 		}
 	}
+	t.launch(mid)
+}
+
+// launch sends the protected message for the first time.
+func (t *transmission) launch(mid uint16) {
+	x := t.tx
+	t.sent, t.resent = x.e.sched.Now(), 0
 	t.mid, t.started = mid, true
 	t.number = x.stats.MessagesSent + x.stats.SendErrors
 	binary.BigEndian.PutUint16(t.buf[2:], mid)
@@ -242,6 +288,7 @@ func (t *transmission) expire() {
 		return
 	}
 	t.left--
+	t.resent++
 	t.timeout *= 2
 	x.stats.Retransmissions++
 	if err := x.write(t.buf); err != nil && !isLoss(err) {
@@ -280,6 +327,13 @@ func (t *transmission) acknowledge() {
 	t.end()
 	owner.onAck()
 	x.pump()
+}
+
+// measure measures the round-trip time: the peer has reacted to the message.
+func (t *transmission) measure() {
+	if t.con {
+		t.tx.pace.measure(t.tx.e.sched.Now()-t.sent, t.resent)
+	}
 }
 
 func (e *Endpoint) newTransmission(x *transmitter) *transmission {

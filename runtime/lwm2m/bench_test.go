@@ -133,7 +133,7 @@ func benchConfig(tb testing.TB, uri string, dialers ...socket.Dialer) lwm2m.Conf
 		// Message IDs are soon free again, so that the history stays as it is in steady state. On a
 		// busy machine a Register may be too late, and is tried again.
 		Transmission: coap.Params{
-			AckTimeout: 100 * time.Millisecond, MaxLatency: time.Microsecond,
+			AckTimeout: 100 * time.Millisecond, MaxLatency: 50 * time.Millisecond,
 			MaxRetransmit: -1, ResponseTimeout: time.Minute,
 		},
 		ShutdownTimeout: time.Millisecond,
