@@ -31,6 +31,8 @@ type receiver interface {
 	// handleReset handles the reset of a message that no transmission waits for. It reports whether
 	// the message was a notification.
 	handleReset(mid uint16) bool
+	// handleSettings is told that the peer of a stream has announced its settings.
+	handleSettings()
 	// acknowledgePending acknowledges the request with this message ID if it waits for its
 	// response: the peer has repeated it.
 	acknowledgePending(mid uint16)
@@ -81,5 +83,7 @@ func (r *router) findRequester(token []byte) requester {
 }
 
 func (r *router) handleReset(mid uint16) bool { return r.observations.reset(mid) }
+
+func (r *router) handleSettings() { r.calls.sendHeld() }
 
 func (r *router) acknowledgePending(mid uint16) { r.requests.acknowledge(mid) }
