@@ -28,8 +28,8 @@ func newBlockSizes(cfg *ConnConfig, peer *peerSettings) blockSizes {
 	return b
 }
 
-// awaitsSettings reports whether the peer of a stream has not announced yet how large a message and a
-// block may be (RFC 8323 §5.3).
+// awaitsSettings reports whether the peer of a stream has not announced yet how large a message and
+// a block may be (RFC 8323 §5.3).
 func (b *blockSizes) awaitsSettings() bool { return b.peer != nil && !b.peer.announced }
 
 func (b *blockSizes) isStream() bool { return b.peer != nil }
@@ -44,8 +44,8 @@ func (b *blockSizes) maxExponent() uint8 {
 }
 
 // fitExponent is the largest exponent, at most szx, with which a message with this many bytes of
-// options and token and a part of a body of size bytes fits one packet, or over a stream the largest
-// message that the peer accepts.
+// options and token and a part of a body of size bytes fits one packet, or over a stream the
+// largest message that the peer accepts.
 func (b *blockSizes) fitExponent(szx uint8, options, token int, size int64) uint8 {
 	if int64(b.overhead+options+token)+min(size, 16<<szx) <= smallMessage {
 		return szx

@@ -81,8 +81,8 @@ func (c *Conn) Params() Params {
 }
 
 // SetParams changes the transmission parameters. A message that has been sent keeps its time-outs,
-// and what has arrived its delay and lifetime; all else has the new ones at once, messages that wait
-// included. If that makes NSTART larger, further messages are sent before SetParams returns.
+// and what has arrived its delay and lifetime; all else has the new ones at once, messages that
+// wait included. If that makes NSTART larger, further messages are sent before SetParams returns.
 func (c *Conn) SetParams(p Params) error {
 	if err := p.Validate(); err != nil {
 		return err

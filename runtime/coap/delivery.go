@@ -2,8 +2,8 @@ package coap
 
 import "github.com/lwm2mgen/toolkit/runtime/sched"
 
-// A delivery is one notification: while it waits for its turn, and until it is acknowledged if it is
-// confirmable.
+// A delivery is one notification: while it waits for its turn, and until it is acknowledged if it
+// is confirmable.
 type delivery struct {
 	o       *Observation
 	node    node[*delivery] // in o.deliveries
@@ -56,8 +56,8 @@ func (d *delivery) compose() (*Message, *transfer, error) {
 	return m, t, err
 }
 
-// finishCompose is called when the message that compose made was encoded, or with the error for which
-// it was not.
+// finishCompose is called when the message that compose made was encoded, or with the error for
+// which it was not.
 func (d *delivery) finishCompose(t *transfer, err error) {
 	if err != nil && t != nil {
 		t.end(err)

@@ -3,8 +3,8 @@ package coap
 import "github.com/lwm2mgen/toolkit/runtime/sched"
 
 // duplicates recognizes messages that arrive more than once within EXCHANGE_LIFETIME, or
-// NON_LIFETIME if they are not confirmable (RFC 7252 §4.5), and keeps the answers for repetitions. Message IDs and answers are those of the
-// wire: it works below any [Layer].
+// NON_LIFETIME if they are not confirmable (RFC 7252 §4.5), and keeps the answers for repetitions.
+// Message IDs and answers are those of the wire: it works below any [Layer].
 type duplicates struct {
 	*shared
 	history
@@ -17,8 +17,8 @@ func (d *duplicates) init(s *shared) {
 	d.expiry.Func = d.forgetExpired
 }
 
-// add remembers the message ID of a confirmable or non-confirmable message and returns the number of
-// its entry.
+// add remembers the message ID of a confirmable or non-confirmable message and returns the number
+// of its entry.
 func (d *duplicates) add(mid uint16, kind Type, now sched.Time) uint32 {
 	expires := now + d.lifetime[kind]
 	n := d.history.add(mid, now, expires, d)

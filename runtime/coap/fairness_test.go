@@ -188,9 +188,10 @@ func TestUpdateAmongNotifications(t *testing.T) {
 	})
 }
 
-// BenchmarkNotifications measures what observations that change each second get over simulated links,
-// in ten minutes of the scheduler's time: the least share of an observation as part of an equal one, in
-// percent, datagrams a second, and how long a request of high priority waits until it is sent.
+// BenchmarkNotifications measures what observations that change each second get over simulated
+// links, in ten minutes of the scheduler's time: the least share of an observation as part of an
+// equal one, in percent, datagrams a second, and how long a request of high priority waits until it
+// is sent.
 func BenchmarkNotifications(b *testing.B) {
 	for _, rtt := range []time.Duration{100 * time.Millisecond, 900 * time.Millisecond, 5 * time.Second} {
 		for _, loss := range []float64{0, 0.1, 0.3} {

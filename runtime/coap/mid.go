@@ -60,8 +60,8 @@ func (a *midAllocator) allocate(kind midKind, now, lifetime sched.Time) (mid uin
 	return mid, 0, true
 }
 
-// findShare finds a free share, the last one only for messages of high priority. Otherwise at is when
-// there will be one.
+// findShare finds a free share, the last one only for messages of high priority. Otherwise at is
+// when there will be one.
 func (a *midAllocator) findShare(high bool, now sched.Time) (share uint8, at sched.Time, ok bool) {
 	n, soonest := 0, never
 	for i := range uint8(midShares) {

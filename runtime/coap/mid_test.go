@@ -48,8 +48,8 @@ func TestMessageIDLifetimes(t *testing.T) {
 	}
 }
 
-// TestMessageIDCapacity: non-confirmable messages can use nearly all IDs each NON_LIFETIME, which is
-// about 450 a second.
+// TestMessageIDCapacity: non-confirmable messages can use nearly all IDs each NON_LIFETIME, which
+// is about 450 a second.
 func TestMessageIDCapacity(t *testing.T) {
 	for kind, lifetime := range midLifetimes[:midHigh] {
 		var a midAllocator

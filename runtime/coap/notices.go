@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// nextNotice is the notification to send next, and whether it must be confirmable. It is nil if none
-// may be sent now; pump is called again when one may.
+// nextNotice is the notification to send next, and whether it must be confirmable. It is nil if
+// none may be sent now; pump is called again when one may.
 func (x *transmitter) nextNotice() (d *delivery, confirmable bool) {
 	d, ok := x.notices.first()
 	if !ok {

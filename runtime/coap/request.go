@@ -214,9 +214,9 @@ func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observatio
 
 // Ignore drops the request without an answer, as if it had not arrived: nothing is sent, and its
 // next transmission is passed to the handler again. An acknowledgement that has been sent is not
-// taken back. It is called instead of [Request.Respond], in Head, in Serve or later. What was kept of
-// a body in several blocks is dropped, so that the peer has to send it again. After the request was
-// answered, Ignore does nothing.
+// taken back. It is called instead of [Request.Respond], in Head, in Serve or later. What was kept
+// of a body in several blocks is dropped, so that the peer has to send it again. After the request
+// was answered, Ignore does nothing.
 func (r *Request) Ignore() {
 	if r.answered || r.in == nil || r.in.closed != nil {
 		return

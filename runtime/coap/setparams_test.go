@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestSetParams changes the parameters while messages of all kinds are in flight and queued: what was
-// sent keeps its parameters, all else has the new ones.
+// TestSetParams changes the parameters while messages of all kinds are in flight and queued: what
+// was sent keeps its parameters, all else has the new ones.
 func TestSetParams(t *testing.T) {
 	before := Params{AckTimeout: time.Second, AckRandomFactor: 1, MaxRetransmit: 1, NStart: 1, AckDelay: 4 * time.Second,
 		ResponseTimeout: 20 * time.Second, ProbingRate: 1, MaxLatency: time.Second}

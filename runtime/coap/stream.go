@@ -96,8 +96,8 @@ func (s *stream) acknowledge(*Request) {}
 
 func (s *stream) forget(*Request) {}
 
-// pump sends the notifications that wait: as soon as the peer has said what it accepts, and while it
-// reads, so that what is sent is the state at that time.
+// pump sends the notifications that wait: as soon as the peer has said what it accepts, and while
+// it reads, so that what is sent is the state at that time.
 func (s *stream) pump() {
 	for s.closed == nil && s.peer.announced && len(s.backlog) == 0 {
 		d, ok := s.notices.first()

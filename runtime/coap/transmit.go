@@ -19,8 +19,8 @@ type transmitter struct {
 	mids      midAllocator
 	waiting   sendQueue
 	sent      table[uint16, *transmission] // outstanding, by message ID
-	inflight  int                          // outstanding interactions that are not suspended, at most NSTART
-	suspended list[*transmission]          // outstanding, while messages of high priority have their turn
+	inflight  int                          // outstanding and not suspended, at most NSTART
+	suspended list[*transmission]          // outstanding, while others have their turn
 	pumping   sched.Job                    // when something may be sent that waits for a time
 	wake      sched.Time                   // that time, found during pump
 }
