@@ -63,12 +63,16 @@ func (c *Conn) Endpoint() *Endpoint { return c.e }
 func (c *Conn) Socket() socket.Socket { return c.cfg.Socket }
 
 // Stats are the connection's counters.
-func (c *Conn) Stats() Stats {
-	s := c.stats
-	if c.datagrams != nil {
-		s.MessageIDs, _ = c.datagrams.mids.count(c.e.sched.Now())
+func (c *Conn) Stats() Stats { return c.stats }
+
+// MessageIDs is how many message IDs are free for messages of normal priority, up to 65536. Below
+// 16384 notifications are sent so slowly that the rest lasts. Over a stream it is 65536.
+func (c *Conn) MessageIDs() int {
+	if c.datagrams == nil {
+		return 1 << 16
 	}
-	return s
+	n, _ := c.datagrams.mids.count(c.e.sched.Now())
+	return n
 }
 
 // Params are the transmission parameters in force, without zeros.

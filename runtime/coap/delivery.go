@@ -132,6 +132,9 @@ func (o *Observation) newDelivery(done func(error)) *delivery {
 // free frees the delivery for use again.
 func (d *delivery) free() {
 	e := d.o.in.e
+	if d.o.in.noting == d {
+		d.o.in.noting = nil
+	}
 	d.drop()
 	d.node.remove()
 	d.turn.remove()

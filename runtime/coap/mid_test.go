@@ -24,7 +24,7 @@ func TestMessageIDLifetimes(t *testing.T) {
 		a := midAllocator{start: uint16(rng.Uint32())}
 		var until [1 << 16]sched.Time
 		now, used, refused := sched.Time(0), 0, 0
-		for range 400000 {
+		for range 200000 {
 			now += sched.Time(rng.Int64N(int64(4 * time.Millisecond)))
 			kind := midKind(min(rng.IntN(20), 2))
 			if seed%2 == 0 {
@@ -42,7 +42,7 @@ func TestMessageIDLifetimes(t *testing.T) {
 			}
 			until[mid] = now + midLifetimes[kind]
 		}
-		if used < 200000 {
+		if used < 100000 {
 			t.Errorf("seed %d: %d used, %d refused", seed, used, refused)
 		}
 	}

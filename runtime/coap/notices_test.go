@@ -81,15 +81,15 @@ func TestNotificationsOverStreamWait(t *testing.T) {
 	})
 }
 
-// TestMessageIDsLast: 1000 observations that change each second, over a fast link, never use up the
+// TestMessageIDsLast: 500 observations that change each second, over a fast link, never use up the
 // message IDs: notifications slow down before, and an Update and a De-register leave at once.
 func TestMessageIDsLast(t *testing.T) {
 	for _, confirmable := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDistance(t, 0, 0, ConnConfig{MaxObservations: 1000})
-			all := d.observe(1000)
+			d := newDistance(t, 0, 0, ConnConfig{MaxObservations: 500})
+			all := d.observe(500)
 			lowest := 1 << 16
-			for second := range 400 {
+			for second := range 300 {
 				for i, o := range all {
 					n := note("x", confirmable, nil)
 					n.Replace = true
@@ -108,7 +108,7 @@ func TestMessageIDsLast(t *testing.T) {
 					}
 				}
 				d.b.sleep(time.Second)
-				lowest = min(lowest, d.b.c.Stats().MessageIDs)
+				lowest = min(lowest, d.b.c.MessageIDs())
 			}
 			if lowest < 1 {
 				t.Errorf("confirmable %v: %d message IDs were left", confirmable, lowest)
@@ -126,6 +126,59 @@ func TestMessageIDsLast(t *testing.T) {
 			d.b.c.Close(nil)
 		})
 	}
+}
+
+// TestNotifyInCallbacks: outcomes may begin further notifications, also while the connection closes,
+// and each has one outcome or one error.
+func TestNotifyInCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, failing := range []bool{false, true} {
+			b := newBench(t, ConnConfig{KeepOnTimeout: true})
+			o, p := b.observe(1, "o", &cancels{}), b.observe(2, "p", &cancels{})
+			began, ended, depth := 0, 0, 0
+			var notify func(o *Observation)
+			notify = func(o *Observation) {
+				if depth == 50 {
+					return
+				}
+				depth++
+				n := note("x", depth%3 == 0, nil)
+				n.Replace = depth%2 == 0
+				done := false
+				n.Done = func(error) {
+					if done {
+						t.Error("a second outcome")
+					}
+					done = true
+					ended++
+					notify(p)
+					notify(o)
+				}
+				began++
+				if err := o.Notify(n); err != nil {
+					if done {
+						t.Error("an outcome and an error")
+					}
+					done = true
+					ended++
+				}
+			}
+			if failing {
+				b.w.err = socket.ErrReset
+			}
+			notify(o)
+			b.sleep(time.Second)
+			depth = 0
+			notify(p)
+			b.sleep(10 * time.Second)
+			depth = 0
+			b.c.Close(nil)
+			if began != ended || began < 3 {
+				t.Errorf("%d began, %d ended", began, ended)
+			}
+			b.clean()
+		}
+	})
 }
 
 func TestPushBefore(t *testing.T) {

@@ -34,13 +34,17 @@ const maxUnconfirmed = 24 * time.Hour
 // Notify sends n when it is its turn: over datagrams as NSTART and the limit for non-confirmable
 // notifications allow, over a stream when the peer reads. n and what it refers to are not kept. An
 // error means that nothing is sent and n.Done is not called: the observation is over
-// ([ErrCancelled]), too much is queued ([ErrBusy]), or n cannot be encoded. A source is closed in
+// ([ErrCancelled]), the connection is closed ([ErrClosed]), too much is queued ([ErrBusy]), or n cannot be encoded. A source is closed in
 // every case.
 func (o *Observation) Notify(n *Notification) error {
 	os := o.in
 	if o.ended {
 		closeSource(n.Source)
 		return ErrCancelled
+	}
+	if os.closed != nil {
+		closeSource(n.Source)
+		return os.closed
 	}
 	if !n.Code.IsSuccess() && !n.Code.IsError() {
 		closeSource(n.Source)
@@ -51,7 +55,7 @@ func (o *Observation) Notify(n *Notification) error {
 		closeSource(n.Source)
 		return ErrBusy
 	}
-	outer := os.noting
+	outer, outerErr := os.noting, os.noteErr
 	os.noting, os.noteErr = d, nil
 	os.carrier.pump()
 	if d.note == n { // it has to wait
@@ -60,7 +64,7 @@ func (o *Observation) Notify(n *Notification) error {
 		}
 	}
 	err := os.noteErr
-	os.noting, os.noteErr = outer, nil
+	os.noting, os.noteErr = outer, outerErr
 	if err == nil && n.Code.IsError() {
 		o.remove()
 	}

@@ -25,7 +25,7 @@ type shared struct {
 	lastErr  error // last error of the socket
 }
 
-// Stats are counters since the connection was made, and what is left of the message IDs.
+// Stats are counters since the connection was made.
 type Stats struct {
 	BytesSent, BytesReceived       uint64 // CoAP messages, without lower layers
 	MessagesSent, MessagesReceived uint64
@@ -34,9 +34,6 @@ type Stats struct {
 	Malformed                      uint64 // messages with a format error or of another version
 	Ignored                        uint64 // messages that match nothing, or that the Layer refused
 	SendErrors                     uint64 // messages that the socket did not accept
-	// MessageIDs is how many message IDs are free for messages of normal priority, 65536 at most
-	// over datagrams. Below 16384 notifications are sent so slowly that the rest lasts.
-	MessageIDs int
 	// MessageIDWaits is how often a message had to wait because no message ID was free, or a
 	// notification because few were.
 	MessageIDWaits uint64

@@ -11,5 +11,6 @@ func (s Stats) Add(o Stats) Stats {
 	s.Malformed += o.Malformed
 	s.Ignored += o.Ignored
 	s.SendErrors += o.SendErrors
+	s.MessageIDWaits += o.MessageIDWaits
 	return s
 }
