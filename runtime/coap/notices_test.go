@@ -128,8 +128,8 @@ func TestMessageIDsLast(t *testing.T) {
 	}
 }
 
-// TestNotifyInCallbacks: outcomes may begin further notifications, also while the connection closes,
-// and each has one outcome or one error.
+// TestNotifyInCallbacks: outcomes may begin further notifications, also while the connection
+// closes, and each has one outcome or one error.
 func TestNotifyInCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, failing := range []bool{false, true} {

@@ -34,8 +34,8 @@ const maxUnconfirmed = 24 * time.Hour
 // Notify sends n when it is its turn: over datagrams as NSTART and the limit for non-confirmable
 // notifications allow, over a stream when the peer reads. n and what it refers to are not kept. An
 // error means that nothing is sent and n.Done is not called: the observation is over
-// ([ErrCancelled]), the connection is closed ([ErrClosed]), too much is queued ([ErrBusy]), or n cannot be encoded. A source is closed in
-// every case.
+// ([ErrCancelled]), the connection is closed ([ErrClosed]), too much is queued ([ErrBusy]), or n
+// cannot be encoded. A source is closed in every case.
 func (o *Observation) Notify(n *Notification) error {
 	os := o.in
 	if o.ended {
