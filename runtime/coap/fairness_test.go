@@ -132,6 +132,9 @@ func TestNotificationShares(t *testing.T) {
 			if waits := d.b.c.notices.n; waits > n {
 				t.Errorf("%d notifications wait for %d observations", waits, n)
 			}
+			if w := d.b.c.Stats().MessageIDWaits; w != 0 { // the limit leaves enough of them
+				t.Errorf("%d waits for message IDs", w)
+			}
 			limit := min(rtt, unlimited)
 			for i := 1; i < len(d.nons); i++ {
 				if gap := d.nons[i].Sub(d.nons[i-1]); gap < limit {
