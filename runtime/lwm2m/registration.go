@@ -166,6 +166,7 @@ func (s *server) sendUpdate(full bool) {
 
 // sendDeregister tells the server that the device leaves. The response is ignored.
 func (s *server) sendDeregister() {
+	s.peer.Reset() // a de-registration ends the observations (Core 1.2.2 §6.2.3)
 	call := &coap.Call{Code: coap.DELETE, Priority: coap.PriorityHigh}
 	s.registration.address(&call.Options)
 	s.request(call, func(r coap.Result) {

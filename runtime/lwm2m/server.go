@@ -33,6 +33,7 @@ type server struct {
 	link   *link.Link
 	socket *Socket // of the connection, while there is one
 	peer   *manage.Peer
+	gate   gate // in front of peer
 	call   *coap.Call // the request in flight
 
 	transmission coap.Params
@@ -63,6 +64,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.log = c.log.With("server", v.shortID)
 	s.shown.since = time.Now()
 	s.transmission = c.cfg.Transmission
+	s.gate.server = s
 	s.wishes.offline = c.offline.covers(&v)
 	s.timer.Func = s.timerFired
 	s.slow.Func = s.onSlow
@@ -77,7 +79,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.link = link.New(link.Config{
 		Group: c.loop.group, Open: s.open, Context: c.ctx, Timeout: c.cfg.ConnectTimeout, Logger: s.log,
 		Conn: coap.ConnConfig{
-			Handler: s.peer, Params: s.transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
+			Handler: &s.gate, Params: s.transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
 			KeepOnTimeout: true,
 		},
 		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Refused: s.onRefused,
@@ -120,6 +122,7 @@ func (s *server) handle(e account.Event) {
 		s.step(e)
 	}
 	s.handling = false
+	s.gate.settle()
 	if s.state.Connection != account.Connecting && s.state.Request == account.NoRequest {
 		s.client.loop.sched.Cancel(&s.slow)
 	}
@@ -291,6 +294,7 @@ func (s *server) onConnectFailed(err error) {
 
 // onClosing is called before a connection ends, whatever ends it.
 func (s *server) onClosing() {
+	s.gate.early = nil
 	s.call, s.socket = nil, nil // the outcome of the request is not of interest any more
 	s.peer.Detach()
 }
