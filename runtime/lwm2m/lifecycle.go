@@ -150,18 +150,12 @@ func (c *Client) applyOffline() {
 
 // Reconnect ends the connection to a server and connects again, with the security session if the
 // network can keep it: for a device that has moved to another network and knows it before the old
-// connection times out. A server that is not connected is left to the attempts that are planned.
-// The error is [ErrUnknownServer]. Reconnect may be called from any goroutine.
+// connection times out. A Register that is in flight is sent again and does not count as a failed
+// attempt. A server that is not connected is left to the attempts that are planned. The error is
+// [ErrUnknownServer]. Reconnect may be called from any goroutine.
 func (c *Client) Reconnect(id ShortServerID) error {
-	return c.with(id, func(s *server) {
-		if s.link.Socket() != nil {
-			s.link.Suspend(errReconnect)
-			s.handle(account.Event{Kind: account.ConnectionLost})
-		}
-	})
+	return c.with(id, func(s *server) { s.handle(account.Event{Kind: account.ReconnectRequested}) })
 }
-
-var errReconnect = errors.New("lwm2m: the application reconnects")
 
 // SetTransmission changes the transmission parameters of CoAP for one server, at once and for later
 // connections. The error is [ErrUnknownServer], or names what is out of range in p. SetTransmission

@@ -24,6 +24,7 @@ var events = []struct {
 	{"versions changed", Event{Kind: VersionsChanged}},
 	{"Register requested", Event{Kind: RegisterRequested}},
 	{"Update requested", Event{Kind: UpdateRequested}},
+	{"Reconnect requested", Event{Kind: ReconnectRequested}},
 	{"wake requested", Event{Kind: WakeRequested}},
 	{"bootstrap ended", Event{Kind: BootstrapEnded}},
 	{"connected, session survives", Event{Kind: DialSucceeded, Survives: true}},
@@ -250,6 +251,8 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 		return "an attempt ends with the first refusal"
 	case e.Kind == NetworkRefused && s.Refused && to == s && f.Goal() == GoalRegistered:
 		return "an attempt goes on after the second refusal"
+	case e.Kind == ReconnectRequested && f.Goal() <= GoalWait && (to.Retry != s.Retry || to.Effort != s.Effort || s.Request == Deregister && to.Request != Deregister):
+		return "a new connection that the application wants is taken for a failure"
 	case e.Kind == NoResponse && s.Request != Deregister && to.Connection == Connected:
 		return "a connection in doubt is used again"
 	case e.Kind == ResponseReceived && !accepted && s.Request == Register && to.VersionStep == s.VersionStep && to.NoFormats == s.NoFormats && f.Goal() <= GoalWait &&

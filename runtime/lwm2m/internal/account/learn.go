@@ -14,6 +14,8 @@ func (t *transition) learn(e Event) {
 		t.registerRequested()
 	case UpdateRequested:
 		t.UpdateDue = true
+	case ReconnectRequested:
+		t.reconnectRequested()
 	case WakeRequested:
 		t.UpdateDue = t.UpdateDue || t.Connection == Asleep
 	case BootstrapEnded:
@@ -54,6 +56,15 @@ func (t *transition) registerRequested() {
 	}
 	if t.Registration != Unknown && t.Request == NoRequest {
 		t.Registration = Outdated
+	}
+}
+
+// reconnectRequested ends the connection, which is no failed attempt: what was in flight follows
+// over the next connection. A device that leaves uses the connection to its end, because only there
+// the server can be told.
+func (t *transition) reconnectRequested() {
+	if (t.Connection == Connected || t.Connection == Asleep) && t.facts.Goal() <= GoalWait && t.Request != Deregister {
+		t.disconnect(SuspendConnection)
 	}
 }
 

@@ -40,6 +40,7 @@ func TestRows(t *testing.T) {
 		{"a connection after a lost Update", unsure, Event{Kind: DialSucceeded, Survives: true}, "Update with everything"},
 		{"a first refusal by the network", registering, Event{Kind: NetworkRefused}, "nothing"},
 		{"a second refusal by the network", refused, Event{Kind: NetworkRefused}, "disconnect, next attempt in 1 min"},
+		{"Reconnect during a Register", registering, Event{Kind: ReconnectRequested}, "disconnect, keep the session, connect"},
 		{"a wake", asleep, Event{Kind: WakeRequested}, "receiver on, Update"},
 	} {
 		if _, actions := Next(c.from, c.e, f); describe(actions) != c.want {

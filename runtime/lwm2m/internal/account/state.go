@@ -102,13 +102,14 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	FactsChanged      Kind = iota // the caller's facts have changed
-	AccountChanged                // the account has another URI or other credentials
-	VersionsChanged               // /1/x/25 has changed
-	RegisterRequested             // by the application
-	UpdateRequested               // by the application or the server (/1/x/8)
-	WakeRequested                 // something has to be sent while the receiver is off
-	BootstrapEnded                // with or without success
+	FactsChanged       Kind = iota // the caller's facts have changed
+	AccountChanged                 // the account has another URI or other credentials
+	VersionsChanged                // /1/x/25 has changed
+	RegisterRequested              // by the application
+	UpdateRequested                // by the application or the server (/1/x/8)
+	ReconnectRequested             // by the application, which knows that the connection is dead
+	WakeRequested                  // something has to be sent while the receiver is off
+	BootstrapEnded                 // with or without success
 	DialSucceeded
 	DialFailed
 	DialImpossible // the account cannot be used

@@ -124,7 +124,7 @@ var factChanges = []struct {
 // that lead elsewhere.
 func drawn(s State, e Event) bool {
 	switch e.Kind {
-	case AccountChanged, VersionsChanged, RegisterRequested, WakeRequested, NetworkRefused:
+	case AccountChanged, VersionsChanged, RegisterRequested, ReconnectRequested, WakeRequested, NetworkRefused:
 		return false
 	case ResponseReceived:
 		accepted := [...]Code{Register: Created, Update: Changed, Deregister: Deleted}[s.Request]
