@@ -68,6 +68,9 @@ func (s *server) setDisabled(disabled bool, d time.Duration) {
 	}
 	if s.wishes.disabled != disabled {
 		s.wishes.disabled = disabled
+		if !disabled {
+			s.err = nil // what failed before the Disable is not why the account is where it is
+		}
 		s.handle(account.Event{Kind: account.FactsChanged})
 	}
 }
@@ -243,7 +246,11 @@ func (c *Client) with(id ShortServerID, fn func(*server)) error {
 		return ErrUnknownServer
 	}
 	c.withAll(func(s *server) {
-		if s.settings.shortID == id {
+		switch {
+		case s.settings.shortID != id:
+		case s.wishes.removed: // the account is there again, and this is the one before it
+			s.later = append(s.later, fn)
+		default:
 			fn(s)
 		}
 	})

@@ -145,10 +145,24 @@ func (c *Client) dismiss(s *server) {
 	c.loop.sched.Cancel(&s.slow)
 	s.peer.Close()
 	c.servers = slices.DeleteFunc(c.servers, func(o *server) bool { return o == s })
+	delete(c.offline.servers, s.settings.shortID)
 	c.log.Info("server removed", "server", s.settings.shortID, "uri", s.settings.uri)
 	if !c.closing {
 		c.reconcile() // it may have been added again in the meantime
+		c.callLater(s)
 	}
 	c.publish()
 	c.finish()
+}
+
+// callLater calls what was asked for an account that was added again before it had left.
+func (c *Client) callLater(left *server) {
+	i := slices.IndexFunc(c.servers, func(s *server) bool { return s.settings.shortID == left.settings.shortID })
+	if i < 0 {
+		return
+	}
+	s := c.servers[i]
+	for _, fn := range left.later {
+		fn(s)
+	}
 }

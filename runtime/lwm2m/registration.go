@@ -87,6 +87,9 @@ func (s *server) request(call *coap.Call, done func(coap.Result)) {
 	call.Done = func(r coap.Result) {
 		if s.call == call {
 			s.call = nil
+			if r.Err == nil {
+				s.answered()
+			}
 			done(r)
 		}
 	}

@@ -42,6 +42,7 @@ type server struct {
 	timerAt      time.Time
 	enabling     sched.Job // ends a Disable
 	enableAt     time.Time
+	later        []func(*server) // for the account added again with the same ID
 
 	err      error // the last failure, nil after a success
 	failures int   // attempts that have failed in a row
@@ -178,8 +179,8 @@ func (s *server) execute(a account.Action) {
 		s.attemptBegins()
 		s.connect()
 	case account.Send:
-		s.show() // before the server can answer
 		s.attemptBegins()
+		s.show() // before the server can answer
 		s.send(a)
 	case account.CancelRequest:
 		call := s.call
@@ -208,8 +209,13 @@ func (s *server) execute(a account.Action) {
 	}
 }
 
-// attemptBegins starts the job that speaks up when an attempt gets no answer.
+// attemptBegins starts the job that speaks up when an attempt gets no answer. The silence of an
+// earlier attempt does not count any more; a refusal stays the reason until there is an answer.
 func (s *server) attemptBegins() {
+	var sign *signError
+	if errors.As(s.err, &sign) && sign.cause == nil {
+		s.err = nil
+	}
 	s.client.loop.sched.After(&s.slow, firstTimeout(s.transmission))
 }
 
@@ -258,6 +264,14 @@ func (s *server) sign(err error) {
 	s.err = err
 }
 
+// answered drops the sign of an attempt that has got an answer after all.
+func (s *server) answered() {
+	var sign *signError
+	if errors.As(s.err, &sign) {
+		s.err = nil
+	}
+}
+
 func (s *server) timerFired() {
 	s.timerAt = time.Time{}
 	s.handle(account.Event{Kind: account.TimerFired})
@@ -281,6 +295,7 @@ func (s *server) open() (link.Opened, error) {
 }
 
 func (s *server) onConnected(survives bool) {
+	s.answered()
 	s.socket = &Socket{server: s, link: s.link.Socket()}
 	s.peer.Attach(s.link.Conn())
 	s.handle(account.Event{Kind: account.DialSucceeded, Survives: survives})

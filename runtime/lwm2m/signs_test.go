@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
@@ -59,4 +60,43 @@ func TestSilenceShowsSoon(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a De-register was slow in does not show as the reason of what follows it.
+func TestReasonAfterSlowDeregister(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		srv.silent()
+		w.must(c.Disable(1, 0))
+		srv.next()
+		<-time.After(30 * time.Minute)
+		w.wantState(1, lwm2m.StateDeregistered)
+		srv.silent()
+		w.must(c.Enable(1))
+		if s := w.wantState(1, lwm2m.StateReregistering); s.Err != nil {
+			t.Errorf("status %v", s)
+		}
+	})
+}
+
+// A refusal is an answer: "no answer yet" does not outlive it.
+func TestReasonAfterSlowRefusal(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.slowLink(2 * time.Second)
+		w.servers[0].answers(func(r request) answer {
+			if r.has("lwm2m=1.2") {
+				return answer{code: coap.PreconditionFailed}
+			}
+			return answer{}
+		})
+		w.start(w.config())
+		for r := w.servers[0].next(); !r.has("lwm2m=1.1"); r = w.servers[0].next() {
+		}
+		if s := w.wantState(1, lwm2m.StateRegistering); s.Err != nil && strings.Contains(s.Err.Error(), "no answer") {
+			t.Errorf("status %v", s)
+		}
+	})
 }
