@@ -143,6 +143,8 @@ func (t *transition) cancel() {
 // abandonRequest notes that the outcome of the request in flight will never be known.
 func (t *transition) abandonRequest() {
 	switch t.Request {
+	case Register: // the server may have the new registration, or still the one that it replaces
+		t.Untold = true
 	case Update:
 		t.Registration = Unsure
 	case Deregister:
