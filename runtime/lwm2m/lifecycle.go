@@ -93,8 +93,9 @@ func (o *offline) covers(v *settings) bool {
 // goroutine.
 func (c *Client) Suspend(schemes ...string) { c.setOffline(true, schemes) }
 
-// Resume ends a Suspend, for all servers or for those that are reached by the given URI schemes.
-// Servers that still know the device get an Update. Resume may be called from any goroutine.
+// Resume ends a Suspend for the servers that are reached by the given URI schemes. Without schemes
+// it ends every Suspend and every SuspendServer. Servers that still know the device get an Update.
+// Resume may be called from any goroutine.
 func (c *Client) Resume(schemes ...string) { c.setOffline(false, schemes) }
 
 func (c *Client) setOffline(off bool, schemes []string) {

@@ -165,6 +165,8 @@ func (s *server) facts() account.Facts {
 	f.OfferChanged = s.offerChanged()
 	f.Endless = s.registration.offer.lifetime == 0
 	f.Expired = s.registration.expired(now)
+	f.UntilExpiry = s.registration.expires.Sub(now)
+	f.TimerLeft = time.Until(s.timerAt)
 	f.Versions = uint8(len(s.versions))
 	f.UntilStart = s.wishes.startAt.Sub(now)
 	f.UntilUpdate = s.registration.untilUpdate(now)

@@ -17,6 +17,8 @@ type Facts struct {
 	Versions          uint8
 	UntilStart        time.Duration // rest of the initial delay (/1/x/14)
 	UntilUpdate       time.Duration
+	UntilExpiry       time.Duration // rest of the lifetime, unless Endless
+	TimerLeft         time.Duration // rest of the pending timer
 	UntilReceiverOff  time.Duration
 	RegistrationRetry Policy
 }
