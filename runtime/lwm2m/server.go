@@ -33,7 +33,7 @@ type server struct {
 	link   *link.Link
 	socket *Socket // of the connection, while there is one
 	peer   *manage.Peer
-	gate   gate // in front of peer
+	gate   gate       // in front of peer
 	call   *coap.Call // the request in flight
 
 	transmission coap.Params
@@ -161,16 +161,13 @@ func (s *server) count(before account.State) {
 func (s *server) facts() account.Facts {
 	now := s.client.loop.sched.Now()
 	f := s.wished()
-	f.CanBootstrap = s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot())
 	f.OfferChanged = s.offerChanged()
-	f.Endless = s.registration.offer.lifetime == 0
 	f.Expired = s.registration.expired(now)
 	f.UntilExpiry = s.registration.expires.Sub(now)
 	f.TimerLeft = time.Until(s.timerAt)
 	f.Versions = uint8(len(s.versions))
 	f.UntilStart = s.wishes.startAt.Sub(now)
 	f.UntilUpdate = s.registration.untilUpdate(now)
-	f.RegistrationRetry = s.settings.retry
 	return f
 }
 
