@@ -191,7 +191,7 @@ func encodeLinks(buf []byte) ([]byte, error) {
 	e.Begin(buf[:0], "")
 	e.Root(content.SenMLCBOR, content.TLV)
 	e.Link(dm.ObjectPath(3303))
-	e.Version("ver", registry.V(1, 1), false)
+	e.Version("ver", registry.V(1, 1))
 	e.Link(dm.InstancePath(3303, 0))
 	list, err := e.Finish()
 	return list, err

@@ -117,7 +117,7 @@ func (l *links) object(id dm.ObjectID) {
 	if all == 0 || named && len(instances) > 0 {
 		l.e.Link(path)
 		if named {
-			l.e.Version("ver", version, l.version.Compare(registry.V(1, 0)) == 0)
+			l.e.Version("ver", version)
 		}
 	}
 	for _, p := range instances {

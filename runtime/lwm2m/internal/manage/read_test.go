@@ -209,7 +209,7 @@ func TestDiscover(t *testing.T) {
 		{"root", link("/"), coap.MethodNotAllowed, "", 0},
 	})
 	for v, want := range map[registry.Version]string{
-		registry.V(1, 0): `</3303>;ver="1.1"`, registry.V(1, 1): "</3303>;ver=1.1", registry.V(1, 2): "</3303>;ver=1.1",
+		registry.V(1, 0): "</3303>;ver=1.1", registry.V(1, 1): "</3303>;ver=1.1", registry.V(1, 2): "</3303>;ver=1.1",
 	} {
 		o.version = v
 		runRows(t, o, []row{{"LwM2M " + v.String(), link("/3303?depth=0"), coap.Content, want, 0}})
