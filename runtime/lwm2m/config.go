@@ -42,8 +42,9 @@ type Config struct {
 	// SMSNumber is the MSISDN at which the device receives SMS (`sms`). The zero value means that
 	// it receives none.
 	SMSNumber string
-	// AlternatePath is the path under which the objects of the device are, such as "/lwm2m". The
-	// zero value means the root.
+	// AlternatePath is the path under which the objects of the device are, such as "/lwm2m": at
+	// most 100 bytes. Names in SenML begin with it; servers may leave it out there (Transport 1.2.1
+	// §6.4.1). The zero value means the root.
 	AlternatePath string
 	// QueueMode registers the device with queue mode: it may be unreachable between its
 	// registration updates. The zero value means that the device is always reachable.

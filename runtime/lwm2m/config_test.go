@@ -53,6 +53,7 @@ func TestNewRefusesFaults(t *testing.T) {
 			"at most 68 years"},
 		"sms":                {config{SMSNumber: "call me"}, "must consist of digits"},
 		"alternate":          {config{AlternatePath: "/3"}, "no segment of digits alone"},
+		"alternate length":   {config{AlternatePath: "/" + strings.Repeat("a", 100)}, "at most 100"},
 		"alternate root":     {config{AlternatePath: "/"}, "AlternatePath"},
 		"alternate blank":    {config{AlternatePath: "/a b"}, "AlternatePath"},
 		"alternate colon":    {config{AlternatePath: "/a:"}, "AlternatePath"},

@@ -23,6 +23,10 @@ const (
 	defaultWorkers     = 4
 	defaultLifetime    = 24 * time.Hour
 	maxShortID         = 65534
+
+	// maxAlternatePath leaves enough of the 256 bytes of a name in SenML for a gateway prefix and
+	// the path of a node.
+	maxAlternatePath = 100
 )
 
 // versions are the versions of LwM2M that the client supports, in ascending order.
@@ -56,6 +60,8 @@ func (c Config) withDefaults() (Config, error) {
 		"AlternatePath is %.40q, it must be a path such as /lwm2m or /a/b of letters, digits and - . _ ~, "+
 			"with no segment of digits alone",
 		c.AlternatePath)
+	fault(len(c.AlternatePath) > maxAlternatePath, "AlternatePath has %d bytes, at most %d are allowed",
+		len(c.AlternatePath), maxAlternatePath)
 	fault(c.ConnectTimeout < 0, "ConnectTimeout is %v, it must not be negative", c.ConnectTimeout)
 	fault(c.UpdateDelay < 0, "UpdateDelay is %v, it must not be negative", c.UpdateDelay)
 	fault(c.MaxServerPause < 0, "MaxServerPause is %v, it must not be negative", c.MaxServerPause)

@@ -116,7 +116,7 @@ func TestPaths(t *testing.T) {
 	paths := []dm.Path{formattest.Path("/1/0/1"), formattest.Path("/3"), formattest.Path("/3303/0")}
 	var dec codec.Decoder
 	for _, f := range formats {
-		b, err := codec.AppendPaths(f.format, nil, paths, "")
+		b, err := codec.AppendPaths(f.format, nil, content.Target{}, paths)
 		var got []dm.Path
 		derr := dec.DecodePaths(f.format, b, content.Request{}, func(p dm.Path) error { got = append(got, p); return nil })
 		if !f.format.Carries(content.CompositePaths, dm.RootLevel) {

@@ -27,7 +27,8 @@ func (e *Encoder) Entry(x dm.Entry) error {
 	}
 	if x.Value.Type() == registry.Time {
 		// Core 1.1.1 has date/time strings here, Core 1.2 numbers or date/time strings, and both
-		// cite RFC 7049 §2.4.1, the section about tags 0 and 1. Leshan refuses a number without tag.
+		// cite RFC 7049 §2.4.1, the section about tags 0 and 1. Leshan refuses a number without
+		// tag.
 		e.single.Buf = cborwire.AppendHead(e.single.Buf, cborwire.Tag, epochTime)
 	}
 	e.single.Buf = cborwire.AppendValue(e.single.Buf, &x.Value)

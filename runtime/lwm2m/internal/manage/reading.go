@@ -72,7 +72,7 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 	if x.op == Discover {
 		return x.writeLinks(ctx, dst)
 	}
-	target := content.Target{Base: x.path, Prefix: x.scope.device.cfg.Prefix}
+	target := content.Target{Base: x.path, Root: x.scope.peer.cfg.Root, Prefix: x.scope.device.cfg.Prefix}
 	if err := x.enc.Begin(x.format, dst, target); err != nil {
 		return dst, err
 	}
