@@ -34,7 +34,8 @@ func TestAlternatePath(t *testing.T) {
 		if a := ok(coap.Content)(m.dev.Read(ctx, "/3/0/9", json)); a.Text() != `[{"bn":"/lwm2m/3/0/9","v":100}]` {
 			m.t.Errorf("SenML JSON: %v", a)
 		}
-		if a := ok(coap.Content)(m.dev.Read(ctx, "/3/0/9", content.LwM2MJSON)); a.Text() != `{"bn":"/3/0/","e":[{"n":"9","v":100}]}` {
+		a := ok(coap.Content)(m.dev.Read(ctx, "/3/0/9", content.LwM2MJSON))
+		if a.Text() != `{"bn":"/3/0/","e":[{"n":"9","v":100}]}` {
 			m.t.Errorf("LwM2M JSON: %v", a)
 		}
 		for _, f := range []content.Format{json, content.SenMLCBOR, content.LwM2MCBOR} {
@@ -43,13 +44,15 @@ func TestAlternatePath(t *testing.T) {
 				m.t.Errorf("Read-Composite in %v: %v, %v", f, v, err)
 			}
 		}
-		a := ok(coap.Content)(m.dev.Do(ctx, lwm2mtest.Operation{
+		a = ok(coap.Content)(m.dev.Do(ctx, lwm2mtest.Operation{
 			Method: coap.FETCH, Accept: json, Format: content.SenMLETCHJSON, Payload: []byte(`[{"n":"/lwm2m/3/0/9"}]`),
 		}))
 		if a.Text() != `[{"bn":"/lwm2m/3/0/","n":"9","v":100}]` {
 			m.t.Errorf("Read-Composite in SenML-ETCH JSON: %v", a)
 		}
-		for _, f := range []content.Format{json, content.SenMLCBOR, content.SenMLETCHJSON, content.SenMLETCHCBOR, content.LwM2MCBOR} {
+		for _, f := range []content.Format{
+			json, content.SenMLCBOR, content.SenMLETCHJSON, content.SenMLETCHCBOR, content.LwM2MCBOR,
+		} {
 			ok(coap.Changed)(m.dev.WriteComposite(ctx, f, lwm2mtest.Value("/3/0/14", dm.StringValue("+05:00"))))
 		}
 		payload, err := lwm2mtest.Encode(json, "/3/0/15", lwm2mtest.Value("/3/0/15", dm.StringValue("Europe/Paris")))

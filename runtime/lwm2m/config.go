@@ -53,6 +53,11 @@ type Config struct {
 	// Format is the Content-Format of responses to requests that accept any. The zero value means
 	// TLV with LwM2M 1.0, and SenML CBOR with later versions.
 	Format content.Format
+	// Formats are the Content-Formats that a Register announces (`ct`), the preferred first, such as
+	// SenML CBOR alone for a server that reads no lists. They bound nothing: the client reads and
+	// writes every format. A registration leaves out formats that its version of LwM2M does not have.
+	// An empty list that is not nil announces none. The zero value means all formats of the version.
+	Formats []content.Format
 	// SelfNotify sends notifications to a server also for its own writes. The zero value means that
 	// a server is not notified of what it has written itself.
 	SelfNotify bool

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -20,10 +21,14 @@ type offer struct {
 // offerFor returns what the server of account a has to know if the device is registered with
 // version v. With noFormats the list of objects does not name the Content-Formats.
 func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version, noFormats bool) offer {
+	var formats []content.Format
+	if !noFormats {
+		formats = contentFormats(c.cfg.Formats, v)
+	}
 	return offer{
 		lifetime: a.lifetime,
 		binding:  bindingFor(a.binding, c.cfg.QueueMode, v),
-		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v), noFormats)),
+		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v), formats)),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,6 +74,10 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.MaxPayload < 0 || c.MaxPayload > 1<<30, "MaxPayload is %d, it must be from 0 to 1 GiB", c.MaxPayload)
 	fault(c.Format != 0 && !c.Format.Carries(content.Read, dm.ObjectLevel),
 		"Format is %v, which cannot carry an object", c.Format)
+	for i, f := range c.Formats {
+		fault(!canAnnounce(f), "Formats[%d] is %v, which is not a format of values", i, f)
+		fault(slices.Contains(c.Formats[:i], f), "Formats[%d] is %v, which the list contains already", i, f)
+	}
 	fault(c.Limits.Observations < 0, "Limits.Observations is %d, it must not be negative", c.Limits.Observations)
 	fault(c.Limits.Attributes < 0, "Limits.Attributes is %d, it must not be negative", c.Limits.Attributes)
 	fault(c.Limits.Pending < 0, "Limits.Pending is %d, it must not be negative", c.Limits.Pending)
