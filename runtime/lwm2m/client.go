@@ -104,6 +104,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.deadline.Func = c.giveUpShutdown
 	c.updates.Func = c.sendUpdates
+	c.checkBindings(c.model.Snapshot())
 	c.publish()
 	c.loop.sched.Post(c.begin)
 	return c, nil

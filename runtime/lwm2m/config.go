@@ -53,10 +53,11 @@ type Config struct {
 	// Format is the Content-Format of responses to requests that accept any. The zero value means
 	// TLV with LwM2M 1.0, and SenML CBOR with later versions.
 	Format content.Format
-	// Formats are the Content-Formats that a Register announces (`ct`), the preferred first, such as
-	// SenML CBOR alone for a server that reads no lists. They bound nothing: the client reads and
-	// writes every format. A registration leaves out formats that its version of LwM2M does not have.
-	// An empty list that is not nil announces none. The zero value means all formats of the version.
+	// Formats are the Content-Formats that a Register announces (`ct`), the preferred first, such
+	// as SenML CBOR alone for a server that reads no lists. They bound nothing: the client reads
+	// and writes every format. A registration leaves out formats that its version of LwM2M does not
+	// have. An empty list that is not nil announces none. The zero value means all formats of the
+	// version.
 	Formats []content.Format
 	// SelfNotify sends notifications to a server also for its own writes. The zero value means that
 	// a server is not notified of what it has written itself.
@@ -154,8 +155,10 @@ type Server struct {
 	// Lifetime is how long a registration lasts without an update, in whole seconds. A negative
 	// value means for ever, which is 0 on the wire. The zero value means 24 h.
 	Lifetime time.Duration
-	// Binding lists the transports to register, as letters of /1/x/7. The zero value means T for a
-	// URI over TCP, and U for others.
+	// Binding lists the transports to register (`b`), as letters of /1/x/7. Those that the client
+	// does not support are left out of a registration. The zero value means all that it supports
+	// (Client.Bindings), as Core 1.2.2 §6.2.1 recommends; for Server.Instances, which knows no
+	// client, it means T for a URI over TCP, and U for others.
 	Binding string
 	// MinPeriod and MaxPeriod are the pmin and pmax of observations without their own, in whole
 	// seconds. The zero values mean none.

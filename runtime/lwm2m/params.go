@@ -27,7 +27,7 @@ func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version, noForm
 	}
 	return offer{
 		lifetime: a.lifetime,
-		binding:  bindingFor(a.binding, c.cfg.QueueMode, v),
+		binding:  bindingFor(within(a.binding, bindingsOf(c.cfg.Dialers)), c.cfg.QueueMode, v),
 		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v), formats)),
 	}
 }
@@ -47,16 +47,21 @@ func bindingFor(binding string, queue bool, v registry.Version) string {
 	if v.Compare(registry.V(1, 1)) >= 0 {
 		return plain
 	}
-	if !queue && plain == binding {
-		return plain
+	var old string // LwM2M 1.0 has U and S, each with or without Q, and US and UQS (1.0.2 §5.3.1.1)
+	for _, letter := range []string{"U", "S"} {
+		if strings.Contains(plain, letter) {
+			old += letter
+		}
 	}
-	switch plain { // LwM2M 1.0 has no other combinations (1.0.2 §5.3.1.1)
-	case "U", "S":
-		return plain + "Q"
-	case "US":
+	switch {
+	case old == "":
+		return plain
+	case !queue && plain == binding:
+		return old
+	case old == "US":
 		return "UQS"
 	}
-	return plain
+	return old + "Q"
 }
 
 // queued reports whether a registration with version v has the parameter `Q` for queue mode.

@@ -78,6 +78,9 @@ func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Objec
 				"lwm2m: Config.Servers[%d]: ShortID %d is already used by Servers[%d]", i, s.ShortID, other))
 			continue
 		}
+		if s.Binding == "" && !s.Bootstrap {
+			s.Binding = bindingFor(bindingsOf(c.Dialers), false, c.MaxVersion)
+		}
 		if err := sec.Add(dm.InstanceID(i), s.security()); err != nil {
 			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: %w", i, err))
 			continue
