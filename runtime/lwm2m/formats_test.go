@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -45,6 +46,32 @@ func TestAnnouncedFormats(t *testing.T) {
 					t.Errorf("the root is %s, want %s", got, v.want)
 				}
 				w.wantState(1, lwm2m.StateRegistered)
+			})
+		})
+	}
+}
+
+// A Register that announces no formats is not repeated without them after 4.00.
+func TestBadRequestWithoutFormats(t *testing.T) {
+	for name, change := range map[string]func(*lwm2m.Config){
+		"Config.Formats is empty": func(c *lwm2m.Config) { c.Formats = []content.Format{} },
+		"the profile has everything": func(c *lwm2m.Config) {
+			c.Profile.ID = "6:27354b9a"
+		},
+		"the version has none of the formats": func(c *lwm2m.Config) {
+			c.Formats, c.MaxVersion = []content.Format{content.LwM2MCBOR}, registry.V(1, 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				srv := w.servers[0]
+				srv.answers(func(request) answer { return answer{code: coap.BadRequest} })
+				cfg := w.config()
+				change(&cfg)
+				w.start(cfg)
+				if got := srv.intervals(2); !equalDurations(got, time.Minute, 2*time.Minute) {
+					t.Errorf("attempts at intervals %v, want one, and the next after one and two minutes", got)
+				}
 			})
 		})
 	}
