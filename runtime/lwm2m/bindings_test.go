@@ -69,6 +69,7 @@ func TestSupportedBindings(t *testing.T) {
 						t.Errorf("%v reads %q, %v, want %q", origin, got.Text(), err, v.want)
 					}
 				}
+				w.wantState(1, lwm2m.StateRegistered) // the client waits: the log can be read
 				if strings.Contains(log.String(), "/3/0/16") {
 					t.Errorf("logged %s", log.String())
 				}
