@@ -98,7 +98,7 @@ func TestReconnectDuringUpdate(t *testing.T) {
 		w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(3600))
 		srv.answers(nil)
 		w.must(c.Reconnect(1))
-		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?lt=3600&b=U" || r.body != links12 {
+		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?lt=3600&b=UT" || r.body != links12 {
 			t.Errorf("got %v with %q, want an Update with everything", r, r.body)
 		}
 		w.wantState(1, lwm2m.StateRegistered)
