@@ -40,17 +40,17 @@ func (c *Client) storeValue(p dm.Path, v dm.Value) {
 func (c *Client) write(t *dm.Transaction, p dm.Path, v dm.Value) {
 	if err := t.Write(p, dm.Update, []dm.Entry{{Path: p, Value: v}}); err != nil {
 		t.Rollback()
-		c.written(p, err)
+		c.onStoreEnded(p, err)
 		return
 	}
 	if err := t.Prepare(); err != nil {
-		c.written(p, err)
+		c.onStoreEnded(p, err)
 		return
 	}
 	if !t.Persists() {
 		t.Publish()
 		t.Finish()
-		c.written(p, nil)
+		c.onStoreEnded(p, nil)
 		return
 	}
 	c.stores.run(func() {
@@ -62,13 +62,13 @@ func (c *Client) write(t *dm.Transaction, p dm.Path, v dm.Value) {
 				t.Publish()
 				t.Finish()
 			}
-			c.written(p, err)
+			c.onStoreEnded(p, err)
 		})
 	})
 }
 
-// written ends a storeValue.
-func (c *Client) written(p dm.Path, err error) {
+// onStoreEnded ends a storeValue.
+func (c *Client) onStoreEnded(p dm.Path, err error) {
 	if err != nil {
 		c.log.Info("a value could not be stored", "path", p.String(), "reason", err.Error())
 	}

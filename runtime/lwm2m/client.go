@@ -27,20 +27,20 @@ import (
 // A Client belongs to the goroutine that runs its loop, which also calls all callbacks. Methods
 // that may be called from any goroutine say so. They never wait, unless they take a context.
 type Client struct {
-	cfg     Config
-	loop    *Loop
-	own     bool // the loop is the client's own
-	model   *dm.Model
-	log     *slog.Logger
-	ctx     context.Context // what user code gets, with the client in it
-	cancel  context.CancelFunc
-	pool    pool // slow functions
-	stores  pool // Config.Persist
-	manager *manage.Manager
-	device  *manage.Device // the client's own
-	pending int            // connections that are being made, and values that are being stored
-	servers []*server
-	offline offline
+	cfg      Config
+	loop     *Loop
+	ownsLoop bool // the loop is not shared
+	model    *dm.Model
+	log      *slog.Logger
+	ctx      context.Context // what user code gets, with the client in it
+	cancel   context.CancelFunc
+	pool     pool // slow functions
+	stores   pool // Config.Persist
+	manager  *manage.Manager
+	device   *manage.Device // the client's own
+	pending  int            // connections that are being made, and values that are being stored
+	servers  []*server
+	offline  offline
 
 	reconciling, reconcileAgain bool
 
@@ -84,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 		if c.loop, err = NewLoop(LoopConfig{}); err != nil {
 			return nil, err
 		}
-		c.own = true
+		c.ownsLoop = true
 	}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), clientKey{}, c))
 	c.ctx, c.cancel = serverobject.WithClient(ctx, control{c}), cancel
@@ -246,7 +246,7 @@ func (c *Client) Run(ctx context.Context) error {
 		return ErrClosed
 	default:
 	}
-	if c.own {
+	if c.ownsLoop {
 		return c.loop.run(ctx, c)
 	}
 	select {
@@ -310,7 +310,7 @@ func (c *Client) beginShutdown() {
 	c.closing = true
 	c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
 	for _, s := range slices.Clone(c.servers) {
-		s.wishes.removed = true
+		s.intent.removed = true
 		s.handle(account.Event{Kind: account.FactsChanged})
 	}
 	c.finish()
@@ -321,7 +321,7 @@ func (c *Client) beginShutdown() {
 func (c *Client) giveUpShutdown() {
 	for _, s := range slices.Clone(c.servers) {
 		c.log.Warn("the server was not told in time that the device is gone", "server", s.settings.shortID)
-		s.wishes.offline = true // which nothing is sent in
+		s.intent.offline = true // which nothing is sent in
 		s.handle(account.Event{Kind: account.FactsChanged})
 	}
 	if c.late { // no server is left then, so that something of this runs

@@ -17,11 +17,11 @@ import (
 // a server that the device is not registered with: the Register to come says everything. The error
 // is [ErrUnknownServer]. Update may be called from any goroutine.
 func (c *Client) Update(id ShortServerID) error {
-	return c.with(id, (*server).requestUpdate)
+	return c.post(id, (*server).requestUpdate)
 }
 
 // UpdateAll is Update for every server. It may be called from any goroutine.
-func (c *Client) UpdateAll() { c.withAll((*server).requestUpdate) }
+func (c *Client) UpdateAll() { c.postAll((*server).requestUpdate) }
 
 // Register registers with a server again at once and replaces any planned attempt. It also works
 // after the client has given up, during the initial delay, and if an account that has failed holds
@@ -29,9 +29,9 @@ func (c *Client) UpdateAll() { c.withAll((*server).requestUpdate) }
 // Register waits for it; if the account is offline or disabled, Register waits until it is online
 // or enabled again. The error is [ErrUnknownServer]. Register may be called from any goroutine.
 func (c *Client) Register(id ShortServerID) error {
-	return c.with(id, func(s *server) {
-		if first := s.wishes.after; first != nil && first.state.Outcome == account.Failed {
-			s.wishes.turn, s.wishes.after = true, nil
+	return c.post(id, func(s *server) {
+		if first := s.intent.after; first != nil && first.state.Outcome == account.Failed {
+			s.intent.turn, s.intent.after = true, nil
 		}
 		s.requestRegister()
 	})
@@ -39,10 +39,10 @@ func (c *Client) Register(id ShortServerID) error {
 
 // RegisterAll is Register for every server, in the order of registrations. It may be called from
 // any goroutine.
-func (c *Client) RegisterAll() { c.withAll((*server).requestRegister) }
+func (c *Client) RegisterAll() { c.postAll((*server).requestRegister) }
 
 func (s *server) requestUpdate() {
-	s.wishes.update = true
+	s.intent.update = true
 	s.client.planUpdates()
 }
 func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
@@ -50,13 +50,13 @@ func (s *server) requestRegister() { s.handle(account.Event{Kind: account.Regist
 // Disable de-registers from a server and disables its account for d, or until Enable is called if d
 // is 0. The error is [ErrUnknownServer]. Disable may be called from any goroutine.
 func (c *Client) Disable(id ShortServerID, d time.Duration) error {
-	return c.with(id, func(s *server) { s.setDisabled(true, d) })
+	return c.post(id, func(s *server) { s.setDisabled(true, d) })
 }
 
 // Enable ends a Disable, of the application or of the server itself (/1/x/4). The error is
 // [ErrUnknownServer]. Enable may be called from any goroutine.
 func (c *Client) Enable(id ShortServerID) error {
-	return c.with(id, func(s *server) { s.setDisabled(false, 0) })
+	return c.post(id, func(s *server) { s.setDisabled(false, 0) })
 }
 
 // setDisabled disables an account, for d unless that is 0, or enables it.
@@ -66,8 +66,8 @@ func (s *server) setDisabled(disabled bool, d time.Duration) {
 		s.client.loop.sched.After(&s.enabling, d)
 		s.enableAt = time.Now().Add(d)
 	}
-	if s.wishes.disabled != disabled {
-		s.wishes.disabled = disabled
+	if s.intent.disabled != disabled {
+		s.intent.disabled = disabled
 		if !disabled {
 			s.err = nil // what failed before the Disable is not why the account is where it is
 		}
@@ -122,7 +122,7 @@ func (c *Client) setOffline(off bool, schemes []string) {
 // SuspendServer is Suspend for one server. The error is [ErrUnknownServer]. It may be called from
 // any goroutine.
 func (c *Client) SuspendServer(id ShortServerID) error {
-	return c.with(id, func(*server) {
+	return c.post(id, func(*server) {
 		if c.offline.servers == nil {
 			c.offline.servers = map[ShortServerID]bool{}
 		}
@@ -134,7 +134,7 @@ func (c *Client) SuspendServer(id ShortServerID) error {
 // ResumeServer ends a SuspendServer. A Suspend of the client, or of the server's URI scheme, goes
 // on. The error is [ErrUnknownServer]. It may be called from any goroutine.
 func (c *Client) ResumeServer(id ShortServerID) error {
-	return c.with(id, func(*server) {
+	return c.post(id, func(*server) {
 		delete(c.offline.servers, id)
 		c.applyOffline()
 	})
@@ -143,8 +143,8 @@ func (c *Client) ResumeServer(id ShortServerID) error {
 // applyOffline suspends and resumes the accounts that offline covers by now.
 func (c *Client) applyOffline() {
 	for _, s := range slices.Clone(c.servers) {
-		if covered := c.offline.covers(&s.settings); s.wishes.offline != covered {
-			s.wishes.offline = covered
+		if covered := c.offline.covers(&s.settings); s.intent.offline != covered {
+			s.intent.offline = covered
 			s.handle(account.Event{Kind: account.FactsChanged})
 		}
 	}
@@ -157,7 +157,7 @@ func (c *Client) applyOffline() {
 // attempt. A server that is not connected is left to the attempts that are planned. The error is
 // [ErrUnknownServer]. Reconnect may be called from any goroutine.
 func (c *Client) Reconnect(id ShortServerID) error {
-	return c.with(id, func(s *server) { s.handle(account.Event{Kind: account.ReconnectRequested}) })
+	return c.post(id, func(s *server) { s.handle(account.Event{Kind: account.ReconnectRequested}) })
 }
 
 // SetTransmission changes the transmission parameters of CoAP for one server, at once and for later
@@ -167,7 +167,7 @@ func (c *Client) SetTransmission(id ShortServerID, p coap.Params) error {
 	if err := p.Validate(); err != nil {
 		return fmt.Errorf("lwm2m: %w", err)
 	}
-	return c.with(id, func(s *server) { s.setTransmission(p) })
+	return c.post(id, func(s *server) { s.setTransmission(p) })
 }
 
 func (s *server) setTransmission(p coap.Params) {
@@ -234,21 +234,21 @@ func (c *Client) requestBootstrap(reason error, by *server) {
 }
 
 // noBootstrapFor withdraws the request of an account that is registered by now.
-func (c *Client) noBootstrapFor(s *server) {
+func (c *Client) withdrawBootstrap(s *server) {
 	if c.bootstrapBy == s {
 		c.bootstrapReason, c.bootstrapBy = nil, nil
 	}
 }
 
 // with calls fn on the loop for one account.
-func (c *Client) with(id ShortServerID, fn func(*server)) error {
+func (c *Client) post(id ShortServerID, fn func(*server)) error {
 	if !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(v settings) bool { return v.shortID == id }) {
 		return ErrUnknownServer
 	}
-	c.withAll(func(s *server) {
+	c.postAll(func(s *server) {
 		switch {
 		case s.settings.shortID != id:
-		case s.wishes.removed: // the account is there again, and this is the one before it
+		case s.intent.removed: // the account is there again, and this is the one before it
 			s.later = append(s.later, fn)
 		default:
 			fn(s)
@@ -258,7 +258,7 @@ func (c *Client) with(id ShortServerID, fn func(*server)) error {
 }
 
 // withAll calls fn on the loop for every account.
-func (c *Client) withAll(fn func(*server)) {
+func (c *Client) postAll(fn func(*server)) {
 	c.loop.sched.Post(func() {
 		if c.closing {
 			return

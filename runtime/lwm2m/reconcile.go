@@ -57,8 +57,8 @@ func (c *Client) sendUpdates() {
 	c.updatesFrom = c.loop.sched.Now().Add(c.cfg.UpdateDelay)
 	for _, s := range slices.Clone(c.servers) {
 		s.registration.compare = s.registration.stale
-		if s.wishes.update {
-			s.wishes.update = false
+		if s.intent.update {
+			s.intent.update = false
 			s.handle(account.Event{Kind: account.UpdateRequested})
 		} else {
 			s.handle(account.Event{Kind: account.FactsChanged})
@@ -78,7 +78,7 @@ func (c *Client) reconcile() {
 		c.reconcileOnce()
 	}
 	c.reconciling = false
-	c.giveTurns()
+	c.startInOrder()
 	c.publish()
 }
 
@@ -90,7 +90,7 @@ func (c *Client) reconcileOnce() {
 	accounts := accountsIn(c.model.Snapshot())
 	for _, s := range slices.Clone(c.servers) {
 		if !slices.ContainsFunc(accounts, func(v settings) bool { return v.shortID == s.settings.shortID }) {
-			s.wishes.removed = true
+			s.intent.removed = true
 			s.handle(account.Event{Kind: account.FactsChanged})
 		}
 	}
@@ -118,7 +118,7 @@ func (c *Client) addServer(v settings) {
 // change takes over what an account says now. A connection to another URI, or with other
 // credentials, is replaced.
 func (s *server) change(v settings, credentials bool) {
-	if s.wishes.removed {
+	if s.intent.removed {
 		return // when it has left, the account is added again
 	}
 	old := s.settings
@@ -133,13 +133,13 @@ func (s *server) change(v settings, credentials bool) {
 	s.link.Renew()
 	s.peer.Reset()
 	s.registration, s.err = registration{}, nil
-	s.wishes.offline = s.client.offline.covers(&v)
+	s.intent.offline = s.client.offline.covers(&v)
 	s.log.Info("the account has changed", "uri", v.uri)
 	s.handle(account.Event{Kind: account.AccountChanged})
 }
 
-// dismiss forgets an account that has left.
-func (c *Client) dismiss(s *server) {
+// remove forgets an account that has left.
+func (c *Client) remove(s *server) {
 	s.link.Discard(ErrClosed)
 	c.loop.sched.Cancel(&s.enabling)
 	c.loop.sched.Cancel(&s.slow)

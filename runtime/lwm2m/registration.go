@@ -120,7 +120,7 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 		case e.Code == account.Created && e.Location:
 			s.registration.location, _ = locationOf(r.Options)
 			s.registration.version = version
-			s.registered(off, sent)
+			s.onRegistered(off, sent)
 		case e.Code == account.Created:
 			_, s.err = locationOf(r.Options)
 		case e.Code == account.PreconditionFailed && int(s.state.VersionStep)+1 < len(s.versions):
@@ -158,7 +158,7 @@ func (s *server) sendUpdate(full bool) {
 	s.request(call, func(r coap.Result) {
 		e := s.responseEvent(r)
 		if e.Code == account.Changed {
-			s.registered(off, sent)
+			s.onRegistered(off, sent)
 		} else {
 			s.err = refusal("Update", r)
 			s.log.Info("the Update has failed", "reason", s.err.Error())
@@ -182,10 +182,10 @@ func (s *server) sendDeregister() {
 
 // registered notes what a Register or an Update has told the server that was sent at the instant
 // sent.
-func (s *server) registered(told offer, sent sched.Time) {
+func (s *server) onRegistered(told offer, sent sched.Time) {
 	r := &s.registration
 	r.offer, r.before, r.until, s.err = told, true, time.Time{}, nil
-	s.client.noBootstrapFor(s)
+	s.client.withdrawBootstrap(s)
 	if told.lifetime == 0 {
 		return
 	}
@@ -256,7 +256,7 @@ func refusal(operation string, r coap.Result) error {
 }
 
 // connectionLost is the error of a connection that the network or the server has ended.
-func connectionLost(err error, short bool) error {
+func connectionLostError(err error, short bool) error {
 	if short {
 		return fmt.Errorf("the connection ended at once: %w", err)
 	}
@@ -264,6 +264,6 @@ func connectionLost(err error, short bool) error {
 }
 
 // isWish reports whether an account is where it is because someone wants it so.
-func isWish(err error) bool {
+func isIntended(err error) bool {
 	return errors.Is(err, ErrClosed) || errors.Is(err, ErrRemoved) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrOffline)
 }

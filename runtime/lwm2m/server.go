@@ -24,7 +24,7 @@ type server struct {
 	log      *slog.Logger
 
 	state        account.State
-	wishes       wishes
+	intent       intent
 	versions     []registry.Version // to offer, the highest first
 	registration registration
 	events       []account.Event // that wait for handle
@@ -49,8 +49,8 @@ type server struct {
 	shown    shown
 }
 
-// wishes are what others want of an account.
-type wishes struct {
+// intent are what others want of an account.
+type intent struct {
 	removed, disabled, offline bool
 	update                     bool // an Update, with the next of the client's Updates
 
@@ -66,8 +66,8 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.shown.since = time.Now()
 	s.transmission = c.cfg.Transmission
 	s.gate.server = s
-	s.wishes.offline = c.offline.covers(&v)
-	s.timer.Func = s.timerFired
+	s.intent.offline = c.offline.covers(&v)
+	s.timer.Func = s.onTimer
 	s.slow.Func = s.onSlow
 	s.enabling.Func = func() { s.setDisabled(false, 0) }
 	var err error
@@ -129,9 +129,9 @@ func (s *server) handle(e account.Event) {
 	}
 	s.show()
 	if s.state.Effort == account.Removed {
-		s.client.dismiss(s)
+		s.client.remove(s)
 	}
-	s.client.giveTurns()
+	s.client.startInOrder()
 }
 
 // step decides about one event and executes the decision.
@@ -140,14 +140,14 @@ func (s *server) step(e account.Event) {
 	before := s.state
 	var actions []account.Action
 	s.state, actions = account.Next(before, e, facts)
-	s.count(before)
+	s.countFailures(before)
 	for _, a := range actions {
 		s.execute(a)
 	}
 }
 
 // count keeps the number of failed attempts for Status.
-func (s *server) count(before account.State) {
+func (s *server) countFailures(before account.State) {
 	now := s.state
 	switch {
 	case now.Effort == account.GivenUp && before.Effort != account.GivenUp, now.Retry != before.Retry && now.Retry != account.Retry{}:
@@ -160,13 +160,13 @@ func (s *server) count(before account.State) {
 // facts are what the account does not decide itself.
 func (s *server) facts() account.Facts {
 	now := s.client.loop.sched.Now()
-	f := s.wished()
+	f := s.viewFacts()
 	f.CanBootstrap = s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot())
 	f.OfferChanged = s.offerChanged()
 	f.Endless = s.registration.offer.lifetime == 0
 	f.Expired = s.registration.expired(now)
 	f.Versions = uint8(len(s.versions))
-	f.UntilStart = s.wishes.startAt.Sub(now)
+	f.UntilStart = s.intent.startAt.Sub(now)
 	f.UntilUpdate = s.registration.untilUpdate(now)
 	f.RegistrationRetry = s.settings.retry
 	return f
@@ -176,10 +176,10 @@ func (s *server) facts() account.Facts {
 func (s *server) execute(a account.Action) {
 	switch a.Do {
 	case account.Dial:
-		s.attemptBegins()
+		s.startSlowTimer()
 		s.connect()
 	case account.Send:
-		s.attemptBegins()
+		s.startSlowTimer()
 		s.show() // before the server can answer
 		s.send(a)
 	case account.CancelRequest:
@@ -211,8 +211,8 @@ func (s *server) execute(a account.Action) {
 
 // attemptBegins starts the job that speaks up when an attempt gets no answer. The silence of an
 // earlier attempt does not count any more; a refusal stays the reason until there is an answer.
-func (s *server) attemptBegins() {
-	var sign *signError
+func (s *server) startSlowTimer() {
+	var sign *stallError
 	if errors.As(s.err, &sign) && sign.cause == nil {
 		s.err = nil
 	}
@@ -234,7 +234,7 @@ func firstTimeout(p coap.Params) time.Duration {
 
 // onSlow shows that an attempt has no answer yet.
 func (s *server) onSlow() {
-	s.sign(&signError{text: "no answer yet from " + s.link.RemoteAddr()})
+	s.noteStall(&stallError{text: "no answer yet from " + s.link.RemoteAddr()})
 	s.show()
 }
 
@@ -243,21 +243,21 @@ func (s *server) onRefused() {
 	if s.state.Request == account.NoRequest && s.state.Connection != account.Connecting {
 		return // the refused message was not an attempt's
 	}
-	s.sign(&signError{text: "no answer yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
+	s.noteStall(&stallError{text: "no answer yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
 	s.handle(account.Event{Kind: account.NetworkRefused})
 }
 
-// signError is an early sign that an attempt is going wrong.
-type signError struct {
+// stallError is an early sign that an attempt is going wrong.
+type stallError struct {
 	text  string
 	cause error
 }
 
-func (e *signError) Error() string { return e.text }
-func (e *signError) Unwrap() error { return e.cause }
+func (e *stallError) Error() string { return e.text }
+func (e *stallError) Unwrap() error { return e.cause }
 
 // sign shows an early sign of an attempt that is going wrong.
-func (s *server) sign(err error) {
+func (s *server) noteStall(err error) {
 	if s.err == nil || s.err.Error() != err.Error() {
 		s.log.Info("an attempt gets no answer", "reason", err.Error())
 	}
@@ -266,13 +266,13 @@ func (s *server) sign(err error) {
 
 // answered drops the sign of an attempt that has got an answer after all.
 func (s *server) answered() {
-	var sign *signError
+	var sign *stallError
 	if errors.As(s.err, &sign) {
 		s.err = nil
 	}
 }
 
-func (s *server) timerFired() {
+func (s *server) onTimer() {
 	s.timerAt = time.Time{}
 	s.handle(account.Event{Kind: account.TimerFired})
 }
@@ -291,7 +291,7 @@ func (s *server) connect() {
 // open makes the socket for the account as it is now.
 func (s *server) open() (link.Opened, error) {
 	sock, remote, err := s.client.newSocket(s.client.model.Snapshot(), s.settings.security)
-	return link.Opened{Socket: sock, Remote: remote, Secured: secured(s.settings.uri)}, err
+	return link.Opened{Socket: sock, Remote: remote, Secured: isSecured(s.settings.uri)}, err
 }
 
 func (s *server) onConnected(survives bool) {
@@ -316,7 +316,7 @@ func (s *server) onClosing() {
 
 func (s *server) onConnectionLost(err error, short bool) {
 	s.noteAlert(err)
-	s.err = connectionLost(err, short)
+	s.err = connectionLostError(err, short)
 	s.handle(account.Event{Kind: account.ConnectionLost, Short: short})
 }
 

@@ -62,7 +62,7 @@ func seconds(n uint64) time.Duration {
 }
 
 // count returns a number of attempts or sequences that fits into 32 bits.
-func count(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
+func clampCount(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
 // values reads single resources of an instance in a snapshot, as the application. A resource with a
 // slow function counts as absent, because values are read on the loop.
@@ -177,10 +177,10 @@ func readSettings(v values) settings {
 		restart = defaultRestart
 	}
 	a.retry = account.Policy{
-		Attempts:      count(v.number(genserver.CommunicationRetryCountID, defaultRetryCount)),
+		Attempts:      clampCount(v.number(genserver.CommunicationRetryCountID, defaultRetryCount)),
 		FirstPause:    max(minPause, seconds(v.number(genserver.CommunicationRetryTimerID, defaultRetryTimer))),
 		SequencePause: max(minPause, seconds(delay)),
-		Sequences:     count(v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount)),
+		Sequences:     clampCount(v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount)),
 		RestartPause:  max(minPause, restart),
 		NoneAfter:     delay >= forever,
 	}

@@ -33,8 +33,8 @@ func (t *transition) decide() {
 	case GoalSuspended:
 		t.Timer, t.Effort = NoTimer, Trying
 		t.disconnect(SuspendConnection)
-	case GoalDeregistered, GoalGone:
-		t.leave()
+	case GoalDeregistered, GoalRemoved:
+		t.deregister()
 	}
 }
 
@@ -83,9 +83,9 @@ func (t *transition) rest() {
 	}
 }
 
-// leave de-registers if the server can be told, and ends the connection. A Register in flight is
+// deregister de-registers if the server can be told, and ends the connection. A Register in flight is
 // awaited, because only its response tells what to de-register.
-func (t *transition) leave() {
+func (t *transition) deregister() {
 	t.Timer = NoTimer
 	if (t.Connection == Connected || t.Connection == Asleep) && !t.facts.Offline {
 		switch {
@@ -97,9 +97,9 @@ func (t *transition) leave() {
 			return
 		}
 	}
-	t.Untold = t.Untold || t.Registration != Unknown
+	t.ServerUnaware = t.ServerUnaware || t.Registration != Unknown
 	t.disconnect(CloseConnection)
-	t.State = State{VersionStep: t.VersionStep, NoFormats: t.NoFormats, Started: t.Started, Untold: t.Untold}
+	t.State = State{VersionStep: t.VersionStep, NoFormats: t.NoFormats, Started: t.Started, ServerUnaware: t.ServerUnaware}
 	if t.facts.Removed {
 		t.Effort = Removed
 		t.do(Action{Do: Remove})
@@ -112,7 +112,7 @@ func (t *transition) send(r Request) {
 	if r == Register {
 		t.Registration = Unknown
 	}
-	t.Request, t.Timer, t.UpdateDue, t.Untold, t.Refused = r, NoTimer, false, false, false
+	t.Request, t.Timer, t.UpdateDue, t.ServerUnaware, t.Refused = r, NoTimer, false, false, false
 	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep, NoFormats: t.NoFormats, Full: full})
 }
 
@@ -144,11 +144,11 @@ func (t *transition) cancel() {
 func (t *transition) abandonRequest() {
 	switch t.Request {
 	case Register: // the server may have the new registration, or still the one that it replaces
-		t.Untold = true
+		t.ServerUnaware = true
 	case Update:
 		t.Registration = Unsure
 	case Deregister:
-		t.Registration, t.Untold = Unknown, true
+		t.Registration, t.ServerUnaware = Unknown, true
 	}
 	t.Request = NoRequest
 }

@@ -198,7 +198,7 @@ func checkTransition(s State, e Event, f Facts, to State, actions []Action) stri
 func checkState(s State, e Event, f Facts, to State) string {
 	goal := f.Goal()
 	switch {
-	case to.Effort == Removed && to != State{Effort: Removed, VersionStep: to.VersionStep, NoFormats: to.NoFormats, Started: to.Started, Untold: to.Untold}:
+	case to.Effort == Removed && to != State{Effort: Removed, VersionStep: to.VersionStep, NoFormats: to.NoFormats, Started: to.Started, ServerUnaware: to.ServerUnaware}:
 		return "something is left of a removed account"
 	case to.VersionStep >= f.Versions:
 		return "a version is offered that does not exist"
@@ -219,7 +219,7 @@ func checkState(s State, e Event, f Facts, to State) string {
 		return "the server is not told over which connection the device can be reached"
 	case goal == GoalSuspended && (to.Connection != Disconnected || to.Timer != NoTimer), goal >= GoalDeregistered && to.Timer != NoTimer:
 		return "something continues that has to end"
-	case goal == GoalGone && f.Offline && to.Effort != Removed:
+	case goal == GoalRemoved && f.Offline && to.Effort != Removed:
 		return "an account that is removed while offline stays"
 	}
 	return checkOutcome(s, e, f, to)
@@ -234,14 +234,14 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 	switch {
 	case e.Kind == ResponseReceived && accepted && f.Goal() <= GoalWait && (to.Outcome != Succeeded || to.Retry != Retry{}):
 		return "a success is not noted"
-	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration != Unknown && !e.Code.temporary():
+	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration != Unknown && !e.Code.isTemporary():
 		return "a registration that the server denies is kept"
-	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration == Unknown && e.Code.temporary() && f.Goal() == GoalRegistered && to.Request != Register:
+	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration == Unknown && e.Code.isTemporary() && f.Goal() == GoalRegistered && to.Request != Register:
 		return "a registration is lost for a refusal that says nothing about it"
 	case e.Kind == ResponseReceived && !accepted && s.Request != NoRequest && s.Request != Update && to.Registration == Known:
 		return "a refusal is taken for a registration"
-	case left && untold && s.Registration != Unknown && !to.Untold,
-		to.Untold && to.Registration != Unknown:
+	case left && untold && s.Registration != Unknown && !to.ServerUnaware,
+		to.ServerUnaware && to.Registration != Unknown:
 		return "the view says that the server was told that the device leaves"
 	case abandoned && to.Registration == Known:
 		return "an Update without an outcome is taken for one that arrived"

@@ -30,14 +30,14 @@ const (
 	GoalWait              // begin nothing: another server comes first, or a bootstrap is running
 	GoalSuspended         // offline: keep the registration, end the connection
 	GoalDeregistered      // disabled
-	GoalGone              // removed
+	GoalRemoved           // removed
 )
 
 // Goal returns what the facts ask for.
 func (f *Facts) Goal() Goal {
 	switch {
 	case f.Removed:
-		return GoalGone
+		return GoalRemoved
 	case f.Disabled:
 		return GoalDeregistered
 	case f.Offline:

@@ -11,7 +11,7 @@ func (t *transition) learn(e Event) {
 	case VersionsChanged:
 		t.VersionStep = 0
 	case RegisterRequested:
-		t.registerRequested()
+		t.onRegisterRequested()
 	case UpdateRequested:
 		t.UpdateDue = true
 	case ReconnectRequested:
@@ -34,21 +34,21 @@ func (t *transition) learn(e Event) {
 	case DialImpossible:
 		t.Connection, t.Effort, t.Outcome = Disconnected, Invalid, Failed
 	case ConnectionLost:
-		t.connectionLost(e.Short)
+		t.onConnectionLost(e.Short)
 	case ResponseReceived:
-		t.response(e)
+		t.onResponse(e)
 	case NoResponse:
-		t.noResponse()
+		t.onNoResponse()
 	case NetworkRefused:
-		t.networkRefused()
+		t.onNetworkRefused()
 	case TimerFired:
-		t.timerFired()
+		t.onTimer()
 	}
 }
 
-// registerRequested discards the planned attempts. Where registering is not the goal now, it
+// onRegisterRequested discards the planned attempts. Where registering is not the goal now, it
 // follows when it is: an offline device registers when it is online again.
-func (t *transition) registerRequested() {
+func (t *transition) onRegisterRequested() {
 	t.restart()
 	t.Started = true
 	if t.Request == Update && t.facts.Goal() == GoalRegistered {
@@ -73,23 +73,23 @@ func (t *transition) restart() {
 	t.Effort, t.Outcome, t.Retry, t.Timer = Trying, Undecided, Retry{}, NoTimer
 }
 
-func (t *transition) response(e Event) {
+func (t *transition) onResponse(e Event) {
 	request := t.Request
 	t.Request = NoRequest
 	switch request {
 	case Register:
-		t.registerResponse(e)
+		t.onRegisterResponse(e)
 	case Update:
-		t.updateResponse(e)
+		t.onUpdateResponse(e)
 	case Deregister: // the device leaves whatever the server says
 		t.Registration = Unknown
 	}
 }
 
-func (t *transition) registerResponse(e Event) {
+func (t *transition) onRegisterResponse(e Event) {
 	switch {
 	case e.Code == Created && e.Location:
-		t.registered()
+		t.succeed()
 	case e.Code == PreconditionFailed && t.VersionStep+1 < t.facts.Versions:
 		t.VersionStep++ // the next lower version, at once
 	case e.Code == BadRequest && !t.NoFormats:
@@ -102,11 +102,11 @@ func (t *transition) registerResponse(e Event) {
 	}
 }
 
-func (t *transition) updateResponse(e Event) {
+func (t *transition) onUpdateResponse(e Event) {
 	switch {
 	case e.Code == Changed:
-		t.registered()
-	case e.Code.temporary():
+		t.succeed()
+	case e.Code.isTemporary():
 		t.retryUpdate(e.MaxAge)
 	default: // a Register says everything
 		t.Registration = Unknown
@@ -129,13 +129,13 @@ func (t *transition) retryUpdate(atLeast time.Duration) {
 	}
 }
 
-func (t *transition) registered() {
+func (t *transition) succeed() {
 	t.Registration, t.Outcome = Known, Succeeded
 	t.Effort, t.Retry, t.Timer = Trying, Retry{}, NoTimer
 }
 
-// noResponse handles a request that has timed out: the connection itself is in doubt.
-func (t *transition) noResponse() {
+// onNoResponse handles a request that has timed out: the connection itself is in doubt.
+func (t *transition) onNoResponse() {
 	switch t.Request {
 	case Register:
 		t.disconnect(CloseConnection)
@@ -148,7 +148,7 @@ func (t *transition) noResponse() {
 	}
 }
 
-func (t *transition) connectionLost(short bool) {
+func (t *transition) onConnectionLost(short bool) {
 	request := t.Request
 	t.abandonRequest()
 	t.Connection = Disconnected
@@ -169,23 +169,23 @@ func (t *transition) connectionLost(short bool) {
 	}
 }
 
-// networkRefused ends the attempt when it is refused for the second time: the first refusal may
+// onNetworkRefused ends the attempt when it is refused for the second time: the first refusal may
 // come from a server that is just restarting.
-func (t *transition) networkRefused() {
+func (t *transition) onNetworkRefused() {
 	switch {
 	case !t.Refused:
 		t.Refused = true
 	case t.Request == Deregister:
 		t.cancel()
 	case t.Request != NoRequest:
-		t.noResponse()
+		t.onNoResponse()
 	default:
 		t.disconnect(CloseConnection)
 		t.fail(0)
 	}
 }
 
-func (t *transition) timerFired() {
+func (t *transition) onTimer() {
 	timer := t.Timer
 	t.Timer = NoTimer
 	switch timer {
@@ -208,7 +208,7 @@ func (t *transition) fail(atLeast time.Duration) {
 	if t.facts.Goal() > GoalWait {
 		return // registering is not the goal any more
 	}
-	pause, more := t.Retry.failed(&t.facts.RegistrationRetry)
+	pause, more := t.Retry.countFailure(&t.facts.RegistrationRetry)
 	pause = min(max(pause, atLeast), MaxPause)
 	if more {
 		t.startTimer(NextAttempt, pause)

@@ -28,7 +28,7 @@ type Retry struct {
 
 // failed counts a failed attempt. It returns the pause before the next attempt, and whether the
 // attempts go on; if not, pause is the time until the sequences may restart.
-func (r *Retry) failed(p *Policy) (pause time.Duration, more bool) {
+func (r *Retry) countFailure(p *Policy) (pause time.Duration, more bool) {
 	r.Attempts++
 	if r.Attempts < p.Attempts {
 		return backoff(p.FirstPause, r.Attempts-1), true

@@ -5,20 +5,20 @@ import "time"
 // State is what an account remembers between two events. The zero value is an account that was just
 // added.
 type State struct {
-	Connection   Connection
-	Request      Request      // in flight, at most one
-	Registration Registration // what the server knows about the device
-	Timer        Timer        // pending, at most one
-	Effort       Effort
-	Outcome      Outcome // for the order of registrations
-	Retry        Retry
-	VersionStep  uint8 // how many versions below the highest one Register offers, after 4.12
-	NoFormats    bool  // Register does not list Content-Formats (ct), after 4.00
-	Refused      bool  // the network has refused the attempt once
-	QuickUsed    bool  // the quick retry after a short connection is used up
-	Started      bool  // the initial delay has passed
-	Untold       bool  // the device has left and the server does not know, or may not know
-	UpdateDue    bool  // an Update has to be sent even if nothing has changed
+	Connection    Connection
+	Request       Request      // in flight, at most one
+	Registration  Registration // what the server knows about the device
+	Timer         Timer        // pending, at most one
+	Effort        Effort
+	Outcome       Outcome // for the order of registrations
+	Retry         Retry
+	VersionStep   uint8 // how many versions below the highest one Register offers, after 4.12
+	NoFormats     bool  // Register does not list Content-Formats (ct), after 4.00
+	Refused       bool  // the network has refused the attempt once
+	QuickUsed     bool  // the quick retry after a short connection is used up
+	Started       bool  // the initial delay has passed
+	ServerUnaware bool  // the device has left and the server does not know, or may not know
+	UpdateDue     bool  // an Update has to be sent even if nothing has changed
 }
 
 // Connection is the state of the connection to the server.
@@ -147,12 +147,12 @@ const (
 	TooManyRequests    Code = 0x9d
 )
 
-// temporary reports whether a response to an Update says nothing about the registration. Every 4.xx
+// isTemporary reports whether a response to an Update says nothing about the registration. Every 4.xx
 // but these two does: 4.04 that the server does not know it, the others that the server accepts no
 // such request, or none of this device, so that the same Update again is useless. RequestIncomplete
 // (RFC 7959 §2.9.2) is about the transfer and TooManyRequests (RFC 8516) about the rate, as 5.xx is
 // about the server. A 2.xx that Update does not have (Transport 1.2.2 §6.7) is no refusal either.
-func (c Code) temporary() bool {
+func (c Code) isTemporary() bool {
 	return c>>5 != 4 || c == RequestIncomplete || c == TooManyRequests
 }
 
