@@ -23,13 +23,13 @@ func (s *server) noteAlert(err error) {
 	}
 }
 
-// storeValue writes a resource as the application does. Hooks run on the loop, as those of servers'
-// requests do; only the store is called on a worker.
+// storeValue writes a resource with the application as the origin. Hooks run on the loop, as for a
+// server's request; only Config.Persist runs on a worker.
 func (c *Client) storeValue(p dm.Path, v dm.Value) {
 	c.pending++
 	c.model.BeginAsync(c.ctx, dm.Application, func(t *dm.Transaction) {
 		select {
-		case <-c.done: // the writer slot came too late: nothing runs the loop any more
+		case <-c.done: // the client has ended before the writer slot was free
 			t.Rollback()
 		default:
 			c.loop.sched.Post(func() { c.write(t, p, v) })
@@ -67,7 +67,7 @@ func (c *Client) write(t *dm.Transaction, p dm.Path, v dm.Value) {
 	})
 }
 
-// onStoreEnded ends a storeValue.
+// onStoreEnded is called when a storeValue has ended.
 func (c *Client) onStoreEnded(p dm.Path, err error) {
 	if err != nil {
 		c.log.Info("a value could not be stored", "path", p.String(), "reason", err.Error())

@@ -6,8 +6,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// startInOrder lets the accounts begin whose place in the order of registrations has come (/1/x/13),
-// and says in the status of the others which one they wait for.
+// startInOrder starts the accounts whose turn in the order of registrations has come (/1/x/13).
+// The status of the others says which account they wait for.
 func (c *Client) startInOrder() {
 	if c.reconciling || c.closing {
 		return
@@ -43,13 +43,13 @@ func (c *Client) startInOrder() {
 	}
 }
 
-// waitsFor is the reason of an account that another one holds back.
+// waitReason returns the reason of an account that waits for another one.
 func waitReason(first *server) error {
 	if first == nil {
-		return nil // the order is not looked at yet
+		return nil // the order has not been computed yet
 	}
 	if first.state.Outcome == account.Failed {
-		return fmt.Errorf("server %d failed to register and holds back those behind it", first.settings.shortID)
+		return fmt.Errorf("server %d failed to register and holds back the servers after it", first.settings.shortID)
 	}
 	return fmt.Errorf("server %d comes first in the order of registrations", first.settings.shortID)
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// shown is what Status, OnStatus and the log say about an account at present.
+// shown is the state that Status, OnStatus and the log have last shown.
 type shown struct {
 	state State
 	since time.Time
 }
 
-// reason returns why the account is where it is. It follows from the intent and, where nobody
-// intent anything else, from the last failure, so that no reason outlives its cause.
+// reason returns why the account is in its state. It is computed from the intent and the last
+// failure, so that no reason outlives its cause.
 func (s *server) reason() error {
 	switch {
 	case s.intent.removed && s.client.closing:
@@ -41,8 +41,8 @@ func (s *server) departureReason(why error) error {
 	return why
 }
 
-// plan returns what the account does next by itself, in words, and when. It is empty where nothing
-// is planned.
+// plan returns the next action that the account takes by itself, in words, and its time. Both are
+// zero if nothing is planned.
 func (s *server) plan() (string, time.Time) {
 	plan := ""
 	switch {
@@ -64,7 +64,7 @@ func (s *server) plan() (string, time.Time) {
 	return plan, s.timerAt
 }
 
-// viewFacts returns the facts that the view and the order of registrations depend on.
+// viewFacts returns the facts that the view and the order of registrations need.
 func (s *server) viewFacts() account.Facts {
 	return account.Facts{
 		Removed: s.intent.removed, Disabled: s.intent.disabled, Offline: s.intent.offline, Turn: s.intent.turn,
@@ -72,7 +72,7 @@ func (s *server) viewFacts() account.Facts {
 	}
 }
 
-// show publishes the status, and logs and reports a changed state.
+// show publishes the status. It logs a changed state and calls Config.OnStatus.
 func (s *server) show() {
 	old := s.shown.state
 	s.shown.state = State(s.state.View(s.viewFacts()))
@@ -121,7 +121,7 @@ func (s *server) describe() ServerStatus {
 	return st
 }
 
-// reductions returns what the registration leaves out because the server refused it otherwise.
+// reductions returns what the registration omits because the server refused a complete one.
 func (s *server) reductions() string {
 	var parts []string
 	if s.state.VersionStep > 0 {

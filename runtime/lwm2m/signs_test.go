@@ -23,7 +23,7 @@ func TestRefusalShowsAtOnce(t *testing.T) {
 		w.net.NewHost("nobody")
 		w.start(cfg)
 		s := w.wantState(1, lwm2m.StateRegistering)
-		if !errors.Is(s.Err, socket.ErrRefused) || s.Err.Error() != "no answer yet: 198.18.0.2:5683 refuses datagrams" {
+		if !errors.Is(s.Err, socket.ErrRefused) || s.Err.Error() != "no response yet: 198.18.0.2:5683 refuses datagrams" {
 			t.Errorf("status %v", s)
 		}
 		<-time.After(4 * time.Second) // the first retransmission
@@ -48,7 +48,7 @@ func TestSilenceShowsSoon(t *testing.T) {
 			w.start(cfg)
 			w.servers[0].next()
 			<-time.After(3 * time.Second)
-			if s := w.wantState(1, lwm2m.StateRegistering); s.Err == nil || !strings.HasPrefix(s.Err.Error(), "no answer yet from 198.18.0.1:5683") {
+			if s := w.wantState(1, lwm2m.StateRegistering); s.Err == nil || !strings.HasPrefix(s.Err.Error(), "no response yet from 198.18.0.1:5683") {
 				t.Errorf("status %v", s)
 			}
 			w.servers[0].answers(nil)
@@ -82,7 +82,7 @@ func TestReasonAfterSlowDeregister(t *testing.T) {
 	})
 }
 
-// A refusal is an answer: "no answer yet" does not outlive it.
+// A refusal is an answer: "no response yet" does not outlive it.
 func TestReasonAfterSlowRefusal(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.slowLink(2 * time.Second)

@@ -2,10 +2,10 @@ package account
 
 import "time"
 
-// learn takes over what an event says. It begins nothing: that is left to decide.
+// learn updates the state with an event. It starts nothing: decide does that.
 func (t *transition) learn(e Event) {
 	switch e.Kind {
-	case AccountChanged: // nothing that is known about the old server counts
+	case AccountChanged: // what is known about the old server no longer applies
 		t.disconnect(CloseConnection)
 		t.State = State{Started: t.Started}
 	case VersionsChanged:
@@ -15,7 +15,7 @@ func (t *transition) learn(e Event) {
 	case UpdateRequested:
 		t.UpdateDue = true
 	case ReconnectRequested:
-		t.reconnectRequested()
+		t.onReconnectRequested()
 	case WakeRequested:
 		t.UpdateDue = t.UpdateDue || t.Connection == Asleep
 	case BootstrapEnded:
@@ -46,8 +46,8 @@ func (t *transition) learn(e Event) {
 	}
 }
 
-// onRegisterRequested discards the planned attempts. Where registering is not the goal now, it
-// follows when it is: an offline device registers when it is online again.
+// onRegisterRequested replaces the planned attempts by one at once. If registering is not the goal
+// now, the attempt follows when it is: an offline device registers when it is online again.
 func (t *transition) onRegisterRequested() {
 	t.restart()
 	t.Started = true
@@ -59,16 +59,16 @@ func (t *transition) onRegisterRequested() {
 	}
 }
 
-// reconnectRequested ends the connection, which is no failed attempt: what was in flight follows
-// over the next connection. A device that leaves uses the connection to its end, because only there
-// the server can be told.
-func (t *transition) reconnectRequested() {
+// onReconnectRequested ends the connection, which does not count as a failed attempt: the request in
+// flight follows over the next connection. A device that de-registers keeps the connection, because
+// the server can be told only there.
+func (t *transition) onReconnectRequested() {
 	if (t.Connection == Connected || t.Connection == Asleep) && t.facts.Goal() <= GoalWait && t.Request != Deregister {
 		t.disconnect(SuspendConnection)
 	}
 }
 
-// restart begins the sequences of attempts from the first one.
+// restart restarts the sequences of attempts.
 func (t *transition) restart() {
 	t.Effort, t.Outcome, t.Retry, t.Timer = Trying, Undecided, Retry{}, NoTimer
 }
@@ -81,7 +81,7 @@ func (t *transition) onResponse(e Event) {
 		t.onRegisterResponse(e)
 	case Update:
 		t.onUpdateResponse(e)
-	case Deregister: // the device leaves whatever the server says
+	case Deregister: // the response is ignored
 		t.Registration = Unknown
 	}
 }
@@ -93,7 +93,7 @@ func (t *transition) onRegisterResponse(e Event) {
 	case e.Code == PreconditionFailed && t.VersionStep+1 < t.facts.Versions:
 		t.VersionStep++ // the next lower version, at once
 	case e.Code == BadRequest && !t.NoFormats:
-		t.NoFormats = true // some servers do not accept the list; without it, at once
+		t.NoFormats = true // some servers refuse the list: again without it, at once
 	default:
 		if e.Code == PreconditionFailed || e.Code == BadRequest {
 			t.VersionStep, t.NoFormats = 0, false // the next attempt offers everything again
@@ -108,13 +108,14 @@ func (t *transition) onUpdateResponse(e Event) {
 		t.succeed()
 	case e.Code.isTemporary():
 		t.retryUpdate(e.MaxAge)
-	default: // a Register says everything
+	default: // a Register follows
 		t.Registration = Unknown
 	}
 }
 
-// retryUpdate repeats an Update that was refused although the registration stands, atLeast from
-// now. After as many refusals as a sequence has attempts a Register replaces it.
+// retryUpdate plans to repeat a refused Update after a pause of at least atLeast: the registration
+// is still valid. After as many refusals as a sequence has attempts, a Register replaces the
+// Update.
 func (t *transition) retryUpdate(atLeast time.Duration) {
 	pause := time.Duration(0)
 	policy := &t.facts.RegistrationRetry
@@ -129,6 +130,8 @@ func (t *transition) retryUpdate(atLeast time.Duration) {
 	}
 }
 
+// succeed records that the server has confirmed a Register or an Update.
+// succeed records that the server has confirmed a Register or an Update.
 func (t *transition) succeed() {
 	t.Registration, t.Outcome = Known, Succeeded
 	t.Effort, t.Retry, t.Timer = Trying, Retry{}, NoTimer
@@ -140,7 +143,7 @@ func (t *transition) onNoResponse() {
 	case Register:
 		t.disconnect(CloseConnection)
 		t.fail(0)
-	case Update: // a Register over a new connection, at once
+	case Update: // at once a Register over a new connection
 		t.disconnect(CloseConnection)
 		t.Registration = Unknown
 	case Deregister:
@@ -161,7 +164,7 @@ func (t *transition) onConnectionLost(short bool) {
 		t.spread = QuickPause
 	case short, request == Register:
 		t.fail(0)
-	default: // the connection worked and got old: reconnect at once
+	default: // the connection has worked for some time: reconnect at once
 		t.QuickUsed = false
 		if t.Timer != UpdateRetry {
 			t.Timer = NoTimer
@@ -169,8 +172,8 @@ func (t *transition) onConnectionLost(short bool) {
 	}
 }
 
-// onNetworkRefused ends the attempt when it is refused for the second time: the first refusal may
-// come from a server that is just restarting.
+// onNetworkRefused ends the attempt at the second refusal. The first one may come from a server
+// that is restarting.
 func (t *transition) onNetworkRefused() {
 	switch {
 	case !t.Refused:
@@ -203,10 +206,10 @@ func (t *transition) onTimer() {
 	}
 }
 
-// fail counts a failed attempt and plans the next one, atLeast from now.
+// fail counts a failed attempt and plans the next one, after a pause of at least atLeast.
 func (t *transition) fail(atLeast time.Duration) {
 	if t.facts.Goal() > GoalWait {
-		return // registering is not the goal any more
+		return // registering is no longer the goal
 	}
 	pause, more := t.Retry.countFailure(&t.facts.RegistrationRetry)
 	pause = min(max(pause, atLeast), MaxPause)
@@ -220,7 +223,7 @@ func (t *transition) fail(atLeast time.Duration) {
 	case t.facts.CanBootstrap:
 		t.do(Action{Do: RequestBootstrap})
 	case !t.facts.RegistrationRetry.NoneAfter:
-		// Without this a device that nobody can bootstrap would be lost for ever.
+		// Otherwise a device without a bootstrap server would never register again.
 		t.startTimer(NextAttempt, pause)
 	}
 }
