@@ -45,6 +45,7 @@ func (s *server) requestUpdate() {
 	s.intent.update = true
 	s.client.planUpdates()
 }
+
 func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
 
 // Disable de-registers from a server and disables its account for d, or until Enable is called if d
