@@ -263,7 +263,7 @@ func (c *Client) Run(ctx context.Context) error {
 		<-c.done
 	case <-c.done:
 	case <-stuck.C:
-		return errors.New("lwm2m: no goroutine runs the client's shared loop: call Loop.Run on the loop that NewLoop returned")
+		return errors.New("lwm2m: no goroutine runs the client's shared loop: the program that made it with NewLoop must call its Run")
 	}
 	return nil
 }
