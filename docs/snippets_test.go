@@ -29,8 +29,8 @@ import (
 
 // These functions are compiled and never called.
 var _ = []any{
-	runBoiler, runClient, runParts, newWithAccounts, newOverModem, testPort, runEngine, encode, decode,
-	encodeLinks, addFunctions, (*modemSocket).onReceived, (*modemSocket).Recv,
+	runBoiler, runClient, runParts, newWithAccounts, newOverModem, newWithStatus, impatientAccount,
+	testPort, runEngine, encode, decode, encodeLinks, addFunctions, (*modemSocket).onReceived, (*modemSocket).Recv,
 }
 
 // adc, bus and modem stand in for packages of a device maker.

@@ -59,9 +59,9 @@ func (t *transition) onRegisterRequested() {
 	}
 }
 
-// onReconnectRequested ends the connection, which does not count as a failed attempt: the request in
-// flight follows over the next connection. A device that de-registers keeps the connection, because
-// the server can be told only there.
+// onReconnectRequested ends the connection, which does not count as a failed attempt: the request
+// in flight follows over the next connection. A device that de-registers keeps the connection,
+// because the server can be told only there.
 func (t *transition) onReconnectRequested() {
 	if (t.Connection == Connected || t.Connection == Asleep) && t.facts.Goal() <= GoalWait && t.Request != Deregister {
 		t.disconnect(SuspendConnection)
