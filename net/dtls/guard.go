@@ -19,6 +19,8 @@ type guard struct {
 	below    socket.Socket
 	addr     packetAddr
 	progress func() // called when the peer has made progress
+	signs    signs
+	client   bool // the peer is a server
 
 	reading sync.Mutex // held by ReadFrom
 
@@ -34,6 +36,13 @@ type guard struct {
 	nextSeq  uint64     // one above the highest sequence number sent in epoch 1
 	refused  *pki.Error // why the peer's certificate is not accepted
 	alert    *socket.AlertError
+
+	sentFlight   flight
+	failure      error  // of the socket below, which has ended the handshake
+	alertWaiting []byte // record of an alert that may be forged
+	alertTimer   *time.Timer
+	alertReady   bool   // alertWaiting has waited long enough
+	passed       uint64 // plaintext records passed to pion
 }
 
 // progress is the progress of a handshake, as the guard sees it.
@@ -51,13 +60,19 @@ type progress struct {
 	messages      int  // handshake messages of both sides, repetitions included
 }
 
-// Handshake message types (RFC 5246 §7.4, RFC 6347 §4.3.2).
+// Handshake message types (RFC 5246 §7.4, RFC 6347 §4.3.2, RFC 5077 §3.3, RFC 6066 §8).
 const (
-	msgHelloVerify = 3
-	msgServerHello = 2
-	msgCertificate = 11
-	msgHelloDone   = 14
-	msgClientKey   = 16
+	msgClientHello        = 1
+	msgServerHello        = 2
+	msgHelloVerify        = 3
+	msgSessionTicket      = 4
+	msgCertificate        = 11
+	msgServerKey          = 12
+	msgCertificateRequest = 13
+	msgHelloDone          = 14
+	msgCertificateVerify  = 15
+	msgClientKey          = 16
+	msgCertificateStatus  = 22
 )
 
 const (
@@ -80,10 +95,13 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 	for {
 		g.mu.Lock()
 		closed, past := g.closed, !g.deadline.IsZero() && !g.deadline.After(time.Now())
+		alert := g.takeAlert()
 		g.mu.Unlock()
 		switch {
 		case closed:
 			return 0, nil, net.ErrClosed
+		case alert != nil:
+			return copy(p, alert), g.addr, nil
 		case past:
 			return 0, nil, socket.ErrTimeout
 		}
@@ -94,6 +112,11 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 		case err == socket.ErrTimeout, errors.Is(err, socket.ErrMessageTooLong):
 			// Only the deadline decides; a datagram longer than any of a handshake is dropped.
 			continue
+		case isRefused(err):
+			if !g.networkRefused(err) {
+				continue
+			}
+			return 0, nil, err
 		default:
 			return 0, nil, err
 		}
@@ -115,8 +138,12 @@ func (g *guard) inbound(datagram []byte) int {
 		}
 		rest = after
 		switch {
-		case h.epoch == 0 && wellFormed(&h, record):
+		case h.epoch == 0 && g.wellFormed(&h, record):
+			if g.waits(&h, record) {
+				continue
+			}
 			g.note(&h, record, false)
+			g.renumber(record)
 		case h.epoch == 1 && h.typ == typeHandshake:
 			g.seen.gotFinished = true
 		case h.epoch == 1 && h.typ == typeConnectionID && !g.seen.sentFinished:
@@ -134,6 +161,10 @@ func (g *guard) inbound(datagram []byte) int {
 	after := g.seen
 	step = after.helloVerify != before.helloVerify || after.serverHello != before.serverHello ||
 		after.helloDone != before.helloDone || after.gotFinished != before.gotFinished
+	if step {
+		g.sentFlight.answered()
+		g.dropAlert()
+	}
 	g.mu.Unlock()
 	if step {
 		g.progress()
@@ -143,11 +174,11 @@ func (g *guard) inbound(datagram []byte) int {
 
 // wellFormed reports whether a plaintext record is one that a peer may send. Others would make pion
 // fail.
-func wellFormed(h *header, record []byte) bool {
+func (g *guard) wellFormed(h *header, record []byte) bool {
 	body := record[h.body:]
 	switch h.typ {
 	case typeHandshake:
-		return len(body) >= messageHead
+		return g.wellFormedMessages(body)
 	case typeChangeCipherSpec:
 		return len(body) == 1 && body[0] == 1
 	case typeAlert:
@@ -155,6 +186,49 @@ func wellFormed(h *header, record []byte) bool {
 	}
 	return false
 }
+
+// renumber gives a plaintext record of a server the next sequence number. pion believes the one in
+// the record, so that a forged high one would make it drop all that the server sends. The caller
+// holds g.mu.
+func (g *guard) renumber(record []byte) {
+	if !g.client {
+		return
+	}
+	binary.BigEndian.PutUint64(record[3:], g.passed) // epoch 0
+	g.passed++
+}
+
+// wellFormedMessages reports whether b is one or more handshake messages, or fragments of them, of
+// kinds that the peer may send. HelloRequest is none of them: during a handshake it is ignored (RFC
+// 5246 §7.4.1.1).
+func (g *guard) wellFormedMessages(b []byte) bool {
+	for first := true; first || len(b) > 0; first = false {
+		if len(b) < messageHead {
+			return false
+		}
+		length, offset, part := uint24(b[1:]), uint24(b[6:]), uint24(b[9:])
+		if !g.isExpected(b[0]) || offset+part > length || part > len(b)-messageHead {
+			return false
+		}
+		b = b[messageHead+part:]
+	}
+	return true
+}
+
+// isExpected reports whether the peer may send plaintext handshake messages of a type.
+func (g *guard) isExpected(typ uint8) bool {
+	if !g.client {
+		return typ == msgClientHello || typ == msgCertificate || typ == msgCertificateVerify || typ == msgClientKey
+	}
+	switch typ {
+	case msgServerHello, msgHelloVerify, msgSessionTicket, msgCertificate, msgServerKey, msgCertificateRequest,
+		msgHelloDone, msgCertificateStatus:
+		return true
+	}
+	return false
+}
+
+func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
 func (g *guard) hold(h *header, record []byte) {
 	if h.epoch == 1 && g.heldSize+len(record) <= maxHeld {
@@ -207,7 +281,11 @@ func (g *guard) WriteTo(p []byte, _ net.Addr) (int, error) {
 		g.flight = g.flight[1:]
 	}
 	g.seen.sent++
-	if err := g.below.Send(p); err != nil && !isRepaired(err) {
+	err := g.below.Send(p)
+	if isRefused(err) { // the refusal of an earlier datagram, which the system reports once
+		err = g.below.Send(p)
+	}
+	if err != nil && !isRepaired(err) {
 		return 0, err
 	}
 	return size, nil
@@ -236,6 +314,12 @@ func isRepaired(err error) bool {
 }
 
 func (g *guard) outbound(p []byte) {
+	repeated := false
+	defer func() {
+		if repeated {
+			g.noteRepeated()
+		}
+	}()
 	for rest := p; len(rest) > 0; {
 		h, record, after, ok := splitOutgoing(rest)
 		if !ok {
@@ -254,6 +338,9 @@ func (g *guard) outbound(p []byte) {
 			}
 			g.alert = &socket.AlertError{Level: socket.AlertLevel(record[headerLen]), Description: description}
 		default:
+			if h.typ == typeHandshake && g.sentFlight.isRepeated(record[h.body:]) {
+				repeated = true
+			}
 			g.note(&h, record, true)
 		}
 	}
@@ -280,6 +367,7 @@ func (g *guard) verified(err error) {
 func (g *guard) Close() error {
 	g.mu.Lock()
 	g.closed = true
+	g.dropAlert()
 	g.below.SetRecvDeadline(socket.NoWait())
 	g.mu.Unlock()
 	return nil
@@ -290,7 +378,7 @@ func (g *guard) SetReadDeadline(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.deadline = t
-	if !g.closed {
+	if !g.closed && !g.alertReady {
 		g.below.SetRecvDeadline(t)
 	}
 	return nil
