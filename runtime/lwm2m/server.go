@@ -84,7 +84,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 			KeepOnTimeout: true,
 		},
 		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Refused: s.onRefused,
-		Closing: s.onClosing, DialEnded: c.onPendingEnded,
+		Sign: s.onSign, Closing: s.onClosing, DialEnded: c.onPendingEnded,
 	})
 	return s, nil
 }
@@ -233,6 +233,9 @@ func firstTimeout(p coap.Params) time.Duration {
 
 // onSlow shows that an attempt has no answer yet.
 func (s *server) onSlow() {
+	if s.link.Sign() != nil {
+		return // a sign that says more
+	}
 	s.sign(&signError{text: "no answer yet from " + s.link.RemoteAddr()})
 	s.show()
 }
@@ -245,6 +248,19 @@ func (s *server) onRefused() {
 	s.sign(&signError{text: "no answer yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
 	s.handle(account.Event{Kind: account.NetworkRefused})
 }
+
+// onSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
+func (s *server) onSign(err error) {
+	text := s.link.RemoteAddr() + ": " + err.Error()
+	if errors.Is(err, socket.ErrRefused) {
+		text = "no answer yet: " + s.link.RemoteAddr() + " refuses " + refusedUnits[s.link.Kind()]
+	}
+	s.sign(&signError{text: text, cause: err})
+	s.show()
+}
+
+// refusedUnits names what a port refuses.
+var refusedUnits = map[socket.Kind]string{socket.Datagram: "datagrams", socket.Stream: "connections"}
 
 // signError is an early sign that an attempt is going wrong.
 type signError struct {
