@@ -140,8 +140,8 @@ func signCases() []signCase {
 	}
 }
 
-// The first sign that an attempt is going wrong is in the log and in Status within two seconds, over
-// every transport, and an attempt that is refused ends with the second refusal.
+// The first sign that an attempt is going wrong is in the log and in Status within two seconds,
+// over every transport, and an attempt that is refused ends with the second refusal.
 func TestSignsShow(t *testing.T) {
 	for _, c := range signCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestSignsShow(t *testing.T) {
 				account := lwm2m.Server{URI: c.uri, Lifetime: time.Hour}
 				switch {
 				case strings.HasPrefix(c.uri, "coaps:"):
-					account.PSK = lwm2m.PSK{Identity: "dev", Key: []byte("key")}
+					account.PSK = lwm2m.PSK{Identity: "dev", Key: socket.NewSecret([]byte("key"))}
 				case strings.HasPrefix(c.uri, "coaps"):
 					account.Certificate = authority.device("dev", authority)
 				}

@@ -74,8 +74,8 @@ func TestSignsOfConnect(t *testing.T) {
 	})
 }
 
-// A Connect that is refused is repeated once, over every kind of socket: the first refusal is a sign,
-// the second one a failure.
+// A Connect that is refused is repeated once, over every kind of socket: the first refusal is a
+// sign, the second one a failure.
 func TestRefusedConnect(t *testing.T) {
 	for name, c := range map[string]struct {
 		signs []error // of the socket
@@ -104,7 +104,7 @@ func TestServerStartsAfterRefusal(t *testing.T) {
 	onRig(t, func(r *rig) {
 		l := r.newLink(linkConfig{stream: true})
 		l.begin()
-		r.pass(time.Second + 500*time.Millisecond) // the name is looked up, and the first Connect refused
+		r.pass(1500 * time.Millisecond) // the name is looked up, the first Connect refused
 		if err := l.Sign(); !errors.Is(err, socket.ErrRefused) {
 			t.Errorf("the sign is %v", err)
 		}

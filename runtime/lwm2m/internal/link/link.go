@@ -39,8 +39,8 @@ type Config struct {
 	// Refused is called when the network has refused a datagram, as a port that nobody listens at
 	// does. The connection goes on.
 	Refused func()
-	// Sign is called for an early sign that a Connect may fail, as described at socket.WithProgress. The
-	// Connect goes on.
+	// Sign is called for an early sign that a Connect may fail, as described at
+	// socket.WithProgress. The Connect goes on.
 	Sign func(err error)
 	// Closing is called before a connection ends, whatever ends it.
 	Closing func()
@@ -190,9 +190,9 @@ func (l *Link) logLacks() {
 // refusedPause is the time between a Connect that was refused and its repetition.
 const refusedPause = time.Second
 
-// connect connects a socket. Whatever the network, a first refusal is a sign, as the server may just
-// be restarting, and the second one ends the attempt: where a refusal ends the Connect of the socket
-// without having been reported, as that of a stream does, connect calls Connect again.
+// connect connects a socket. Whatever the network, a first refusal is a sign, as the server may
+// just be restarting, and the second one ends the attempt: where a refusal ends the Connect of the
+// socket without having been reported, as that of a stream does, connect calls Connect again.
 func (d *dial) connect(ctx context.Context, o Opened, nextAddress bool, sign func(error)) error {
 	reported := socket.WithProgress(ctx, func(err error) {
 		if errors.Is(err, socket.ErrRefused) {
