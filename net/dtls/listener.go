@@ -49,7 +49,8 @@ type listener struct {
 	byCID map[string]*serverSocket
 }
 
-// Close implements socket.Listener. Accepted connections can no longer receive.
+// Close implements socket.Listener. Accepted connections can no longer receive: the error is
+// ErrReset.
 func (l *listener) Close() error {
 	return l.CloseWith(func() {
 		l.mu.Lock()
@@ -99,10 +100,9 @@ func (p *path) read() {
 		case err == nil:
 			p.datagram(buf[:n])
 		case errors.Is(err, socket.ErrTimeout):
-			if p.isUnused() {
+			if !p.stays() {
 				return
 			}
-			p.socket.SetRecvDeadline(time.Time{})
 		case errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrReset):
 			return
 		}
@@ -177,9 +177,28 @@ const (
 
 // expireIfUnused ends an unused path after a time.
 func (p *path) expireIfUnused(after time.Duration) {
-	if p.isUnused() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expire(after)
+}
+
+// expire ends an unused path after a time. The caller holds p.mu.
+func (p *path) expire(after time.Duration) {
+	if p.current == nil && len(p.attempts) == 0 {
 		p.socket.SetRecvDeadline(time.Now().Add(after))
 	}
+}
+
+// stays reports whether the path is in use although it was to expire, and keeps it then until it is
+// not.
+func (p *path) stays() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current == nil && len(p.attempts) == 0 {
+		return false
+	}
+	p.socket.SetRecvDeadline(time.Time{}) // under p.mu, so that it does not undo that of expire
+	return true
 }
 
 // removeConn removes a connection from the path, and ends the path after a time if it is unused.
@@ -188,14 +207,8 @@ func (p *path) removeConn(s *serverSocket, after time.Duration) {
 	if p.current == s {
 		p.current = nil
 	}
+	p.expire(after)
 	p.mu.Unlock()
-	p.expireIfUnused(after)
-}
-
-func (p *path) isUnused() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.current == nil && len(p.attempts) == 0
 }
 
 func (l *listener) byID(cid []byte) *serverSocket {
