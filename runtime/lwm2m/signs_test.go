@@ -125,6 +125,13 @@ func signCases() []signCase {
 			serverOn(t, onPort(t, l, errTLS))
 		}
 	}
+	unknown := func(t *testing.T, h *simnet.Host) {
+		below, err := h.Listen(5684)
+		l, errDTLS := dtls.Listen(onPort(t, below, err), dtls.ServerConfig{
+			Key: func([]byte) (socket.Secret, error) { return socket.Secret{}, errors.New("unknown identity") },
+		})
+		serverOn(t, onPort(t, l, errDTLS))
+	}
 	refused := func(port, what string) string { return "no answer yet: " + port + " refuses " + what }
 	return []signCase{
 		{"UDP, nobody", "coap://s", nobody, 0, refused("198.18.0.1:5683", "datagrams"), 3 * time.Second, socket.ErrRefused},
@@ -134,6 +141,7 @@ func signCases() []signCase {
 		{"UDP to a DTLS port", "coap://s:5684", secure(5684, "key"), 3 * time.Second, "no answer yet from 198.18.0.1:5684", 0, nil},
 		{"DTLS to a UDP port", "coaps://s", plainAtSecurePort, time.Second, "198.18.0.1:5684: no answer to ClientHello", 0, nil},
 		{"DTLS, wrong key", "coaps://s", secure(5684, "another"), time.Second, "no answer to Finished, often a wrong key", 0, nil},
+		{"DTLS, unknown identity", "coaps://s", unknown, 0, "198.18.0.1:5684: handshake: peer sent alert", 0, nil},
 		{"TCP to a TLS port", "coap+tcp://s:5684", secure(5684, "key"), 0, "reason", 0, nil},
 		{"TLS to a TCP port", "coaps+tcp://s", plainAtSecurePort, 0, "reason", 0, nil},
 		{"TLS, certificate of another CA", "coaps+tcp://s", secure(5684, "key"), 0, "certificate", 0, nil},
@@ -190,7 +198,7 @@ func TestSignsShow(t *testing.T) {
 					if s.State != lwm2m.StateError || s.Attempts != 1 || s.Next.IsZero() || !errors.Is(s.Err, c.is) {
 						t.Errorf("status %v", s)
 					}
-					if s.Err != nil && strings.Count(s.Err.Error(), "refuse") != 1 {
+					if s.Err != nil && (strings.Count(s.Err.Error(), "refuse") != 1 || strings.Count(s.Err.Error(), "connect ") > 1) {
 						t.Errorf("the error repeats itself: %v", s.Err)
 					}
 				}
