@@ -212,6 +212,57 @@ func TestSignsShow(t *testing.T) {
 	}
 }
 
+// A sign of a handshake that succeeds after all shows in no later state.
+func TestSignEndsWithHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		if err := n.SetDefaultLink(linkDelay(900 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		below, err := n.NewHost("s").Listen(5684)
+		l, errDTLS := dtls.Listen(onPort(t, below, err), withKey("key"))
+		serverOn(t, onPort(t, l, errDTLS))
+		var mu sync.Mutex
+		var seen []lwm2m.ServerStatus
+		log := newLogTimes()
+		client, err := lwm2m.New(lwm2m.Config{
+			Endpoint: "dev", Objects: []dm.Object{newDevice(t)}, Logger: slog.New(log),
+			Servers: []lwm2m.Server{{URI: "coaps://s", Lifetime: time.Hour,
+				PSK: lwm2m.PSK{Identity: "dev", Key: socket.NewSecret([]byte("key"))}}},
+			Dialers: []socket.Dialer{n.NewHost("device").Dialer(), dtls.Dialer{}},
+			OnStatus: func(s lwm2m.ServerStatus) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen = append(seen, s)
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- client.Run(ctx) }()
+		<-time.After(time.Minute)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if _, ok := log.first("no answer to ClientHello"); !ok {
+			t.Error("the slow handshake is not in the log")
+		}
+		registered := false
+		for _, s := range seen {
+			registered = registered || s.State.Registered()
+			if s.Err != nil && strings.Contains(s.Err.Error(), "no answer") {
+				t.Errorf("status %v", s)
+			}
+		}
+		if !registered {
+			t.Errorf("it never registered: %v", seen)
+		}
+	})
+}
+
 // A server that is silent shows when the first transmission is lost, not when the last one is.
 func TestSilenceShowsSoon(t *testing.T) {
 	for _, uri := range []string{"coap://s1", "coap+tcp://s1"} {

@@ -210,7 +210,7 @@ func (d *dial) connect(ctx context.Context, o Opened, nextAddress bool, sign fun
 		return ctx.Err()
 	case <-time.After(refusedPause):
 	}
-	return connectOnce(ctx, o, nextAddress)
+	return connectOnce(reported, o, false)
 }
 
 // connectOnce calls Connect, or ConnectNext.
