@@ -66,7 +66,7 @@ type Link struct {
 	ending *dial // a cancelled dial that still uses the socket
 	socket *Socket
 	stats  coap.Stats // of the connections that have ended
-	sign   error // the last sign of the Connect that is under way
+	sign   error      // the last sign of the Connect that is under way
 }
 
 // dial is a Connect that is under way.
