@@ -202,6 +202,9 @@ func (g *guard) WriteTo(p []byte, _ net.Addr) (int, error) {
 	if len(g.flight) > maxFlight {
 		g.flight = g.flight[1:]
 	}
+	if g.alertWaiting != nil {
+		return size, nil // a server that has ended the handshake would take it for another one
+	}
 	g.seen.sent++
 	err := g.below.Send(p)
 	if isRefused(err) { // the refusal of an earlier datagram, which the system reports once

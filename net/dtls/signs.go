@@ -89,11 +89,11 @@ func (f *flight) isRepeated(message []byte) bool {
 	return false
 }
 
-// noteRepeated reports the first repetition of a flight. A refused flight is no silence. The caller
-// holds g.mu.
+// noteRepeated reports the first repetition of a flight. A flight that was refused, or answered
+// with an alert, is no silence. The caller holds g.mu.
 func (g *guard) noteRepeated() {
 	g.sentFlight.repeats++
-	if g.sentFlight.silent || g.sentFlight.refused {
+	if g.sentFlight.silent || g.sentFlight.refused || g.alertWaiting != nil {
 		return
 	}
 	g.sentFlight.silent = true

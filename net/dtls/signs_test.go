@@ -123,10 +123,21 @@ func TestSilenceIsReported(t *testing.T) {
 	}
 }
 
-// An alert is reported at once. It ends the handshake if the server sends nothing else.
+// An alert is reported at once. It ends the handshake if the server sends nothing else. In the
+// meantime the device sends nothing: a server that has ended this handshake would take a repeated
+// flight for the begin of another one.
 func TestAlertIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
+		alerted, sent := false, 0
+		w.net.SetFilter(func(p simnet.Packet) bool {
+			if p.To.Port() != 5684 {
+				alerted = alerted || p.Data[0] == typeAlert
+			} else if alerted {
+				sent++
+			}
+			return true
+		})
 		startPion(t, w.packets, pskServer()...)
 		sec := pskSecurity()
 		sec.Identity = []byte("who")
@@ -138,6 +149,9 @@ func TestAlertIsReported(t *testing.T) {
 			t.Errorf("after %v: %v", d, err)
 		}
 		r.want(t, 0, want, "peer sent alert", 0)
+		if sent != 0 || len(r.errs) != 1 {
+			t.Errorf("%d datagrams were sent after the alert, signs %v", sent, r.errs)
+		}
 	})
 }
 
