@@ -96,7 +96,7 @@ type wire struct {
 
 	mu      sync.Mutex
 	backs   map[string]*net.UDPConn
-	retired []*net.UDPConn // of earlier devices
+	retired []*net.UDPConn    // of earlier devices
 	records map[string]string // by Connection ID, epoch and sequence number
 	count   int
 	reused  []string
