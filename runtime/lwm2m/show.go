@@ -64,8 +64,8 @@ func (s *server) plan() (string, time.Time) {
 	return plan, s.timerAt
 }
 
-// wished returns the facts that Status and the order of registrations depend on. It does not compare
-// the offer, which takes building it.
+// wished returns the facts that Status and the order of registrations depend on. It does not
+// compare the offer, which takes building it.
 func (s *server) wished() account.Facts {
 	return account.Facts{
 		Removed: s.wishes.removed, Disabled: s.wishes.disabled, Offline: s.wishes.offline, Turn: s.wishes.turn,
