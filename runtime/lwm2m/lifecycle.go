@@ -94,8 +94,9 @@ func (o *offline) covers(v *settings) bool {
 // Suspend may be called from any goroutine.
 func (c *Client) Suspend(schemes ...string) { c.setOffline(true, schemes) }
 
-// Resume ends a Suspend, for all servers or for those with a URI of the given schemes. Servers that
-// still know the device get an Update, others a Register. Resume may be called from any goroutine.
+// Resume ends a Suspend for the servers with a URI of the given schemes. Without schemes it ends
+// every Suspend and every SuspendServer. Servers that still know the device get an Update, others a
+// Register. Resume may be called from any goroutine.
 func (c *Client) Resume(schemes ...string) { c.setOffline(false, schemes) }
 
 func (c *Client) setOffline(off bool, schemes []string) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
@@ -12,10 +13,14 @@ import (
 func TestStateAndReasonFit(t *testing.T) {
 	failure := errors.New("the last failure")
 	pairs := map[State]int{}
+	model, err := dm.NewModel(dm.ModelConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for bits := range 1 << 6 {
 		b := func(i int) bool { return bits>>i&1 != 0 }
 		for _, st := range accountStates() {
-			s := &server{client: &Client{closing: b(0)}, state: st, err: failure}
+			s := &server{client: &Client{closing: b(0), model: model}, state: st, err: failure}
 			s.intent = intent{removed: b(1), disabled: b(2), offline: b(3), turn: b(4)}
 			if st.Effort == account.Removed && !s.intent.removed {
 				continue // it cannot be

@@ -117,6 +117,7 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 	s.peer.SetVersion(version)
 	s.request(call, func(r coap.Result) {
 		e := s.responseEvent(r)
+		e.Formats = strings.Contains(off.links, ";ct=")
 		switch {
 		case e.Code == account.Created && e.Location:
 			s.registration.location, _ = locationOf(r.Options)
@@ -126,7 +127,7 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 			_, s.err = locationOf(r.Options)
 		case e.Code == account.PreconditionFailed && int(s.state.VersionStep)+1 < len(s.versions):
 			s.log.Info("the server does not support this version of LwM2M; trying the next lower version", "version", version)
-		case e.Code == account.BadRequest && !noFormats:
+		case e.Code == account.BadRequest && e.Formats:
 			s.log.Info("the server refused the registration; trying again without the list of Content-Formats (ct)",
 				"reason", refusal("Register", r).Error())
 		case e.Code == account.PreconditionFailed:

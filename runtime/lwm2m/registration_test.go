@@ -443,3 +443,30 @@ func TestServerURIWithMoreThanHostAndPort(t *testing.T) {
 		}
 	})
 }
+
+// A registration that ends during the pause that the server asked for does not show as one.
+func TestRegistrationEndsDuringPause(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.Servers[0].Lifetime = 10 * time.Minute
+		srv := w.servers[0]
+		srv.answers(func(r request) answer {
+			if r.path == "/rd" {
+				return registrar(r)
+			}
+			return answer{code: coap.ServiceUnavailable, maxAge: 3600}
+		})
+		w.start(cfg)
+		srv.next()
+		srv.next()
+		<-time.After(30 * time.Minute)
+		if s := w.status(1); s.Location != "" && time.Until(s.Expires) <= 0 {
+			t.Errorf("20 minutes after the end of the registration: %v (expires %v)", s, time.Until(s.Expires))
+		}
+		for r := range srv.requests {
+			if r.path == "/rd" {
+				break // the Register after the end of the lifetime
+			}
+		}
+	})
+}

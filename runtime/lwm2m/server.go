@@ -84,7 +84,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 			KeepOnTimeout: true,
 		},
 		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Refused: s.onRefused,
-		Closing: s.onClosing, DialEnded: c.onPendingEnded,
+		Sign: s.onSign, Closing: s.onClosing, DialEnded: c.onPendingEnded,
 	})
 	return s, nil
 }
@@ -161,14 +161,13 @@ func (s *server) countFailures(before account.State) {
 func (s *server) facts() account.Facts {
 	now := s.client.loop.sched.Now()
 	f := s.viewFacts()
-	f.CanBootstrap = s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot())
 	f.OfferChanged = s.offerChanged()
-	f.Endless = s.registration.offer.lifetime == 0
 	f.Expired = s.registration.expired(now)
+	f.UntilExpiry = s.registration.expires.Sub(now)
+	f.TimerLeft = time.Until(s.timerAt)
 	f.Versions = uint8(len(s.versions))
 	f.UntilStart = s.intent.startAt.Sub(now)
 	f.UntilUpdate = s.registration.untilUpdate(now)
-	f.RegistrationRetry = s.settings.retry
 	return f
 }
 
@@ -236,6 +235,9 @@ func firstTimeout(p coap.Params) time.Duration {
 
 // onSlow shows in Status and in the log that an attempt has no response yet.
 func (s *server) onSlow() {
+	if s.link.Sign() != nil {
+		return // a sign that says more
+	}
 	s.noteStall(&stallError{text: "no response yet from " + s.link.RemoteAddr()})
 	s.show()
 }
@@ -248,6 +250,19 @@ func (s *server) onRefused() {
 	s.noteStall(&stallError{text: "no response yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
 	s.handle(account.Event{Kind: account.NetworkRefused})
 }
+
+// onSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
+func (s *server) onSign(err error) {
+	text := s.link.RemoteAddr() + ": " + err.Error()
+	if errors.Is(err, socket.ErrRefused) {
+		text = "no response yet: " + s.link.RemoteAddr() + " refuses " + refusedUnits[s.link.Kind()]
+	}
+	s.noteStall(&stallError{text: text, cause: err})
+	s.show()
+}
+
+// refusedUnits names what a port refuses.
+var refusedUnits = map[socket.Kind]string{socket.Datagram: "datagrams", socket.Stream: "connections"}
 
 // stallError is an early sign that an attempt fails.
 type stallError struct {

@@ -64,11 +64,15 @@ func (s *server) plan() (string, time.Time) {
 	return plan, s.timerAt
 }
 
-// viewFacts returns the facts that the view and the order of registrations need.
+// viewFacts returns the facts that Status and the order of registrations depend on. It does not
+// compare the offer, which takes building it.
 func (s *server) viewFacts() account.Facts {
 	return account.Facts{
 		Removed: s.intent.removed, Disabled: s.intent.disabled, Offline: s.intent.offline, Turn: s.intent.turn,
-		RegisteredBefore: s.registration.before,
+		RegisteredBefore:  s.registration.before,
+		CanBootstrap:      s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot()),
+		Endless:           s.registration.offer.lifetime == 0,
+		RegistrationRetry: s.settings.retry,
 	}
 }
 
@@ -112,7 +116,7 @@ func (s *server) describe() ServerStatus {
 		Attempts: s.failures, Secured: s.link.Session(),
 	}
 	st.Plan, st.Next = s.plan()
-	st.Awaits = s.state.Awaits(s.facts())
+	st.Awaits = s.state.Awaits(s.viewFacts())
 	if s.state.Registration != account.Unknown {
 		st.Version, st.Location = s.registration.version, s.registration.path()
 		st.Reduced = s.reductions()

@@ -37,7 +37,7 @@ var events = []struct {
 	{"2.01 without location", Event{Kind: ResponseReceived, Code: Created}},
 	{"2.02", Event{Kind: ResponseReceived, Code: Deleted}},
 	{"2.04", Event{Kind: ResponseReceived, Code: Changed}},
-	{"4.00", Event{Kind: ResponseReceived, Code: 0x80}},
+	{"4.00", Event{Kind: ResponseReceived, Code: BadRequest, Formats: true}},
 	{"4.03", Event{Kind: ResponseReceived, Code: 0x83}},
 	{"4.04", Event{Kind: ResponseReceived, Code: 0x84}},
 	{"4.12", Event{Kind: ResponseReceived, Code: PreconditionFailed}},
@@ -56,7 +56,7 @@ func setting(bits int) Facts {
 	f := Facts{
 		Removed: b(0), Disabled: b(1), Offline: b(2), Turn: !b(3), Bootstrapping: b(4),
 		CanBootstrap: b(5), OfferChanged: b(6), Expired: b(7), Endless: b(8), QueueMode: b(9),
-		Versions: 3, UntilUpdate: time.Hour, UntilReceiverOff: 93 * time.Second,
+		Versions: 3, UntilUpdate: time.Hour, UntilExpiry: 2 * time.Hour, TimerLeft: 30 * time.Minute, UntilReceiverOff: 93 * time.Second,
 		RegistrationRetry: Policy{Attempts: 2, Sequences: 2, FirstPause: time.Minute, SequencePause: 24 * time.Hour, RestartPause: time.Hour, NoneAfter: b(10)},
 	}
 	if b(11) {

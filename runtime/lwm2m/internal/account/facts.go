@@ -18,6 +18,8 @@ type Facts struct {
 	Versions          uint8         // number of LwM2M versions that Register can offer
 	UntilStart        time.Duration // rest of the initial delay (/1/x/14)
 	UntilUpdate       time.Duration // until the Update before the lifetime ends
+	UntilExpiry       time.Duration // rest of the lifetime, unless Endless
+	TimerLeft         time.Duration // rest of the pending timer
 	UntilReceiverOff  time.Duration // until the receiver may be off, after the last message
 	RegistrationRetry Policy
 }

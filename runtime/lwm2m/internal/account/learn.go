@@ -32,7 +32,7 @@ func (t *transition) learn(e Event) {
 		t.Connection = Disconnected
 		t.fail(0)
 	case DialImpossible:
-		t.Connection, t.Effort, t.Outcome = Disconnected, Invalid, Failed
+		t.Connection, t.Effort, t.Outcome, t.Timer = Disconnected, Invalid, Failed, NoTimer
 	case ConnectionLost:
 		t.onConnectionLost(e.Short)
 	case ResponseReceived:
@@ -92,7 +92,7 @@ func (t *transition) onRegisterResponse(e Event) {
 		t.succeed()
 	case e.Code == PreconditionFailed && t.VersionStep+1 < t.facts.Versions:
 		t.VersionStep++ // the next lower version, at once
-	case e.Code == BadRequest && !t.NoFormats:
+	case e.Code == BadRequest && !t.NoFormats && e.Formats:
 		t.NoFormats = true // some servers refuse the list: again without it, at once
 	default:
 		if e.Code == PreconditionFailed || e.Code == BadRequest {
@@ -125,7 +125,11 @@ func (t *transition) retryUpdate(atLeast time.Duration) {
 	} else {
 		t.Retry, t.Registration = Retry{}, Outdated
 	}
-	if pause = min(max(pause, atLeast), MaxPause); pause > 0 {
+	pause = min(max(pause, atLeast), MaxPause)
+	if !t.facts.Endless { // beyond its lifetime there is no registration to update
+		pause = min(pause, t.facts.UntilExpiry)
+	}
+	if pause > 0 {
 		t.startTimer(UpdateRetry, pause)
 	}
 }
@@ -158,6 +162,8 @@ func (t *transition) onConnectionLost(short bool) {
 	switch {
 	case request == Deregister, t.facts.Goal() != GoalRegistered, t.Timer == NextAttempt, t.Effort != Trying:
 		// Nothing needs a connection now.
+	case short && t.Timer == UpdateRetry: // the pause that the server asked for goes on
+		t.startTimer(NextAttempt, max(QuickPause, t.facts.TimerLeft))
 	case short && !t.QuickUsed: // the server may just have restarted
 		t.QuickUsed = true
 		t.startTimer(NextAttempt, QuickPause)

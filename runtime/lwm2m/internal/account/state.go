@@ -129,6 +129,7 @@ type Event struct {
 	Short    bool // ConnectionLost: the connection lasted less than 10 s
 
 	Code     Code          // ResponseReceived
+	Formats  bool          // ResponseReceived: the Register had a list of Content-Formats
 	Location bool          // ResponseReceived: with a Location-Path
 	MaxAge   time.Duration // ResponseReceived: the pause that the server asks for
 }
@@ -194,7 +195,7 @@ func (s *State) expects(k Kind) bool {
 	case DialSucceeded, DialFailed, DialImpossible:
 		return s.Connection == Connecting
 	case ConnectionLost:
-		return s.Connection == Connected
+		return s.Connection == Connected || s.Connection == Asleep
 	case ResponseReceived, NoResponse:
 		return s.Request != NoRequest
 	case NetworkRefused:
