@@ -171,14 +171,12 @@ type Server struct {
 	Instance func(*ServerInstance)
 }
 
-// PSK is a pre-shared key. Printing a PSK, or a struct with a PSK in an exported field, shows no
-// key. If the field is not exported, package fmt prints the bytes of the key: it does not call
-// methods there.
+// PSK is a pre-shared key. Printing a PSK shows no key, in whatever struct it is.
 type PSK struct {
 	// Identity is sent as plaintext.
 	Identity string
-	// Key is the secret.
-	Key []byte
+	// Key is the secret, made with socket.NewSecret.
+	Key socket.Secret
 }
 
 // Certificate holds the certificates and the private key that secure a connection. It prints like a
@@ -188,8 +186,8 @@ type Certificate struct {
 	// each in DER. socket.ParseCertificates reads PEM.
 	Chain [][]byte
 	// PrivateKey is the key of the first certificate of Chain, in PKCS #8, SEC 1 or PKCS #1, as DER
-	// or PEM. The zero value means that Config.Secure sets the key.
-	PrivateKey []byte
+	// or PEM, in a socket.NewSecret. The zero value means that Config.Secure sets the key.
+	PrivateKey socket.Secret
 	// Server is a certificate in DER that the server's certificate is compared with, as Usage says.
 	// The zero value means none.
 	Server []byte

@@ -25,13 +25,13 @@ func Inconsistencies(c *Client) []string {
 		bad((s.state.Timer != account.NoTimer) == s.timer.Pending(), "the timer")
 		bad((s.state.Timer != account.NoTimer) == !s.timerAt.IsZero(), "the time of the timer")
 		bad(s.slow.Pending() == false || s.call != nil || s.state.Connection == account.Connecting, "the job of a slow attempt")
-		bad(!s.enabling.Pending() || s.wishes.disabled, "the job that ends a Disable")
+		bad(!s.enabling.Pending() || s.intent.disabled, "the job that ends a Disable")
 		bad(s.state.Effort != account.Removed, "a removed account is left")
-		bad(s.shown.state == State(s.state.View(s.wished())), "the state shown is not the state")
-		bad(s.wishes.after == nil || !s.wishes.turn && slices.Contains(c.servers, s.wishes.after), "the account that comes first")
-		bad(s.wishes.turn || s.wishes.after != nil || c.closing, "neither its turn nor an account before it")
+		bad(s.shown.state == State(s.state.View(s.viewFacts())), "the state shown is not the state")
+		bad(s.intent.after == nil || !s.intent.turn && slices.Contains(c.servers, s.intent.after), "the account that comes first")
+		bad(s.intent.turn || s.intent.after != nil || c.closing, "neither its turn nor an account before it")
 		bad(int(s.state.VersionStep) < len(s.versions), "the version")
-		bad(s.wishes.offline == c.offline.covers(&s.settings) || c.closing, "offline")
+		bad(s.intent.offline == c.offline.covers(&s.settings) || c.closing, "offline")
 		if known := s.state.Registration != account.Unknown; known {
 			bad(s.registration.location != nil, "no location")
 		}
@@ -42,9 +42,9 @@ func Inconsistencies(c *Client) []string {
 			case StateError, StateFailed, StateInvalid:
 				bad(st.Err != nil, "no reason: "+st.String())
 			case StateConnecting, StateRegistering, StateReregistering, StateRegistered, StateUpdating:
-				bad(st.Err == nil || !isWish(st.Err), "a wish as reason: "+st.String())
+				bad(st.Err == nil || !isIntended(st.Err), "a wish as reason: "+st.String())
 			case StateSuspended, StateDeregistered:
-				bad(st.Err != nil && isWish(st.Err), "no wish as reason: "+st.String())
+				bad(st.Err != nil && isIntended(st.Err), "no wish as reason: "+st.String())
 			}
 			if st.State == StateRegistered {
 				bad(st.Err == nil || s.state.Timer == account.UpdateRetry, "a failure, registered: "+st.String())
