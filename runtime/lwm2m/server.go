@@ -276,7 +276,7 @@ func (e *stallError) Unwrap() error { return e.cause }
 // noteStall records an early sign that an attempt fails as the reason in Status, and logs it once.
 func (s *server) noteStall(err error) {
 	if s.err == nil || s.err.Error() != err.Error() {
-		s.log.Info("no response yet", "reason", err.Error())
+		s.log.Info("an attempt may fail", "reason", err.Error())
 	}
 	s.err = err
 }
