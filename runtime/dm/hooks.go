@@ -23,6 +23,10 @@ import (
 // being stored run on the goroutine of the store. Hooks of an Update, and of any other change of the
 // application, run on the goroutine that makes it.
 //
+// A hook that panics, or calls runtime.Goexit, keeps neither the writer slot nor half a change: the
+// Rollback hooks run, or the other Changed hooks. For a server's request, which is answered 5.00, the
+// panic then continues on the loop, or is logged where Config.RecoverPanics of package lwm2m says so.
+//
 // A hook must not write to the same Model: with the context that it received that is
 // ErrInTransaction.
 type Hooks[T any] struct {

@@ -114,6 +114,11 @@ func (o *observation) read() (*reading, []byte, error) {
 // sample reads the node, on a worker where slow functions give its values, and notifies if there is
 // a reason to.
 func (o *observation) sample() {
+	s := o.x.scope.snapshot()
+	o.x.cfg.guard(o.readAndEvaluate, func() { o.sampled(s, nil, errPanic, false) })
+}
+
+func (o *observation) readAndEvaluate() {
 	o.monitor.Sampling()
 	rd, body, err := o.read()
 	if err == nil {
@@ -125,16 +130,17 @@ func (o *observation) sample() {
 	}
 	o.busy = true
 	rd = rd.clone()
-	o.x.cfg.Worker(func() {
+	var gone bool
+	o.x.cfg.onWorker(func() (err error) {
 		slow := o.x.scope.peer.slow
-		body, err := rd.run(slow, nil)
-		gone := o.isGone(slow, rd.snapshot, err)
-		o.x.cfg.Sched.Post(func() {
-			o.busy = false
-			if !o.ended {
-				o.sampled(rd.snapshot, body, err, gone)
-			}
-		})
+		body, err = rd.run(slow, nil)
+		gone = o.isGone(slow, rd.snapshot, err)
+		return err
+	}, func(err error) {
+		o.busy = false
+		if !o.ended {
+			o.sampled(rd.snapshot, body, err, gone)
+		}
 	})
 }
 
@@ -224,15 +230,24 @@ func (o *observation) isGone(ctx context.Context, s dm.Snapshot, err error) bool
 // node, it cannot be told what the server knows, and the next sample is a reason to notify.
 func (o *observation) rebase() {
 	o.written = false
+	o.x.cfg.guard(o.readOwnWrite, o.forget)
+}
+
+// forget has the next sample be a reason to notify.
+func (o *observation) forget() {
+	o.monitor.Forget()
+	o.monitor.Changed()
+	o.schedule()
+}
+
+func (o *observation) readOwnWrite() {
 	if o.monitor.Pending() || o.busy || o.monitor.Live() && o.x.scope.snapshot().Has(o.path) {
 		o.monitor.Forget()
 		return
 	}
 	_, body, err := o.read()
 	if err != nil { // it may be gone
-		o.monitor.Forget()
-		o.monitor.Changed()
-		o.schedule()
+		o.forget()
 		return
 	}
 	o.monitor.Rebase(o.x.reader.fingerprint(body))

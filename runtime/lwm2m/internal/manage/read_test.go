@@ -122,7 +122,7 @@ func TestReadStreamsAreClosed(t *testing.T) {
 
 func TestSequentialSource(t *testing.T) {
 	text := firmware(20_000)
-	s := newSource(&memSource{strings.NewReader(text)})
+	s := adapt(&memSource{strings.NewReader(text)})
 	defer s.Close()
 	buf := make([]byte, 1024)
 	for _, off := range []int64{0, 0, 1024, 512, 9000, 8000, 18976} {

@@ -14,12 +14,14 @@ import (
 // fail anyway, and names where the value of a streamed resource goes.
 func (p *Peer) Head(r *coap.Request) {
 	q, err := p.parse(r)
-	if err == nil {
-		err = p.m.changer.head(&q)
-	}
-	if err != nil {
-		p.refuse(r, err)
-	}
+	p.m.cfg.guard(func() {
+		if err == nil {
+			err = p.m.changer.head(&q)
+		}
+		if err != nil {
+			p.refuse(r, err)
+		}
+	}, func() { p.refuse(r, errPanic) })
 }
 
 // Serve answers a request that has arrived as a whole.
