@@ -54,8 +54,8 @@ type Cell interface {
 	check(def *registry.Resource, p Path) error
 	// stream returns the stream behind an Opaque resource; nil where there is none.
 	stream() *stream
-	// warn reports whether it is the first time that the live value is found out of range.
-	warn() bool
+	// warn reports whether it is the first time that the live value is found to have a fault.
+	warn(fault) bool
 }
 
 // Yield receives one value with its path during a read. An error ends the read and is returned by it.

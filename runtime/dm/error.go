@@ -8,7 +8,8 @@ import (
 // Sentinel errors, for errors.Is.
 var (
 	// ErrNoValue, returned by the function of a live resource, says that there is no value at the
-	// moment: reads of an instance leave the resource out, a read of it alone is 4.04.
+	// moment: reads of an instance leave the resource out, a read of it alone is 4.04. A Float that is
+	// NaN or infinite counts as this.
 	ErrNoValue = errors.New("no value at the moment")
 	// ErrInTransaction says that a write was tried from inside a hook or an Update of the same
 	// Model. Let the hook finish first.

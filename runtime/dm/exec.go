@@ -188,4 +188,4 @@ func (e *Exec) check(*registry.Resource, Path) error { return nil }
 
 func (e *Exec) stream() *stream { return nil }
 
-func (e *Exec) warn() bool { return false }
+func (e *Exec) warn(fault) bool { return false }

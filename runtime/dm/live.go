@@ -18,8 +18,16 @@ func refusesSlow(ctx context.Context) bool {
 	return ctx.Value(refuseSlowKey{}) != nil
 }
 
-// warning remembers that something has been said once.
-type warning struct{ said atomic.Bool }
+// fault is what can be wrong with a live value.
+type fault uint32
 
-// first reports whether it is called for the first time.
-func (w *warning) first() bool { return !w.said.Swap(true) }
+const (
+	outOfRange fault = 1 << iota
+	noNumber
+)
+
+// warning remembers the faults that have been logged.
+type warning struct{ said atomic.Uint32 }
+
+// first reports whether it is called for the first time with a fault.
+func (w *warning) first(f fault) bool { return w.said.Or(uint32(f))&uint32(f) == 0 }

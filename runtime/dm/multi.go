@@ -306,4 +306,4 @@ func (m *Multi[T]) check(def *registry.Resource, p Path) error {
 
 func (m *Multi[T]) stream() *stream { return nil }
 
-func (m *Multi[T]) warn() bool { return m.source != nil && m.source.first() }
+func (m *Multi[T]) warn(f fault) bool { return m.source != nil && m.source.first(f) }

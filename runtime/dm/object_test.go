@@ -70,8 +70,8 @@ func TestAddRefuses(t *testing.T) {
 	}{
 		{"above the range", func(m *meter) { m.Level = dm.Float(125.1) }, []string{"/33001/0/0", "Level", "125.1", "-40..125"}},
 		{"below the range", func(m *meter) { m.Level = dm.Float(-40.5) }, []string{"/33001/0/0", "-40.5", "-40..125"}},
-		{"NaN", func(m *meter) { m.Level = dm.Float(math.NaN()) }, []string{"/33001/0/0", "NaN", "-40..125"}},
-		{"infinite", func(m *meter) { m.Goal = dm.Float(math.Inf(1)) }, []string{"/33001/0/1", "+Inf", "0..100"}},
+		{"NaN", func(m *meter) { m.Level = dm.Float(math.NaN()) }, []string{"/33001/0/0", "NaN", "no number"}},
+		{"infinite", func(m *meter) { m.Goal = dm.Float(math.Inf(1)) }, []string{"/33001/0/1", "+Inf", "no number"}},
 		{"outside of a set", func(m *meter) { m.Mode = dm.Int(2) }, []string{"/33001/0/9", "2", "0, 1, 5"}},
 		{"too long a text", func(m *meter) { m.Label = dm.Str("ninechars") }, []string{"/33001/0/2", "length 9", "0..8"}},
 		{"too long an opaque", func(m *meter) { m.Blob = dm.Bytes(make([]byte, 17)) }, []string{"/33001/0/10", "length 17", "0..16"}},

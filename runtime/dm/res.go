@@ -261,4 +261,4 @@ func (r *Res[T]) stream() *stream {
 	return r.source.stream
 }
 
-func (r *Res[T]) warn() bool { return r.source != nil && r.source.first() }
+func (r *Res[T]) warn(f fault) bool { return r.source != nil && r.source.first(f) }

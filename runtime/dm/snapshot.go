@@ -111,18 +111,32 @@ func (s Snapshot) one(ctx context.Context, def *registry.Resource, c Cell, p Pat
 		}
 		return v, err
 	}
-	if def.Range != nil && c.live() {
-		s.judge(def, c, p, v)
+	if !s.judge(def, c, p, v) {
+		return Value{}, ErrNoValue
 	}
 	return v, nil
 }
 
-// judge logs, once, a live value that is outside of its range. It is sent all the same: a sensor
-// that shows an impossible value is news.
-func (s Snapshot) judge(def *registry.Resource, c Cell, p Path, v Value) {
-	if err := checkValue(def, p, v); err != nil && c.warn() {
+// judge reports whether a live value is one that can be sent. A Float that is no number is none at the
+// moment. A value outside of its range is sent all the same: a sensor that shows an impossible value
+// is news. Each is logged once.
+func (s Snapshot) judge(def *registry.Resource, c Cell, p Path, v Value) bool {
+	if !c.live() {
+		return true
+	}
+	if v.typ == registry.Float && !isNumber(v) {
+		if c.warn(noNumber) {
+			s.m.logger().Warn("a live value is no number and counts as none", "path", p.String(), "value", v.String())
+		}
+		return false
+	}
+	if def.Range == nil {
+		return true
+	}
+	if err := checkValue(def, p, v); err != nil && c.warn(outOfRange) {
 		s.m.logger().Warn("a live value is outside of what its definition allows", "error", err)
 	}
+	return true
 }
 
 func (s Snapshot) wrongShape(p Path, multiple bool) error {
@@ -264,11 +278,13 @@ func (s Snapshot) values(ctx context.Context, def *registry.Resource, c Cell, p 
 		}
 		return yield(p, v)
 	}
-	if def.Range == nil || !c.live() {
+	if !c.live() || def.Range == nil && def.Type != registry.Float {
 		return c.each(ctx, p, yield)
 	}
 	return c.each(ctx, p, func(p Path, v Value) error {
-		s.judge(def, c, p, v)
+		if !s.judge(def, c, p, v) {
+			return nil
+		}
 		return yield(p, v)
 	})
 }

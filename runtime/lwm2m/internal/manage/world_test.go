@@ -100,7 +100,7 @@ func (r *rig) newModel(o setup) *dm.Model {
 		return &logSource{memSource{bytes.NewReader(w.logData)}, w}, nil
 	})}))
 	objects := append([]dm.Object{sec, w.servers, w.device, w.portfolio, w.things, fw, log}, w.more...)
-	model, err := dm.NewModel(dm.ModelConfig{Persist: o.persist}, objects...)
+	model, err := dm.NewModel(dm.ModelConfig{Persist: o.persist, Logger: r.logger()}, objects...)
 	r.must(err)
 	return model
 }
