@@ -20,6 +20,8 @@ type Cell interface {
 	hasValue() bool
 	// live reports whether a function or a stream stands behind the resource.
 	live() bool
+	// moves reports whether the live resource is marked with Moving.
+	moves() bool
 
 	// read returns the value of a single resource, or of one resource instance.
 	read(ctx context.Context, ri ResourceInstanceID) (Value, error)

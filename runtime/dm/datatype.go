@@ -46,11 +46,11 @@ func toValue[T DataType](v *T) Value {
 		return CoreLinkValue(*p)
 	case *Secret:
 		w := textValue(registry.Opaque, p.bytes())
-		w.secret = true
+		w.marks |= secret
 		return w
 	case *SecretString:
 		w := StringValue(p.Reveal())
-		w.secret = true
+		w.marks |= secret
 		return w
 	}
 	return Value{}

@@ -149,6 +149,8 @@ func (e *Exec) hasValue() bool { return false }
 
 func (e *Exec) live() bool { return false }
 
+func (e *Exec) moves() bool { return false }
+
 func (e *Exec) staged() bool { return false }
 
 func (e *Exec) read(context.Context, ResourceInstanceID) (Value, error) {

@@ -139,6 +139,8 @@ func (m *Multi[T]) hasValue() bool { return m.state != unsupported }
 
 func (m *Multi[T]) live() bool { return m.state.isLive() }
 
+func (m *Multi[T]) moves() bool { return false }
+
 func (m *Multi[T]) staged() bool { return m.state.isStaged() }
 
 // values returns the instances, from the function where the resource is live.

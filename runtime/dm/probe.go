@@ -3,7 +3,8 @@ package dm
 import "context"
 
 // Live reports whether a function stands behind a resource that who can read at or below p, so that
-// its value may change without any transaction. Streams do not count.
+// its value may change without any transaction. Streams do not count; resources marked with Moving
+// count where p names them.
 func (s Snapshot) Live(who Origin, p Path) bool {
 	if p.IsRoot() {
 		for _, o := range s.r.all() {
@@ -37,11 +38,21 @@ func liveInstance(v view, who Origin, p Path) bool {
 			continue
 		}
 		c := v.cell(p.Instance(), ResourceID(r.ID))
-		if c != nil && c.live() && c.stream() == nil {
+		if c != nil && c.live() && c.stream() == nil && (p.level >= ResourceLevel || !c.moves()) {
 			return true
 		}
 	}
 	return false
+}
+
+// Moves reports whether p lies in a resource that is marked with Moving.
+func (s Snapshot) Moves(p Path) bool {
+	v, ok := s.find(p.Object())
+	if !ok || p.level < ResourceLevel || !v.has(p.Instance()) {
+		return false
+	}
+	c := v.cell(p.Instance(), p.Resource())
+	return c != nil && c.moves()
 }
 
 // CheckWrite reports why a Write to p must fail whatever it brings: there is nothing at p, or it

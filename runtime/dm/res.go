@@ -22,8 +22,9 @@ type Res[T DataType] struct {
 
 // source is what stands behind a live resource. It is shared by all copies of the cell.
 type source[T DataType] struct {
-	fn   func(context.Context) (T, error)
-	slow bool
+	fn     func(context.Context) (T, error)
+	slow   bool
+	moving bool
 	*stream
 	warning
 }
@@ -84,6 +85,15 @@ func Func[T DataType](fn func(context.Context) (T, error)) Res[T] {
 // instead of on the loop, and other requests are served meanwhile.
 func Slow[T DataType](fn func(context.Context) (T, error)) Res[T] {
 	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, slow: true}}
+}
+
+// Moving returns a live resource as Func does, whose value moves although nothing happens, such as the
+// time of day or a time of operation. Passing time is no change: the value does not notify the
+// observers of its instance and object, who receive it with the next notification; those of the
+// resource itself are notified. A value that a transaction writes is a change, and so is one that the
+// application tells of by the resource's path (Notify of package lwm2m's Client).
+func Moving[T DataType](fn func(context.Context) (T, error)) Res[T] {
+	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, moving: true}}
 }
 
 // Supported reports whether the resource exists here.
@@ -176,6 +186,8 @@ func (r *Res[T]) hasValue() bool {
 
 func (r *Res[T]) live() bool { return r.state.isLive() }
 
+func (r *Res[T]) moves() bool { return r.state.isLive() && r.source.moving }
+
 func (r *Res[T]) staged() bool { return r.state.isStaged() }
 
 func (r *Res[T]) read(ctx context.Context, _ ResourceInstanceID) (Value, error) {
@@ -187,7 +199,11 @@ func (r *Res[T]) read(ctx context.Context, _ ResourceInstanceID) (Value, error) 
 		if err != nil {
 			return Value{}, err
 		}
-		return toValue(&v), nil
+		w := toValue(&v)
+		if r.source.moving {
+			w.marks |= moving
+		}
+		return w, nil
 	}
 	return Value{}, ErrNoValue
 }

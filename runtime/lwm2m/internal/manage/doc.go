@@ -52,6 +52,8 @@
 //   - A POST to a resource is an Execute, except with a format that carries resource instances,
 //     which makes it a partial update of a resource with several of them.
 //   - Attributes that Observe carries replace all that are attached, for that observation.
+//   - Passing time is no change: a value that moves although nothing happens (dm.Moving) does not
+//     notify the observers of the nodes above its resource.
 //   - An observed value that cannot be read for the moment does not trigger a notification and is
 //     tried again; when its node is gone, or the server has lost its right to read it, the last
 //     notification says so.

@@ -121,7 +121,7 @@ func New(cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{cfg: cfg}
-	m.reader = reader{cfg: &m.cfg, loop: newReading(&cfg.Scratch.encoder, &cfg.Scratch.links), seed: maphash.MakeSeed()}
+	m.reader = reader{cfg: &m.cfg, loop: newReading(&cfg.Scratch.encoder, &cfg.Scratch.links, maphash.MakeSeed())}
 	m.executor = executor{cfg: &m.cfg}
 	m.changer = changer{cfg: &m.cfg, inProgress: map[*change]struct{}{}}
 	return m, nil

@@ -114,8 +114,7 @@ func (o *observation) read() (*reading, []byte, error) {
 // sample reads the node, on a worker where slow functions give its values, and notifies if there is
 // a reason to.
 func (o *observation) sample() {
-	s := o.x.scope.snapshot()
-	o.x.cfg.guard(o.readAndEvaluate, func() { o.sampled(s, nil, errPanic, false) })
+	o.x.cfg.guard(o.readAndEvaluate, func() { o.sampled(o.x.reader.loop, nil, errPanic, false) })
 }
 
 func (o *observation) readAndEvaluate() {
@@ -125,7 +124,7 @@ func (o *observation) readAndEvaluate() {
 		o.x.cfg.Scratch.keep(body)
 	}
 	if !errors.Is(err, dm.ErrSlow) {
-		o.sampled(rd.snapshot, body, err, o.isGone(o.x.scope.peer.fast, rd.snapshot, err))
+		o.sampled(rd, body, err, o.isGone(o.x.scope.peer.fast, rd.snapshot, err))
 		return
 	}
 	o.busy = true
@@ -139,15 +138,15 @@ func (o *observation) readAndEvaluate() {
 	}, func(err error) {
 		o.busy = false
 		if !o.ended {
-			o.sampled(rd.snapshot, body, err, gone)
+			o.sampled(rd, body, err, gone)
 		}
 	})
 }
 
 // sampled handles the outcome of a sample.
-func (o *observation) sampled(s dm.Snapshot, body []byte, err error, gone bool) {
+func (o *observation) sampled(rd *reading, body []byte, err error, gone bool) {
 	now := o.x.cfg.Sched.Now()
-	o.monitor.Sampled(now, s.Live(o.x.scope.peer.who, o.path))
+	o.monitor.Sampled(now, rd.snapshot.Live(o.x.scope.peer.who, o.path))
 	switch {
 	case !o.reachable():
 		o.monitor.Changed() // sampled again when the server can be reached
@@ -161,7 +160,7 @@ func (o *observation) sampled(s dm.Snapshot, body []byte, err error, gone bool) 
 		o.logFailure(err)
 	default:
 		o.failing = false
-		o.evaluate(now, body)
+		o.evaluate(now, body, rd.observed.sum())
 	}
 	o.schedule()
 }
@@ -177,8 +176,8 @@ func (o *observation) logFailure(err error) {
 }
 
 // evaluate sends a value where the monitor decides so.
-func (o *observation) evaluate(now sched.Time, body []byte) {
-	in, print := o.attributes(), o.x.reader.fingerprint(body)
+func (o *observation) evaluate(now sched.Time, body []byte, print uint64) {
+	in := o.attributes()
 	if o.monitor.Decide(now, &in, print) != attr.Notify {
 		return
 	}
@@ -245,10 +244,10 @@ func (o *observation) readOwnWrite() {
 		o.monitor.Forget()
 		return
 	}
-	_, body, err := o.read()
+	rd, _, err := o.read()
 	if err != nil { // it may be gone
 		o.forget()
 		return
 	}
-	o.monitor.Rebase(o.x.reader.fingerprint(body))
+	o.monitor.Rebase(rd.observed.sum())
 }

@@ -2,7 +2,6 @@ package manage
 
 import (
 	"errors"
-	"hash/maphash"
 	"strings"
 
 	"github.com/lwm2mgen/toolkit/registry"
@@ -17,11 +16,7 @@ import (
 type reader struct {
 	cfg  *Config
 	loop *reading // of the loop, used for one request after another
-	seed maphash.Seed
 }
-
-// fingerprint identifies what was read.
-func (x *reader) fingerprint(payload []byte) uint64 { return maphash.Bytes(x.seed, payload) }
 
 func (x *reader) serve(q *request) {
 	x.cfg.guard(func() { x.answer(q) }, func() { q.refuse(errPanic) })

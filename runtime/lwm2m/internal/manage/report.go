@@ -22,7 +22,7 @@ type reporter struct {
 // observe answers an Observe with what was read, and begins the observation.
 func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coap.Response) {
 	o := &observation{x: x, path: q.path, format: rd.format, carried: carried}
-	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), x.reader.fingerprint(resp.Body),
+	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), rd.observed.sum(),
 		rd.snapshot.Live(x.scope.peer.who, q.path))
 	o.timer.Func = o.sample
 	rel, err := q.r.RespondObserve(resp, o)
@@ -91,6 +91,9 @@ func (x *reporter) markChanged(p dm.Path, own bool) {
 		case own:
 			o.written = true
 		default:
+			if o.path.Level() < dm.ResourceLevel && x.scope.snapshot().Moves(p) {
+				o.monitor.Forget() // its value is left out of the print, and this is a change of it
+			}
 			o.monitor.Changed()
 			o.schedule()
 		}

@@ -23,6 +23,7 @@ type world struct {
 	things    *temperature.Object
 	portfolio *portfolio.Object
 	device    *device.Object
+	ready     dm.Object // in its place
 	celsius   float64
 	noCelsius error
 	samples   int // calls for celsius
@@ -99,7 +100,11 @@ func (r *rig) newModel(o setup) *dm.Model {
 	r.must(log.Add(0, eventlog.Instance{LogData: dm.SourceFunc(func(context.Context) (dm.Source, error) {
 		return &logSource{memSource{bytes.NewReader(w.logData)}, w}, nil
 	})}))
-	objects := append([]dm.Object{sec, w.servers, w.device, w.portfolio, w.things, fw, log}, w.more...)
+	deviceObject := w.ready
+	if deviceObject == nil {
+		deviceObject = w.device
+	}
+	objects := append([]dm.Object{sec, w.servers, deviceObject, w.portfolio, w.things, fw, log}, w.more...)
 	model, err := dm.NewModel(dm.ModelConfig{Persist: o.persist, Logger: r.logger()}, objects...)
 	r.must(err)
 	return model
