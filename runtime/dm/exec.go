@@ -69,8 +69,8 @@ func (a Args) All() iter.Seq2[int, string] {
 }
 
 // ParseArgs reads the payload of an Execute: a list such as 0='5',1,2='text', each argument a digit
-// with or without a value (Core 1.2.2 §6.3.5). Values are the printable ASCII characters but the
-// single quote; a digit occurs once. Errors have the code 4.00.
+// with or without a value (Core 1.2.2 §6.3.5). Values are the printable ASCII characters but space,
+// the quotes " and ', and \; a digit occurs once. Errors have the code 4.00.
 func ParseArgs(s string) (Args, error) {
 	var a Args
 	for rest := s; rest != ""; {
@@ -111,7 +111,7 @@ func quoted(s string) (string, bool) {
 		switch c := s[i]; {
 		case c == '\'':
 			return s[1:i], true
-		case c < 0x20 || c > 0x7e:
+		case c <= ' ' || c > '~' || c == '"' || c == '\\':
 			return "", false
 		}
 	}

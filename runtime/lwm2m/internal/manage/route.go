@@ -8,6 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
 // Head is called for the first block of a request whose payload takes several: it refuses what must
@@ -160,8 +161,9 @@ func (q *request) classify() error {
 		q.op, q.mode = Write, dm.Replace
 		if q.format == content.None && len(q.r.Body()) == 0 && q.r.Options().Has(coap.OptionURIQuery) {
 			q.op = WriteAttributes
+			return nil
 		}
-		return nil
+		return q.checkQuery()
 	case coap.POST:
 		switch level {
 		case dm.ObjectLevel:
@@ -169,12 +171,13 @@ func (q *request) classify() error {
 			return nil
 		case dm.InstanceLevel:
 			q.op, q.mode = Write, dm.Update
-			return nil
+			return q.checkQuery()
 		case dm.ResourceLevel:
 			q.op = Execute
 			if q.format != content.None && q.format.Carries(content.Write, level) &&
 				!q.format.Carries(content.Execute, level) {
 				q.op, q.mode = Write, dm.Update
+				return q.checkQuery()
 			}
 			return nil
 		}
@@ -185,6 +188,17 @@ func (q *request) classify() error {
 		}
 	}
 	return errNoMethod
+}
+
+// checkQuery refuses attributes beside the payload of a Write: neither is done. A query that names no
+// attribute means nothing.
+func (q *request) checkQuery() error {
+	for v := range q.r.Options().Values(coap.OptionURIQuery) {
+		if attr.IsAttribute(string(v)) {
+			return newRefusal(dm.BadRequest, "a request writes values or attributes, not both")
+		}
+	}
+	return nil
 }
 
 // precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8). Nodes of the data model have
