@@ -25,7 +25,8 @@ type Cell interface {
 
 	// read returns the value of a single resource, or of one resource instance.
 	read(ctx context.Context, ri ResourceInstanceID) (Value, error)
-	// each yields the resource's values: one at p, or those of its instances below p.
+	// each yields the resource's values: one at p, or those of its instances below p. A resource
+	// that can have instances and has none yields the zero Value at p.
 	each(ctx context.Context, p Path, yield Yield) error
 	// instances yields the IDs of the resource instances, ascending.
 	instances(ctx context.Context, yield func(ResourceInstanceID) bool) error

@@ -22,8 +22,9 @@ type Node struct {
 
 // Discover yields the nodes at and below p, as deep as depth says: 0 is p alone, up to 3 levels more.
 // DefaultDepth is 2 for an object and 1 for what lies deeper (Core 1.2.2 §6.3.2). Listed are
-// instances, executables, and resources that have a value or, being multiple, may have some; who sees
-// only what is open to it. Discover fails with NotFound where p names nothing.
+// instances, and the resources that the instance supports, whether they have a value at the moment or
+// not: it is what a server can write or attach attributes to, and no function of a single resource is
+// called. Read of a resource without a value is NotFound. who sees only what is open to it. Discover fails with NotFound where p names nothing.
 func (s Snapshot) Discover(ctx context.Context, who Origin, p Path, depth int, yield func(Node) error) error {
 	if depth == DefaultDepth {
 		depth = 1
@@ -101,7 +102,7 @@ func (d *discovery) shows(r *registry.Resource, c Cell) bool {
 	if r.Ops.BootstrapOnly() && !d.who.IsApplication() && !d.who.IsBootstrap() {
 		return false
 	}
-	return c.hasValue() || r.Ops.Executable() && c.supported()
+	return c.supported()
 }
 
 // named lists the resource or resource instance that p names.

@@ -185,6 +185,9 @@ func (m *Multi[T]) each(ctx context.Context, p Path, yield Yield) error {
 	if err != nil {
 		return err
 	}
+	if t.n == 0 {
+		return yield(p, Value{})
+	}
 	for id, v, ok := t.next(0); ok; id, v, ok = t.next(uint32(id) + 1) {
 		if err := yield(p.child(id), toValue(&v)); err != nil {
 			return err

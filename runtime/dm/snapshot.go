@@ -195,7 +195,8 @@ func mayRead(who Origin, def *registry.Resource) bool {
 	return who.IsBootstrap() || def.Ops.Readable()
 }
 
-// Read yields every value at and below p, in ascending order of paths. What cannot be read, has no
+// Read yields every value at and below p, in ascending order of paths. A resource with resource
+// instances of which there is none at the moment is yielded with the zero Value. What cannot be read, has no
 // value at the moment, or is a stream is left out below an instance; a resource that is named by p
 // fails with NotFound or MethodNotAllowed instead. Read fails where p names nothing, where a function
 // fails, and where yield does.
@@ -282,7 +283,7 @@ func (s Snapshot) values(ctx context.Context, def *registry.Resource, c Cell, p 
 		return c.each(ctx, p, yield)
 	}
 	return c.each(ctx, p, func(p Path, v Value) error {
-		if !s.judge(def, c, p, v) {
+		if v.typ != registry.None && !s.judge(def, c, p, v) {
 			return nil
 		}
 		return yield(p, v)
@@ -323,7 +324,13 @@ func storedInstance(v view, ip Path, yield Yield) error {
 				return err
 			}
 		}
-		if err := c.each(context.Background(), rp, yield); err != nil && !errors.Is(err, ErrNoValue) {
+		values := func(p Path, v Value) error {
+			if v.typ == registry.None {
+				return nil // yielded already
+			}
+			return yield(p, v)
+		}
+		if err := c.each(context.Background(), rp, values); err != nil && !errors.Is(err, ErrNoValue) {
 			return err
 		}
 	}

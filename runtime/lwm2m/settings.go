@@ -120,7 +120,9 @@ func (v values) each(id dm.ResourceID, fn func(dm.Value)) {
 		return
 	}
 	_ = v.s.Read(v.ctx, dm.Application, p, func(_ dm.Path, val dm.Value) error {
-		fn(val)
+		if val.Type() != registry.None { // otherwise there is no instance
+			fn(val)
+		}
 		return nil
 	}) // what cannot be read is as good as absent
 }

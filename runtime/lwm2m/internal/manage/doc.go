@@ -52,6 +52,8 @@
 //   - A POST to a resource is an Execute, except with a format that carries resource instances,
 //     which makes it a partial update of a resource with several of them.
 //   - Attributes that Observe carries replace all that are attached, for that observation.
+//   - A resource exists where its instance supports it, with a value or without: Discover lists it,
+//     a Write finds it, and a Read of it alone is 4.04 while it has no value.
 //   - Passing time is no change: a value that moves although nothing happens (dm.Moving) does not
 //     notify the observers of the nodes above its resource.
 //   - An observed value that cannot be read for the moment does not trigger a notification and is

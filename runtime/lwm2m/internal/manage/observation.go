@@ -219,6 +219,8 @@ func (o *observation) isGone(ctx context.Context, s dm.Snapshot, err error) bool
 		return true
 	case dm.CodeOf(err) != dm.NotFound:
 		return false
+	case !s.Live(o.x.scope.peer.who, o.path):
+		return true // a stored value was taken away (RFC 7641 §4.2)
 	}
 	err = s.Discover(ctx, o.x.scope.peer.who, o.path, 0, func(dm.Node) error { return nil })
 	return errors.Is(err, dm.NotFound)

@@ -62,7 +62,7 @@ func (p *Peer) parse(r *coap.Request) (request, error) {
 		return q, errNoMethod
 	case q.composite:
 		q.anyDevice = q.scope.device.cfg.Prefix == "" && len(p.scopes) > 1
-		return q, nil
+		return q, q.precondition()
 	case q.scope.access.hides(q.path.Object()):
 		return q, errHidden
 	}
@@ -201,15 +201,17 @@ func (q *request) checkQuery() error {
 	return nil
 }
 
-// precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8). Nodes of the data model have
-// no entity tags, so only their existence counts.
+// precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8), whatever the operation. Nodes of
+// the data model have no entity tags, so only their existence counts: that a Discover lists them. A
+// resource instance of a live resource counts as existing where the resource does.
 func (q *request) precondition() error {
 	o := q.r.Options()
 	match, none := o.Has(coap.OptionIfMatch), o.Has(coap.OptionIfNoneMatch)
-	if !match && !none || q.op == Read || q.op == Observe || q.op == Discover {
+	if !match && !none {
 		return nil
 	}
-	exists := q.scope.snapshot().Has(q.path)
+	s := q.scope.snapshot()
+	exists := s.Has(q.path) || q.path.Level() == dm.ResourceInstanceLevel && s.Live(q.scope.peer.who, q.path)
 	if none && exists {
 		return newRefusal(dm.PreconditionFailed, "the node exists")
 	}
