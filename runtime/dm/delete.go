@@ -26,10 +26,7 @@ func (t *Transaction) Delete(p Path) error {
 		return err
 	}
 	var ids []InstanceID
-	for id, ok := x.next(0); ok; id, ok = x.next(uint32(id) + 1) {
-		if !p.Contains(InstancePath(p.Object(), id)) {
-			continue
-		}
+	for id, ok := x.next(p.firstInstance()); ok && p.Contains(InstancePath(p.Object(), id)); id, ok = x.next(uint32(id) + 1) {
 		if !t.origin.IsApplication() {
 			if err := x.mayDelete(t.ctx, id); err != nil {
 				return err

@@ -50,6 +50,8 @@ func (x *part) next(from uint32) (InstanceID, bool) {
 	return InstanceID(id), ok
 }
 
+func (x *part) free(from uint32) uint32 { return x.now.free(from) }
+
 func (x *part) cell(id InstanceID, r ResourceID) Cell { return x.cells(id).of(r) }
 
 // cells finds those of prepared instances as well.

@@ -132,6 +132,14 @@ func (p Path) Compare(q Path) int {
 	return cmp.Compare(p.level, q.level)
 }
 
+// firstInstance returns the lowest instance ID at or below p.
+func (p Path) firstInstance() uint32 {
+	if p.level < InstanceLevel {
+		return 0
+	}
+	return uint32(p.Instance())
+}
+
 // valid reports whether no part of the path is reserved.
 func (p Path) valid() bool {
 	for l := ObjectLevel; l <= p.level; l++ {

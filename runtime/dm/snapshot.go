@@ -298,10 +298,10 @@ func (s Snapshot) Stored(p Path, yield Yield) error {
 	if !ok || p.IsRoot() {
 		return fail(NotFound, p, "the device has no such object")
 	}
-	for i, ok := v.next(0); ok; i, ok = v.next(uint32(i) + 1) {
+	for i, ok := v.next(p.firstInstance()); ok; i, ok = v.next(uint32(i) + 1) {
 		ip := InstancePath(p.Object(), i)
 		if !ip.Contains(p) && !p.Contains(ip) {
-			continue
+			break
 		}
 		if err := storedInstance(v, ip, yield); err != nil {
 			return err

@@ -69,6 +69,8 @@ type view interface {
 	has(InstanceID) bool
 	// next returns the lowest instance ID that is at least from.
 	next(from uint32) (InstanceID, bool)
+	// free returns the lowest instance ID that is at least from and not taken.
+	free(from uint32) uint32
 	// cell returns the cell of a resource, nil where there is no such instance or resource. It must
 	// not be changed.
 	cell(InstanceID, ResourceID) Cell
@@ -113,6 +115,8 @@ func (s *objectState) next(from uint32) (InstanceID, bool) {
 	id, _, ok := s.inst.next(from)
 	return InstanceID(id), ok
 }
+
+func (s *objectState) free(from uint32) uint32 { return s.inst.free(from) }
 
 func (s *objectState) cell(id InstanceID, r ResourceID) Cell { return s.cells(id).of(r) }
 
