@@ -91,7 +91,7 @@ func New(cfg Config) (*Client, error) {
 	c.pool.init(c.loop.sched, cfg.Workers, c.finish)
 	c.stores.init(c.loop.sched, math.MaxInt, c.finish) // the Model's writer slot lets one in at a time
 	c.manager, err = manage.New(manage.Config{
-		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Store: c.stores.run, Logger: c.log,
+		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.runFor, Store: c.stores.run, Logger: c.log,
 		SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), Scratch: c.loop.scratch,
 		RecoverPanics: cfg.RecoverPanics,
 	})

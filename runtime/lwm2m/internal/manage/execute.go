@@ -32,7 +32,7 @@ func (x *executor) execute(q *request) {
 	}
 	q.r.Acknowledge()
 	later := *q
-	x.cfg.onWorker(func() error { return s.Execute(p.slow, p.who, later.path, args) }, func(err error) {
+	p.onWorker(func() error { return s.Execute(p.slow, p.who, later.path, args) }, func(err error) {
 		p.requests.used--
 		later.executed(err)
 	})

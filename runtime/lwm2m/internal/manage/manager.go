@@ -19,9 +19,10 @@ type Config struct {
 	// Context is what hooks and functions of the data model receive, with the Origin added. The
 	// zero value means context.Background().
 	Context context.Context
-	// Worker runs a slow function on another goroutine, at once or when a worker is free, and does
-	// not wait. The zero value means a goroutine for each.
-	Worker func(fn func())
+	// Worker runs a slow function that a server waits for on another goroutine, at once or when a
+	// worker is free, and does not wait. The functions of one server must not keep those of another
+	// waiting. The zero value means a goroutine for each.
+	Worker func(server dm.ShortServerID, fn func())
 	// Store is like Worker, for storing a change: it must run fn in any case, without waiting for
 	// slow functions, because the writer slot is taken until then. The zero value means a goroutine
 	// for each.
@@ -85,7 +86,7 @@ func (c *Config) check() error {
 		c.Context = context.Background()
 	}
 	if c.Worker == nil {
-		c.Worker = func(fn func()) { go fn() }
+		c.Worker = func(_ dm.ShortServerID, fn func()) { go fn() }
 	}
 	if c.Store == nil {
 		c.Store = func(fn func()) { go fn() }

@@ -130,7 +130,7 @@ func (o *observation) readAndEvaluate() {
 	o.busy = true
 	rd = rd.clone()
 	var gone bool
-	o.x.cfg.onWorker(func() (err error) {
+	o.x.scope.peer.onWorker(func() (err error) {
 		slow := o.x.scope.peer.slow
 		body, err = rd.run(slow, nil)
 		gone = o.isGone(slow, rd.snapshot, err)

@@ -83,10 +83,11 @@ func (c *Config) raise(p *raised) {
 	}
 }
 
-// onWorker calls fn, which calls user code, on a worker, and then done on the loop. Where fn does not
-// return, done gets errPanic.
-func (c *Config) onWorker(fn func() error, done func(error)) {
-	c.Worker(func() {
+// onWorker calls fn, which calls user code that the server waits for, on a worker, and then done on
+// the loop. Where fn does not return, done gets errPanic.
+func (p *Peer) onWorker(fn func() error, done func(error)) {
+	c := &p.m.cfg
+	c.Worker(p.cfg.ShortServerID, func() {
 		c.observe(fn, func(err error, p *raised) {
 			c.Sched.Post(func() {
 				defer c.raise(p)

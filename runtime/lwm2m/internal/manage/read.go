@@ -51,7 +51,7 @@ func (x *reader) serveSlowly(rd *reading, q *request, carried *attr.Set) {
 	q.r.Acknowledge()
 	rd, later := rd.clone(), *q
 	var body []byte
-	x.cfg.onWorker(func() (err error) {
+	p.onWorker(func() (err error) {
 		body, err = rd.run(p.slow, nil)
 		return err
 	}, func(err error) {
