@@ -45,7 +45,8 @@ type Peer struct {
 	root   []string // the path segments of Root
 	conn   *coap.Conn
 	closed bool
-	scopes []*scope // one for each device
+	due    []*observation // to be sampled now, in turn with those of other servers
+	scopes []*scope       // one for each device
 
 	requests     quota // that wait
 	observations quota
@@ -112,6 +113,7 @@ func (p *Peer) Close() {
 		s.close()
 	}
 	p.dropChanges()
+	p.m.cfg.Scratch.due.drop(p)
 	p.m.peers = slices.DeleteFunc(p.m.peers, func(x *Peer) bool { return x == p })
 }
 

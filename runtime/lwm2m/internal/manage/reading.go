@@ -96,6 +96,14 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 	return out, nil
 }
 
+// sample returns what was read of an observed node.
+func (x *reading) sample(body []byte, err error) sample {
+	return sample{
+		scope: x.scope, path: x.path, format: x.format, snapshot: x.snapshot, body: body, err: err,
+		print: x.observed.sum(), live: x.snapshot.Live(x.scope.peer.who, x.path),
+	}
+}
+
 // enter starts the walk of one device.
 func (x *reading) enter(s *scope, values *dm.Snapshot) {
 	x.values, x.found = values, 0

@@ -24,7 +24,7 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 	o := &observation{x: x, path: q.path, format: rd.format, carried: carried}
 	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), rd.observed.sum(),
 		rd.snapshot.Live(x.scope.peer.who, q.path))
-	o.timer.Func = o.sample
+	o.timer.Func = o.onDue
 	rel, err := q.r.RespondObserve(resp, o)
 	if err != nil || rel == nil {
 		return
@@ -85,17 +85,23 @@ func (x *reporter) attributesChanged(p dm.Path) {
 // markChanged marks the observations that a change at p concerns. own says that the server itself
 // made the change by a request, and is not to be notified of it.
 func (x *reporter) markChanged(p dm.Path, own bool) {
+	if len(x.list) == 0 {
+		return
+	}
+	moves := x.scope.snapshot().Moves(p)
 	for _, o := range x.list {
 		switch {
 		case !o.concerns(p):
 		case own:
 			o.written = true
 		default:
-			if o.path.Level() < dm.ResourceLevel && x.scope.snapshot().Moves(p) {
-				o.monitor.Forget() // its value is left out of the print, and this is a change of it
+			if moves && o.path.Level() < dm.ResourceLevel {
+				o.monitor.Forget() // its value is left out of the fingerprint, and this is a change of it
 			}
-			o.monitor.Changed()
-			o.schedule()
+			if !o.monitor.Pending() { // otherwise its sample is scheduled already
+				o.monitor.Changed()
+				o.schedule()
+			}
 		}
 	}
 }
@@ -107,4 +113,5 @@ func (x *reporter) rebaseOwnWrites() {
 			o.rebase()
 		}
 	}
+	x.cfg.Scratch.due.forget()
 }
