@@ -2,7 +2,8 @@ package dm
 
 // Delete deletes the instance or the resource instance that p names; the bootstrap server may name an
 // object as well, whose instances are all deleted. A server cannot delete the instance of a
-// single-instance object, nor the last resource instance of a mandatory resource. After an error
+// single-instance object, nor one of an object that has neither a Template nor a Create or Delete hook, nor
+// the last resource instance of a mandatory resource. After an error
 // nothing is done, and the transaction can go on (Core 1.2.2 §6.3.7, §6.1.7.7).
 func (t *Transaction) Delete(p Path) error {
 	if err := t.ready(); err != nil {
@@ -20,6 +21,8 @@ func (t *Transaction) Delete(p Path) error {
 		return fail(t.codeOr(NotFound), p, "the object has no such instance")
 	case !v.definition().Multiple && !t.origin.IsBootstrap() && !t.origin.IsApplication():
 		return fail(MethodNotAllowed, p, "the instance of %s cannot be deleted", v.definition().Name)
+	case !v.serversDelete() && !t.origin.IsBootstrap() && !t.origin.IsApplication():
+		return fail(MethodNotAllowed, p, "servers neither make nor delete instances of %s", v.definition().Name)
 	}
 	x, err := t.touch(p.Object())
 	if err != nil {

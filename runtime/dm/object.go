@@ -29,7 +29,7 @@ type ObjectConfig[T any] struct {
 	// Template is what an instance made by a server starts with: which resources it supports, their
 	// initial values, live functions and executables. Mandatory resources are supported even if the
 	// template leaves them out. The zero value, without a Create hook, refuses instances made by a
-	// server.
+	// server, and, without a Delete hook, that a management server deletes one.
 	Template T
 	// MaxInstances bounds how many instances servers may make the object have. Zero means no bound
 	// but that of the IDs, 65535.

@@ -65,6 +65,8 @@ func (x *part) cells(id InstanceID) cells {
 	return cells{}
 }
 
+func (x *part) serversDelete() bool { return x.o.serversDelete() }
+
 func (x *part) commits() bool { return x.o.hooks.commit != nil }
 
 func (x *part) path(id InstanceID) Path { return InstancePath(x.o.id(), id) }

@@ -78,6 +78,8 @@ type view interface {
 	cells(InstanceID) cells
 	// commits reports whether a Commit hook applies what is written to live resources.
 	commits() bool
+	// serversDelete reports whether management servers may delete instances.
+	serversDelete() bool
 }
 
 // cells are those of one instance; the zero value is for an instance that is not there.
@@ -103,6 +105,8 @@ type objectState struct {
 func (s *objectState) id() ObjectID { return ObjectID(s.o.def.ID) }
 
 func (s *objectState) definition() *registry.Object { return s.o.def }
+
+func (s *objectState) serversDelete() bool { return s.o.serversDelete() }
 
 func (s *objectState) commits() bool { return s.o.hooks.commit != nil }
 
