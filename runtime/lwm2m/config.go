@@ -106,6 +106,9 @@ type Config struct {
 type Limits struct {
 	// Observations is how many observations a server may have. A further one is answered as a Read. Zero: 1000.
 	Observations int
+	// ObservedValues is how many values the observations of a server may cover together, as counted when
+	// each begins. A further one is answered as a Read, except the first. The zero value means 100,000.
+	ObservedValues int
 	// Attributes is the number of nodes that a server may attach attributes to. A further one is 5.03. Zero: 1000.
 	Attributes int
 	// Pending is how many requests of a server may wait: for another transaction, a slow function or the store. A further one is

@@ -61,6 +61,7 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.MaxPayload < 0 || c.MaxPayload > 1<<30, "MaxPayload is %d, it must be from 0 to 1 GiB", c.MaxPayload)
 	fault(c.Format != 0 && !c.Format.Carries(content.Read, dm.ObjectLevel), "Format is %v, which cannot carry an object", c.Format)
 	fault(c.Limits.Observations < 0, "Limits.Observations is %d, it must not be negative", c.Limits.Observations)
+	fault(c.Limits.ObservedValues < 0, "Limits.ObservedValues is %d, it must not be negative", c.Limits.ObservedValues)
 	fault(c.Limits.Attributes < 0, "Limits.Attributes is %d, it must not be negative", c.Limits.Attributes)
 	fault(c.Limits.Pending < 0, "Limits.Pending is %d, it must not be negative", c.Limits.Pending)
 	fault(c.Limits.Patience < 0, "Limits.Patience is %v, it must not be negative", c.Limits.Patience)

@@ -19,6 +19,7 @@ func crowd(tb testing.TB, instances, observations int, live bool) *rig {
 	tb.Helper()
 	o := device12
 	o.servers = 2
+	o.config = func(c *Config) { c.Limits.ObservedValues = 1 << 30 }
 	r := newRig(tb, o)
 	close(r.dev.release)
 	t, err := r.model.Begin(context.Background(), dm.Application)
@@ -68,6 +69,40 @@ func TestSamplesAreDoneInSlices(t *testing.T) {
 		}
 		if all := r.dev.samples - before; most > 2*sliceValues || all < 300 || all > 40*300 {
 			t.Errorf("%d of %d values in one round", most, all)
+		}
+	})
+}
+
+// Limits count what observations cost, and not their number alone.
+func TestLimitOfObservedValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.config = func(c *Config) { c.Limits.ObservedValues = 5 }
+		r := newRig(t, o)
+		p := r.peers[0]
+		observe := func(path string, want int) {
+			t.Helper()
+			first, _, _ := p.watch(to("GET " + path).accepting(content.SenMLJSON))
+			if n := p.peer.Observations(); first.code != coap.Content || n != want {
+				t.Errorf("Observe of %s: %v, then %d observations, want %d", path, first.code, n, want)
+			}
+		}
+		observe("/3303/1", 1) // 2 values
+		observe("/3303/1", 2)
+		observe("/3303/1", 2) // the limit is reached
+		observe("/3303/1/5750", 3)
+		p.peer.Reset()
+		observe("/3303/1", 1)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		o := device12
+		o.config = func(c *Config) { c.Limits.ObservedValues = 1 }
+		r := newRig(t, o)
+		if r.peers[0].watch(to("GET /3/0").accepting(content.SenMLJSON)); r.peers[0].peer.Observations() != 1 {
+			t.Error("the first observation is refused")
+		}
+		if r.peers[0].peer.Close(); r.peers[0].peer.values.used != 0 {
+			t.Errorf("%d values are left", r.peers[0].peer.values.used)
 		}
 	})
 }

@@ -49,6 +49,10 @@ type Limits struct {
 	// Observations is how many observations a server may have. A further Observe is answered as a
 	// Read. The zero value means 1000.
 	Observations int
+	// ObservedValues is how many values the observations of a server may cover together, as counted
+	// when each begins: their cost. A further Observe is answered as a Read, except the first. The
+	// zero value means 100,000.
+	ObservedValues int
 	// Attributes is the number of nodes that a server may attach attributes to. A further one is
 	// 5.03. The zero value means 1000.
 	Attributes int
@@ -61,7 +65,7 @@ type Limits struct {
 }
 
 func (l *Limits) check() error {
-	if l.Observations < 0 || l.Attributes < 0 || l.Pending < 0 || l.Patience < 0 {
+	if l.Observations < 0 || l.ObservedValues < 0 || l.Attributes < 0 || l.Pending < 0 || l.Patience < 0 {
 		return errors.New("manage: Config.Limits must not be negative")
 	}
 	setDefault := func(v *int, n int) {
@@ -70,6 +74,7 @@ func (l *Limits) check() error {
 		}
 	}
 	setDefault(&l.Observations, 1000)
+	setDefault(&l.ObservedValues, 100_000)
 	setDefault(&l.Attributes, 1000)
 	setDefault(&l.Pending, 64)
 	if l.Patience == 0 {

@@ -19,6 +19,7 @@ type observation struct {
 	rel     *coap.Observation
 	path    dm.Path
 	format  content.Format
+	values  int       // when it began
 	carried *attr.Set // by the Observe, nil where it carried no attributes
 
 	monitor attr.Monitor
@@ -68,6 +69,7 @@ func (o *observation) remove() {
 	o.x.cfg.Sched.Cancel(&o.timer)
 	o.x.list = slices.DeleteFunc(o.x.list, func(x *observation) bool { return x == o })
 	o.x.scope.peer.observations.used--
+	o.x.scope.peer.values.used -= o.values
 	o.x.scope.device.watch(-1)
 }
 

@@ -50,6 +50,7 @@ type Peer struct {
 
 	requests     quota // that wait
 	observations quota
+	values       quota // that observations cover
 	attributes   quota // nodes that have some
 }
 
@@ -88,7 +89,7 @@ func (m *Manager) AddPeer(cfg PeerConfig) (*Peer, error) {
 	limits := &m.cfg.Limits
 	p := &Peer{
 		m: m, cfg: cfg, who: dm.Server(cfg.ShortServerID), requests: quota{limit: limits.Pending},
-		observations: quota{limit: limits.Observations}, attributes: quota{limit: limits.Attributes},
+		observations: quota{limit: limits.Observations}, values: quota{limit: limits.ObservedValues}, attributes: quota{limit: limits.Attributes},
 	}
 	p.slow = dm.WithOrigin(m.cfg.Context, p.who)
 	p.fast = dm.RefuseSlow(p.slow)

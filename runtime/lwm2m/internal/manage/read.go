@@ -73,7 +73,7 @@ func (q *request) answerRead(rd *reading, carried *attr.Set, resp *coap.Response
 	} else {
 		resp.Options.SetContentFormat(uint16(rd.format))
 	}
-	if q.op == Observe && q.scope.mayObserve(q.r) {
+	if q.op == Observe && q.scope.mayObserve(q.r, rd.found) {
 		q.scope.reporter.observe(q, rd, carried, resp)
 		return
 	}

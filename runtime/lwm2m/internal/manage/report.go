@@ -21,7 +21,7 @@ type reporter struct {
 
 // observe answers an Observe with what was read, and begins the observation.
 func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coap.Response) {
-	o := &observation{x: x, path: q.path, format: rd.format, carried: carried}
+	o := &observation{x: x, path: q.path, format: rd.format, carried: carried, values: rd.found}
 	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), rd.observed.sum(),
 		rd.snapshot.Live(x.scope.peer.who, q.path))
 	o.timer.Func = o.onDue
@@ -32,6 +32,7 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 	o.rel = rel
 	x.list = append(x.list, o)
 	x.scope.peer.observations.used++
+	x.scope.peer.values.used += o.values
 	x.scope.device.watch(1)
 	// No observation has heard of what was published since the reading.
 	if rd.snapshot != x.scope.snapshot() {
@@ -40,14 +41,16 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 	o.schedule()
 }
 
-// mayObserve reports whether the server may have another observation. One with the token of an
-// existing observation replaces that.
-func (s *scope) mayObserve(r *coap.Request) bool {
+// mayObserve reports whether the server may have another observation, of so many values. One with the
+// token of an existing observation replaces that.
+func (s *scope) mayObserve(r *coap.Request, values int) bool {
 	if s.closed {
 		return false
 	}
 	hasToken := func(o *observation) bool { return bytes.Equal(o.rel.Token(), r.Token()) }
-	return !s.peer.observations.full() || slices.ContainsFunc(s.peer.scopes, func(s *scope) bool {
+	v := &s.peer.values
+	full := s.peer.observations.full() || v.used > 0 && v.used+values > v.limit
+	return !full || slices.ContainsFunc(s.peer.scopes, func(s *scope) bool {
 		return slices.ContainsFunc(s.reporter.list, hasToken)
 	})
 }
