@@ -2,6 +2,10 @@ module github.com/lwm2mgen/toolkit
 
 go 1.25.0
 
+// Patterns such as ./... leave out the shipped objects, which hold no logic and no tests. They are
+// imported as any other package; internal/shipped and runtime/dm/dmtest test them all.
+ignore ./generated
+
 require (
 	github.com/beevik/etree v1.8.1
 	github.com/dave/jennifer v1.7.1

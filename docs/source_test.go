@@ -16,35 +16,10 @@ const (
 	fileLines      = 500 // the most lines of a file
 )
 
-// unwrapped are the folders whose comments, and those of the folders below, may still end beyond
-// commentColumns. The list only shrinks.
-var unwrapped = []string{
-	"cmd/lwm2mgen",
-	"examples/custom-network",
-	"examples/dtls-v2",
-	"examples/objects",
-	"gen",
-	"generated",
-	"interop/libcoapdtls",
-	"interop/openssl",
-	"interop/scandium",
-	"net",
-	"registry",
-	"runtime/coap",
-	"runtime/content",
-	"runtime/dm",
-	"runtime/lwm2m",
-	"runtime/objects",
-	"runtime/sched",
-}
-
 // Comments end at column 100 in the whole repository. Lines with a URL, directives (//go:generate,
 // //nolint), the expected output of examples and generated files are exempt.
 func TestCommentsEndAtColumn100(t *testing.T) {
 	for _, file := range goFiles(t) {
-		if slices.ContainsFunc(unwrapped, func(dir string) bool { return strings.HasPrefix(file, dir+"/") }) {
-			continue
-		}
 		for _, n := range longComments(read(t, filepath.Join("..", file))) {
 			t.Errorf("%s:%d: the comment ends beyond column %d", file, n, commentColumns)
 		}

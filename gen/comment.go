@@ -10,15 +10,16 @@ import (
 )
 
 const (
-	width       = 112 // columns of a comment line, where a tab counts as 4
-	maxProse    = 220 // runes of a description
-	maxRange    = 60  // runes of a range that is not understood
-	maxValueDoc = 80  // runes of what explains a value of an enumeration
+	tab      = 4   // columns
+	width    = 100 // columns of a comment line
+	maxProse = 220 // runes of a description
+	maxRange = 60  // runes of a range that is not understood
 )
 
-// about returns the documentation of a resource's field: its name, its facts, its description, such as
-// "BatteryLevel (9, R, optional, /100, range 0..100): the current battery level as a percentage."
-func (r *resource) about() string {
+// doc returns the documentation of a resource's field: its name, its facts and its description,
+// such as "BatteryLevel (9, R, optional, /100, range 0..100): the current battery level as a
+// percentage."
+func (r *resource) doc() string {
 	facts := []string{fmt.Sprint(r.ID), operations(r.Ops)}
 	if r.Mandatory {
 		facts = append(facts, "mandatory")
@@ -34,7 +35,7 @@ func (r *resource) about() string {
 	if s := r.span(); s != "" {
 		facts = append(facts, s)
 	}
-	return fmt.Sprintf("%s (%s)%s", r.name, strings.Join(facts, ", "), after(": ", prose(r.Description)))
+	return fmt.Sprintf("%s (%s)%s", r.name, strings.Join(facts, ", "), orFullStop(": ", prose(r.Description)))
 }
 
 func operations(o registry.Operations) string {
@@ -44,7 +45,8 @@ func operations(o registry.Operations) string {
 	return o.String()
 }
 
-// span returns the range of a resource in words. What is registered but not understood is quoted.
+// span returns the range of a resource in words. A registered range that is not understood is
+// quoted.
 func (r *resource) span() string {
 	switch {
 	case r.Range != nil && r.Type.Measured():
@@ -58,16 +60,17 @@ func (r *resource) span() string {
 	return ""
 }
 
-// after returns text behind sep, or nothing when there is no text but the full stop.
-func after(sep, text string) string {
+// orFullStop returns sep and text, or a full stop if text is empty.
+func orFullStop(sep, text string) string {
 	if text == "" {
 		return "."
 	}
 	return sep + text
 }
 
-// prose returns the first sentence of a description, as it continues a sentence: with a small letter
-// at its start unless that is part of an acronym, and with a full stop. It is empty when there is none.
+// prose returns the first sentence of a description in a form that continues a sentence: it starts
+// with a small letter, unless its first word is an acronym, and ends with a full stop. It is empty
+// for a description without text.
 func prose(description string) string {
 	s := oneLine(firstSentence(description))
 	s = strings.TrimRight(strings.TrimLeft(s, " -*#•"), " ,;:-.")
@@ -83,10 +86,10 @@ func prose(description string) string {
 	return lowerStart(s)
 }
 
-// firstSentence returns what stands before the first end of a sentence. A line break ends one too,
-// unless the next line goes on with a small letter.
+// firstSentence returns the text up to the first end of a sentence. A line break also ends a
+// sentence, unless the next line continues with a small letter.
 func firstSentence(s string) string {
-	s = strings.ReplaceAll(s, `\n`, "\n") // some definitions spell the line break out
+	s = strings.ReplaceAll(s, `\n`, "\n") // some definitions contain the escape sequence
 	s = strings.TrimSpace(s)
 	for i, c := range s {
 		switch c {
@@ -106,8 +109,8 @@ func firstSentence(s string) string {
 	return s
 }
 
-// endsSentence reports whether the punctuation mark at the end of before ends a sentence: a blank and
-// no small letter follow, and it is not that of an abbreviation.
+// endsSentence reports whether the punctuation mark at the end of before ends a sentence: a blank
+// follows, no small letter follows the blank, and the mark does not belong to an abbreviation.
 func endsSentence(before, rest string) bool {
 	r, n := utf8.DecodeRuneInString(rest)
 	if rest != "" && !unicode.IsSpace(r) {
@@ -125,8 +128,8 @@ var abbreviations = map[string]bool{
 	"incl": true, "max": true, "min": true, "no": true, "resp": true, "sec": true, "ver": true, "vs": true,
 }
 
-// lowerStart makes the first letter small unless the first word has further capitals or digits, as
-// acronyms do.
+// lowerStart makes the first letter small, unless the first word has more capitals or digits, as
+// acronyms have.
 func lowerStart(s string) string {
 	word, _, _ := strings.Cut(s, " ")
 	first, n := utf8.DecodeRuneInString(s)
@@ -134,13 +137,13 @@ func lowerStart(s string) string {
 	if strings.ContainsFunc(rest, func(r rune) bool { return unicode.IsUpper(r) || unicode.IsDigit(r) }) {
 		return s
 	}
-	if rest == "" && first != 'A' { // a letter that stands for something
+	if rest == "" && first != 'A' { // a symbol, such as X or Y
 		return s
 	}
 	return string(unicode.ToLower(first)) + s[n:]
 }
 
-// cut shortens s to about max runes, at a blank, and says so by three dots.
+// cut shortens s to about max runes, at a blank, and appends three dots.
 func cut(s string, max int) string {
 	if utf8.RuneCountInString(s) <= max {
 		return s
@@ -160,8 +163,8 @@ func cut(s string, max int) string {
 	return strings.TrimRight(s[:end], " ,;:-.(") + " ..."
 }
 
-// oneLine returns s without what has no place in a line of source: line breaks and blanks of all kinds
-// become single blanks, and control characters, invisible ones and ends of comments are dropped.
+// oneLine returns s as it can stand in a line of source: line breaks and blanks of all kinds become
+// single blanks; control characters, invisible characters and comment marks are dropped.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -176,15 +179,15 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// comment returns text as a comment of lines that are at most width columns wide where its words
-// allow it. Indent is the number of tabs that will stand before it.
+// comment returns text as a comment whose lines are at most width columns wide, unless a word is
+// wider. indent is the number of tabs before the comment.
 func comment(indent int, text string) string {
-	room := width - 4*indent - len("//")
+	columns := width - tab*indent - len("//")
 	var b strings.Builder
 	column := 0
 	for _, word := range strings.Fields(text) {
 		n := utf8.RuneCountInString(word) + 1
-		if column > 0 && column+n > room {
+		if column > 0 && column+n > columns {
 			b.WriteByte('\n')
 			column = 0
 		}

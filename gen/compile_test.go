@@ -26,7 +26,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// golden has the golden packages, which are compiled and linked by that.
+// golden lists the golden packages, so that the test compiles and links them.
 var golden = map[string]func() (dm.Object, error){
 	"basic/boiler":             func() (dm.Object, error) { return boiler.New(boiler.Config{}) },
 	"collisions/meter":         func() (dm.Object, error) { return meter.New(meter.Config{}) },
@@ -48,7 +48,8 @@ var golden = map[string]func() (dm.Object, error){
 	"versions/gaugev11":        func() (dm.Object, error) { return gaugev11.New(gaugev11.Config{}) },
 }
 
-// TestGoldenCompiled makes an object of each golden package, which checks its table against its cells.
+// TestGoldenCompiled makes an object of each golden package, which checks its table against its
+// cells.
 func TestGoldenCompiled(t *testing.T) {
 	for path, construct := range golden {
 		o, err := construct()

@@ -8,7 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// A definition becomes one file, and two resources that would share a name are told apart by their IDs.
+// A definition becomes one file. Two resources with the same name get their IDs appended.
 func ExampleGenerate() {
 	heater := registry.Object{
 		ID: 26242, Name: "Heater", URN: "urn:oma:lwm2m:x:26242", Description: "a heater.",
@@ -31,8 +31,8 @@ func ExampleGenerate() {
 		}
 	}
 	// Output:
-	// xml/heater.xml: 26242/2: several resources would have the Go name State, so the resource is State2, choose one with a line "26242/2 Name" in the names file
-	// xml/heater.xml: 26242/3: several resources would have the Go name State, so the resource is State3, choose one with a line "26242/3 Name" in the names file
+	// xml/heater.xml: 26242/2: several resources have the Go name State, so this one is named State2, add a line "26242/2 Name" to the names file to choose another name
+	// xml/heater.xml: 26242/3: several resources have the Go name State, so this one is named State3, add a line "26242/3 Name" to the names file to choose another name
 	// heater/heater.go true
 	// SetPoint dm.Res[float64]
 	// State2 dm.Res[bool]

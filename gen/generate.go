@@ -11,35 +11,36 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Definition is an object definition and where it was read.
+// Definition is an object definition and the file that it comes from.
 type Definition struct {
-	// File is the name of the XML file. Faults carry it whole, generated code its last element.
+	// File is the path of the XML file. Faults show the path, generated code its last element.
 	File string
-	// Object is the definition itself. It is not changed.
+	// Object is the definition. Generate does not change it.
 	Object registry.Object
 }
 
-// Options are what generation depends on besides the definitions. The zero value is ready for use.
+// Options are the settings of Generate. The zero value is ready to use.
 type Options struct {
-	// Names overrides Go names and marks secrets. Nil means no overrides.
+	// Names overrides Go names and marks secrets. The zero value means no overrides.
 	Names *Names
 }
 
 // File is one generated Go file.
 type File struct {
-	// Path is where the file belongs below the output folder, with slashes: temperature/temperature.go.
+	// Path is the path of the file below the output folder, with slashes, such as
+	// temperature/temperature.go.
 	Path string
-	// Package is the package's name.
+	// Package is the name of the package.
 	Package string
 	// Content is the formatted source.
 	Content []byte
 }
 
-// Generate returns one file for each definition, in order of packages, and everything that is wrong,
-// in order of files, objects and resources. A definition with a fault of severity Error has no file;
-// the others are generated all the same.
+// Generate returns one file for each definition, ordered by package, and all faults, ordered by
+// file, object and resource. A definition with a fault of severity Error has no file; it does not
+// affect the others.
 //
-// Definitions are generated in parallel. Generate is safe for concurrent use.
+// Generate works on several definitions in parallel. It is safe for concurrent use.
 func Generate(defs []Definition, o Options) ([]File, []registry.Fault) {
 	p := newPlan(defs, o.Names)
 	type result struct {
@@ -63,15 +64,16 @@ func Generate(defs []Definition, o Options) ([]File, []registry.Fault) {
 	return files, faults
 }
 
-// generate names the resources of one object and writes its file. The file has no content when the
-// definition cannot be generated.
+// generate names the resources of one object and renders its file. The file has no content if the
+// definition has an error.
 func (p *pkg) generate(names *Names) (File, []registry.Fault) {
 	if !p.nameResources(names) {
 		return File{}, p.faults
 	}
 	content, err := p.render()
 	if err != nil {
-		p.fault(-1, registry.Error, "the generated code is not valid Go: "+err.Error(), "report this with the definition")
+		p.fault(-1, registry.Error, "the generated code is not valid Go: "+err.Error(),
+			"report this with the definition")
 		return File{}, p.faults
 	}
 	return File{Path: p.name + "/" + p.name + ".go", Package: p.name, Content: content}, p.faults
@@ -100,8 +102,8 @@ const (
 	markerEnd   = ". DO NOT EDIT."
 )
 
-// IsGenerated reports whether a Go file starts with the line that marks it as the generator's own,
-// so that it may be overwritten. The file's first 4096 bytes are enough.
+// IsGenerated reports whether a Go file starts with the line that marks files of this generator,
+// which may be overwritten. The first 4096 bytes of the file are enough.
 func IsGenerated(source []byte) bool {
 	line, _, _ := bytes.Cut(source, []byte("\n"))
 	s := strings.TrimSuffix(string(line), "\r")

@@ -18,8 +18,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files, and fail")
 
-// TestGolden generates from the XML files and the names file of each folder of testdata, and compares the
-// packages with those beside them and the faults with faults.txt. TestGoldenCompiled compiles them.
+// TestGolden generates from the XML files and the names file of each folder of testdata. It
+// compares the packages with the golden packages in the folder, and the faults with faults.txt.
+// TestGoldenCompiled compiles the packages.
 func TestGolden(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*/*.xml")
 	if err != nil || len(cases) == 0 {
@@ -51,7 +52,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// generateFolder generates from everything in a folder.
+// generateFolder generates from the XML files and the names file of a folder.
 func generateFolder(t *testing.T, dir string) ([]gen.File, []registry.Fault) {
 	t.Helper()
 	defs, faults := load(t, dir)

@@ -13,22 +13,22 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Names holds the Go names and secrets that a names file chooses. It is never changed after
-// ParseNames, so it is safe for concurrent use. A nil *Names chooses nothing.
+// Names holds the Go names and the marks of secrets of a names file. It does not change after
+// ParseNames and is safe for concurrent use. A nil *Names has no entries.
 type Names struct {
 	entries map[nameKey]entry
 }
 
-// nameKey says what an entry is about. A version of zero stands for all versions, a resource of -1
-// for the object itself.
+// nameKey identifies the object or resource of an entry. The zero version means all versions, the
+// resource -1 means the object itself.
 type nameKey struct {
 	object   uint16
 	version  registry.Version
 	resource int
-	mark     bool // about whether the value may be shown, not about the name
+	mark     bool // whether the entry marks the value as secret or public, instead of a name
 }
 
-// The marks of a resource, written where a name would stand.
+// The marks of a resource, which a line has instead of a name.
 const (
 	markSecret = "secret"
 	markPublic = "public"
@@ -47,12 +47,12 @@ type entry struct {
 //	OBJECTID/RESOURCEID public
 //
 // The first names the package of an object, the second the Go field of a resource. The third marks
-// a String or Opaque resource as one whose value must never be shown; the fourth says that the value
-// of one which would count as secret, because only the bootstrap server reaches it, may be shown.
-// OBJECTID@VERSION in place of OBJECTID makes a line hold for one version of the object only, and go
-// before a line without. What follows a # is a comment.
+// the value of a String or Opaque resource as secret: it is never shown. The fourth marks a value
+// as public: it may be shown, although only the bootstrap server can access it, which makes a
+// resource secret by default. OBJECTID@VERSION instead of OBJECTID limits a line to one version of
+// the object; such a line overrides one without a version. A # starts a comment.
 //
-// The error names the file and the line of everything that is wrong.
+// The error lists all faults, each with file and line.
 func ParseNames(file string, text []byte) (*Names, error) {
 	n := &Names{entries: make(map[nameKey]entry)}
 	var errs []error
@@ -93,7 +93,7 @@ func (n *Names) add(fields []string, line int) error {
 		return err
 	}
 	if before, ok := n.entries[key]; ok {
-		return fmt.Errorf("%s is named in line %d already, leave one of the two out", fields[0], before.line)
+		return fmt.Errorf("line %d already names %s, remove one of the two lines", before.line, fields[0])
 	}
 	n.entries[key] = entry{name, line}
 	return nil
@@ -138,7 +138,7 @@ func checkPackage(name string) error {
 		}
 	}
 	if token.IsKeyword(name) || goname.Reserved(name) {
-		return fmt.Errorf("a package cannot be called %s in Go, choose another name", name)
+		return fmt.Errorf("a package cannot be named %s in Go, choose another name", name)
 	}
 	return nil
 }
@@ -150,20 +150,20 @@ func checkIdentifier(name string) error {
 	return nil
 }
 
-// pkg returns the package name chosen for an object, "" for none, and whether it is chosen for
-// this very version.
+// pkg returns the package name for an object, or "" without an entry, and whether the entry is for
+// this version.
 func (n *Names) pkg(object uint16, v registry.Version) (name string, exact bool) {
 	e, exact := n.find(nameKey{object: object, version: v, resource: -1})
 	return e.name, exact
 }
 
-// identifier returns the Go name chosen for a resource, "" for none.
+// identifier returns the Go name for a resource, or "" without an entry.
 func (n *Names) identifier(object uint16, v registry.Version, resource uint16) string {
 	e, _ := n.find(nameKey{object: object, version: v, resource: int(resource)})
 	return e.name
 }
 
-// mark returns what a resource is marked as: markSecret, markPublic, or "" for nothing.
+// mark returns the mark of a resource: markSecret, markPublic, or "" without an entry.
 func (n *Names) mark(object uint16, v registry.Version, resource uint16) string {
 	e, _ := n.find(nameKey{object: object, version: v, resource: int(resource), mark: true})
 	return e.name
@@ -181,7 +181,8 @@ func (n *Names) find(key nameKey) (e entry, exact bool) {
 	return n.entries[key], false
 }
 
-// unknown returns the lines, in ascending order, that are about resources which the object does not have.
+// unknown returns the numbers of the lines that name resources which the object does not have, in
+// ascending order.
 func (n *Names) unknown(o *registry.Object) []int {
 	if n == nil {
 		return nil

@@ -34,14 +34,14 @@ func TestParseNamesErrors(t *testing.T) {
 		{"3303 Temperature", `"Temperature" is not a package name`},
 		{"3303 2temps", `"2temps" is not a package name`},
 		{"3303 my_temp", `"my_temp" is not a package name`},
-		{"3303 switch", `a package cannot be called switch`},
-		{"3303 internal", `a package cannot be called internal`},
+		{"3303 switch", `a package cannot be named switch`},
+		{"3303 internal", `a package cannot be named internal`},
 		{"3303/1 value", `"value" is not an exported Go identifier`},
 		{"3303/1 Va-lue", `"Va-lue" is not an exported Go identifier`},
 		{"3303/1 5QI", `"5QI" is not an exported Go identifier`},
-		{"3303/1 Secret\n3303/1 Other", `names:2: 3303/1 is named in line 1 already`},
-		{"3303/1 secret\n3303/1 public", `names:2: 3303/1 is named in line 1 already`},
-		{"3303/1 secret\n3303/1 secret", `names:2: 3303/1 is named in line 1 already`},
+		{"3303/1 Secret\n3303/1 Other", `names:2: line 1 already names 3303/1`},
+		{"3303/1 secret\n3303/1 public", `names:2: line 1 already names 3303/1`},
+		{"3303/1 secret\n3303/1 secret", `names:2: line 1 already names 3303/1`},
 	} {
 		names, err := gen.ParseNames("names", []byte(tt.line))
 		if err == nil || names != nil {
@@ -54,7 +54,7 @@ func TestParseNamesErrors(t *testing.T) {
 	}
 }
 
-// TestParseNamesAllErrors checks that one call tells everything that is wrong.
+// TestParseNamesAllErrors checks that one call reports all faults.
 func TestParseNamesAllErrors(t *testing.T) {
 	_, err := gen.ParseNames("n", []byte("bad\n3303 good\n1/2 also bad\nx y"))
 	want := "n:1: write an ID and a name, such as \"3303 temperature\" or \"3303/5700 SensorValue\"\n" +

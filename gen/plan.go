@@ -11,8 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// plan is what is known about all packages before the first is generated: which there are and what
-// they are called.
+// plan holds the packages to generate, with their names, and the faults found before generation.
 type plan struct {
 	packages []pkg
 	faults   []registry.Fault
@@ -23,7 +22,7 @@ type pkg struct {
 	file      string
 	object    registry.Object
 	name      string
-	chosen    bool // the name is from the names file
+	chosen    bool // whether the name is from the names file
 	resources []resource
 	faults    []registry.Fault
 }
@@ -48,7 +47,8 @@ func newPlan(defs []Definition, names *Names) *plan {
 	return &p
 }
 
-// valid collects what makes the definition unusable. Mere warnings are for those who read it.
+// valid collects the errors of the definition and reports whether there are none. Warnings are
+// reported by the reader of the definition.
 func (k *pkg) valid() bool {
 	for _, f := range k.object.Validate() {
 		if f.Severity == registry.Error {
@@ -68,23 +68,24 @@ func (p *plan) isNew(k *pkg) bool {
 		return true
 	}
 	other := p.packages[i]
-	what := fmt.Sprintf("version %s of the object is defined in %s already", k.object.Version, other.file)
+	what := fmt.Sprintf("%s already defines version %s of the object", other.file, k.object.Version)
 	if reflect.DeepEqual(other.object, k.object) {
-		k.fault(-1, registry.Warning, what, "leave one of the two equal files out")
+		k.fault(-1, registry.Warning, what, "remove one of the two files")
 	} else {
-		k.fault(-1, registry.Error, what+" and differently", "leave one of the two files out")
+		k.fault(-1, registry.Error, what+" differently", "remove one of the two files")
 	}
 	return false
 }
 
-// namePackages gives every package a name of its own, and drops those for which the names file leaves none.
+// namePackages gives each package a unique name. It drops the packages whose name in the names file
+// is not unique.
 func (p *plan) namePackages(names *Names) {
 	for i := range p.packages {
 		k := &p.packages[i]
 		k.name, k.chosen = k.plainName(names, p.isLatest(k))
 	}
 	name := func(k *pkg) string { return k.name }
-	why := func(k *pkg) string { return fmt.Sprintf("several objects would have the package name %s", k.name) }
+	why := func(k *pkg) string { return fmt.Sprintf("several objects have the package name %s", k.name) }
 	for _, k := range clashing(p.packages, name) {
 		if !k.chosen {
 			k.rename(k.name+strconv.Itoa(int(k.object.ID)), why(k))
@@ -92,7 +93,7 @@ func (p *plan) namePackages(names *Names) {
 	}
 	for _, k := range clashing(p.packages, name) {
 		if k.chosen {
-			k.fault(-1, registry.Error, why(k), "choose another in the names file")
+			k.fault(-1, registry.Error, why(k), "choose another name in the names file")
 			continue
 		}
 		k.rename(fmt.Sprintf("%s_%d%s", k.name, k.object.ID, versionSuffix(k.object.Version)), why(k))
@@ -106,8 +107,8 @@ func (p *plan) namePackages(names *Names) {
 	})
 }
 
-// plainName returns the name that the package has unless another has it as well, and whether it is
-// from the names file as it stands.
+// plainName returns the name of the package, before a test whether it is unique, and whether the
+// name is one of the names file without a suffix.
 func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
 	o := &k.object
 	if name, exact := names.pkg(o.ID, o.Version); name != "" {
@@ -121,9 +122,9 @@ func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
 	switch {
 	case name == "":
 		name = "object" + id
-		k.rename(name, fmt.Sprintf("the name %q gives no package name", oneLine(o.Name)))
+		k.rename(name, fmt.Sprintf("the name %q cannot become a package name", oneLine(o.Name)))
 	case goname.Taken(name):
-		k.rename(name+id, fmt.Sprintf("%s is a word or a package of Go", name))
+		k.rename(name+id, fmt.Sprintf("%s is a keyword, a predeclared identifier or a common package of Go", name))
 		name = k.name
 	}
 	if !latest {
@@ -133,19 +134,19 @@ func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
 }
 
 func (k *pkg) rename(name, why string) {
-	k.fault(-1, registry.Warning, fmt.Sprintf("%s, so the package is %s", why, name),
-		fmt.Sprintf("choose one with a line \"%d name\" in the names file", k.object.ID))
+	k.fault(-1, registry.Warning, fmt.Sprintf("%s, so this package is named %s", why, name),
+		fmt.Sprintf("add a line \"%d name\" to the names file to choose another name", k.object.ID))
 	k.name = name
 }
 
-// isLatest reports whether no other package is of a higher version of the same object.
+// isLatest reports whether no other package has a higher version of the same object.
 func (p *plan) isLatest(k *pkg) bool {
 	return !slices.ContainsFunc(p.packages, func(other pkg) bool {
 		return other.object.ID == k.object.ID && other.object.Version.Compare(k.object.Version) > 0
 	})
 }
 
-// versionSuffix returns what tells the package of an older version from that of the newest.
+// versionSuffix returns the suffix of the package of an older version.
 func versionSuffix(v registry.Version) string {
 	between := ""
 	if v.OrDefault().Major > 9 || v.Minor > 9 { // 1.10 is not 11.0

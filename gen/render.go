@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dave/jennifer/jen"
 
@@ -39,11 +40,12 @@ func (p *pkg) packageDoc() string {
 	if urn == "" {
 		urn = fmt.Sprintf("object %d, version %s", o.ID, o.Version)
 	}
-	return fmt.Sprintf("Package %s is the LwM2M object %s (%s)%s", p.name, p.title(), urn, after(": ", prose(o.Description)))
+	return fmt.Sprintf("Package %s implements the LwM2M object %s (%s)%s",
+		p.name, p.title(), urn, orFullStop(": ", prose(o.Description)))
 }
 
-// imports writes the import block itself: jennifer's has one group, where Go programs have
-// one for the standard library and one for the rest.
+// imports writes the import block without jennifer, whose block has one group. Go programs have one
+// group for the standard library and one for other packages.
 func (p *pkg) imports(f *jen.File) {
 	var std []jen.Code
 	if p.usesInfinity() {
@@ -71,17 +73,17 @@ func (p *pkg) uses(t registry.Type) bool {
 
 // constants writes the handshake with the runtime, the IDs, and the values of enumerations.
 func (p *pkg) constants(f *jen.File) {
-	f.Comment(comment(0, "This fails to compile when the runtime is older than the generator that wrote this file:"))
-	f.Comment(comment(0, "go get "+modulePath+"@latest, or regenerate with the version in go.mod."))
+	f.Comment("// This line does not compile if the runtime is older than the generator of this file. To fix it:")
+	f.Comment("// go get " + modulePath + "@latest, or regenerate with the version in go.mod.")
 	f.Const().Id("_").Op("=").Id("dm").Dot("GeneratedV1")
 	f.Line()
-	f.Comment("// ObjectID identifies the object.")
+	f.Comment("// ObjectID is the ID of the object.")
 	f.Const().Id("ObjectID").Id("dm").Dot("ObjectID").Op("=").Lit(int(p.object.ID))
 	f.Line()
 	if len(p.resources) == 0 {
 		return
 	}
-	f.Comment("// Resource IDs.")
+	f.Comment("// The IDs of the resources.")
 	f.Const().DefsFunc(func(g *jen.Group) {
 		for i := range p.resources {
 			r := &p.resources[i]
@@ -98,29 +100,50 @@ func (r *resource) enumConstants(f *jen.File) {
 	if len(r.values) == 0 {
 		return
 	}
-	f.Comment(comment(0, fmt.Sprintf("Values of %s.", r.name)))
+	f.Comment(comment(0, fmt.Sprintf("The values of %s.", r.name)))
+	trailing := r.commentsFit()
 	f.Const().DefsFunc(func(g *jen.Group) {
 		for _, v := range r.values {
+			doc := v.comment()
+			if doc != "" && !trailing {
+				g.Comment(comment(1, doc))
+			}
 			s := g.Id(v.name).Add(r.goType()).Op("=").Id(fmt.Sprint(v.Value))
-			if doc := prose(v.Doc); doc != "" {
-				s.Comment("// " + strings.TrimSuffix(cut(doc, maxValueDoc), "."))
+			if doc != "" && trailing {
+				s.Comment("// " + doc)
 			}
 		}
 	})
 	f.Line()
 }
 
+// comment returns what explains a value of an enumeration, without a full stop.
+func (v *value) comment() string { return strings.TrimSuffix(prose(v.Doc), ".") }
+
+// commentsFit reports whether the comments of an enumeration fit behind its constants, which gofmt
+// aligns. Otherwise all of them precede their constants.
+func (r *resource) commentsFit() bool {
+	names, numbers, comments := 0, 0, 0
+	for _, v := range r.values {
+		names = max(names, len(v.name))
+		numbers = max(numbers, len(fmt.Sprint(v.Value)))
+		comments = max(comments, utf8.RuneCountInString(v.comment()))
+	}
+	return tab+names+len(" uint64 = ")+numbers+len(" // ")+comments <= width
+}
+
 // instance writes the struct of cells.
 func (p *pkg) instance(f *jen.File) {
-	which := "one instance"
+	which := "an instance"
 	if !p.object.Multiple {
-		which = "the one instance"
+		which = "the only instance"
 	}
-	f.Comment(comment(0, fmt.Sprintf("Instance is %s of %s. A resource left at its zero value does not exist in it.", which, p.title())))
+	f.Comment(comment(0, fmt.Sprintf("Instance is %s of %s. The zero value of a field means an unsupported resource.",
+		which, p.title())))
 	f.Type().Id("Instance").StructFunc(func(g *jen.Group) {
 		for i := range p.resources {
 			r := &p.resources[i]
-			g.Comment(comment(1, r.about()))
+			g.Comment(comment(1, r.doc()))
 			g.Id(r.name).Add(r.cell())
 		}
 	})
@@ -167,7 +190,7 @@ func (r *resource) goType() jen.Code {
 	return jen.String()
 }
 
-// aliases writes the names under which a program uses the runtime's generic types.
+// aliases writes the names by which a program uses the generic types of the runtime.
 func (p *pkg) aliases(f *jen.File) {
 	instances := p.title() + " instances"
 	if !p.object.Multiple {
@@ -178,23 +201,23 @@ func (p *pkg) aliases(f *jen.File) {
 		g.Id(name).Op("=").Id("dm").Dot(of).Types(jen.Id("Instance"))
 	}
 	f.Type().DefsFunc(func(g *jen.Group) {
-		alias(g, "Hooks", "Hooks", "are called around transactions that touch "+instances+"; all are optional.")
-		alias(g, "Tx", "Tx", "is what a hook sees of its transaction.")
+		alias(g, "Hooks", "Hooks", "are the functions that transactions on "+instances+" call. Each may be nil.")
+		alias(g, "Tx", "Tx", "is a transaction as its hooks see it.")
 		alias(g, "Object", "TypedObject", "holds the "+strings.TrimPrefix(instances, "the ")+" of a device.")
-		alias(g, "Config", "ObjectConfig", "is what New needs; the zero value refuses instances made by a server.")
+		alias(g, "Config", "ObjectConfig", "configures New. The zero value means that servers cannot create instances.")
 	})
 	f.Line()
 }
 
 func (p *pkg) constructor(f *jen.File) {
-	f.Comment("// New returns the object without instances.")
+	f.Comment("// New returns an object without instances.")
 	f.Func().Id("New").Params(jen.Id("c").Id("Config")).Params(jen.Op("*").Id("Object"), jen.Error()).
 		Custom(jen.Options{Open: "{", Close: "}"}, jen.Return(jen.Id("dm").Dot("NewObject").Call(
 			jen.Op("&").Id("definition"), jen.Parens(jen.Op("*").Id("Instance")).Dot("cell"), jen.Id("c"))))
 	f.Line()
 }
 
-// switchToCell writes the one way from a resource ID to its cell.
+// switchToCell writes the method that returns the cell of a resource ID.
 func (p *pkg) switchToCell(f *jen.File) {
 	body := []jen.Code{jen.Return(jen.Nil())}
 	if len(p.resources) > 0 {

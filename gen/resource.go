@@ -12,8 +12,8 @@ import (
 // resource is one resource to generate.
 type resource struct {
 	registry.Resource
-	name   string // of the field; that of the ID's constant is this and "ID"
-	chosen bool   // the name is from the names file
+	name   string // the name of the field; the constant of the ID has "ID" appended
+	chosen bool   // whether the name is from the names file
 	values []value
 }
 
@@ -23,10 +23,10 @@ type value struct {
 	name string
 }
 
-// reserved are the names that every generated package declares itself.
+// reserved are the names that every generated package declares.
 var reserved = []string{"ObjectID", "Instance", "Hooks", "Tx", "Object", "Config", "New"}
 
-// nameResources fills p.resources, and reports whether the object can be generated.
+// nameResources sets p.resources and reports whether the object can be generated.
 func (p *pkg) nameResources(names *Names) bool {
 	o := &p.object
 	p.resources = make([]resource, len(o.Resources))
@@ -39,38 +39,41 @@ func (p *pkg) nameResources(names *Names) bool {
 			r.name = goname.Exported(r.Name)
 		}
 		if r.name == "" {
-			p.renameResource(r, "Resource"+strconv.Itoa(int(r.ID)), fmt.Sprintf("the name %q gives no Go name", oneLine(r.Name)))
+			p.renameResource(r, "Resource"+strconv.Itoa(int(r.ID)),
+				fmt.Sprintf("the name %q cannot become a Go name", oneLine(r.Name)))
 		}
 		p.hide(r, names)
 	}
 	for _, line := range names.unknown(o) {
-		p.fault(-1, registry.Warning, fmt.Sprintf("line %d of the names file is about a resource that the object does not have", line), "leave the line out")
+		p.fault(-1, registry.Warning,
+			fmt.Sprintf("line %d of the names file names a resource that the object does not have", line), "remove the line")
 	}
 	p.separateResources()
 	p.nameValues()
 	return !failed(p.faults)
 }
 
-// hide decides whether a resource is secret. What only the bootstrap server may set, as bytes, is a
-// key or an identity unless the names file says otherwise.
+// hide decides whether a resource is secret. An Opaque that only the bootstrap server can access is
+// a key or an identity, unless the names file marks it as public.
 func (p *pkg) hide(r *resource, names *Names) {
 	mark := names.mark(p.object.ID, p.object.Version, r.ID)
 	if mark == markSecret && r.Type != registry.String && r.Type != registry.Opaque {
-		p.fault(int(r.ID), registry.Error, fmt.Sprintf("the names file marks a resource of type %q as secret", r.Type), "mark String and Opaque resources only")
+		p.fault(int(r.ID), registry.Error,
+			fmt.Sprintf("the names file marks a resource of type %q as secret", r.Type), "mark String and Opaque resources only")
 	}
 	key := r.Ops.BootstrapOnly() && r.Type == registry.Opaque
 	r.Secret = mark == markSecret || mark != markPublic && (r.Secret || key)
 }
 
-// separateResources renames those resources whose name is another's. The name Object is taken:
-// with ID behind it, it is that of the object's own ID.
+// separateResources renames the resources that share a name. The name Object is not available: with
+// ID appended it is the constant for the ID of the object.
 func (p *pkg) separateResources() {
 	name := func(r *resource) string { return r.name }
 	why := func(r *resource) string {
 		if r.name == "Object" {
-			return "ObjectID is the Go name of the object's ID already"
+			return "ObjectID is already the constant for the object's ID"
 		}
-		return fmt.Sprintf("several resources would have the Go name %s", r.name)
+		return fmt.Sprintf("several resources have the Go name %s", r.name)
 	}
 	for _, r := range clashing(p.resources, name, "Object") {
 		if !r.chosen {
@@ -79,7 +82,7 @@ func (p *pkg) separateResources() {
 	}
 	for _, r := range clashing(p.resources, name, "Object") {
 		if r.chosen {
-			p.fault(int(r.ID), registry.Error, why(r), "choose another in the names file")
+			p.fault(int(r.ID), registry.Error, why(r), "choose another name in the names file")
 			continue
 		}
 		p.renameResource(r, fmt.Sprintf("%s_%d", r.name, r.ID), why(r))
@@ -87,8 +90,8 @@ func (p *pkg) separateResources() {
 }
 
 func (p *pkg) renameResource(r *resource, name, why string) {
-	p.fault(int(r.ID), registry.Warning, fmt.Sprintf("%s, so the resource is %s", why, name),
-		fmt.Sprintf("choose one with a line \"%d/%d Name\" in the names file", p.object.ID, r.ID))
+	p.fault(int(r.ID), registry.Warning, fmt.Sprintf("%s, so this one is named %s", why, name),
+		fmt.Sprintf("add a line \"%d/%d Name\" to the names file to choose another name", p.object.ID, r.ID))
 	r.name = name
 }
 
@@ -133,7 +136,7 @@ func (r *resource) enumeration() []value {
 	return values
 }
 
-// clashing returns pointers to those elements whose name is taken or another's, in their order.
+// clashing returns pointers to the elements whose name is taken or shared, in their order.
 func clashing[T any](all []T, name func(*T) string, taken ...string) []*T {
 	count := make(map[string]int, len(all)+len(taken))
 	for _, n := range taken {

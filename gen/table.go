@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// table writes the definition as the runtime needs it: without prose, one line per resource.
+// table writes the definition for the runtime: without descriptions, one line for each resource.
 func (p *pkg) table(f *jen.File) {
 	o := &p.object
 	head := []jen.Code{
@@ -89,8 +89,8 @@ func span(r registry.Range) jen.Code {
 	return jen.Id("registry").Dot("Range").Values(intervals...)
 }
 
-// usesInfinity reports whether a range of the table needs package math: it has several intervals
-// and an open end.
+// usesInfinity reports whether a range of the table needs package math: a range of several
+// intervals with an open end does.
 func (p *pkg) usesInfinity() bool {
 	for i := range p.resources {
 		r := p.resources[i].Range
@@ -126,7 +126,7 @@ func version(v registry.Version) jen.Code {
 
 func keyed(key string, value jen.Code) jen.Code { return jen.Id(key).Op(":").Add(value) }
 
-// flag appends a field that is true, and nothing for one that is false.
+// flag appends a field that is true. It omits a field that is false.
 func flag(fields []jen.Code, key string, set bool) []jen.Code {
 	if set {
 		fields = append(fields, keyed(key, jen.True()))

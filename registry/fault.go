@@ -10,28 +10,29 @@ import (
 type Severity uint8
 
 const (
-	// Warning marks a fault that a reader can live with: the definition is used, with what the fault
-	// says left out or repaired.
+	// Warning marks a fault after which the definition is usable: the faulty part is left out or
+	// repaired.
 	Warning Severity = iota
-	// Error marks a fault that leaves the definition unusable.
+	// Error marks a fault that makes the definition unusable.
 	Error
 )
 
-// Fault is one thing that is wrong with a definition: where, what, and what to do about it.
+// Fault is one fault of a definition: where it is, what is wrong, and what to do about it.
 type Fault struct {
-	// File is where the definition was read. Empty means that it came from no file.
+	// File is the file of the definition. The zero value means that it did not come from a file.
 	File string
-	// Object is the ID of the object, or -1 where the fault concerns none or it has none.
+	// Object is the ID of the object, or -1 if the fault concerns no object or an object without an
+	// ID.
 	Object int
-	// Resource is the ID of the resource, or -1 where the fault concerns none.
+	// Resource is the ID of the resource, or -1 if the fault concerns no resource.
 	Resource int
-	// Severity says whether the definition can be used all the same.
+	// Severity says whether the definition is still usable.
 	Severity Severity
 	// What says what is wrong, and Do what the author of the definition can do about it.
 	What, Do string
 }
 
-// Error returns "file: object/resource: what is wrong, what to do"; parts that are not known are left out.
+// Error returns "file: object/resource: what is wrong, what to do". It leaves out unknown parts.
 func (f Fault) Error() string {
 	var b strings.Builder
 	if f.File != "" {

@@ -44,7 +44,8 @@ func TestOperations(t *testing.T) {
 		{registry.E, false, false, true, false, "E"},
 	} {
 		o := test.ops
-		if o.Readable() != test.read || o.Writable() != test.write || o.Executable() != test.execute || o.BootstrapOnly() != test.bootstrap || o.String() != test.text {
+		if o.Readable() != test.read || o.Writable() != test.write || o.Executable() != test.execute ||
+			o.BootstrapOnly() != test.bootstrap || o.String() != test.text {
 			t.Errorf("%q: %v %v %v %v", o, o.Readable(), o.Writable(), o.Executable(), o.BootstrapOnly())
 		}
 	}
@@ -68,7 +69,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// TestValidate breaks a good definition in every way.
+// TestValidate breaks a valid definition in every way.
 func TestValidate(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -79,7 +80,8 @@ func TestValidate(t *testing.T) {
 			"65535: the object ID 65535 is reserved, use another",
 			"65535: the object has no name, give it one",
 		}},
-		{name: "order", o: with(registry.Resource{ID: 7, Name: "a", Type: registry.Time}, registry.Resource{ID: 7, Name: "b", Type: registry.Time}), want: []string{
+		{name: "order", o: with(registry.Resource{ID: 7, Name: "a", Type: registry.Time},
+			registry.Resource{ID: 7, Name: "b", Type: registry.Time}), want: []string{
 			"3303/7: resource IDs are not in ascending order, sort them and let no ID occur twice",
 		}},
 		{name: "ID and name", o: with(registry.Resource{ID: 65535, Name: " ", Type: registry.Time}), want: []string{
@@ -89,18 +91,22 @@ func TestValidate(t *testing.T) {
 		{name: "no type", o: with(registry.Resource{Name: "a", Ops: registry.R}), want: []string{
 			"3303/0: the resource has no type, name one of the data types",
 		}},
-		{name: "unknown type", o: with(registry.Resource{Name: "a", Ops: registry.R, Type: registry.Corelnk + 1}), want: []string{
+		{name: "unknown type", o: with(registry.Resource{Name: "a", Ops: registry.R,
+			Type: registry.Corelnk + 1}), want: []string{
 			"3303/0: the resource has no type, name one of the data types",
 		}},
-		{name: "executable and more", o: with(registry.Resource{Name: "a", Ops: registry.E | registry.R}), want: []string{
-			"3303/0: the resource can be executed as well as read or written, let an executable have the operation E alone",
-		}},
-		{name: "executable with a type", o: with(registry.Resource{Name: "a", Ops: registry.E, Type: registry.Time}), want: []string{
+		{name: "executable that can be read",
+			o: with(registry.Resource{Name: "a", Ops: registry.E | registry.R}), want: []string{
+				"3303/0: the resource can be executed as well as read or written, let an executable have the operation E alone",
+			}},
+		{name: "executable with a type", o: with(registry.Resource{Name: "a", Ops: registry.E,
+			Type: registry.Time}), want: []string{
 			"3303/0: the executable has the type Time, leave the type out",
 		}},
-		{name: "executables", o: with(registry.Resource{Name: "a", Ops: registry.E, Multiple: true}), want: []string{
-			"3303/0: the executable has several instances, let it have one: Execute names no resource instance",
-		}},
+		{name: "executable with several instances",
+			o: with(registry.Resource{Name: "a", Ops: registry.E, Multiple: true}), want: []string{
+				"3303/0: the executable has several instances, let it have one: Execute names no resource instance",
+			}},
 		{name: "range of a Boolean", o: ranged(registry.Boolean, registry.Between(0, 1)), want: []string{
 			"3303/0: the resource has the range 0..1 but no values or lengths that it can bound, leave the range out",
 		}},
@@ -113,22 +119,23 @@ func TestValidate(t *testing.T) {
 		{name: "not ascending", o: ranged(registry.Integer, registry.OneOf(1, 0)), want: []string{
 			"3303/0: the range 1, 0 is not ascending, write intervals from low to high",
 		}},
-		{name: "no number", o: ranged(registry.Float, registry.AtLeast(math.NaN())), want: []string{
+		{name: "NaN", o: ranged(registry.Float, registry.AtLeast(math.NaN())), want: []string{
 			"3303/0: the range NaN.. is not ascending, write intervals from low to high",
 		}},
-		{name: "endless", o: ranged(registry.Float, registry.AtLeast(math.Inf(1))), want: []string{
+		{name: "infinite", o: ranged(registry.Float, registry.AtLeast(math.Inf(1))), want: []string{
 			"3303/0: the range +Inf is not ascending, write intervals from low to high",
 		}},
 		{name: "too large", o: ranged(registry.Integer, registry.Between(0, 1<<53)), want: []string{
-			"3303/0: the range 0..9.007199254740992e+15 has a bound that is no whole number below 2^53, leave the bound open",
+			"3303/0: the range 0..9.007199254740992e+15 has a bound that is not a whole number below 2^53, leave the bound open",
 		}},
 		{name: "part of an integer", o: ranged(registry.Opaque, registry.Between(0, 0.5)), want: []string{
-			"3303/0: the range 0..0.5 has a bound that is no whole number below 2^53, leave the bound open",
+			"3303/0: the range 0..0.5 has a bound that is not a whole number below 2^53, leave the bound open",
 		}},
 		{name: "large float", o: ranged(registry.Float, registry.Between(-0.5, 1e300))},
-		{name: "good", o: with(
+		{name: "no fault", o: with(
 			registry.Resource{ID: 0, Name: "a", Ops: registry.E},
-			registry.Resource{ID: 1, Name: "a", Ops: registry.RW, Type: registry.Integer, Range: registry.Between(0, registry.MaxExact), Multiple: true},
+			registry.Resource{ID: 1, Name: "a", Ops: registry.RW, Type: registry.Integer,
+				Range: registry.Between(0, registry.MaxExact), Multiple: true},
 			registry.Resource{ID: 65534, Name: "b", Type: registry.Opaque, Range: registry.AtMost(64), Secret: true},
 		)},
 	} {
@@ -136,7 +143,7 @@ func TestValidate(t *testing.T) {
 		for _, f := range test.o.Validate() {
 			got = append(got, f.Error())
 			if f.Severity != registry.Error {
-				t.Errorf("%s: %v is no error", test.name, f)
+				t.Errorf("%s: %v is not an error", test.name, f)
 			}
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {

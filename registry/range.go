@@ -7,19 +7,20 @@ import (
 )
 
 // Range is the set of allowed values (numbers) or lengths (String in characters, Opaque in bytes):
-// the union of its intervals, ascending and disjoint. Nil means that everything is allowed.
+// the union of its intervals, which are ascending and disjoint. The zero value means that
+// everything is allowed.
 type Range []Interval
 
-// Interval holds every value from Min to Max, both included. An open end is -Inf or +Inf.
+// Interval contains every value from Min to Max, both included. An open end is -Inf or +Inf.
 //
-// Bounds of integers and lengths are whole numbers up to [MaxExact] in size. A larger bound is never
-// used as a Range, so that comparing an int64 or uint64 with it cannot be wrong by rounding.
+// Bounds of integers and lengths are whole numbers of at most [MaxExact] in size. A larger bound is
+// left open, because rounding could make its comparison with an int64 or uint64 wrong.
 type Interval struct {
 	Min, Max float64
 }
 
-// MaxExact is the largest size of an integer bound, 2^53-1: float64 holds every integer up to it
-// exactly, and no larger integer is rounded to it.
+// MaxExact is the largest size of an integer bound, 2^53-1. A float64 represents every integer up
+// to it exactly, and no larger integer is rounded to it.
 const MaxExact = 1<<53 - 1
 
 // Between returns the range from min to max, both included.
@@ -31,7 +32,7 @@ func AtLeast(min float64) Range { return Range{{min, math.Inf(1)}} }
 // AtMost returns the range of everything up to max.
 func AtMost(max float64) Range { return Range{{math.Inf(-1), max}} }
 
-// OneOf returns the range of the given values alone. They are given in ascending order.
+// OneOf returns the range that consists of the given values, which must be in ascending order.
 func OneOf(values ...float64) Range {
 	r := make(Range, len(values))
 	for i, v := range values {
@@ -49,7 +50,7 @@ func (r Range) AllowsUint(v uint64) bool { return r.Allows(float64(v)) }
 // AllowsLen reports whether a value of length n is in the range.
 func (r Range) AllowsLen(n int) bool { return r.Allows(float64(n)) }
 
-// Allows reports whether v is in the range. NaN is in no range but the unlimited one.
+// Allows reports whether v is in the range. NaN is only in the unlimited range.
 func (r Range) Allows(v float64) bool {
 	if r == nil {
 		return true
@@ -62,7 +63,8 @@ func (r Range) Allows(v float64) bool {
 	return false
 }
 
-// String returns the range as in "0..100" or "0, 3.8..20.5, 99"; "" when everything is allowed.
+// String returns the range in text form, such as "0..100" or "0, 3.8..20.5, 99". It returns "" if
+// everything is allowed.
 func (r Range) String() string {
 	var b strings.Builder
 	for n, i := range r {

@@ -39,7 +39,7 @@ func TestRangeAllows(t *testing.T) {
 	}
 }
 
-// TestRangeExact compares integers that float64 rounds with the largest bounds.
+// TestRangeExact compares the largest bounds with integers that float64 rounds.
 func TestRangeExact(t *testing.T) {
 	r := registry.Between(-registry.MaxExact, registry.MaxExact)
 	for v, want := range map[int64]bool{
@@ -82,7 +82,7 @@ func TestRangeString(t *testing.T) {
 	}
 }
 
-// TestRangeAllocs checks what a write does for every value.
+// TestRangeAllocs measures the check that a write makes for every value.
 func TestRangeAllocs(t *testing.T) {
 	r := registry.OneOf(1, 2, 3, 99)
 	if n := testing.AllocsPerRun(100, func() {

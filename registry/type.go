@@ -1,10 +1,10 @@
 package registry
 
-// Type is the data type of a resource (Core 1.2.2 Appendix C). The zero value, None, is that of
-// executables.
+// Type is the data type of a resource (Core 1.2.2 Appendix C). The zero value, None, means an
+// executable.
 type Type uint8
 
-// The data types, with the Go type that carries each.
+// The data types, with the Go type of each.
 const (
 	None            Type = iota // no value: an executable
 	String                      // string, valid UTF-8
@@ -18,9 +18,10 @@ const (
 	Corelnk                     // dm.CoreLink
 )
 
-var typeNames = [...]string{"", "String", "Integer", "Unsigned Integer", "Float", "Boolean", "Opaque", "Time", "Objlnk", "Corelnk"}
+var typeNames = [...]string{"", "String", "Integer", "Unsigned Integer", "Float", "Boolean", "Opaque", "Time",
+	"Objlnk", "Corelnk"}
 
-// String returns the type's name as registered, "" for None.
+// String returns the type's registered name, or "" for None.
 func (t Type) String() string {
 	if int(t) < len(typeNames) {
 		return typeNames[t]
@@ -28,7 +29,7 @@ func (t Type) String() string {
 	return "Type(invalid)"
 }
 
-// Numeric reports whether a range of the type bounds values rather than lengths.
+// Numeric reports whether a range of the type bounds values instead of lengths.
 func (t Type) Numeric() bool {
 	return t == Integer || t == UnsignedInteger || t == Float || t == Time
 }

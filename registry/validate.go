@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Validate returns everything that is wrong with the definition, errors and warnings alike, in
-// order of resources. A definition without errors can be generated and served.
+// Validate returns everything that is wrong with the definition, errors and warnings, in order of
+// resources. A definition without errors can be generated and served.
 func (o *Object) Validate() []Fault {
 	v := validation{object: int(o.ID)}
 	if o.ID == ReservedID {
@@ -18,7 +18,8 @@ func (o *Object) Validate() []Fault {
 	}
 	for i := range o.Resources {
 		if i > 0 && o.Resources[i-1].ID >= o.Resources[i].ID {
-			v.add(int(o.Resources[i].ID), Error, "resource IDs are not in ascending order", "sort them and let no ID occur twice")
+			v.add(int(o.Resources[i].ID), Error, "resource IDs are not in ascending order",
+				"sort them and let no ID occur twice")
 		}
 		v.resource(&o.Resources[i])
 	}
@@ -44,7 +45,8 @@ func (v *validation) resource(r *Resource) {
 	}
 	switch {
 	case r.Ops.Executable() && r.Ops != E:
-		v.add(id, Error, "the resource can be executed as well as read or written", "let an executable have the operation E alone")
+		v.add(id, Error, "the resource can be executed as well as read or written",
+			"let an executable have the operation E alone")
 	case r.Ops.Executable() && r.Multiple:
 		v.add(id, Error, "the executable has several instances", "let it have one: Execute names no resource instance")
 	case r.Ops.Executable() && r.Type != None:
@@ -60,7 +62,8 @@ func (v *validation) span(id int, r *Resource) {
 		return
 	}
 	if !r.Type.Numeric() && !r.Type.Measured() {
-		v.add(id, Error, fmt.Sprintf("the resource has the range %s but no values or lengths that it can bound", r.Range), "leave the range out")
+		v.add(id, Error, fmt.Sprintf("the resource has the range %s but no values or lengths that it can bound",
+			r.Range), "leave the range out")
 		return
 	}
 	if len(r.Range) == 0 {
@@ -74,18 +77,19 @@ func (v *validation) span(id int, r *Resource) {
 		}
 		last = i.Max
 		if r.Type != Float && (inexact(i.Min) || inexact(i.Max)) {
-			v.add(id, Error, fmt.Sprintf("the range %s has a bound that is no whole number below 2^53", r.Range), "leave the bound open")
+			v.add(id, Error, fmt.Sprintf("the range %s has a bound that is not a whole number below 2^53", r.Range),
+				"leave the bound open")
 			return
 		}
 	}
 }
 
-// valid reports whether there can be a value in the interval.
+// valid reports whether the interval can contain a value.
 func (i Interval) valid() bool {
 	return i.Min <= i.Max && !math.IsInf(i.Min, 1) && !math.IsInf(i.Max, -1) // false for NaN
 }
 
-// inexact reports whether an integer cannot be compared with the bound exactly.
+// inexact reports whether the comparison of an integer with the bound may be inexact.
 func inexact(bound float64) bool {
 	return !math.IsInf(bound, 0) && (math.Abs(bound) > MaxExact || bound != math.Trunc(bound))
 }

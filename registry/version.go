@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Version is the version of an object or of the LwM2M enabler, such as 1.1. Versions are compared
-// by Compare, never as text. The zero value means "not said", which reads as 1.0 (Core 1.2.2 §7.2.2).
+// Version is the version of an object or of LwM2M, such as 1.1. Compare versions with Compare, not
+// as text. The zero value means that no version is given, which is equal to 1.0 (Core 1.2.2
+// §7.2.2).
 type Version struct {
 	Major, Minor uint8
 }
@@ -16,10 +17,10 @@ type Version struct {
 // V returns the version major.minor.
 func V(major, minor uint8) Version { return Version{major, minor} }
 
-// IsZero reports whether the version is not said.
+// IsZero reports whether no version is given.
 func (v Version) IsZero() bool { return v == Version{} }
 
-// OrDefault returns v, or 1.0 where v is not said.
+// OrDefault returns v, or 1.0 if no version is given.
 func (v Version) OrDefault() Version {
 	if v.IsZero() {
 		return V(1, 0)
@@ -27,20 +28,20 @@ func (v Version) OrDefault() Version {
 	return v
 }
 
-// Compare returns -1, 0 or 1 as v is lower than, equal to or higher than w. A version that is not
-// said equals 1.0.
+// Compare returns -1, 0 or 1 if v is lower than, equal to or higher than w. A version that is not
+// given equals 1.0.
 func (v Version) Compare(w Version) int {
 	v, w = v.OrDefault(), w.OrDefault()
 	return cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(v.Minor, w.Minor))
 }
 
-// String returns the version as in "1.1"; a version that is not said is "1.0".
+// String returns the version in text form, such as "1.1". A version that is not given is "1.0".
 func (v Version) String() string {
 	v = v.OrDefault()
 	return strconv.Itoa(int(v.Major)) + "." + strconv.Itoa(int(v.Minor))
 }
 
-// ParseVersion reads a version such as "1.1": two decimal numbers, 1 to 255 and 0 to 255, without
+// ParseVersion parses a version such as "1.1": two decimal numbers, 1..255 and 0..255, without
 // signs, blanks or leading zeros.
 func ParseVersion(s string) (Version, error) {
 	major, minor, _ := strings.Cut(s, ".")

@@ -15,7 +15,8 @@ func TestParseVersion(t *testing.T) {
 			t.Errorf("%q: got %v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "1", "1.", ".1", "1.1.1", "0.9", "256.0", "1.256", "-1.0", "+1.0", "1.-0", "01.0", "1.00", "1.0 ", " 1.0", "1,0", "v1.0", "1.0\x00"} {
+	for _, s := range []string{"", "1", "1.", ".1", "1.1.1", "0.9", "256.0", "1.256", "-1.0", "+1.0", "1.-0", "01.0",
+		"1.00", "1.0 ", " 1.0", "1,0", "v1.0", "1.0\x00"} {
 		if got, err := registry.ParseVersion(s); err == nil || !got.IsZero() {
 			t.Errorf("%q: got %v, %v, want an error", s, got, err)
 		}
@@ -39,11 +40,11 @@ func TestVersionCompare(t *testing.T) {
 		}
 	}
 	if registry.V(1, 0).Compare(registry.Version{}) != 0 || registry.V(1, 0).IsZero() {
-		t.Error("1.0 is what a version that is not said reads as, and is said")
+		t.Error("IsZero is wrong for 1.0 or for no version")
 	}
 }
 
-// FuzzParseVersion reads anything as a version: what is read prints as it was.
+// FuzzParseVersion parses anything as a version: an accepted text prints unchanged.
 func FuzzParseVersion(f *testing.F) {
 	for _, s := range []string{"1.0", "1.1", "255.255", "0.1", "1", "1.1.1", "01.0"} {
 		f.Add(s)

@@ -14,8 +14,9 @@ import (
 	"github.com/lwm2mgen/toolkit/gen"
 )
 
-// check compares the files with what is in the output folder, prints the differences, and reports
-// whether there are none. Files of the generator that are not among those given are differences too.
+// check compares the files with those in the output folder, prints the differences, and reports
+// whether there are none. A generated file in the folder that is not among the given files is a
+// difference.
 func (o output) check(files []gen.File) bool {
 	same := true
 	want := make(map[string]bool, len(files))
@@ -30,7 +31,8 @@ func (o output) check(files []gen.File) bool {
 		return false
 	}
 	for _, path := range orphans {
-		fmt.Fprintf(o.stderr, "%s: none of the given definitions makes this file, delete it or name its XML file as well\n", path)
+		fmt.Fprintf(o.stderr, "%s: none of the given definitions generates this file, "+
+			"delete it or add its XML file to the command\n", path)
 		same = false
 	}
 	return same
@@ -49,13 +51,13 @@ func (o output) checkFile(path string, content []byte) bool {
 	if bytes.Equal(old, content) {
 		return true
 	}
-	fmt.Fprintf(o.stderr, "%s: the file is out of date or edited by hand, run lwm2mgen without -check\n", path)
+	fmt.Fprintf(o.stderr, "%s: the file is out of date or was edited by hand, run lwm2mgen without -check\n", path)
 	name := filepath.ToSlash(path)
 	o.stdout.Write(diff.Diff(name, old, name+" (generated)", content))
 	return false
 }
 
-// orphans returns the generated files in the folders of packages that are not wanted, in order.
+// orphans returns the generated files in the folders of packages that are not in want, in order.
 func (o output) orphans(want map[string]bool) ([]string, error) {
 	folders, err := os.ReadDir(o.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

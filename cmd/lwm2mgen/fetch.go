@@ -14,10 +14,10 @@ func fetchCommand() *cli.Command {
 		Name:      "fetch",
 		Usage:     "downloads object definitions from OMA's registry",
 		UsageText: "lwm2mgen fetch [-dir DIR] [-mirror URL] ID[@VERSION]...",
-		Description: `The newest version of object 3303 becomes DIR/3303.xml, its version 1.0 DIR/3303-1_0.xml. Their SHA-256
-sums are kept in DIR/` + fetch.LockName + `, in the format of sha256sum: keep that file under version control. A file
-whose sum is right is not downloaded again, and a download whose sum differs is refused. Without IDs, fetch
-downloads what the lock file lists and is missing.
+		Description: `The newest version of object 3303 is written to DIR/3303.xml, version 1.0 to DIR/3303-1_0.xml. The SHA-256
+sums are written to DIR/` + fetch.LockName + `, in the format of sha256sum. Keep that file under version control. A file
+with the right sum is not downloaded again. A download with another sum is refused. Without IDs, fetch
+downloads the missing files that the lock file lists.
 
 Examples:
 
@@ -25,8 +25,10 @@ Examples:
    lwm2mgen fetch -dir xml
    lwm2mgen fetch -dir xml -mirror https://example.com/lwm2m-registry 3303`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Value: ".", Usage: "`DIR` the folder of the definitions; the current one when not given"},
-			&cli.StringFlag{Name: "mirror", Value: fetch.Registry, Usage: "`URL` a copy of OMA's repository, in place of " + fetch.Registry},
+			&cli.StringFlag{Name: "dir", Value: ".",
+				Usage: "`DIR` the folder of the definitions; default: the current folder"},
+			&cli.StringFlag{Name: "mirror", Value: fetch.Registry,
+				Usage: "`URL` a copy of OMA's repository; default: " + fetch.Registry},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			var refs []fetch.Ref

@@ -14,10 +14,10 @@ import (
 func lintCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "lint",
-		Usage:     "says all that is wrong with object definitions",
+		Usage:     "reports the faults of object definitions",
 		UsageText: "lwm2mgen lint [-names FILE] XML...",
-		Description: `It prints one line for each fault, "file: object/resource: what is wrong, what to do", and fails if there
-is one, also for faults that generation repairs with a warning, such as names that collide.
+		Description: `lint prints one line for each fault, "file: object/resource: what is wrong, what to do", and fails if
+there are any. This includes faults for which generation only warns, such as names that collide.
 
 Examples:
 
@@ -28,7 +28,7 @@ Examples:
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if !c.Args().Present() {
-				return usageError{text: "which XML files?", command: c.FullName()}
+				return usageError{text: "name the XML files", command: c.FullName()}
 			}
 			names, err := loadNames(c.String("names"))
 			if err != nil {

@@ -15,15 +15,15 @@ import (
 	"github.com/lwm2mgen/toolkit/registry/omaxml"
 )
 
-// loaded is what the XML files of a command line hold.
+// loaded holds the definitions of the XML files of a command line.
 type loaded struct {
 	defs   []gen.Definition
 	faults []registry.Fault
-	failed bool // a file could not be read; it has been said
+	failed bool // whether a file could not be read, which has been printed
 }
 
-// load reads the given XML files and returns what they hold, in their order. Files that cannot be
-// read are told to stderr; the others are loaded all the same.
+// load reads the given XML files and returns their definitions, in the order of the files. It
+// prints the files that cannot be read to stderr and loads the others.
 func load(args []string, stderr io.Writer) loaded {
 	files, err := expand(args)
 	var l loaded
@@ -45,14 +45,16 @@ func load(args []string, stderr io.Writer) loaded {
 func loadFile(name string) ([]registry.Object, []registry.Fault, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, `./\`) {
-		return nil, nil, fmt.Errorf("there is no file %s, nor such a command: the commands are lint, show and fetch; see lwm2mgen -help", name)
+		return nil, nil, fmt.Errorf("%s is neither a file nor a command; the commands are lint, show and fetch, "+
+			"see lwm2mgen -help", name)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, nil, fmt.Errorf("%s is a folder, name the files in it, such as %s", name, filepath.ToSlash(filepath.Join(name, "*.xml")))
+		return nil, nil, fmt.Errorf("%s is a folder, name its files, such as %s",
+			name, filepath.ToSlash(filepath.Join(name, "*.xml")))
 	}
 	return omaxml.Read(filepath.ToSlash(name), f)
 }

@@ -1,11 +1,11 @@
 // Lwm2mgen turns LwM2M object definitions into Go packages.
 //
 //	lwm2mgen [-out DIR] [-names FILE] [-check] XML...   generate one package per object
-//	lwm2mgen lint [-names FILE] XML...                  say all that is wrong with definitions
+//	lwm2mgen lint [-names FILE] XML...                  report the faults of definitions
 //	lwm2mgen show XML|ID[@VERSION]...                   print the resources of objects
 //	lwm2mgen fetch ID[@VERSION]...                      download definitions from OMA's registry
 //
-// "lwm2mgen -help" and "lwm2mgen COMMAND -help" tell the rest.
+// "lwm2mgen -help" and "lwm2mgen COMMAND -help" describe the flags.
 package main
 
 import (
@@ -22,8 +22,8 @@ import (
 
 // Exit codes.
 const (
-	exitFailed = 1 // something is wrong with the input, or -check found a difference
-	exitUsage  = 2 // the command line makes no sense
+	exitFailed = 1 // the input has a fault, or -check found a difference
+	exitUsage  = 2 // the command line is not valid
 )
 
 func main() {
@@ -53,10 +53,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// errReported is the failure of a command that has said already what was wrong.
+// errReported is the error of a command that has already printed its errors.
 var errReported = errors.New("failed")
 
-// usageError is a command line that makes no sense.
+// usageError is the error of a command line that is not valid.
 type usageError struct{ text, command string }
 
 func (e usageError) Error() string { return fmt.Sprintf("%s; see %s -help", e.text, e.command) }
@@ -69,7 +69,8 @@ func rootCommand() *cli.Command {
 		c.CustomHelpTemplate = helpTemplate
 		c.CustomRootCommandHelpTemplate = helpTemplate
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
-			return usageError{text: strings.Replace(err.Error(), "flag provided but not defined", "there is no flag", 1), command: c.FullName()}
+			text := strings.Replace(err.Error(), "flag provided but not defined", "there is no flag", 1)
+			return usageError{text: text, command: c.FullName()}
 		}
 		c.ExitErrHandler = func(context.Context, *cli.Command, error) {} // run returns the code
 	}
@@ -90,8 +91,8 @@ Flags:
 {{.}}{{end}}
 {{end}}`
 
-// flagLine returns how the help shows a flag: with one dash, as the tools of Go do. A flag's usage
-// starts with the name of its value, if it has one, in back quotes.
+// flagLine returns the help line of a flag. It shows one dash, as the tools of Go do. The usage of
+// a flag with a value starts with the name of the value in back quotes.
 func flagLine(f cli.Flag) string {
 	line, usage := "-"+strings.Join(f.Names(), ", -"), ""
 	if d, ok := f.(cli.DocGenerationFlag); ok {

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"lwm2mgen": main})
 }
 
-// TestScripts runs the user sessions in testdata/script. They see the module's root as $ROOT, a web
-// server with the folder mirror as $MIRROR, and a go command that works without a network.
+// TestScripts runs the user sessions in testdata/script. $ROOT is the root of the module, $MIRROR a
+// web server that serves the folder mirror. The go command works without a network.
 func TestScripts(t *testing.T) {
 	readRuntime(t)
 	p := testscript.Params{
@@ -63,7 +63,7 @@ func setupScript(t *testing.T) func(*testscript.Env) error {
 	}
 }
 
-// TestUnchanged checks that a second run does not touch what is right already.
+// TestUnchanged checks that a second run does not write a file that is up to date.
 func TestUnchanged(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"lwm2mgen", "-out", dir, "../../objects-xml/3303.xml"}
@@ -88,7 +88,7 @@ func TestUnchanged(t *testing.T) {
 	}
 }
 
-// TestShipped checks that the shipped packages are what go generate makes of the shipped definitions.
+// TestShipped checks that the shipped packages are up to date with the shipped definitions.
 func TestShipped(t *testing.T) {
 	args := []string{"lwm2mgen", "-check", "-out", "../../generated", "-names", "../../objects-xml/names", "../../objects-xml/*.xml"}
 	var stdout, stderr bytes.Buffer
@@ -97,8 +97,8 @@ func TestShipped(t *testing.T) {
 	}
 }
 
-// BenchmarkRegistry is one call for all of OMA's registry, into an empty folder: the figure to hold
-// against that of the floor on the same folder (docs/performance.md).
+// BenchmarkRegistry generates all of OMA's registry in one call, into an empty folder.
+// docs/performance.md compares the figure with the floor.
 func BenchmarkRegistry(b *testing.B) {
 	if _, err := os.Stat(registryDir); err != nil {
 		b.Skipf("there is no copy of OMA's registry: %v", err)

@@ -13,8 +13,8 @@ import (
 
 const registryDir = "../../../shared/oma-registry"
 
-// TestWholeRegistry generates every object of OMA's registry in one call, without a names file, and has
-// the result compiled, vetted and checked by staticcheck as one module.
+// TestWholeRegistry generates every object of OMA's registry in one call, without a names file. It
+// compiles and vets the result as one module and runs staticcheck on it.
 func TestWholeRegistry(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles hundreds of packages")
@@ -56,7 +56,8 @@ func checkModule(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	readRuntime(t)
-	staticcheck := filepath.Join(t.TempDir(), "staticcheck.exe") // .exe does no harm elsewhere
+	// Windows needs .exe, other systems accept it
+	staticcheck := filepath.Join(t.TempDir(), "staticcheck.exe")
 	command(t, root, "go", "build", "-modfile", filepath.Join(root, "tools", "go.mod"), "-o", staticcheck, "honnef.co/go/tools/cmd/staticcheck")
 	command(t, dir, "go", "build", "./...")
 	command(t, dir, "go", "vet", "./...")
@@ -67,16 +68,16 @@ func command(t *testing.T, dir, name string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = dir
-	// Nothing of this is ever run: without inlining and symbols, compiling takes half the time. The
-	// flags stand in the environment so that staticcheck finds the packages in the build cache.
+	// The packages are never run: without inlining and symbols, compiling takes half the time. The
+	// flags are in the environment so that staticcheck finds the packages in the build cache.
 	cmd.Env = append(os.Environ(), "GOFLAGS='-gcflags=-l -dwarf=false'", "GOTOOLCHAIN=local")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s %s: %v\n%s", filepath.Base(name), strings.Join(args, " "), err, out)
 	}
 }
 
-// readRuntime reads what generated code imports, which the go command does not see that the test depends
-// on: without, it would take the result of an earlier run for that of this one.
+// readRuntime reads the packages that generated code imports. The go command does not see that the
+// test depends on them; without this it would reuse the cached result of an earlier run.
 func readRuntime(t *testing.T) {
 	t.Helper()
 	for _, dir := range []string{"../../registry", "../../runtime/dm"} {

@@ -24,18 +24,19 @@ func showCommand() *cli.Command {
 		Name:      "show",
 		Usage:     "prints the resources of objects",
 		UsageText: "lwm2mgen show [-dir DIR] XML|ID[@VERSION]...",
-		Description: `An ID stands for the file that fetch has downloaded for it.
+		Description: `An ID names the file that fetch has downloaded for the object.
 
 Examples:
 
    lwm2mgen show xml/3303.xml
    lwm2mgen show -dir xml 3303 3308@1.0`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Value: ".", Usage: "`DIR` the folder in which definitions are found by ID; the current one when not given"},
+			&cli.StringFlag{Name: "dir", Value: ".",
+				Usage: "`DIR` the folder of the definitions that are named by ID; default: the current folder"},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if !c.Args().Present() {
-				return usageError{text: "which objects?", command: c.FullName()}
+				return usageError{text: "name the objects", command: c.FullName()}
 			}
 			files, err := definitionFiles(c.String("dir"), c.Args().Slice())
 			if err != nil {
@@ -59,7 +60,7 @@ Examples:
 	}
 }
 
-// definitionFiles replaces IDs by the files that fetch makes of them.
+// definitionFiles replaces IDs by the names of the files that fetch writes for them.
 func definitionFiles(dir string, args []string) ([]string, error) {
 	var files []string
 	for _, a := range args {
@@ -70,7 +71,7 @@ func definitionFiles(dir string, args []string) ([]string, error) {
 		}
 		file := filepath.Join(dir, ref.File())
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no %s, download it with: lwm2mgen fetch -dir %s %s", file, dir, ref)
+			return nil, fmt.Errorf("%s does not exist, download it with: lwm2mgen fetch -dir %s %s", file, dir, ref)
 		}
 		files = append(files, file)
 	}
@@ -86,7 +87,8 @@ func show(w io.Writer, o *registry.Object) error {
 	if o.Mandatory {
 		presence = "mandatory"
 	}
-	fmt.Fprintf(w, "%s (%d), version %s, LwM2M %s, %s, %s\n", printable(o.Name), o.ID, o.Version, o.LWM2MVersion, instances, presence)
+	fmt.Fprintf(w, "%s (%d), version %s, LwM2M %s, %s, %s\n",
+		printable(o.Name), o.ID, o.Version, o.LWM2MVersion, instances, presence)
 	if o.URN != "" {
 		fmt.Fprintln(w, printable(o.URN))
 	}
@@ -102,7 +104,7 @@ func show(w io.Writer, o *registry.Object) error {
 	return tw.Flush()
 }
 
-// span returns the range of a resource: as understood, or as registered in quotes.
+// span returns the range of a resource, or the registered text in quotes if it is not understood.
 func span(r *registry.Resource) string {
 	switch {
 	case r.Range != nil && r.Type.Measured():
@@ -115,7 +117,8 @@ func span(r *registry.Resource) string {
 	return ""
 }
 
-// printable returns text that cannot disturb a terminal or the columns of a table.
+// printable returns s without control characters and line breaks, which would disturb a terminal or
+// the columns of a table.
 func printable(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	return strings.Map(func(r rune) rune {

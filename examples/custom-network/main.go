@@ -1,8 +1,9 @@
 //go:build linux
 
-// Command custom-network shows how a network of one's own is brought to the toolkit: network.go is a complete UDP layer directly on the
-// system calls socket, connect, poll and recvmsg. This program sends a CoAP ping (RFC 7252 §4.3) through it and waits for the answer, from the server
-// that is named, or from a small one of its own:
+// Command custom-network shows how to bring your own network to the toolkit: network.go is a
+// complete UDP layer on the system calls socket, connect, poll and recvmsg. The program sends a
+// CoAP ping (RFC 7252 §4.3) through it and waits for the answer, from the server that you name, or
+// from a small server of its own:
 //
 //	go run ./examples/custom-network coap://californium.eclipseprojects.io
 //
@@ -72,7 +73,7 @@ func ping(ctx context.Context, out io.Writer, uri string) error {
 	return err
 }
 
-// answer is a CoAP server that knows the ping only.
+// answer is a CoAP server that only answers the ping.
 func answer(ctx context.Context, l socket.Listener) {
 	s, err := l.Accept(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build !linux
 
-// Command custom-network is an example for Linux: its network layer is written on Linux's system calls.
+// Command custom-network is an example for Linux: its network layer uses the system calls of Linux.
 package main
 
 import (

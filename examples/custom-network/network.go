@@ -17,13 +17,15 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Dialer plugs this network into a client: Config.Dialers takes it where udp.Dialer{} would be.
+// Dialer makes the sockets of this network. Put it into Config.Dialers of a client instead of
+// udp.Dialer{}.
 type Dialer struct{}
 
-// Schemes says which server URIs it is for.
+// Schemes returns the schemes of the server URIs that it serves.
 func (Dialer) Schemes() []string { return []string{"coap"} }
 
-// NewSocket makes a closed socket. Whatever it could never do is refused here, when the client starts.
+// NewSocket makes a closed socket. It refuses everything that the socket can never do when the
+// client starts.
 func (Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -34,23 +36,23 @@ func (Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	return &conn{family: c.Family, fd: -1}, nil
 }
 
-// conn is one UDP socket, on nothing but system calls.
+// conn is one UDP socket, directly on system calls.
 type conn struct {
 	family socket.Family
 
-	// using is held for reading by whoever uses the descriptors, and for writing to close them: their numbers must not become
-	// another socket's while a system call still has them.
+	// using is locked for reading by users of the descriptors, and for writing to close them:
+	// another socket must not get their numbers while a system call uses them.
 	using sync.RWMutex
 
 	mu       sync.Mutex
 	fd       int    // -1 when not connected
-	waker    [2]int // a pipe: what is written to it ends the poll of a pending Recv
+	waker    [2]int // a pipe: a byte in it ends the poll of a pending Recv
 	cancel   context.CancelCauseFunc
 	deadline time.Time
 	local    netip.AddrPort
 	remote   netip.AddrPort
 
-	refused        atomic.Bool // Send was told what Recv has to report
+	refused        atomic.Bool // the system reported a refusal to Send; Recv must return it
 	sent, received atomic.Uint64
 }
 
@@ -62,11 +64,12 @@ func (c *conn) Connect(ctx context.Context, remote socket.Endpoint) error {
 		c.mu.Unlock()
 		return socket.ErrConnected
 	}
-	ctx, c.cancel = context.WithCancelCause(ctx) // for Close, while the name service is asked
+	ctx, c.cancel = context.WithCancelCause(ctx) // for Close during name resolution
 	c.mu.Unlock()
 
 	addr, err := c.resolve(ctx, remote.Host)
-	c.using.Lock() // until a Recv that Close has woken has left: this connection is not its own
+	// Wait until a Recv that Close has woken has returned: it belongs to the old connection.
+	c.using.Lock()
 	defer c.using.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +87,8 @@ func (c *conn) Connect(ctx context.Context, remote socket.Endpoint) error {
 	return nil
 }
 
-// resolve finds the address to connect to. A system without package net asks its own name service here.
+// resolve returns the address to connect to. On a system without package net, call its name service
+// here.
 func (c *conn) resolve(ctx context.Context, host string) (netip.Addr, error) {
 	addrs := make([]netip.Addr, 1)
 	var err error
@@ -100,7 +104,7 @@ func (c *conn) resolve(ctx context.Context, host string) (netip.Addr, error) {
 	return addrs[0], nil
 }
 
-// open is socket and connect. The caller holds c.mu.
+// open calls socket and connect. The caller holds c.mu.
 func (c *conn) open(remote netip.AddrPort) error {
 	family, sockaddr := syscall.AF_INET6, syscall.Sockaddr(&syscall.SockaddrInet6{Port: int(remote.Port()), Addr: remote.Addr().As16()})
 	if remote.Addr().Is4() {
@@ -132,7 +136,7 @@ func (c *conn) Send(p []byte) error {
 		return socket.ErrClosed
 	}
 	_, err := syscall.Write(fd, p)
-	if errors.Is(err, syscall.ECONNREFUSED) { // about an earlier datagram; this one was not sent
+	if errors.Is(err, syscall.ECONNREFUSED) { // of an earlier datagram; this one was not sent
 		c.refused.Store(true)
 		c.wake()
 		_, err = syscall.Write(fd, p)
@@ -164,7 +168,7 @@ func (c *conn) Recv(p []byte) (int, error) {
 		switch {
 		case err != nil:
 			return 0, wrap("poll", err)
-		case woken: // the deadline or the state is another one now
+		case woken: // the deadline or the state has changed
 			drain(waker)
 			continue
 		case !readable && wait == 0:
@@ -174,7 +178,8 @@ func (c *conn) Recv(p []byte) (int, error) {
 		}
 		n, _, flags, _, err := syscall.Recvmsg(fd, p, nil, syscall.MSG_DONTWAIT)
 		switch {
-		case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR): // a datagram with a wrong checksum, for instance
+		case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
+			// A datagram had a wrong checksum, for instance.
 			continue
 		case err != nil:
 			return 0, wrap("recvmsg", err)
@@ -187,7 +192,8 @@ func (c *conn) Recv(p []byte) (int, error) {
 	}
 }
 
-// now returns the descriptors, -1 if there are none, and how long Recv may wait; negative means for ever.
+// now returns the descriptors, -1 if there are none, and how long Recv may wait; negative means
+// without limit.
 func (c *conn) now() (fd, waker int, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,12 +211,12 @@ func (c *conn) SetRecvDeadline(t time.Time) {
 	c.wake()
 }
 
-// wake ends the poll of a pending Recv, which then looks at everything again.
+// wake ends the poll of a pending Recv, which then checks deadline and state again.
 func (c *conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fd >= 0 {
-		_, _ = syscall.Write(c.waker[1], []byte{0}) // a full pipe wakes just as well
+		_, _ = syscall.Write(c.waker[1], []byte{0}) // a full pipe wakes Recv, too
 	}
 }
 
@@ -228,7 +234,7 @@ func (c *conn) Close() error {
 	if fd < 0 {
 		return nil
 	}
-	c.using.Lock() // until Recv and Send have left
+	c.using.Lock() // until Recv and Send have returned
 	defer c.using.Unlock()
 	return errors.Join(syscall.Close(fd), syscall.Close(waker[0]), syscall.Close(waker[1]))
 }
@@ -257,7 +263,7 @@ func (c *conn) InnerMTU() int {
 
 func (c *conn) Kind() socket.Kind { return socket.Datagram }
 
-// ---- Optional: each ability buys something, as docs/porting.md tells.
+// ---- Optional: docs/porting.md says what each ability gives you.
 
 func (c *conn) LocalAddr() netip.AddrPort {
 	c.mu.Lock()
@@ -285,9 +291,10 @@ func (c *conn) SystemHandle(f func(fd uintptr)) error {
 	return nil
 }
 
-// ---- System calls that package syscall has no function for, and their errors.
+// ---- System calls without a function in package syscall, and their errors.
 
-// poll waits until one of two descriptors is readable, or for so long; negative means for ever. Being interrupted counts as neither.
+// poll waits until one of two descriptors is readable, at most for the given time; negative means
+// without limit. If it is interrupted, neither is readable.
 func poll(fd, waker int, wait time.Duration) (readable, woken bool, err error) {
 	const pollIn = 1
 	fds := [2]struct {
@@ -316,7 +323,7 @@ func drain(waker int) {
 	}
 }
 
-// wrap says which call failed, and which error of package socket that is.
+// wrap adds the name of the call that failed, and the error of package socket for its cause.
 func wrap(call string, err error) error {
 	kind := err
 	switch {
@@ -327,7 +334,7 @@ func wrap(call string, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL):
 		kind = socket.ErrAddressInUse
 	}
-	if kind == err { //nolint:errorlint // identity is meant
+	if kind == err { // identity is intended
 		return fmt.Errorf("%s: %w", call, err)
 	}
 	return fmt.Errorf("%w (%s: %w)", kind, call, err)

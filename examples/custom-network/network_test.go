@@ -57,7 +57,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestConnectBesideClose: a Recv that Close has woken does not go on with the connection that another goroutine makes meanwhile.
+// TestConnectBesideClose: a Recv that Close has woken does not continue with the connection that
+// another goroutine makes at the same time.
 func TestConnectBesideClose(t *testing.T) {
 	l := listen(t, "127.0.0.1:0")
 	at := socket.Endpoint{Host: "127.0.0.1", Port: l.Addr().Port()}
@@ -67,7 +68,7 @@ func TestConnectBesideClose(t *testing.T) {
 	}
 	defer s.Close()
 	connect := func() {
-		for { // until Close is under way
+		for { // until Close has begun
 			switch err := s.Connect(t.Context(), at); {
 			case err == nil:
 				return

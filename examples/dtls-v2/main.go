@@ -1,12 +1,14 @@
-// WARNING: pion/dtls v2 must not be used in products. It draws the explicit nonces of AES-GCM and AES-CCM at random (CVE-2026-26014), so nonces repeat
-// sooner or later, which gives plaintexts and the authentication key away; no release of v2 fixes that. Use net/dtls, which is on v3.
+// WARNING: pion/dtls v2 must not be used in products. It draws the explicit nonces of AES-GCM and
+// AES-CCM at random (CVE-2026-26014), so nonces repeat sooner or later, which reveals plaintexts
+// and the authentication key. No release of v2 fixes that. Use net/dtls, which uses v3.
 //
-// Command dtls-v2 shows that the network layer is open: a DTLS engine that the toolkit does not know, plugged in through the interfaces of package
-// socket, in one file. It is a module of its own, so that v2 never gets into the build list of the toolkit. The conformance kit runs on it in
-// its test.
+// Command dtls-v2 shows how to use another DTLS engine with the toolkit: one file implements the
+// interfaces of package socket. It is a separate module, so that v2 never gets into the build list
+// of the toolkit. Its test runs the conformance kit.
 //
-// A Recv of pion blocks and cannot take just what has arrived, so each connection has a goroutine that reads ahead into a socket.Inbox, which does
-// deadlines, waking and notification. This is the pattern for every driver that delivers by itself.
+// A read of pion blocks and cannot return only data that has arrived, so each connection has a
+// goroutine that reads ahead into a socket.Inbox, which implements deadlines, waking and
+// notification. This is the pattern for every driver that delivers data by itself.
 //
 //	dtls-v2 -host coap.example -identity device-1 -key-file psk
 package main
@@ -80,7 +82,7 @@ type Dialer struct{}
 // Schemes returns "coaps".
 func (Dialer) Schemes() []string { return []string{"coaps"} }
 
-// NewSocket refuses what this example does not do.
+// NewSocket makes a closed socket. It refuses what this example does not support.
 func (Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -96,7 +98,7 @@ func (Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 
 const (
 	maxRecord = 1 << 14
-	innerMTU  = 1280 - 48 - 29 // IPv6's least MTU without IP and UDP, and what a CCM_8 record adds
+	innerMTU  = 1280 - 48 - 29 // IPv6's least MTU, without the bytes of IP, UDP and a CCM_8 record
 )
 
 // conn is a socket with the abilities Addresses and Notifier.
@@ -109,7 +111,7 @@ type conn struct {
 	pion   *piondtls.Conn // nil when closed
 	pump   sync.WaitGroup // the goroutine that reads
 	cancel context.CancelCauseFunc
-	ended  chan struct{} // of the Connect under way
+	ended  chan struct{} // of the Connect in progress
 	local  netip.AddrPort
 	remote netip.AddrPort
 }
@@ -213,7 +215,7 @@ func (c *conn) Send(b []byte) error {
 	return nil
 }
 
-// Close ends a Connect under way, and waits for it and for the goroutine that reads.
+// Close cancels a Connect in progress, and waits for it and for the goroutine that reads.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	for c.cancel != nil {
@@ -256,7 +258,7 @@ func (c *conn) RemoteAddr() netip.AddrPort {
 	return netip.AddrPortFrom(c.remote.Addr().Unmap(), c.remote.Port())
 }
 
-// Format keeps what pion holds, the key among it, out of whatever prints a conn.
+// Format prints a conn without the data of pion, which contains the key.
 func (c *conn) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "DTLS v2 socket") }
 
 func (c *conn) Recv(p []byte) (int, error)  { return c.inbox.Recv(p) }

@@ -16,7 +16,7 @@ import (
 
 var key = []byte("0123456789abcdef")
 
-// listen accepts with the toolkit's own DTLS.
+// listen accepts with net/dtls.
 func listen(t testing.TB) socket.Listener {
 	below, err := udp.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Objects shows typed objects and their transactions without any network: a live sensor, a set point
-// whose writes move (fake) hardware, a write that is refused and leaves everything as it was, and one
-// that fails in the hardware and is undone. docs/objects.md goes through it.
+// Objects shows typed objects and their transactions without a network: a live sensor, a set point
+// whose writes move fake hardware, a write that is refused and changes nothing, and a write that
+// fails in the hardware and is undone. docs/objects.md explains it.
 //
 //	go run ./examples/objects
 package main
@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// boiler is the hardware: its valve follows the set point, and the water follows the valve.
+// boiler is the fake hardware: its valve follows the set point, and the water follows the valve.
 type boiler struct {
 	goal    float64
 	jammed  bool
@@ -49,8 +49,8 @@ func (b *boiler) back() {
 	}
 }
 
-// newSetPoint returns object 3308 with hooks: Validate judges the change, Commit moves the valve, and
-// Rollback moves it back when a later step of the same transaction fails.
+// newSetPoint returns object 3308 with hooks: Validate checks the change, Commit moves the valve,
+// and Rollback moves it back when a later step of the same transaction fails.
 func newSetPoint(b *boiler, out io.Writer) (*setpoint.Object, error) {
 	moved := 0
 	return setpoint.New(setpoint.Config{Hooks: setpoint.Hooks{
@@ -109,12 +109,12 @@ func run(out io.Writer) error {
 	state := func() {
 		t, _ := water.Get(0)
 		g, _ := goals.Get(0)
-		fmt.Fprintf(out, "  the set point is %v, the application %v, the valve stands at %g\n", g.SetPointValue, t.ApplicationType, b.goal)
+		fmt.Fprintf(out, "  the set point is %v, the application type %v, the valve is at %g\n", g.SetPointValue, t.ApplicationType, b.goal)
 	}
 	if err := writes(ctx, out, model, b, state); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "The application changes its own object the same way:")
+	fmt.Fprintln(out, "The application changes its own object in the same way:")
 	err = goals.Update(ctx, 0, func(i *setpoint.Instance) error {
 		i.SetPointValue.Set(55)
 		return nil
@@ -122,23 +122,23 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "The valve stands at %g, and a server reads:\n", b.goal)
+	fmt.Fprintf(out, "The valve is at %g, and a server reads:\n", b.goal)
 	return show(ctx, out, model, temperature.ObjectID, setpoint.ObjectID)
 }
 
-// objects returns what the device has: the water's temperature, and its set point.
+// objects returns the objects of the device: the water's temperature and its set point.
 func objects(out io.Writer, b *boiler) (*temperature.Object, *setpoint.Object, error) {
 	water, err := temperature.New(temperature.Config{})
 	if err != nil {
 		return nil, nil, err
 	}
-	fmt.Fprintln(out, "A forgotten resource is one error that names all:")
+	fmt.Fprintln(out, "A missing mandatory resource is an error that names it:")
 	fmt.Fprintln(out, " ", water.Add(0, temperature.Instance{SensorUnits: dm.Str("Cel")}))
 
 	err = water.Add(0, temperature.Instance{
 		SensorValue:     dm.Func(b.celsius), // live
 		SensorUnits:     dm.Str("Cel"),      // stored
-		ApplicationType: dm.Empty[string](), // a server may write it; nothing is there yet
+		ApplicationType: dm.Empty[string](), // no value yet; a server may write one
 	})
 	if err != nil {
 		return nil, nil, err
@@ -151,8 +151,8 @@ func objects(out io.Writer, b *boiler) (*temperature.Object, *setpoint.Object, e
 	return water, goals, err
 }
 
-// writes are those of a server to both objects at once: one that Validate refuses, one that moves the
-// valve, and one that the valve refuses. After each, state tells what has come of it.
+// writes writes to both objects at once, as a server: a write that Validate refuses, one that moves
+// the valve, and one that the valve refuses. After each it calls state, which prints the result.
 func writes(ctx context.Context, out io.Writer, model *dm.Model, b *boiler, state func()) error {
 	goal := dm.ResourcePath(setpoint.ObjectID, 0, setpoint.SetPointValueID)
 	use := dm.ResourcePath(temperature.ObjectID, 0, temperature.ApplicationTypeID)
@@ -171,7 +171,7 @@ func writes(ctx context.Context, out io.Writer, model *dm.Model, b *boiler, stat
 		}
 		return tx.Commit()
 	}
-	fmt.Fprintln(out, "A write to two objects that one of them refuses leaves both as they were:")
+	fmt.Fprintln(out, "A write to two objects, which one of them refuses, changes neither:")
 	fmt.Fprintln(out, " ", write(95, "shower"))
 	state()
 	fmt.Fprintln(out, "A write that moves the valve:")
@@ -187,9 +187,9 @@ func writes(ctx context.Context, out io.Writer, model *dm.Model, b *boiler, stat
 	return nil
 }
 
-// show prints what server 101 reads of some objects.
+// show prints what server 101 reads from some objects.
 func show(ctx context.Context, out io.Writer, m *dm.Model, objects ...dm.ObjectID) error {
-	snapshot := m.Snapshot() // one state, however long the reads take
+	snapshot := m.Snapshot() // all reads see the same state
 	for _, o := range objects {
 		err := snapshot.Read(ctx, dm.Server(101), dm.ObjectPath(o), func(p dm.Path, v dm.Value) error {
 			fmt.Fprintf(out, "  %-14v %v\n", p, v)

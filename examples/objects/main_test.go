@@ -26,7 +26,7 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// The set point's hooks hold what they promise when anything around them fails.
+// The hooks of the set point pass the kit, which makes every step of a transaction fail.
 func TestSetPoint(t *testing.T) {
 	b := &boiler{goal: 21}
 	goals, err := newSetPoint(b, io.Discard)

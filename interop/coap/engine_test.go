@@ -315,7 +315,7 @@ func (s *store) serveTick(r *coap.Request, resp *coap.Response) {
 		if n > 4 || o.Ended() {
 			return
 		}
-		note := &coap.Notification{Confirmable: n%2 == 0}
+		note := &coap.Notification{Confirmable: n%2 == 1}
 		note.Code, note.Body = coap.Content, s.body(n)
 		if err := o.Notify(note); err != nil {
 			s.t.Error(err)

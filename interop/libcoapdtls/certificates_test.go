@@ -13,7 +13,7 @@ import (
 // servers are libcoap's programs on different TLS libraries.
 func servers() []string { return []string{"coap-server-openssl", "coap-server-gnutls"} }
 
-// exchange has the server answer one request.
+// exchange sends one request and checks the answer.
 func exchange(s socket.Socket, id byte) error {
 	if err := s.Send(get(id)); err != nil {
 		return err
@@ -27,13 +27,13 @@ func exchange(s socket.Socket, id byte) error {
 	return err
 }
 
-// TestCertificatesAtServer tries every way in which a certificate can be wrong.
+// TestCertificatesAtServer: every fault of a certificate has the right effect.
 func TestCertificatesAtServer(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		change   func(t *testing.T, a *authority.Authority, s *socket.Security)
 		until    time.Duration
-		alert    socket.Alert // zero: any, or none if there is no text either
+		alert    socket.Alert // zero: any alert, or none if there is no text either
 		received bool
 		text     string
 	}{

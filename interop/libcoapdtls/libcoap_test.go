@@ -35,7 +35,8 @@ func program(t *testing.T, name string) string {
 // get is a confirmable GET of / (RFC 7252 §3).
 func get(id byte) []byte { return []byte{0x40, 0x01, 0, id} }
 
-// libcoapServer runs one of the coap-server programs, with a pre-shared key if no arguments are given, and returns its port for DTLS.
+// libcoapServer runs one of the coap-server programs, with a pre-shared key if no arguments are
+// given, and returns its port for DTLS.
 func libcoapServer(t *testing.T, name string, args ...string) uint16 {
 	t.Helper()
 	path := program(t, name)
@@ -88,7 +89,7 @@ func dial(t *testing.T, sec socket.Security, port uint16) (socket.Socket, error)
 	t.Cleanup(func() { _ = s.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	for { // until the server listens
+	for { // wait until the server listens
 		err := s.Connect(ctx, socket.Endpoint{Host: "127.0.0.1", Port: port})
 		if !errors.Is(err, socket.ErrRefused) {
 			return s, err
@@ -117,7 +118,7 @@ func TestAgainstServer(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := socket.SessionResumed
-				if strings.HasSuffix(name, "gnutls") { // libcoap has it keep no sessions
+				if strings.HasSuffix(name, "gnutls") { // libcoap configures it to keep no sessions
 					want = socket.NewSession
 				}
 				if got := socket.Detect(s).Session.Resumption(); got != want {
@@ -128,7 +129,7 @@ func TestAgainstServer(t *testing.T) {
 	}
 }
 
-// TestWrongKeys with a server that has a key for one identity, and another for all others.
+// TestWrongKeys: the server has a key for one identity, and another key for all others.
 func TestWrongKeys(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys")
 	if err := os.WriteFile(keys, []byte("hint,device-1,secret key\n"), 0o600); err != nil {
@@ -161,7 +162,7 @@ func TestWrongKeys(t *testing.T) {
 	}
 }
 
-// isAlert reports whether err has an alert of the peer that is about keys.
+// isAlert reports whether err contains an alert of the peer about keys.
 func isAlert(err error) bool {
 	var a *socket.AlertError
 	return errors.As(err, &a) && a.Received && (a.Description == socket.AlertDecryptError || a.Description == socket.AlertBadRecordMAC)
@@ -199,7 +200,8 @@ func TestAgainstClient(t *testing.T) {
 		t.Fatalf("%x, %v", buf[:n], err)
 	}
 	tokenLen := int(buf[0] & 15)
-	answer := append([]byte{0x60 | byte(tokenLen), 0x45, buf[2], buf[3]}, buf[4:4+tokenLen]...) // an ACK with 2.05
+	// An ACK with 2.05.
+	answer := append([]byte{0x60 | byte(tokenLen), 0x45, buf[2], buf[3]}, buf[4:4+tokenLen]...)
 	if err := s.Send(append(answer, "\xffhello from the listener"...)); err != nil {
 		t.Fatal(err)
 	}

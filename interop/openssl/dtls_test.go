@@ -65,13 +65,13 @@ func TestDTLSWrongKey(t *testing.T) {
 	t.Log(err)
 }
 
-// certificates runs f with every way the server's certificate can be wrong, over one network.
+// certificates runs f with every fault of the server's certificate, over one network.
 func certificates(t *testing.T, network string, version ...string) {
 	for _, c := range []struct {
 		name   string
 		change func(t *testing.T, a *authority.Authority, s *socket.Security) (extra []string)
 		until  time.Duration
-		dtls   socket.Alert // sent by us; TLS always sends bad_certificate
+		dtls   socket.Alert // sent by the device; TLS always sends bad_certificate
 		text   string
 	}{
 		{"good", func(*testing.T, *authority.Authority, *socket.Security) []string { return nil }, time.Hour, 0, ""},
@@ -154,7 +154,7 @@ func TestDTLSMissingClientCertificate(t *testing.T) {
 	t.Log(err)
 }
 
-// TestDTLSListener has s_client connect to our listener.
+// TestDTLSListener: s_client connects to the toolkit's listener.
 func TestDTLSListener(t *testing.T) {
 	a := authority.New(t, "CA")
 	cert, key := a.Issue(t, time.Hour, "server.example")

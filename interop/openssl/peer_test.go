@@ -84,7 +84,7 @@ func (p *program) said() string {
 	return p.out.String()
 }
 
-// expect waits until openssl has said text.
+// expect waits until openssl has printed text.
 func (p *program) expect(t *testing.T, text string) {
 	t.Helper()
 	timeout := time.After(patience)
@@ -116,7 +116,7 @@ func freePort(t *testing.T, network string) uint16 {
 	return uint16(l.Addr().(*net.TCPAddr).Port)
 }
 
-// server runs s_server and returns where it listens.
+// server runs s_server and returns its endpoint.
 func server(t *testing.T, network string, args ...string) (*program, socket.Endpoint) {
 	t.Helper()
 	port := freePort(t, network)
@@ -147,7 +147,7 @@ func connect(t *testing.T, s socket.Socket, to socket.Endpoint) error {
 	return s.Connect(ctx, to)
 }
 
-// talk sends a line both ways.
+// talk sends a line in each direction.
 func talk(t *testing.T, s socket.Socket, p *program, text string) {
 	t.Helper()
 	if err := s.Send([]byte(text + " from the device\n")); err != nil {
@@ -175,7 +175,7 @@ func isAlert(err error, a socket.Alert, received bool) bool {
 	return errors.As(err, &e) && e.Description == a && e.Received == received
 }
 
-// accept takes the connection of an s_client, on which both sides then greet each other.
+// accept accepts the connection of an s_client, on which both sides then send a greeting.
 func accept(t *testing.T, l socket.Listener, p *program) socket.Socket {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

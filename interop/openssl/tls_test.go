@@ -21,7 +21,8 @@ func TestTLSCertificates(t *testing.T) {
 	}
 }
 
-// TestTLSNoCommonSuite: a server of TLS 1.2 finds none. One of TLS 1.3 does, as crypto/tls offers all there are, and the device refuses it.
+// TestTLSNoCommonSuite: a server with TLS 1.2 finds no common suite. A server with TLS 1.3 finds
+// one, because crypto/tls offers all suites, and the device refuses it.
 func TestTLSNoCommonSuite(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
@@ -48,7 +49,7 @@ func TestTLSNoCommonSuite(t *testing.T) {
 	}
 }
 
-// TestTLSResumption: OpenSSL and the device agree that a session goes on.
+// TestTLSResumption: OpenSSL and the device agree that a session is resumed.
 func TestTLSResumption(t *testing.T) {
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		t.Run(version, func(t *testing.T) {
@@ -73,7 +74,8 @@ func TestTLSResumption(t *testing.T) {
 	}
 }
 
-// TestTLSMissingClientCertificate: with TLS 1.3 the client learns of it only when it receives.
+// TestTLSMissingClientCertificate: with TLS 1.3 the client only learns of the refusal when it
+// receives.
 func TestTLSMissingClientCertificate(t *testing.T) {
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		t.Run(version, func(t *testing.T) {

@@ -83,7 +83,7 @@ func start(t *testing.T, cidLength int, files ...string) *server {
 	return s
 }
 
-// next returns the next line that the server says.
+// next returns the next line that the server prints.
 func (s *server) next(t *testing.T, wait time.Duration) string {
 	t.Helper()
 	select {
@@ -95,22 +95,22 @@ func (s *server) next(t *testing.T, wait time.Duration) string {
 	}
 }
 
-// proxy is a NAT in front of the server, on real sockets, which counts.
+// proxy is a NAT in front of the server, on real sockets, that counts the traffic.
 type proxy struct {
 	front  *net.UDPConn
 	server *net.UDPAddr
 	done   sync.WaitGroup
 
 	mu     sync.Mutex
-	device *net.UDPAddr // where it was last heard from
+	device *net.UDPAddr // the address from which it sent last
 	back   *net.UDPConn
 	seen   traffic
 	ports  map[uint16]bool
 }
 
-// traffic is what a proxy has seen of a device.
+// traffic counts the messages of a device, as a proxy sees them.
 type traffic struct {
-	handshake    int // messages of both sides in the clear
+	handshake    int // plaintext messages of both sides
 	keyExchanges int // ClientKeyExchange messages
 	withCID      int // records with a Connection ID, of the device
 }
@@ -181,7 +181,7 @@ func (p *proxy) backward(back *net.UDPConn) {
 	}
 }
 
-// rebind has what follows come to the server from another port.
+// rebind makes later datagrams reach the server from another port.
 func (p *proxy) rebind() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -191,7 +191,7 @@ func (p *proxy) rebind() {
 	}
 }
 
-// taken returns what was seen since the last call.
+// taken returns the traffic since the last call.
 func (p *proxy) taken() traffic {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,7 +200,8 @@ func (p *proxy) taken() traffic {
 	return seen
 }
 
-// count looks at the records of a datagram (RFC 6347 §4.1), up to one with a Connection ID, whose length only the server knows.
+// count counts the records of a datagram (RFC 6347 §4.1), up to one with a Connection ID, whose
+// length only the server knows.
 func (t *traffic) count(b []byte, fromDevice bool) {
 	const header, handshake, withCID, clientKeyExchange = 13, 22, 25, 16
 	for len(b) > header {
@@ -239,7 +240,7 @@ func connect(t *testing.T, s socket.Socket, to socket.Endpoint) error {
 	return s.Connect(ctx, to)
 }
 
-// mustConnect connects and checks how the connection began.
+// mustConnect connects and checks the Resumption.
 func mustConnect(t *testing.T, s socket.Socket, to socket.Endpoint, want socket.Resumption) {
 	t.Helper()
 	if err := connect(t, s, to); err != nil {
@@ -250,7 +251,7 @@ func mustConnect(t *testing.T, s socket.Socket, to socket.Endpoint, want socket.
 	}
 }
 
-// echo sends a message until it comes back.
+// echo sends a message until it is echoed.
 func echo(t *testing.T, s socket.Socket, text string) {
 	t.Helper()
 	buf := make([]byte, 200)
@@ -273,7 +274,7 @@ func echo(t *testing.T, s socket.Socket, text string) {
 	t.Fatalf("%q does not come back", text)
 }
 
-// said fails unless the server has made as many connections since it was last asked.
+// said fails unless the server has made the given number of connections since the last call.
 func (s *server) said(t *testing.T, connections int) {
 	t.Helper()
 	for range connections {

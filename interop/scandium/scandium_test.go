@@ -11,8 +11,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestConnectionID changes the device's port in the middle of a connection, and goes on after Shutdown, also in another socket, which shares nothing but
-// the store. There is one handshake.
+// TestConnectionID: the device's port changes during a connection, and the connection continues
+// after Shutdown, also in another socket that shares only the store. There is one handshake.
 func TestConnectionID(t *testing.T) {
 	for _, length := range []int{1, 6} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestConnectionID(t *testing.T) {
 	}
 }
 
-// TestResumption: without Connection IDs, which the server would have, there are abbreviated handshakes.
+// TestResumption: if the device offers no Connection ID, there are abbreviated handshakes.
 func TestResumption(t *testing.T) {
 	server := start(t, 6)
 	nat := newProxy(t, server)
@@ -77,13 +77,13 @@ func TestResumption(t *testing.T) {
 	}
 }
 
-// TestWrongKeys: the server is silent, whether it is the key or the identity that is wrong.
+// TestWrongKeys: the server is silent if the key or the identity is wrong.
 func TestWrongKeys(t *testing.T) {
 	server := start(t, 6)
 	to := socket.Endpoint{Host: "127.0.0.1", Port: server.port}
 	for text, change := range map[string]func(*socket.Security){
-		"the key is probably wrong": func(s *socket.Security) { s.Key = socket.NewSecret([]byte("another")) },
-		"or the identity unknown":   func(s *socket.Security) { s.Identity = []byte("nobody") },
+		"the key is probably wrong":  func(s *socket.Security) { s.Key = socket.NewSecret([]byte("another")) },
+		"or the identity is unknown": func(s *socket.Security) { s.Identity = []byte("nobody") },
 	} {
 		t.Run(text, func(t *testing.T) {
 			sec := psk()
@@ -98,7 +98,7 @@ func TestWrongKeys(t *testing.T) {
 	}
 }
 
-// TestCertificates with every way that they can be wrong.
+// TestCertificates: every fault of a certificate has the right effect.
 func TestCertificates(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -1,4 +1,3 @@
-// Package tshark holds no code but a test of the TLV format against a peer
-// nobody here wrote: Wireshark's dissector of LwM2M TLV, as tshark runs it.
-// interop/install gets it. The test is skipped, and says so, where it is absent.
+// Package tshark tests the TLV format against an independent peer: Wireshark's dissector of LwM2M
+// TLV, which tshark runs. interop/install installs tshark. Without it the test is skipped.
 package tshark

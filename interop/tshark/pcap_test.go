@@ -6,8 +6,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// capture returns a file in pcap format whose packets are CoAP PUTs of TLV
-// payloads, one for each pair of path and payload.
+// capture returns a file in pcap format with a CoAP PUT of a TLV payload for each request.
 func capture(requests []request) []byte {
 	const (
 		magic   = 0xa1b2c3d4 // with microseconds
@@ -45,8 +44,8 @@ func packet(message []byte) []byte {
 	return append(b, message...)
 }
 
-// put returns a CoAP PUT with a TLV payload. IDs have up to five digits, so that
-// every option is short.
+// put returns a CoAP PUT with a TLV payload. IDs have at most five digits, so every option has a
+// one-byte header.
 func put(p dm.Path, messageID uint16, payload []byte) []byte {
 	const uriPath, contentFormat, tlv = 11, 12, 11542
 	b := binary.BigEndian.AppendUint16([]byte{0x40, 3}, messageID)

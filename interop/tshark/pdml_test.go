@@ -14,7 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// document is what tshark prints, as far as it concerns TLV.
+// document is the output of tshark, as far as it concerns TLV.
 type document struct {
 	Packets []struct {
 		Protocols []field `xml:"proto"`
@@ -29,7 +29,7 @@ type field struct {
 	Fields []field `xml:"field"`
 }
 
-// parse returns for each packet what the dissector found in it.
+// parse returns the values that the dissector found in each packet.
 func parse(output []byte, bases []dm.Path) ([][]found, error) {
 	var d document
 	if err := xml.Unmarshal(printable(output), &d); err != nil {
@@ -55,8 +55,8 @@ func parse(output []byte, bases []dm.Path) ([][]found, error) {
 	return all, nil
 }
 
-// printable returns what tshark prints without what no XML may have: it shows
-// any bytes as a text too.
+// printable returns the output of tshark without characters that XML does not allow: tshark shows
+// any bytes as a text, too.
 func printable(output []byte) []byte {
 	return bytes.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' || r == utf8.RuneError || r > 0xfffd && r < 0x10000 {
@@ -72,7 +72,7 @@ type found struct {
 	leaf field
 }
 
-// leaves returns the values of a field that lies at p.
+// leaves returns the values of a field whose path is p.
 func (f field) leaves(p dm.Path) ([]found, error) {
 	var all []found
 	for _, c := range f.Fields {
@@ -108,7 +108,7 @@ func (f field) leaves(p dm.Path) ([]found, error) {
 	return all, nil
 }
 
-// get returns a field within f, the zero field where there is none.
+// get returns a field within f, or the zero field.
 func (f field) get(name string) field {
 	for _, c := range f.Fields {
 		if c.Name == name {
@@ -118,8 +118,7 @@ func (f field) get(name string) field {
 	return field{}
 }
 
-// named returns the field that the dissector made by its own definition of the
-// resource.
+// named returns the field that the dissector derived from its own definition of the resource.
 func (f field) named() (field, bool) {
 	for _, c := range f.Fields {
 		if strings.HasPrefix(c.Name, "lwm2mtlv.resource.") {
@@ -129,7 +128,7 @@ func (f field) named() (field, bool) {
 	return field{}, false
 }
 
-// agrees reports how the dissector's reading of a value differs from ours.
+// agrees returns an error if the dissector's reading of a value differs from ours.
 func (f found) agrees(v dm.Value) error {
 	view := map[registry.Type]string{
 		registry.String: "string", registry.Integer: "integer", registry.UnsignedInteger: "unsigned_integer",
@@ -158,7 +157,7 @@ func (f found) agrees(v dm.Value) error {
 	return nil
 }
 
-// agreesFloat compares to the digits that tshark prints.
+// agreesFloat compares as many digits as tshark prints.
 func (f found) agreesFloat(want float64) error {
 	for _, view := range []string{"float", "double"} {
 		show := f.leaf.get("lwm2mtlv.value." + view).Show

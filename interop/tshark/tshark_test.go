@@ -10,11 +10,11 @@ import (
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/content/tlv"
+	"github.com/lwm2mgen/toolkit/runtime/content/codec"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// request is a Write that the dissector is shown.
+// request is a Write for the dissector.
 type request struct {
 	path    dm.Path
 	payload []byte
@@ -29,7 +29,7 @@ func at(path string, v dm.Value) dm.Entry {
 	return dm.Entry{Path: p, Value: v}
 }
 
-// device is instance /3/0 of the specification's examples.
+// device is instance /3/0 of the examples in the specification.
 var device = []dm.Entry{
 	at("/3/0/0", dm.StringValue("Open Mobile Alliance")),
 	at("/3/0/1", dm.StringValue("Lightweight M2M Client")),
@@ -61,8 +61,8 @@ var servers = []dm.Entry{
 	at("/1/300/7", dm.StringValue(strings.Repeat("UQ", 200))),
 }
 
-// plain is an instance of an object that the dissector does not know: it shows
-// every way to read a value that its length allows.
+// plain is an instance of an object that the dissector does not know. It shows a value in every way
+// that the length of the value allows.
 var plain = []dm.Entry{
 	at("/33001/0/1", dm.StringValue("text")),
 	at("/33001/0/2", dm.IntegerValue(-1)),
@@ -102,10 +102,10 @@ func TestDissector(t *testing.T) {
 		below("/1", servers), below("/1/300", servers), below("/33001/0", plain), below("/33001", plain), below("/33001/0/301", plain),
 	}
 	var bases []dm.Path
-	var enc tlv.Encoder
+	var enc codec.Encoder
 	for i := range requests {
 		r := &requests[i]
-		if r.payload, err = encode(&enc, r); err != nil {
+		if r.payload, err = enc.Encode(content.TLV, nil, content.Target{Base: r.path}, r.entries); err != nil {
 			t.Fatal(err)
 		}
 		bases = append(bases, r.path)
@@ -132,19 +132,7 @@ func TestDissector(t *testing.T) {
 	}
 }
 
-func encode(enc *tlv.Encoder, r *request) ([]byte, error) {
-	if err := enc.Begin(nil, content.Target{Base: r.path}); err != nil {
-		return nil, err
-	}
-	for _, e := range r.entries {
-		if err := enc.Entry(e); err != nil {
-			return nil, err
-		}
-	}
-	return enc.Finish()
-}
-
-// compare holds what the dissector found against what was encoded.
+// compare compares the values that the dissector found with those that were encoded.
 func compare(t *testing.T, r request, got []found) {
 	t.Helper()
 	if len(got) != len(r.entries) || len(got) == 0 {
@@ -161,14 +149,17 @@ func compare(t *testing.T, r request, got []found) {
 	}
 }
 
-// TestComparison makes sure that the test above can fail.
+// TestComparison checks that TestDissector can fail.
 func TestComparison(t *testing.T) {
 	leaf := field{Fields: []field{{Name: "lwm2mtlv.value", Value: "64"}, {Name: "lwm2mtlv.value.integer", Show: "100"}}}
 	f := found{device[10].Path, leaf}
 	if err := f.agrees(dm.IntegerValue(100)); err != nil {
 		t.Error(err)
 	}
-	for _, v := range []dm.Value{dm.IntegerValue(101), dm.UnsignedValue(100), dm.StringValue("d"), dm.FloatValue(100), dm.OpaqueValue([]byte{0x65}), dm.BooleanValue(true), dm.TimeValue(100)} {
+	for _, v := range []dm.Value{
+		dm.IntegerValue(101), dm.UnsignedValue(100), dm.StringValue("d"), dm.FloatValue(100),
+		dm.OpaqueValue([]byte{0x65}), dm.BooleanValue(true), dm.TimeValue(100),
+	} {
 		if f.agrees(v) == nil {
 			t.Errorf("an Integer of 100 is taken for %v %v", v.Type(), v)
 		}

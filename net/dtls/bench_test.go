@@ -23,7 +23,8 @@ import (
 
 const envEcho = "DTLS_TEST_ECHO"
 
-// TestEchoServer is pion's server for the benchmarks, in a process of its own so that the CPU time of this one is the client's alone.
+// TestEchoServer is pion's server for the benchmarks. It runs in another process, so that the CPU
+// time of this process is that of the client.
 func TestEchoServer(t *testing.T) {
 	if os.Getenv(envEcho) == "" {
 		t.Skip("the benchmarks run it")
@@ -119,8 +120,9 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkEcho compares the CPU time of a client whose datagrams are echoed with that of one on bare pion, in turns in one run, with CCM_8 and 32 datagrams
-// outstanding. The aim is a ratio of at most 1.05.
+// BenchmarkEcho compares the CPU time of a client whose datagrams are echoed with that of one on
+// bare pion, in turns in one run, with CCM_8 and 32 datagrams outstanding. The aim is a ratio of at
+// most 1.05.
 func BenchmarkEcho(b *testing.B) {
 	at := echoServer(b)
 	clients := []echoClient{ourClient(b, at), pionClient1(b, at)}
@@ -189,7 +191,8 @@ func BenchmarkHandshake(b *testing.B) {
 	})
 }
 
-// BenchmarkIdle tells what an idle connection costs this process, with and without a Recv that waits.
+// BenchmarkIdle measures what an idle connection costs this process, with and without a Recv that
+// waits.
 func BenchmarkIdle(b *testing.B) {
 	const count = 500
 	open := map[string]func(tb testing.TB, at *net.UDPAddr) (wait func()){
@@ -230,7 +233,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// usage collects garbage and tells what is left.
+// usage collects garbage and returns what is left.
 func usage() (runtime.MemStats, int, int) {
 	for range 3 {
 		runtime.GC()
@@ -254,7 +257,8 @@ func TestNoAllocations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sec.client = false // receives what it has sent itself: the same keys for both directions
+			// It receives its own records: both directions have the same keys.
+			sec.client = false
 			if _, l.open, err = sec.protections(); err != nil {
 				t.Fatal(err)
 			}
@@ -274,7 +278,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// loopSocket gives back what was sent.
+// loopSocket returns the datagrams that were sent.
 type loopSocket struct {
 	socket.Socket
 	buf [2048]byte

@@ -16,9 +16,11 @@ import (
 //
 //	"LWD" version kind time body binding proof
 //
-// version is 1; kind is 'L' for live state and 'S' for a session; time is when it was made, 8 bytes of Unix seconds; binding is 32 bytes that
-// stand for the peer and the credentials; proof is an HMAC-SHA256 with a key derived from the PSK, or a signature with the device's private
-// key, over everything before it. Fields in the body that vary in length have it in front, in 2 bytes. Lists have their count.
+// version is 1; kind is 'L' for live state and 'S' for a session; time is the time of creation, 8
+// bytes of Unix seconds; binding is a hash of 32 bytes of the peer and the credentials; proof is an
+// HMAC-SHA256 with a key derived from the PSK, or a signature with the device's private key, over
+// everything before it. Fields of variable length in the body are preceded by their length in 2
+// bytes, lists by their count.
 
 const (
 	blobMagic   = "LWD"
@@ -30,13 +32,13 @@ const (
 	maxBlobCerts = 16
 )
 
-// Ages after which stored sessions are refused. That of sessions is RFC 5246's (§F.1.4).
+// Ages after which stored sessions are refused. RFC 5246 §F.1.4 gives that of sessions.
 const (
 	maxSessionAge = 24 * time.Hour
 	maxLiveAge    = 30 * 24 * time.Hour
 )
 
-// stored is what a blob holds: one of the two.
+// stored is the content of a blob: live state or a session.
 type stored struct {
 	live    *liveState
 	session *session
@@ -107,7 +109,8 @@ func appendCerts(b []byte, certs [][]byte) []byte {
 	return b
 }
 
-// parseBlob reads a blob whose proof has been checked and cut off. It is bound to binding or refused.
+// parseBlob reads a blob whose proof has been checked and cut off. It refuses a blob with another
+// binding.
 func parseBlob(b []byte, now time.Time, binding [32]byte) (*stored, error) {
 	r := reader{b: b}
 	r.take(len(blobMagic) + 1)
@@ -138,7 +141,7 @@ func parseBlob(b []byte, now time.Time, binding [32]byte) (*stored, error) {
 	return &s, nil
 }
 
-// reader takes values off a blob. After a fault all values are zero and bad is set.
+// reader reads the values of a blob. After a fault all values are zero and bad is set.
 type reader struct {
 	b   []byte
 	bad bool
@@ -212,7 +215,8 @@ func (r *reader) live() *liveState {
 	st.next = r.uint64()
 	st.window.next, st.window.seen = r.uint64(), r.uint64()
 	st.peer = r.certs()
-	r.bad = r.bad || len(st.sendCID) > maxCID || len(st.recvCID) > maxCID || st.next > maxSequence+1 || st.window.next > maxSequence+1
+	r.bad = r.bad || len(st.sendCID) > maxCID || len(st.recvCID) > maxCID || st.next > maxSequence+1 ||
+		st.window.next > maxSequence+1
 	return st
 }
 
@@ -226,7 +230,7 @@ func (r *reader) session() *session {
 	return s
 }
 
-// checkBlob cuts the proof off a blob if it is right.
+// checkBlob returns a blob without its proof, if the proof is valid.
 func checkBlob(p *proof.Prover, b []byte) ([]byte, error) {
 	switch {
 	case len(b) > maxBlob:

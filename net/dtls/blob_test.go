@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/pkitest"
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -21,7 +22,7 @@ func mustProfile(tb testing.TB, sec socket.Security) *profile {
 	return p
 }
 
-var testTarget = target{socket.Endpoint{Host: "server.example", Port: 5684}, netip.MustParseAddrPort("192.0.2.1:5684")}
+var testTarget = secured.Target{Remote: socket.Endpoint{Host: "server.example", Port: 5684}, Addr: netip.MustParseAddrPort("192.0.2.1:5684")}
 
 func sampleLive(suiteID socket.CipherSuite, peer ...[]byte) *liveState {
 	u, _ := suiteByID(suiteID)
@@ -114,15 +115,15 @@ func TestBlobRefused(t *testing.T) {
 		f(&s)
 		return mustProfile(t, s)
 	}
-	elsewhere := target{socket.Endpoint{Host: "other.example", Port: 5684}, testTarget.addr}
-	moved := target{testTarget.remote, netip.MustParseAddrPort("192.0.2.2:5684")}
+	elsewhere := secured.Target{Remote: socket.Endpoint{Host: "other.example", Port: 5684}, Addr: testTarget.Addr}
+	moved := secured.Target{Remote: testTarget.Remote, Addr: netip.MustParseAddrPort("192.0.2.2:5684")}
 	noCID := sampleLive(0xc0a8)
 	noCID.sendCID = nil
 	for _, c := range []struct {
 		name string
 		p    *profile
 		s    *stored
-		to   target
+		to   secured.Target
 		at   time.Time
 		text string
 	}{
@@ -133,8 +134,8 @@ func TestBlobRefused(t *testing.T) {
 		{"an old one", p, live, testTarget, now.Add(maxLiveAge + time.Minute), "old"},
 		{"an old session", p, sess, testTarget, now.Add(maxSessionAge + time.Minute), "old"},
 		{"one from the future", p, live, testTarget, now.Add(-time.Hour), "after the present time"},
-		{"a suite no longer allowed", change(func(s *socket.Security) { s.CipherSuites = []socket.CipherSuite{0x00a8} }), live, testTarget, now, "not allowed any more"},
-		{"Connection IDs turned off", change(func(s *socket.Security) { s.NoConnectionID = true }), live, testTarget, now, "not wanted any more"},
+		{"a suite no longer allowed", change(func(s *socket.Security) { s.CipherSuites = []socket.CipherSuite{0x00a8} }), live, testTarget, now, "no longer allowed"},
+		{"Connection IDs turned off", change(func(s *socket.Security) { s.NoConnectionID = true }), live, testTarget, now, "which is no longer allowed"},
 		{"no Connection ID", p, &stored{live: noCID}, testTarget, now, "no Connection ID"},
 	} {
 		_, err := c.p.open(blobOf(t, p, c.s, now), c.to, c.at)
@@ -152,7 +153,8 @@ func TestBlobRefused(t *testing.T) {
 	}
 }
 
-// TestBlobOfRevokedServer: what was trusted when a session was stored need not be later.
+// TestBlobOfRevokedServer: a certificate that was trusted when a session was stored may be revoked
+// later.
 func TestBlobOfRevokedServer(t *testing.T) {
 	now := time.Now()
 	a := newAuthority(t)
@@ -175,7 +177,7 @@ func FuzzBlob(f *testing.F) {
 		if _, err := p.open(body, testTarget, now); err == nil && len(body) < 32 {
 			t.Fatal("accepted without a proof")
 		}
-		// What lies behind the proof is parsed as well, as if it had been proved.
+		// The content is parsed, too, as if the proof were valid.
 		binding := p.binding(testTarget, len(body) > 4 && body[4] == kindLive)
 		s, err := parseBlob(body, now, binding)
 		if err != nil {
@@ -188,7 +190,7 @@ func FuzzBlob(f *testing.F) {
 		if s.live == nil {
 			return
 		}
-		if _, err := importLink(nil, s.live); err != nil {
+		if _, err := continueLink(nil, s.live); err != nil {
 			t.Fatalf("import: %v", err)
 		}
 	})

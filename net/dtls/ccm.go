@@ -9,13 +9,13 @@ import (
 	"fmt"
 )
 
-// ccm is AES-CCM (RFC 3610) with nonces of 12 bytes, as TLS uses it (RFC 6655). Unlike other implementations it allocates nothing. It is used
-// by one goroutine at a time.
+// ccm is AES-CCM (RFC 3610) with nonces of 12 bytes, as TLS uses it (RFC 6655). Unlike other
+// implementations it allocates nothing. It is used by one goroutine at a time.
 type ccm struct {
 	block cipher.Block
 	tag   int // 8 or 16
 
-	// For the call under way: fields because they would escape to the heap otherwise.
+	// For the call in progress: fields, because otherwise they would escape to the heap.
 	mac, ctr, key [aes.BlockSize]byte
 }
 
@@ -96,7 +96,8 @@ func (c *ccm) Seal(dst, nonce, plaintext, additional []byte) []byte {
 
 var errCCM = errors.New("ccm: message authentication failed")
 
-// Open implements cipher.AEAD for dst with the same memory as ciphertext, which is overwritten, with zeros if it is not authentic.
+// Open implements cipher.AEAD for dst with the same memory as ciphertext, which is overwritten,
+// with zeros if it is not authentic.
 func (c *ccm) Open(dst, nonce, ciphertext, additional []byte) ([]byte, error) {
 	n := len(ciphertext) - c.tag
 	if n < 0 {

@@ -10,7 +10,8 @@ import (
 	pionccm "github.com/pion/dtls/v3/pkg/crypto/ccm"
 )
 
-// TestCCMAgainstPion compares with an independent implementation, over all small sizes and both tags.
+// TestCCMAgainstPion compares with an independent implementation, over all small sizes and both
+// tags.
 func TestCCMAgainstPion(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	random := func(n int) []byte {

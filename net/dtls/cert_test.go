@@ -21,7 +21,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// authority is the certificates of a test.
+// authority holds the certificates of a test.
 type authority struct {
 	ca     *pkitest.CA
 	server *pkitest.Leaf
@@ -63,7 +63,7 @@ func TestCertificateEverySuite(t *testing.T) {
 				s := w.socket(t, a.security())
 				mustConnect(t, s, serverEnd)
 				mustEcho(t, s, "hello")
-				if got := s.cur.Load().secrets.suite.name; got != u.name {
+				if got := linkOf(t, s).secrets.suite.name; got != u.name {
 					t.Errorf("suite %s", got)
 				}
 			})
@@ -192,8 +192,8 @@ func TestServerVerification(t *testing.T) {
 					if !slices.Equal(*alerts, []socket.Alert{c.alert}) {
 						t.Errorf("the server was sent the alerts %v, want %v", *alerts, c.alert)
 					}
-					if s.State() != socket.StateClosed || s.below.State() != socket.StateClosed {
-						t.Errorf("states %v and %v", s.State(), s.below.State())
+					if s.State() != socket.StateClosed || s.Below.State() != socket.StateClosed {
+						t.Errorf("states %v and %v", s.State(), s.Below.State())
 					}
 					t.Log(err)
 				})
@@ -202,7 +202,8 @@ func TestServerVerification(t *testing.T) {
 	}
 }
 
-// sentAlerts collects the fatal alerts that the device sends as a server can read them: in the clear, in epoch 0.
+// sentAlerts collects the fatal alerts of the device that a server can read: in plaintext, in epoch
+// 0.
 func sentAlerts(w *world) *[]socket.Alert {
 	var alerts []socket.Alert
 	w.net.SetFilter(func(p simnet.Packet) bool {

@@ -16,7 +16,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestAddressesInTurn: a host of which the first address is silent is reached at the second, by Connect itself.
+// TestAddressesInTurn: if the first address of a host is silent, Connect uses the second.
 func TestAddressesInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -47,7 +47,7 @@ func TestAddressesInTurn(t *testing.T) {
 	})
 }
 
-// TestConnectNext moves an open connection on to the other address.
+// TestConnectNext: an open connection moves to the other address.
 func TestConnectNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -66,13 +66,13 @@ func TestConnectNext(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustEcho(t, s, "second")
-		if second.connections() != 1 || s.able.Addresses.RemoteAddr().Addr() != other.Addrs()[0] {
-			t.Errorf("connected to %v", s.able.Addresses.RemoteAddr())
+		if second.connections() != 1 || s.Able.Addresses.RemoteAddr().Addr() != other.Addrs()[0] {
+			t.Errorf("connected to %v", s.Able.Addresses.RemoteAddr())
 		}
 	})
 }
 
-// TestFailedConnectAfterShutdown leaves the socket shut down, and a later Connect works.
+// TestFailedConnectAfterShutdown: the socket stays shut down, and a later Connect works.
 func TestFailedConnectAfterShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -94,7 +94,7 @@ func TestFailedConnectAfterShutdown(t *testing.T) {
 	})
 }
 
-// TestRebuildChain completes the device's chain from the trust store.
+// TestRebuildChain: the chain of the device is completed from the trust store.
 func TestRebuildChain(t *testing.T) {
 	for _, rebuild := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

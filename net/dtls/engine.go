@@ -9,28 +9,29 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// An engine does handshakes. What follows a handshake is none of its business: it hands the secrets over and stops, with no goroutine
-// left and nobody reading from the guard's socket.
+// An engine does handshakes. When a handshake is complete it returns the secrets and stops: it
+// leaves no goroutine, and nothing reads from the guard's socket.
 type engine interface {
 	handshake(ctx context.Context, g *guard, p *parameters) (*established, error)
 }
 
-// parameters are what one handshake is done with.
+// parameters configure one handshake.
 type parameters struct {
 	client bool
 	suites []suite
 
 	identity []byte // PSK
 	key      socket.Secret
-	// lookup finds the key of a client's identity, on a server in place of identity and key.
+	// lookup returns the key of a client's identity; a server uses it instead of identity and key.
 	lookup func(identity []byte) (socket.Secret, error)
 
 	credential *credential // certificates; nil with PSK, or a client without any
 	serverName string      // for Server Name Indication; never an IP address
-	// verify checks the peer's certificates in DER. On a client it is never nil with certificates. On a server nil means that none is asked for.
+	// verify checks the peer's certificates in DER. On a client it is never nil with certificates.
+	// On a server nil means that the client is not asked for one.
 	verify func(certs [][]byte) error
 
-	offerCID bool // client: offer to send a Connection ID; server: take it up
+	offerCID bool // client: offer to send a Connection ID; server: accept the offer
 	cid      []byte
 	session  *session // to resume, or nil
 	sessions sessionCache
@@ -41,7 +42,7 @@ type parameters struct {
 	log      *slog.Logger
 }
 
-// established is a connection whose handshake has ended.
+// established is a connection whose handshake is complete.
 type established struct {
 	secrets
 	sendCID, recvCID []byte
@@ -50,12 +51,13 @@ type established struct {
 	resumed          bool
 	peer             [][]byte // certificates of the peer
 	identity         []byte   // PSK identity of the client, on a server
-	flight           [][]byte // datagrams to repeat when the peer repeats its own; none if the peer cannot need it
-	held             [][]byte // records that came early
-	messages         int      // of the handshake, for tests
+	// Datagrams to repeat when the peer repeats its own; none if the peer cannot need them.
+	flight   [][]byte
+	held     [][]byte // records that came early
+	messages int      // of the handshake, for tests
 }
 
-// session is what an abbreviated handshake needs (RFC 5246 §7.3).
+// session holds what an abbreviated handshake needs (RFC 5246 §7.3).
 type session struct {
 	id             []byte
 	master         []byte

@@ -6,52 +6,65 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// pionAlert is what can be told of an alert that pion received; its type is not exported.
+// pionAlert is the interface of an alert that pion received, whose type is not exported.
 type pionAlert interface {
 	error
 	IsFatalOrCloseNotify() bool
 	Marshal() ([]byte, error)
 }
 
-// handshakeError finds out why a handshake failed, from pion's error and from what the guard saw.
-func handshakeError(ctx context.Context, err error, g *guard, p *parameters, timedOut bool, waited time.Duration) error {
+// handshakeError returns why a handshake failed, from pion's error and the progress that the guard
+// saw.
+func handshakeError(
+	ctx context.Context, err error, g *guard, p *parameters, timedOut bool, waited time.Duration,
+) error {
 	g.mu.Lock()
 	seen, sent, refused := g.seen, g.alert, g.refused
 	g.mu.Unlock()
 	var received pionAlert
 	switch {
-	case refused != nil: // whatever the peer, or the end of the context, had to say to that
-		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: refused.Alert, Err: refused})
+	case refused != nil: // before the reaction of the peer, or the end of the context
+		return fmt.Errorf("handshake: %w", &socket.AlertError{
+			Level: socket.AlertFatal, Description: refused.Alert, Err: refused,
+		})
 	case ctx.Err() != nil:
-		return fmt.Errorf("dtls handshake: %w: %s", context.Cause(ctx), story(&seen, p))
+		return fmt.Errorf("handshake: %w: %s", context.Cause(ctx), explainSilence(&seen, p))
 	case timedOut:
-		return fmt.Errorf("dtls handshake: %w after %s: %s", socket.ErrTimeout, waited, story(&seen, p))
+		return fmt.Errorf("handshake: %w after %s: %s", socket.ErrTimeout, waited, explainSilence(&seen, p))
 	case errors.As(err, &received):
 		return receivedAlert(received, p, &seen)
 	case sent != nil:
-		return fmt.Errorf("dtls handshake: %w", &socket.AlertError{Level: sent.Level, Description: sent.Description, Err: err})
+		return fmt.Errorf("handshake: %w", &socket.AlertError{
+			Level: sent.Level, Description: sent.Description, Err: err,
+		})
 	}
-	return fmt.Errorf("dtls handshake: %w", err)
+	return fmt.Errorf("handshake: %w", err)
 }
 
-// story tells what was seen of the server and what it probably means.
-func story(s *progress, p *parameters) string {
+// explainSilence describes what was received from the server and what it probably means.
+func explainSilence(s *progress, p *parameters) string {
 	switch {
 	case s.received == 0:
-		return fmt.Sprintf("%d datagrams sent, none received: there is probably no DTLS server at this address and port, or a firewall in between; "+
+		return fmt.Sprintf("%d datagrams sent, none received: there is probably no DTLS server at "+
+			"this address and port, or there is a firewall in between; "+
 			"a server that still holds an earlier connection from the same local port may be silent as well", s.sent)
 	case !s.handshake:
-		return fmt.Sprintf("%d datagrams received, none of them of a DTLS handshake: this is probably no DTLS server", s.received)
+		return fmt.Sprintf("%d datagrams received, none of a DTLS handshake: this is probably no DTLS server",
+			s.received)
 	case !s.serverHello:
-		return "the server asked for a cookie and then fell silent: it probably ignores this client, for instance for its identity or its version of DTLS, " +
+		return "the server asked for a cookie and sent nothing more: it probably ignores this client, " +
+			"for instance for its identity or its version of DTLS, " +
 			"or large datagrams are lost on the way"
 	case s.sentFinished && !s.gotFinished && p.credential == nil:
-		return "the server answered but never accepted our Finished: the key is probably wrong for this identity, or the identity unknown, which many servers do not tell"
+		return "the server answered but never accepted our Finished: the key is probably wrong for this " +
+			"identity, or the identity is unknown, which many servers do not report"
 	case s.sentFinished && !s.gotFinished:
-		return "the server answered but never accepted our Finished: it probably dislikes our certificate, or our large datagrams are lost on the way"
+		return "the server answered but never accepted our Finished: it probably does not accept our " +
+			"certificate, or our large datagrams are lost on the way"
 	case s.gotFinished && !s.sentFinished:
 		return "the server tried to resume a session that it knows differently"
 	case s.gotFinished:
@@ -60,8 +73,9 @@ func story(s *progress, p *parameters) string {
 	return "the server's flight never arrived as a whole: its large datagrams are probably lost on the way"
 }
 
-// watching makes the guard know why the peer's certificate is refused, so that it sends the alert that fits.
-func (p *parameters) watching(g *guard) *parameters {
+// withAlertOfVerify tells the guard why the peer's certificate is refused, so that it sends the
+// right alert.
+func (p *parameters) withAlertOfVerify(g *guard) *parameters {
 	if p.verify == nil {
 		return p
 	}
@@ -74,55 +88,27 @@ func (p *parameters) watching(g *guard) *parameters {
 	return &out
 }
 
-const wantsAnother = "it wants a certificate of a CA that ours is not from"
-
-// receivedAlert adds to an alert of the server what it probably means. Many servers have one for everything; how far the
-// handshake came then tells more.
+// receivedAlert adds to an alert of the server what it probably means.
 func receivedAlert(a pionAlert, p *parameters, seen *progress) error {
 	e := &socket.AlertError{Level: socket.AlertFatal, Received: true}
 	if b, err := a.Marshal(); err == nil && len(b) == 2 {
 		e.Level, e.Description = socket.AlertLevel(b[0]), socket.Alert(b[1])
 	}
-	hint := ""
-	switch e.Description {
-	case socket.AlertHandshakeFailure, socket.AlertInsufficientSecurity:
-		switch {
-		case !seen.serverHello:
-			hint = "it has probably no ciphersuite in common with us, we offered " + namesOf(p.suites)
-		case seen.noCertificate:
-			hint = wantsAnother
-		case p.credential != nil:
-			hint = "it has chosen a ciphersuite, so it probably does not accept our certificate"
-		default:
-			hint = "it has chosen a ciphersuite, so it probably does not know our identity"
-		}
-	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
-		hint = wantsAnother
-	case socket.AlertUnknownCA, socket.AlertBadCertificate, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
-		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied:
-		hint = "it refuses our certificate"
-		if seen.noCertificate {
-			hint = wantsAnother
-		}
-	case socket.AlertUnknownPSKIdentity, socket.AlertDecryptError, socket.AlertBadRecordMAC:
-		hint = "it does not know our identity, or has another key for it"
-	case socket.AlertInternalError:
-		if p.credential == nil {
-			hint = "some servers say so when they do not know the identity"
-		}
-	case socket.AlertProtocolVersion:
-		hint = "it does not speak DTLS 1.2"
-	case socket.AlertUnrecognizedName:
-		hint = "it has no service of the name " + p.serverName
+	known := secured.Progress{
+		Certificate: p.credential != nil, SuiteChosen: seen.serverHello, NoCertificate: seen.noCertificate,
+		VersionHint: "it does not speak DTLS 1.2", Offered: namesOf(p.suites), ServerName: p.serverName,
 	}
+	hint := known.Hint(e.Description)
 	if hint == "" {
-		return fmt.Errorf("dtls handshake: %w", e)
+		return fmt.Errorf("handshake: %w", e)
 	}
-	return fmt.Errorf("dtls handshake: %w: %s", e, hint)
+	return fmt.Errorf("handshake: %w: %s", e, hint)
 }
 
-// noCommonSuite reports whether a handshake failed because the server wants none of the suites that were offered.
+// noCommonSuite reports whether a handshake failed because the server accepts none of the suites
+// that were offered.
 func noCommonSuite(err error) bool {
 	var a *socket.AlertError
-	return errors.As(err, &a) && a.Received && (a.Description == socket.AlertHandshakeFailure || a.Description == socket.AlertInsufficientSecurity)
+	return errors.As(err, &a) && a.Received && (a.Description == socket.AlertHandshakeFailure ||
+		a.Description == socket.AlertInsufficientSecurity)
 }

@@ -5,59 +5,63 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// establish makes a secured connection over the socket below, which is connected: by going on with a live one, or by an
-// abbreviated or a full handshake.
-func (s *conn) establish(ctx context.Context, t target) (*link, error) {
+// establish makes a secured connection over the connected socket below: it continues a live
+// connection, or does an abbreviated or a full handshake.
+func (s *conn) establish(ctx context.Context, t secured.Target) (*link, error) {
 	st, err := s.profile.take(t)
 	if err != nil {
-		s.debug("stored session not used", err)
+		secured.LogDebug(s.log, "dtls: stored session not used", err)
 		st = nil
 	}
 	if st != nil && st.live != nil {
-		return importLink(s.below, st.live)
+		return continueLink(s.Below, st.live)
 	}
 	params, err := s.profile.parameters(t)
 	if err != nil {
 		return nil, err
 	}
-	params.log, params.mtu = s.log, handshakeMTU(s.below)
+	params.log, params.mtu = s.log, handshakeMTU(s.Below)
 	if st != nil {
 		l, err := s.resume(ctx, t, params, st.session)
 		var alert *socket.AlertError
 		if err == nil || !errors.As(err, &alert) || ctx.Err() != nil {
 			return l, err
 		}
-		s.debug("session not resumed", err)
+		secured.LogDebug(s.log, "dtls: session not resumed", err)
 	}
 	return s.full(ctx, t, params)
 }
 
-// handshakeMTU is the size of the handshake messages' fragments: what fits with their headers, and what every implementation takes.
+// handshakeMTU returns the size of the fragments of handshake messages, which must fit with their
+// headers, and which every implementation must accept.
 func handshakeMTU(below socket.Socket) int {
 	const headers, usual, least = headerLen + 12 + 48, 1200, 64
 	return max(least, min(usual, below.InnerMTU()-headers))
 }
 
 // resume offers a session, and no Connection ID: pion forgets one in an abbreviated handshake.
-func (s *conn) resume(ctx context.Context, t target, p *parameters, old *session) (*link, error) {
+func (s *conn) resume(ctx context.Context, t secured.Target, p *parameters, old *session) (*link, error) {
 	params := *p
 	params.session = old
 	e, err := s.handshake(ctx, &params)
 	if err != nil {
 		return nil, err
 	}
-	if e.resumed || s.profile.sec.NoConnectionID { // otherwise the next handshake had better ask for a Connection ID again
-		s.keep(t, e)
+	// Otherwise the next handshake should ask for a Connection ID again.
+	if e.resumed || s.profile.sec.NoConnectionID {
+		s.storeSession(t, e)
 	}
-	return newLink(s.below, e)
+	return newLink(s.Below, e)
 }
 
-// full does a full handshake, with a Connection ID unless it is not wanted. CBC suites are not offered beside one: pion's MAC is not RFC
-// 9146's there. A server that has only those is asked again without.
-func (s *conn) full(ctx context.Context, t target, p *parameters) (*link, error) {
+// full does a full handshake and offers a Connection ID unless the configuration forbids that. CBC
+// suites are not offered together with a Connection ID, because pion's MAC then differs from RFC
+// 9146. If the server has only CBC suites, a second handshake offers them without a Connection ID.
+func (s *conn) full(ctx context.Context, t secured.Target, p *parameters) (*link, error) {
 	params := *p
 	if !s.profile.sec.NoConnectionID {
 		if some := withoutCBC(p.suites); len(some) > 0 {
@@ -73,29 +77,28 @@ func (s *conn) full(ctx context.Context, t target, p *parameters) (*link, error)
 		return nil, err
 	}
 	if len(e.sendCID) == 0 {
-		s.keep(t, e)
+		s.storeSession(t, e)
 	}
-	return newLink(s.below, e)
+	return newLink(s.Below, e)
 }
 
-// keep stores the session for an abbreviated handshake.
-func (s *conn) keep(t target, e *established) {
+// storeSession stores the session for an abbreviated handshake.
+func (s *conn) storeSession(t secured.Target, e *established) {
 	if e.session == nil {
 		return
 	}
-	if err := s.profile.put(t, &stored{session: e.session}); err != nil {
-		s.debug("session not stored", err)
-	}
+	secured.LogDebug(s.log, "dtls: session not stored", s.profile.put(t, &stored{session: e.session}))
 }
 
 var errTimers = errors.New("the handshake timers have run out")
 
-// handshake does one handshake within the handshake timers, which start anew with each flight of the server.
+// handshake does one handshake within the handshake timers, which restart with each flight of the
+// server.
 func (s *conn) handshake(ctx context.Context, p *parameters) (*established, error) {
 	first, total := s.profile.timers()
 	p.interval = first
-	g := newGuard(s.below, packetAddr("peer"))
-	p = p.watching(g)
+	g := newGuard(s.Below, packetAddr("peer"))
+	p = p.withAlertOfVerify(g)
 	timed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(total, func() { cancel(errTimers) })

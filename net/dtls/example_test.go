@@ -10,7 +10,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// A device and a server with a pre-shared key. On a device the dialers are udp.Dialer{} and dtls.Dialer{}.
+// A device and a server with a pre-shared key. On a device the dialers are udp.Dialer{} and
+// dtls.Dialer{}.
 func Example() {
 	key := socket.NewSecret([]byte("sixteen byte key"))
 	n := simnet.New(1)

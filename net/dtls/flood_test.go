@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// flooded is a socket at which more arrives than can be looked at.
+// flooded is a socket that receives more datagrams than can be processed.
 type flooded struct {
 	socket.Socket
 	record []byte
@@ -24,7 +24,8 @@ func (f *flooded) Recv(p []byte) (int, error) {
 	return copy(p, f.record), nil
 }
 
-// TestFloodDoesNotHoldRecv: however much arrives that is not authentic, Recv ends with its deadline, and says that it is not done.
+// TestFloodDoesNotHoldRecv: during a flood of datagrams that are not authentic, Recv ends at its
+// deadline and announces that more may be waiting.
 func TestFloodDoesNotHoldRecv(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -32,7 +33,7 @@ func TestFloodDoesNotHoldRecv(t *testing.T) {
 		s := w.socket(t, pskSecurity())
 		mustConnect(t, s, serverEnd)
 		mustEcho(t, s, "before")
-		l := s.cur.Load()
+		l := linkOf(t, s)
 		quiet := l.below
 		flood := &flooded{Socket: quiet, record: forged(typeApplicationData, 1, 1<<40, make([]byte, 40)...)}
 		l.below = flood
@@ -40,7 +41,7 @@ func TestFloodDoesNotHoldRecv(t *testing.T) {
 		s.NotifyReadable(func() { ready++ })
 		ready = 0
 		s.SetRecvDeadline(socket.NoWait())
-		if n, err := s.Recv(make([]byte, 100)); err != socket.ErrTimeout { //nolint:errorlint // promised exactly
+		if n, err := s.Recv(make([]byte, 100)); err != socket.ErrTimeout { // promised exactly
 			t.Fatalf("after %d datagrams: %d, %v", flood.count, n, err)
 		}
 		if ready == 0 || flood.count < 2 {

@@ -12,12 +12,13 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// guard is the net.PacketConn on which pion does a handshake. It gives pion only records that belong to one, keeps those for the record
-// layer, notes how far the handshake came, and remembers the last flight. When it is closed the socket below stays open.
+// guard is the net.PacketConn on which pion does a handshake. It passes only records of the
+// handshake to pion, keeps those for the record layer, records the progress of the handshake, and
+// keeps the last flight. Closing it leaves the socket below open.
 type guard struct {
 	below    socket.Socket
 	addr     packetAddr
-	progress func() // called when the peer has got one step further
+	progress func() // called when the peer has made progress
 
 	reading sync.Mutex // held by ReadFrom
 
@@ -27,15 +28,15 @@ type guard struct {
 	cidLen   int      // of records that arrive
 	held     [][]byte // records for the record layer
 	heldSize int
-	flight   [][]byte // datagrams sent since something was received
-	answered bool     // something was received since the last of flight
+	flight   [][]byte // datagrams sent since one was received
+	answered bool     // a datagram was received since the last one of flight
 	seen     progress
 	nextSeq  uint64     // one above the highest sequence number sent in epoch 1
 	refused  *pki.Error // why the peer's certificate is not accepted
 	alert    *socket.AlertError
 }
 
-// progress is what a guard has seen of a handshake.
+// progress is the progress of a handshake, as the guard sees it.
 type progress struct {
 	sent, received int  // datagrams
 	handshake      bool // a handshake message of the peer
@@ -43,10 +44,11 @@ type progress struct {
 	serverHello    bool
 	helloDone      bool // the server's flight is complete
 	sentFinished   bool
-	gotFinished    bool // something encrypted arrived that may be it
-	noCertificate  bool // our Certificate message had none in it: the server asked for those of another CA
-	clientKey      bool // ClientKeyExchange was sent: no abbreviated handshake
-	messages       int  // handshake messages of both sides, repetitions included
+	gotFinished    bool // an encrypted record arrived that may be it
+	// Our Certificate message was empty: the server asked for certificates of another CA.
+	noCertificate bool
+	clientKey     bool // ClientKeyExchange was sent: no abbreviated handshake
+	messages      int  // handshake messages of both sides, repetitions included
 }
 
 // Handshake message types (RFC 5246 §7.4, RFC 6347 §4.3.2).
@@ -60,7 +62,7 @@ const (
 
 const (
 	messageHead = 12 // of a handshake message (RFC 6347 §4.2.2)
-	emptyList   = 3  // length of a Certificate message without any
+	emptyList   = 3  // length of an empty Certificate message
 )
 
 // maxHeld bounds the bytes of application data kept for after the handshake.
@@ -71,7 +73,7 @@ func newGuard(below socket.Socket, addr packetAddr) *guard {
 	return &guard{below: below, addr: addr, progress: func() {}}
 }
 
-// ReadFrom returns the next datagram with only those of its records that a handshake needs.
+// ReadFrom returns the next datagram, reduced to the records of the handshake.
 func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 	g.reading.Lock()
 	defer g.reading.Unlock()
@@ -88,8 +90,10 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 		n, err := g.below.Recv(p)
 		switch {
 		case err == nil:
-		case err == socket.ErrTimeout, errors.Is(err, socket.ErrMessageTooLong): //nolint:errorlint // Recv promises exactly ErrTimeout
-			continue // the deadline itself decides; what is longer than any handshake datagram is none
+		// Recv promises exactly ErrTimeout.
+		case err == socket.ErrTimeout, errors.Is(err, socket.ErrMessageTooLong):
+			// Only the deadline decides; a datagram longer than any of a handshake is dropped.
+			continue
 		default:
 			return 0, nil, err
 		}
@@ -99,7 +103,7 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// inbound moves the records that pion gets to the front of the datagram and returns their length.
+// inbound moves the records for pion to the front of the datagram and returns their length.
 func (g *guard) inbound(datagram []byte) int {
 	g.mu.Lock()
 	kept, step := 0, false
@@ -116,7 +120,7 @@ func (g *guard) inbound(datagram []byte) int {
 		case h.epoch == 1 && h.typ == typeHandshake:
 			g.seen.gotFinished = true
 		case h.epoch == 1 && h.typ == typeConnectionID && !g.seen.sentFinished:
-			g.seen.gotFinished = true // of a client; what it sends later is for the record layer
+			g.seen.gotFinished = true // of a client; its later records are for the record layer
 		default:
 			g.hold(&h, record)
 			continue
@@ -137,7 +141,8 @@ func (g *guard) inbound(datagram []byte) int {
 	return kept
 }
 
-// wellFormed drops what no peer sends in the clear, but would make pion give up.
+// wellFormed reports whether a plaintext record is one that a peer may send. Others would make pion
+// fail.
 func wellFormed(h *header, record []byte) bool {
 	body := record[h.body:]
 	switch h.typ {
@@ -158,7 +163,7 @@ func (g *guard) hold(h *header, record []byte) {
 	}
 }
 
-// note looks at a handshake message in the clear, as far as it is the first in its record.
+// note records a plaintext handshake message that is the first of its record.
 func (g *guard) note(h *header, record []byte, sent bool) {
 	if h.typ != typeHandshake || len(record) <= h.body {
 		return
@@ -167,7 +172,8 @@ func (g *guard) note(h *header, record []byte, sent bool) {
 	typ := record[h.body]
 	if sent {
 		g.seen.clientKey = g.seen.clientKey || typ == msgClientKey
-		g.seen.noCertificate = g.seen.noCertificate || typ == msgCertificate && len(record) == h.body+messageHead+emptyList
+		g.seen.noCertificate = g.seen.noCertificate || typ == msgCertificate &&
+			len(record) == h.body+messageHead+emptyList
 		return
 	}
 	g.seen.handshake = true
@@ -189,27 +195,27 @@ func (g *guard) WriteTo(p []byte, _ net.Addr) (int, error) {
 	defer g.mu.Unlock()
 	size := len(p)
 	if g.closed {
-		return size, nil // what pion says when it is stopped is not for the peer
+		return size, nil // the peer does not get the alert that pion sends when it is stopped
 	}
 	if g.answered {
 		g.flight, g.answered = nil, false
 	}
-	p = inTheClear(p)
+	p = unwrapAlert(p)
 	g.outbound(p)
 	g.flight = append(g.flight, bytes.Clone(p))
 	if len(g.flight) > maxFlight {
 		g.flight = g.flight[1:]
 	}
 	g.seen.sent++
-	if err := g.below.Send(p); err != nil && !lostAnyway(err) {
+	if err := g.below.Send(p); err != nil && !isRepaired(err) {
 		return 0, err
 	}
 	return size, nil
 }
 
-// inTheClear takes an alert out of the record with a Connection ID that pion puts it in, also before there are keys. No peer can read it there: such
-// records are protected always (RFC 9146 §3).
-func inTheClear(p []byte) []byte {
+// unwrapAlert returns an alert without the record with a Connection ID that pion puts it in even
+// before there are keys. No peer could read it: such records are always protected (RFC 9146 §3).
+func unwrapAlert(p []byte) []byte {
 	if len(p) < headerLen || p[0] != typeConnectionID || binary.BigEndian.Uint16(p[3:]) != 0 {
 		return p
 	}
@@ -217,14 +223,15 @@ func inTheClear(p []byte) []byte {
 	if !ok || typ != typeAlert || len(content) < headerLen+2 {
 		return p
 	}
-	return append(append([]byte{typeAlert}, p[1:headerLen-2]...), 0, 2, content[len(content)-2], content[len(content)-1])
+	return append(append([]byte{typeAlert}, p[1:headerLen-2]...), 0, 2, content[len(content)-2],
+		content[len(content)-1])
 }
 
-// maxFlight bounds the datagrams of a flight that are remembered; repetitions come on top.
+// maxFlight bounds the datagrams of a flight that are kept, without repetitions.
 const maxFlight = 16
 
-// lostAnyway reports errors of Send after which the handshake's repetition is the remedy.
-func lostAnyway(err error) bool {
+// isRepaired reports whether the repetitions of the handshake repair an error of Send.
+func isRepaired(err error) bool {
 	return errors.Is(err, socket.ErrBusy) || errors.Is(err, socket.ErrUnreachable)
 }
 
@@ -241,7 +248,7 @@ func (g *guard) outbound(p []byte) {
 			g.nextSeq = max(g.nextSeq, h.seq+1)
 		case h.typ == typeAlert && len(record) == headerLen+2:
 			description := socket.Alert(record[headerLen+1])
-			if g.refused != nil { // pion has one alert for every reason
+			if g.refused != nil { // pion has the same alert for every reason
 				description = g.refused.Alert
 				record[headerLen+1] = byte(description)
 			}
@@ -252,7 +259,8 @@ func (g *guard) outbound(p []byte) {
 	}
 }
 
-// splitOutgoing is splitRecord for what pion sends: a record with a Connection ID of unknown length is the last of its flight.
+// splitOutgoing is splitRecord for what pion sends: a record with a Connection ID of unknown length
+// is the last of its flight.
 func splitOutgoing(b []byte) (h header, record, rest []byte, ok bool) {
 	if len(b) >= headerLen && b[0] == typeConnectionID {
 		h, _, _, _ = splitRecord(append([]byte{typeHandshake}, append(bytes.Clone(b[1:11]), 0, 0)...), 0)
@@ -261,7 +269,7 @@ func splitOutgoing(b []byte) (h header, record, rest []byte, ok bool) {
 	return splitRecord(b, 0)
 }
 
-// verified notes why the peer's certificate was refused, if it was.
+// verified records why the peer's certificate was refused, if it was.
 func (g *guard) verified(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -297,7 +305,7 @@ func (g *guard) SetWriteDeadline(time.Time) error { return nil }
 // LocalAddr is not known here.
 func (g *guard) LocalAddr() net.Addr { return packetAddr("local") }
 
-// drain waits until nobody reads from the socket below any more. It must be called after Close.
+// drain waits until no goroutine reads from the socket below. It must be called after Close.
 func (g *guard) drain() {
 	g.reading.Lock()
 	defer g.reading.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// forged makes a record in the clear.
+// forged makes a plaintext record.
 func forged(typ uint8, epoch uint16, seq uint64, body ...byte) []byte {
 	b := []byte{typ, 0xfe, 0xfd}
 	b = binary.BigEndian.AppendUint64(b, uint64(epoch)<<48|seq)
@@ -25,7 +25,8 @@ func forged(typ uint8, epoch uint16, seq uint64, body ...byte) []byte {
 	return append(b, body...)
 }
 
-// TestForgedRecordsChangeNothing injects records of every type at every position of a datagram, from the server's address and from others.
+// TestForgedRecordsChangeNothing injects records of every type at every position of a datagram,
+// from the server's address and from others.
 func TestForgedRecordsChangeNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -44,7 +45,7 @@ func TestForgedRecordsChangeNothing(t *testing.T) {
 		mustConnect(t, s, serverEnd)
 		mustEcho(t, s, "before")
 		genuine := append([]byte(nil), fromServer...)
-		at := s.able.Addresses
+		at := s.Able.Addresses
 		stranger := netip.AddrPortFrom(w.net.NewHost("stranger").Addrs()[0], 5684)
 		hello := forged(typeHandshake, 0, 9, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 		for typ := range 256 {
@@ -81,7 +82,7 @@ func TestForgedRecordsChangeNothing(t *testing.T) {
 	})
 }
 
-// TestForgedDuringHandshake: what no handshake consists of does not end one.
+// TestForgedDuringHandshake: records that are not part of a handshake do not end it.
 func TestForgedDuringHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -133,8 +134,8 @@ func TestWindow(t *testing.T) {
 		{69, true, true}, {6, false, false}, {7, true, false}, {5, false, false}, {1000, true, true}, {936, false, false},
 		{937, true, false}, {937, false, false}, {maxSequence, true, true}, {1000, false, false}, {maxSequence, false, false},
 	} {
-		if got := w.fresh(c.seq); got != c.fresh {
-			t.Fatalf("fresh(%d) is %v", c.seq, got)
+		if got := w.isFresh(c.seq); got != c.fresh {
+			t.Fatalf("isFresh(%d) is %v", c.seq, got)
 		}
 		if c.fresh && w.mark(c.seq) != c.newest {
 			t.Fatalf("mark(%d) is %v", c.seq, !c.newest)
@@ -142,13 +143,13 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestFailuresExplainThemselves checks what Connect says when a handshake does not work.
+// TestFailuresExplainThemselves: the error of Connect says why a handshake failed.
 func TestFailuresExplainThemselves(t *testing.T) {
 	timers := func(s *socket.Security) { s.HandshakeMin, s.HandshakeMax = time.Second, 4*time.Second }
 	for _, c := range []struct {
 		name   string
 		change func(*socket.Security)
-		server []pion.ServerOption // nil: nobody answers
+		server []pion.ServerOption // nil: no server
 		is     error
 		text   string
 	}{

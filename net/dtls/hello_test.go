@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// clientHello is what a ClientHello offers (RFC 5246 §7.4.1.2).
+// clientHello holds the offers of a ClientHello (RFC 5246 §7.4.1.2).
 type clientHello struct {
 	session    []byte
 	suites     []socket.CipherSuite
@@ -59,7 +59,8 @@ func hellos(w *world) *[]clientHello {
 	return &all
 }
 
-// TestServerNameIndication is never an address, and otherwise the configured name or the host.
+// TestServerNameIndication: the Server Name Indication is the configured name or the host, and
+// never an address.
 func TestServerNameIndication(t *testing.T) {
 	for _, c := range []struct {
 		name, host, want string
@@ -88,7 +89,8 @@ func TestServerNameIndication(t *testing.T) {
 			mustConnect(t, s, socket.Endpoint{Host: c.host, Port: 5684})
 			for _, h := range *offered {
 				got := ""
-				if list := h.extensions[extServerName]; len(list) > 5 { // a list with one name (RFC 6066 §3)
+				// A list with one name (RFC 6066 §3).
+				if list := h.extensions[extServerName]; len(list) > 5 {
 					got = string(list[5:])
 				}
 				if _, there := h.extensions[extServerName]; got != c.want || there != (c.want != "") {
@@ -102,7 +104,8 @@ func TestServerNameIndication(t *testing.T) {
 	}
 }
 
-// TestSessionOrConnectionID: a handshake offers one or the other. When a server declines a session, the next handshake offers the Connection ID again.
+// TestSessionOrConnectionID: a handshake offers one or the other. When a server declines a session,
+// the next handshake offers the Connection ID again.
 func TestSessionOrConnectionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -140,7 +143,8 @@ func TestSessionOrConnectionID(t *testing.T) {
 	})
 }
 
-// TestNoCBCBesideConnectionID: pion computes the MAC of CBC suites otherwise than RFC 9146 §5.1. A server that has only those is asked without.
+// TestNoCBCBesideConnectionID: pion computes the MAC of CBC suites differently from RFC 9146 §5.1.
+// A server that has only those gets a second handshake without a Connection ID.
 func TestNoCBCBesideConnectionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -167,7 +171,8 @@ func TestNoCBCBesideConnectionID(t *testing.T) {
 	})
 }
 
-// TestSlowServerIsWaitedFor: the timers start anew with each step of the server, which takes longer in all than they allow for one.
+// TestSlowServerIsWaitedFor: the timers restart with each step of the server; all steps together
+// take longer than the timers allow for one.
 func TestSlowServerIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -184,8 +189,8 @@ func TestSlowServerIsWaitedFor(t *testing.T) {
 	})
 }
 
-// TestRepeatedFlightsAreFew: whoever sends handshake messages in the clear has the last flight repeated five times a second at most, and not at all when
-// something authentic has come.
+// TestRepeatedFlightsAreFew: plaintext handshake messages make the socket repeat its last flight
+// five times a second at most, and never after an authentic record.
 func TestRepeatedFlightsAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -210,7 +215,7 @@ func TestRepeatedFlightsAreFew(t *testing.T) {
 			sent = 0
 			for range 200 {
 				for range 5 {
-					w.net.Inject(s.able.Addresses.RemoteAddr(), s.able.Addresses.LocalAddr(), hello)
+					w.net.Inject(s.Able.Addresses.RemoteAddr(), s.Able.Addresses.LocalAddr(), hello)
 				}
 				s.SetRecvDeadline(time.Now().Add(5 * time.Millisecond))
 				if n, err := s.Recv(make([]byte, 100)); n != 0 {

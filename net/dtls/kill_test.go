@@ -24,12 +24,13 @@ import (
 
 // Environment of the device that TestKillLoop runs and kills.
 const (
-	envPort    = "DTLS_TEST_KILL_PORT"
-	envDir     = "DTLS_TEST_KILL_DIR"
-	envSuspend = "DTLS_TEST_KILL_SUSPEND" // if set, the device waits to be killed after its third Shutdown
+	envPort = "DTLS_TEST_KILL_PORT"
+	envDir  = "DTLS_TEST_KILL_DIR"
+	// If set, the device waits to be killed after its third Shutdown.
+	envSuspend = "DTLS_TEST_KILL_SUSPEND"
 )
 
-// TestKillLoopDevice is the device of TestKillLoop, in a process of its own.
+// TestKillLoopDevice is the device of TestKillLoop. It runs in another process.
 func TestKillLoopDevice(t *testing.T) {
 	port, err := strconv.ParseUint(os.Getenv(envPort), 10, 16)
 	if err != nil {
@@ -67,8 +68,8 @@ func TestKillLoopDevice(t *testing.T) {
 	}
 }
 
-// askEcho sends a message until something comes back. pion's server hands a message over before it
-// notes that the device has a new address, so that its first answer may go to the old one.
+// askEcho sends a message until an answer arrives. pion's server delivers a message before it
+// records the new address of the device, so its first answer may go to the old one.
 func askEcho(t *testing.T, sock socket.Socket, message, buf []byte) {
 	t.Helper()
 	for range 50 {
@@ -165,7 +166,8 @@ func (w *wire) backward(back *net.UDPConn, to *net.UDPAddr) {
 	}
 }
 
-// capture notes every protected record. The same bytes again are a repetition on the way, other bytes the same nonce again.
+// capture records every protected record. The same bytes again are a repetition of the network;
+// other bytes are a reuse of the nonce.
 func (w *wire) capture(datagram []byte) {
 	for rest := datagram; len(rest) > 0; {
 		h, record, after, ok := splitRecord(rest, killCID)
@@ -222,10 +224,11 @@ func (s *cidServer) accept() {
 	}
 }
 
-// echo serves one device, which may be killed at any moment, in the middle of a handshake too.
+// echo serves one device, which may be killed at any moment, also during a handshake.
 func (s *cidServer) echo(c net.Conn) {
 	defer c.Close()
-	// A device that is killed during its handshake leaves the server waiting: a read deadline does not end that.
+	// A device that is killed during its handshake leaves the server waiting: a read deadline does
+	// not end that.
 	ctx, cancel := context.WithTimeout(s.ended, 3*time.Second)
 	defer cancel()
 	if h, ok := c.(*pion.Conn); ok && h.HandshakeContext(ctx) != nil {
@@ -244,7 +247,8 @@ func (s *cidServer) echo(c net.Conn) {
 	}
 }
 
-// TestKillLoop kills a device again and again, in turns when it is suspended and at any moment, and looks for a nonce that is used twice on the wire.
+// TestKillLoop kills a device many times, alternately when it is suspended and at any moment, and
+// looks for a nonce that is used twice on the wire.
 func TestKillLoop(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -269,7 +273,7 @@ func TestKillLoop(t *testing.T) {
 		t.Errorf("nonces used twice: %v", w.reused)
 	}
 	if results["first: new session"] == 0 {
-		t.Errorf("no device began anew: %v", results)
+		t.Errorf("no device restarted: %v", results)
 	}
 }
 
@@ -281,7 +285,8 @@ type device struct {
 	suspends bool
 }
 
-// startDevice starts a device that is killed when it says that it is suspended, or at some moment after it has connected.
+// startDevice starts a device that is killed when it reports that it is suspended, or at some
+// moment after it has connected.
 func startDevice(t *testing.T, port int, dir string, suspends bool) *device {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKillLoopDevice$")
@@ -299,7 +304,8 @@ func startDevice(t *testing.T, port int, dir string, suspends bool) *device {
 	return &device{t, cmd, bufio.NewScanner(out), suspends}
 }
 
-// run counts what the device says about its connections until it is dead, and returns what it says about the first.
+// run counts the reports of the device about its connections until it is dead, and returns the
+// first report.
 func (d *device) run(results map[string]int) (first string) {
 	d.t.Helper()
 	for d.lines.Scan() {
@@ -323,7 +329,7 @@ func (d *device) run(results map[string]int) (first string) {
 	return first
 }
 
-// rebind has everything that follows come from new ports.
+// rebind makes later datagrams come from new ports.
 func (w *wire) rebind() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -333,7 +339,7 @@ func (w *wire) rebind() {
 	clear(w.backs)
 }
 
-// TestConnectionIDThroughProxy changes the client's port in the middle of a connection over real sockets.
+// TestConnectionIDThroughProxy: the client's port changes during a connection over real sockets.
 func TestConnectionIDThroughProxy(t *testing.T) {
 	leaktest.Check(t)
 	server := newCIDServer(t)

@@ -98,3 +98,13 @@ func TestKitOverBareSocket(t *testing.T) {
 		return r
 	})
 }
+
+// linkOf returns the connection of an open socket.
+func linkOf(t testing.TB, s socket.Socket) *link {
+	t.Helper()
+	l, open := s.(*conn).Link()
+	if !open {
+		t.Fatal("the socket is not open")
+	}
+	return l
+}

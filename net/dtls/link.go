@@ -12,38 +12,40 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// link is the record layer of one connection: it protects what is sent and takes the protection off what is received, in the goroutine of
-// the caller. send, hasBuffered, mute and export may be called from any goroutine, recv from one at a time.
+// link is the record layer of one connection. It encrypts and decrypts in the goroutine of the
+// caller. send, HasBuffered, mute and export may be called from any goroutine, recv from one at a
+// time.
 type link struct {
 	below   socket.Socket
 	secrets *secrets
 	peer    [][]byte
 	resumed socket.Resumption
+	store   *storePlace // nil on a server, which stores nothing
 
 	sending sync.Mutex
 	seal    protection
 	sendCID []byte
 	next    uint64 // sequence number of the next record
 	muted   bool
-	out     []byte // the record under way
+	out     []byte // the record being sent
 
-	receiving sync.Mutex // against export only
-	exported  bool
-	open      protection
-	recvCID   []byte
-	window    window
-	buf       []byte
-	large     bool     // something came that buf was too small for
-	rest      []byte   // of the datagram in buf
-	head      header   // of the record under way, here as it would escape to the heap
-	held      [][]byte // records from before
-	flight    [][]byte // to repeat when the peer repeats its own
-	repeated  time.Time
-	moved     func() // called for the newest record with a Connection ID; may be nil
+	receiving      sync.Mutex // only export competes for it
+	exported       bool
+	open           protection
+	recvCID        []byte
+	window         window
+	buf            []byte
+	large          bool     // a datagram did not fit buf
+	rest           []byte   // of the datagram in buf
+	head           header   // of the record being sent, here as it would escape to the heap
+	held           [][]byte // records that arrived during the handshake
+	flight         [][]byte // to repeat when the peer repeats its own
+	repeated       time.Time
+	onNewestRecord func() // called for the newest record with a Connection ID; may be nil
 
 	buffered  atomic.Bool
-	confirmed atomic.Bool // something authentic was received
-	failed    atomic.Bool // a fatal alert came: nothing of the session may be used again
+	confirmed atomic.Bool // an authentic record was received
+	failed    atomic.Bool // a fatal alert was received: the session must not be used again
 	end       atomic.Pointer[error]
 }
 
@@ -65,10 +67,10 @@ func newLink(below socket.Socket, e *established) (*link, error) {
 	return l, nil
 }
 
-// overhead is what the record layer adds to each datagram at most.
+// overhead returns the most bytes that the record layer adds to a datagram.
 func (l *link) overhead() int { return l.secrets.suite.overhead(len(l.sendCID)) }
 
-// innerMTU is InnerMTU of a connected socket.
+// innerMTU returns the InnerMTU of a connected socket.
 func (l *link) innerMTU() int { return innerMTU(l.below.InnerMTU(), l.overhead()) }
 
 func innerMTU(below, overhead int) int { return min(max(1, below-overhead), maxPlaintext) }
@@ -84,8 +86,8 @@ func (l *link) send(p []byte) error {
 	return l.sendRecord(typeApplicationData, p)
 }
 
-// errSpent: every further record would use a nonce again (RFC 6347 §4.1.0).
-var errSpent = fmt.Errorf("%w: all sequence numbers of the DTLS connection are used; connect anew", socket.ErrReset)
+// errSpent is returned when a further record would reuse a nonce (RFC 6347 §4.1.0).
+var errSpent = fmt.Errorf("%w: all sequence numbers of the DTLS connection are used; connect again", socket.ErrReset)
 
 func (l *link) sendRecord(typ uint8, p []byte) error {
 	l.sending.Lock()
@@ -97,7 +99,8 @@ func (l *link) sendRecord(typ uint8, p []byte) error {
 		return errSpent
 	}
 	record, plaintext := l.out[:0], p
-	if len(l.sendCID) > 0 { // DTLSInnerPlaintext (RFC 9146 §4), made where it will not be in the way of the record
+	// DTLSInnerPlaintext (RFC 9146 §4), made in memory that the record does not use.
+	if len(l.sendCID) > 0 {
 		need := l.overhead() + len(p) + 1
 		if cap(record) < 2*need {
 			record = make([]byte, 0, 2*need)
@@ -109,16 +112,16 @@ func (l *link) sendRecord(typ uint8, p []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", socket.ErrReset, err)
 	}
-	l.next++ // whether or not the datagram leaves: a sequence number is never given out twice
+	l.next++ // even if Send fails: a sequence number is never assigned twice
 	l.out = record[:0]
 	if err := l.below.Send(record); err != nil {
-		return l.sizeOf(len(p), err)
+		return l.innerSizeError(len(p), err)
 	}
 	return nil
 }
 
-// sizeOf translates the size error of the socket below.
-func (l *link) sizeOf(n int, err error) error {
+// innerSizeError translates the SizeError of the socket below.
+func (l *link) innerSizeError(n int, err error) error {
 	var size *socket.SizeError
 	if !errors.As(err, &size) {
 		return err
@@ -130,16 +133,16 @@ func (l *link) sizeOf(n int, err error) error {
 	return out
 }
 
-// mostDropped is how many datagrams recv drops before it asks whether it is time to end.
+// mostDropped bounds the datagrams that recv drops before the caller checks its deadline.
 const mostDropped = 64
 
-// errFlood: much has come that is not authentic, and more may be waiting.
+// errFlood says that recv dropped many datagrams that are not authentic, and more may be waiting.
 var errFlood = errors.New("dtls: nothing but forged records")
 
-// recv is Recv of a connected socket, or errFlood.
+// recv implements Recv. It may also return errFlood.
 func (l *link) recv(p []byte) (int, error) {
 	for range mostDropped {
-		n, done, err := l.next1(p)
+		n, done, err := l.nextContent(p)
 		if done {
 			return n, err
 		}
@@ -148,7 +151,9 @@ func (l *link) recv(p []byte) (int, error) {
 		}
 		buf := l.buffer(len(p))
 		n, err = l.below.Recv(buf)
-		if errors.Is(err, socket.ErrMessageTooLong) { // cut off, so it cannot be authenticated; when it is repeated it can
+		// Truncated, so it cannot be authenticated; the next buffer is large enough for a
+		// repetition.
+		if errors.Is(err, socket.ErrMessageTooLong) {
 			l.large = true
 			continue
 		}
@@ -162,10 +167,11 @@ func (l *link) recv(p []byte) (int, error) {
 	return 0, errFlood
 }
 
-// smallest is the receive buffer of a link whose MTU is that of an Ethernet or less.
+// smallest is the size of the receive buffer for an MTU of Ethernet or less.
 const smallest = 2048
 
-// buffer returns room for a datagram with p bytes of content, or as many as the network carries unfragmented.
+// buffer returns a buffer for a datagram with p bytes of content, or with as many as the network
+// carries without fragmentation.
 func (l *link) buffer(p int) []byte {
 	want := min(max(p, l.below.InnerMTU())+l.overhead(), maxPlaintext+maxExpansion)
 	if l.large {
@@ -177,12 +183,13 @@ func (l *link) buffer(p int) []byte {
 	return l.buf
 }
 
-// next1 takes the next content out of what has been received. done says that there was one, or an error.
-func (l *link) next1(p []byte) (n int, done bool, err error) {
+// nextContent returns the next content of the datagrams received. done says that there is content,
+// or an error.
+func (l *link) nextContent(p []byte) (n int, done bool, err error) {
 	l.receiving.Lock()
 	defer l.receiving.Unlock()
 	defer func() { l.buffered.Store(len(l.rest) > 0 || len(l.held) > 0) }()
-	if l.exported { // what came meanwhile would be new again for whoever goes on
+	if l.exported { // the connection that continues would take this record for a new one
 		return 0, true, socket.ErrClosed
 	}
 	for {
@@ -204,7 +211,8 @@ func (l *link) next1(p []byte) (n int, done bool, err error) {
 	}
 }
 
-// record does what one record says. Nothing that is not authentic has an effect, but for a repeated handshake message, whose effect is bounded.
+// record processes one record. A record that is not authentic has no effect, except for a repeated
+// handshake message, whose effect is bounded.
 func (l *link) record(h *header, record, p []byte) (n int, done bool, err error) {
 	if h.epoch == 0 {
 		if h.typ == typeHandshake {
@@ -213,15 +221,15 @@ func (l *link) record(h *header, record, p []byte) (n int, done bool, err error)
 		return 0, false, nil
 	}
 	wrapped := h.typ == typeConnectionID
-	if h.epoch != 1 || wrapped != (len(l.recvCID) > 0) || !bytes.Equal(h.cid, l.recvCID) || !l.window.fresh(h.seq) {
+	if h.epoch != 1 || wrapped != (len(l.recvCID) > 0) || !bytes.Equal(h.cid, l.recvCID) || !l.window.isFresh(h.seq) {
 		return 0, false, nil
 	}
 	content, err := l.open.open(h, record)
 	if err != nil {
 		return 0, false, nil
 	}
-	if l.window.mark(h.seq) && wrapped && l.moved != nil {
-		l.moved()
+	if l.window.mark(h.seq) && wrapped && l.onNewestRecord != nil {
+		l.onNewestRecord()
 	}
 	typ := h.typ
 	if wrapped {
@@ -267,8 +275,8 @@ func (l *link) alert(content []byte) error {
 // repeatPause is the shortest time between two repetitions of the last flight.
 const repeatPause = 200 * time.Millisecond
 
-// repeatFlight sends the last flight of the handshake again, byte for byte, as the peer seems to lack it (RFC 6347 §4.2.4). Once
-// application data has come the peer cannot.
+// repeatFlight sends the last flight of the handshake again, byte for byte, because the peer seems
+// to lack it (RFC 6347 §4.2.4). A peer that has sent application data cannot lack it.
 func (l *link) repeatFlight() {
 	now := time.Now()
 	if len(l.flight) == 0 || now.Sub(l.repeated) < repeatPause {
@@ -281,21 +289,19 @@ func (l *link) repeatFlight() {
 		return
 	}
 	for _, d := range l.flight {
-		_ = l.below.Send(d) // the peer asks again
+		_ = l.below.Send(d) // if it fails, the peer repeats its message
 	}
 }
 
-// hasBuffered reports whether recv would return at once for a reason that the socket below does not show.
-func (l *link) hasBuffered() bool { return l.buffered.Load() || l.end.Load() != nil }
-
-// mute ends sending for good. Nothing leaves after it has returned.
+// mute ends sending permanently. Nothing is sent after it has returned.
 func (l *link) mute() {
 	l.sending.Lock()
 	defer l.sending.Unlock()
 	l.muted = true
 }
 
-// notifyClose tells the peer that the connection ends, unless it is muted or has ended.
+// notifyClose sends a close_notify, unless the link is muted or the connection has ended, and mutes
+// the link.
 func (l *link) notifyClose() {
 	if l.end.Load() == nil || !l.failed.Load() {
 		_ = l.sendRecord(typeAlert, []byte{byte(socket.AlertWarning), byte(socket.AlertCloseNotify)})
@@ -303,7 +309,7 @@ func (l *link) notifyClose() {
 	l.mute()
 }
 
-// liveState is a connection put aside: a muted link's.
+// liveState is the state of a muted link.
 type liveState struct {
 	secrets          secrets
 	sendCID, recvCID []byte
@@ -312,7 +318,7 @@ type liveState struct {
 	peer             [][]byte
 }
 
-// export returns the state of a muted link, for importLink to go on with it once.
+// export returns the state of a muted link. continueLink may use it once.
 func (l *link) export() *liveState {
 	l.receiving.Lock()
 	defer l.receiving.Unlock()
@@ -325,8 +331,8 @@ func (l *link) export() *liveState {
 	}
 }
 
-// importLink goes on with a connection.
-func importLink(below socket.Socket, st *liveState) (*link, error) {
+// continueLink makes a link that continues the connection of st.
+func continueLink(below socket.Socket, st *liveState) (*link, error) {
 	l, err := newLink(below, &established{
 		secrets: st.secrets, sendCID: st.sendCID, recvCID: st.recvCID, next: st.next, peer: st.peer,
 	})

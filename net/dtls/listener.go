@@ -4,27 +4,24 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// maxPending is how many connections wait to be accepted, and how many handshakes run at a time; more are refused.
-const maxPending = 128
-
-// maxAddresses bounds the addresses that are listened to at a time; datagrams from more are dropped.
+// maxAddresses bounds the addresses of clients; datagrams from further addresses are dropped.
 const maxAddresses = 1 << 14
 
-// Listen accepts DTLS connections over the datagrams of below, which belongs to the listener from then on: closing it closes
-// below.
+// Listen accepts DTLS connections over the datagrams of below. The listener owns below from then
+// on, and closes it when it is closed.
 //
-// A client that comes with a known Connection ID from a new address keeps its connection, and one that begins a new handshake at
-// an old address gets a new one. Accepted sockets have the abilities Addresses, Notifier and Session, and need below's sockets,
-// which usually end with the listener. Accept returns a connection when its handshake has ended; each address has a goroutine
-// that reads. PeerOf tells who the client is.
+// A client that sends a known Connection ID from a new address keeps its connection. A client that
+// starts a new handshake at an old address gets a new connection. Accepted sockets have the
+// abilities Addresses, Notifier and Session. They use the sockets of below, which usually end with
+// the listener. Accept returns a connection when its handshake is complete. Each address has a
+// goroutine that reads. PeerOf identifies the client.
 func Listen(below socket.Listener, c ServerConfig) (socket.Listener, error) {
 	p, err := c.parameters()
 	if err != nil {
@@ -34,93 +31,51 @@ func Listen(below socket.Listener, c ServerConfig) (socket.Listener, error) {
 	if timeout == 0 {
 		timeout = time.Minute
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	l := &listener{
-		below: below, params: p, cidLen: c.ConnectionIDLength, timeout: timeout, ctx: ctx, cancel: cancel,
-		fresh: make(chan *conn, maxPending), handshakes: make(chan struct{}, maxPending),
+		params: p, cidLen: c.ConnectionIDLength, timeout: timeout,
 		paths: make(map[*path]bool), byCID: make(map[string]*serverSocket),
 	}
-	l.work.Add(1)
-	go l.accept()
+	l.Init(below)
+	l.Serve(l.accept)
 	return l, nil
 }
 
 type listener struct {
-	below      socket.Listener
-	params     *parameters
-	cidLen     int
-	timeout    time.Duration
-	ctx        context.Context // ends with the listener
-	cancel     context.CancelFunc
-	fresh      chan *conn
-	handshakes chan struct{} // a token for each under way
-	work       sync.WaitGroup
+	secured.Listener
+	params  *parameters
+	cidLen  int
+	timeout time.Duration
 
 	mu    sync.Mutex
 	paths map[*path]bool
 	byCID map[string]*serverSocket
 }
 
-// Addr implements socket.Listener.
-func (l *listener) Addr() netip.AddrPort { return l.below.Addr() }
-
-// Accept implements socket.Listener.
-func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
-	if l.ctx.Err() != nil {
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	}
-	select {
-	case s := <-l.fresh:
-		return s, nil
-	case <-l.ctx.Done():
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("accept: %w", ctx.Err())
-	}
+// Close implements socket.Listener. Accepted connections can no longer receive.
+func (l *listener) Close() error {
+	return l.CloseWith(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for p := range l.paths {
+			_ = p.socket.Close()
+		}
+	})
 }
 
-// Close implements socket.Listener. Connections that were accepted can no longer receive.
-func (l *listener) Close() error {
-	l.cancel()
+// accept makes a path for an address that has sent a datagram.
+func (l *listener) accept(s socket.Socket) {
+	p := &path{listener: l, socket: s, inbox: socket.NewInbox(socket.Datagram, 0)}
 	l.mu.Lock()
-	for p := range l.paths {
-		_ = p.socket.Close()
+	full := l.Ctx.Err() != nil || len(l.paths) >= maxAddresses
+	if !full {
+		l.paths[p] = true
 	}
 	l.mu.Unlock()
-	err := l.below.Close()
-	l.work.Wait()
-	for {
-		select {
-		case s := <-l.fresh:
-			_ = s.Close()
-		default:
-			return err
-		}
+	if full {
+		_ = s.Close()
+		return
 	}
-}
-
-// accept makes a path of each address that sends something.
-func (l *listener) accept() {
-	defer l.work.Done()
-	for {
-		s, err := l.below.Accept(l.ctx)
-		if err != nil {
-			return
-		}
-		p := &path{listener: l, socket: s, inbox: socket.NewInbox(socket.Datagram, 0)}
-		l.mu.Lock()
-		full := l.ctx.Err() != nil || len(l.paths) >= maxAddresses
-		if !full {
-			l.paths[p] = true
-		}
-		l.mu.Unlock()
-		if full {
-			_ = s.Close()
-			continue
-		}
-		l.work.Add(1)
-		go p.read()
-	}
+	l.Go(p.read)
 }
 
 // path is one address of a client.
@@ -134,13 +89,12 @@ type path struct {
 	handshaking bool
 }
 
-// largest is the size of the largest datagram that is looked at.
+// largest is the size of the largest datagram that is processed.
 const largest = maxPlaintext + maxExpansion
 
-// read hands out what arrives until the socket is closed.
+// read dispatches datagrams until the socket is closed.
 func (p *path) read() {
-	defer p.listener.work.Done()
-	defer p.gone()
+	defer p.onSocketEnd()
 	buf := make([]byte, largest)
 	for {
 		n, err := p.socket.Recv(buf)
@@ -148,7 +102,7 @@ func (p *path) read() {
 		case err == nil:
 			p.datagram(buf[:n])
 		case errors.Is(err, socket.ErrTimeout):
-			if p.unused() {
+			if p.isUnused() {
 				return
 			}
 			p.socket.SetRecvDeadline(time.Time{})
@@ -158,7 +112,7 @@ func (p *path) read() {
 	}
 }
 
-func (p *path) gone() {
+func (p *path) onSocketEnd() {
 	p.inbox.Close()
 	l := p.listener
 	l.mu.Lock()
@@ -168,13 +122,14 @@ func (p *path) gone() {
 	s := p.current
 	p.mu.Unlock()
 	if s != nil {
-		s.lost(p)
+		s.onPathLost(p)
 	}
 	_ = p.socket.Close()
 }
 
-// datagram is for the connection with its Connection ID, for the one at this address, for a handshake, or the beginning of one. While there is a
-// handshake at the address of a connection, both get it, as only they can tell which it is for.
+// datagram dispatches a datagram: to the connection with its Connection ID, to the connection at
+// this address, or to a handshake, which it may start. During a handshake at the address of a
+// connection both get the datagram, because only they can find out whose it is.
 func (p *path) datagram(b []byte) {
 	h, record, _, ok := splitRecord(b, p.listener.cidLen)
 	if !ok {
@@ -183,90 +138,86 @@ func (p *path) datagram(b []byte) {
 	if h.typ == typeConnectionID {
 		if s := p.listener.byID(h.cid); s != nil {
 			s.deliver(p, b)
-			p.idle(lingerMoved)
+			p.expireIfUnused(lingerMoved)
 			if !s.open.Load() {
-				p.idle(linger) // of a connection that has just ended nothing moves here
+				p.expireIfUnused(linger) // a connection that has just ended does not move here
 			}
 			return
 		}
 	}
 	p.mu.Lock()
 	s := p.current
-	if hello(&h, record) && !p.handshaking {
-		select {
-		case p.listener.handshakes <- struct{}{}:
-			p.handshaking = true
-			p.inbox.Open()
-			p.listener.work.Add(1)
-			go p.handshake()
-		default:
-		}
+	if isClientHello(&h, record) && !p.handshaking && p.listener.BeginHandshake() {
+		p.handshaking = true
+		p.inbox.Open()
+		p.listener.Go(p.handshake)
 	}
 	busy := p.handshaking
 	if busy {
-		p.inbox.Put(b) // before p.mu is free: when the handshake has ended nobody looks there
+		p.inbox.Put(b) // before p.mu is released: after the handshake the inbox is no longer read
 	}
 	p.mu.Unlock()
-	if s != nil && !hello(&h, record) {
+	if s != nil && !isClientHello(&h, record) {
 		s.deliver(p, b)
 	}
 	if s == nil && !busy {
-		p.idle(linger)
+		p.expireIfUnused(linger)
 	}
 }
 
-// hello reports whether a record begins a handshake.
-func hello(h *header, record []byte) bool {
+// isClientHello reports whether a record starts a handshake.
+func isClientHello(h *header, record []byte) bool {
 	const clientHello = 1
 	return h.typ == typeHandshake && h.epoch == 0 && len(record) > h.body && record[h.body] == clientHello
 }
 
 const (
-	// linger is how long a path that leads to nothing is kept: a new handshake often follows the end of a connection.
+	// linger is how long an unused path is kept: a new handshake often follows the end of a
+	// connection.
 	linger = 100 * time.Millisecond
-	// lingerMoved is that of a path on which a Connection ID came, until the connection is found to have moved there.
+	// lingerMoved is how long an unused path is kept on which a Connection ID was received, until
+	// the connection moves there.
 	lingerMoved = 10 * time.Second
 )
 
-// idle gives up a path after a while if it leads to nothing.
-func (p *path) idle(after time.Duration) {
-	if p.unused() {
+// expireIfUnused ends an unused path after a time.
+func (p *path) expireIfUnused(after time.Duration) {
+	if p.isUnused() {
 		p.socket.SetRecvDeadline(time.Now().Add(after))
 	}
 }
 
-// leave takes a connection away from the path, which is given up after a while if it leads to nothing else.
-func (p *path) leave(s *serverSocket, after time.Duration) {
+// removeConn removes a connection from the path, and ends the path after a time if it is unused.
+func (p *path) removeConn(s *serverSocket, after time.Duration) {
 	p.mu.Lock()
 	if p.current == s {
 		p.current = nil
 	}
 	p.mu.Unlock()
-	p.idle(after)
+	p.expireIfUnused(after)
 }
 
-func (p *path) unused() bool {
+func (p *path) isUnused() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.current == nil && !p.handshaking
 }
 
-// handshake makes a connection, or does not.
+// handshake runs a handshake and queues the connection for Accept.
 func (p *path) handshake() {
 	l := p.listener
-	defer l.work.Done()
 	c, err := p.establish()
 	p.mu.Lock()
 	p.handshaking = false
-	rest := p.unread()
+	rest := p.takeUnread()
 	var old *serverSocket
 	if err == nil {
 		old, p.current = p.current, c.server
 	}
 	p.mu.Unlock()
-	<-l.handshakes
+	l.EndHandshake()
 	if old != nil {
-		old.replaced()
+		old.endReplaced()
 	}
 	if err == nil {
 		for _, b := range rest {
@@ -274,21 +225,15 @@ func (p *path) handshake() {
 		}
 	}
 	if err != nil {
-		if l.params.log != nil {
-			l.params.log.Debug("dtls: handshake with a client failed", "error", err)
-		}
-		p.idle(linger)
+		secured.LogDebug(l.params.log, "dtls: handshake with a client failed", err)
+		p.expireIfUnused(linger)
 		return
 	}
-	select {
-	case l.fresh <- c:
-	default:
-		_ = c.Close()
-	}
+	l.Offer(c)
 }
 
-// unread ends the handshake's inbox and returns what came too late for it.
-func (p *path) unread() [][]byte {
+// takeUnread closes the inbox of the handshake and returns the datagrams that it did not read.
+func (p *path) takeUnread() [][]byte {
 	var rest [][]byte
 	p.inbox.SetRecvDeadline(socket.NoWait())
 	for buf := make([]byte, largest); ; {
@@ -312,11 +257,11 @@ func (p *path) establish() (*conn, error) {
 		}
 	}
 	params.mtu = handshakeMTU(p.socket)
-	ctx, cancel := context.WithTimeout(l.ctx, l.timeout)
+	ctx, cancel := context.WithTimeout(l.Ctx, l.timeout)
 	defer cancel()
 	g := newGuard(&pathSocket{Socket: p.socket, inbox: p.inbox}, packetAddr("client"))
 	g.cidLen = l.cidLen
-	use := params.watching(g)
+	use := params.withAlertOfVerify(g)
 	e, err := pionEngine{}.handshake(ctx, g, use)
 	if err != nil {
 		return nil, handshakeError(ctx, err, g, use, false, l.timeout)
@@ -325,11 +270,11 @@ func (p *path) establish() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	ln.moved = s.moved
+	ln.onNewestRecord = s.moveToLastPath
 	s.cid = string(e.recvCID)
 	s.peer = Peer{Identity: e.identity, Certificates: e.peer, Messages: e.messages}
-	c := &conn{below: s, able: socket.Detect(s), server: s, log: l.params.log, state: socket.StateAccepted, resumed: ln.resumed}
-	c.cur.Store(ln)
+	c := &conn{server: s, log: l.params.log}
+	c.InitAccepted(c, s, ln)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s.cid != "" {

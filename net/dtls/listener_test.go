@@ -9,12 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestStrangersDoNotTakeAnAnswer: whoever repeats a Connection ID from many addresses, before what the client sent from its new address was looked at, gets
-// nothing.
+// TestStrangersDoNotTakeAnAnswer: an attacker who repeats a Connection ID from many addresses,
+// before the client's datagram from its new address is processed, gets nothing.
 func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -53,7 +54,8 @@ func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 		if at := socket.Detect(peer).Addresses.RemoteAddr(); at.Addr() == netip.MustParseAddr("192.0.2.1") {
 			t.Errorf("the connection moved to %v", at)
 		}
-		if err := s.Send([]byte("again")); err != nil { // the flood may have had the new address forgotten
+		// The flood may have replaced the new address.
+		if err := s.Send([]byte("again")); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := peer.Recv(buf); err != nil || string(buf[:n]) != "again" {
@@ -73,7 +75,8 @@ func TestStrangersDoNotTakeAnAnswer(t *testing.T) {
 	})
 }
 
-// TestUnacceptedConnectionsAreFew: connections that nobody accepts are ended beyond a bound, and the listener goes on.
+// TestUnacceptedConnectionsAreFew: connections that are not accepted are ended beyond a bound, and
+// the listener continues.
 func TestUnacceptedConnectionsAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -81,7 +84,7 @@ func TestUnacceptedConnectionsAreFew(t *testing.T) {
 		w := &world{net: n, device: n.NewHost("device")}
 		ended := 0
 		const more = 5
-		for range maxPending + more {
+		for range secured.MaxPending + more {
 			s := w.socket(t, pskSecurity())
 			mustConnect(t, s, serverEnd)
 			synctest.Wait()

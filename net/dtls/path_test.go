@@ -11,7 +11,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestDataBehindHandshake: what a client sends as soon as it has connected arrives, however far the server's end of the handshake is.
+// TestDataBehindHandshake: data that a client sends directly after Connect arrives, even if the
+// server's end of the handshake is not complete.
 func TestDataBehindHandshake(t *testing.T) {
 	const clients = 500
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +41,8 @@ func TestDataBehindHandshake(t *testing.T) {
 	})
 }
 
-// TestPathsAreGivenUp: the addresses that a connection has left are listened to a while longer, and not for ever.
+// TestPathsAreGivenUp: the addresses that a connection has left are kept for a time, and then
+// released.
 func TestPathsAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)

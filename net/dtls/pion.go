@@ -25,8 +25,8 @@ func (pionEngine) handshake(ctx context.Context, g *guard, p *parameters) (*esta
 		return nil, fmt.Errorf("dtls: %w", err)
 	}
 	err = conn.HandshakeContext(ctx)
-	_ = g.Close()    // from here on pion is mute,
-	_ = conn.Close() // and this waits until it no longer reads
+	_ = g.Close()    // pion sends nothing after this,
+	_ = conn.Close() // and no longer reads after this
 	g.drain()
 	if err != nil {
 		return nil, err
@@ -63,7 +63,8 @@ func pionConn(g *guard, p *parameters, store *pionSessions) (*pion.Conn, error) 
 		opts = append(opts, pion.WithCertificates(*p.credential))
 	}
 	if p.verify != nil {
-		opts = append(opts, pion.WithVerifyPeerCertificate(func(raw [][]byte, _ [][]*x509.Certificate) error { return p.verify(raw) }))
+		verify := func(raw [][]byte, _ [][]*x509.Certificate) error { return p.verify(raw) }
+		opts = append(opts, pion.WithVerifyPeerCertificate(verify))
 	}
 	if p.client {
 		return pionClient(g, p, opts)
@@ -73,7 +74,8 @@ func pionConn(g *guard, p *parameters, store *pionSessions) (*pion.Conn, error) 
 
 func pionClient(g *guard, p *parameters, opts []pion.Option) (*pion.Conn, error) {
 	if p.key.Len() > 0 {
-		opts = append(opts, pion.WithPSK(func([]byte) ([]byte, error) { return p.key.Bytes(), nil }), pion.WithPSKIdentityHint(p.identity))
+		opts = append(opts, pion.WithPSK(func([]byte) ([]byte, error) { return p.key.Bytes(), nil }),
+			pion.WithPSKIdentityHint(p.identity))
 	}
 	if p.offerCID {
 		opts = append(opts, pion.WithConnectionIDGenerator(pion.OnlySendCIDGenerator()))
@@ -81,7 +83,8 @@ func pionClient(g *guard, p *parameters, opts []pion.Option) (*pion.Conn, error)
 	if p.serverName != "" {
 		opts = append(opts, pion.WithServerName(p.serverName))
 	}
-	opts = append(opts, pion.WithInsecureSkipVerify(true)) // verify does it, and is never nil with certificates
+	// p.verify checks the certificates, and is never nil with certificates.
+	opts = append(opts, pion.WithInsecureSkipVerify(true))
 	client := make([]pion.ClientOption, len(opts))
 	for i, o := range opts {
 		client[i] = o
@@ -109,7 +112,7 @@ func pionServer(g *guard, p *parameters, opts []pion.Option) (*pion.Conn, error)
 	return pion.ServerWithOptions(g, g.addr, server...)
 }
 
-// takeOver collects what the record layer goes on with.
+// takeOver collects the state for the record layer.
 func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (*established, error) {
 	blob, err := state.MarshalBinary()
 	if err != nil {
@@ -126,7 +129,8 @@ func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e := &established{
-		secrets: secrets{suite: used, client: st.IsClient, master: st.MasterSecret, clientRandom: st.LocalRandom, serverRandom: st.RemoteRandom},
+		secrets: secrets{suite: used, client: st.IsClient, master: st.MasterSecret, clientRandom: st.LocalRandom,
+			serverRandom: st.RemoteRandom},
 		sendCID: st.RemoteConnectionID, recvCID: st.LocalConnectionID,
 		next:     max(st.SequenceNumber, g.nextSeq),
 		session:  store.saved,
@@ -142,7 +146,7 @@ func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (
 	if e.resumed && p.session != nil {
 		e.session = p.session
 	}
-	if e.client == e.resumed { // the last flight of the handshake was this side's
+	if e.client == e.resumed { // this side sent the last flight of the handshake
 		e.flight = g.flight
 	}
 	return e, nil
@@ -151,14 +155,15 @@ func takeOver(g *guard, p *parameters, state *pion.State, store *pionSessions) (
 // pionSessions is pion's session store for one handshake.
 type pionSessions struct {
 	p     *parameters
-	found bool // a session was offered, or asked for and there
+	found bool // a session was offered, or found
 	saved *session
 }
 
 func (s *pionSessions) Set(_ []byte, ps pion.Session) error {
 	s.saved = &session{
-		id: ps.ID, master: ps.Secret, suite: socket.CipherSuite(ps.CipherSuiteID), extendedMaster: ps.ExtendedMasterSecret,
-		peer: ps.PeerCertificates, hint: ps.IdentityHint, pskHash: ps.PSKHash,
+		id: ps.ID, master: ps.Secret, suite: socket.CipherSuite(ps.CipherSuiteID),
+		extendedMaster: ps.ExtendedMasterSecret,
+		peer:           ps.PeerCertificates, hint: ps.IdentityHint, pskHash: ps.PSKHash,
 	}
 	if s.p.sessions != nil {
 		s.p.sessions.put(s.saved)

@@ -7,7 +7,7 @@ import (
 	"github.com/pion/logging"
 )
 
-// pionLog passes what pion logs on at debug level, apart from traces, which name sessions.
+// pionLog passes messages of pion on at debug level, except for traces, which contain sessions.
 type pionLog struct{ to *slog.Logger }
 
 // NewLogger implements logging.LoggerFactory.

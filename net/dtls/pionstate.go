@@ -7,7 +7,8 @@ import (
 	"fmt"
 )
 
-// pionState is what matters here of pion's serialized State, a gob. Its fields have pion's names. Encoding it is the only way to them.
+// pionState holds the needed fields of pion's serialized State, a gob, by pion's names. They are
+// only accessible in the serialized form.
 type pionState struct {
 	LocalRandom, RemoteRandom [32]byte
 	CipherSuiteID             uint16
@@ -20,8 +21,9 @@ type pionState struct {
 
 var errState = errors.New("dtls: the handshake engine's state is not complete")
 
-// parsePionState reads a serialized State. Package gob compiles a decoder for each stream, which takes longer than the rest of what follows a
-// handshake; it is left to streams that the reader here does not understand.
+// parsePionState reads a serialized State. Package gob compiles a decoder for each stream, which
+// takes longer than the rest of what follows a handshake; it is used for streams that gobReader
+// does not understand.
 func parsePionState(blob []byte) (*pionState, error) {
 	r := gobReader{b: blob, types: make(map[int64]gobType)}
 	if st := r.state(); !r.bad {
@@ -34,8 +36,8 @@ func parsePionState(blob []byte) (*pionState, error) {
 	return &st, nil
 }
 
-// gobReader reads a stream of package gob that defines types and then holds one struct, as the package's documentation describes it. After a
-// fault all values are zero and bad is set.
+// gobReader reads a stream of package gob that defines types and then holds one struct, as the
+// package's documentation describes it. After a fault all values are zero and bad is set.
 type gobReader struct {
 	b     []byte
 	types map[int64]gobType
@@ -95,7 +97,7 @@ func (r *gobReader) uint() uint64 {
 	return v
 }
 
-// int has its sign in the lowest bit.
+// int reads a number with its sign in the lowest bit.
 func (r *gobReader) int() int64 {
 	u := r.uint()
 	if u&1 != 0 {
@@ -146,14 +148,14 @@ func (r *gobReader) definition() (t gobType) {
 		t.list = kind == array || kind == slice
 		r.fields(func(i uint64) {
 			switch {
-			case i == 0: // name and number, which the stream tells anyway
+			case i == 0: // name and number, which are also in the stream
 				r.fields(func(j uint64) { r.skip([]int64{gobString, gobInt}[min(j, 1)], 0) })
 			case i == 1 && t.list:
 				t.elem = r.int()
 			case i == 1:
 				t.fields = r.fieldList()
 			default:
-				r.int() // an array's length, which its value tells too
+				r.int() // the length of an array, which is also in its value
 			}
 		})
 	})
@@ -223,10 +225,10 @@ func (r *gobReader) array(typ int64, to []byte) {
 	}
 }
 
-// deepest is more than the nesting of a State.
+// deepest is larger than the nesting of a State.
 const deepest = 4
 
-// skip passes over a value.
+// skip skips a value.
 func (r *gobReader) skip(typ int64, depth int) {
 	switch typ {
 	case gobBool, gobInt, gobUint, gobFloat:

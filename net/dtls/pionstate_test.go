@@ -63,14 +63,14 @@ func encodeState(tb testing.TB, s any) []byte {
 	return b.Bytes()
 }
 
-// byGob is what package gob makes of a stream.
+// byGob parses a stream with package gob.
 func byGob(blob []byte) (*pionState, error) {
 	var st pionState
 	err := gob.NewDecoder(bytes.NewReader(blob)).Decode(&st)
 	return &st, err
 }
 
-// equalStates takes no bytes for no bytes.
+// equalStates treats nil and empty slices as equal.
 func equalStates(a, b *pionState) bool {
 	for _, s := range []*pionState{a, b} {
 		for _, p := range []*[]byte{&s.MasterSecret, &s.LocalConnectionID, &s.RemoteConnectionID} {
@@ -82,7 +82,8 @@ func equalStates(a, b *pionState) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// TestStateAsGobReadsIt: the reader of our own agrees with package gob, and reads every stream of this shape itself.
+// TestStateAsGobReadsIt: gobReader agrees with package gob, and reads every stream of this shape
+// itself.
 func TestStateAsGobReadsIt(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
@@ -128,7 +129,8 @@ func TestStateOfAnotherShape(t *testing.T) {
 	}
 }
 
-// TestStateOfPion is of the shape that the reader understands: a release of pion that changes it is noticed here.
+// TestStateOfPion: the state has the shape that gobReader understands. A release of pion that
+// changes it fails here.
 func TestStateOfPion(t *testing.T) {
 	s := randomState(rand.New(rand.NewPCG(5, 6)))
 	s.CipherSuiteID, s.LocalEpoch, s.RemoteEpoch, s.HandshakeComplete = 0xc0a8, 1, 1, true

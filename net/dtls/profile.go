@@ -1,9 +1,7 @@
 package dtls
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,10 +11,11 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/internal/pki"
 	"github.com/lwm2mgen/toolkit/net/internal/proof"
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// profile is a Security made ready for handshakes. It does not change.
+// profile is a Security prepared for handshakes. It does not change.
 type profile struct {
 	sec        socket.Security
 	suites     []suite
@@ -28,18 +27,20 @@ type profile struct {
 // longestWait bounds the handshake timers.
 const longestWait = time.Hour
 
-// newProfile refuses everything that a handshake could never be done with.
+// newProfile refuses settings for which every handshake would fail.
 func newProfile(sec socket.Security) (*profile, error) {
 	p := &profile{sec: sec, sessions: sec.Sessions}
 	switch sec.Mode {
 	case socket.ModeNoSec:
 		return nil, errors.New("security: DTLS needs credentials: set Mode to PSK or X.509, or use the scheme coap")
 	case socket.ModeRPK:
-		return nil, fmt.Errorf("security: %w: mode RPK, as pion/dtls has no certificate types other than X.509 (RFC 7250); use PSK, "+
-			"or X.509 with certificate usage 3, which trusts one certificate just as a raw public key", socket.ErrNotSupported)
+		return nil, fmt.Errorf("security: %w: mode RPK, as pion/dtls has no certificate types other than X.509 "+
+			"(RFC 7250); use PSK, or X.509 with certificate usage 3, which trusts one certificate just as "+
+			"a raw public key", socket.ErrNotSupported)
 	}
 	if sec.HandshakeMin > longestWait || sec.HandshakeMax > longestWait {
-		return nil, fmt.Errorf("security: HandshakeMin %v and HandshakeMax %v must be at most %v", sec.HandshakeMin, sec.HandshakeMax, longestWait)
+		return nil, fmt.Errorf("security: HandshakeMin %v and HandshakeMax %v must be at most %v",
+			sec.HandshakeMin, sec.HandshakeMax, longestWait)
 	}
 	psk := sec.Mode == socket.ModePSK
 	var err error
@@ -61,31 +62,26 @@ func newProfile(sec socket.Security) (*profile, error) {
 	return p, nil
 }
 
-// target is what a connection leads to.
-type target struct {
-	remote socket.Endpoint
-	addr   netip.AddrPort // zero if the socket below does not tell
-}
-
-// parameters for a handshake with t.
-func (p *profile) parameters(t target) (*parameters, error) {
+// parameters returns the parameters for a handshake with t.
+func (p *profile) parameters(t secured.Target) (*parameters, error) {
 	out := &parameters{client: true, suites: p.suites, interval: p.sec.HandshakeMin, keyLog: p.sec.KeyLog}
 	if p.credential == nil {
 		out.identity, out.key = p.sec.Identity, p.sec.Key
-		out.serverName = sni(p.sec.ServerName) // with PSK nothing is compared with the name
+		out.serverName = sni(p.sec.ServerName) // with PSK the name is not compared
 		return out, nil
 	}
-	v, err := pki.NewVerifier(&p.sec, t.remote.Host)
+	v, err := pki.NewVerifier(&p.sec, t.Remote.Host)
 	if err != nil {
 		return nil, err
 	}
 	out.credential = p.credential
-	out.serverName = sni(pki.ServerName(&p.sec, t.remote.Host))
+	out.serverName = sni(pki.ServerName(&p.sec, t.Remote.Host))
 	out.verify = func(certs [][]byte) error { return v.Verify(certs, time.Now()) }
 	return out, nil
 }
 
-// sni is name, unless it is an address, which is not allowed there (RFC 6066 §3).
+// sni returns name for Server Name Indication, empty if it is an address, which is not allowed
+// there (RFC 6066 §3).
 func sni(name string) string {
 	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return ""
@@ -93,8 +89,9 @@ func sni(name string) string {
 	return name
 }
 
-// timers are the waits of a handshake: the first, and all together (RFC 6347 §4.2.4.1). A flight is repeated after the first
-// wait, then after twice that, and so on; the last wait is the longest one.
+// timers returns the first wait of a handshake and the sum of all (RFC 6347 §4.2.4.1). A flight is
+// repeated after the first wait, then after twice that, and so on; the last wait is the longest
+// one.
 func (p *profile) timers() (first, total time.Duration) {
 	first, longest := p.sec.HandshakeMin, p.sec.HandshakeMax
 	if longest == 0 {
@@ -109,44 +106,41 @@ func (p *profile) timers() (first, total time.Duration) {
 	return first, total + longest
 }
 
-// binding stands for the peer and the credentials in a blob. live ones are bound to the address as well.
-func (p *profile) binding(t target, live bool) [32]byte {
-	h := sha256.New()
-	put := func(b []byte) {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-		h.Write(b)
-	}
-	put([]byte(t.remote.String()))
+// binding returns a hash of the peer and the credentials for a blob. Live state is also bound to
+// the address.
+func (p *profile) binding(t secured.Target, live bool) [32]byte {
+	d := proof.NewDigest()
+	d.Add([]byte(t.Remote.String()))
 	if live {
-		put([]byte(t.addr.String()))
+		d.Add([]byte(t.Addr.String()))
 	}
-	p.putCredentials(put)
-	put([]byte(p.sec.ServerName))
-	put([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
-	put(p.sec.ServerPublicKey)
-	return [32]byte(h.Sum(nil))
+	p.addCredentials(d)
+	d.Add([]byte(p.sec.ServerName))
+	d.Add([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
+	d.Add(p.sec.ServerPublicKey)
+	return d.Sum()
 }
 
-func (p *profile) putCredentials(put func([]byte)) {
-	put([]byte{byte(p.sec.Mode)})
-	put(p.sec.Identity)
+func (p *profile) addCredentials(d *proof.Digest) {
+	d.Add([]byte{byte(p.sec.Mode)})
+	d.Add(p.sec.Identity)
 	for _, c := range p.sec.Certificates {
-		put(c)
+		d.Add(c)
 	}
 }
 
-// storeKey is the key of a peer and an identity in the store. It tells nothing of the credentials but that they differ.
-func (p *profile) storeKey(t target) string {
-	h := sha256.New()
-	p.putCredentials(func(b []byte) {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-		h.Write(b)
-	})
-	return "dtls " + t.remote.String() + " " + hex.EncodeToString(h.Sum(nil)[:8])
+// storeKey returns the key of a peer and an identity in the store. It reveals nothing of the
+// credentials but that they differ.
+func (p *profile) storeKey(t secured.Target) string {
+	d := proof.NewDigest()
+	p.addCredentials(d)
+	sum := d.Sum()
+	return "dtls " + t.Remote.String() + " " + hex.EncodeToString(sum[:8])
 }
 
-// take gets what is stored for t out of the store, if it may be used. An error says why it may not; what was stored is gone in any case.
-func (p *profile) take(t target) (*stored, error) {
+// take removes the stored session for t from the store and returns it. An error says why it cannot
+// be used; it is removed in any case.
+func (p *profile) take(t secured.Target) (*stored, error) {
 	blob, err := p.sessions.Take(p.storeKey(t))
 	if err != nil || len(blob) == 0 {
 		return nil, err
@@ -154,8 +148,9 @@ func (p *profile) take(t target) (*stored, error) {
 	return p.open(blob, t, time.Now())
 }
 
-// open checks a blob: its proof, what it is bound to, its age, and with certificates whether the server's is still good.
-func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
+// open checks a blob: its proof, its binding, its age, and with certificates whether the server's
+// is still valid.
+func (p *profile) open(blob []byte, t secured.Target, now time.Time) (*stored, error) {
 	body, err := checkBlob(&p.prover, blob)
 	if err != nil {
 		return nil, err
@@ -172,13 +167,13 @@ func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
 		used, peer = st.session.suite, st.session.peer
 	}
 	if !contains(p.suites, used) {
-		return nil, blobFault("its ciphersuite %s is not allowed any more", used)
+		return nil, blobFault("its ciphersuite %s is no longer allowed", used)
 	}
 	switch {
 	case st.live != nil && len(st.live.sendCID) == 0:
 		return nil, blobFault("it has no Connection ID")
 	case st.live != nil && p.sec.NoConnectionID:
-		return nil, blobFault("it has a Connection ID, which is not wanted any more")
+		return nil, blobFault("it has a Connection ID, which is no longer allowed")
 	}
 	if p.credential != nil {
 		params, err := p.parameters(t)
@@ -193,7 +188,7 @@ func (p *profile) open(blob []byte, t target, now time.Time) (*stored, error) {
 }
 
 // put stores s for t.
-func (p *profile) put(t target, s *stored) error {
+func (p *profile) put(t secured.Target, s *stored) error {
 	b := s.appendBlob(nil, time.Now(), p.binding(t, s.live != nil))
 	b, err := p.prover.Append(b)
 	if err != nil {

@@ -14,16 +14,17 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// protection protects the records of one direction, or takes the protection off. It is used by one goroutine at a time.
+// protection encrypts or decrypts the records of one direction. It is used by one goroutine at a
+// time.
 type protection interface {
 	// seal appends the whole record of content type typ (of the header), in epoch 1.
 	seal(b []byte, typ uint8, seq uint64, cid, plaintext []byte) ([]byte, error)
-	// open returns the plaintext of a record, which it overwrites. The error says nothing about why, as for every cause the
-	// record is dropped.
+	// open returns the plaintext of a record, which it overwrites. The error does not say why,
+	// because the record is dropped in any case.
 	open(h *header, record []byte) ([]byte, error)
 }
 
-// secrets is what the keys of a connection are derived from.
+// secrets are the inputs from which the keys of a connection are derived.
 type secrets struct {
 	suite                      suite
 	client                     bool // this end is the client
@@ -42,7 +43,8 @@ func (s *secrets) protections() (send, recv protection, err error) {
 	default:
 		ivLen = 4
 	}
-	k, err := prf.GenerateEncryptionKeys(s.master, s.clientRandom[:], s.serverRandom[:], macLen, s.suite.keyLen, ivLen, s.suite.prf)
+	k, err := prf.GenerateEncryptionKeys(s.master, s.clientRandom[:], s.serverRandom[:], macLen, s.suite.keyLen,
+		ivLen, s.suite.prf)
 	if err != nil {
 		return nil, nil, fmt.Errorf("derive keys: %w", err)
 	}
@@ -63,17 +65,18 @@ func (s *secrets) protections() (send, recv protection, err error) {
 	return server, client, nil
 }
 
-// explicitNonce is the part of a nonce that CCM and GCM suites send in each record (RFC 5288 §3, RFC 6655 §3).
+// explicitNonce is the part of a nonce that CCM and GCM suites send in each record (RFC 5288 §3,
+// RFC 6655 §3).
 const explicitNonce = 8
 
-// aead protects with CCM, GCM or ChaCha20-Poly1305. The nonce is made of the sequence number (RFC 9325 §7.2.1), so it is as unique as
-// that is.
+// aead protects with CCM, GCM or ChaCha20-Poly1305. The nonce is made of the sequence number (RFC
+// 9325 §7.2.1), so it is as unique as the sequence number.
 type aead struct {
 	cipher   cipher.AEAD
 	iv       [12]byte
 	explicit int // bytes of nonce in a record: 8, or 0 with ChaCha20 (RFC 7905 §2)
 
-	nonce [12]byte // for the call under way
+	nonce [12]byte // for the call in progress
 	ad    [additionalLen]byte
 }
 
@@ -99,7 +102,7 @@ func newAEAD(s *suite, key, iv []byte) (*aead, error) {
 	return a, nil
 }
 
-// setNonce makes the nonce of a record whose explicit part, or sequence number, is n.
+// setNonce sets the nonce of the record with n as its explicit part, or its sequence number.
 func (a *aead) setNonce(n uint64) {
 	if a.explicit == 0 {
 		n ^= binary.BigEndian.Uint64(a.iv[4:])
@@ -135,15 +138,18 @@ func (a *aead) open(h *header, record []byte) ([]byte, error) {
 	return a.cipher.Open(body[:0], a.nonce[:], body, appendAdditional(a.ad[:0], h, length))
 }
 
-// cbc protects with CBC, for both directions. It is never used with a Connection ID, whose MAC pion computes otherwise than RFC 9146 §5.1.
+// cbc protects with CBC, for both directions. It is never used with a Connection ID, because pion
+// computes that MAC differently from RFC 9146 §5.1.
 type cbc struct{ cipher *ciphersuite.CBC }
 
 func (s *secrets) cbc(k *prf.EncryptionKeys) (send, recv protection, err error) {
 	var c *ciphersuite.CBC
 	if s.client {
-		c, err = ciphersuite.NewCBC(k.ClientWriteKey, k.ClientWriteIV, k.ClientMACKey, k.ServerWriteKey, k.ServerWriteIV, k.ServerMACKey, s.suite.mac)
+		c, err = ciphersuite.NewCBC(k.ClientWriteKey, k.ClientWriteIV, k.ClientMACKey, k.ServerWriteKey,
+			k.ServerWriteIV, k.ServerMACKey, s.suite.mac)
 	} else {
-		c, err = ciphersuite.NewCBC(k.ServerWriteKey, k.ServerWriteIV, k.ServerMACKey, k.ClientWriteKey, k.ClientWriteIV, k.ClientMACKey, s.suite.mac)
+		c, err = ciphersuite.NewCBC(k.ServerWriteKey, k.ServerWriteIV, k.ServerMACKey, k.ClientWriteKey,
+			k.ClientWriteIV, k.ClientMACKey, s.suite.mac)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("cipher %s: %w", s.suite.name, err)
@@ -153,7 +159,8 @@ func (s *secrets) cbc(k *prf.EncryptionKeys) (send, recv protection, err error) 
 
 func (c cbc) seal(b []byte, typ uint8, seq uint64, _, plaintext []byte) ([]byte, error) {
 	pkt := &recordlayer.RecordLayer{Header: recordlayer.Header{
-		ContentType: protocol.ContentType(typ), ContentLen: uint16(len(plaintext)), Version: protocol.Version1_2, Epoch: 1, SequenceNumber: seq,
+		ContentType: protocol.ContentType(typ), ContentLen: uint16(len(plaintext)), Version: protocol.Version1_2,
+		Epoch: 1, SequenceNumber: seq,
 	}}
 	raw, err := pkt.Header.Marshal()
 	if err != nil {

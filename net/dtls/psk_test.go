@@ -23,7 +23,7 @@ func TestPSKEverySuite(t *testing.T) {
 				for _, size := range []int{0, 1, 15, 16, 17, 1000, s.InnerMTU()} {
 					mustEcho(t, s, string(make([]byte, size)))
 				}
-				if got := s.cur.Load().secrets.suite.name; got != u.name {
+				if got := linkOf(t, s).secrets.suite.name; got != u.name {
 					t.Errorf("suite %s", got)
 				}
 			})

@@ -31,8 +31,9 @@ type header struct {
 	body  int    // offset of what follows the header
 }
 
-// splitRecord takes the first record off a datagram. cidLen is the length of the Connection ID in records that have one. It is not ok if
-// what is there is not a whole record of DTLS; nothing behind it can be found then.
+// splitRecord splits the first record from a datagram. cidLen is the length of the Connection ID in
+// records that have one. ok is false if the datagram does not start with a whole record of DTLS;
+// the rest cannot be parsed then.
 func splitRecord(b []byte, cidLen int) (h header, record, rest []byte, ok bool) {
 	if len(b) < headerLen {
 		return header{}, nil, nil, false
@@ -65,8 +66,8 @@ func appendHeader(b []byte, typ uint8, seq uint64, cid []byte, length int) []byt
 	return binary.BigEndian.AppendUint16(b, uint16(length))
 }
 
-// appendAdditional appends the additional data of AEAD ciphers for a plaintext of length bytes (RFC 5246 §6.2.3.3; with a Connection
-// ID RFC 9146 §5.3).
+// appendAdditional appends the additional data of AEAD ciphers for a plaintext of length bytes (RFC
+// 5246 §6.2.3.3; with a Connection ID RFC 9146 §5.3).
 func appendAdditional(b []byte, h *header, length int) []byte {
 	epochSeq := uint64(h.epoch)<<48 | h.seq
 	if h.typ != typeConnectionID {
@@ -74,16 +75,17 @@ func appendAdditional(b []byte, h *header, length int) []byte {
 		b = append(b, h.typ, version12>>8, version12&0xff)
 		return binary.BigEndian.AppendUint16(b, uint16(length))
 	}
-	b = append(b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, typeConnectionID, uint8(len(h.cid)), typeConnectionID, version12>>8, version12&0xff)
+	b = append(b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, typeConnectionID, uint8(len(h.cid)),
+		typeConnectionID, version12>>8, version12&0xff)
 	b = binary.BigEndian.AppendUint64(b, epochSeq)
 	b = append(b, h.cid...)
 	return binary.BigEndian.AppendUint16(b, uint16(length))
 }
 
-// additionalLen is the most that appendAdditional appends.
+// additionalLen is the most bytes that appendAdditional appends.
 const additionalLen = 8 + 3 + 2 + 8 + maxCID + 2
 
-// unwrapInner takes the real content type and the padding off a DTLSInnerPlaintext (RFC 9146 §4).
+// unwrapInner removes the content type and the padding from a DTLSInnerPlaintext (RFC 9146 §4).
 func unwrapInner(b []byte) (typ uint8, content []byte, ok bool) {
 	for n := len(b); n > 0; n-- {
 		if b[n-1] != 0 {
@@ -101,8 +103,8 @@ type window struct {
 
 const windowSize = 64
 
-// fresh reports whether seq is new and not too old.
-func (w *window) fresh(seq uint64) bool {
+// isFresh reports whether seq is new and not too old.
+func (w *window) isFresh(seq uint64) bool {
 	if seq >= w.next {
 		return true
 	}
@@ -110,7 +112,7 @@ func (w *window) fresh(seq uint64) bool {
 	return age < windowSize && w.seen>>age&1 == 0
 }
 
-// mark notes seq, which must be fresh and authenticated. It reports whether it is the newest.
+// mark records seq, which must be fresh and authenticated. It reports whether it is the newest.
 func (w *window) mark(seq uint64) bool {
 	if seq >= w.next {
 		shift := seq + 1 - w.next

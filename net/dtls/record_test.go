@@ -54,7 +54,8 @@ func linkFor(tb testing.TB, below socket.Socket, id socket.CipherSuite, client b
 	return l
 }
 
-// TestRecordsOfEverySuite go both ways, with and without a Connection ID, and through damage only when intact.
+// TestRecordsOfEverySuite: records of every suite pass in both directions, with and without a
+// Connection ID, and damaged ones do not.
 func TestRecordsOfEverySuite(t *testing.T) {
 	for _, u := range suites() {
 		for _, cid := range [][]byte{nil, {1}, bytes.Repeat([]byte{9}, 20)} {
@@ -88,7 +89,8 @@ func TestRecordsOfEverySuite(t *testing.T) {
 	}
 }
 
-// TestLargeDatagrams: one that did not fit as a whole cannot be authenticated and changes nothing but the room for the next.
+// TestLargeDatagrams: a datagram that did not fit cannot be authenticated and has no effect but a
+// larger buffer for the next.
 func TestLargeDatagrams(t *testing.T) {
 	from, to := &onceSocket{}, &onceSocket{}
 	a, b := linkFor(t, from, 0xc0a8, true, nil), linkFor(t, to, 0xc0a8, false, nil)
@@ -110,7 +112,8 @@ func TestLargeDatagrams(t *testing.T) {
 	}
 }
 
-// TestExportEndsReceiving: a record that a Recv has in hand during the export would be new again for whoever goes on with the state.
+// TestExportEndsReceiving: a record that Recv processes during the export would be new again for
+// the connection that continues.
 func TestExportEndsReceiving(t *testing.T) {
 	from, to := &onceSocket{}, &onceSocket{}
 	cid := []byte{1, 2, 3}
@@ -131,7 +134,7 @@ func TestExportEndsReceiving(t *testing.T) {
 	}
 }
 
-// TestSequenceNumbersEnd: the last one is used, and none a second time.
+// TestSequenceNumbersEnd: the last sequence number is used, and none twice.
 func TestSequenceNumbersEnd(t *testing.T) {
 	below := &onceSocket{}
 	l := linkFor(t, below, 0xc0a8, true, nil)
@@ -185,7 +188,7 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
-// deadlineSocket takes a deadline.
+// deadlineSocket accepts a deadline.
 type deadlineSocket struct{ onceSocket }
 
 func (*deadlineSocket) SetRecvDeadline(time.Time) {}

@@ -54,7 +54,8 @@ func (c *counter) watch(w *world) {
 	})
 }
 
-// TestAbbreviatedHandshake with every kind of reconnect, and across processes, which share nothing but the store.
+// TestAbbreviatedHandshake: every kind of reconnect resumes the session, also in another process
+// that shares only the store.
 func TestAbbreviatedHandshake(t *testing.T) {
 	for _, suite := range []pion.CipherSuiteID{pion.TLS_PSK_WITH_AES_128_CCM_8, pion.TLS_PSK_WITH_AES_128_CBC_SHA256} {
 		t.Run(suite.String(), func(t *testing.T) {
@@ -90,7 +91,8 @@ func TestAbbreviatedHandshake(t *testing.T) {
 	}
 }
 
-// TestLostLastFlight loses the client's last flight of an abbreviated handshake, which pion never repeats.
+// TestLostLastFlight: the client's last flight of an abbreviated handshake is lost, which pion
+// never repeats.
 func TestLostLastFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -137,7 +139,7 @@ func TestDeclinedSession(t *testing.T) {
 	})
 }
 
-// TestUnansweredResumption: a resumed connection on which nothing ever came is not resumed again.
+// TestUnansweredResumption: a resumed connection without any answer is not resumed again.
 func TestUnansweredResumption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -159,7 +161,7 @@ func cidPion(t *testing.T, w *world) *pionPeer {
 	return startPion(t, w.packets, append(pskServer(), pion.WithConnectionIDGenerator(pion.RandomCIDGenerator(8)))...)
 }
 
-// TestConnectionIDBehindNAT rebinds a NAT in the middle of a connection to pion's server.
+// TestConnectionIDBehindNAT: a NAT rebinds during a connection to pion's server.
 func TestConnectionIDBehindNAT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -180,7 +182,8 @@ func TestConnectionIDBehindNAT(t *testing.T) {
 	})
 }
 
-// TestListenerFollowsConnectionID does the same with our own listener, which must not follow a replay.
+// TestListenerFollowsConnectionID: the package's own listener follows a client to its new address,
+// and does not follow a replay.
 func TestListenerFollowsConnectionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -229,14 +232,16 @@ func TestListenerFollowsConnectionID(t *testing.T) {
 		if before == after {
 			t.Errorf("the address is still %v", after)
 		}
-		n.Inject(netip.MustParseAddrPort("192.0.2.1:1"), l.Addr(), last) // somebody else repeats what the client sent
+		// Another host repeats the datagrams of the client.
+		n.Inject(netip.MustParseAddrPort("192.0.2.1:1"), l.Addr(), last)
 		if got := exchange("at the end"); got != after {
 			t.Errorf("a replay moved the connection to %v", got)
 		}
 	})
 }
 
-// TestShutdownKeepsConnection suspends and goes on, within a socket and across restarts, without any handshake.
+// TestShutdownKeepsConnection: a connection continues after Shutdown, within a socket and across
+// restarts, without a handshake.
 func TestShutdownKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -268,7 +273,7 @@ func TestShutdownKeepsConnection(t *testing.T) {
 		if c.hellos != 0 || p.connections() != 1 {
 			t.Errorf("%d ClientHellos, %d connections", c.hellos, p.connections())
 		}
-		// What is not answered is not resumed again.
+		// A connection without any answer is not resumed again.
 		_ = s.Shutdown()
 		mustConnect(t, s, serverEnd)
 		_ = s.Shutdown()
@@ -281,7 +286,7 @@ func TestShutdownKeepsConnection(t *testing.T) {
 	})
 }
 
-// brokenStore loses everything, loudly.
+// brokenStore returns an error from every method.
 type brokenStore struct{}
 
 var errStore = errors.New("the flash is worn out")

@@ -16,40 +16,50 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// ServerConfig is what a Listener secures its connections with: Key, or a certificate, or both.
+// ServerConfig configures Listen. It needs a Key, a Certificate, or both.
 type ServerConfig struct {
-	// Key finds the pre-shared key of an identity. An error, or an empty key, refuses the client. It may be called from several goroutines.
-	// Zero: no pre-shared keys.
+	// Key returns the pre-shared key of an identity. An error, or an empty key, refuses the client.
+	// It may be called from several goroutines. The zero value means no pre-shared keys.
 	Key func(identity []byte) (socket.Secret, error)
-	// Certificate is the server's chain and private key. Zero: no certificates.
+	// Certificate is the server's chain and private key. The zero value means no certificates.
 	Certificate tls.Certificate
-	// ClientCAs are the CAs one of which must have issued the client's certificate. Zero: with CheckClient nil, clients are not asked for one.
+	// ClientCAs are the CAs of which one must have issued the client's certificate. The zero value
+	// means that, if CheckClient is nil too, clients are not asked for a certificate.
 	ClientCAs *x509.CertPool
-	// CheckClient is asked besides; the first certificate is the client's. Zero: ClientCAs decide alone.
+	// CheckClient also checks the client's certificates, in DER, its own first. The zero value
+	// means that ClientCAs decide alone.
 	CheckClient func(certs [][]byte) error
-	// CipherSuites allowed, the preferred first. Zero: all that there are for Key and Certificate.
+	// CipherSuites are the ciphersuites allowed, the preferred first. The zero value means all that
+	// Key and Certificate can use.
 	CipherSuites []socket.CipherSuite
-	// ConnectionIDLength is the length in bytes of the Connection IDs that clients get (RFC 9146), from 0 to 20. Zero: none.
+	// ConnectionIDLength is the length in bytes of the Connection IDs that clients get (RFC 9146),
+	// from 0 to 20. The zero value means no Connection IDs.
 	ConnectionIDLength int
-	// NoResumption turns abbreviated handshakes off. Zero: the last 1024 sessions can be resumed.
+	// NoResumption turns abbreviated handshakes off. The zero value means that 1024 sessions are
+	// kept for resumption.
 	NoResumption bool
-	// HandshakeMin is the first wait before a flight is repeated, and HandshakeTimeout how long a handshake may take. Zero: 1 s and 60 s.
+	// HandshakeMin is the first wait before a flight is repeated, and HandshakeTimeout how long a
+	// handshake may take. The zero value means 1 s and 60 s.
 	HandshakeMin, HandshakeTimeout time.Duration
-	// KeyLog receives the session keys in the NSS format, for debugging only. Zero: no log.
+	// KeyLog receives the session keys in the NSS format, for debugging only. The zero value means
+	// no log.
 	KeyLog io.Writer
-	// Logger takes what helps to find faults, at debug level. Zero: nothing is logged.
+	// Logger receives messages that help to find faults, at debug level. The zero value means no
+	// log.
 	Logger *slog.Logger
 }
 
-// A Peer is what a server knows of a client.
+// A Peer describes a client to its server.
 type Peer struct {
 	Identity     []byte   // PSK identity; empty with certificates
 	Certificates [][]byte // in DER, the client's own first; none with PSK
-	// Messages is the number of handshake messages in the clear of both sides, repetitions included: an abbreviated handshake has fewer.
+	// Messages is the number of unencrypted handshake messages of both sides, repetitions included:
+	// an abbreviated handshake has fewer.
 	Messages int
 }
 
-// PeerOf tells who is at the other end of a socket that a Listener of this package accepted. For others it is not ok.
+// PeerOf returns the client at the other end of a socket that a Listener of this package accepted.
+// For other sockets ok is false.
 func PeerOf(s socket.Socket) (p Peer, ok bool) {
 	c, isConn := s.(*conn)
 	if !isConn || c.server == nil {
@@ -60,7 +70,7 @@ func PeerOf(s socket.Socket) (p Peer, ok bool) {
 
 const maxServerCID = 20
 
-// parameters makes what every handshake of the listener has in common.
+// parameters returns the common parameters of all handshakes of the listener.
 func (c *ServerConfig) parameters() (*parameters, error) {
 	psk, cert := c.Key != nil, len(c.Certificate.Certificate) > 0
 	switch {
@@ -69,7 +79,8 @@ func (c *ServerConfig) parameters() (*parameters, error) {
 	case cert && c.Certificate.PrivateKey == nil:
 		return nil, errors.New("dtls listener: the Certificate has no PrivateKey")
 	case c.ConnectionIDLength < 0 || c.ConnectionIDLength > maxServerCID:
-		return nil, fmt.Errorf("dtls listener: ConnectionIDLength is %d, it must be from 0 to %d", c.ConnectionIDLength, maxServerCID)
+		return nil, fmt.Errorf("dtls listener: ConnectionIDLength is %d, it must be from 0 to %d",
+			c.ConnectionIDLength, maxServerCID)
 	case c.HandshakeMin < 0 || c.HandshakeTimeout < 0:
 		return nil, errors.New("dtls listener: HandshakeMin and HandshakeTimeout must not be negative")
 	}
@@ -86,7 +97,8 @@ func (c *ServerConfig) parameters() (*parameters, error) {
 		p.offerCID, p.suites = true, withoutCBC(p.suites)
 	}
 	if len(p.suites) == 0 {
-		return nil, fmt.Errorf("dtls listener: %w: none of the CipherSuites %v can be used with what is configured", socket.ErrNotSupported, c.CipherSuites)
+		return nil, fmt.Errorf("dtls listener: %w: none of the CipherSuites %v can be used with what is "+
+			"configured", socket.ErrNotSupported, c.CipherSuites)
 	}
 	slices.SortStableFunc(p.suites, func(a, b suite) int {
 		return slices.Index(c.CipherSuites, a.id) - slices.Index(c.CipherSuites, b.id)
@@ -117,7 +129,7 @@ func (c *ServerConfig) verify(certs [][]byte) error {
 	return nil
 }
 
-// newCID makes a Connection ID that is not in use.
+// newCID returns a random Connection ID that is not in use.
 func newCID(length int, used func(string) bool) ([]byte, error) {
 	cid := make([]byte, length)
 	for range 100 {

@@ -10,10 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// pathSocket is the socket of a path during a handshake: what it receives comes from the path's reader.
+// pathSocket is the socket of a path during a handshake: it receives from the path's reader.
 type pathSocket struct {
 	socket.Socket
 	inbox *socket.Inbox
@@ -22,7 +23,8 @@ type pathSocket struct {
 func (s *pathSocket) Recv(p []byte) (int, error)  { return s.inbox.Recv(p) }
 func (s *pathSocket) SetRecvDeadline(t time.Time) { s.inbox.SetRecvDeadline(t) }
 
-// serverSocket is the socket below an accepted connection. It sends to the address that the client was last heard from.
+// serverSocket is the socket below an accepted connection. It sends to the address from which the
+// client sent last.
 type serverSocket struct {
 	listener *listener
 	inbox    *socket.Inbox // datagrams with the number of their path in front
@@ -34,8 +36,9 @@ type serverSocket struct {
 	mu    sync.Mutex
 	now   *path
 	paths []numbered // the oldest first
-	count uint32     // of the numbers given out: none is used again, as datagrams with it may still be waiting
-	last  uint32     // number of the path of the datagram that Recv returned last
+	// The last number assigned: none is used again, because datagrams with it may still be waiting.
+	count uint32
+	last  uint32 // number of the path of the datagram that Recv returned last
 }
 
 // numbered is a path with its number.
@@ -57,7 +60,7 @@ func newServerSocket(p *path) *serverSocket {
 // maxPaths bounds the addresses that are remembered for one connection.
 const maxPaths = 8
 
-// deliver hands a datagram in. Whether it counts is for the record layer to tell.
+// deliver queues a datagram. The record layer checks whether it is authentic.
 func (s *serverSocket) deliver(p *path, b []byte) {
 	s.mu.Lock()
 	at := s.number(p)
@@ -65,7 +68,8 @@ func (s *serverSocket) deliver(p *path, b []byte) {
 	s.inbox.Put(append(binary.BigEndian.AppendUint32(make([]byte, 0, pathLen+len(b)), at), b...))
 }
 
-// number returns the number of a path, and gives it one if it has none, in place of the oldest that is not in use. The caller holds s.mu.
+// number returns the number of a path. A new path gets a number and replaces the oldest one that is
+// not in use. The caller holds s.mu.
 func (s *serverSocket) number(p *path) uint32 {
 	for _, known := range s.paths {
 		if known.path == p {
@@ -81,8 +85,9 @@ func (s *serverSocket) number(p *path) uint32 {
 	return s.count
 }
 
-// moved makes the path of the last datagram the one to send to: it was authentic and the newest (RFC 9146 §6).
-func (s *serverSocket) moved() {
+// moveToLastPath makes the path of the last datagram the current one: the datagram was authentic
+// and the newest (RFC 9146 §6).
+func (s *serverSocket) moveToLastPath() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := slices.IndexFunc(s.paths, func(n numbered) bool { return n.number == s.last })
@@ -95,12 +100,13 @@ func (s *serverSocket) moved() {
 	to.current = s
 	to.mu.Unlock()
 	if old != nil {
-		old.leave(s, lingerMoved)
+		old.removeConn(s, lingerMoved)
 	}
 }
 
-// lost forgets a path that has ended. Without a Connection ID the connection has ended with it.
-func (s *serverSocket) lost(p *path) {
+// onPathLost removes a path that has ended. Without a Connection ID the connection ends with its
+// path.
+func (s *serverSocket) onPathLost(p *path) {
 	s.mu.Lock()
 	last := s.now == p
 	s.paths = slices.DeleteFunc(s.paths, func(n numbered) bool { return n.path == p })
@@ -113,8 +119,8 @@ func (s *serverSocket) lost(p *path) {
 	}
 }
 
-// replaced ends the connection for a new one at its address.
-func (s *serverSocket) replaced() {
+// endReplaced ends the connection because there is a new one at its address.
+func (s *serverSocket) endReplaced() {
 	s.inbox.PutError(fmt.Errorf("%w: the client has begun a new DTLS connection", socket.ErrReset))
 }
 
@@ -145,7 +151,7 @@ func (s *serverSocket) Recv(p []byte) (int, error) {
 	return copy(p, s.buf[pathLen:n]), err
 }
 
-// Close ends the connection, and the path if it leads to nothing else.
+// Close ends the connection, and its path if that is then unused.
 func (s *serverSocket) Close() error {
 	if !s.open.Swap(false) {
 		return nil
@@ -161,7 +167,7 @@ func (s *serverSocket) Close() error {
 	p := s.now
 	s.mu.Unlock()
 	if p != nil {
-		p.leave(s, linger)
+		p.removeConn(s, linger)
 	}
 	return nil
 }
@@ -189,7 +195,7 @@ func (s *serverSocket) RemoteAddr() netip.AddrPort {
 }
 
 func (s *serverSocket) Connect(context.Context, socket.Endpoint) error {
-	return fmt.Errorf("connect: %w: the socket was made by a listener", socket.ErrNotSupported)
+	return fmt.Errorf("connect: %w", accept.ErrAccepted)
 }
 
 func (s *serverSocket) State() socket.State {

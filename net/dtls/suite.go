@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// cipherKind is how a suite protects records.
+// cipherKind is the way in which a suite protects records.
 type cipherKind uint8
 
 const (
@@ -34,7 +34,8 @@ type suite struct {
 	mac    func() hash.Hash // of a CBC cipher
 }
 
-// suites returns all ciphersuites, the preferred first: the mandatory ones of LwM2M, then by strength; those with CBC last (RFC 7525 §4.2.1).
+// suites returns all ciphersuites, the preferred first: the mandatory ones of LwM2M, then by
+// strength, those with CBC last (RFC 7525 §4.2.1).
 func suites() []suite {
 	const ccm, gcm, chacha, cbc = kindCCM, kindGCM, kindChaCha, kindCBC
 	s256, s384, s1 := sha256.New, sha512.New384, sha1.New
@@ -71,8 +72,9 @@ func suiteByID(id socket.CipherSuite) (suite, bool) {
 	return all[i], true
 }
 
-// chooseSuites returns what of the allowed suites, or of all if allowed is empty, can be used with a mode. Suites that are unknown or belong to
-// another mode are left out, as a server gives one list for all kinds of credentials; it is an error if nothing remains.
+// chooseSuites returns the suites of allowed, or of all if allowed is empty, that a mode can use.
+// It ignores unknown suites and those of another mode, because a server has one list for all kinds
+// of credentials. It is an error if no suite remains.
 func chooseSuites(allowed []socket.CipherSuite, psk bool) ([]suite, error) {
 	var out []suite
 	if len(allowed) == 0 {
@@ -117,7 +119,8 @@ func namesOf(all []suite) string {
 	return strings.Join(names, ", ")
 }
 
-// overhead is what a record of this suite adds to its content at most, with a Connection ID of cid bytes if that is not zero.
+// overhead returns the most bytes that a record of this suite adds to its content, with a
+// Connection ID of cid bytes if that is not zero.
 func (s *suite) overhead(cid int) int {
 	n := headerLen
 	if cid > 0 {

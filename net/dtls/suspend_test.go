@@ -13,7 +13,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestReplaysAfterSuspension: what was received before a Shutdown is a replay after it.
+// TestReplaysAfterSuspension: a record that was received before Shutdown is a replay after it.
 func TestReplaysAfterSuspension(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -38,7 +38,7 @@ func TestReplaysAfterSuspension(t *testing.T) {
 			t.Fatalf("%v after %d datagrams", s.Resumption(), len(fromServer))
 		}
 		for _, old := range fromServer {
-			w.net.Inject(s.able.Addresses.RemoteAddr(), s.able.Addresses.LocalAddr(), old)
+			w.net.Inject(s.Able.Addresses.RemoteAddr(), s.Able.Addresses.LocalAddr(), old)
 		}
 		s.SetRecvDeadline(socket.NoWait())
 		if n, err := s.Recv(make([]byte, 100)); !errors.Is(err, socket.ErrTimeout) {
@@ -48,8 +48,8 @@ func TestReplaysAfterSuspension(t *testing.T) {
 	})
 }
 
-// TestNothingLeavesAfterShutdown: a Send that was overtaken by Shutdown must not use a number that the connection goes on with, not when the socket below is
-// open again either.
+// TestNothingLeavesAfterShutdown: a Send that Shutdown overtook must not use a sequence number of
+// the connection that continues, even if the socket below is open again.
 func TestNothingLeavesAfterShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -57,7 +57,7 @@ func TestNothingLeavesAfterShutdown(t *testing.T) {
 		s := w.socket(t, pskSecurity())
 		mustConnect(t, s, serverEnd)
 		mustEcho(t, s, "hello")
-		late := s.cur.Load() // as a Send has it that is overtaken by Shutdown
+		late := linkOf(t, s) // held by a Send that Shutdown overtakes
 		if err := s.Shutdown(); err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,8 @@ func TestNothingLeavesAfterShutdown(t *testing.T) {
 	})
 }
 
-// TestFatalAlertEndsSession: a session that an authentic fatal alert has ended is not resumed (RFC 5246 §7.2.2).
+// TestFatalAlertEndsSession: a session that an authentic fatal alert has ended is not resumed (RFC
+// 5246 §7.2.2).
 func TestFatalAlertEndsSession(t *testing.T) {
 	for name, cidLength := range map[string]int{"session": 0, "Connection ID": 6} {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +97,7 @@ func TestFatalAlertEndsSession(t *testing.T) {
 						t.Fatal(err)
 					}
 					alert := []byte{byte(socket.AlertFatal), byte(socket.AlertInternalError)}
-					if err := peer.(*conn).cur.Load().sendRecord(typeAlert, alert); err != nil {
+					if err := linkOf(t, peer).sendRecord(typeAlert, alert); err != nil {
 						t.Fatal(err)
 					}
 					s.SetRecvDeadline(time.Now().Add(time.Second))
@@ -115,7 +116,7 @@ func TestFatalAlertEndsSession(t *testing.T) {
 	}
 }
 
-// TestKeyLog: the keys are logged when that is asked for, in the format that Wireshark reads.
+// TestKeyLog: the keys are written if KeyLog is set, in the format that Wireshark reads.
 func TestKeyLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
@@ -133,7 +134,7 @@ func TestKeyLog(t *testing.T) {
 	})
 }
 
-// TestGuardHoldsLittle: data that comes before the handshake has ended is kept within a bound.
+// TestGuardHoldsLittle: the data that is kept during the handshake is bounded.
 func TestGuardHoldsLittle(t *testing.T) {
 	n := simnet.New(1)
 	below, err := n.NewHost("device").Dialer().NewSocket(socket.Config{})

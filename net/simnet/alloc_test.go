@@ -30,7 +30,8 @@ func TestNoAllocations(t *testing.T) {
 					}
 				}
 			})
-			if got >= 1 { // a timer's function runs in a goroutine, which is mostly one that was used before
+			// A timer's function runs in a goroutine, which is mostly one that was used before.
+			if got >= 1 {
 				t.Errorf("%s link: %v allocations for 3 datagrams", name, got)
 			}
 		})

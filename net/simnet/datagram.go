@@ -6,16 +6,16 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// datagram is one packet under way.
+// datagram is one packet in transit.
 type datagram struct {
 	from   *Host          // the sender
 	src    netip.AddrPort // the sender's address before NAT
 	to     netip.AddrPort
 	data   []byte
-	refuse bool // not data, but the news that nobody takes data at the address src, for to
+	refuse bool // not data: to is informed that the address src refuses data
 }
 
-// send sends a datagram as the links decide. The caller does not hold n.mu.
+// send sends a datagram over the links. The caller does not hold n.mu.
 func (n *Network) send(from *Host, src, to netip.AddrPort, data []byte) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -48,12 +48,13 @@ func (n *Network) send(from *Host, src, to netip.AddrPort, data []byte) error {
 		}
 		ev := n.events.datagramEvent()
 		ev.datagram = datagram{from: from, src: src, to: to, data: append(ev.data[:0], data...)}
-		n.plan(d, ev)
+		n.schedule(d, ev)
 	}
 	return nil
 }
 
-// arrive hands a datagram to whoever takes it. The caller holds n.mu, which is released while the receiver has it.
+// arrive delivers a datagram to its receiver. The caller holds n.mu, which is released during the
+// delivery.
 func (n *Network) arrive(d *datagram) {
 	shown := d.src
 	host, at := n.locate(d.from, d.to)
@@ -71,7 +72,7 @@ func (n *Network) arrive(d *datagram) {
 		}
 		return
 	}
-	t := host.taker(at, shown)
+	t := host.takerAt(at, shown)
 	if t == nil {
 		n.refuse(host, d.to, shown)
 		return
@@ -81,7 +82,7 @@ func (n *Network) arrive(d *datagram) {
 	n.mu.Lock()
 }
 
-// refuse tells the sender that nobody takes datagrams at the address at (ICMP port unreachable).
+// refuse informs the sender that there is no receiver at the address at (ICMP port unreachable).
 func (n *Network) refuse(host *Host, at, sender netip.AddrPort) {
 	back, _ := n.locate(host, sender)
 	if back == nil {
@@ -94,13 +95,14 @@ func (n *Network) refuse(host *Host, at, sender netip.AddrPort) {
 	if d := p.delay(l); d > 0 {
 		ev := n.events.datagramEvent()
 		ev.datagram = datagram{from: host, src: at, to: sender, refuse: true, data: ev.data}
-		n.plan(d, ev)
+		n.schedule(d, ev)
 		return
 	}
 	n.arrive(&datagram{from: host, src: at, to: sender, refuse: true})
 }
 
-// maxPayload is the size of the largest datagram from one host to another, which is nil if it does not exist. The caller holds n.mu.
+// maxPayload returns the size of the largest datagram from one host to another, which is nil if it
+// does not exist. The caller holds n.mu.
 func (n *Network) maxPayload(from, host *Host, to netip.AddrPort) int {
 	mtu := n.defaults.mtu()
 	if host != nil {

@@ -5,39 +5,40 @@ import (
 	"time"
 )
 
-// event is something that happens on the network later.
+// event is a later event on the network.
 type event struct {
 	at  time.Time
-	seq uint64 // of two at the same time the one planned first comes first
+	seq uint64 // of two events at the same time the one scheduled first comes first
 	do  func()
 
-	// Without do it is the arrival of a datagram.
+	// Without do the event is the arrival of a datagram.
 	datagram
 }
 
-// events is what is under way, run in order by one timer. It is guarded by the network's lock.
+// events are the pending events, which one timer runs in order. The lock of the network guards
+// them.
 type events struct {
 	heap    eventHeap
 	seq     uint64
 	timer   *time.Timer
 	armed   time.Time // when the timer fires; zero if it does not
-	running bool      // runEvents is at work and will look at the heap again
+	running bool      // runEvents is running and will check the heap again
 	free    []*event
 }
 
-// plan has ev happen after d. The caller holds n.mu.
-func (n *Network) plan(d time.Duration, ev *event) {
+// schedule runs ev after d. The caller holds n.mu.
+func (n *Network) schedule(d time.Duration, ev *event) {
 	e := &n.events
 	e.seq++
 	ev.at, ev.seq = time.Now().Add(d), e.seq
 	heap.Push(&e.heap, ev)
 	if !e.running {
-		n.arm()
+		n.setTimer()
 	}
 }
 
-// arm sets the timer for the first event.
-func (n *Network) arm() {
+// setTimer sets the timer for the first event.
+func (n *Network) setTimer() {
 	e := &n.events
 	if len(e.heap) == 0 || e.heap[0].at.Equal(e.armed) {
 		return
@@ -50,7 +51,7 @@ func (n *Network) arm() {
 	}
 }
 
-// runEvents lets everything happen that is due, in order.
+// runEvents runs all events that are due, in order.
 func (n *Network) runEvents() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -72,10 +73,10 @@ func (n *Network) runEvents() {
 	}
 	e.running = false
 	e.armed = time.Time{}
-	n.arm()
+	n.setTimer()
 }
 
-// datagramEvent returns an event to fill in, with a buffer that may have been used before.
+// datagramEvent returns an event to fill in, possibly with a reused buffer.
 func (e *events) datagramEvent() *event {
 	if len(e.free) == 0 {
 		return new(event)
@@ -85,7 +86,7 @@ func (e *events) datagramEvent() *event {
 	return ev
 }
 
-// most is how many events are kept for use again.
+// most is the number of events that are kept for reuse.
 const most = 1024
 
 func (e *events) recycle(ev *event) {

@@ -8,7 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// firstEphemeral is the first port that a host gives out by itself (RFC 6335 §6).
+// firstEphemeral is the first port that a host chooses by itself (RFC 6335 §6).
 const firstEphemeral = 49152
 
 // A Host is one machine on a Network.
@@ -23,7 +23,7 @@ type Host struct {
 	down   bool
 	next   uint16 // ephemeral port
 	flows  map[flow]*datagramConn
-	ports  map[netip.AddrPort]packetTaker // unconnected; the address may be zero: all of the host's
+	ports  map[netip.AddrPort]packetTaker // unconnected; a zero address means all of the host
 	accept map[netip.AddrPort]*streamListener
 	stream map[flow]bool // local ends of streams
 }
@@ -31,8 +31,8 @@ type Host struct {
 // flow identifies a connection at one of its ends.
 type flow struct{ local, remote netip.AddrPort }
 
-// packetTaker is where datagrams end up: take gets one that has arrived at one of the host's addresses. It copies data, and is called
-// without the network's lock.
+// packetTaker receives datagrams: take is called for a datagram that has arrived at one of the
+// host's addresses. It copies data, and is called without the network's lock.
 type packetTaker interface {
 	take(at, from netip.AddrPort, data []byte)
 }
@@ -43,7 +43,8 @@ func (h *Host) Addrs() []netip.Addr { return slices.Clone(h.addrs) }
 // String returns the host's name.
 func (h *Host) String() string { return h.name }
 
-// SetDown turns the host off, or on again: while it is off nothing arrives at it, and nobody is told. Its sockets stay as they are.
+// SetDown turns the host off, or on again. While it is off, packets to it are lost without a notice
+// to the sender. Its sockets stay as they are.
 func (h *Host) SetDown(down bool) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
@@ -60,7 +61,8 @@ func (h *Host) source(remote netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// local completes the local end of a connection to remote, with an ephemeral port if none is asked for.
+// local completes the local end of a connection to remote, with an ephemeral port if none is asked
+// for.
 func (h *Host) local(kind socket.Kind, want, remote netip.AddrPort) (netip.AddrPort, error) {
 	addr := want.Addr()
 	if !addr.IsValid() || addr.IsUnspecified() {
@@ -71,14 +73,14 @@ func (h *Host) local(kind socket.Kind, want, remote netip.AddrPort) (netip.AddrP
 	}
 	if want.Port() != 0 {
 		local := netip.AddrPortFrom(addr, want.Port())
-		if h.taken(kind, local, remote) {
+		if h.inUse(kind, local, remote) {
 			return netip.AddrPort{}, fmt.Errorf("%w: %s to %s", socket.ErrAddressInUse, local, remote)
 		}
 		return local, nil
 	}
 	for range 1<<16 - firstEphemeral {
 		local := netip.AddrPortFrom(addr, h.ephemeral())
-		if !h.taken(kind, local, remote) {
+		if !h.inUse(kind, local, remote) {
 			return local, nil
 		}
 	}
@@ -93,8 +95,8 @@ func (h *Host) ephemeral() uint16 {
 	return p
 }
 
-// taken reports whether a connection with these ends exists already.
-func (h *Host) taken(kind socket.Kind, local, remote netip.AddrPort) bool {
+// inUse reports whether a connection with these ends exists.
+func (h *Host) inUse(kind socket.Kind, local, remote netip.AddrPort) bool {
 	f := flow{local, remote}
 	if kind == socket.Stream {
 		return h.stream[f]
@@ -102,14 +104,15 @@ func (h *Host) taken(kind socket.Kind, local, remote netip.AddrPort) bool {
 	return h.flows[f] != nil
 }
 
-// listening completes the address of a listener and checks that nobody else listens there.
-func listening[L any](h *Host, table map[netip.AddrPort]L, want netip.AddrPort) (netip.AddrPort, error) {
+// completeListenAddr completes the address of a listener and checks that no other listener has it.
+func completeListenAddr[L any](h *Host, table map[netip.AddrPort]L, want netip.AddrPort) (netip.AddrPort, error) {
 	addr := want.Addr().Unmap()
 	if addr.IsValid() && addr.IsUnspecified() {
 		addr = netip.Addr{}
 	}
 	if addr.IsValid() && !slices.Contains(h.addrs, addr) {
-		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: it is not an address of %s", want, socket.ErrAddressNotFound, h.name)
+		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: it is not an address of %s", want,
+			socket.ErrAddressNotFound, h.name)
 	}
 	what := want.String()
 	if !addr.IsValid() {
@@ -117,34 +120,34 @@ func listening[L any](h *Host, table map[netip.AddrPort]L, want netip.AddrPort) 
 	}
 	port := want.Port()
 	for tries := 0; port == 0; tries++ {
-		if p := h.ephemeral(); !listened(table, addr, p) {
+		if p := h.ephemeral(); !isListening(table, addr, p) {
 			port = p
 		} else if tries > 1<<16 {
 			return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: all ports", what, socket.ErrAddressInUse)
 		}
 	}
-	if listened(table, addr, port) {
+	if isListening(table, addr, port) {
 		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w", what, socket.ErrAddressInUse)
 	}
 	return netip.AddrPortFrom(addr, port), nil
 }
 
-func listened[L any](table map[netip.AddrPort]L, addr netip.Addr, port uint16) bool {
+func isListening[L any](table map[netip.AddrPort]L, addr netip.Addr, port uint16) bool {
 	_, one := table[netip.AddrPortFrom(addr, port)]
 	_, all := table[netip.AddrPortFrom(netip.Addr{}, port)]
 	return one || all
 }
 
-// shown is the address of a listener for others to connect to.
-func (h *Host) shown(at netip.AddrPort) netip.AddrPort {
+// dialableAddr returns the address of a listener that others can connect to.
+func (h *Host) dialableAddr(at netip.AddrPort) netip.AddrPort {
 	if at.Addr().IsValid() {
 		return at
 	}
 	return netip.AddrPortFrom(h.addrs[0], at.Port())
 }
 
-// taker finds who takes a datagram that arrives at the address at of the host.
-func (h *Host) taker(at, from netip.AddrPort) packetTaker {
+// takerAt returns the receiver of a datagram that arrives at the address at of the host.
+func (h *Host) takerAt(at, from netip.AddrPort) packetTaker {
 	if c := h.flows[flow{at, from}]; c != nil {
 		return c
 	}

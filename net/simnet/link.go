@@ -7,19 +7,23 @@ import (
 	"time"
 )
 
-// Link describes the way from one host to another. The zero value is perfect: nothing is lost and nothing takes time.
+// Link describes the connection from one host to another. The zero value means a perfect link: no
+// packet is lost, and no packet takes time.
 type Link struct {
-	// Delay is how long a packet takes. Zero: it has arrived when Send returns.
+	// Delay is how long a packet takes. The zero value means that it has arrived when Send returns.
 	Delay time.Duration
-	// Jitter is how much longer a packet may take, evenly distributed. It reorders datagrams, but not streams.
+	// Jitter is how much longer a packet may take, evenly distributed. It reorders datagrams, but
+	// not streams.
 	Jitter time.Duration
-	// Loss, Duplicate and Reorder are the probabilities, from 0 to 1, that a datagram is lost, arrives twice, or is held back by
-	// ReorderDelay so that later ones overtake it. On a stream only Loss counts: it costs the time of a retransmission.
+	// Loss, Duplicate and Reorder are the probabilities, from 0 to 1, that a datagram is lost,
+	// arrives twice, or is held back by ReorderDelay so that later ones overtake it. On a stream
+	// only Loss counts: it costs the time of a retransmission.
 	Loss, Duplicate, Reorder float64
-	// ReorderDelay is how long a reordered datagram is held back. Zero: twice the Delay, and at least 10 ms.
+	// ReorderDelay is how long a reordered datagram is held back. The zero value means twice the
+	// Delay, and at least 10 ms.
 	ReorderDelay time.Duration
-	// MTU is the size of the largest packet, IP header included, from 576 to 65535; larger datagrams cannot be
-	// sent. Zero: 1500.
+	// MTU is the size of the largest packet, IP header included, from 576 to 65535; larger
+	// datagrams cannot be sent. The zero value means 1500.
 	MTU int
 }
 
@@ -37,7 +41,8 @@ func (l Link) validate() error {
 		}
 	}
 	if l.Delay < 0 || l.Jitter < 0 || l.ReorderDelay < 0 {
-		return fmt.Errorf("link: delays must not be negative: Delay %v, Jitter %v, ReorderDelay %v", l.Delay, l.Jitter, l.ReorderDelay)
+		return fmt.Errorf("link: delays must not be negative: Delay %v, Jitter %v, ReorderDelay %v", l.Delay,
+			l.Jitter, l.ReorderDelay)
 	}
 	if l.MTU != 0 && (l.MTU < 576 || l.MTU > 65535) {
 		return fmt.Errorf("link: MTU is %d, it must be from 576 to 65535, or 0", l.MTU)
@@ -61,7 +66,8 @@ func (l Link) hold() time.Duration {
 
 type hostPair struct{ from, to int } // indices of hosts
 
-// path is a link in use: with its own source of chance, so that what happens on one does not depend on the traffic of others.
+// path is a link with its own random numbers, so that events on one path do not depend on the
+// traffic of others.
 type path struct {
 	link *Link // nil: the network's default
 	cut  bool
@@ -86,7 +92,8 @@ func (n *Network) link(from, to *Host) Link {
 	return n.defaults
 }
 
-// SetDefaultLink sets the link between all hosts for which none was set. Packets under way are not affected.
+// SetDefaultLink sets the link between all hosts for which none was set. Packets in transit are not
+// affected.
 func (n *Network) SetDefaultLink(l Link) error {
 	if err := l.validate(); err != nil {
 		return err
@@ -105,7 +112,7 @@ func (n *Network) SetLink(a, b *Host, l Link) error {
 	return n.SetLinkOneWay(b, a, l)
 }
 
-// SetLinkOneWay sets the link for what from sends to to.
+// SetLinkOneWay sets the link from the host from to the host to.
 func (n *Network) SetLinkOneWay(from, to *Host, l Link) error {
 	if from == nil || to == nil {
 		return errors.New("link: a host is nil")
@@ -119,7 +126,8 @@ func (n *Network) SetLinkOneWay(from, to *Host, l Link) error {
 	return nil
 }
 
-// Cut separates two hosts: nothing gets through, in either direction, until Heal, packets under way included. Nobody is told.
+// Cut separates two hosts: until Heal, packets in both directions are lost, including those in
+// transit, without a notice to the sender.
 func (n *Network) Cut(a, b *Host) { n.setCut(a, b, true) }
 
 // Heal ends a Cut.
@@ -131,7 +139,7 @@ func (n *Network) setCut(a, b *Host, cut bool) {
 	n.path(a, b).cut, n.path(b, a).cut = cut, cut
 }
 
-// reachable reports whether packets get from one host to another.
+// reachable reports whether packets from one host reach another.
 func (n *Network) reachable(from, to *Host) bool { return !to.down && !n.path(from, to).cut }
 
 // delay draws how long one packet takes.
@@ -143,7 +151,7 @@ func (p *path) delay(l Link) time.Duration {
 	return d
 }
 
-// chance draws whether something of this probability happens.
+// chance draws whether an event of this probability happens.
 func (p *path) chance(probability float64) bool {
 	return probability > 0 && p.rng.Float64() < probability
 }

@@ -3,42 +3,37 @@ package simnet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
-	"sync"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
+	"github.com/lwm2mgen/toolkit/net/internal/lifecycle"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// maxPending is how many connections wait to be accepted; more are not taken.
+// maxPending bounds the connections that wait to be accepted; more are refused.
 const maxPending = 128
 
-// checkConfig refuses what no socket of this package can do.
+// checkConfig refuses configurations that no socket of this package supports.
 func checkConfig(c *socket.Config) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	if c.Security.Mode != socket.ModeNoSec {
-		return fmt.Errorf("simnet: security mode %s: %w: use a secured dialer over this one", c.Security.Mode, socket.ErrNotSupported)
-	}
-	return nil
+	return lifecycle.CheckPlain("simnet", c, "a secured dialer over this one")
 }
 
-// Listen takes datagrams at a port of all addresses of the host; each sender becomes one accepted socket. Port zero is a free one.
-// Accepted sockets stay usable after the listener is closed.
+// Listen receives datagrams at a port of all addresses of the host; port zero means a free port.
+// Each sender becomes one accepted socket. Accepted sockets stay usable after the listener is
+// closed.
 func (h *Host) Listen(port uint16) (socket.Listener, error) {
-	return h.ListenAt(netip.AddrPortFrom(netip.Addr{}, port))
+	return h.listenAt(netip.AddrPortFrom(netip.Addr{}, port))
 }
 
-// ListenAt is Listen at one address of the host.
-func (h *Host) ListenAt(at netip.AddrPort) (socket.Listener, error) {
+// listenAt is Listen at one address of the host.
+func (h *Host) listenAt(at netip.AddrPort) (socket.Listener, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	at, err := listening(h, h.ports, at)
+	at, err := completeListenAddr(h, h.ports, at)
 	if err != nil {
 		return nil, err
 	}
-	l := &datagramListener{host: h, at: at, queue: newQueue[*datagramSocket]()}
+	l := &datagramListener{host: h, at: at, queue: accept.NewQueue(maxPending)}
 	h.ports[at] = l
 	return l, nil
 }
@@ -46,10 +41,10 @@ func (h *Host) ListenAt(at netip.AddrPort) (socket.Listener, error) {
 type datagramListener struct {
 	host  *Host
 	at    netip.AddrPort
-	queue *queue[*datagramSocket]
+	queue *accept.Queue
 }
 
-// take gets the first datagram of a peer; later ones find the connection.
+// take receives the first datagram of a peer; later ones go to its connection.
 func (l *datagramListener) take(at, from netip.AddrPort, data []byte) {
 	n := l.host.net
 	n.mu.Lock()
@@ -58,7 +53,7 @@ func (l *datagramListener) take(at, from netip.AddrPort, data []byte) {
 		s := newDatagramSocket(l.host, 0)
 		c = s.open(at, from)
 		s.life.Accept(c)
-		if !l.queue.put(s) {
+		if !l.queue.Put(s) {
 			delete(l.host.flows, flow{at, from})
 			c = nil
 		}
@@ -70,14 +65,10 @@ func (l *datagramListener) take(at, from netip.AddrPort, data []byte) {
 }
 
 func (l *datagramListener) Accept(ctx context.Context) (socket.Socket, error) {
-	s, err := l.queue.get(ctx)
-	if err != nil {
-		return nil, err // not s: a nil of its type would not be nil
-	}
-	return s, nil
+	return l.queue.Accept(ctx)
 }
 
-func (l *datagramListener) Addr() netip.AddrPort { return l.host.shown(l.at) }
+func (l *datagramListener) Addr() netip.AddrPort { return l.host.dialableAddr(l.at) }
 
 func (l *datagramListener) Close() error {
 	l.host.net.mu.Lock()
@@ -86,72 +77,8 @@ func (l *datagramListener) Close() error {
 	}
 	l.host.net.mu.Unlock()
 	var errs []error
-	for _, s := range l.queue.close() {
+	for _, s := range l.queue.Close() {
 		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// queue holds connections until they are accepted.
-type queue[S any] struct {
-	ready chan S
-	done  chan struct{}
-
-	mu     sync.Mutex
-	closed bool
-}
-
-func newQueue[S any]() *queue[S] {
-	return &queue[S]{ready: make(chan S, maxPending), done: make(chan struct{})}
-}
-
-func (q *queue[S]) put(s S) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return false
-	}
-	select {
-	case q.ready <- s:
-		return true
-	default:
-		return false
-	}
-}
-
-func (q *queue[S]) get(ctx context.Context) (S, error) {
-	var none S
-	select {
-	case <-q.done:
-		return none, fmt.Errorf("accept: %w", socket.ErrClosed)
-	default:
-	}
-	select {
-	case s := <-q.ready:
-		return s, nil
-	case <-q.done:
-		return none, fmt.Errorf("accept: %w", socket.ErrClosed)
-	case <-ctx.Done():
-		return none, fmt.Errorf("accept: %w", ctx.Err())
-	}
-}
-
-// close ends the queue and returns what nobody has accepted.
-func (q *queue[S]) close() []S {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return nil
-	}
-	q.closed = true
-	close(q.done)
-	var left []S
-	for {
-		select {
-		case s := <-q.ready:
-			left = append(left, s)
-		default:
-			return left
-		}
-	}
 }

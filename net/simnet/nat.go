@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A NAT is a router behind which hosts share public addresses. Its mapping and filtering are endpoint-independent (RFC 4787): an
-// inside address and port has one public port for all peers, and everybody may send to it.
+// A NAT is a router behind which hosts share public addresses. Its mapping and filtering are
+// endpoint-independent (RFC 4787): an inside address and port has one public port for all peers, to
+// which all peers may send.
 type NAT struct {
 	net    *Network
 	public []netip.Addr         // one for IPv4 and one for IPv6
@@ -15,7 +16,7 @@ type NAT struct {
 
 	// The rest is guarded by net.mu.
 	idle    time.Duration
-	rebound int // how often all mappings were dropped
+	rebound int // number of calls of Rebind
 	next    uint16
 	out     map[netip.AddrPort]*mapping // by inside address
 	in      map[netip.AddrPort]*mapping // by public address
@@ -50,7 +51,8 @@ func (n *Network) NewNAT() *NAT {
 	return t
 }
 
-// NewHost adds a host behind the router. Hosts outside cannot find it by itself: it has to send first. name is for error texts only.
+// NewHost adds a host behind the router. Hosts outside cannot send to it before it has sent to
+// them. name is for error texts only.
 func (t *NAT) NewHost(name string) *Host {
 	t.net.mu.Lock()
 	defer t.net.mu.Unlock()
@@ -61,8 +63,8 @@ func (t *NAT) NewHost(name string) *Host {
 	return h
 }
 
-// Rebind forgets every mapping, as routers do when they restart: what is sent from now on comes from new public ports, and what
-// is sent to the old ones is lost. Streams through the router break.
+// Rebind drops every mapping, as routers do when they restart: later packets come from new public
+// ports, and packets to the old ports are lost. Streams through the router break.
 func (t *NAT) Rebind() {
 	t.net.mu.Lock()
 	defer t.net.mu.Unlock()
@@ -71,15 +73,15 @@ func (t *NAT) Rebind() {
 	clear(t.in)
 }
 
-// SetIdleTimeout has a mapping forgotten when nothing has passed it for d. Zero, which it is at first: never. It is for
-// datagrams; streams are not affected.
+// SetIdleTimeout drops a mapping of datagrams when no packet has used it for d. The zero value,
+// which is the default, means never. Streams are not affected.
 func (t *NAT) SetIdleTimeout(d time.Duration) {
 	t.net.mu.Lock()
 	defer t.net.mu.Unlock()
 	t.idle = d
 }
 
-// outbound returns the public address for an inside one, and makes it if there is none.
+// outbound returns the public address for an inside address, and adds a mapping if there is none.
 func (t *NAT) outbound(h *Host, inside netip.AddrPort) netip.AddrPort {
 	now := time.Now()
 	if m := t.out[inside]; m != nil {
@@ -107,7 +109,7 @@ func (t *NAT) outbound(h *Host, inside netip.AddrPort) netip.AddrPort {
 	return m.public
 }
 
-// inbound returns where a packet to a public address goes.
+// inbound returns the destination of a packet to a public address.
 func (t *NAT) inbound(public netip.AddrPort) (*Host, netip.AddrPort) {
 	m := t.in[public]
 	if m == nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// A Network is a set of hosts that can reach each other. All its methods, and those of its hosts, may be called from any goroutine.
+// A Network is a set of hosts that can reach each other. All its methods, and those of its hosts,
+// may be called from any goroutine.
 type Network struct {
 	seed uint64
 
@@ -29,7 +30,7 @@ type Network struct {
 	events      events
 }
 
-// New returns a network without hosts. Everything that happens by chance in it is decided by seed.
+// New returns a network without hosts. seed determines all random events.
 func New(seed uint64) *Network {
 	return &Network{
 		seed:  seed,
@@ -40,8 +41,8 @@ func New(seed uint64) *Network {
 	}
 }
 
-// NewHost adds a host with one IPv4 and one IPv6 address of its own, to which name, if it is not empty, then resolves. A name that is there already
-// gets them as further addresses.
+// NewHost adds a host with one IPv4 and one IPv6 address. If name is not empty, it resolves to
+// these addresses, in addition to those that it has.
 func (n *Network) NewHost(name string) *Host {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -53,7 +54,7 @@ func (n *Network) NewHost(name string) *Host {
 	return h
 }
 
-// newHost numbers a host and gives it the next two addresses, of the private ranges if it is behind a NAT.
+// newHost adds a host with the next two addresses, of the private ranges if it is behind a NAT.
 func (n *Network) newHost(name string, nat *NAT) *Host {
 	n.count++
 	v4 := [4]byte{198, 18} // for tests of networks (RFC 2544)
@@ -83,14 +84,15 @@ func (n *Network) addName(name string, addrs []netip.Addr) {
 	}
 }
 
-// SetName makes name resolve to addrs, which need not belong to any host, in this order; without any the name is not found any more.
+// SetName makes name resolve to addrs, which need not belong to any host, in this order. Without
+// addresses the name is no longer found.
 func (n *Network) SetName(name string, addrs ...netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.names[strings.ToLower(name)] = slices.Clone(addrs)
 }
 
-// SetLookupDelay sets how long it takes to resolve a name; at first it takes no time.
+// SetLookupDelay sets how long it takes to resolve a name. The default is no time.
 func (n *Network) SetLookupDelay(d time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -118,31 +120,32 @@ func (n *Network) resolve(ctx context.Context, name string) ([]netip.Addr, error
 	return slices.Clone(addrs), nil
 }
 
-// A Packet is what a filter sees: one datagram on its way, or on a stream one segment.
+// A Packet is a datagram, or a segment of a stream, as a filter sees it.
 type Packet struct {
-	// From and To are the addresses at the sender's end, before any NAT.
+	// From and To are the addresses at the sender, before a NAT changes them.
 	From, To netip.AddrPort
 	// Data is valid during the call only and must not be changed.
 	Data []byte
 	Kind socket.Kind
 }
 
-// SetFilter has filter called for every packet that is sent, before chance decides about it; if it returns false the packet is
-// lost. It is called by one goroutine at a time and must not use the network. nil removes it. Tests use it to lose certain
-// packets, to count and to record them.
+// SetFilter sets a function that is called for every packet that is sent, before the link decides
+// about it. If it returns false, the packet is lost. It is called by one goroutine at a time and
+// must not use the network. nil removes it. Tests use it to drop, count and record packets.
 func (n *Network) SetFilter(filter func(Packet) bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.filter = filter
 }
 
-// Inject delivers a datagram with any sender address at once, without the links in between: a forged one.
+// Inject delivers a forged datagram, with any sender address, at once and without the links in
+// between.
 func (n *Network) Inject(from, to netip.AddrPort, data []byte) {
 	n.mu.Lock()
 	h, at := n.locate(nil, to)
 	var t packetTaker
 	if h != nil {
-		t = h.taker(at, from)
+		t = h.takerAt(at, from)
 	}
 	n.mu.Unlock()
 	if t != nil {
@@ -150,8 +153,8 @@ func (n *Network) Inject(from, to netip.AddrPort, data []byte) {
 	}
 }
 
-// locate finds the host that a packet from the host from (nil: anywhere outside) to the address to arrives at, and the address
-// there; nil if there is none.
+// locate returns the host at which a packet from the host from (nil: any host outside) to the
+// address to arrives, and its address there; nil if there is none.
 func (n *Network) locate(from *Host, to netip.AddrPort) (*Host, netip.AddrPort) {
 	if from != nil && from.nat != nil {
 		if h := from.nat.inside[to.Addr()]; h != nil {

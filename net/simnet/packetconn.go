@@ -13,12 +13,12 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// ListenPacket takes all datagrams at a port of all addresses of the host, for servers that work on a net.PacketConn. Port zero is a free
-// one. Its addresses are *net.UDPAddr.
+// ListenPacket receives all datagrams at a port of all addresses of the host, for servers that use
+// a net.PacketConn. Port zero means a free port. Its addresses are *net.UDPAddr.
 func (h *Host) ListenPacket(port uint16) (net.PacketConn, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	at, err := listening(h, h.ports, netip.AddrPortFrom(netip.Addr{}, port))
+	at, err := completeListenAddr(h, h.ports, netip.AddrPortFrom(netip.Addr{}, port))
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (h *Host) ListenPacket(port uint16) (net.PacketConn, error) {
 type packetConn struct {
 	host  *Host
 	at    netip.AddrPort
-	inbox *socket.Inbox // of datagrams with the sender's address in front
+	inbox *socket.Inbox // of datagrams, each preceded by its sender's address
 
 	reading sync.Mutex // guards buf
 	buf     []byte
@@ -40,7 +40,7 @@ type packetConn struct {
 	deadline time.Time
 }
 
-// addrLen is the length of an address and port in front of a datagram.
+// addrLen is the length of the address and port that precede a datagram.
 const addrLen = 18
 
 func (c *packetConn) take(_, from netip.AddrPort, data []byte) {
@@ -51,7 +51,7 @@ func (c *packetConn) take(_, from netip.AddrPort, data []byte) {
 	c.inbox.Put(append(p, data...))
 }
 
-// ReadFrom returns the next datagram, cut off if p is too small for it, as all packet connections do.
+// ReadFrom returns the next datagram, truncated if p is too small, as all packet connections do.
 func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -69,7 +69,7 @@ func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
 		n, err := c.inbox.Recv(buf)
 		switch {
 		case errors.Is(err, socket.ErrTimeout):
-			continue // the deadline itself decides
+			continue // only the deadline decides
 		case err != nil && !errors.Is(err, socket.ErrMessageTooLong):
 			return 0, nil, c.fail("read", net.ErrClosed)
 		}
@@ -110,7 +110,7 @@ func (c *packetConn) Close() error {
 	return nil
 }
 
-func (c *packetConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.host.shown(c.at)) }
+func (c *packetConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.host.dialableAddr(c.at)) }
 
 func (c *packetConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 

@@ -1,11 +1,9 @@
 package simnet_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -15,78 +13,6 @@ import (
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
-
-// pair is a connected client socket and the server's listener.
-type pair struct {
-	net      *simnet.Network
-	dev, srv *simnet.Host
-	l        socket.Listener
-	s        socket.Socket
-}
-
-func newPair(t *testing.T, n *simnet.Network, dev, srv *simnet.Host, kind socket.Kind) *pair {
-	t.Helper()
-	p := &pair{net: n, dev: dev, srv: srv}
-	d, listen := dev.Dialer(), srv.Listen
-	if kind == socket.Stream {
-		d, listen = dev.StreamDialer(), srv.ListenStream
-	}
-	var err error
-	if p.l, err = listen(5683); err != nil {
-		t.Fatal(err)
-	}
-	if p.s, err = d.NewSocket(socket.Config{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.s.Connect(t.Context(), socket.Endpoint{Host: srv.String(), Port: 5683}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(p.s.Close(), p.l.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
-
-func (p *pair) accept(t *testing.T) socket.Socket {
-	t.Helper()
-	s, err := p.l.Accept(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
-
-func send(t *testing.T, s socket.Socket, text string) {
-	t.Helper()
-	if err := s.Send([]byte(text)); err != nil {
-		t.Fatalf("send %q: %v", text, err)
-	}
-}
-
-// want receives exactly this datagram within a minute.
-func want(t *testing.T, s socket.Socket, text string) {
-	t.Helper()
-	if got, err := recv(s, time.Minute); err != nil || got != text {
-		t.Fatalf("received %q, %v; want %q", got, err, text)
-	}
-}
-
-func recv(s socket.Socket, d time.Duration) (string, error) {
-	s.SetRecvDeadline(time.Now().Add(d))
-	buf := make([]byte, 2048)
-	n, err := s.Recv(buf)
-	return string(buf[:n]), err
-}
-
-func setLink(t *testing.T, n *simnet.Network, l simnet.Link) {
-	t.Helper()
-	if err := n.SetDefaultLink(l); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestPerfectLink(t *testing.T) {
 	n := simnet.New(1)
@@ -181,7 +107,7 @@ func TestChance(t *testing.T) {
 				moved++
 			}
 		}
-		if moved < count/2 { // each one held back moves ten others
+		if moved < count/2 { // each delayed one moves ten others
 			t.Errorf("%d of %d are out of place", moved, count)
 		}
 	})
@@ -248,51 +174,6 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		send(t, p.s, "still usable")
-	})
-}
-
-func TestNames(t *testing.T) {
-	n := simnet.New(1)
-	dev, srv := n.NewHost("device"), n.NewHost("Server")
-	connect := func(c socket.Config, host string) (string, error) {
-		s, err := dev.Dialer().NewSocket(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		err = s.Connect(t.Context(), socket.Endpoint{Host: host, Port: 1})
-		return socket.Detect(s).Addresses.RemoteAddr().Addr().String(), err
-	}
-	for f, i := range map[socket.Family]int{socket.ForceIPv4: 0, socket.PreferIPv4: 0, socket.PreferIPv6: 1, socket.ForceIPv6: 1} {
-		if got, err := connect(socket.Config{Family: f}, "SERVER"); err != nil || got != srv.Addrs()[i].String() {
-			t.Errorf("%v: %s, %v", f, got, err)
-		}
-	}
-	if _, err := connect(socket.Config{}, "nobody"); !errors.Is(err, socket.ErrAddressNotFound) {
-		t.Errorf("unknown name: %v", err)
-	}
-	n.SetName("server", srv.Addrs()[1])
-	if _, err := connect(socket.Config{Family: socket.ForceIPv4}, "server"); !errors.Is(err, socket.ErrAddressNotFound) {
-		t.Errorf("no address of the family: %v", err)
-	}
-}
-
-func TestLookupIsCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := simnet.New(1)
-		n.SetLookupDelay(time.Hour)
-		n.NewHost("server")
-		s, err := n.NewHost("device").Dialer().NewSocket(socket.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		start := time.Now()
-		err = s.Connect(ctx, socket.Endpoint{Host: "server", Port: 1})
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || s.State() != socket.StateClosed {
-			t.Errorf("%v after %v, state %v", err, time.Since(start), s.State())
-		}
 	})
 }
 
@@ -385,84 +266,5 @@ func TestBadLinks(t *testing.T) {
 		if err := n.SetDefaultLink(l); err == nil {
 			t.Errorf("%+v was accepted", l)
 		}
-	}
-}
-
-func TestListenerClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := simnet.New(1)
-		h := n.NewHost("server")
-		for _, listen := range []func(uint16) (socket.Listener, error){h.Listen, h.ListenStream} {
-			l, err := listen(5683)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := listen(5683); !errors.Is(err, socket.ErrAddressInUse) || !strings.Contains(err.Error(), "5683") || strings.Contains(err.Error(), "invalid") {
-				t.Errorf("second listener: %v", err)
-			}
-			go func() {
-				<-time.After(time.Second)
-				_ = l.Close()
-			}()
-			if s, err := l.Accept(t.Context()); s != nil || !errors.Is(err, socket.ErrClosed) {
-				t.Errorf("Accept on a closed listener: %v, %v", s, err)
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			l, err = listen(5683)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := l.Accept(ctx); !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled Accept: %v", err)
-			}
-			_ = l.Close()
-		}
-	})
-}
-
-func TestCloseEndsLookup(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := simnet.New(1)
-		n.SetLookupDelay(time.Hour)
-		srv := n.NewHost("server")
-		s, err := n.NewHost("device").Dialer().NewSocket(socket.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		time.AfterFunc(time.Minute, func() { _ = s.Close() })
-		err = s.Connect(t.Context(), socket.Endpoint{Host: "server", Port: 1})
-		if !errors.Is(err, socket.ErrClosed) || time.Since(start) != time.Minute {
-			t.Errorf("%v after %v", err, time.Since(start))
-		}
-		start = time.Now()
-		if err := s.Connect(t.Context(), socket.Endpoint{Host: srv.Addrs()[0].String(), Port: 1}); err != nil || time.Since(start) != 0 {
-			t.Errorf("an address was looked up: %v after %v", err, time.Since(start))
-		}
-	})
-}
-
-// TestStickyOverRestarts gives a new socket the address that an earlier one has used.
-func TestStickyOverRestarts(t *testing.T) {
-	n := simnet.New(1)
-	dev, a, b := n.NewHost("device"), n.NewHost("a"), n.NewHost("b")
-	n.SetName("server", a.Addrs()[0], b.Addrs()[0])
-	for _, c := range []struct{ sticky, want netip.Addr }{
-		{netip.Addr{}, a.Addrs()[0]},
-		{b.Addrs()[0], b.Addrs()[0]},
-		{dev.Addrs()[0], a.Addrs()[0]}, // not the server's any more
-	} {
-		s, err := dev.Dialer().NewSocket(socket.Config{Sticky: c.sticky})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Connect(t.Context(), socket.Endpoint{Host: "server", Port: 1}); err != nil {
-			t.Fatal(err)
-		}
-		if got := socket.Detect(s).Addresses.RemoteAddr().Addr(); got != c.want {
-			t.Errorf("sticky %v: %v, want %v", c.sticky, got, c.want)
-		}
-		_ = s.Close()
 	}
 }

@@ -147,7 +147,8 @@ func (s *datagramSocket) InnerMTU() int {
 // ReceiverOff implements socket.ReceiverOff.
 func (s *datagramSocket) ReceiverOff() { s.off.Store(true) }
 
-// ReceiverIsOff reports for tests whether nothing was asked of the socket since ReceiverOff.
+// ReceiverIsOff reports, for tests, whether no method of the socket that turns the receiver on was
+// called since ReceiverOff.
 func (s *datagramSocket) ReceiverIsOff() bool { return s.off.Load() }
 
 func (s *datagramSocket) Kind() socket.Kind               { return socket.Datagram }

@@ -11,43 +11,45 @@ import (
 )
 
 const (
-	// headerTCP is what a segment needs of a packet besides its data.
+	// headerTCP is the number of bytes of a packet that a segment needs in addition to its data.
 	headerTCP = 40 + 20
-	// retransmission is what the loss of a segment costs, and how long a stalled sender waits between attempts.
+	// retransmission is the time that the loss of a segment costs, and the wait of a stalled sender
+	// between attempts.
 	retransmission = 200 * time.Millisecond
-	// giveUp is how long a stream lives without getting anything through (RFC 1122 §4.2.3.5 asks for at least 100 s).
+	// giveUp is how long a stream lives while no packet gets through (RFC 1122 §4.2.3.5 asks for at
+	// least 100 s).
 	giveUp = 120 * time.Second
 )
 
-// half is one direction of a stream: from what one end sends to what the other receives.
+// half is one direction of a stream.
 type half struct {
 	net      *Network
 	from, to *Host
 	src, dst netip.AddrPort // as the sender knows them
 	inbox    socket.Feed    // of the receiver
-	limit    int            // of what is under way
+	limit    int            // of the bytes in transit
 	back     *half          // the other direction
 	rebound  [2]int         // of the NATs of from and to, when the stream began
 
 	mu       sync.Mutex
-	queue    []segment // under way, in order
+	queue    []segment // in transit, in order
 	underWay int       // bytes in queue
-	stalled  time.Time // since when nothing gets through; zero if it does
+	stalled  time.Time // since when no packet gets through; zero if packets do
 	ended    bool      // the sender has closed
 	gone     bool      // the receiver has closed
 	broken   error     // the stream failed
 	working  bool      // a goroutine is in advance
-	again    bool      // and has to look again
+	again    bool      // and must check again
 	planned  bool      // an event will call advance
 }
 
-// segment is a part of the stream under way; without data it is its end.
+// segment is a part of the stream in transit. Without data it is the end of the stream.
 type segment struct {
 	at   time.Time
 	data []byte
 }
 
-// send takes over all of p or nothing.
+// send accepts all of p or nothing.
 func (h *half) send(p []byte) error {
 	h.mu.Lock()
 	err := h.broken
@@ -65,7 +67,7 @@ func (h *half) send(p []byte) error {
 	return err
 }
 
-// enqueue puts p under way in segments.
+// enqueue sends p in segments.
 func (h *half) enqueue(p []byte) {
 	h.underWay += len(p)
 	for len(p) > 0 {
@@ -96,7 +98,7 @@ func (h *half) draw(p []byte) (time.Time, int) {
 	return at, size
 }
 
-// end sends the end of the stream behind what is under way.
+// end sends the end of the stream after all data.
 func (h *half) end() {
 	h.mu.Lock()
 	if !h.ended && h.broken == nil {
@@ -108,22 +110,22 @@ func (h *half) end() {
 	h.advance()
 }
 
-// abandon says that the receiver has closed.
-func (h *half) abandon() {
+// closeReceiver records that the receiver has closed.
+func (h *half) closeReceiver() {
 	h.mu.Lock()
 	h.gone = true
 	h.mu.Unlock()
 	h.advance()
 }
 
-// backlog is what the receiver does not have yet.
+// backlog returns the number of bytes that the receiver does not have yet.
 func (h *half) backlog() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.underWay
 }
 
-// advance delivers what can be delivered now. It is called whenever something has changed.
+// advance delivers the data that can be delivered now. It is called after every change.
 func (h *half) advance() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -147,23 +149,24 @@ func (h *half) advance() {
 	h.working = false
 }
 
-// next takes the first segment that may arrive now and returns what to do about it, nil if there is none.
+// next takes the first segment that may arrive now and returns the function that delivers it, nil
+// if there is none.
 func (h *half) next() func() {
 	if len(h.queue) == 0 {
 		return nil
 	}
 	s, now := &h.queue[0], time.Now()
 	if s.at.After(now) {
-		h.plan(s.at.Sub(now))
+		h.schedule(s.at.Sub(now))
 		return nil
 	}
-	through, known := h.way()
+	through, known := h.isPassable()
 	switch {
 	case !through && h.stalled.IsZero():
 		h.stalled = now
 		fallthrough
 	case !through && now.Sub(h.stalled) < giveUp:
-		h.plan(retransmission)
+		h.schedule(retransmission)
 		return nil
 	case !through:
 		return h.fail(fmt.Errorf("%w: no answer for %v", socket.ErrReset, giveUp))
@@ -186,9 +189,10 @@ func (h *half) next() func() {
 	return func() { h.inbox.Put(data) }
 }
 
-// way reports whether packets get through, and if so whether the other end still knows the stream. A NAT that was rebound loses
-// what comes from outside, and gives what comes from inside a port that nobody knows.
-func (h *half) way() (through, known bool) {
+// isPassable reports whether packets get through, and if so whether the other end still knows the
+// stream. After Rebind, a NAT loses packets from outside, and sends packets from inside from a new
+// port, which the other end does not know.
+func (h *half) isPassable() (through, known bool) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
 	through = h.net.reachable(h.from, h.to) && rebound(h.to) == h.rebound[1]
@@ -208,15 +212,15 @@ func (h *half) fail(err error) func() {
 	return func() { h.back.inbox.PutError(err) }
 }
 
-// plan has advance called after d.
-func (h *half) plan(d time.Duration) {
+// schedule calls advance after d.
+func (h *half) schedule(d time.Duration) {
 	if h.planned {
 		return
 	}
 	h.planned = true
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	h.net.plan(d, &event{do: func() {
+	h.net.schedule(d, &event{do: func() {
 		h.mu.Lock()
 		h.planned = false
 		h.mu.Unlock()

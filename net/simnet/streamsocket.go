@@ -8,11 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/internal/lifecycle"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// window is how many bytes a stream's receiver holds before it stops the sender, and the default of what a sender holds.
+// window is the size in bytes of the receive buffer of a stream, and the default size of its send
+// buffer.
 const window = 64 << 10
 
 // StreamDialer returns a dialer for the scheme coap+tcp, whose sockets are streams of this host.
@@ -82,7 +84,7 @@ func (s *streamSocket) dial(ctx context.Context, ends flow) (*streamConn, error)
 		return nil, err
 	}
 	c := s.open(peer, ends)
-	if err := s.host.rest(ctx, peer, s.host); err != nil {
+	if err := s.host.waitTransit(ctx, peer, s.host); err != nil {
 		if c != nil {
 			_ = c.Close()
 		}
@@ -94,7 +96,7 @@ func (s *streamSocket) dial(ctx context.Context, ends flow) (*streamConn, error)
 	return c, nil
 }
 
-// open makes both ends of a stream, if somebody listens at the peer.
+// open makes both ends of a stream, if the peer has a listener.
 func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 	n := s.host.net
 	n.mu.Lock()
@@ -117,14 +119,16 @@ func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 	far := newStreamSocket(peer, 0)
 	s.inbox.Open()
 	far.inbox.Open()
-	there := &half{net: n, from: s.host, to: peer, src: ends.local, dst: ends.remote, inbox: far.inbox.Feed(), limit: s.limit}
-	here := &half{net: n, from: peer, to: s.host, src: seen.local, dst: seen.remote, inbox: s.inbox.Feed(), limit: far.limit}
+	there := &half{net: n, from: s.host, to: peer, src: ends.local, dst: ends.remote, inbox: far.inbox.Feed(),
+		limit: s.limit}
+	here := &half{net: n, from: peer, to: s.host, src: seen.local, dst: seen.remote, inbox: s.inbox.Feed(),
+		limit: far.limit}
 	there.back, here.back = here, there
 	there.rebound = [2]int{rebound(s.host), rebound(peer)}
 	here.rebound = [2]int{rebound(peer), rebound(s.host)}
 	far.life.Accept(&streamConn{socket: far, ends: seen, in: there, out: here})
 	peer.stream[seen] = true
-	if !l.queue.put(far) {
+	if !l.queue.Put(far) {
 		delete(peer.stream, seen)
 		s.inbox.Close()
 		return nil
@@ -132,7 +136,8 @@ func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 	return &streamConn{socket: s, ends: ends, in: here, out: there}
 }
 
-// connectTimeout is how long an address that does not answer is tried (RFC 1122 §4.2.3.5 allows longer).
+// connectTimeout is how long an address that does not answer is tried (RFC 1122 §4.2.3.5 allows
+// longer).
 const connectTimeout = 20 * time.Second
 
 // reach waits until a connection request has arrived at the host with the address remote.
@@ -146,7 +151,7 @@ func (h *Host) reach(ctx context.Context, remote netip.AddrPort) (*Host, error) 
 		case peer == nil:
 			return nil, fmt.Errorf("%w: there is no host with this address", socket.ErrUnreachable)
 		case ok:
-			return peer, h.rest(ctx, h, peer)
+			return peer, h.waitTransit(ctx, h, peer)
 		case time.Since(start)+pause > connectTimeout:
 			return nil, fmt.Errorf("%w: no answer for %v", socket.ErrTimeout, time.Since(start))
 		}
@@ -156,8 +161,8 @@ func (h *Host) reach(ctx context.Context, remote netip.AddrPort) (*Host, error) 
 	}
 }
 
-// rest waits for as long as a packet takes from one host to another.
-func (h *Host) rest(ctx context.Context, from, to *Host) error {
+// waitTransit waits as long as a packet takes from one host to another.
+func (h *Host) waitTransit(ctx context.Context, from, to *Host) error {
 	h.net.mu.Lock()
 	p, l := h.net.path(from, to), h.net.link(from, to)
 	d := p.delay(l)
@@ -195,14 +200,14 @@ func (c *streamConn) LocalAddr() netip.AddrPort { return c.ends.local }
 // RemoteAddr implements lifecycle.Conn.
 func (c *streamConn) RemoteAddr() netip.AddrPort { return c.ends.remote }
 
-// Close implements lifecycle.Conn. What was sent before still arrives.
+// Close implements lifecycle.Conn. Data that was sent before still arrives.
 func (c *streamConn) Close() error {
 	h := c.socket.host
 	h.net.mu.Lock()
 	delete(h.stream, c.ends)
 	h.net.mu.Unlock()
 	c.socket.inbox.Close()
-	c.in.abandon()
+	c.in.closeReceiver()
 	c.out.end()
 	return nil
 }
@@ -271,21 +276,21 @@ func (s *streamSocket) NotifyReadable(ready func())           { s.inbox.NotifyRe
 func (s *streamSocket) BytesSent() uint64                     { return s.sent.Load() }
 func (s *streamSocket) BytesReceived() uint64                 { return s.received.Load() }
 
-// ListenStream accepts streams at a port of all addresses of the host. Port zero is a free one. Accepted sockets stay usable after
-// the listener is closed.
+// ListenStream accepts streams at a port of all addresses of the host; port zero means a free port.
+// Accepted sockets stay usable after the listener is closed.
 func (h *Host) ListenStream(port uint16) (socket.Listener, error) {
-	return h.ListenStreamAt(netip.AddrPortFrom(netip.Addr{}, port))
+	return h.listenStreamAt(netip.AddrPortFrom(netip.Addr{}, port))
 }
 
-// ListenStreamAt is ListenStream at one address of the host.
-func (h *Host) ListenStreamAt(at netip.AddrPort) (socket.Listener, error) {
+// listenStreamAt is ListenStream at one address of the host.
+func (h *Host) listenStreamAt(at netip.AddrPort) (socket.Listener, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	at, err := listening(h, h.accept, at)
+	at, err := completeListenAddr(h, h.accept, at)
 	if err != nil {
 		return nil, err
 	}
-	l := &streamListener{host: h, at: at, queue: newQueue[*streamSocket]()}
+	l := &streamListener{host: h, at: at, queue: accept.NewQueue(maxPending)}
 	h.accept[at] = l
 	return l, nil
 }
@@ -293,18 +298,14 @@ func (h *Host) ListenStreamAt(at netip.AddrPort) (socket.Listener, error) {
 type streamListener struct {
 	host  *Host
 	at    netip.AddrPort
-	queue *queue[*streamSocket]
+	queue *accept.Queue
 }
 
 func (l *streamListener) Accept(ctx context.Context) (socket.Socket, error) {
-	s, err := l.queue.get(ctx)
-	if err != nil {
-		return nil, err // not s: a nil of its type would not be nil
-	}
-	return s, nil
+	return l.queue.Accept(ctx)
 }
 
-func (l *streamListener) Addr() netip.AddrPort { return l.host.shown(l.at) }
+func (l *streamListener) Addr() netip.AddrPort { return l.host.dialableAddr(l.at) }
 
 func (l *streamListener) Close() error {
 	l.host.net.mu.Lock()
@@ -313,7 +314,7 @@ func (l *streamListener) Close() error {
 	}
 	l.host.net.mu.Unlock()
 	var errs []error
-	for _, s := range l.queue.close() {
+	for _, s := range l.queue.Close() {
 		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)

@@ -2,15 +2,16 @@ package socket
 
 import "strconv"
 
-// An AlertError is a TLS or DTLS alert that ended a handshake or a connection (RFC 5246 §7.2, RFC 8446 §6).
+// An AlertError is a TLS or DTLS alert that ended a handshake or a connection (RFC 5246 §7.2, RFC
+// 8446 §6).
 type AlertError struct {
-	Level       AlertLevel // zero if the protocol's engine does not tell
+	Level       AlertLevel // zero if not known
 	Description Alert
-	Received    bool  // the peer sent it; otherwise this side did
-	Err         error // why this side sent it; may be nil
+	Received    bool  // the peer sent the alert; otherwise this side did
+	Err         error // why this side sent the alert; may be nil
 }
 
-// Error names the alert, its number, and who sent it.
+// Error names the alert, its number, and its sender.
 func (e *AlertError) Error() string {
 	who := "sent"
 	if e.Received {
@@ -29,7 +30,8 @@ func (e *AlertError) Error() string {
 // Unwrap returns Err.
 func (e *AlertError) Unwrap() error { return e.Err }
 
-// Is reports whether target is an *AlertError with the same description, and with the same level unless that is zero in target.
+// Is reports whether target is an *AlertError with the same description, and with the same level
+// unless that is zero in target.
 func (e *AlertError) Is(target error) bool {
 	t, ok := target.(*AlertError)
 	return ok && t.Description == e.Description && (t.Level == 0 || t.Level == e.Level)
@@ -50,9 +52,7 @@ type Alert uint8
 // The alerts that a device meets.
 const (
 	AlertCloseNotify            Alert = 0
-	AlertUnexpectedMessage      Alert = 10
 	AlertBadRecordMAC           Alert = 20
-	AlertRecordOverflow         Alert = 22
 	AlertHandshakeFailure       Alert = 40
 	AlertNoCertificate          Alert = 41
 	AlertBadCertificate         Alert = 42
@@ -63,89 +63,52 @@ const (
 	AlertIllegalParameter       Alert = 47
 	AlertUnknownCA              Alert = 48
 	AlertAccessDenied           Alert = 49
-	AlertDecodeError            Alert = 50
 	AlertDecryptError           Alert = 51
 	AlertProtocolVersion        Alert = 70
 	AlertInsufficientSecurity   Alert = 71
 	AlertInternalError          Alert = 80
-	AlertInappropriateFallback  Alert = 86
-	AlertUserCanceled           Alert = 90
-	AlertMissingExtension       Alert = 109
-	AlertUnsupportedExtension   Alert = 110
 	AlertUnrecognizedName       Alert = 112
-	AlertBadStatusResponse      Alert = 113
 	AlertUnknownPSKIdentity     Alert = 115
 	AlertCertificateRequired    Alert = 116
-	AlertNoApplicationProtocol  Alert = 120
 )
 
 // String returns the registered name and the number, such as "handshake_failure (40)".
 func (a Alert) String() string {
-	name := a.name()
+	name := alertNames[a]
 	if name == "" {
 		name = "unknown"
 	}
 	return name + " (" + strconv.Itoa(int(a)) + ")"
 }
 
-func (a Alert) name() string {
-	switch a {
-	case AlertCloseNotify:
-		return "close_notify"
-	case AlertUnexpectedMessage:
-		return "unexpected_message"
-	case AlertBadRecordMAC:
-		return "bad_record_mac"
-	case AlertRecordOverflow:
-		return "record_overflow"
-	case AlertHandshakeFailure:
-		return "handshake_failure"
-	case AlertNoCertificate:
-		return "no_certificate"
-	case AlertBadCertificate:
-		return "bad_certificate"
-	case AlertUnsupportedCertificate:
-		return "unsupported_certificate"
-	case AlertCertificateRevoked:
-		return "certificate_revoked"
-	case AlertCertificateExpired:
-		return "certificate_expired"
-	case AlertCertificateUnknown:
-		return "certificate_unknown"
-	case AlertIllegalParameter:
-		return "illegal_parameter"
-	case AlertUnknownCA:
-		return "unknown_ca"
-	case AlertAccessDenied:
-		return "access_denied"
-	case AlertDecodeError:
-		return "decode_error"
-	case AlertDecryptError:
-		return "decrypt_error"
-	case AlertProtocolVersion:
-		return "protocol_version"
-	case AlertInsufficientSecurity:
-		return "insufficient_security"
-	case AlertInternalError:
-		return "internal_error"
-	case AlertInappropriateFallback:
-		return "inappropriate_fallback"
-	case AlertUserCanceled:
-		return "user_canceled"
-	case AlertMissingExtension:
-		return "missing_extension"
-	case AlertUnsupportedExtension:
-		return "unsupported_extension"
-	case AlertUnrecognizedName:
-		return "unrecognized_name"
-	case AlertBadStatusResponse:
-		return "bad_certificate_status_response"
-	case AlertUnknownPSKIdentity:
-		return "unknown_psk_identity"
-	case AlertCertificateRequired:
-		return "certificate_required"
-	case AlertNoApplicationProtocol:
-		return "no_application_protocol"
-	}
-	return ""
+// alertNames are the names in the registry.
+var alertNames = [256]string{
+	AlertCloseNotify:            "close_notify",
+	10:                          "unexpected_message",
+	AlertBadRecordMAC:           "bad_record_mac",
+	22:                          "record_overflow",
+	AlertHandshakeFailure:       "handshake_failure",
+	AlertNoCertificate:          "no_certificate",
+	AlertBadCertificate:         "bad_certificate",
+	AlertUnsupportedCertificate: "unsupported_certificate",
+	AlertCertificateRevoked:     "certificate_revoked",
+	AlertCertificateExpired:     "certificate_expired",
+	AlertCertificateUnknown:     "certificate_unknown",
+	AlertIllegalParameter:       "illegal_parameter",
+	AlertUnknownCA:              "unknown_ca",
+	AlertAccessDenied:           "access_denied",
+	50:                          "decode_error",
+	AlertDecryptError:           "decrypt_error",
+	AlertProtocolVersion:        "protocol_version",
+	AlertInsufficientSecurity:   "insufficient_security",
+	AlertInternalError:          "internal_error",
+	86:                          "inappropriate_fallback",
+	90:                          "user_canceled",
+	109:                         "missing_extension",
+	110:                         "unsupported_extension",
+	AlertUnrecognizedName:       "unrecognized_name",
+	113:                         "bad_certificate_status_response",
+	AlertUnknownPSKIdentity:     "unknown_psk_identity",
+	AlertCertificateRequired:    "certificate_required",
+	120:                         "no_application_protocol",
 }

@@ -11,9 +11,10 @@ import (
 	"io"
 )
 
-// ParsePrivateKey reads a private key as /0/x/5 holds it, or a file: PKCS #8 (RFC 5208), SEC 1 (RFC 5915) or PKCS #1, in DER or PEM.
-// Keys protected by a password are not read. Errors show nothing of the key, nor does printing what holds it: an Ed25519 key, which is plain bytes
-// in the standard library, comes as a type of its own.
+// ParsePrivateKey reads a private key as /0/x/5 holds it, or a file: PKCS #8 (RFC 5208), SEC 1 (RFC
+// 5915) or PKCS #1, in DER or PEM. Keys protected by a password are not read. Neither errors nor
+// fmt show the key: an Ed25519 key, which is plain bytes in the standard library, is returned as a
+// type that fmt cannot print.
 func ParsePrivateKey(b []byte) (crypto.Signer, error) {
 	if block := findPEM(b, "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"); block != nil {
 		b = block.Bytes
@@ -49,8 +50,8 @@ func (k hiddenKey) Sign(random io.Reader, message []byte, opts crypto.SignerOpts
 	return k.inner().Sign(random, message, opts)
 }
 
-// ParseCertificates reads certificates, in DER one after the other or in PEM, and returns each one's DER for
-// Security.Certificates. What is in PEM between and around them is skipped.
+// ParseCertificates reads certificates, in DER one after the other or in PEM, and returns each
+// one's DER for Security.Certificates. Other PEM blocks and text are skipped.
 func ParseCertificates(b []byte) ([][]byte, error) {
 	der := b
 	if bytes.Contains(b, []byte("-----BEGIN ")) {
@@ -65,7 +66,7 @@ func ParseCertificates(b []byte) ([][]byte, error) {
 		return nil, fmt.Errorf("certificates: %w", err)
 	}
 	if len(certs) == 0 {
-		return nil, errors.New("certificates: there is none in it")
+		return nil, errors.New("certificates: none found")
 	}
 	out := make([][]byte, len(certs))
 	for i, c := range certs {

@@ -8,63 +8,75 @@ import (
 	"strings"
 )
 
-// A Dialer makes the sockets for some schemes of server URIs. Ports of the network layer are plugged into a client by
-// their Dialer. Its methods may be called from any goroutine.
+// A Dialer makes the sockets for one or more schemes of server URIs. A client is given the Dialers
+// of the networks that it may use. The methods may be called from any goroutine.
 type Dialer interface {
-	// Schemes are the URI schemes the dialer serves, in lower case: "coap", "coaps", "coap+tcp", "coaps+tcp" or others.
+	// Schemes returns the URI schemes that the dialer serves, in lower case: "coap", "coaps",
+	// "coap+tcp", "coaps+tcp" or others.
 	Schemes() []string
-	// NewSocket makes a closed socket. It does no input or output and starts no goroutine. Everything in c that the socket could
-	// never honour, such as a key or ciphersuite it cannot use, is refused here and not later.
+	// NewSocket makes a closed socket. It performs no input or output and starts no goroutine. It
+	// refuses everything in c that the socket could never honour, such as a key or a ciphersuite
+	// that it cannot use.
 	NewSocket(c Config) (Socket, error)
 }
 
-// A Decorator is a dialer whose sockets run over those of another one, as DTLS over UDP, or over a modem's datagrams.
+// A Decorator is a Dialer whose sockets run over the sockets of another one, such as DTLS over UDP
+// or over the datagrams of a modem.
 type Decorator interface {
 	Dialer
-	// Over is the scheme whose dialer makes the sockets below: "coap" for datagrams, "coap+tcp" for streams.
+	// Over returns the scheme whose dialer makes the sockets below: "coap" for datagrams,
+	// "coap+tcp" for streams.
 	Over() string
 }
 
-// A Listener takes connections from peers. Devices do not need one; tests and tools do.
+// A Listener accepts connections from peers. Devices do not need one; tests and tools do.
 //
-// Over datagrams it tells peers apart by their address, and a new address makes a new connection. Accepted sockets stay usable after the
-// listener is closed if they have the means, and may have to end with it if they share its descriptor: this is the
-// implementation's to say.
+// Over datagrams it tells peers apart by their address, and a new address makes a new connection.
+// Whether accepted sockets stay usable after the listener is closed depends on the implementation:
+// sockets that share its descriptor end with it.
 type Listener interface {
-	// Accept waits for the next connection until ctx or the listener ends (ErrClosed). It may be called from any goroutine.
+	// Accept waits for the next connection until ctx or the listener ends (ErrClosed). It may be
+	// called from any goroutine.
 	Accept(ctx context.Context) (Socket, error)
-	// Addr is the local address, with the port that was really taken.
+	// Addr returns the local address, with the port that the system chose.
 	Addr() netip.AddrPort
-	// Close ends pending Accepts and refuses connections that nobody has accepted yet. No goroutine of the listener is left
-	// when Close returns. Closing twice does nothing and returns nil.
+	// Close ends pending calls of Accept and refuses connections that are not accepted yet. No
+	// goroutine of the listener is left when Close returns. Closing twice does nothing and returns
+	// nil.
 	Close() error
 }
 
-// Config is what a socket is made with. Sockets keep their own copy; what it points to must not change any more.
+// Config configures a new socket. The socket keeps a copy; the values that it points to must not
+// change afterwards.
 type Config struct {
-	// Security says how the connection is secured. Zero: not at all, which a dialer for secured schemes refuses.
+	// Security says how the connection is secured. The zero value means no security, which a dialer
+	// for secured schemes refuses.
 	Security Security
-	// Family restricts or orders the addresses of a host name; a numeric address that it does not allow is ErrAddressNotFound. Zero: as the name
-	// service orders them.
+	// Family restricts or orders the addresses of a host name; a numeric address that it does not
+	// allow is ErrAddressNotFound. The zero value means the order of the name service.
 	Family Family
-	// Local is the address and port to bind, as by Binder.Bind. Zero: the system chooses. A socket that is no Binder refuses any other.
+	// Local is the address and port to bind, as by Binder.Bind. The zero value means that the
+	// system chooses. A socket that is no Binder refuses any other value.
 	Local netip.AddrPort
-	// Sticky is an address that was used before: it is tried first if the host name still resolves to it. Zero: none. A
-	// socket remembers its own last address anyway; this is for the first Connect after a restart.
+	// Sticky is an address that was used before: it is tried first if the host name still resolves
+	// to it. A socket remembers its own last address; Sticky is for the first Connect after a
+	// restart. The zero value means none.
 	Sticky netip.Addr
-	// LinkMTU is the size of the largest packet of the link in bytes, IP header included, from 576 to 65535. Zero: what the system knows, or else
-	// 1280.
+	// LinkMTU is the size of the largest packet of the link in bytes, IP header included, from 576
+	// to 65535. The zero value means the size that the system knows, or else 1280.
 	LinkMTU int
-	// SendBuffer bounds the bytes that a stream socket holds back for a slow peer before Send returns ErrBusy. Zero: 64 KiB.
+	// SendBuffer bounds the bytes that a stream socket holds back for a slow peer before Send
+	// returns ErrBusy. The zero value means 64 KiB.
 	SendBuffer int
-	// Below makes the socket that a Decorator runs over. Zero: the decorator's own choice, or an error if it has none. Open sets
-	// it; others ignore it.
+	// Below makes the socket that a Decorator runs over. The zero value means the decorator's own
+	// choice, or an error if it has none. Open sets it; other dialers ignore it.
 	Below Dialer
-	// Logger takes what helps to find faults: never secrets, at debug level only. Zero: nothing is logged.
+	// Logger receives messages that help to find faults, at debug level and without secrets. The
+	// zero value means no log.
 	Logger *slog.Logger
 }
 
-// Family is a policy for the address family of the remote end.
+// Family is the policy for the address family of the remote end.
 type Family uint8
 
 // The family policies.
@@ -93,8 +105,9 @@ func (f Family) String() string {
 	return "unknown"
 }
 
-// Order returns the addresses of a resolved host name in the order in which to try them: filtered and ordered by the policy, sticky
-// moved to the front if it is among them. IPv4-mapped addresses come out as IPv4. The result shares no memory with addrs.
+// Order returns the addresses of a resolved host name in the order in which to try them: filtered
+// and ordered by the policy, sticky moved to the front if it is among them. IPv4-mapped addresses
+// come out as IPv4. The result shares no memory with addrs.
 func (f Family) Order(addrs []netip.Addr, sticky netip.Addr) []netip.Addr {
 	out := make([]netip.Addr, 0, len(addrs))
 	take := func(want func(netip.Addr) bool) {
@@ -130,7 +143,8 @@ func (f Family) Order(addrs []netip.Addr, sticky netip.Addr) []netip.Addr {
 	return out
 }
 
-// Validate checks what every socket would refuse. Dialers call it first; they may refuse more.
+// Validate checks for values that every socket refuses. Dialers call it first; they may refuse
+// more.
 func (c *Config) Validate() error {
 	if c.Family > ForceIPv6 {
 		return fmt.Errorf("socket configuration: address family policy %d does not exist", c.Family)
@@ -144,9 +158,10 @@ func (c *Config) Validate() error {
 	return c.Security.Validate()
 }
 
-// Open makes the socket for a server URI with the dialer that serves its scheme, the first if there are several, and returns it with the
-// end to connect it to. A [Decorator] without c.Below gets the dialer of the scheme it runs over. Nothing is sent: call Connect. The error
-// for a scheme that no dialer serves says what to import.
+// Open makes the socket for a server URI with the first dialer that serves its scheme, and returns
+// it with the endpoint to connect to. If the dialer is a [Decorator] and c.Below is nil, Open sets
+// c.Below to the dialer of the scheme below. Nothing is sent until Connect is called. If no dialer
+// serves the scheme, the error names the package to import.
 func Open(dialers []Dialer, uri string, c Config) (Socket, Endpoint, error) {
 	scheme, remote, err := ParseURI(uri)
 	if err != nil {
@@ -165,7 +180,8 @@ func Open(dialers []Dialer, uri string, c Config) (Socket, Endpoint, error) {
 		return nil, Endpoint{}, fmt.Errorf("server URI %s: %w", quote(uri), err)
 	}
 	if s == nil {
-		return nil, Endpoint{}, fmt.Errorf("server URI %s: NewSocket of %T returned neither a socket nor an error", quote(uri), d)
+		return nil, Endpoint{}, fmt.Errorf("server URI %s: NewSocket of %T returned neither a socket nor an "+
+			"error", quote(uri), d)
 	}
 	return s, remote, nil
 }
@@ -184,7 +200,7 @@ func dialerFor(dialers []Dialer, scheme string) Dialer {
 func remedy(scheme string) string {
 	pkg := map[string]string{"coap": "udp", "coaps": "dtls", "coap+tcp": "tcp", "coaps+tcp": "tls"}[scheme]
 	if pkg == "" {
-		return "the toolkit has none for it: write one (docs/porting.md) and add it"
+		return "the toolkit has no dialer for it: write one (docs/porting.md) and add it"
 	}
 	return strings.ReplaceAll("import github.com/lwm2mgen/toolkit/net/PKG and add PKG.Dialer{}", "PKG", pkg)
 }

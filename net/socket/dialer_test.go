@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// nothing is a socket that can only be made.
+// nothing is a socket that does nothing.
 type nothing struct {
 	socket.Socket
 	dialer string
@@ -123,7 +123,8 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// TestAbilitiesAreDocumented: each has a row in the package's table and in the page for ports, which say what is lost and bought.
+// TestAbilitiesAreDocumented: each ability has a row in the package's table and in the page for
+// ports, with what is lost without it and gained with it.
 func TestAbilitiesAreDocumented(t *testing.T) {
 	table, err := os.ReadFile("doc.go")
 	if err != nil {

@@ -1,48 +1,73 @@
-// Package socket is the network compatibility layer: what a port of the toolkit to a network must implement, and what it may.
+// Package socket is the network compatibility layer: it defines what a port of the toolkit to a
+// network must implement, and what it may implement.
 //
-// Who only uses the toolkit meets [Dialer], when choosing networks, and [Security]. Who brings a network of their own (a modem's AT
-// commands, an operating system without package net, a simulator) implements [Socket] and [Dialer], then as many of the optional abilities
-// as the network has, and runs package sockettest on the result. The packages udp and tcp do the same for the
-// operating system's sockets, simnet does it in memory, dtls and tls on top of any other socket; the page docs/porting.md goes through it step
-// by step.
+// If you use the toolkit, you choose networks by their [Dialer] and configure [Security]:
+//
+//	dialers := []socket.Dialer{udp.Dialer{}, dtls.Dialer{}}
+//	s, remote, err := socket.Open(dialers, "coaps://server.example", socket.Config{
+//		Security: socket.Security{Mode: socket.ModePSK, Identity: id, Key: socket.NewSecret(key)},
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	err = s.Connect(ctx, remote)
+//
+// If you bring a network of your own (AT commands of a modem, an operating system without package
+// net, a simulator), you implement [Socket] and [Dialer], then as many of the optional abilities as
+// the network has, and run package sockettest on the result. The page docs/porting.md is a guide.
+// Packages udp and tcp implement Socket for the operating system's sockets, simnet in memory, and
+// dtls and tls on top of any other socket.
 //
 // # Mandatory
 //
-// The methods of [Socket]: Connect, Send, Recv, SetRecvDeadline, Close, State, InnerMTU, Kind. Nothing works without one of them.
+// The methods of [Socket]: Connect, Send, Recv, SetRecvDeadline, Close, State, InnerMTU, Kind.
 //
 // # Optional abilities
 //
-// An ability is a small interface that a socket implements besides. [Detect] finds them, once per socket; the client logs what is lost in one line.
+// An ability is a small interface that a socket implements in addition. [Detect] finds the
+// abilities, once per socket. The client logs in one line what is lost without the others.
 //
-//	ability      what it is                             lost without it
-//	Addresses    numeric addresses of both ends         the address that was reached is not known: none in logs, none
-//	                                                    to try first after a restart (Config.Sticky), none to hold a
-//	                                                    stored DTLS connection to
-//	Binder       local address and port                 no fixed local port; a new port after each reconnect, so NATs
-//	                                                    and servers see a new device
-//	Alternates   the host name's next address           a host whose first address is silent is never reached
-//	Counters     bytes sent and received                only the bytes of messages are counted, above security
-//	Handle       descriptor for poll()                  no poll() in a loop of one's own; Poller uses a goroutine per
-//	                                                    socket, unless there is a Notifier
-//	Buffered     data that poll() does not show         after a poll() every socket has to be served (Handle only)
-//	Backlog      bytes that Send holds back             (streams) TLS over it tries again and again while there is no room
-//	Notifier     a call when data may be waiting        as for Handle: one goroutine per socket when there are several
-//	ReceiverOff  a hint to turn the receiver off        an application in queue mode cannot have the radio sleep
-//	Shutdowner   suspend, keep the session              going offline closes: downloads and sessions start anew
-//	Session      was the session resumed?               (secured sockets) every reconnect registers anew
+//	ability      what it is                       lost without it
+//	Addresses    numeric addresses of both ends   the address that was reached is not known:
+//	                                              none in logs, none to try first after a
+//	                                              restart (Config.Sticky), none to bind a
+//	                                              stored DTLS connection to
+//	Binder       local address and port           no fixed local port; a new port after each
+//	                                              reconnect, so NATs and servers see a new device
+//	Alternates   the host name's next address     a host whose first address is silent is never
+//	                                              reached
+//	Counters     bytes sent and received          only the bytes of messages are counted, above
+//	                                              security
+//	Handle       descriptor for poll()            no poll() in your own loop; Poller uses a
+//	                                              goroutine per socket, unless there is a Notifier
+//	Buffered     data that poll() does not show   every socket must be served after a poll()
+//	                                              (Handle only)
+//	Backlog      bytes that Send holds back       (streams) TLS over it retries while the send
+//	                                              buffer is full
+//	Notifier     a call when data may be waiting  as for Handle: one goroutine per socket when
+//	                                              there are several
+//	ReceiverOff  a hint to turn the receiver off  an application in queue mode cannot let the
+//	                                              radio sleep
+//	Shutdowner   suspend, keep the session        going offline closes: downloads and sessions
+//	                                              restart
+//	Session      was the session resumed?         (secured sockets) every reconnect registers
+//	                                              again
 //
 // # Time-outs and waking
 //
-// There is one deadline, for receiving. A loop that owns the socket sets it when it changes and calls Recv. Another goroutine wakes it by setting
-// NoWait, under a lock that also guards a flag, so that the loop does not set a later deadline over it:
+// There is one deadline, for receiving. The loop that owns the socket sets the deadline when it
+// changes, and calls Recv. Another goroutine wakes the loop by setting NoWait, under a lock that
+// also guards a flag, so that the loop does not overwrite NoWait with a later deadline:
 //
 //	waker: lock; woken = true; s.SetRecvDeadline(socket.NoWait()); unlock
 //	loop:  lock; if woken { woken = false; d = NoWait }; s.SetRecvDeadline(d); unlock; s.Recv(buf)
 //
-// To take everything that waits without waiting, set NoWait once and call Recv until ErrTimeout.
+// To receive everything that is waiting without waiting for more, set NoWait once and call Recv
+// until it returns ErrTimeout.
 //
 // # Waiting for several sockets
 //
-// One socket: Recv with a deadline, as above; this is the cheapest. Several: a [Poller] tells which of them are ready. It uses the
-// socket's own notification, or one descriptor group for all (Linux), and otherwise a goroutine per socket that receives ahead.
+// For one socket, call Recv with a deadline, as above; this is the cheapest way. For several, a
+// [Poller] reports which of them are ready. It uses the socket's own notification, or one
+// descriptor group for all (Linux), or otherwise a goroutine per socket that reads ahead.
 package socket

@@ -8,16 +8,18 @@ import (
 	"strings"
 )
 
-// Endpoint names the remote end of a connection before any name resolution.
+// Endpoint is the remote end of a connection before name resolution.
 type Endpoint struct {
-	// Host is a name or a numeric address, without brackets, with the zone of a link-local IPv6 address if it needs one
-	// ("fe80::1%eth0"). A network without IP gives it a meaning of its own (a telephone number, nothing).
+	// Host is a name or a numeric address, without brackets, with the zone of a link-local IPv6
+	// address if it needs one ("fe80::1%eth0"). A network without IP defines its own meaning (a
+	// telephone number, nothing).
 	Host string
 	// Port is the port number; zero where the network has no ports.
 	Port uint16
 }
 
-// String returns host:port, with brackets around an IPv6 address, or just the host if the port is zero.
+// String returns host:port, with brackets around an IPv6 address, or just the host if the port is
+// zero.
 func (e Endpoint) String() string {
 	if e.Port == 0 {
 		return e.Host
@@ -28,17 +30,18 @@ func (e Endpoint) String() string {
 // maxHost is the length of the longest domain name in text form (RFC 1035 §2.3.4).
 const maxHost = 255
 
-// ParseURI splits a server URI (/0/x/0) into its scheme, in lower case, and the end to connect to. Without a port in it
-// the port is the scheme's default: 5683 for coap and coap+tcp, 5684 for coaps and coaps+tcp (RFC 7252 §6, RFC 8323 §8), 80 for http, 443
-// for https, otherwise zero. The path and the query belong to the layer above and may be anything. A URI of another scheme without an authority
-// part ("tel:+15550100") gives its opaque part as the host.
+// ParseURI splits a server URI (/0/x/0) into its scheme, in lower case, and the endpoint to connect
+// to. Without a port in it the port is the scheme's default: 5683 for coap and coap+tcp, 5684 for
+// coaps and coaps+tcp (RFC 7252 §6, RFC 8323 §8), 80 for http, 443 for https, otherwise zero. The
+// path and the query are ignored. For a URI of another scheme without an authority part
+// ("tel:+15550100") the host is the opaque part.
 func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 	fail := func(format string, args ...any) (string, Endpoint, error) {
 		return "", Endpoint{}, fmt.Errorf("server URI %s: %s", quote(uri), fmt.Sprintf(format, args...))
 	}
 	switch {
 	case strings.TrimSpace(uri) != uri:
-		return fail("there is white space around it, remove that")
+		return fail("remove the white space around it")
 	case bare(uri):
 		return fail("no scheme; expected for example coap://host:port or coaps://host:port")
 	}
@@ -53,7 +56,8 @@ func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 		return fail("no scheme; expected for example coap://host or coaps://host")
 	}
 	if u.User != nil {
-		return "", Endpoint{}, fmt.Errorf("server URI of scheme %s: a user part is not allowed", u.Scheme) // it may hold a password
+		// It may hold a password.
+		return "", Endpoint{}, fmt.Errorf("server URI of scheme %s: a user part is not allowed", u.Scheme)
 	}
 	remote.Port = defaultPort(u.Scheme)
 	if u.Opaque != "" {
@@ -84,7 +88,7 @@ func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 	return u.Scheme, remote, nil
 }
 
-// bare reports whether what looks like a scheme is a host with a port after it, as in "localhost:5683".
+// bare reports whether uri is a host and a port without a scheme, as in "localhost:5683".
 func bare(uri string) bool {
 	host, port, found := strings.Cut(uri, ":")
 	_, err := strconv.ParseUint(port, 10, 16)
@@ -107,7 +111,7 @@ func defaultPort(scheme string) uint16 {
 	return 0
 }
 
-// quote shortens what a message shows of a URI, which may come from a server.
+// quote quotes a URI for a message and shortens it, because it may come from a server.
 func quote(s string) string {
 	const most = 100
 	if len(s) > most {

@@ -7,9 +7,10 @@ import (
 	"strconv"
 )
 
-// Errors of sockets, to be compared with [errors.Is]; their texts may change.
+// Errors of sockets. Compare them with [errors.Is]; their texts may change.
 //
-// ErrTimeout is also os.ErrDeadlineExceeded and has Timeout() == true, ErrClosed is also net.ErrClosed.
+// ErrTimeout is also os.ErrDeadlineExceeded and has Timeout() == true, ErrClosed is also
+// net.ErrClosed.
 var (
 	// ErrTimeout: nothing arrived before the receive deadline.
 	ErrTimeout error = &sentinel{text: "timed out", also: os.ErrDeadlineExceeded, timeout: true}
@@ -17,22 +18,22 @@ var (
 	ErrClosed error = &sentinel{text: "socket is closed", also: net.ErrClosed}
 	// ErrConnected: Connect on a socket that is connected or connecting.
 	ErrConnected error = errors.New("socket is already connected")
-	// ErrMessageTooLong: a received datagram did not fit the buffer, which holds what fitted, or a datagram is
-	// larger than can be sent.
+	// ErrMessageTooLong: a received datagram was larger than the buffer, which holds its beginning,
+	// or a datagram is larger than can be sent.
 	ErrMessageTooLong error = errors.New("message too long")
-	// ErrBusy: the data cannot be taken over now, and nothing of it was sent.
+	// ErrBusy: the data cannot be taken over now; none of it was sent.
 	ErrBusy error = errors.New("send buffer is full")
-	// ErrNotSupported: this implementation cannot do what was asked, ever.
+	// ErrNotSupported: this implementation can never do what was asked.
 	ErrNotSupported error = errors.New("not supported")
 	// ErrAddressNotFound: the host name has no usable address, or there is no name service to ask.
 	ErrAddressNotFound error = errors.New("address not found")
 	// ErrAddressInUse: the local address or port is taken.
 	ErrAddressInUse error = errors.New("local address is in use")
-	// ErrRefused: nobody listens at the remote address.
+	// ErrRefused: no socket listens at the remote address.
 	ErrRefused error = errors.New("connection refused")
-	// ErrUnreachable: there is no way to the remote address now.
+	// ErrUnreachable: the network has no route to the remote address now.
 	ErrUnreachable error = errors.New("network unreachable")
-	// ErrReset: the connection broke; it has to be closed and connected anew.
+	// ErrReset: the connection is broken; close the socket and connect it again.
 	ErrReset error = errors.New("connection broken")
 )
 
@@ -46,12 +47,12 @@ func (e *sentinel) Error() string        { return e.text }
 func (e *sentinel) Is(target error) bool { return target == e.also }
 func (e *sentinel) Timeout() bool        { return e.timeout }
 
-// Temporary makes a time-out one in the sense of [net.Error] too.
+// Temporary reports whether the error is a time-out, as [net.Error] requires.
 func (e *sentinel) Temporary() bool { return e.timeout }
 
-// A SizeError is the ErrMessageTooLong of a Send.
+// A SizeError is the error of Send for a datagram that is too long. It is an [ErrMessageTooLong].
 type SizeError struct {
-	Size  int // bytes that were to be sent
+	Size  int // bytes passed to Send
 	Limit int // bytes that could have been sent; 0 if not known
 }
 

@@ -66,7 +66,7 @@ func TestAlertError(t *testing.T) {
 	}
 }
 
-// TestAlertNames shows that every alert that is declared has a name of its own.
+// TestAlertNames: the names of the alerts differ.
 func TestAlertNames(t *testing.T) {
 	seen := make(map[string]int)
 	for i := range 256 {

@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/udp"
 )
 
-// A server's URI chooses the dialer, and the error for a scheme without one says what to do.
+// The URI of a server selects the dialer. The error for a scheme without a dialer says what to do.
 func ExampleOpen() {
 	dialers := []socket.Dialer{udp.Dialer{}}
 	s, remote, err := socket.Open(dialers, "coap://lwm2m.example.com", socket.Config{Family: socket.PreferIPv6})
@@ -39,7 +39,7 @@ func ExampleDetect() {
 	}
 	// Output:
 	// no Buffered; lost: serving after poll() only when needed: it is served after every wait
-	// no Notifier; lost: readiness without a goroutine of its own or a shared poller
+	// no Notifier; lost: readiness without a goroutine per socket or a shared poller
 	// no ReceiverOff; lost: putting the receiver to sleep in queue mode
 }
 
@@ -84,7 +84,7 @@ func ExampleSocket() {
 	// woken: timed out
 }
 
-// A Poller says when to look at which of many sockets, whatever they are.
+// A Poller reports which of many sockets, of any kind, may have data.
 func ExamplePoller() {
 	dev, l := network()
 	defer l.Close()
@@ -107,7 +107,7 @@ func ExamplePoller() {
 	socket.Detect(s).Notifier.NotifyReadable(func() {
 		select {
 		case ready <- s:
-		default: // it is on the list already
+		default: // it is already on the list
 		}
 	})
 
@@ -134,7 +134,7 @@ func ExamplePoller() {
 	// another
 }
 
-// A driver that delivers by calling puts what it has into an Inbox, which does the rest.
+// A driver that delivers data by calls puts it into an Inbox, which does the rest.
 func ExampleInbox() {
 	inbox := socket.NewInbox(socket.Datagram, 0)
 	inbox.Open() // in Connect

@@ -11,18 +11,20 @@ import (
 	"sync"
 )
 
-// FileSessions is a SessionStore that keeps each session in a file of its own in a directory, which must exist and should be readable by the
-// program's user only. Sessions survive restarts. Put and Take return when what they did would survive a loss of power, as far as the file
-// system keeps its promises. The directory belongs to one process at a time. The zero value is not usable: Dir must be set.
+// FileSessions is a SessionStore that keeps each session in a file of its own in a directory, which
+// must exist and should be readable by the program's user only. Sessions survive restarts. Put and
+// Take return when their change would survive a loss of power, as far as the file system guarantees
+// that. Only one process at a time may use the directory. The zero value is not usable: Dir must be
+// set.
 //
-// A copy of the directory must never be put back: sessions that were used would be used again.
+// Never restore the directory from a copy: sessions that were used would be used again.
 type FileSessions struct {
 	Dir string
 
 	mu sync.Mutex
 }
 
-// maxSessionFile is more than any session needs.
+// maxSessionFile is larger than any session.
 const maxSessionFile = 1 << 20
 
 func (f *FileSessions) path(key string) (string, error) {
@@ -41,7 +43,8 @@ func (f *FileSessions) Put(key string, blob []byte) error {
 	if err != nil {
 		return err
 	}
-	name := path + ".new" // always the same, so that what a crash leaves behind goes with the next Put
+	// Always the same name, so that the next Put removes the file that a crash leaves.
+	name := path + ".new"
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("session store: %w", err)
 	}
@@ -61,7 +64,7 @@ func (f *FileSessions) Put(key string, blob []byte) error {
 	return f.syncDir()
 }
 
-// Take reads the file, removes it, and returns what was in it.
+// Take reads the file, removes it, and returns its content.
 func (f *FileSessions) Take(key string) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,7 +94,7 @@ func (f *FileSessions) Take(key string) ([]byte, error) {
 	return blob, nil
 }
 
-// syncDir makes the names in the directory durable.
+// syncDir makes changes of the names in the directory durable.
 func (f *FileSessions) syncDir() error {
 	d, err := os.Open(f.Dir)
 	if err != nil {

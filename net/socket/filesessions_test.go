@@ -42,7 +42,8 @@ func TestFileSessions(t *testing.T) {
 	}
 }
 
-// TestFileSessionsAfterCrash: what a Put that was killed has left behind goes with the next, and is never readable by others.
+// TestFileSessionsAfterCrash: the next Put removes the file that a killed Put has left, which other
+// users can never read.
 func TestFileSessionsAfterCrash(t *testing.T) {
 	store := &FileSessions{Dir: t.TempDir()}
 	put := func() (files []os.DirEntry) {

@@ -8,13 +8,14 @@ import (
 	"syscall"
 )
 
-// canPoll says that descriptors can be watched here.
+// canPoll says that this system can watch descriptors.
 const canPoll = true
 
 // epollET is EPOLLET, which package syscall declares with a sign.
 const epollET = 1 << 31
 
-// group watches descriptors with epoll. The epoll descriptor itself is watched by the Go runtime, so that no thread waits in a system call.
+// group watches descriptors with epoll. The Go runtime watches the epoll descriptor itself, so that
+// no thread waits in a system call.
 type group struct {
 	file *os.File
 	raw  syscall.RawConn
@@ -71,10 +72,11 @@ func (g *group) run() {
 	}
 }
 
-// token is what an event is about. It is never used again, unlike the number of a descriptor.
+// token returns the token of the socket that an event is about. Unlike the number of a descriptor,
+// a token is never used again.
 func token(e syscall.EpollEvent) uint64 { return uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32 }
 
-// add watches the descriptor of h and returns what ends it.
+// add watches the descriptor of h and returns the function that stops that.
 func (g *group) add(h Handle, ready func()) (remove func(), err error) {
 	g.mu.Lock()
 	g.last++
@@ -86,14 +88,16 @@ func (g *group) add(h Handle, ready func()) (remove func(), err error) {
 		delete(g.ready, t)
 		g.mu.Unlock()
 	}
-	e := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | epollET, Fd: int32(uint32(t)), Pad: int32(uint32(t >> 32))}
+	e := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | epollET, Fd: int32(uint32(t)),
+		Pad: int32(uint32(t >> 32))}
 	if err := g.control(h, syscall.EPOLL_CTL_ADD, &e); err != nil {
 		forget()
 		return nil, fmt.Errorf("watch a socket: %w", err)
 	}
 	return func() {
 		forget()
-		_ = g.control(h, syscall.EPOLL_CTL_DEL, &e) // fails if the descriptor or the group is closed, and then it is not watched
+		// Fails if the descriptor or the group is closed, and then it is not watched.
+		_ = g.control(h, syscall.EPOLL_CTL_DEL, &e)
 	}, nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// fileHandle is a handle that gives a descriptor which cannot be watched: a file's.
+// fileHandle is a handle with a descriptor that cannot be watched: that of a file.
 type fileHandle struct{ f *os.File }
 
 func (h fileHandle) SystemHandle(f func(fd uintptr)) error {
@@ -21,7 +21,7 @@ type unwatchable struct {
 
 func (unwatchable) State() State { return StateConnected }
 
-// TestPollerSaysWhatItCannotWatch: a socket that will never notify must not be taken for one that does.
+// TestPollerSaysWhatItCannotWatch: it is an error if a socket cannot be watched.
 func TestPollerSaysWhatItCannotWatch(t *testing.T) {
 	f, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
@@ -47,7 +47,8 @@ type reader struct {
 func (r reader) State() State { return StateConnected }
 func (r reader) Close() error { return r.f.Close() }
 
-// TestPollerForgetsWhatIsClosed, so that a client that reconnects for years does not grow.
+// TestPollerForgetsWhatIsClosed: a Poller drops closed sockets, so that a client that reconnects
+// for years does not grow.
 func TestPollerForgetsWhatIsClosed(t *testing.T) {
 	var p Poller
 	defer p.Close()

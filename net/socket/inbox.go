@@ -6,37 +6,41 @@ import (
 	"time"
 )
 
-// Inbox is the receiving half of a Socket for networks that deliver by calling: it keeps what has arrived until Recv takes it, and does
-// deadlines, waking, notification and closing as Socket and Notifier demand. A port whose driver calls it with data (a
-// modem's, or a goroutine that reads) puts the data in and forwards the methods of the same names.
+// Inbox is the receiving half of a Socket for networks that deliver data by calls. It keeps data
+// until Recv takes it, and implements deadlines, waking, notification and closing as Socket and
+// Notifier require. A port whose driver delivers data by calls (a modem, or a goroutine that reads)
+// puts the data into an Inbox and forwards the methods of the same names.
 //
-// An Inbox is made with NewInbox, and is closed at first. It uses no goroutine and, once it has grown to its usual size, allocates nothing. All its
-// methods may be called from any goroutine, Recv from one at a time.
+// NewInbox makes an Inbox, which is closed at first. It uses no goroutine and, once it has grown to
+// its usual size, allocates nothing. All methods may be called from any goroutine, Recv from one at
+// a time.
 type Inbox struct {
 	kind  Kind
 	limit int
-	wake  chan struct{} // one token: look again
+	wake  chan struct{} // one token: check the state again
 
 	mu       sync.Mutex
 	open     bool
-	opened   uint64 // how often; see Feed
+	opened   uint64 // number of calls of Open; see Feed
 	deadline time.Time
 	timer    *time.Timer // made by the first Recv that waits for a deadline
 	data     ring[byte]
 	sizes    ring[int32] // of datagrams, or one of the values below
 	errs     []error     // for each size that is isError, in order
-	end      error       // of a stream: after the data, for ever
+	end      error       // of a stream: after the data, permanent
 
 	notify notification
 }
 
-// isError in sizes stands for the next of errs. A value below it is a datagram that came cut off, of isCut - value bytes.
+// isError in sizes stands for the next of errs. A value below it is a truncated datagram of isCut -
+// value bytes.
 const (
 	isError = -1
 	isCut   = -2
 )
 
-// NewInbox returns a closed Inbox that holds at most limit bytes; limit zero means 64 KiB. An empty inbox takes one datagram of any size.
+// NewInbox returns a closed Inbox that holds at most limit bytes. The zero value means 64 KiB. An
+// empty inbox takes one datagram of any size.
 func NewInbox(kind Kind, limit int) *Inbox {
 	if limit <= 0 {
 		limit = 64 << 10
@@ -44,7 +48,7 @@ func NewInbox(kind Kind, limit int) *Inbox {
 	return &Inbox{kind: kind, limit: limit, wake: make(chan struct{}, 1)}
 }
 
-// Open empties the inbox and lets Put and Recv work: the part of Connect.
+// Open empties the inbox and enables Put and Recv. Connect calls it.
 func (b *Inbox) Open() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,7 +57,7 @@ func (b *Inbox) Open() {
 	b.opened++
 }
 
-// Close drops what is in the inbox and ends Recv with ErrClosed until the next Open.
+// Close drops the content of the inbox. Recv returns ErrClosed until the next Open.
 func (b *Inbox) Close() {
 	b.mu.Lock()
 	was := b.open
@@ -69,13 +73,14 @@ func (b *Inbox) clear() {
 	b.data, b.sizes, b.errs, b.end = ring[byte]{}, ring[int32]{}, nil, nil
 }
 
-// Put adds a datagram, or the next bytes of a stream, copying p. It returns false, and drops p, if the inbox is closed or full.
+// Put adds a datagram, or the next bytes of a stream, copying p. It returns false, and drops p, if
+// the inbox is closed or full.
 func (b *Inbox) Put(p []byte) bool { return b.put(p, int32(len(p)), 0) }
 
-// PutCut adds the beginning of a datagram whose rest is lost: Recv returns it with ErrMessageTooLong.
+// PutCut adds the beginning of a truncated datagram: Recv returns it with ErrMessageTooLong.
 func (b *Inbox) PutCut(p []byte) bool { return b.put(p, isCut-int32(len(p)), 0) }
 
-// put is for the connection with a number, or any if it is zero.
+// put adds p for the connection with the given number, or for any connection if the number is zero.
 func (b *Inbox) put(p []byte, size int32, connection uint64) bool {
 	b.mu.Lock()
 	ok := b.takes(connection) && b.end == nil && b.fits(len(p))
@@ -92,7 +97,8 @@ func (b *Inbox) put(p []byte, size int32, connection uint64) bool {
 	return ok
 }
 
-// perDatagram is what a datagram counts against the limit besides its bytes, so that empty ones are bounded too.
+// perDatagram is the number of bytes that each datagram counts in addition to its content, so that
+// the number of empty ones is bounded too.
 const perDatagram = 32
 
 func (b *Inbox) fits(n int) bool {
@@ -102,7 +108,8 @@ func (b *Inbox) fits(n int) bool {
 	return b.data.n+n+b.sizes.n*perDatagram <= b.limit
 }
 
-// PutError makes Recv return err: once, in its place between the datagrams; or on a stream after the data, for ever, which ends the stream.
+// PutError makes Recv return err. Of datagrams, err is returned once, in its place between them. On
+// a stream, err ends the stream: every Recv after the data returns it.
 func (b *Inbox) PutError(err error) { b.putError(err, 0) }
 
 func (b *Inbox) putError(err error, connection uint64) {
@@ -125,33 +132,34 @@ func (b *Inbox) takes(connection uint64) bool {
 	return b.open && (connection == 0 || connection == b.opened)
 }
 
-// Feed is what one connection puts into an Inbox: nothing after the Close that ends it, even if Open has let another in since. It is
-// for drivers that may still deliver for an old connection when there is a new one. The zero value cannot be used.
+// Feed puts data of one connection into an Inbox. After the Close that ends the connection it puts
+// nothing, even if the inbox is open for another connection. It is for drivers that may still
+// deliver data of an old connection when there is a new one. The zero value cannot be used.
 type Feed struct {
 	inbox      *Inbox
 	connection uint64
 }
 
-// Feed returns that of the connection for which the inbox was opened last.
+// Feed returns the Feed of the connection for which the inbox was opened last.
 func (b *Inbox) Feed() Feed {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return Feed{b, max(b.opened, 1)}
 }
 
-// Put is that of Inbox.
+// Put is Inbox.Put for the connection of f.
 func (f Feed) Put(p []byte) bool { return f.inbox.put(p, int32(len(p)), f.connection) }
 
-// PutCut is that of Inbox.
+// PutCut is Inbox.PutCut for the connection of f.
 func (f Feed) PutCut(p []byte) bool { return f.inbox.put(p, isCut-int32(len(p)), f.connection) }
 
-// PutError is that of Inbox.
+// PutError is Inbox.PutError for the connection of f.
 func (f Feed) PutError(err error) { f.inbox.putError(err, f.connection) }
 
-// Room is that of Inbox.
+// Room is Inbox.Room.
 func (f Feed) Room() int { return f.inbox.Room() }
 
-// Room is the number of bytes that Put would take now.
+// Room returns the number of bytes that Put would take now.
 func (b *Inbox) Room() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -170,7 +178,7 @@ func (b *Inbox) HasBuffered() bool {
 
 func (b *Inbox) waiting() bool { return b.sizes.n > 0 || b.data.n > 0 || b.end != nil }
 
-// Recv is the Recv of a Socket.
+// Recv implements Socket.
 func (b *Inbox) Recv(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -187,7 +195,7 @@ func (b *Inbox) Recv(p []byte) (int, error) {
 	}
 }
 
-// take returns the first thing that waits.
+// take returns the oldest datagram, bytes or error.
 func (b *Inbox) take(p []byte) (int, error) {
 	if b.kind == Stream {
 		if b.data.n == 0 {
@@ -214,7 +222,7 @@ func (b *Inbox) take(p []byte) (int, error) {
 	return n, nil
 }
 
-// wait gives up the lock until something changes or the deadline passes.
+// wait releases the lock until the state changes or the deadline passes.
 func (b *Inbox) wait() {
 	var after <-chan time.Time
 	if !b.deadline.IsZero() {
@@ -237,7 +245,7 @@ func (b *Inbox) wait() {
 	}
 }
 
-// SetRecvDeadline is the SetRecvDeadline of a Socket.
+// SetRecvDeadline implements Socket.
 func (b *Inbox) SetRecvDeadline(t time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -265,7 +273,8 @@ func (b *Inbox) changed() {
 	b.notify.call()
 }
 
-// notification holds the function of a Notifier. No lock is held during a call, as the function takes locks of the caller's.
+// notification holds the function of a Notifier. No lock is held during a call, because the
+// function takes locks of the caller.
 type notification struct{ f atomic.Pointer[func()] }
 
 func (n *notification) set(f func()) {

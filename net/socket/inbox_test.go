@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestInboxIsAQueue compares with a simple model over a long random history.
+// TestInboxIsAQueue compares an Inbox with a simple model over a long random history.
 func TestInboxIsAQueue(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	b := socket.NewInbox(socket.Datagram, 4000)
@@ -183,7 +183,7 @@ func TestInboxAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What a connection is still delivering when the next one has begun is not the next one's.
+// Data that a connection delivers after the next one has begun is not delivered to the next one.
 func TestFeedEndsWithItsConnection(t *testing.T) {
 	for _, kind := range []socket.Kind{socket.Datagram, socket.Stream} {
 		b := socket.NewInbox(kind, 0)

@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// NetConn makes an open socket a net.Conn, for code that wants one, such as crypto/tls. Each Read is one Recv and each Write one
-// Send, so over a datagram socket boundaries are kept, and Read into too small a buffer is ErrMessageTooLong. Unlike Recv, and
-// like every net.Conn, a Read whose deadline has passed returns an error even if data is waiting. A Write deadline only matters
-// if it has passed, or while a Write waits for a stream's peer to take its data. Closing it closes the socket. The receive
-// deadline of s belongs to the net.Conn from then on.
+// NetConn returns an open socket as a net.Conn, for code that needs one, such as crypto/tls. Each
+// Read is one Recv and each Write is one Send, so boundaries of datagrams are kept, and Read into a
+// buffer that is too small returns ErrMessageTooLong. Unlike Recv, and like every net.Conn, Read
+// returns an error after its deadline even if data is waiting. A Write deadline matters only if it
+// has passed, or while Write waits for the peer of a stream to take data. Closing the net.Conn
+// closes the socket. The net.Conn owns the receive deadline of s.
 func NetConn(s Socket) net.Conn {
 	c := &netConn{s: s}
 	c.addrs = Detect(s).Addresses
@@ -39,10 +40,10 @@ func (c *netConn) Read(p []byte) (int, error) {
 			return 0, os.ErrDeadlineExceeded
 		}
 		n, err := c.s.Recv(p)
-		if err != ErrTimeout { //nolint:errorlint // Recv promises exactly ErrTimeout
+		if err != ErrTimeout { // Recv promises exactly ErrTimeout
 			return n, err
 		}
-		// A deadline may have been moved on while Recv returned: only its own passing counts.
+		// The deadline may have moved while Recv returned: only the check above counts.
 	}
 }
 
@@ -61,7 +62,7 @@ func (c *netConn) Write(p []byte) (int, error) {
 		switch {
 		case err == nil:
 			return len(p), nil
-		case err != ErrBusy || c.s.Kind() == Datagram: //nolint:errorlint // ErrBusy is never wrapped
+		case err != ErrBusy || c.s.Kind() == Datagram: // ErrBusy is never wrapped
 			return 0, err
 		}
 		time.Sleep(busyPause)

@@ -70,7 +70,7 @@ func TestNetConn(t *testing.T) {
 	})
 }
 
-// TestNetConnWaitsToWrite shows that Write, unlike Send, waits for the peer.
+// TestNetConnWaitsToWrite: Write, unlike Send, waits for the peer.
 func TestNetConnWaitsToWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := streams(t)

@@ -14,7 +14,7 @@ type polled struct {
 	notify notification
 
 	mu     sync.Mutex
-	remove func() // ends the watching; nil if there is none
+	remove func() // stops watching; nil if nothing is watched
 }
 
 func (w *polled) watch() error {
@@ -28,7 +28,8 @@ func (w *polled) watch() error {
 	return nil
 }
 
-// unwatch comes before the descriptor is closed, as its number may be another socket's at once.
+// unwatch stops watching. It must be called before the descriptor is closed, because another socket
+// may get the same number at once.
 func (w *polled) unwatch() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -42,7 +43,7 @@ func (w *polled) Connect(ctx context.Context, remote Endpoint) error {
 	return w.connected(w.Socket.Connect(ctx, remote))
 }
 
-// connected watches the new descriptor, or else there is no connection.
+// connected watches the new descriptor. If that fails, it closes the connection.
 func (w *polled) connected(err error) error {
 	if err != nil {
 		return err
@@ -61,7 +62,8 @@ func (w *polled) Close() error {
 	return err
 }
 
-// NotifyReadable implements Notifier. Whether something is waiting already would take a system call to find out; the function is called in any case.
+// NotifyReadable implements Notifier. It always calls the function: finding out whether data is
+// waiting would take a system call.
 func (w *polled) NotifyReadable(ready func()) {
 	w.notify.set(ready)
 	if w.State().Open() {

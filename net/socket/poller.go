@@ -5,18 +5,21 @@ import (
 	"sync"
 )
 
-// A Poller gives sockets the ability to notify: it watches many of them together. On Linux one goroutine and one descriptor group (epoll)
-// watch all sockets that have a Handle. A socket without one, and every socket on other systems, gets a goroutine that receives ahead while it
-// is open. The zero value is ready; a Poller must not be copied. Its methods may be called from any goroutine.
+// A Poller adds the ability Notifier to sockets and watches many of them together. On Linux one
+// goroutine and one descriptor group (epoll) watch all sockets that have a Handle. A socket without
+// a Handle, and every socket on other systems, gets a goroutine that reads ahead while the socket
+// is open. The zero value is ready to use. A Poller must not be copied. Its methods may be called
+// from any goroutine.
 type Poller struct {
 	mu     sync.Mutex
 	closed bool
 	group  *group // made when the first socket is watched
 }
 
-// Wrap returns s with the ability Notifier, to be used in place of s: s itself if it has the ability. With a [Notifier] the rule for the
-// receiver is: after each call, Recv until ErrTimeout. The abilities of the result are found by Detect, not by type assertion.
-// Wrapping an open socket can fail as Connect can; a closed one is watched whenever it is open.
+// Wrap returns s with the ability Notifier, to be used instead of s. If s has the ability, Wrap
+// returns s itself. After each call of a [Notifier], call Recv until it returns ErrTimeout. Use
+// Detect, not type assertions, to find the abilities of the result. Wrapping an open socket can
+// fail as Connect can; a closed socket is watched whenever it is open.
 func (p *Poller) Wrap(s Socket) (Socket, error) {
 	a := Detect(s)
 	switch {
@@ -38,8 +41,9 @@ func (p *Poller) Wrap(s Socket) (Socket, error) {
 	return q, nil
 }
 
-// Close ends the watching; no goroutine of the Poller's is left when it returns, but those that receive ahead stay until their sockets are
-// closed. The sockets stay as they are, without notifications, and cannot be connected any more.
+// Close stops watching. No goroutine of the Poller is left when it returns, except for those that
+// read ahead, which end when their sockets are closed. The sockets stay as they are, without
+// notifications, and can no longer be connected.
 func (p *Poller) Close() error {
 	p.mu.Lock()
 	g := p.group
@@ -51,7 +55,7 @@ func (p *Poller) Close() error {
 	return g.close()
 }
 
-// add watches a descriptor and returns what ends it.
+// add watches a descriptor and returns the function that stops that.
 func (p *Poller) add(h Handle, ready func()) (remove func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -46,7 +46,8 @@ func (w wrapping) NewSocket(c socket.Config) (socket.Socket, error) {
 	return w.poller.Wrap(s)
 }
 
-// TestWrappedSocketsConform runs the whole kit on what Wrap returns: over a descriptor group, and over a goroutine that receives ahead.
+// TestWrappedSocketsConform runs the whole kit on the sockets that Wrap returns: over a descriptor
+// group, and over a goroutine that reads ahead.
 func TestWrappedSocketsConform(t *testing.T) {
 	stream := func(t testing.TB) socket.Listener {
 		l, err := tcp.Listen(loopback)
@@ -76,7 +77,7 @@ func TestWrappedSocketsConform(t *testing.T) {
 	}
 }
 
-// noHandle makes sockets whose descriptor cannot be had, with all other abilities.
+// noHandle makes sockets without a descriptor, with all other abilities.
 type noHandle struct{ socket.Dialer }
 
 func (d noHandle) NewSocket(c socket.Config) (socket.Socket, error) {
@@ -107,7 +108,7 @@ func TestWrapKeepsWhoNotifies(t *testing.T) {
 	}
 }
 
-// TestPollerOfMany has one poller tell which of many sockets have something.
+// TestPollerOfMany: one poller reports which of many sockets have data.
 func TestPollerOfMany(t *testing.T) {
 	leaktest.Check(t)
 	var p socket.Poller

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// queued is a socket with a goroutine that receives ahead while it is open.
+// queued is a socket with a goroutine that reads ahead while the socket is open.
 type queued struct {
 	Socket
 	able  Abilities
 	inbox *Inbox
-	taken chan struct{} // one token: Recv has taken something
+	taken chan struct{} // one token: Recv has returned data or an error
 
 	mu   sync.Mutex
 	stop *atomic.Bool  // of the goroutine
@@ -24,10 +24,10 @@ func newQueued(s Socket, a Abilities) *queued {
 	return &queued{Socket: s, able: a, inbox: NewInbox(s.Kind(), 0), taken: make(chan struct{}, 1)}
 }
 
-// smallestAhead is the least that is received at once.
+// smallestAhead is the smallest buffer of the goroutine.
 const smallestAhead = 2048
 
-// start begins receiving ahead on an open socket, whose connection is new or known.
+// start starts the goroutine of an open socket. fresh says that the connection is new.
 func (q *queued) start(fresh bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,7 +67,7 @@ func (q *queued) receive(stop *atomic.Bool, done chan struct{}, buf []byte) {
 			if q.Kind() == Stream {
 				return
 			}
-			<-q.taken // an error that stays is not reported faster than anybody looks
+			<-q.taken // a permanent error is not reported faster than Recv is called
 			continue
 		}
 		put := q.inbox.Put
@@ -89,7 +89,7 @@ func (q *queued) tookSome() {
 
 func (q *queued) Recv(p []byte) (int, error) {
 	n, err := q.inbox.Recv(p)
-	if err != ErrTimeout { //nolint:errorlint // Inbox promises exactly ErrTimeout
+	if err != ErrTimeout { // Inbox promises exactly ErrTimeout
 		q.tookSome()
 	}
 	return n, err
@@ -118,7 +118,7 @@ func (q *queued) NotifyReadable(ready func()) { q.inbox.NotifyReadable(ready) }
 func (q *queued) Abilities() Abilities {
 	a := q.able
 	a.Notifier = q
-	a.Handle, a.Buffered = nil, nil // the descriptor is the goroutine's
+	a.Handle, a.Buffered = nil, nil // only the goroutine may wait for the descriptor
 	if a.Alternates != nil {
 		a.Alternates = queuedAlternates{q}
 	}

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 )
 
-// Secret holds bytes that must not reach a log: every fmt verb, slog and JSON show "[redacted]" instead, also when the Secret is in
-// an unexported field of something printed. The zero value is empty.
+// Secret holds bytes that must not reach a log: every fmt verb, slog and JSON show "[redacted]"
+// instead, also when the Secret is in an unexported field of something printed. The zero value is
+// empty.
 type Secret struct {
-	b **[]byte // fmt shows a pointer to a pointer as an address always, also where it cannot call methods
+	// fmt always shows a pointer to a pointer as an address, also where it cannot call methods.
+	b **[]byte
 }
 
 // NewSecret returns a Secret with a copy of b.
@@ -43,14 +45,14 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// GoString is String in quotes.
+// GoString returns String in quotes.
 func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
 
 // Format writes String for every verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// LogValue gives slog the String.
+// LogValue returns String for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText gives encoders, JSON's among them, the String. There is no way back.
+// MarshalText returns String for encoders, such as that of JSON. It cannot be unmarshalled.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

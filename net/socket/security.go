@@ -11,65 +11,77 @@ import (
 	"time"
 )
 
-// Security says how a connection is secured: what a Security object instance (object 0) holds, in the terms of TLS. The zero value
-// is no security at all.
+// Security says how a connection is secured: what a Security object instance (object 0) holds, in
+// the terms of TLS. The zero value is no security at all.
 //
 // Printing a Security with any fmt verb, slog or JSON shows no key.
 type Security struct {
-	// Mode chooses the credentials. Zero: ModeNoSec.
+	// Mode selects the credentials. The zero value means ModeNoSec.
 	Mode Mode
 
-	// Identity is the PSK identity (/0/x/3), not empty in ModePSK. It travels in the clear.
+	// Identity is the PSK identity (/0/x/3), not empty in ModePSK. It is sent in plaintext.
 	Identity []byte
 	// Key is the pre-shared key (/0/x/5), not empty in ModePSK.
 	Key Secret
 
-	// Certificates is the device's certificate (/0/x/3) in DER and then, in order, those that lead to its CA; at least one in
-	// ModeCertificate.
+	// Certificates is the device's certificate (/0/x/3) in DER and then, in order, those that lead
+	// to its CA; at least one in ModeCertificate.
 	Certificates [][]byte
-	// PrivateKey signs for the first of Certificates, or is the raw key pair in ModeRPK. The key itself may stay in a
-	// secure element. ParsePrivateKey makes one of the bytes of /0/x/5, which does not show where a Config is kept in an unexported field and
-	// printed; an ed25519.PrivateKey does, as it is plain bytes.
+	// PrivateKey signs for the first of Certificates, or is the raw key pair in ModeRPK. The key
+	// itself may stay in a secure element. ParsePrivateKey makes one of the bytes of /0/x/5, which
+	// does not show where a Config is kept in an unexported field and printed; an
+	// ed25519.PrivateKey does, as it is plain bytes.
 	PrivateKey crypto.Signer
-	// RebuildChain completes Certificates with issuers found in TrustStore. Zero: they are sent as given.
+	// RebuildChain completes Certificates with issuers found in TrustStore. The zero value means
+	// that they are sent as given.
 	RebuildChain bool
 
-	// ServerPublicKey (/0/x/4) is what the server's certificate is held against, as Usage says: a certificate in DER
-	// (in ModeRPK a SubjectPublicKeyInfo), or its hash, as Matching says. Zero: nothing, which is possible with
-	// usages 0 and 1 only, whose validation is the ordinary one of the web then.
+	// ServerPublicKey (/0/x/4) is compared with the server's certificate, as Usage says. It is a
+	// certificate in DER (in ModeRPK a SubjectPublicKeyInfo), or its hash, as Matching says. The
+	// zero value means no comparison, which is possible with usages 0 and 1 only: they then
+	// validate a certificate as browsers do.
 	ServerPublicKey []byte
-	// Usage is the Certificate Usage (/0/x/15). Zero: UsageCAConstraint, the strictest.
+	// Usage is the Certificate Usage (/0/x/15). The zero value means UsageCAConstraint, the
+	// strictest usage.
 	Usage CertificateUsage
-	// Matching is the Matching Type (/0/x/13). Zero: MatchExact.
+	// Matching is the Matching Type (/0/x/13). The zero value means MatchExact.
 	Matching MatchingType
-	// TrustStore holds the CAs that usages 0 and 1 start from; x509.SystemCertPool is the system's. Zero: none, which
-	// leaves usages 2 and 3.
+	// TrustStore holds the CAs that usages 0 and 1 start from; x509.SystemCertPool returns the CAs
+	// of the system. The zero value means no CAs: then only usages 2 and 3 are possible.
 	TrustStore *x509.CertPool
-	// CRLs are revocation lists; a certificate on the list of its issuer is refused. Zero: revocation is not checked.
+	// CRLs are revocation lists; a certificate on the list of its issuer is refused. The zero value
+	// means that revocation is not checked.
 	CRLs []*x509.RevocationList
-	// ServerName is the Server Name Indication (/0/x/14) and the name that the server's certificate must carry. A
-	// numeric address is compared with the certificate, but never sent. Zero: the host of the server's URI.
+	// ServerName is the Server Name Indication (/0/x/14) and the name that the server's certificate
+	// must carry. A numeric address is compared with the certificate, but never sent. The zero
+	// value means the host of the server's URI.
 	ServerName string
 
-	// CipherSuites (/0/x/16) are the ciphersuites allowed, the preferred first. Zero: those that the implementation has for the Mode.
+	// CipherSuites (/0/x/16) are the ciphersuites allowed, the preferred first. The zero value
+	// means all that the implementation has for the Mode.
 	CipherSuites []CipherSuite
-	// MinVersion and MaxVersion bound the protocol version of a TLS connection, in the numbers of crypto/tls. Zero: 1.2, and the
-	// newest the implementation has. DTLS is 1.2.
+	// MinVersion and MaxVersion bound the protocol version of a TLS connection, in the numbers of
+	// crypto/tls. The zero value means 1.2 for MinVersion, and the newest version of the
+	// implementation for MaxVersion. DTLS is always 1.2.
 	MinVersion, MaxVersion uint16
 
-	// NoConnectionID turns off the Connection ID (RFC 9146). Zero: one is offered, and used if the server agrees.
+	// NoConnectionID turns off the Connection ID (RFC 9146). The zero value means that one is
+	// offered, and used if the server agrees.
 	NoConnectionID bool
-	// Sessions keeps sessions for resumption over reconnects and, if it is durable, restarts. Zero: within one socket only.
+	// Sessions stores sessions, so that reconnects and, if the store is durable, restarts can
+	// resume them. The zero value means resumption within one socket only.
 	Sessions SessionStore
-	// HandshakeMin and HandshakeMax are the first and the longest wait of a DTLS handshake before it repeats a flight; the
-	// waits double in between. Zero: 1 s and 60 s (RFC 6347 §4.2.4.1).
+	// HandshakeMin and HandshakeMax are the first and the longest wait of a DTLS handshake before
+	// it repeats a flight; the waits double in between. The zero value means 1 s and 60 s (RFC 6347
+	// §4.2.4.1).
 	HandshakeMin, HandshakeMax time.Duration
-	// KeyLog receives the session keys in the NSS format: whoever has them reads everything. For debugging with
-	// Wireshark only. Zero: no log.
+	// KeyLog receives the session keys in the NSS format, for debugging with Wireshark only:
+	// everybody who has the keys can read all traffic. The zero value means no log.
 	KeyLog io.Writer
 }
 
-// Mode is the kind of credentials. Its numbers are not those of Security Mode (/0/x/2), so that the zero value is harmless.
+// Mode is the kind of credentials. Its numbers differ from those of Security Mode (/0/x/2), so that
+// the zero value is ModeNoSec.
 type Mode uint8
 
 // The modes, with their number in /0/x/2.
@@ -77,7 +89,7 @@ const (
 	ModeNoSec       Mode = iota // 3: no security
 	ModePSK                     // 0: pre-shared key
 	ModeRPK                     // 1: raw public key (RFC 7250)
-	ModeCertificate             // 2: X.509 certificates; also 4, once EST has brought them
+	ModeCertificate             // 2: X.509 certificates; also 4, with certificates from EST
 )
 
 // String returns the mode's usual name.
@@ -95,15 +107,18 @@ func (m Mode) String() string {
 	return "unknown"
 }
 
-// CertificateUsage says what ServerPublicKey is for (/0/x/15, RFC 6698 §2.1.1).
+// CertificateUsage says how ServerPublicKey is used (/0/x/15, RFC 6698 §2.1.1).
 type CertificateUsage uint8
 
 // The usages, by their numbers.
 const (
-	UsageCAConstraint      CertificateUsage = 0 // PKIX-TA: valid from the trust store, and this CA is in the chain
-	UsageServiceConstraint CertificateUsage = 1 // PKIX-EE: valid from the trust store, and this is the server's certificate
+	// PKIX-TA: valid from the trust store, and this CA is in the chain.
+	UsageCAConstraint CertificateUsage = 0
+	// PKIX-EE: valid from the trust store, and this is the server's certificate.
+	UsageServiceConstraint CertificateUsage = 1
 	UsageTrustAnchor       CertificateUsage = 2 // DANE-TA: this CA is the only trust anchor
-	UsageDomainIssued      CertificateUsage = 3 // DANE-EE: this is the server's certificate; nothing else is checked
+	// DANE-EE: this is the server's certificate; nothing else is checked.
+	UsageDomainIssued CertificateUsage = 3
 )
 
 // String returns the usage's name in LwM2M's words.
@@ -132,13 +147,15 @@ const (
 	MatchSHA512 MatchingType = 3 // its SHA-512 hash, 64 bytes
 )
 
-// CipherSuite is a ciphersuite by its number in IANA's TLS Cipher Suites registry, which is also its value in /0/x/16.
+// CipherSuite is a ciphersuite by its number in IANA's TLS Cipher Suites registry, which is also
+// its value in /0/x/16.
 type CipherSuite uint16
 
 // String returns the number as IANA writes it, such as "0xC0,0xA8".
 func (c CipherSuite) String() string { return fmt.Sprintf("0x%02X,0x%02X", uint8(c>>8), uint8(c)) }
 
-// Validate checks everything that needs no knowledge of the protocol's implementation. It reports all faults at once.
+// Validate checks everything that does not depend on the implementation of the protocol. It reports
+// all faults at once.
 func (s *Security) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("security: "+format, args...)) }
@@ -169,7 +186,8 @@ func (s *Security) Validate() error {
 		fault("mode %d does not exist", s.Mode)
 	}
 	if s.HandshakeMin < 0 || s.HandshakeMax < 0 || (s.HandshakeMax != 0 && s.HandshakeMin > s.HandshakeMax) {
-		fault("HandshakeMin %v and HandshakeMax %v must be positive or zero, and in this order", s.HandshakeMin, s.HandshakeMax)
+		fault("HandshakeMin %v and HandshakeMax %v must be positive or zero, and in this order", s.HandshakeMin,
+			s.HandshakeMax)
 	}
 	if s.MaxVersion != 0 && s.MinVersion > s.MaxVersion {
 		fault("MinVersion 0x%04x is above MaxVersion 0x%04x", s.MinVersion, s.MaxVersion)
@@ -179,7 +197,7 @@ func (s *Security) Validate() error {
 
 func (s *Security) validateNoSec(fault func(string, ...any)) {
 	if s.Key.Len() != 0 || s.PrivateKey != nil || len(s.Certificates) != 0 {
-		fault("there are credentials, but the mode is NoSec: set Mode, or remove them")
+		fault("credentials are set, but the mode is NoSec: set Mode, or remove the credentials")
 	}
 }
 
@@ -205,11 +223,13 @@ func (s *Security) validateCertificate(fault func(string, ...any)) {
 		if s.TrustStore == nil {
 			fault("certificate usage %d (%s) needs a TrustStore to start from", s.Usage, s.Usage)
 		} else if s.TrustStore.Equal(x509.NewCertPool()) {
-			fault("certificate usage %d (%s) needs a TrustStore to start from, and TrustStore is empty", s.Usage, s.Usage)
+			fault("certificate usage %d (%s) needs a TrustStore to start from, and TrustStore is empty", s.Usage,
+				s.Usage)
 		}
 	case UsageTrustAnchor, UsageDomainIssued:
 		if len(s.ServerPublicKey) == 0 {
-			fault("certificate usage %d (%s) needs the ServerPublicKey: without it there is nothing to trust", s.Usage, s.Usage)
+			fault("certificate usage %d (%s) needs the ServerPublicKey: without it there is nothing to trust",
+				s.Usage, s.Usage)
 		}
 	default:
 		fault("certificate usage %d does not exist: it must be from 0 to 3", s.Usage)
@@ -252,13 +272,14 @@ func samePublicKey(a, b crypto.PublicKey) bool {
 	return ok && e.Equal(b)
 }
 
-// summary is what may be shown of a Security.
+// summary describes a Security without its secrets.
 func (s Security) summary() string {
 	switch s.Mode {
 	case ModePSK:
 		return fmt.Sprintf("PSK, identity %q, key %s", s.Identity, s.Key)
 	case ModeRPK, ModeCertificate:
-		return fmt.Sprintf("%s, certificate usage %s, server name %q, private key %s", s.Mode, s.Usage, s.ServerName, redacted)
+		return fmt.Sprintf("%s, certificate usage %s, server name %q, private key %s", s.Mode, s.Usage,
+			s.ServerName, redacted)
 	}
 	return s.Mode.String()
 }
@@ -266,14 +287,14 @@ func (s Security) summary() string {
 // String describes the security without any key.
 func (s Security) String() string { return s.summary() }
 
-// GoString is String.
+// GoString returns String.
 func (s Security) GoString() string { return s.summary() }
 
 // Format writes String for every verb.
 func (s Security) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.summary()) }
 
-// LogValue gives slog the String.
+// LogValue returns String for slog.
 func (s Security) LogValue() slog.Value { return slog.StringValue(s.summary()) }
 
-// MarshalJSON gives the String. There is no way back.
+// MarshalJSON returns String as JSON. It cannot be unmarshalled.
 func (s Security) MarshalJSON() ([]byte, error) { return json.Marshal(s.summary()) }

@@ -187,7 +187,8 @@ func TestParsePrivateKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	params := file("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7}) // as openssl ecparam writes them in front
+	// As openssl ecparam writes them before the key.
+	params := file("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7})
 	for name, b := range map[string][]byte{
 		"SEC 1": sec1, "PKCS #8": pkcs8, "SEC 1 PEM": append(params, file("EC PRIVATE KEY", sec1)...), "PKCS #8 PEM": file("PRIVATE KEY", pkcs8),
 	} {
@@ -202,7 +203,7 @@ func TestParsePrivateKey(t *testing.T) {
 	}
 }
 
-// TestParsedKeysAreHidden where fmt cannot call methods, too.
+// TestParsedKeysAreHidden: parsed keys are hidden also where fmt cannot call methods.
 func TestParsedKeysAreHidden(t *testing.T) {
 	public, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

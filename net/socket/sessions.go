@@ -2,21 +2,21 @@ package socket
 
 import "sync"
 
-// A SessionStore keeps what a secured socket needs to go on with a session after a reconnect or a restart. What it holds is as secret as a
-// private key. Its methods may be called from any goroutine and may take their time: they are called where
-// sockets connect, suspend and close.
+// A SessionStore stores what a secured socket needs to resume a session after a reconnect or a
+// restart. Its content is as secret as a private key. The methods may be called from any goroutine
+// and may block: sockets call them when they connect, suspend and close.
 type SessionStore interface {
-	// Put stores blob under key in place of an earlier one. A durable store returns when the blob would survive a loss of power.
-	// The store does not keep blob itself.
+	// Put stores a copy of blob under key and replaces an earlier one. A durable store returns when
+	// the blob would survive a loss of power.
 	Put(key string, blob []byte) error
-	// Take removes what is stored under key and returns it, or nil if there is nothing. The removal must be as
-	// durable as the store is before Take returns: a session that is used twice gives its secrets away. If the
-	// removal fails, Take returns an error and no blob.
+	// Take removes what is stored under key and returns it, or nil if there is nothing. The removal
+	// must be as durable as the store is before Take returns: a session that is used twice reveals
+	// its secrets. If the removal fails, Take returns an error and no blob.
 	Take(key string) ([]byte, error)
 }
 
-// MemorySessions is a SessionStore that lasts as long as the process. The zero value is empty and ready. It holds at most 1024 sessions and then
-// drops an arbitrary one.
+// MemorySessions is a SessionStore in memory, which ends with the process. The zero value is empty
+// and ready to use. It holds at most 1024 sessions; beyond that it drops an arbitrary one.
 type MemorySessions struct {
 	mu sync.Mutex
 	m  map[string]Secret
@@ -41,7 +41,7 @@ func (m *MemorySessions) Put(key string, blob []byte) error {
 	return nil
 }
 
-// Take returns what was Put and forgets it. The error is always nil.
+// Take removes the blob under key and returns it. The error is always nil.
 func (m *MemorySessions) Take(key string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -16,16 +16,21 @@ func abilityChecks() []check {
 	session := has("Session", func(a socket.Abilities) bool { return a.Session != nil })
 	shutdown := has("Shutdowner", func(a socket.Abilities) bool { return a.Shutdowner != nil })
 	return []check{
-		{name: "Counters", run: checkCounters, unless: has("Counters", func(a socket.Abilities) bool { return a.Counters != nil })},
+		{name: "Counters", run: checkCounters, unless: has("Counters",
+			func(a socket.Abilities) bool { return a.Counters != nil })},
 		{name: "Handle", run: checkHandle, unless: handle},
-		{name: "Buffered", run: checkBuffered, unless: has("Buffered", func(a socket.Abilities) bool { return a.Buffered != nil })},
-		{name: "Notifier", run: checkNotifier, unless: has("Notifier", func(a socket.Abilities) bool { return a.Notifier != nil })},
+		{name: "Buffered", run: checkBuffered, unless: has("Buffered",
+			func(a socket.Abilities) bool { return a.Buffered != nil })},
+		{name: "Notifier", run: checkNotifier, unless: has("Notifier",
+			func(a socket.Abilities) bool { return a.Notifier != nil })},
 		{name: "Poller", run: checkPoller},
-		{name: "ReceiverOff", run: checkReceiverOff, unless: has("ReceiverOff", func(a socket.Abilities) bool { return a.ReceiverOff != nil })},
+		{name: "ReceiverOff", run: checkReceiverOff, unless: has("ReceiverOff",
+			func(a socket.Abilities) bool { return a.ReceiverOff != nil })},
 		{name: "Shutdown", run: checkShutdown, unless: shutdown},
 		{name: "ShutdownOfClosed", run: checkShutdownClosed, unless: shutdown},
 		{name: "NewSession", run: checkNewSession, unless: session},
-		{name: "SessionResumed", run: checkResumed, unless: needs(session, shutdown, field("Resumes", func(r *Rig) bool { return r.Resumes }))},
+		{name: "SessionResumed", run: checkResumed, unless: requires(session, shutdown, field("Resumes",
+			func(r *Rig) bool { return r.Resumes }))},
 	}
 }
 
@@ -53,7 +58,8 @@ func checkCounters(r *rig) {
 		r.drop(s, peer)
 		peer = r.connect(s)
 		if c.BytesSent() < sent || c.BytesReceived() < received {
-			r.t.Errorf("the counters fell over a reconnect: from %d and %d to %d and %d", sent, received, c.BytesSent(), c.BytesReceived())
+			r.t.Errorf("the counters fell over a reconnect: from %d and %d to %d and %d", sent, received,
+				c.BytesSent(), c.BytesReceived())
 		}
 	}
 }
@@ -75,7 +81,9 @@ func checkHandle(r *rig) {
 	if err := s.Close(); err != nil {
 		r.t.Errorf("Close: %v", err)
 	}
-	if err := h.SystemHandle(func(uintptr) { r.t.Errorf("SystemHandle of a closed socket calls") }); !errors.Is(err, socket.ErrClosed) {
+	if err := h.SystemHandle(func(uintptr) {
+		r.t.Errorf("SystemHandle of a closed socket calls")
+	}); !errors.Is(err, socket.ErrClosed) {
 		r.t.Errorf("SystemHandle after Close: %v, want ErrClosed", err)
 	}
 }
@@ -98,7 +106,7 @@ func checkBuffered(r *rig) {
 	}
 }
 
-// notified makes a channel that gets a token whenever ready is called.
+// notified returns a channel that receives a token whenever ready is called.
 func notified() (ready func(), calls <-chan struct{}) {
 	c := make(chan struct{}, 1)
 	return func() {
@@ -127,7 +135,7 @@ func (r *rig) notifies(s, peer socket.Socket, n socket.Notifier) {
 	default:
 		if got, err := r.recvNow(s, 100); err == nil {
 			r.t.Fatalf("NotifyReadable returned without a call, and %q was waiting", got)
-		} // else it has not arrived yet
+		} // otherwise it has not arrived yet
 	}
 	r.drain(s, calls, "waiting already")
 	for i := range 5 {
@@ -141,19 +149,20 @@ func (r *rig) notifies(s, peer socket.Socket, n socket.Notifier) {
 	r.send(peer2, "after a reconnect")
 	r.drain(s, calls, "after a reconnect")
 	n.NotifyReadable(nil)
-	if r.calledFor(s, peer2, calls) {
+	if r.countsEveryCall(s, peer2, calls) {
 		r.t.Errorf("a call after NotifyReadable(nil)")
 	}
 	r.drop(s, peer2)
 }
 
-// calledFor reports whether there is a call for everything that peer sends. One alone may be a call that was under way before.
-func (r *rig) calledFor(s, peer socket.Socket, calls <-chan struct{}) bool {
+// countsEveryCall reports whether there is a call for every message of peer. A single call may
+// belong to an earlier message.
+func (r *rig) countsEveryCall(s, peer socket.Socket, calls <-chan struct{}) bool {
 	r.t.Helper()
 	for range 3 {
 		r.send(peer, "unheard")
 		r.arrived()
-		for err := error(nil); err == nil; { // so that the next is news
+		for err := error(nil); err == nil; { // so that the next message causes a call
 			_, err = r.recvNow(s, 100)
 		}
 		select {
@@ -196,7 +205,8 @@ func (r *rig) expectCall(calls <-chan struct{}, why string) {
 	}
 }
 
-// checkPoller shows that the socket works with socket.Poller in one way or another; if it is a Handle, that its descriptor tells the truth.
+// checkPoller checks that the socket works with socket.Poller, and that the descriptor of a Handle
+// is readable when it should be.
 func checkPoller(r *rig) {
 	r.goroutines(func() {
 		var p socket.Poller
@@ -252,11 +262,12 @@ func checkShutdown(r *rig) {
 	if err := s.Connect(r.ctx, r.Remote); err != nil {
 		r.t.Fatalf("Connect after Shutdown: %v", err)
 	}
-	r.again(s, peer)
+	r.reconnectAfterShutdown(s, peer)
 }
 
-// again goes on after Shutdown and Connect. The peer may see the connection that it knew, or a new one.
-func (r *rig) again(s, peer socket.Socket) {
+// reconnectAfterShutdown exchanges messages after Shutdown and Connect. The peer may have the
+// connection that it knew, or a new one.
+func (r *rig) reconnectAfterShutdown(s, peer socket.Socket) {
 	r.t.Helper()
 	r.send(s, hello)
 	peer.SetRecvDeadline(time.Now().Add(soon))
@@ -314,5 +325,5 @@ func checkResumed(r *rig) {
 	if got := a.Session.Resumption(); got == socket.NewSession {
 		r.t.Errorf("Resumption after Shutdown is %q, and the peer resumes", got)
 	}
-	r.again(s, peer)
+	r.reconnectAfterShutdown(s, peer)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// wrongAddresses has both ends the same.
+// wrongAddresses returns the same address for both ends.
 type wrongAddresses struct{ socket.Addresses }
 
 func (a wrongAddresses) RemoteAddr() netip.AddrPort { return a.LocalAddr() }
@@ -19,7 +19,7 @@ type wrongBinder struct{}
 
 func (wrongBinder) Bind(netip.AddrPort) error { return nil }
 
-// wrongAlternates says that it has connected.
+// wrongAlternates returns without an error and without a connection.
 type wrongAlternates struct{}
 
 func (wrongAlternates) ConnectNext(context.Context) error { return nil }
@@ -71,7 +71,7 @@ func addressFaults() map[string]fault {
 	}
 }
 
-// wrongCounters counts nothing that is received.
+// wrongCounters does not count received bytes.
 type wrongCounters struct{ socket.Counters }
 
 func (wrongCounters) BytesReceived() uint64 { return 0 }
@@ -88,7 +88,7 @@ type wrongBuffered struct{}
 
 func (wrongBuffered) HasBuffered() bool { return true }
 
-// wrongNotifier calls at once and never again.
+// wrongNotifier calls ready at once and never again.
 type wrongNotifier struct{}
 
 func (wrongNotifier) NotifyReadable(ready func()) {
@@ -97,7 +97,7 @@ func (wrongNotifier) NotifyReadable(ready func()) {
 	}
 }
 
-// deafNotifier goes on calling when nobody wants to know any more.
+// deafNotifier continues to call after its function was removed.
 type deafNotifier struct{ socket.Notifier }
 
 func (d deafNotifier) NotifyReadable(ready func()) {
@@ -106,7 +106,7 @@ func (d deafNotifier) NotifyReadable(ready func()) {
 	}
 }
 
-// wrongReceiverOff loses the next thing that arrives.
+// wrongReceiverOff loses the next message.
 type wrongReceiverOff struct{ p *port }
 
 func (w wrongReceiverOff) ReceiverOff() {
@@ -127,7 +127,7 @@ func (w wrongShutdowner) Shutdown() error {
 	return w.p.Socket.Close()
 }
 
-// lenientShutdowner shuts down what is closed.
+// lenientShutdowner shuts down a closed socket.
 type lenientShutdowner struct{ socket.Shutdowner }
 
 func (l lenientShutdowner) Shutdown() error {

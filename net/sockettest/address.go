@@ -15,13 +15,16 @@ func addressChecks() []check {
 	return []check{
 		{name: "Family", run: checkFamily, unless: numericRemote},
 		{name: "Addresses", run: checkAddresses, unless: addresses},
-		{name: "Bind", run: checkBind, unless: needs(addresses, binder)},
-		{name: "BindInConfig", run: checkBindInConfig, unless: needs(addresses, binder)},
-		{name: "PortIsKept", run: checkPortKept, unless: needs(datagramOnly, addresses, binder)},
-		{name: "PortIsTaken", run: checkTaken, unless: needs(binder, field("Taken", func(r *Rig) bool { return r.Taken.IsValid() }))},
-		{name: "PortIsShared", run: checkShared, unless: needs(datagramOnly, addresses, binder, field("SecondPeer", func(r *Rig) bool { return r.SecondPeer != nil }))},
-		{name: "NoNextAddress", run: checkNoNext, unless: needs(alternates, numericRemote)},
-		{name: "NextAddress", run: checkNext, unless: needs(datagramOnly, addresses, alternates, field("Multihomed", func(r *Rig) bool { return r.Multihomed.Host != "" }))},
+		{name: "Bind", run: checkBind, unless: requires(addresses, binder)},
+		{name: "BindInConfig", run: checkBindInConfig, unless: requires(addresses, binder)},
+		{name: "PortIsKept", run: checkPortKept, unless: requires(datagramOnly, addresses, binder)},
+		{name: "PortIsTaken", run: checkTaken, unless: requires(binder, field("Taken",
+			func(r *Rig) bool { return r.Taken.IsValid() }))},
+		{name: "PortIsShared", run: checkShared, unless: requires(datagramOnly, addresses, binder,
+			field("SecondPeer", func(r *Rig) bool { return r.SecondPeer != nil }))},
+		{name: "NoNextAddress", run: checkNoNext, unless: requires(alternates, numericRemote)},
+		{name: "NextAddress", run: checkNext, unless: requires(datagramOnly, addresses, alternates,
+			field("Multihomed", func(r *Rig) bool { return r.Multihomed.Host != "" }))},
 	}
 }
 
@@ -32,7 +35,7 @@ func checkFamily(r *rig) {
 	}
 	r.Config.Family = other
 	s, err := r.Dialer.NewSocket(r.Config)
-	if errors.Is(err, socket.ErrNotSupported) { // refused where it has to be
+	if errors.Is(err, socket.ErrNotSupported) { // refused where it must be
 		return
 	}
 	if err != nil {
@@ -62,28 +65,32 @@ func checkAddresses(r *rig) {
 	}
 	r.drop(s, peer)
 	if a.LocalAddr() != local || a.RemoteAddr() != remote {
-		r.t.Errorf("after Close the addresses are %v and %v; want the last connection's, %v and %v", a.LocalAddr(), a.RemoteAddr(), local, remote)
+		r.t.Errorf("after Close the addresses are %v and %v; want the last connection's, %v and %v",
+			a.LocalAddr(), a.RemoteAddr(), local, remote)
 	}
-	if fresh := socket.Detect(r.socket()).Addresses; fresh.LocalAddr() != (netip.AddrPort{}) || fresh.RemoteAddr() != (netip.AddrPort{}) {
+	if fresh := socket.Detect(r.socket()).Addresses; fresh.LocalAddr() != (netip.AddrPort{}) ||
+		fresh.RemoteAddr() != (netip.AddrPort{}) {
 		r.t.Errorf("a new socket has the addresses %v and %v, want none", fresh.LocalAddr(), fresh.RemoteAddr())
 	}
 }
 
-// freePort finds a local port that can be bound: one that the system has just given out.
+// freePort returns a local port that can be bound: one that the system has just assigned and that
+// was released.
 func (r *rig) freePort() netip.AddrPort {
 	r.t.Helper()
 	s, peer := r.connected()
 	local := socket.Detect(s).Addresses.LocalAddr()
-	_ = peer.Close() // first, so that no stream's end keeps the local port
+	_ = peer.Close() // first, so that the end of a stream does not occupy the local port
 	r.arrived()
 	_ = s.Close()
 	return local
 }
 
-// portTries is how many ports are tried, since another process may take one that was just given back.
+// portTries is the number of ports to try, because another process may take a port that was just
+// released.
 const portTries = 5
 
-// onFreePort runs f with free ports until it does not come across one that is taken after all.
+// onFreePort runs f with free ports until one is not taken by another process.
 func (r *rig) onFreePort(f func(local netip.AddrPort) error) {
 	r.t.Helper()
 	var err error

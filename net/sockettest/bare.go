@@ -7,7 +7,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Bare returns a dialer whose sockets are those of d without any optional ability, to test what is on top with the least that a port offers.
+// Bare returns a dialer whose sockets are those of d without any optional ability, to test the
+// layers above a port with the least that a port offers.
 func Bare(d socket.Dialer) socket.Dialer { return bareDialer{d} }
 
 type bareDialer struct{ d socket.Dialer }
@@ -22,8 +23,8 @@ func (b bareDialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	return bare{s}, nil
 }
 
-// bare has nothing but what is mandatory; an embedded socket would let nothing else through either, but then its type would
-// change with socket.Socket.
+// bare has only the mandatory methods. An embedded socket would have the same effect, but its type
+// would change with socket.Socket.
 type bare struct{ s socket.Socket }
 
 func (b bare) Connect(ctx context.Context, remote socket.Endpoint) error {

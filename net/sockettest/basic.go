@@ -30,7 +30,8 @@ func basicChecks() []check {
 		{name: "CloseBesideOthers", run: checkRacingClose},
 		{name: "NoGoroutineLeft", run: checkGoroutines},
 		{name: "NoDescriptorLeft", run: checkDescriptors, unless: descriptorsListed},
-		{name: "SecretsAreHidden", run: checkSecrets, unless: field("Secrets", func(r *Rig) bool { return len(r.Secrets) > 0 })},
+		{name: "SecretsAreHidden", run: checkSecrets, unless: field("Secrets",
+			func(r *Rig) bool { return len(r.Secrets) > 0 })},
 	}
 }
 
@@ -189,11 +190,12 @@ func checkConcurrent(r *rig) {
 	r.receiveAll(peer, senders*each)
 	r.send(peer, "answer")
 	if got := r.await(received, "data"); got.err != nil || got.text != "answer" {
-		r.t.Errorf("the Recv that was pending meanwhile: %q, %v", got.text, got.err)
+		r.t.Errorf("the pending Recv: %q, %v", got.text, got.err)
 	}
 }
 
-// checkRacingClose connects and closes while other goroutines use the socket. It is for the race detector most of all.
+// checkRacingClose connects and closes while other goroutines use the socket. It is mainly for the
+// race detector.
 func checkRacingClose(r *rig) {
 	s := r.socket()
 	stop := make(chan struct{})
@@ -206,7 +208,7 @@ func checkRacingClose(r *rig) {
 					return
 				default:
 				}
-				if err := use(i); err != nil && !ordinary(err) {
+				if err := use(i); err != nil && !isOrdinary(err) {
 					r.t.Errorf("%s beside Close: %v", what, err)
 				}
 				r.pause(time.Millisecond)
@@ -243,9 +245,10 @@ func checkRacingClose(r *rig) {
 	r.within("Send or Recv beside Close", group.Wait)
 }
 
-// ordinary tells what may happen to calls beside Close.
-func ordinary(err error) bool {
-	for _, e := range []error{socket.ErrClosed, socket.ErrTimeout, socket.ErrBusy, socket.ErrRefused, socket.ErrReset, io.EOF} {
+// isOrdinary reports whether an error may occur in a call that is concurrent with Close.
+func isOrdinary(err error) bool {
+	for _, e := range []error{socket.ErrClosed, socket.ErrTimeout, socket.ErrBusy, socket.ErrRefused,
+		socket.ErrReset, io.EOF} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -301,7 +304,7 @@ func checkDescriptors(r *rig) {
 	for range rounds {
 		r.drop(s, r.connect(s))
 	}
-	if after, _ := descriptors(); after-before >= rounds/2 { // some may come and go with other things
+	if after, _ := descriptors(); after-before >= rounds/2 { // other code may open and close some
 		r.t.Errorf("%d descriptors more are open after %d connections", after-before, rounds)
 	}
 }
@@ -312,7 +315,7 @@ func checkSecrets(r *rig) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			out := []byte(fmt.Sprintf(verb, v))
 			for i, secret := range r.Secrets {
-				if shows(out, secret) {
+				if containsSecret(out, secret) {
 					r.t.Errorf("printing a %T with %s shows Secrets[%d]", v, verb, i)
 				}
 			}
@@ -320,10 +323,11 @@ func checkSecrets(r *rig) {
 	}
 }
 
-// shows reports whether out contains secret in one of the forms that fmt gives bytes.
-func shows(out, secret []byte) bool {
+// containsSecret reports whether out contains secret in one of the forms in which fmt prints bytes.
+func containsSecret(out, secret []byte) bool {
 	list := func(verb string) []byte { return bytes.Trim(fmt.Appendf(nil, verb, secret), "[]") }
-	for _, form := range [][]byte{secret, list("%d"), list("%x"), list("%X"), bytes.TrimPrefix(list("%#v"), []byte("[]byte"))} {
+	for _, form := range [][]byte{secret, list("%d"), list("%x"), list("%X"),
+		bytes.TrimPrefix(list("%#v"), []byte("[]byte"))} {
 		if len(form) > 0 && bytes.Contains(out, bytes.Trim(form, "{}")) {
 			return true
 		}

@@ -93,8 +93,8 @@ type lab struct {
 	faults  func(p *port)           // breaks a socket that was made
 	config  func(c *socket.Config)  // breaks how it is made
 	rig     func(r *Rig)            // surroundings that a check needs
-	release chan struct{}           // closed when the check is over: what hangs on purpose ends
-	ports   map[netip.AddrPort]bool // bound, for those who cannot share
+	release chan struct{}           // closed at the end of the check, to release blocked calls
+	ports   map[netip.AddrPort]bool // bound exclusively
 
 	mu   sync.Mutex
 	made []socket.Socket
@@ -230,12 +230,12 @@ func outcome(t *testing.T, c check, l *lab) *recorder {
 		for _, s := range l.made {
 			_ = s.Close()
 		}
-		<-time.After(patience) // for what was released to end
+		<-time.After(patience) // wait for the released calls
 	})
 	return rec
 }
 
-// TestGoodPort shows that the wrapper itself is not what makes checks fail.
+// TestGoodPort: the wrapper itself makes no check fail.
 func TestGoodPort(t *testing.T) {
 	for _, c := range checks() {
 		ran := false
@@ -252,7 +252,7 @@ func TestGoodPort(t *testing.T) {
 	}
 }
 
-// TestIncompleteRig: what every check needs is asked for by name.
+// TestIncompleteRig: the error names the missing field.
 func TestIncompleteRig(t *testing.T) {
 	for want, rig := range map[string]func(*Rig){
 		"the Rig has no Dialer":                            func(r *Rig) { r.Dialer = nil },
@@ -270,7 +270,7 @@ type noSocket struct{ socket.Dialer }
 
 func (noSocket) NewSocket(socket.Config) (socket.Socket, error) { return nil, nil }
 
-// TestBusyPort: a port that takes over one message at a time, as a modem does, is a good one.
+// TestBusyPort: a port that accepts one message at a time, as a modem does, passes.
 func TestBusyPort(t *testing.T) {
 	for _, c := range checks() {
 		l := &lab{kind: socket.Datagram, faults: func(p *port) {
@@ -289,7 +289,7 @@ func TestBusyPort(t *testing.T) {
 	}
 }
 
-// TestBrokenPorts shows for each check that a port with one fault fails it.
+// TestBrokenPorts: a port with one fault fails the check for it.
 func TestBrokenPorts(t *testing.T) {
 	byName := make(map[string]check)
 	for _, c := range checks() {

@@ -10,9 +10,10 @@ import (
 func datagramChecks() []check {
 	return []check{
 		{name: "Boundaries", run: checkBoundaries, unless: datagramOnly},
-		{name: "EmptyDatagram", run: checkEmpty, unless: needs(datagramOnly, field("network without security", func(r *Rig) bool {
-			return r.Config.Security.Mode == socket.ModeNoSec
-		}))},
+		{name: "EmptyDatagram", run: checkEmpty, unless: requires(datagramOnly, field("network without security",
+			func(r *Rig) bool {
+				return r.Config.Security.Mode == socket.ModeNoSec
+			}))},
 		{name: "TruncationIsVisible", run: checkTruncation, unless: datagramOnly},
 		{name: "TooLongToSend", run: checkTooLong, unless: datagramOnly},
 		{name: "ManyDatagrams", run: checkMany, unless: datagramOnly},

@@ -22,7 +22,8 @@ func deadlineChecks() []check {
 // soon is how long a call that does not wait may take on a busy machine.
 const soon = 2 * time.Second
 
-// recvSoon is Recv with a deadline that has passed, repeated until what the peer has sent has had time to arrive.
+// recvSoon is Recv with a deadline that has passed, repeated until what the peer has sent has had
+// time to arrive.
 func (r *rig) recvSoon(s socket.Socket, size int) (got string, err error) {
 	r.t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); r.pause(time.Millisecond) {
@@ -49,12 +50,12 @@ func checkNoWait(r *rig) {
 	r.expectTimeout(s, 0, soon, "with NoWait and nothing left")
 }
 
-// expectTimeout expects a Recv to time out, and how long that takes.
+// expectTimeout expects a Recv to time out after the given time.
 func (r *rig) expectTimeout(s socket.Socket, least, most time.Duration, when string) {
 	r.t.Helper()
 	start := time.Now()
 	got, err := r.recvNow(s, 100)
-	if err != socket.ErrTimeout { //nolint:errorlint // it is promised exactly
+	if err != socket.ErrTimeout { // it is promised exactly
 		r.t.Fatalf("Recv %s: %q, %v; want exactly ErrTimeout", when, got, err)
 	}
 	if d := time.Since(start); d < least || d > most {
@@ -68,7 +69,8 @@ func checkDeadline(r *rig) {
 	start := time.Now()
 	s.SetRecvDeadline(start.Add(d))
 	r.expectTimeout(s, 0, d+soon, "with a deadline")
-	if waited := time.Since(start); waited < d-time.Millisecond { // from before the deadline was set, as this goroutine may be held up
+	// From before the deadline was set, because this goroutine may be delayed.
+	if waited := time.Since(start); waited < d-time.Millisecond {
 		r.t.Errorf("Recv with a deadline in %v returned after %v", d, waited)
 	}
 	r.send(peer, "later")
@@ -92,7 +94,8 @@ func checkDeadlineWakes(r *rig) {
 	for range 5 {
 		c := r.pending(s)
 		s.SetRecvDeadline(socket.NoWait())
-		if got := r.await(c, "SetRecvDeadline(NoWait)"); got.err != socket.ErrTimeout { //nolint:errorlint // it is promised exactly
+		// It is promised exactly.
+		if got := r.await(c, "SetRecvDeadline(NoWait)"); got.err != socket.ErrTimeout {
 			r.t.Fatalf("a Recv woken by NoWait returned %q, %v; want exactly ErrTimeout", got.text, got.err)
 		}
 		s.SetRecvDeadline(time.Time{})
@@ -102,7 +105,7 @@ func checkDeadlineWakes(r *rig) {
 
 func checkDeadlineMoves(r *rig) {
 	s, peer := r.connected()
-	r.movesOn(s, peer)
+	r.moveDeadlineOn(s, peer)
 	s.SetRecvDeadline(time.Now().Add(patience))
 	c := r.pending(s)
 	s.SetRecvDeadline(time.Now().Add(settle))
@@ -115,9 +118,9 @@ func checkDeadlineMoves(r *rig) {
 	}
 }
 
-// movesOn moves the deadline of a pending Recv on and sends something after it would have passed. On a machine that is too busy to move it in
-// time it tries again.
-func (r *rig) movesOn(s, peer socket.Socket) {
+// moveDeadlineOn moves the deadline of a pending Recv to a later time and sends a message after the
+// earlier time. On a machine that is too busy to move it in time, it tries again.
+func (r *rig) moveDeadlineOn(s, peer socket.Socket) {
 	r.t.Helper()
 	for first := 10 * settle; first < patience; first *= 2 {
 		start := time.Now()
@@ -132,7 +135,7 @@ func (r *rig) movesOn(s, peer socket.Socket) {
 		r.pause(first + 5*settle)
 		r.send(peer, "after the first deadline")
 		if got := r.await(c, "data"); got.err != nil || got.text != "after the first deadline" {
-			r.t.Errorf("a Recv whose deadline was moved on meanwhile: %q, %v", got.text, got.err)
+			r.t.Errorf("a Recv whose deadline was moved to a later time: %q, %v", got.text, got.err)
 		}
 		return
 	}

@@ -1,5 +1,5 @@
-// Package sockettest is the conformance kit for ports of package socket: it runs everything that [socket.Socket] and the optional
-// abilities promise against a socket and a peer.
+// Package sockettest is the conformance kit for ports of package socket. It checks everything that
+// [socket.Socket] and the optional abilities promise, with a socket and a peer.
 //
 //	func TestPort(t *testing.T) {
 //		sockettest.Run(t, func(t testing.TB) sockettest.Rig {
@@ -16,9 +16,12 @@
 //		})
 //	}
 //
-// The abilities are detected, and only those that the socket has are checked; the test's log says which it does not have and what that means
-// for its users. The further fields of [Rig] describe the surroundings that some checks need, and a check without them is
-// skipped, saying so. A good port skips nothing that its network knows.
+// [Run] needs a [Rig]: the port under test, and a peer that is known to be good. It detects the
+// abilities and checks those that the socket has; the test's log names the others and what your
+// users lose without them. The further fields of Rig describe the surroundings that some checks
+// need. A check without them is skipped and says so.
 //
-// The kit works with real networks, and with simulated ones in testing/synctest bubbles: there call RunInBubbles, as a bubble has no subtests.
+// The kit works with real networks, and in testing/synctest bubbles with simulated ones: there call
+// [RunInBubbles], because a bubble has no subtests. [Bare] hides the abilities of a port, to test
+// the layers above it with the least that a port offers.
 package sockettest

@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/sockettest"
 )
 
-// The test of a port: a fresh pair for every check, and as much of the surroundings as the network has.
+// The test of a port: a new pair for every check, and as many surroundings as the network has.
 func ExampleRun() {
 	test := func(t *testing.T) { // TestConformance
 		sockettest.Run(t, func(t testing.TB) sockettest.Rig {

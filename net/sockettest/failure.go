@@ -24,11 +24,12 @@ func failureChecks() []check {
 		return ""
 	}
 	return []check{
-		{name: "RefusedDatagram", run: checkRefusedDatagram, unless: needs(datagramOnly, noSecurity, unused)},
-		{name: "RefusedStream", run: checkRefusedStream, unless: needs(streamOnly, unused)},
-		{name: "UnknownHost", run: checkUnknown, unless: field("Unknown", func(r *Rig) bool { return r.Unknown != "" })},
-		{name: "ConnectIsCancelled", run: checkCancelled, unless: needs(waits, silent)},
-		{name: "CloseEndsConnect", run: checkCloseEndsConnect, unless: needs(waits, silent)},
+		{name: "RefusedDatagram", run: checkRefusedDatagram, unless: requires(datagramOnly, noSecurity, unused)},
+		{name: "RefusedStream", run: checkRefusedStream, unless: requires(streamOnly, unused)},
+		{name: "UnknownHost", run: checkUnknown, unless: field("Unknown",
+			func(r *Rig) bool { return r.Unknown != "" })},
+		{name: "ConnectIsCancelled", run: checkCancelled, unless: requires(waits, silent)},
+		{name: "CloseEndsConnect", run: checkCloseEndsConnect, unless: requires(waits, silent)},
 	}
 }
 
@@ -40,7 +41,7 @@ func checkRefusedDatagram(r *rig) {
 	for range 2 {
 		r.send(s, "anybody?")
 		if got, err := r.recv(s, 10); !errors.Is(err, socket.ErrRefused) {
-			r.t.Fatalf("Recv from a port where nobody listens: %q, %v; want ErrRefused", got, err)
+			r.t.Fatalf("Recv from a port without a listener: %q, %v; want ErrRefused", got, err)
 		}
 	}
 	if st := s.State(); st != socket.StateConnected {
@@ -51,7 +52,7 @@ func checkRefusedDatagram(r *rig) {
 	r.arrived()
 	r.send(s, "two")
 	r.arrived()
-	// Nor is it any news on the next connection.
+	// The next connection must not report it either.
 	if err := s.Close(); err != nil {
 		r.t.Errorf("Close: %v", err)
 	}
@@ -63,12 +64,12 @@ func checkRefusedStream(r *rig) {
 	var err error
 	r.within("Connect", func() { err = s.Connect(r.ctx, r.Unused) })
 	if !errors.Is(err, socket.ErrRefused) {
-		r.t.Errorf("Connect to a port where nobody listens: %v, want ErrRefused", err)
+		r.t.Errorf("Connect to a port without a listener: %v, want ErrRefused", err)
 	}
 	r.failed(s)
 }
 
-// failed expects a socket after a Connect that did not work.
+// failed checks a socket after a Connect that failed.
 func (r *rig) failed(s socket.Socket) {
 	r.t.Helper()
 	if st := s.State(); st != socket.StateClosed {
@@ -119,7 +120,7 @@ func checkCloseEndsConnect(r *rig) {
 	r.within("Close", func() { _ = s.Close() })
 	r.wait("Connect", done)
 	if !errors.Is(err, socket.ErrClosed) {
-		r.t.Errorf("Connect on a socket that was closed meanwhile: %v, want ErrClosed", err)
+		r.t.Errorf("Connect on a socket that was closed during the call: %v, want ErrClosed", err)
 	}
 	r.failed(s)
 }

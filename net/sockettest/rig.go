@@ -11,45 +11,53 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Rig is a port under test with something to talk to. The network between them must not lose anything.
+// Rig is a port under test and its peer. The network between them must not lose packets.
 type Rig struct {
 	// Dialer makes the sockets under test, with Config.
 	Dialer socket.Dialer
 	Config socket.Config
-	// Remote is where Peer accepts what the sockets connect to.
+	// Remote is the endpoint to connect to, at which Peer accepts.
 	Remote socket.Endpoint
-	// Peer accepts the other end of each connection. Its sockets are trusted: they are not what is tested.
+	// Peer accepts the other end of each connection. Its sockets must be known to be good: the kit
+	// does not test them.
 	Peer socket.Listener
 
-	// Unused is an endpoint at a host that can be reached, but where nobody listens. Zero: not known.
+	// Unused is an endpoint at a host that can be reached, without a listener. The zero value means
+	// unknown.
 	Unused socket.Endpoint
-	// Silent is an endpoint that never answers anything. Zero: not known.
+	// Silent is an endpoint that never answers. The zero value means unknown.
 	Silent socket.Endpoint
-	// Unknown is a host name that does not exist, and is found not to within a few seconds. Zero: not known.
+	// Unknown is a host name that does not exist; its lookup must fail within a few seconds. The
+	// zero value means unknown.
 	Unknown string
-	// SecondPeer accepts at SecondRemote, an endpoint other than Remote. Zero: not there.
+	// SecondPeer accepts at SecondRemote, an endpoint other than Remote. The zero value means that
+	// there is none.
 	SecondRemote socket.Endpoint
 	SecondPeer   socket.Listener
-	// Multihomed has a host name that resolves to two addresses, the first of which does not answer and the second of which is
-	// Peer's. Zero: not there.
+	// Multihomed has a host name that resolves to two addresses, the first of which does not answer
+	// and the second of which is Peer's. The zero value means that there is none.
 	Multihomed socket.Endpoint
-	// Taken is a local address and port that a socket to Remote cannot be bound to. Zero: not known.
+	// Taken is a local address and port that a socket to Remote cannot be bound to. The zero value
+	// means unknown.
 	Taken netip.AddrPort
 	// Translated says that there is a NAT between the socket and the peer.
 	Translated bool
-	// Resumes says that Peer goes on with a security session when the socket comes back after Shutdown.
+	// Resumes says that Peer resumes a security session when the socket connects again after
+	// Shutdown.
 	Resumes bool
-	// Secrets must not show when sockets and their configuration are printed: keys. At least four bytes each.
+	// Secrets are keys of at least four bytes each, which must not appear when sockets and their
+	// configuration are printed.
 	Secrets [][]byte
 }
 
-// patience is how long anything that has to happen may take.
+// patience is how long an expected event may take.
 const patience = 10 * time.Second
 
-// settle is how long the kit waits for a goroutine to get stuck where it is to be woken. Whether it has does not decide about the result.
+// settle is how long the kit waits for a goroutine to block before it wakes it. The result does not
+// depend on whether it has blocked.
 const settle = 20 * time.Millisecond
 
-// rig is a Rig in the hands of a check.
+// rig is the Rig of a running check.
 type rig struct {
 	Rig
 	t   testing.TB
@@ -88,11 +96,12 @@ func (r *rig) connectTo(s socket.Socket, remote socket.Endpoint, l socket.Listen
 	return r.greet(s, l)
 }
 
-// hello is the first thing that is sent on a connection, so that a listener for datagrams notices it.
+// hello is the first message on a connection, by which a listener for datagrams notices the
+// connection.
 const hello = "hello"
 
-// greet sends the first message and returns the end that receives it: over an address that was used before this may be one
-// that was accepted before.
+// greet sends the first message and returns the end that receives it: for an address that was used
+// before, this may be an earlier accepted socket.
 func (r *rig) greet(s socket.Socket, l socket.Listener) socket.Socket {
 	r.t.Helper()
 	if s.State() != socket.StateConnected {
@@ -127,7 +136,7 @@ func (r *rig) send(s socket.Socket, text string) {
 	}
 }
 
-// offer sends p, and again while the socket is busy with what was sent before.
+// offer sends p, and repeats that while the socket is busy.
 func (r *rig) offer(s socket.Socket, p []byte) error {
 	err := s.Send(p)
 	for end := time.Now().Add(patience); errors.Is(err, socket.ErrBusy) && time.Now().Before(end); {
@@ -193,7 +202,7 @@ func (r *rig) within(what string, f func()) {
 	r.wait(what, r.start(f))
 }
 
-// start runs f aside.
+// start runs f in a goroutine.
 func (r *rig) start(f func()) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
@@ -203,7 +212,7 @@ func (r *rig) start(f func()) <-chan struct{} {
 	return done
 }
 
-// wait waits for something started.
+// wait waits for the end of a started function.
 func (r *rig) wait(what string, done <-chan struct{}) {
 	r.t.Helper()
 	timeout := time.NewTimer(2 * patience)
@@ -215,7 +224,7 @@ func (r *rig) wait(what string, done <-chan struct{}) {
 	}
 }
 
-// pending starts a Recv and gives it time to wait for something. The result comes through the channel.
+// pending starts a Recv and gives it time to block. The channel delivers the result.
 func (r *rig) pending(s socket.Socket) <-chan result {
 	c := make(chan result, 1)
 	go func() {
@@ -253,10 +262,10 @@ func (r *rig) pause(d time.Duration) {
 	<-timer.C
 }
 
-// arrived waits until something that the peer has sent is sure to have arrived: it cannot be asked, so this is just a while.
+// arrived waits long enough for data of the peer to arrive: the network cannot be asked.
 func (r *rig) arrived() { r.pause(50 * time.Millisecond) }
 
-// echo sends something both ways.
+// echo sends a message in each direction.
 func (r *rig) echo(s, peer socket.Socket) {
 	r.t.Helper()
 	r.send(s, "question")
@@ -281,5 +290,5 @@ func pattern(size int) string {
 	return string(b)
 }
 
-// isEnd reports whether an error is how a stream ends.
+// isEnd reports whether an error is that of the end of a stream.
 func isEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, socket.ErrReset) }

@@ -18,8 +18,9 @@ type check struct {
 	run    func(r *rig)
 }
 
-// Run runs every check of the kit as a subtest, each with a rig of its own from newRig, which registers its clean-up with the TB. The subtests do
-// not run in parallel, because each one counts goroutines.
+// Run runs every check of the kit as a subtest, each with a rig of its own from newRig, which
+// registers its clean-up with its argument. The subtests do not run in parallel, because each one
+// counts goroutines.
 func Run(t *testing.T, newRig func(t testing.TB) Rig) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) { runOne(t, c, newRig) })
@@ -27,8 +28,8 @@ func Run(t *testing.T, newRig func(t testing.TB) Rig) {
 	t.Run("Abilities", func(t *testing.T) { report(t, newRig(t)) })
 }
 
-// RunInBubbles is Run with each check in a testing/synctest bubble of its own; bubble is synctest.Test, or does something around it. For sockets
-// that have no real descriptors.
+// RunInBubbles runs every check in a testing/synctest bubble, for sockets that have no real
+// descriptors. bubble is synctest.Test, or a function that calls it.
 func RunInBubbles(t *testing.T, bubble func(*testing.T, func(*testing.T)), newRig func(t testing.TB) Rig) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,7 +53,7 @@ func runOne(t testing.TB, c check, newRig func(t testing.TB) Rig) {
 	c.run(&rig{Rig: given, t: t, ctx: ctx})
 }
 
-// closed makes a socket of the rig, which must have what every check needs.
+// closed makes a socket of the rig, which must have the fields that every check needs.
 func closed(t testing.TB, given Rig) socket.Socket {
 	t.Helper()
 	switch {
@@ -71,7 +72,7 @@ func closed(t testing.TB, given Rig) socket.Socket {
 	return s
 }
 
-// report logs what the port does not have.
+// report logs the abilities that the port does not have.
 func report(t testing.TB, given Rig) {
 	t.Helper()
 	s := closed(t, given)
@@ -83,7 +84,8 @@ func report(t testing.TB, given Rig) {
 // checks is the whole kit.
 func checks() []check {
 	var all []check
-	for _, part := range [][]check{basicChecks(), deadlineChecks(), datagramChecks(), streamChecks(), failureChecks(), addressChecks(), abilityChecks()} {
+	for _, part := range [][]check{basicChecks(), deadlineChecks(), datagramChecks(), streamChecks(),
+		failureChecks(), addressChecks(), abilityChecks()} {
 		all = append(all, part...)
 	}
 	return all
@@ -103,8 +105,10 @@ func streamOnly(_ *Rig, k socket.Kind, _ socket.Abilities) string {
 	return ""
 }
 
-// needs makes an unless of conditions, each with what is missing.
-func needs(conditions ...func(r *Rig, k socket.Kind, a socket.Abilities) string) func(*Rig, socket.Kind, socket.Abilities) string {
+// requires combines conditions into an unless. Each condition returns what is missing.
+func requires(
+	conditions ...func(r *Rig, k socket.Kind, a socket.Abilities) string,
+) func(*Rig, socket.Kind, socket.Abilities) string {
 	return func(r *Rig, k socket.Kind, a socket.Abilities) string {
 		var missing []string
 		for _, c := range conditions {
@@ -136,7 +140,8 @@ func field(name string, has func(r *Rig) bool) func(*Rig, socket.Kind, socket.Ab
 	}
 }
 
-// goroutines runs f and reports goroutines that it has left. What all sockets of a dialer share may be started by a first connection.
+// goroutines runs f and reports goroutines that it has left, except for those that the first
+// connection of a dialer starts for all its sockets.
 func (r *rig) goroutines(f func()) {
 	r.t.Helper()
 	r.drop(r.connected())

@@ -17,7 +17,8 @@ func streamChecks() []check {
 		{name: "LargeTransfer", run: checkLarge, unless: streamOnly},
 		{name: "SendDoesNotWait", run: checkSendBusy, unless: streamOnly},
 		{name: "SendBusyAndClose", run: checkBusyClose, unless: streamOnly},
-		{name: "Backlog", run: checkBacklog, unless: needs(streamOnly, ability("Backlog", func(a socket.Abilities) bool { return a.Backlog != nil }))},
+		{name: "Backlog", run: checkBacklog, unless: requires(streamOnly, ability("Backlog",
+			func(a socket.Abilities) bool { return a.Backlog != nil }))},
 	}
 }
 
@@ -48,18 +49,18 @@ func checkEnd(r *rig) {
 	}
 	r.receive(s, "the last words")
 	for range 2 {
-		if got, err := r.recv(s, 10); err != io.EOF { //nolint:errorlint // it is promised exactly
+		if got, err := r.recv(s, 10); err != io.EOF { // it is promised exactly
 			r.t.Fatalf("Recv at the end of the stream: %q, %v; want exactly io.EOF", got, err)
 		}
 	}
 	if st := s.State(); st != socket.StateConnected {
 		r.t.Errorf("State at the end of the stream is %q; only the caller changes it", st)
 	}
-	r.revive(s)
+	r.reconnect(s)
 }
 
-// revive closes a socket whose peer has gone and connects it again.
-func (r *rig) revive(s socket.Socket) {
+// reconnect closes a socket whose peer has closed and connects it again.
+func (r *rig) reconnect(s socket.Socket) {
 	r.t.Helper()
 	if err := s.Close(); err != nil {
 		r.t.Errorf("Close: %v", err)
@@ -119,7 +120,7 @@ func checkLarge(r *rig) {
 	}
 }
 
-// mostUntilBusy is more than what the systems on the way buffer.
+// mostUntilBusy is more than the systems between the ends buffer.
 const mostUntilBusy = 256 << 20
 
 // fill sends until the socket is busy and returns how many bytes it took.
@@ -179,9 +180,11 @@ func checkBusyClose(r *rig) {
 func checkBacklog(r *rig) {
 	s, peer := r.connected()
 	b := socket.Detect(s).Backlog
-	before := b.SendBacklog() // what made the connection known to the peer may not have left yet
+	// The message that made the connection known to the peer may not have been sent yet.
+	before := b.SendBacklog()
 	total := r.fill(s)
-	// A socket that leaves the sending to a goroutine is busy before the system is: then the backlog may be gone when it is asked for.
+	// A socket whose goroutine does the sending is busy before the system is: then the backlog may
+	// already be empty.
 	held := b.SendBacklog()
 	for end := time.Now().Add(patience); held < 1 && time.Now().Before(end); held = b.SendBacklog() {
 		r.pause(time.Millisecond)

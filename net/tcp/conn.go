@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -17,12 +16,11 @@ import (
 
 // conn is one connection of a tcpSocket.
 type conn struct {
-	tcp           *net.TCPConn
-	raw           syscall.RawConn
-	local, remote netip.AddrPort
-	limits        limits
-	portable      bool
-	in            receiving // of the one goroutine in Recv
+	osnet.Descriptor
+	tcp      *net.TCPConn
+	limits   limits
+	portable bool
+	in       receiving // of the one goroutine in Recv
 
 	mu      sync.Mutex
 	out     sending
@@ -32,32 +30,20 @@ type conn struct {
 }
 
 func newConn(c *net.TCPConn, l limits, portable bool) (*conn, error) {
-	raw, err := c.SyscallConn()
+	d, err := osnet.NewDescriptor(c)
 	if err != nil {
 		return nil, err
 	}
-	k := &conn{tcp: c, raw: raw, local: addrPort(c.LocalAddr()), remote: addrPort(c.RemoteAddr()), limits: l, portable: portable}
+	k := &conn{Descriptor: d, tcp: c, limits: l, portable: portable}
 	k.in.init()
 	k.out.init()
 	return k, nil
 }
 
-func addrPort(a net.Addr) netip.AddrPort {
-	known, ok := a.(*net.TCPAddr)
-	if !ok { // there is none
-		return netip.AddrPort{}
-	}
-	ap := known.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
+// SetReadDeadline implements osnet.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.tcp.SetReadDeadline(t) }
 
-// LocalAddr implements lifecycle.Conn.
-func (c *conn) LocalAddr() netip.AddrPort { return c.local }
-
-// RemoteAddr implements lifecycle.Conn.
-func (c *conn) RemoteAddr() netip.AddrPort { return c.remote }
-
-// Close implements lifecycle.Conn. What is still held back is lost.
+// Close implements osnet.Conn. The backlog is lost.
 func (c *conn) Close() error {
 	err := c.tcp.Close()
 	c.mu.Lock()
@@ -66,26 +52,26 @@ func (c *conn) Close() error {
 	if flushed != nil {
 		<-flushed
 	}
-	if errors.Is(err, net.ErrClosed) { // by the flushing goroutine, when it gave up
+	if errors.Is(err, net.ErrClosed) { // closed by the flushing goroutine
 		return nil
 	}
 	return err
 }
 
-// send takes over all of p or nothing, without waiting.
-func (c *conn) send(p []byte) error {
+// Send implements osnet.Conn: it takes over all of p or nothing.
+func (c *conn) Send(p []byte) (interrupt bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.broken != nil:
-		return c.broken
+		return false, c.broken
 	case len(c.backlog) > 0 && len(c.backlog)+len(p) > c.limits.buffer:
-		return socket.ErrBusy
+		return false, socket.ErrBusy
 	}
 	if len(c.backlog) == 0 {
 		n, err := c.trySend(p)
 		if err != nil {
-			return c.fail(err)
+			return false, c.fail(err)
 		}
 		p = p[n:]
 	}
@@ -96,7 +82,7 @@ func (c *conn) send(p []byte) error {
 			go c.flush(c.flushed)
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // fail remembers why nothing more can be sent.
@@ -107,14 +93,14 @@ func (c *conn) fail(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("%w: the peer took nothing for %v", socket.ErrReset, c.limits.stall)
 	default:
-		err = lost(err)
+		err = connError(err)
 	}
 	c.broken, c.backlog = err, nil
 	return err
 }
 
-// flush writes the backlog until there is none. If the peer takes nothing for too long, it breaks the connection, so that Recv ends
-// too.
+// flush writes the backlog until there is none. If the peer takes nothing for too long, it breaks
+// the connection, so that Recv ends too.
 func (c *conn) flush(done chan struct{}) {
 	defer close(done)
 	c.mu.Lock()
@@ -134,11 +120,11 @@ func (c *conn) flush(done chan struct{}) {
 			_ = c.tcp.Close()
 		}
 	}
-	_ = c.tcp.SetWriteDeadline(time.Time{}) // which later attempts not to wait must not come across
+	_ = c.tcp.SetWriteDeadline(time.Time{}) // so that later attempts are not bound by it
 	c.backlog, c.flushed = nil, nil
 }
 
-// maxChunk is how much is written at once, so that progress shows.
+// maxChunk is how much flush writes at once, so that it can see progress.
 const maxChunk = 16 << 10
 
 func (c *conn) pending() int {
@@ -147,21 +133,21 @@ func (c *conn) pending() int {
 	return len(c.backlog)
 }
 
-// recv is Recv on this connection: without waiting, or until the deadline of the connection.
-func (c *conn) recv(p []byte, noWait bool) (int, error) {
+// Recv implements osnet.Conn.
+func (c *conn) Recv(p []byte, noWait bool) (int, error) {
 	if !noWait {
 		n, err := c.tcp.Read(p)
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, c.recvError(err)
 		}
 	}
-	n, err := c.tryRecv(p) // what has arrived counts, whatever the deadline
+	n, err := c.tryRecv(p) // data that has arrived is returned, even after the deadline
 	return n, c.recvError(err)
 }
 
 func (c *conn) recvError(err error) error {
 	switch {
-	case err == nil, err == io.EOF: //nolint:errorlint // package net does not wrap it
+	case err == nil, err == io.EOF: // package net does not wrap it
 		return err
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, os.ErrDeadlineExceeded):
 		return socket.ErrTimeout
@@ -173,21 +159,23 @@ func (c *conn) recvError(err error) error {
 		}
 		return socket.ErrClosed
 	}
-	return lost(err)
+	return connError(err)
 }
 
-// lost is the error of a connection that has failed. The system's time-out is its end, not a reason to receive again.
-func lost(err error) error {
+// connError returns the error of a connection that has failed. A time-out of the system ends the
+// connection; it is not ErrTimeout.
+func connError(err error) error {
 	if err = osnet.Error(err); errors.Is(err, socket.ErrTimeout) {
-		return fmt.Errorf("%w: the peer does not answer any more", socket.ErrReset)
+		return fmt.Errorf("%w: the peer no longer answers", socket.ErrReset)
 	}
 	return err
 }
 
-// instant is how long an attempt not to wait takes where the system cannot be asked not to.
+// instant is the duration of an attempt where the system has no calls that do not wait.
 const instant = time.Millisecond
 
-// recvPortably receives with package net alone, for an instant. The deadline that it leaves behind has passed for whoever asks again.
+// recvPortably receives with package net alone, for an instant, after which the connection has a
+// deadline that has passed.
 func (c *conn) recvPortably(p []byte) (int, error) {
 	if err := c.tcp.SetReadDeadline(time.Now().Add(instant)); err != nil {
 		return 0, err

@@ -2,7 +2,7 @@
 
 package tcp
 
-// receiving and sending are not needed where the system is asked through package net.
+// receiving and sending are not needed where package net makes the system calls.
 type (
 	receiving struct{}
 	sending   struct{}
@@ -11,7 +11,7 @@ type (
 func (*receiving) init() {}
 func (*sending) init()   {}
 
-// tryRecv receives what has arrived already, waiting for an instant at most.
+// tryRecv receives data that has arrived, waiting for an instant at most.
 func (c *conn) tryRecv(p []byte) (int, error) { return c.recvPortably(p) }
 
 // trySend leaves everything to the flushing goroutine.

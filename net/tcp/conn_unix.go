@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// receiving asks the system for what has arrived.
+// receiving receives without waiting.
 type receiving struct {
 	p   []byte
 	n   int
@@ -19,21 +19,22 @@ type receiving struct {
 func (in *receiving) init() {
 	in.once = func(fd uintptr) {
 		for {
-			if in.n, in.err = syscall.Read(int(fd), in.p); in.err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+			// Package syscall does not wrap.
+			if in.n, in.err = syscall.Read(int(fd), in.p); in.err != syscall.EINTR {
 				return
 			}
 		}
 	}
 }
 
-// tryRecv receives what has arrived already.
+// tryRecv receives data that has arrived.
 func (c *conn) tryRecv(p []byte) (int, error) {
 	if c.portable {
 		return c.recvPortably(p)
 	}
 	in := &c.in
 	in.p = p
-	err := c.raw.Control(in.once)
+	err := c.Raw.Control(in.once)
 	in.p = nil
 	switch {
 	case err != nil:
@@ -46,7 +47,7 @@ func (c *conn) tryRecv(p []byte) (int, error) {
 	return in.n, nil
 }
 
-// sending gives the system what it takes.
+// sending sends without waiting.
 type sending struct {
 	p   []byte
 	n   int
@@ -58,26 +59,27 @@ type sending struct {
 func (out *sending) init() {
 	out.once = func(fd uintptr) bool {
 		for {
-			if out.n, out.err = syscall.Write(int(fd), out.p); out.err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+			// Package syscall does not wrap.
+			if out.n, out.err = syscall.Write(int(fd), out.p); out.err != syscall.EINTR {
 				return true
 			}
 		}
 	}
 }
 
-// trySend sends what the system takes at once, which may be nothing.
+// trySend sends as much as the system takes at once, possibly nothing.
 func (c *conn) trySend(p []byte) (int, error) {
 	if c.portable || len(p) == 0 {
 		return 0, nil
 	}
 	out := &c.out
 	out.p = p
-	err := c.raw.Write(out.once)
+	err := c.Raw.Write(out.once)
 	out.p = nil
 	switch {
 	case err != nil:
 		return 0, err
-	case out.err == syscall.EAGAIN: //nolint:errorlint // package syscall does not wrap
+	case out.err == syscall.EAGAIN: // package syscall does not wrap
 		return 0, nil
 	case out.err != nil:
 		return 0, out.err

@@ -1,35 +1,40 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/lifecycle"
 	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Dialer makes TCP sockets for the scheme coap+tcp. The zero value is ready.
+// Dialer makes TCP sockets for the scheme coap+tcp. The zero value is ready to use.
 type Dialer struct {
-	// Resolver looks up host names; a *net.Resolver is one. Zero: net.DefaultResolver.
+	// Resolver looks up host names; a *net.Resolver is one. The zero value means
+	// net.DefaultResolver.
 	Resolver interface {
 		LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	}
-	// Control is called for every system socket before it is bound and connected, to set options: a network interface,
-	// DSCP, priority. It is that of [net.Dialer]. Zero: none.
+	// Control is called for every socket of the system before it is bound and connected, to set
+	// options: a network interface, DSCP, priority. See [net.Dialer]. The zero value means none.
 	Control func(network, address string, c syscall.RawConn) error
-	// ConnectTimeout is how long one address is tried before the next one. Zero: 20 s.
+	// ConnectTimeout is how long one address is tried before the next one. The zero value means 20
+	// s.
 	ConnectTimeout time.Duration
-	// StallTimeout is how long data may wait for the peer to take any of it before the connection is broken. Zero: 30 s.
+	// StallTimeout is how long data may wait for the peer to take any of it before the connection
+	// is broken. The zero value means 30 s.
 	StallTimeout time.Duration
-	// KeepAlive are the system's keep-alive probes. Zero: off, since each one wakes a radio; CoAP has its own Ping (RFC 8323 §5.4).
+	// KeepAlive configures the system's keep-alive probes. The zero value means off, because each
+	// probe wakes a radio; CoAP has its own Ping (RFC 8323 §5.4).
 	KeepAlive net.KeepAliveConfig
 
-	portable bool // use what works on every system; for tests
+	portable bool // use only what works on every system; for tests
 }
 
 const (
@@ -43,27 +48,25 @@ func (Dialer) Schemes() []string { return []string{"coap+tcp"} }
 
 // NewSocket makes a closed socket.
 func (d Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
-	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("tcp: %w", err)
-	}
-	if c.Security.Mode != socket.ModeNoSec {
-		return nil, fmt.Errorf("tcp: security mode %s: %w: it takes the scheme coaps+tcp and the dialer of net/tls", c.Security.Mode, socket.ErrNotSupported)
+	if err := lifecycle.CheckPlain("tcp", &c, "the scheme coaps+tcp with the Dialer of net/tls"); err != nil {
+		return nil, err
 	}
 	if d.ConnectTimeout < 0 || d.StallTimeout < 0 {
-		return nil, fmt.Errorf("tcp: ConnectTimeout %v and StallTimeout %v must not be negative", d.ConnectTimeout, d.StallTimeout)
+		return nil, fmt.Errorf("tcp: ConnectTimeout %v and StallTimeout %v must not be negative",
+			d.ConnectTimeout, d.StallTimeout)
 	}
-	s := &tcpSocket{dialer: d, linkMTU: c.LinkMTU, limits: limits{buffer: c.SendBuffer, stall: d.StallTimeout}.filled()}
-	s.life.Init(s, &c)
+	s := &tcpSocket{dialer: d, limits: limits{buffer: c.SendBuffer, stall: d.StallTimeout}.withDefaults()}
+	s.Init(s, &c)
 	return s, nil
 }
 
-// limits bound what a connection holds back.
+// limits bound the backlog of a connection.
 type limits struct {
 	buffer int
 	stall  time.Duration
 }
 
-func (l limits) filled() limits {
+func (l limits) withDefaults() limits {
 	if l.buffer == 0 {
 		l.buffer = defaultSendBuffer
 	}
@@ -73,30 +76,12 @@ func (l limits) filled() limits {
 	return l
 }
 
-// Resolve looks up a host name for the socket's life cycle.
-func (s *tcpSocket) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	return osnet.Lookup(ctx, s.dialer.Resolver, host)
-}
-
-// Dial makes a connection to one address for the socket's life cycle.
-func (s *tcpSocket) Dial(ctx context.Context, local, remote netip.AddrPort) (*conn, error) {
-	timeout := s.dialer.ConnectTimeout
-	if timeout == 0 {
-		timeout = defaultConnectTimeout
+// Options implements osnet.Transport.
+func (s *tcpSocket) Options() osnet.Options {
+	timeout := cmp.Or(s.dialer.ConnectTimeout, defaultConnectTimeout)
+	return osnet.Options{
+		Dialer:   net.Dialer{Timeout: timeout, KeepAlive: -1, KeepAliveConfig: s.dialer.KeepAlive},
+		Resolver: s.dialer.Resolver,
+		Control:  s.dialer.Control,
 	}
-	d := net.Dialer{Timeout: timeout, KeepAlive: -1, KeepAliveConfig: s.dialer.KeepAlive}
-	var from net.Addr // not a nil *net.TCPAddr
-	if local != (netip.AddrPort{}) {
-		from = net.TCPAddrFromAddrPort(osnet.Local(local, remote.Addr()))
-	}
-	share := from != nil && s.life.Bound().Port() != 0
-	nc, err := osnet.Dial(ctx, d, "tcp", from, remote, share, s.dialer.Control)
-	if err != nil {
-		return nil, err
-	}
-	c, err := newConn(nc.(*net.TCPConn), s.limits, s.dialer.portable)
-	if err != nil {
-		return nil, errors.Join(err, nc.Close())
-	}
-	return c, nil
 }

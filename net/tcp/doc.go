@@ -1,9 +1,18 @@
-// Package tcp is the network layer over the operating system's TCP sockets, as CoAP over TCP (RFC 8323) needs them.
+// Package tcp carries CoAP (RFC 8323) over the operating system's TCP sockets.
 //
-// Its sockets have the abilities Addresses, Binder, Alternates, Backlog, Counters, Handle and Shutdowner of package socket;
-// [socket.Poller] adds Notifier. What has arrived is not read ahead, so they need no Buffered.
+//	client, err := lwm2m.New(lwm2m.Config{
+//		Dialers: []socket.Dialer{tcp.Dialer{}}, // serves coap+tcp://
+//		...
+//	})
 //
-// Send takes all of the data or nothing, and never waits: what the system does not take at once is kept, up to Config.SendBuffer,
-// and written by a goroutine that lives only as long as there is something to write. A connection whose peer takes nothing for
-// the Dialer's StallTimeout is broken, as an answer that late is of no use.
+// [Dialer] makes the sockets of a device. They have the abilities Addresses, Binder, Alternates,
+// Backlog, Counters, Handle and Shutdowner of package socket; [socket.Poller] adds Notifier.
+// Received data is not read ahead, so the sockets do not need Buffered.
+//
+// [Listen] accepts peers, for tests and tools.
+//
+// Send takes all of the data or nothing, and never waits. It keeps what the system does not take at
+// once, up to Config.SendBuffer; a goroutine that exists only while data is kept writes it. If the
+// peer takes no data for the Dialer's StallTimeout, the connection is broken, because such a late
+// answer is of no use.
 package tcp

@@ -13,8 +13,9 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Listen accepts connections at a local address. Accepted sockets have the abilities of those of a Dialer, apart from connecting, and stay
-// usable after the listener is closed. Port zero is a free one.
+// Listen accepts connections at a local address; port zero means a free port. Accepted sockets have
+// the abilities of those of a Dialer, except for connecting, and stay usable after the listener is
+// closed.
 func Listen(at netip.AddrPort) (socket.Listener, error) {
 	network := "tcp"
 	if at.Addr().IsValid() {
@@ -37,7 +38,7 @@ func listenAddr(at netip.AddrPort) string {
 
 type listener struct {
 	tcp  *net.TCPListener
-	turn chan struct{} // held by the one Accept that the deadline belongs to
+	turn chan struct{} // held by the Accept that owns the deadline
 }
 
 // Accept implements socket.Listener.
@@ -52,17 +53,17 @@ func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", osnet.Error(err))
 	}
-	s := &tcpSocket{limits: limits{}.filled()}
+	s := &tcpSocket{limits: limits{}.withDefaults()}
 	c, err := newConn(nc, s.limits, false)
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", errors.Join(err, nc.Close()))
 	}
-	s.life.Accept(c)
-	s.follow()
+	s.InitAccepted(s, c)
 	return s, nil
 }
 
-// accept waits until ctx ends, which sets a deadline in the past; one left by an earlier context does not count.
+// accept waits until ctx ends, which sets a deadline in the past. A deadline that an earlier
+// context left is ignored.
 func (l *listener) accept(ctx context.Context) (*net.TCPConn, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -79,7 +80,7 @@ func (l *listener) accept(ctx context.Context) (*net.TCPConn, error) {
 }
 
 // Addr implements socket.Listener.
-func (l *listener) Addr() netip.AddrPort { return addrPort(l.tcp.Addr()) }
+func (l *listener) Addr() netip.AddrPort { return osnet.AddrPort(l.tcp.Addr()) }
 
 // Close implements socket.Listener.
 func (l *listener) Close() error {

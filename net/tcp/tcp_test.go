@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
 // connected returns both ends of a connection.
 func connected(t *testing.T, d Dialer) (near *tcpSocket, far socket.Socket) {
 	t.Helper()
-	l := newListener(t, loopback4)
+	l := newListener(t, loopbacktest.IPv4)
 	s, err := d.NewSocket(socket.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Connect(t.Context(), endpoint(l.Addr())); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(l.Addr())); err != nil {
 		t.Fatal(err)
 	}
 	if far, err = l.Accept(t.Context()); err != nil {
@@ -103,7 +104,7 @@ func TestRefusedConfigurations(t *testing.T) {
 
 func TestAcceptEnds(t *testing.T) {
 	leaktest.Check(t)
-	l := newListener(t, loopback4)
+	l := newListener(t, loopbacktest.IPv4)
 	ctx, cancel := context.WithCancel(t.Context())
 	errs := make(chan error)
 	for range 3 {
@@ -157,7 +158,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// TestGivenUpIsNoTimeout: a connection that the system has given up, as its peer is gone, is at its end. ErrTimeout would have a caller receive again.
+// TestGivenUpIsNoTimeout: a connection that the system has given up, as its peer is gone, is at its
+// end. ErrTimeout would have a caller receive again.
 func TestGivenUpIsNoTimeout(t *testing.T) {
 	c := new(conn)
 	for name, f := range map[string]func(error) error{"Recv": c.recvError, "Send": c.fail} {

@@ -8,10 +8,12 @@ import (
 	"net"
 
 	"github.com/lwm2mgen/toolkit/net/internal/pki"
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// alertOf finds the alert in an error of crypto/tls, whose own type is not exported, by its text. It is nil if there is none.
+// alertOf finds the alert in an error of crypto/tls by its text, because the type of the error is
+// not exported. It is nil if there is none.
 func alertOf(err error) *socket.AlertError {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Err == nil || op.Op != "remote error" && op.Op != "local error" {
@@ -20,99 +22,80 @@ func alertOf(err error) *socket.AlertError {
 	text := op.Err.Error()
 	for i := range 256 {
 		if stdtls.AlertError(i).Error() == text {
-			return &socket.AlertError{Level: socket.AlertFatal, Description: socket.Alert(i), Received: op.Op == "remote error"}
+			return &socket.AlertError{Level: socket.AlertFatal, Description: socket.Alert(i),
+				Received: op.Op == "remote error"}
 		}
 	}
 	return nil
 }
 
-// progress is how far a handshake came.
+// progress says how far a handshake came.
 type progress struct {
 	chosen   bool // the server has chosen a ciphersuite
-	unsuited bool // the server asked for a certificate of CAs that ours is not from
+	unsuited bool // the server asked for a certificate of other CAs than ours
 }
 
-// handshakeError says why a handshake failed.
+// handshakeError returns why a handshake failed.
 func handshakeError(err error, seen *progress) error {
 	var refused *pki.Error
 	alert := alertOf(err)
 	switch {
 	case errors.As(err, &refused): // crypto/tls sends bad_certificate for every reason
-		return fmt.Errorf("tls handshake: %w", &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertBadCertificate, Err: refused})
+		return fmt.Errorf("handshake: %w", &socket.AlertError{Level: socket.AlertFatal,
+			Description: socket.AlertBadCertificate, Err: refused})
 	case alert != nil && alert.Received:
-		return fmt.Errorf("tls handshake: %w%s", alert, seen.hint(alert.Description))
+		return fmt.Errorf("handshake: %w", seen.withHint(alert, false))
 	case alert != nil:
 		alert.Err = err
-		return fmt.Errorf("tls handshake: %w", alert)
+		return fmt.Errorf("handshake: %w", alert)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("tls handshake: %w: the server closed the connection; it is perhaps no TLS server", socket.ErrReset)
+		return fmt.Errorf("handshake: %w: the server closed the connection; it may be no TLS server", socket.ErrReset)
 	}
-	return fmt.Errorf("tls handshake: %w", err)
+	return fmt.Errorf("handshake: %w", err)
 }
 
-// story tells what was seen of a server that did not complete a handshake in time.
-func (p *progress) story(heard bool) string {
+// explainSilence describes what was received from a server that did not complete a handshake in
+// time.
+func (p *progress) explainSilence(heard bool) string {
 	switch {
 	case !heard:
 		return "the server took the connection and never said anything: it is probably no TLS server"
 	case !p.chosen:
 		return "the server began to answer and then fell silent"
 	}
-	return "the server has chosen a ciphersuite and then fell silent: it may be busy, or check our certificate elsewhere"
+	return "the server has chosen a ciphersuite and then fell silent: it may be busy, or check our certificate " +
+		"elsewhere"
 }
 
-const (
-	refuses      = ": it refuses our certificate"
-	wantsAnother = ": it wants a certificate of a CA that ours is not from"
-)
-
-// hint says what an alert of the server during the handshake probably means. Many servers have one for everything; how far the
-// handshake came then tells more.
-func (p *progress) hint(a socket.Alert) string {
-	if a == socket.AlertHandshakeFailure || a == socket.AlertInsufficientSecurity {
-		switch {
-		case p.unsuited:
-			return wantsAnother
-		case p.chosen:
-			return ": it has chosen a ciphersuite, so it probably does not accept our certificate"
-		}
-		return ": it has probably no ciphersuite in common with us"
+// withHint adds to an alert of the server what it probably means. complete says that the handshake
+// was complete.
+func (p *progress) withHint(a *socket.AlertError, complete bool) error {
+	known := secured.Progress{
+		Certificate: true, SuiteChosen: p.chosen, NoCertificate: p.unsuited, Complete: complete,
+		VersionHint: "it has no version of TLS in common with us",
 	}
-	if h := hint(a); h != refuses || !p.unsuited {
-		return h
+	if hint := known.Hint(a.Description); hint != "" {
+		return fmt.Errorf("%w: %s", a, hint)
 	}
-	return wantsAnother
+	return a
 }
 
-// hint says what an alert of the server probably means.
-func hint(a socket.Alert) string {
-	switch a {
-	case socket.AlertProtocolVersion:
-		return ": it has no version of TLS in common with us"
-	case socket.AlertNoCertificate, socket.AlertCertificateRequired:
-		return wantsAnother
-	case socket.AlertBadCertificate, socket.AlertUnknownCA, socket.AlertCertificateUnknown, socket.AlertUnsupportedCertificate,
-		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied, socket.AlertDecryptError:
-		return refuses
-	case socket.AlertUnrecognizedName:
-		return ": it has no service of this name"
-	}
-	return ""
-}
-
-// brokenError is the error of Recv and Send for one of crypto/tls: everything but a time-out and the end of the stream is for ever.
+// brokenError returns the error of Recv and Send for an error of crypto/tls. Every error but a
+// time-out is permanent.
 func brokenError(err error) error {
 	switch {
 	case errors.Is(err, socket.ErrTimeout):
 		return socket.ErrTimeout
-	case err == io.EOF, errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrReset): //nolint:errorlint // never wrapped
+	// Never wrapped.
+	case err == io.EOF, errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrReset):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: the stream ended without close_notify: it may have been cut off", socket.ErrReset)
 	}
 	if a := alertOf(err); a != nil {
 		if a.Received {
-			return fmt.Errorf("%w: the peer ended the TLS connection: %w%s", socket.ErrReset, a, hint(a.Description))
+			return fmt.Errorf("%w: the peer ended the TLS connection: %w", socket.ErrReset,
+				new(progress).withHint(a, true))
 		}
 		a.Err = err
 		return fmt.Errorf("%w: %w", socket.ErrReset, a)

@@ -16,8 +16,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/tls"
 )
 
-// A device that knows its server by the certificate itself (usage 3). On a device the dialers are tcp.Dialer{} and
-// tls.Dialer{}.
+// A device that trusts exactly one certificate of its server (usage 3). On a device the dialers are
+// tcp.Dialer{} and tls.Dialer{}.
 func Example() {
 	server, err := selfSigned()
 	if err != nil {
@@ -86,7 +86,7 @@ func ExampleNew() {
 	// Output: true
 }
 
-// selfSigned makes a certificate that only its owner vouches for.
+// selfSigned makes a self-signed certificate.
 func selfSigned() (stdtls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

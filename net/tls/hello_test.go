@@ -15,7 +15,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestServerNameIndication is never an address, and otherwise the configured name or the host.
+// TestServerNameIndication: the Server Name Indication is the configured name or the host, and
+// never an address.
 func TestServerNameIndication(t *testing.T) {
 	for _, c := range []struct{ name, host, want string }{
 		{"", "server.example", "server.example"},
@@ -47,7 +48,7 @@ func TestServerNameIndication(t *testing.T) {
 	}
 }
 
-// TestKeyLog: the keys are logged when that is asked for, in the format that Wireshark reads.
+// TestKeyLog: the keys are written if KeyLog is set, in the format that Wireshark reads.
 func TestKeyLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAuthority(t)

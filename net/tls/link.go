@@ -20,18 +20,20 @@ type link struct {
 	sending sync.Mutex
 
 	receiving sync.Mutex
-	plain     []byte // read and not yet received
+	plain     []byte // decrypted and not yet received
 	room      []byte
 	buffered  atomic.Bool
 }
 
 const (
 	maxRecord = 16 << 10
-	// perRecord is more than a record adds to its content: header, nonce, tag and content type; CBC adds IV, MAC and padding.
+	// perRecord is an upper bound for what a record adds to its content: header, nonce, tag and
+	// content type; with CBC IV, MAC and padding.
 	perRecord = 5 + 16 + 32 + 16
 )
 
-// send encrypts p and hands it to the socket below as a whole, or refuses it before anything is encrypted: afterwards there is no way back.
+// send encrypts p and passes it to the socket below as a whole. If that is busy, send refuses p
+// before it encrypts anything, because encryption cannot be undone.
 func (l *link) send(p []byte) error {
 	l.sending.Lock()
 	defer l.sending.Unlock()
@@ -45,7 +47,7 @@ func (l *link) send(p []byte) error {
 	}
 	l.wire.hold()
 	_, err := l.tls.Write(p)
-	if flushed := l.wire.flush(); flushed != nil && flushed != socket.ErrBusy { //nolint:errorlint // never wrapped
+	if flushed := l.wire.flush(); flushed != nil && flushed != socket.ErrBusy { // never wrapped
 		return flushed
 	}
 	if err != nil {
@@ -61,7 +63,7 @@ func (l *link) backlog() int {
 	return l.below.SendBacklog()
 }
 
-// recv returns what is left of a record, or of the next.
+// recv returns the rest of a record, or the next record.
 func (l *link) recv(p []byte) (int, error) {
 	l.receiving.Lock()
 	defer l.receiving.Unlock()
@@ -70,7 +72,7 @@ func (l *link) recv(p []byte) (int, error) {
 	}
 	if len(l.plain) == 0 {
 		if l.wire.pending() > 0 {
-			_ = l.wire.flush() // no Send may ever come that does it
+			_ = l.wire.flush() // there may be no further Send to do it
 		}
 		if len(p) >= maxRecord {
 			n, err := l.tls.Read(p)
@@ -95,8 +97,8 @@ func (l *link) receiveError(n int, err error) error {
 	switch {
 	case err == nil || n > 0:
 		return nil
-	case err == io.EOF && l.wire.ended: //nolint:errorlint // never wrapped
-		err = io.ErrUnexpectedEOF // without close_notify, which crypto/tls does not tell apart
+	case err == io.EOF && l.wire.ended: // never wrapped
+		err = io.ErrUnexpectedEOF // without close_notify; crypto/tls does not distinguish the two
 	}
 	return brokenError(err)
 }

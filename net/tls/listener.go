@@ -4,95 +4,45 @@ import (
 	"context"
 	stdtls "crypto/tls"
 	"fmt"
-	"net/netip"
-	"sync"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-const (
-	maxPending       = 128
-	handshakeTimeout = 10 * time.Second
-)
+const handshakeTimeout = 10 * time.Second
 
-// Listen accepts TLS connections over the streams of below, which belongs to the listener from then on. Accept returns a
-// connection when its handshake, for which there are 10 s, has ended. Accepted sockets are closed for good by Close.
+// Listen accepts TLS connections over the streams of below; the listener owns below from then on.
+// Accept returns a connection when its handshake, which may take 10 s, is complete. An accepted
+// socket cannot be connected again after Close.
 func Listen(below socket.Listener, config *stdtls.Config) (socket.Listener, error) {
-	if config == nil || len(config.Certificates) == 0 && config.GetCertificate == nil && config.GetConfigForClient == nil {
+	if config == nil || len(config.Certificates) == 0 && config.GetCertificate == nil &&
+		config.GetConfigForClient == nil {
 		return nil, fmt.Errorf("tls listener: the configuration has no certificate")
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	l := &listener{below: below, config: config.Clone(), ctx: ctx, cancel: cancel, fresh: make(chan *conn, maxPending), tokens: make(chan struct{}, maxPending)}
-	l.work.Add(1)
-	go l.accept()
+	l := &listener{config: config.Clone()}
+	l.Init(below)
+	l.Serve(l.accept)
 	return l, nil
 }
 
 type listener struct {
-	below  socket.Listener
+	secured.Listener
 	config *stdtls.Config
-	ctx    context.Context // ends with the listener
-	cancel context.CancelFunc
-	fresh  chan *conn
-	tokens chan struct{} // one for each handshake under way
-	work   sync.WaitGroup
 }
 
-// Addr implements socket.Listener.
-func (l *listener) Addr() netip.AddrPort { return l.below.Addr() }
-
-// Accept implements socket.Listener.
-func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
-	if l.ctx.Err() != nil {
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
+// accept starts the handshake of a connection.
+func (l *listener) accept(below socket.Socket) {
+	if !l.BeginHandshake() {
+		_ = below.Close()
+		return
 	}
-	select {
-	case s := <-l.fresh:
-		return s, nil
-	case <-l.ctx.Done():
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("accept: %w", ctx.Err())
-	}
-}
-
-// Close implements socket.Listener.
-func (l *listener) Close() error {
-	l.cancel()
-	err := l.below.Close()
-	l.work.Wait()
-	for {
-		select {
-		case s := <-l.fresh:
-			_ = s.Close()
-		default:
-			return err
-		}
-	}
-}
-
-func (l *listener) accept() {
-	defer l.work.Done()
-	for {
-		s, err := l.below.Accept(l.ctx)
-		if err != nil {
-			return
-		}
-		select {
-		case l.tokens <- struct{}{}:
-			l.work.Add(1)
-			go l.handshake(s)
-		default:
-			_ = s.Close()
-		}
-	}
+	l.Go(func() { l.handshake(below) })
 }
 
 func (l *listener) handshake(below socket.Socket) {
-	defer l.work.Done()
-	defer func() { <-l.tokens }()
-	ctx, cancel := context.WithTimeout(l.ctx, handshakeTimeout)
+	defer l.EndHandshake()
+	ctx, cancel := context.WithTimeout(l.Ctx, handshakeTimeout)
 	defer cancel()
 	below.SetRecvDeadline(time.Time{})
 	w := &wire{below: below}
@@ -102,15 +52,7 @@ func (l *listener) handshake(below socket.Socket) {
 		_ = below.Close()
 		return
 	}
-	able := socket.Detect(below)
-	s := &conn{below: below, able: able, state: socket.StateAccepted, buffer: defaultSendBuffer}
-	if c.ConnectionState().DidResume {
-		s.resumed = socket.SessionResumed
-	}
-	s.cur.Store(&link{tls: c, wire: w, below: able.Backlog, buffer: defaultSendBuffer})
-	select {
-	case l.fresh <- s:
-	default:
-		_ = s.Close()
-	}
+	s := &conn{buffer: defaultSendBuffer}
+	s.InitAccepted(s, below, &link{tls: c, wire: w, below: socket.Detect(below).Backlog, buffer: defaultSendBuffer})
+	l.Offer(s)
 }

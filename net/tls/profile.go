@@ -1,9 +1,7 @@
 package tls
 
 import (
-	"crypto/sha256"
 	stdtls "crypto/tls"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,7 +13,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// profile is a Security made ready for handshakes. It does not change.
+// profile is a Security prepared for handshakes. It does not change.
 type profile struct {
 	sec      socket.Security
 	own      stdtls.Certificate
@@ -25,17 +23,20 @@ type profile struct {
 	sessions socket.SessionStore
 }
 
-// newProfile refuses everything that a handshake could never be done with.
+// newProfile refuses settings for which every handshake would fail.
 func newProfile(sec socket.Security) (*profile, error) {
 	switch sec.Mode {
 	case socket.ModeNoSec:
 		return nil, errors.New("security: TLS needs credentials: set Mode to X.509, or use the scheme coap+tcp")
 	case socket.ModePSK:
-		return nil, fmt.Errorf("security: %w: mode PSK over TLS, as crypto/tls has no external pre-shared keys (golang.org/issue/6379); "+
+		return nil, fmt.Errorf("security: %w: mode PSK over TLS, as crypto/tls has no external pre-shared keys "+
+			"(golang.org/issue/6379); "+
 			"use PSK with DTLS (scheme coaps), or X.509", socket.ErrNotSupported)
 	case socket.ModeRPK:
-		return nil, fmt.Errorf("security: %w: mode RPK, as crypto/tls has no certificate types other than X.509 (RFC 7250); "+
-			"use X.509 with certificate usage 3, which trusts one certificate just as a raw public key", socket.ErrNotSupported)
+		return nil, fmt.Errorf("security: %w: mode RPK, as crypto/tls has no certificate types other than X.509 "+
+			"(RFC 7250); "+
+			"use X.509 with certificate usage 3, which trusts one certificate just as a raw public key",
+			socket.ErrNotSupported)
 	}
 	p := &profile{sec: sec, sessions: sec.Sessions, min: sec.MinVersion, max: sec.MaxVersion}
 	if p.min == 0 {
@@ -62,8 +63,9 @@ func newProfile(sec socket.Security) (*profile, error) {
 	return p, nil
 }
 
-// chooseSuites narrows the suites and versions to those allowed. crypto/tls always offers all suites of TLS 1.3, so a version of which none is
-// allowed is not offered, and the suite that the server chose is checked.
+// chooseSuites narrows the suites and versions to those allowed. crypto/tls always offers all
+// suites of TLS 1.3, so a version of which none is allowed is not offered, and the suite that the
+// server chose is checked.
 func (p *profile) chooseSuites() error {
 	if len(p.sec.CipherSuites) == 0 {
 		return nil
@@ -87,13 +89,15 @@ func (p *profile) chooseSuites() error {
 		p.min = max(p.min, stdtls.VersionTLS13)
 	}
 	if p.min > p.max {
-		return fmt.Errorf("security: %w: none of the CipherSuites %v can be used with the versions allowed; crypto/tls has ECDHE with GCM, ChaCha20 and CBC-SHA, but no CCM",
+		return fmt.Errorf("security: %w: none of the CipherSuites %v can be used with the versions allowed; "+
+			"crypto/tls has ECDHE with GCM, ChaCha20 and CBC-SHA, but no CCM",
 			socket.ErrNotSupported, p.sec.CipherSuites)
 	}
 	return nil
 }
 
-// config makes the configuration for a handshake with remote, which notes in seen how far it came.
+// config returns the configuration for a handshake with remote. It records in seen how far the
+// handshake comes.
 func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *progress) (*stdtls.Config, error) {
 	v, err := pki.NewVerifier(&p.sec, remote.Host)
 	if err != nil {
@@ -117,8 +121,9 @@ func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *prog
 			seen.chosen = true
 			if len(p.sec.CipherSuites) > 0 && !slices.Contains(p.sec.CipherSuites, socket.CipherSuite(cs.CipherSuite)) {
 				return &pki.Error{
-					Alert:  socket.AlertIllegalParameter,
-					Reason: fmt.Sprintf("the server chose the ciphersuite %s, which is not among the CipherSuites allowed", stdtls.CipherSuiteName(cs.CipherSuite)),
+					Alert: socket.AlertIllegalParameter,
+					Reason: fmt.Sprintf("the server chose the ciphersuite %s, which is not among the "+
+						"CipherSuites allowed", stdtls.CipherSuiteName(cs.CipherSuite)),
 				}
 			}
 			raw := make([][]byte, len(cs.PeerCertificates))
@@ -130,25 +135,21 @@ func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *prog
 	}, nil
 }
 
-// storeKey is the key of a server and a certificate in the store.
+// storeKey returns the key of a server and a certificate in the store.
 func (p *profile) storeKey(remote socket.Endpoint) string {
 	b := p.binding(remote)
 	return "tls " + remote.String() + " " + hex.EncodeToString(b[:8])
 }
 
-// binding stands for the server and the credentials.
+// binding returns a hash of the server and the credentials.
 func (p *profile) binding(remote socket.Endpoint) [32]byte {
-	h := sha256.New()
-	put := func(b []byte) {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-		h.Write(b)
-	}
-	put([]byte(remote.String()))
-	put([]byte(p.sec.ServerName))
-	put([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
-	put(p.sec.ServerPublicKey)
+	d := proof.NewDigest()
+	d.Add([]byte(remote.String()))
+	d.Add([]byte(p.sec.ServerName))
+	d.Add([]byte{byte(p.sec.Usage), byte(p.sec.Matching)})
+	d.Add(p.sec.ServerPublicKey)
 	for _, c := range p.sec.Certificates {
-		put(c)
+		d.Add(c)
 	}
-	return [32]byte(h.Sum(nil))
+	return d.Sum()
 }

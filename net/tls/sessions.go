@@ -10,16 +10,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// sessionCache is crypto/tls's session cache for one connection: it takes the session out of the store when a handshake asks, and puts new ones in.
-// A stored session is
+// sessionCache is crypto/tls's session cache for one connection: it takes the session out of the
+// store when a handshake asks, and puts new ones in. A stored session is
 //
 //	"LWT" version time binding ticket state proof
 //
-// version is 1; time is when it was made, 8 bytes of Unix seconds; binding is 32 bytes that stand for the server and the credentials; the ticket has
-// its length in front in 4 bytes; state is crypto/tls's; proof is the device's signature.
+// version is 1; time is when it was made, 8 bytes of Unix seconds; binding is 32 bytes that stand
+// for the server and the credentials; the ticket is preceded by its length in 4 bytes; state is
+// crypto/tls's; proof is the device's signature.
 type sessionCache struct {
 	profile *profile
 	remote  socket.Endpoint
@@ -46,11 +48,12 @@ func (c *sessionCache) Get(string) (*stdtls.ClientSessionState, bool) {
 			return s, true
 		}
 	}
-	c.debug("stored session not used", err)
+	secured.LogDebug(c.log, "tls: stored session not used", err)
 	return nil, false
 }
 
-// Put implements crypto/tls.ClientSessionCache. It is called where data is received, so what takes time is left to store.
+// Put implements crypto/tls.ClientSessionCache. It is called where data is received, so it leaves
+// slow work to store.
 func (c *sessionCache) Put(_ string, s *stdtls.ClientSessionState) {
 	var blob []byte
 	if s != nil {
@@ -60,7 +63,7 @@ func (c *sessionCache) Put(_ string, s *stdtls.ClientSessionState) {
 		}
 		b, err := state.Bytes()
 		if err != nil {
-			c.debug("session not stored", err)
+			secured.LogDebug(c.log, "tls: session not stored", err)
 			return
 		}
 		bound := c.profile.binding(c.remote)
@@ -88,7 +91,7 @@ func (c *sessionCache) store() {
 	if err == nil && len(blob) <= maxBlob {
 		err = c.profile.sessions.Put(c.profile.storeKey(c.remote), blob)
 	}
-	c.debug("session not stored", err)
+	secured.LogDebug(c.log, "tls: session not stored", err)
 }
 
 // open checks a stored session.
@@ -120,10 +123,4 @@ func (c *sessionCache) open(blob []byte, now time.Time) (*stdtls.ClientSessionSt
 		return nil, err
 	}
 	return stdtls.NewResumptionState(rest[:size], state)
-}
-
-func (c *sessionCache) debug(what string, err error) {
-	if err != nil && c.log != nil {
-		c.log.Debug("tls: "+what, "error", err)
-	}
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// TestStoredSessionRefused: what was stored is used for its server, with its credentials, for some days.
+// TestStoredSessionRefused: a stored session is only used for its server, with its credentials, for
+// some days.
 func TestStoredSessionRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAuthority(t)

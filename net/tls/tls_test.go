@@ -19,7 +19,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/tcp"
 )
 
-// authority is the certificates of a test.
+// authority holds the certificates of a test.
 type authority struct {
 	ca             *pkitest.CA
 	server, device *pkitest.Leaf
@@ -152,7 +152,7 @@ func (w *world) socket(t *testing.T, sec socket.Security) socket.Socket {
 	return s
 }
 
-// talk connects and exchanges something. With TLS 1.3 a server's refusal comes only then.
+// talk connects and exchanges a message. With TLS 1.3 a refusal of the server only arrives then.
 func talk(s socket.Socket, to socket.Endpoint) error {
 	if err := s.Connect(context.Background(), to); err != nil {
 		return err
@@ -169,7 +169,7 @@ func talk(s socket.Socket, to socket.Endpoint) error {
 	return err
 }
 
-// TestVerification and the other failures, each with its own error.
+// TestVerification: each failure has its own error.
 func TestFailuresExplainThemselves(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -256,7 +256,7 @@ func TestRefusedAtStart(t *testing.T) {
 	}
 }
 
-// TestResumption over reconnects and restarts.
+// TestResumption: reconnects and restarts resume the session.
 func TestResumption(t *testing.T) {
 	for _, version := range []uint16{stdtls.VersionTLS12, stdtls.VersionTLS13} {
 		synctest.Test(t, func(t *testing.T) {
@@ -291,7 +291,7 @@ func TestResumption(t *testing.T) {
 	}
 }
 
-// TestPeerEnds tells a proper end from a stream that was cut off.
+// TestPeerEnds: Recv distinguishes a proper end from a stream that was cut off.
 func TestPeerEnds(t *testing.T) {
 	for name, cut := range map[string]bool{"close_notify": false, "cut off": true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -317,7 +317,7 @@ func TestPeerEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if cut {
-				_ = peer.(*conn).below.Close()
+				_ = peer.(*conn).Below.Close()
 			} else {
 				_ = peer.Close()
 			}

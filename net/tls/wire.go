@@ -11,29 +11,30 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// wire is the net.Conn on which crypto/tls works. It reads no further than to the end of a record, so that nothing waits where
-// the socket below does not show it, and it keeps what is written until flush sends it as a whole. Closing it only ends a
-// handshake under way.
+// wire is the net.Conn that crypto/tls uses. It reads no further than to the end of a record, so
+// that all waiting data is visible on the socket below. It keeps what is written until flush sends
+// it as a whole. Closing it only ends a handshake in progress.
 type wire struct {
 	below socket.Socket
 
 	header [5]byte
 	have   int  // bytes of the header that have been read
-	left   int  // bytes of the record's body that have not
+	left   int  // bytes of the body of the record that have not been read
 	ended  bool // the stream below has
 	heard  bool // something was received
 
 	mu      sync.Mutex
 	out     []byte
-	holding bool // flush will come
-	stopped bool // out stays where it is: below has, or gets, another connection
+	holding bool // flush follows
+	stopped bool // out is not sent: below has, or gets, another connection
 	again   *time.Timer
-	tries   sync.WaitGroup // that of again
+	tries   sync.WaitGroup // the running call of again
 }
 
 const recordHeader = 5
 
-// Read implements net.Conn. Its errors are those of the socket below; crypto/tls goes on after a time-out.
+// Read implements net.Conn. Its errors are those of the socket below; crypto/tls continues after a
+// time-out.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.read(p)
 	w.heard = w.heard || n > 0
@@ -43,7 +44,7 @@ func (w *wire) Read(p []byte) (int, error) {
 func (w *wire) read(p []byte) (int, error) {
 	if w.have < recordHeader {
 		n, err := w.below.Recv(p[:min(len(p), recordHeader-w.have)])
-		w.ended = w.ended || err == io.EOF //nolint:errorlint // never wrapped
+		w.ended = w.ended || err == io.EOF // never wrapped
 		w.have += copy(w.header[w.have:], p[:n])
 		if w.have == recordHeader {
 			w.left = int(binary.BigEndian.Uint16(w.header[3:]))
@@ -73,7 +74,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// hold keeps what is written until flush.
+// hold makes Write keep data until flush.
 func (w *wire) hold() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,11 +108,11 @@ func (w *wire) flushLocked() error {
 	return err
 }
 
-// busyPause is how long to wait before the next try on a socket that is busy.
+// busyPause is the wait before the next attempt on a socket that is busy.
 const busyPause = 5 * time.Millisecond
 
-// retry has out flushed later: what is encrypted cannot be taken back, and no Send or Recv may ever come that does it. The
-// caller holds w.mu.
+// retry sends out later by a timer: encryption cannot be undone, and there may be no further Send
+// or Recv. The caller holds w.mu.
 func (w *wire) retry() {
 	if w.again != nil || w.stopped {
 		return
@@ -128,7 +129,7 @@ func (w *wire) retry() {
 	})
 }
 
-// stop keeps what was written from being sent, until resume. No try is under way when it returns.
+// stop prevents sending until resume. No attempt is in progress when it returns.
 func (w *wire) stop() {
 	w.mu.Lock()
 	w.stopped = true
@@ -152,7 +153,7 @@ func (w *wire) resume() {
 // maxKept bounds the write buffer that is kept between calls.
 const maxKept = 4 << 10
 
-// pending is the number of bytes that the socket below has not taken.
+// pending returns the number of bytes that the socket below has not taken.
 func (w *wire) pending() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,7 +169,7 @@ func (w *wire) SetDeadline(time.Time) error      { return nil }
 func (w *wire) SetReadDeadline(time.Time) error  { return nil }
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 
-// addr is an address that nobody looks at.
+// addr is an address that is never used.
 type addr struct{}
 
 func (addr) Network() string { return "tls" }

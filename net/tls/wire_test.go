@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// gate is the sending half of a socket that takes nothing while it is shut.
+// gate is the sending half of a socket that accepts no data while it is shut.
 type gate struct {
 	socket.Socket
 	mu   sync.Mutex
@@ -50,7 +50,8 @@ func write(t *testing.T, w *wire, s string) {
 	}
 }
 
-// What a busy socket did not take is sent when it takes something again, without any further call.
+// Data that a busy socket did not accept is sent when it accepts data again, without a further
+// call.
 func TestWireTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: true}
@@ -68,7 +69,8 @@ func TestWireTriesAgain(t *testing.T) {
 	})
 }
 
-// A stopped wire sends nothing, whatever connection is below it meanwhile, until it is resumed.
+// A stopped wire sends nothing until it is resumed, even if the socket below has another
+// connection.
 func TestWireStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: true}
@@ -76,7 +78,7 @@ func TestWireStops(t *testing.T) {
 		write(t, w, "a")
 		w.stop()
 		g.set(false)
-		write(t, w, "b") // by a Send that has not noticed
+		write(t, w, "b") // by a concurrent Send
 		<-time.After(time.Minute)
 		g.want(t, "")
 		w.resume()
@@ -85,7 +87,7 @@ func TestWireStops(t *testing.T) {
 	})
 }
 
-// What is held back belongs to a message that is not complete yet.
+// The data that is held belongs to a message that is not complete.
 func TestWireHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: true}

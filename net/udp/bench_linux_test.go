@@ -8,6 +8,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
+	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -48,7 +50,7 @@ func bareConnected(tb testing.TB) pair {
 	}}
 }
 
-// bareUnconnected echoes on a net.UDPConn to whoever has sent.
+// bareUnconnected echoes on a net.UDPConn to the sender.
 func bareUnconnected(tb testing.TB) pair {
 	far, near := farSide(tb), farSide(tb)
 	return pair{far: reverse(tb, far, near.LocalAddr()), echo: func(buf []byte) error {
@@ -68,7 +70,7 @@ func ours(tb testing.TB) pair {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = s.Close() })
-	if err := s.Connect(tb.Context(), endpoint(addrPort(far.LocalAddr()))); err != nil {
+	if err := s.Connect(tb.Context(), loopbacktest.Endpoint(osnet.AddrPort(far.LocalAddr()))); err != nil {
 		tb.Fatal(err)
 	}
 	local := socket.Detect(s).Addresses.LocalAddr()
@@ -101,7 +103,8 @@ func reverse(tb testing.TB, far *net.UDPConn, to net.Addr) *net.UDPConn {
 
 const window = 64 // datagrams outstanding
 
-// round has a window of datagrams echoed and returns the CPU time of the echoer alone.
+// round sends a window of datagrams, waits for the echoes, and returns the CPU time of the echoer
+// alone.
 func (p pair) round(tb testing.TB, raw syscall.RawConn, msg, buf []byte) time.Duration {
 	each := func(what string, f func(fd int) error) {
 		for range window {
@@ -123,7 +126,7 @@ func (p pair) round(tb testing.TB, raw syscall.RawConn, msg, buf []byte) time.Du
 	return used
 }
 
-// threadTime is the CPU time of this thread, which the machine's other work does not count in.
+// threadTime returns the CPU time of this thread, without that of other work of the machine.
 func threadTime() time.Duration {
 	const clockThreadCPU = 3
 	var t syscall.Timespec
@@ -131,8 +134,9 @@ func threadTime() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// BenchmarkEcho compares the CPU time of an echo through net/socket with that of one on a bare net.UDPConn, in turns in one run. x-connected and
-// x-unconnected are the ratios; the aim is at most 1.04.
+// BenchmarkEcho compares the CPU time of an echo through net/socket with that of one on a bare
+// net.UDPConn, in turns in one run. x-connected and x-unconnected are the ratios; the aim is at
+// most 1.04.
 func BenchmarkEcho(b *testing.B) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -185,7 +189,7 @@ func TestNoAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Connect(t.Context(), endpoint(addrPort(far.LocalAddr()))); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(osnet.AddrPort(far.LocalAddr()))); err != nil {
 		t.Fatal(err)
 	}
 	reverse(t, far, net.UDPAddrFromAddrPort(socket.Detect(s).Addresses.LocalAddr()))
@@ -201,7 +205,8 @@ func TestNoAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, _ = far.Read(buf)
-			if deadline == socket.NoWait() && runtime.GOARCH != "386" { // which works through package net, whose time-outs are allocated
+			// Which works through package net, whose time-outs are allocated.
+			if deadline == socket.NoWait() && runtime.GOARCH != "386" {
 				if _, err := s.Recv(buf); err != socket.ErrTimeout {
 					t.Fatal(err)
 				}
@@ -213,8 +218,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkEchoWaiting is one datagram outstanding: the echoer waits for each one in a goroutine of its own. cpu-ns/echo is the CPU time of the
-// whole process, both sides.
+// BenchmarkEchoWaiting is one datagram outstanding: the echoer waits for each one in a goroutine of
+// its own. cpu-ns/echo is the CPU time of the whole process, both sides.
 func BenchmarkEchoWaiting(b *testing.B) {
 	for _, v := range []struct {
 		name string
@@ -243,7 +248,7 @@ func BenchmarkEchoWaiting(b *testing.B) {
 	}
 }
 
-// processTime is the CPU time of the process.
+// processTime returns the CPU time of the process.
 func processTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -1,29 +1,25 @@
 package udp
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
+	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/sockettest"
 )
 
-var (
-	loopback4 = netip.MustParseAddr("127.0.0.1")
-	loopback6 = netip.MustParseAddr("::1")
-)
-
 func TestConformance(t *testing.T) {
-	for name, at := range map[string]netip.Addr{"udp4": loopback4, "udp6": loopback6} {
+	for name, at := range map[string]netip.Addr{"udp4": loopbacktest.IPv4, "udp6": loopbacktest.IPv6} {
 		t.Run(name, func(t *testing.T) {
 			sockettest.Run(t, func(t testing.TB) sockettest.Rig { return newRig(t, at, Dialer{}) })
 		})
 	}
 	t.Run("portable", func(t *testing.T) {
-		sockettest.Run(t, func(t testing.TB) sockettest.Rig { return newRig(t, loopback4, Dialer{portable: true}) })
+		sockettest.Run(t, func(t testing.TB) sockettest.Rig { return newRig(t, loopbacktest.IPv4, Dialer{portable: true}) })
 	})
 }
 
@@ -31,14 +27,14 @@ func newRig(t testing.TB, at netip.Addr, d Dialer) sockettest.Rig {
 	t.Helper()
 	leaktest.Check(t)
 	first, second := newListener(t, at), newListener(t, at)
-	d.Resolver = names{"multihomed": {netip.MustParseAddr("127.0.0.9"), at}}
+	d.Resolver = loopbacktest.Names{"multihomed": {netip.MustParseAddr("127.0.0.9"), at}}
 	r := sockettest.Rig{
 		Dialer:       d,
-		Remote:       endpoint(first.Addr()),
+		Remote:       loopbacktest.Endpoint(first.Addr()),
 		Peer:         first,
-		Unused:       endpoint(unusedPort(t, at)),
+		Unused:       loopbacktest.Endpoint(unusedPort(t, at)),
 		Unknown:      "nobody",
-		SecondRemote: endpoint(second.Addr()),
+		SecondRemote: loopbacktest.Endpoint(second.Addr()),
 		SecondPeer:   second,
 		Taken:        taken(t, at),
 	}
@@ -50,23 +46,10 @@ func newRig(t testing.TB, at netip.Addr, d Dialer) sockettest.Rig {
 
 func newListener(t testing.TB, at netip.Addr) socket.Listener {
 	t.Helper()
-	l, err := Listen(netip.AddrPortFrom(at, 0))
-	if err != nil {
-		t.Skipf("no such loopback here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return l
+	return loopbacktest.Listen(t, at, Listen)
 }
 
-func endpoint(a netip.AddrPort) socket.Endpoint {
-	return socket.Endpoint{Host: a.Addr().String(), Port: a.Port()}
-}
-
-// taken is a local port that another socket holds for itself.
+// taken returns a local port that another socket holds exclusively.
 func taken(t testing.TB, at netip.Addr) netip.AddrPort {
 	t.Helper()
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
@@ -74,10 +57,10 @@ func taken(t testing.TB, at netip.Addr) netip.AddrPort {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return addrPort(c.LocalAddr())
+	return osnet.AddrPort(c.LocalAddr())
 }
 
-// unusedPort is a port that was just given back.
+// unusedPort returns a port that was just released.
 func unusedPort(t testing.TB, at netip.Addr) netip.AddrPort {
 	t.Helper()
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
@@ -85,15 +68,5 @@ func unusedPort(t testing.TB, at netip.Addr) netip.AddrPort {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	return addrPort(c.LocalAddr())
-}
-
-// names is a name service.
-type names map[string][]netip.Addr
-
-func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
-	if addrs := n[host]; addrs != nil {
-		return addrs, nil
-	}
-	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	return osnet.AddrPort(c.LocalAddr())
 }

@@ -9,15 +9,17 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
+	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// BenchmarkIdle shows what a connected socket costs while nothing happens: bytes of the process (resident, the heap's share, and the stacks'), and
-// goroutines, per socket.
+// BenchmarkIdle shows what a connected socket costs while nothing happens: bytes of the process
+// (resident, the heap's share, and the stacks'), and goroutines, per socket.
 func BenchmarkIdle(b *testing.B) {
 	const count = 2000
 	far := farSide(b)
-	remote := endpoint(addrPort(far.LocalAddr()))
+	remote := loopbacktest.Endpoint(osnet.AddrPort(far.LocalAddr()))
 	for name, keep := range map[string]func(b *testing.B, s socket.Socket, p *socket.Poller) socket.Socket{
 		"alone": func(_ *testing.B, s socket.Socket, _ *socket.Poller) socket.Socket { return s },
 		"pending Recv": func(_ *testing.B, s socket.Socket, _ *socket.Poller) socket.Socket {

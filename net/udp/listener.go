@@ -10,25 +10,29 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// maxPending is how many connections wait to be accepted; datagrams of further peers are dropped. It is a fleet's worth, as all
-// devices come at once after an outage, and the reader is quicker than who accepts.
+// maxPending is the number of connections that wait to be accepted; datagrams of further peers are
+// dropped. It is large enough for a fleet: after an outage all devices connect at once, and the
+// reader is faster than the caller of Accept.
 const maxPending = 4096
 
-// receiveBuffer is what the system is asked to hold for a listener, whose peers may all speak at once: the usual 208 KiB are some
-// 256 small datagrams. It is used as far as datagrams wait.
+// receiveBuffer is the receive buffer in bytes that a listener requests, because all peers may send
+// at once: the usual 208 KiB hold about 256 small datagrams. The system uses only what waiting
+// datagrams need.
 const receiveBuffer = 4 << 20
 
 // maxDatagram is the size of the largest datagram.
 const maxDatagram = 65535
 
-// Listen takes datagrams at a local address. Each peer becomes one accepted socket, told apart by its address and port; all share
-// the listener's descriptor and end with it. Accepted sockets have the abilities Addresses, Counters and Notifier. On an
-// unspecified address their LocalAddr is that too, and when the system has no room for a datagram their Send waits for it. Port
-// zero is a free one.
+// Listen receives datagrams at a local address; port zero means a free port. Each peer, identified
+// by its address and port, becomes one accepted socket. All of them share the listener's descriptor
+// and end with it. They have the abilities Addresses, Counters and Notifier. If the listener has an
+// unspecified address, so has their LocalAddr. Their Send waits while the system has no room for a
+// datagram.
 func Listen(at netip.AddrPort) (socket.Listener, error) {
 	network := "udp"
 	if at.Addr().IsValid() {
@@ -38,12 +42,12 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", at, osnet.Error(err))
 	}
-	_ = c.SetReadBuffer(receiveBuffer) // the system takes less where it allows no more
+	_ = c.SetReadBuffer(receiveBuffer) // the system may limit it
 	l := &listener{
 		udp:    c,
-		local:  addrPort(c.LocalAddr()),
+		local:  osnet.AddrPort(c.LocalAddr()),
 		peers:  make(map[netip.AddrPort]*accepted),
-		fresh:  make(chan *accepted, maxPending),
+		queue:  accept.NewQueue(maxPending),
 		closed: make(chan struct{}),
 		done:   make(chan struct{}),
 	}
@@ -54,7 +58,7 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 type listener struct {
 	udp    *net.UDPConn
 	local  netip.AddrPort
-	fresh  chan *accepted
+	queue  *accept.Queue
 	closed chan struct{} // Close was called
 	done   chan struct{} // the reading goroutine has ended
 	once   sync.Once
@@ -63,7 +67,7 @@ type listener struct {
 	peers map[netip.AddrPort]*accepted
 }
 
-// read hands every datagram to the socket of its sender until the listener is closed.
+// read delivers every datagram to the socket of its sender until the listener is closed.
 func (l *listener) read() {
 	defer close(l.done)
 	buf := make([]byte, maxDatagram)
@@ -72,7 +76,7 @@ func (l *listener) read() {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // a refusal, or worse that passes; an open descriptor stays readable
+		case err != nil: // a refusal or another passing error; an open descriptor stays readable
 			select {
 			case <-l.closed:
 				return
@@ -86,7 +90,8 @@ func (l *listener) read() {
 	}
 }
 
-// peer returns the socket of a peer, nil if it has none and cannot get one.
+// peer returns the socket of a peer, and makes one if there is none. It is nil if the queue is
+// full.
 func (l *listener) peer(addr netip.AddrPort) *accepted {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,30 +101,16 @@ func (l *listener) peer(addr netip.AddrPort) *accepted {
 	s := &accepted{listener: l, remote: addr, inbox: socket.NewInbox(socket.Datagram, 0)}
 	s.open.Store(true)
 	s.inbox.Open()
-	select {
-	case l.fresh <- s:
-		l.peers[addr] = s
-		return s
-	default:
+	if !l.queue.Put(s) {
 		return nil
 	}
+	l.peers[addr] = s
+	return s
 }
 
 // Accept implements socket.Listener.
 func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
-	select {
-	case <-l.closed:
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	default:
-	}
-	select {
-	case s := <-l.fresh:
-		return s, nil
-	case <-l.closed:
-		return nil, fmt.Errorf("accept: %w", socket.ErrClosed)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("accept: %w", ctx.Err())
-	}
+	return l.queue.Accept(ctx)
 }
 
 // Addr implements socket.Listener.
@@ -129,6 +120,7 @@ func (l *listener) Addr() netip.AddrPort { return l.local }
 func (l *listener) Close() (err error) {
 	l.once.Do(func() {
 		close(l.closed)
+		_ = l.queue.Close() // each is among the peers
 		err = l.udp.Close()
 		<-l.done
 		l.mu.Lock()
@@ -156,7 +148,7 @@ func (s *accepted) Connect(context.Context, socket.Endpoint) error {
 	if s.open.Load() {
 		return socket.ErrConnected
 	}
-	return fmt.Errorf("connect: %w: the socket was made by a listener", socket.ErrNotSupported)
+	return fmt.Errorf("connect: %w", accept.ErrAccepted)
 }
 
 func (s *accepted) Send(p []byte) error {

@@ -10,10 +10,10 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// instant is how long an attempt not to wait takes where the system cannot be asked not to.
+// instant is the duration of an attempt where the system has no calls that do not wait.
 const instant = time.Millisecond
 
-// sendPortably sends with package net alone. It waits if the system has no room, but not for long.
+// sendPortably sends with package net alone. It waits for an instant if the system has no room.
 func (c *conn) sendPortably(p []byte) error {
 	if err := c.udp.SetWriteDeadline(time.Now().Add(instant)); err != nil {
 		return err
@@ -25,8 +25,8 @@ func (c *conn) sendPortably(p []byte) error {
 	return err
 }
 
-// recvPortably receives with package net alone: until the deadline of the connection, or for an instant. The deadline that
-// it leaves behind then has passed for whoever asks again.
+// recvPortably receives with package net alone: until the deadline of the connection, or for an
+// instant, after which the connection has a deadline that has passed.
 func (c *conn) recvPortably(p []byte, wait bool) (int, error) {
 	if !wait {
 		if err := c.udp.SetReadDeadline(time.Now().Add(instant)); err != nil {

@@ -2,7 +2,7 @@
 
 package udp
 
-// sending is not needed where the system is asked through package net.
+// sending is not needed where package net makes the system calls.
 type sending struct{}
 
 func (*sending) init() {}

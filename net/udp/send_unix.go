@@ -15,7 +15,8 @@ type sending struct {
 func (out *sending) init() {
 	out.once = func(fd uintptr) bool {
 		for {
-			if _, out.err = syscall.Write(int(fd), out.p); out.err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+			// Package syscall does not wrap.
+			if _, out.err = syscall.Write(int(fd), out.p); out.err != syscall.EINTR {
 				return true
 			}
 		}
@@ -28,7 +29,7 @@ func (c *conn) trySend(p []byte) error {
 		return c.sendPortably(p)
 	}
 	c.out.p = p
-	err := c.raw.Write(c.out.once)
+	err := c.Raw.Write(c.out.once)
 	c.out.p = nil
 	if err != nil {
 		return err

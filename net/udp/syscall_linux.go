@@ -13,8 +13,9 @@ import (
 // truncated is the flag of a datagram that was cut off.
 const truncated = syscall.MSG_TRUNC
 
-// These system calls do not wait, and package syscall has no functions for them that do not allocate an address. The one that
-// receives takes well under a microsecond, so it is not worth telling the scheduler about (RawSyscall); that saves a tenth of it.
+// These system calls do not wait, and package syscall has no functions for them that do not
+// allocate an address. The one that receives takes well under a microsecond, so RawSyscall does not
+// inform the scheduler, which saves a tenth of the time.
 
 // receiving receives with one system call per datagram.
 type receiving struct {
@@ -37,7 +38,8 @@ func (in *receiving) init(refused *atomic.Bool) {
 	in.once = in.recvfrom
 }
 
-// recvfrom takes the next datagram. With MSG_TRUNC the system tells its length even if that is more than fits (recv(2)).
+// recvfrom takes the next datagram. With MSG_TRUNC the system returns its length even if it does
+// not fit (recv(2)).
 func (in *receiving) recvfrom(fd uintptr) {
 	at := &in.none
 	if len(in.p) > 0 {
@@ -53,7 +55,8 @@ func (in *receiving) recvfrom(fd uintptr) {
 	}
 }
 
-// tryRecv receives the next datagram, waiting for it until the deadline of the connection if wait is set.
+// tryRecv receives the next datagram, waiting for it until the deadline of the connection if wait
+// is set.
 func (c *conn) tryRecv(p []byte, wait bool) (int, error) {
 	if c.portable {
 		return c.recvPortably(p, wait)
@@ -62,9 +65,9 @@ func (c *conn) tryRecv(p []byte, wait bool) (int, error) {
 	in.p = p
 	var err error
 	if wait {
-		err = c.raw.Read(in.untilReady)
+		err = c.Raw.Read(in.untilReady)
 	} else {
-		err = c.raw.Control(in.once)
+		err = c.Raw.Control(in.once)
 	}
 	in.p = nil
 	switch {
@@ -89,7 +92,8 @@ type sending struct {
 
 func (out *sending) init() { out.once = out.sendto }
 
-// sendto hands over a datagram to the peer that the socket is connected to. It reports that it is done, whatever came of it.
+// sendto sends a datagram to the peer that the socket is connected to. It always returns true:
+// there is no second attempt.
 func (out *sending) sendto(fd uintptr) bool {
 	at := &out.none
 	if len(out.p) > 0 {
@@ -110,7 +114,7 @@ func (c *conn) trySend(p []byte) error {
 		return c.sendPortably(p)
 	}
 	c.out.p = p
-	err := c.raw.Write(c.out.once)
+	err := c.Raw.Write(c.out.once)
 	c.out.p = nil
 	if err == nil && c.out.errno != 0 {
 		err = c.out.errno

@@ -2,5 +2,5 @@
 
 package udp
 
-// truncated is the flag of a datagram that was cut off; Windows reports an error besides.
+// truncated is the flag of a datagram that was cut off; Windows reports an error, too.
 const truncated = 0x100

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/internal/leaktest"
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -26,12 +27,12 @@ func newSocket(t *testing.T, c socket.Config) *udpSocket {
 	return s.(*udpSocket)
 }
 
-// TestRefusalFoundBySend has Send come across a refusal while Recv is pending, which then has to report it.
+// TestRefusalFoundBySend: Send is told of a refusal while Recv is pending. Recv returns it.
 func TestRefusalFoundBySend(t *testing.T) {
 	leaktest.Check(t)
-	l := newListener(t, loopback4)
+	l := newListener(t, loopbacktest.IPv4)
 	s := newSocket(t, socket.Config{})
-	if err := s.Connect(t.Context(), endpoint(l.Addr())); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(l.Addr())); err != nil {
 		t.Fatal(err)
 	}
 	s.SetRecvDeadline(time.Now().Add(time.Minute))
@@ -41,14 +42,15 @@ func TestRefusalFoundBySend(t *testing.T) {
 			_, err := s.Recv(make([]byte, 10))
 			got <- err
 		}()
-		c, _ := s.life.Conn()
-		c.refused.Store(true) // as Send does, which the system tells of a refusal only if Recv was not faster
-		s.deadline.Wake()
+		c, _ := s.Conn()
+		// As Send does; the system reports a refusal to Send only if Recv was not faster.
+		c.refused.Store(true)
+		s.InterruptRecv()
 		if err := <-got; err != socket.ErrRefused {
 			t.Fatalf("Recv: %v, want ErrRefused", err)
 		}
 	}
-	// The deadline has not suffered.
+	// The deadline still holds.
 	if err := s.Send([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +80,8 @@ func awaitError(t *testing.T, s socket.Socket) {
 	}
 	defer syscall.Close(poll)
 	if e := socket.Detect(s).Handle.SystemHandle(func(fd uintptr) {
-		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{}) // errors are told of always
+		// The system always reports errors.
+		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{})
 	}); e != nil || err != nil {
 		t.Fatal(e, err)
 	}
@@ -88,17 +91,19 @@ func awaitError(t *testing.T, s socket.Socket) {
 		if n == 1 {
 			return
 		}
-		if err != syscall.EINTR { //nolint:errorlint // package syscall does not wrap
+		if err != syscall.EINTR { // package syscall does not wrap
 			t.Fatal("the refusal does not come: ", err)
 		}
 	}
 }
 
-// TestSendAfterRefusal has Send come across the refusal of an earlier datagram: it sends all the same, and Recv reports the refusal.
+// TestSendAfterRefusal: Send is told of the refusal of an earlier datagram. It still sends, and
+// Recv returns the refusal.
 func TestSendAfterRefusal(t *testing.T) {
 	leaktest.Check(t)
 	for _, portable := range []bool{false, true} {
-		l := newListener(t, netip.MustParseAddr("127.7.7.7")) // where nobody else takes the port meanwhile
+		// Where no other process takes the port.
+		l := newListener(t, netip.MustParseAddr("127.7.7.7"))
 		at := l.Addr()
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
@@ -108,7 +113,7 @@ func TestSendAfterRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		if err := s.Connect(t.Context(), endpoint(at)); err != nil {
+		if err := s.Connect(t.Context(), loopbacktest.Endpoint(at)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Send([]byte("to nobody")); err != nil {
@@ -123,10 +128,11 @@ func TestSendAfterRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.SetRecvDeadline(socket.NoWait())
-		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrRefused { //nolint:errorlint // this itself, not wrapped
+		// This itself, not wrapped.
+		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrRefused {
 			t.Errorf("portable %v: Recv: %v, want ErrRefused", portable, err)
 		}
-		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrTimeout { //nolint:errorlint // promised exactly
+		if _, err := s.Recv(make([]byte, 10)); err != socket.ErrTimeout { // promised exactly
 			t.Errorf("portable %v: a second Recv: %v", portable, err)
 		}
 		peer, err := l.Accept(t.Context())
@@ -140,7 +146,8 @@ func TestSendAfterRefusal(t *testing.T) {
 	}
 }
 
-// TestEarlyDatagramsAreDropped shows that what anybody sends between bind and connect is not taken for the peer's.
+// TestEarlyDatagramsAreDropped: a datagram that arrives between bind and connect, from any host, is
+// not taken for one of the peer.
 func TestEarlyDatagramsAreDropped(t *testing.T) {
 	for _, portable := range []bool{false, true} {
 		near := farSide(t) // bound, not connected
@@ -154,13 +161,13 @@ func TestEarlyDatagramsAreDropped(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		reverse(t, near, net.UDPAddrFromAddrPort(newListener(t, loopback4).Addr()))
+		reverse(t, near, net.UDPAddrFromAddrPort(newListener(t, loopbacktest.IPv4).Addr()))
 		c, err := newConn(near, portable)
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.discard()
-		if n, err := c.recv(make([]byte, 10), true); err != socket.ErrTimeout {
+		if n, err := c.Recv(make([]byte, 10), true); err != socket.ErrTimeout {
 			t.Errorf("after discard: %d bytes, %v; want nothing", n, err)
 		}
 	}
@@ -168,7 +175,7 @@ func TestEarlyDatagramsAreDropped(t *testing.T) {
 
 func TestTooLongNamesTheLimit(t *testing.T) {
 	s := newSocket(t, socket.Config{})
-	if err := s.Connect(t.Context(), endpoint(newListener(t, loopback4).Addr())); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(newListener(t, loopbacktest.IPv4).Addr())); err != nil {
 		t.Fatal(err)
 	}
 	var size *socket.SizeError
@@ -182,7 +189,7 @@ func TestLinkMTU(t *testing.T) {
 	if m := s.InnerMTU(); m != 1280-48 {
 		t.Errorf("InnerMTU is %d before the address is known", m)
 	}
-	if err := s.Connect(t.Context(), endpoint(newListener(t, loopback4).Addr())); err != nil {
+	if err := s.Connect(t.Context(), loopbacktest.Endpoint(newListener(t, loopbacktest.IPv4).Addr())); err != nil {
 		t.Fatal(err)
 	}
 	if m := s.InnerMTU(); m != 1280-28 {
@@ -194,7 +201,7 @@ func TestSticky(t *testing.T) {
 	first, second := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
 	for _, sticky := range []netip.Addr{{}, first, second, netip.MustParseAddr("127.0.0.3")} {
 		s := newSocket(t, socket.Config{Sticky: sticky})
-		s.dialer.Resolver = names{"two": {first, second}}
+		s.dialer.Resolver = loopbacktest.Names{"two": {first, second}}
 		if err := s.Connect(t.Context(), socket.Endpoint{Host: "two", Port: 9}); err != nil {
 			t.Skipf("not a whole network of loopback addresses here: %v", err)
 		}
@@ -260,10 +267,10 @@ func TestListenerOnAllAddresses(t *testing.T) {
 	}
 }
 
-// TestListenerTakesABurst shows that a fleet whose devices all speak at once is heard at once.
+// TestListenerTakesABurst: the listener receives the datagrams of a fleet that all arrive at once.
 func TestListenerTakesABurst(t *testing.T) {
 	leaktest.Check(t)
-	l := newListener(t, loopback4).(*listener)
+	l := newListener(t, loopbacktest.IPv4).(*listener)
 	buffer := 0
 	raw, err := l.udp.SyscallConn()
 	if err == nil {
@@ -287,19 +294,19 @@ func TestListenerTakesABurst(t *testing.T) {
 	}
 }
 
-// TestListenerBoundsStrangers shows that senders nobody accepts do not pile up.
+// TestListenerBoundsStrangers: the number of senders that are not accepted is bounded.
 func TestListenerBoundsStrangers(t *testing.T) {
 	leaktest.Check(t)
-	l := newListener(t, loopback4).(*listener)
+	l := newListener(t, loopbacktest.IPv4).(*listener)
 	for i := range maxPending + 10 {
-		l.peer(netip.AddrPortFrom(loopback4, uint16(i+1)))
+		l.peer(netip.AddrPortFrom(loopbacktest.IPv4, uint16(i+1)))
 	}
 	if n := len(l.peers); n != maxPending {
 		t.Errorf("%d peers wait, want %d", n, maxPending)
 	}
 }
 
-// lateResolver answers only after something else has happened, whatever its context says.
+// lateResolver answers only after another event, even if its context has ended.
 type lateResolver func()
 
 func (f lateResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
@@ -307,7 +314,8 @@ func (f lateResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-// TestLateAnswerOfNameService: a Connect that was given up during the lookup has failed, whatever the name service says in the end.
+// TestLateAnswerOfNameService: a Connect that was cancelled during the lookup fails, even if the
+// name service answers later.
 func TestLateAnswerOfNameService(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var s socket.Socket
@@ -323,7 +331,7 @@ func TestLateAnswerOfNameService(t *testing.T) {
 			t.Fatal(err)
 		}
 		with := t.Context()
-		if c.want == context.Canceled { //nolint:errorlint // identity is meant
+		if c.want == context.Canceled { // identity is meant
 			with = ctx
 		}
 		if err := s.Connect(with, socket.Endpoint{Host: "server.example", Port: 9}); !errors.Is(err, c.want) {

@@ -7,25 +7,25 @@ import (
 	"strings"
 )
 
-// errCharset stops the parser; what is wrong is in the fault.
+// errCharset stops the parser. The fault says what is wrong.
 var errCharset = errors.New("encoding not supported")
 
-// charset decodes a file that declares another encoding than UTF-8.
+// charset decodes a file that declares an encoding other than UTF-8.
 type charset struct {
-	declared string // the last declaration that was looked at
+	declared string // the last declaration read
 	refused  bool
 }
 
 // reader decodes the encodings whose characters are single bytes with the same number in Unicode.
-// The parser asks it for every declaration in the file; only the first one counts, or a file of
-// nothing but declarations would pile up decoders.
+// The parser calls it for every declaration in the file. Only the first one counts, because a file
+// that consists of declarations would accumulate decoders.
 func (c *charset) reader(name string, input io.Reader) (io.Reader, error) {
 	first := c.declared == ""
 	c.declared = name
 	if first {
 		switch strings.ToLower(name) {
 		case "us-ascii", "ascii", "utf8":
-			return input, nil // a subset or a misspelling of UTF-8; the parser refuses what is neither
+			return input, nil // a subset or misspelling of UTF-8; the parser checks
 		case "iso-8859-1", "iso8859-1", "latin1", "latin-1":
 			return &latin1{bufio.NewReader(input)}, nil
 		}
@@ -34,7 +34,7 @@ func (c *charset) reader(name string, input io.Reader) (io.Reader, error) {
 	return nil, errCharset
 }
 
-// latin1 turns ISO-8859-1 into UTF-8.
+// latin1 converts ISO-8859-1 to UTF-8.
 type latin1 struct {
 	in *bufio.Reader
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// definition returns a file with one object, whose head and items are given.
+// definition returns a file with one object, with the given head and items.
 func definition(head, items string) string {
 	return `<?xml version="1.0" encoding="UTF-8"?>
 <LWM2M xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://openmobilealliance.org/tech/profiles/LWM2M.xsd">
@@ -26,10 +26,11 @@ const (
 		<Description>The value.</Description></Item>`
 )
 
-// item returns an item with the given ID and elements, complete but for the elements that are given.
+// item returns a complete item with the given ID; the given elements replace the defaults.
 func item(id, elements string) string {
 	for _, e := range []struct{ tag, text string }{
-		{"Name", "Value"}, {"Operations", "R"}, {"MultipleInstances", "Single"}, {"Mandatory", "Optional"}, {"Type", "Integer"},
+		{"Name", "Value"}, {"Operations", "R"}, {"MultipleInstances", "Single"}, {"Mandatory", "Optional"},
+		{"Type", "Integer"},
 		{"RangeEnumeration", ""}, {"Units", ""}, {"Description", ""},
 	} {
 		if !strings.Contains(elements, "<"+e.tag) {
@@ -44,7 +45,8 @@ func probe(change func(*registry.Object)) registry.Object {
 		ID: 3999, Version: registry.V(1, 1), LWM2MVersion: registry.V(1, 1), Name: "Probe", Multiple: true,
 		URN: "urn:oma:lwm2m:ext:3999:1.1", Description: "A probe.",
 		Resources: []registry.Resource{{
-			ID: 5700, Name: "Value", Ops: registry.R, Type: registry.Float, Mandatory: true, Units: "Cel", Description: "The value.",
+			ID: 5700, Name: "Value", Ops: registry.R, Type: registry.Float, Mandatory: true, Units: "Cel",
+			Description: "The value.",
 		}},
 	}
 	if change != nil {
@@ -65,7 +67,7 @@ func texts(faults []registry.Fault) []string {
 	return all
 }
 
-// TestDialects reads one object as the three schemas and their many authors write it.
+// TestDialects reads one object in the forms of the three schemas and of their many authors.
 func TestDialects(t *testing.T) {
 	plain := definition(head, value)
 	older := func(o *registry.Object) { o.Version, o.LWM2MVersion = registry.Version{}, registry.Version{} }
@@ -83,7 +85,8 @@ func TestDialects(t *testing.T) {
 		{name: "comment within a text", file: strings.Replace(plain, "A probe.", "A <!-- small -->probe.", 1)},
 		{name: "CDATA", file: strings.Replace(plain, "A probe.", "<![CDATA[A probe.]]>", 1)},
 		{name: "CDATA in parts", file: strings.Replace(plain, "A probe.", "<![CDATA[A ]]>pro<![CDATA[be.]]>", 1)},
-		{name: "namespace prefix", file: strings.NewReplacer("<LWM2M ", `<o:LWM2M xmlns:o="urn:x" `, "</LWM2M>", "</o:LWM2M>").Replace(plain)},
+		{name: "namespace prefix", file: strings.NewReplacer("<LWM2M ", `<o:LWM2M xmlns:o="urn:x" `, "</LWM2M>",
+			"</o:LWM2M>").Replace(plain)},
 		{name: "markup in a text", file: strings.Replace(plain, "A probe.", "A <b>probe</b>.", 1)},
 		{name: "schema of 1.1", file: strings.Replace(plain, "LWM2M.xsd", "LWM2M-v1_1.xsd", 1)},
 		{
@@ -92,8 +95,9 @@ func TestDialects(t *testing.T) {
 			change: func(o *registry.Object) { older(o); o.URN = "urn:oma:lwm2m:ext:3999" },
 		},
 		{
-			name:   "empty versions",
-			file:   strings.NewReplacer("<ObjectVersion>1.1<", "<ObjectVersion><", "<LWM2MVersion>1.1<", "<LWM2MVersion> <", ":1.1", "").Replace(plain),
+			name: "empty versions",
+			file: strings.NewReplacer("<ObjectVersion>1.1<", "<ObjectVersion><", "<LWM2MVersion>1.1<",
+				"<LWM2MVersion> <", ":1.1", "").Replace(plain),
 			change: func(o *registry.Object) { older(o); o.URN = "urn:oma:lwm2m:ext:3999" },
 		},
 		{
@@ -102,27 +106,30 @@ func TestDialects(t *testing.T) {
 			change: func(o *registry.Object) { o.LWM2MVersion = registry.Version{} },
 		},
 		{
-			name: "version 1.0 said and left out of the URN",
+			name: "version 1.0 given, and missing in the URN",
 			file: strings.NewReplacer("<ObjectVersion>1.1<", "<ObjectVersion>1.0<", "3999:1.1", "3999").Replace(plain),
 			change: func(o *registry.Object) {
 				o.Version, o.URN = registry.V(1, 0), "urn:oma:lwm2m:ext:3999"
 			},
 		},
 		{
-			name:   "blanks in names",
-			file:   strings.NewReplacer("Probe<", "\u00A0 Pro\u00A0\tbe \n<", ">Value<", ">Val\u200B\u00A0ue\uFEFF<", ">Cel<", "> Cel\u00A0<").Replace(plain),
+			name: "blanks in names",
+			file: strings.NewReplacer("Probe<", "\u00A0 Pro\u00A0\tbe \n<", ">Value<", ">Val\u200B\u00A0ue\uFEFF<",
+				">Cel<", "> Cel\u00A0<").Replace(plain),
 			change: func(o *registry.Object) { o.Name, o.Resources[0].Name = "Pro be", "Val ue" },
 		},
 		{
-			name: "both descriptions, with line ends that are spelt out",
-			file: strings.NewReplacer("A probe.", "\n\t\tA probe.  \n\n\n\n\t\t\tIt\tmeasures.\n", "<Description2/>", "<Description2> And C:\\new more.\\n\\t\\t\\nThe end. </Description2>").Replace(plain),
+			name: "both descriptions, with line ends written as \\n",
+			file: strings.NewReplacer("A probe.", "\n\t\tA probe.  \n\n\n\n\t\t\tIt\tmeasures.\n", "<Description2/>",
+				"<Description2> And C:\\new more.\\n\\t\\t\\nThe end. </Description2>").Replace(plain),
 			change: func(o *registry.Object) {
 				o.Description = "A probe.\n\nIt measures.\n\nAnd C:\\new more.\n\nThe end."
 			},
 		},
 		{
-			name:   "children in another order",
-			file:   definition("", "")[:strings.Index(definition("", ""), "<Resources>")] + "<Resources>" + value + "</Resources>" + head + "</Object></LWM2M>",
+			name: "children in another order",
+			file: definition("", "")[:strings.Index(definition("", ""), "<Resources>")] + "<Resources>" + value +
+				"</Resources>" + head + "</Object></LWM2M>",
 			change: nil,
 		},
 		{
@@ -131,8 +138,9 @@ func TestDialects(t *testing.T) {
 			change: func(o *registry.Object) { o.Resources[0].Units, o.Resources[0].Description = "", "" },
 		},
 		{
-			name:   "other letter case",
-			file:   strings.NewReplacer(">Float<", ">float <", ">R<", ">r<", ">Single<", ">single<", ">Multiple<", ">MULTIPLE<").Replace(plain),
+			name: "other letter case",
+			file: strings.NewReplacer(">Float<", ">float <", ">R<", ">r<", ">Single<", ">single<", ">Multiple<",
+				">MULTIPLE<").Replace(plain),
 			change: nil,
 		},
 		{

@@ -15,12 +15,12 @@ import (
 type enumLine struct {
 	value   int64
 	meaning string
-	more    string // the lines that go on about it
-	dotted  bool   // "N. meaning", which may be a numbered list as well
+	more    string // the lines that continue it
+	dotted  bool   // "N. meaning", which may also be a numbered list
 }
 
-// scanEnumLine reads "N: meaning", "N = meaning", "N - meaning" or "N. meaning". Lines about several
-// values, such as "5-203: reserved" or "9..15 = reserved", are none.
+// scanEnumLine parses "N: meaning", "N = meaning", "N - meaning" or "N. meaning". It returns false
+// for a line about several values, such as "5-203: reserved" or "9..15 = reserved".
 func scanEnumLine(s string) (enumLine, bool) {
 	s = strings.TrimLeft(s, "*\u2022 ")
 	end := 0
@@ -53,8 +53,8 @@ func scanEnumLine(s string) (enumLine, bool) {
 	return enumLine{}, false
 }
 
-// enumLines reads all values that one line names: usually one, or several that are introduced in the
-// same way, as in "0: off, 1: on" or "0: no error. 1: error."
+// enumLines parses all values that one line names: usually one, or several in the same form, as in
+// "0: off, 1: on" or "0: no error. 1: error."
 func enumLines(s string) []enumLine {
 	l, ok := scanEnumLine(s)
 	if !ok {
@@ -79,7 +79,7 @@ func enumLines(s string) []enumLine {
 	return append(all, l)
 }
 
-// rangeEnum reads a range of which every line names values.
+// rangeEnum parses a range in which every line names values.
 func rangeEnum(s string, t registry.Type) ([]registry.EnumValue, bool) {
 	if t != registry.Integer && t != registry.UnsignedInteger {
 		return nil, false
@@ -104,16 +104,17 @@ func enumRange(values []registry.EnumValue) registry.Range {
 	return r
 }
 
-// splitEnum takes the values that the lines of a description name out of it. A description that
-// names fewer than two, or that may mean something else, is left as it is: examples, numbered
-// steps, a number that occurs twice or that the range does not allow.
+// splitEnum removes the values that the lines of a description name from the description, and
+// returns both. It leaves a description unchanged that names fewer than two values or may mean
+// something else: examples, numbered steps, a number that occurs twice or that the range does not
+// allow.
 func splitEnum(description string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string) {
 	if t != registry.Integer && t != registry.UnsignedInteger {
 		return nil, description
 	}
 	var all []enumLine
 	var kept strings.Builder
-	var between []string // lines that may go on about the last value
+	var between []string // lines that may continue the last value
 	keep := func(lines ...string) {
 		for _, l := range lines {
 			kept.WriteString(l)
@@ -127,7 +128,7 @@ func splitEnum(description string, t registry.Type, r registry.Range) (enum []re
 		switch {
 		case values == nil:
 			paragraph = paragraph || l == ""
-			if paragraph || !goesOn(l) {
+			if paragraph || !isContinuation(l) {
 				keep(between...)
 				keep(l)
 				between = between[:0]
@@ -136,7 +137,7 @@ func splitEnum(description string, t registry.Type, r registry.Range) (enum []re
 			}
 			before = cmp.Or(l, before)
 			continue
-		case len(all) == 0 && noEnum(before):
+		case len(all) == 0 && isPartial(before):
 			return nil, description
 		case len(between) > 0:
 			all[len(all)-1].more = strings.Join(between, " ")
@@ -153,19 +154,21 @@ func splitEnum(description string, t registry.Type, r registry.Range) (enum []re
 	return enum, kept.String()
 }
 
-// goesOn reports whether a line can continue the one before it. Lines about several values do not.
-func goesOn(l string) bool {
+// isContinuation reports whether a line can continue the line before it. Lines about several values
+// cannot.
+func isContinuation(l string) bool {
 	return l != "" && digits(l) == 0 && l[0] != '['
 }
 
-// noEnum reports whether a line introduces something else than the values: some of them only, or
-// the bits of a mask.
-func noEnum(l string) bool {
+// isPartial reports whether a line introduces something other than all values: only some of them,
+// or the bits of a mask.
+func isPartial(l string) bool {
 	l = strings.ToLower(l)
 	return strings.Contains(l, "example") || strings.Contains(l, "e.g.") || strings.Contains(l, "mask")
 }
 
-// enumValues returns the values in ascending order with their names, unless they are no enumeration.
+// enumValues returns the values in ascending order with their names. It returns false if they are
+// not an enumeration.
 func enumValues(all []enumLine, t registry.Type, r registry.Range) ([]registry.EnumValue, bool) {
 	if len(all) < 2 {
 		return nil, false

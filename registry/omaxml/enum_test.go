@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// TestSplitEnum takes the named values out of descriptions.
+// TestSplitEnum removes named values from descriptions.
 func TestSplitEnum(t *testing.T) {
 	on := []registry.EnumValue{{Value: 0, Name: "Off"}, {Value: 1, Name: "On"}}
 	for _, test := range []struct {
@@ -28,13 +28,15 @@ func TestSplitEnum(t *testing.T) {
 		{name: "one line of sentences", text: "0: Off. 1: On.\n", want: on},
 		{name: "not ascending", text: "1: On\n0: Off\n", want: on},
 		{name: "CRLF", text: "The state.\r\n0: Off\r\n1: On\r\n", want: on, rest: "The state."},
-		{name: "prose around", text: "The state.\n0: Off\n1: On\nThe default is 0.", want: on, rest: "The state.\nThe default is 0."},
+		{name: "prose around", text: "The state.\n0: Off\n1: On\nThe default is 0.", want: on,
+			rest: "The state.\nThe default is 0."},
 		{
-			name: "several values on a line stay", text: "0: Off\n1: On\n2-9: Reserved\n10 - 20: Vendors\n21..30=None\n[31..99] none", want: on,
+			name: "several values on a line stay",
+			text: "0: Off\n1: On\n2-9: Reserved\n10 - 20: Vendors\n21..30=None\n[31..99] none", want: on,
 			rest: "2-9: Reserved\n10 - 20: Vendors\n21..30=None\n[31..99] none",
 		},
 		{
-			name: "lines that go on", text: "0: Off\nNo power,\nno light.\n1: On\nPower.\n\nThe end.",
+			name: "continued lines", text: "0: Off\nNo power,\nno light.\n1: On\nPower.\n\nThe end.",
 			want: []registry.EnumValue{{Value: 0, Name: "Off", Doc: "No power, no light."}, {Value: 1, Name: "On"}},
 			rest: "Power.\n\nThe end.",
 		},
@@ -58,12 +60,15 @@ func TestSplitEnum(t *testing.T) {
 			},
 		},
 		{
-			name: "names that are cut",
-			text: "0: The transfer is over, and " + strings.Repeat("so ", 20) + "on\n1: " + strings.Repeat("long ", 20) + "\n2: " + "a" + strings.Repeat("ä", 40) +
+			name: "names that are too long",
+			text: "0: The transfer is over, and " + strings.Repeat("so ", 20) + "on\n1: " +
+				strings.Repeat("long ", 20) + "\n2: " + "a" + strings.Repeat("ä", 40) +
 				"\n3: CoAP (as defined in RFC 7252) with the additional support for blocks, see there (again)",
 			want: []registry.EnumValue{
-				{Value: 0, Name: strings.TrimSpace("The transfer is over, and " + strings.Repeat("so ", 11)), Doc: "The transfer is over, and " + strings.Repeat("so ", 20) + "on"},
-				{Value: 1, Name: strings.TrimSpace(strings.Repeat("long ", 12)), Doc: strings.TrimSpace(strings.Repeat("long ", 20))},
+				{Value: 0, Name: strings.TrimSpace("The transfer is over, and " + strings.Repeat("so ", 11)),
+					Doc: "The transfer is over, and " + strings.Repeat("so ", 20) + "on"},
+				{Value: 1, Name: strings.TrimSpace(strings.Repeat("long ", 12)),
+					Doc: strings.TrimSpace(strings.Repeat("long ", 20))},
 				{Value: 2, Name: "a" + strings.Repeat("ä", 29), Doc: "a" + strings.Repeat("ä", 40)},
 				{Value: 3, Name: "CoAP", Doc: "(as defined in RFC 7252) with the additional support for blocks, see there (again)"},
 			},
@@ -73,9 +78,10 @@ func TestSplitEnum(t *testing.T) {
 			want: []registry.EnumValue{{Value: 0, Name: ",;"}, {Value: 1, Name: "On"}},
 		},
 		{
-			name: "one name for two",
+			name: "two values with one name",
 			text: "0: Card (removable)\n1: Card (soldered)\n2: None",
-			want: []registry.EnumValue{{Value: 0, Name: "Card (removable)"}, {Value: 1, Name: "Card (soldered)"}, {Value: 2, Name: "None"}},
+			want: []registry.EnumValue{{Value: 0, Name: "Card (removable)"}, {Value: 1, Name: "Card (soldered)"},
+				{Value: 2, Name: "None"}},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -90,7 +96,7 @@ func TestSplitEnum(t *testing.T) {
 	}
 }
 
-// TestSplitEnumLeaves lists descriptions that name no values, or may not.
+// TestSplitEnumLeaves lists descriptions that name no values, or may not name values.
 func TestSplitEnumLeaves(t *testing.T) {
 	for _, test := range []struct {
 		name, text string

@@ -8,11 +8,11 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// maxEnumName is the length in bytes beyond which the name of a value is cut.
+// maxEnumName is the length in bytes at which the name of a value is cut.
 const maxEnumName = 60
 
-// nameValues names each value by the first words of its meaning. Where two would have one name, both
-// have all the words.
+// nameValues names each value by the first words of its meaning. Two values that would have the
+// same name keep all of their words.
 func nameValues(all []enumLine) []registry.EnumValue {
 	values := make([]registry.EnumValue, len(all))
 	count := make(map[string]int, len(all))
@@ -38,14 +38,14 @@ func joinDoc(doc, more string) string {
 }
 
 // splitMeaning cuts a meaning after its first clause: at a dash, colon, semicolon or full stop, or
-// before the remark in brackets that ends it. The name has no punctuation at its end.
+// before the remark in brackets at its end. The name has no punctuation at its end.
 func splitMeaning(s string) (name, doc string) {
 	name = s
 	if at, size := clauseEnd(s); at > 0 {
 		name, doc = s[:at], s[at+size:]
 	}
 	name = trimEnd(name)
-	for range 2 { // a second one may have been cut by the end of the clause
+	for range 2 { // the end of the clause may have cut a second remark
 		if at := remark(name); at > 0 {
 			name, doc = trimEnd(name[:at]), s[at:]
 		}
@@ -57,7 +57,8 @@ func splitMeaning(s string) (name, doc string) {
 	return name, strings.TrimSpace(doc)
 }
 
-// clauseEnd returns where the first clause of s ends, and the length of the mark that ends it.
+// clauseEnd returns the position of the end of the first clause of s, and the length of the mark
+// that ends it.
 func clauseEnd(s string) (at, size int) {
 	for i := 1; i+1 < len(s); i++ {
 		after := s[i+1:]
@@ -82,11 +83,11 @@ func clauseEnd(s string) (at, size int) {
 	return 0, 0
 }
 
-// remark returns where the brackets open that end a clause, or that its end has cut, or that make a
-// name too long; -1 when there are none.
+// remark returns the position of the opening bracket of a remark that ends a clause, that the end
+// of the clause cuts, or that makes a name too long. It returns -1 if there is none.
 func remark(s string) int {
 	first, depth := -1, 0
-	last := -1 // where the outermost brackets opened last
+	last := -1 // position of the last outermost opening bracket
 	for i := range len(s) {
 		switch s[i] {
 		case '(', '[':
@@ -110,7 +111,7 @@ func remark(s string) int {
 	return -1
 }
 
-// unwrap removes the brackets around a whole remark.
+// unwrap removes brackets that enclose the whole text.
 func unwrap(s string) string {
 	t := strings.TrimSuffix(s, ".")
 	if len(t) < 2 || t[0] != '(' && t[0] != '[' || remark(t) != 0 || t[len(t)-1] != ')' && t[len(t)-1] != ']' {
@@ -119,7 +120,7 @@ func unwrap(s string) string {
 	return t[1 : len(t)-1]
 }
 
-// cutClause is cutWords at a comma or bracket, where that leaves half of a name.
+// cutClause is cutWords that cuts at a comma or bracket, if at least half of a name remains.
 func cutClause(s string) (name, doc string) {
 	if len(s) > maxEnumName {
 		if cut := strings.LastIndexAny(s[:maxEnumName], ",(["); cut >= maxEnumName/2 {
@@ -129,8 +130,8 @@ func cutClause(s string) (name, doc string) {
 	return cutWords(s)
 }
 
-// cutWords returns the first words of s, as many as a name may have, and all of s when they are not
-// all.
+// cutWords returns as many of the first words of s as a name may have, and all of s as doc if words
+// are missing from the name.
 func cutWords(s string) (name, doc string) {
 	if name = trimEnd(s); len(name) <= maxEnumName {
 		return name, ""
@@ -142,7 +143,7 @@ func cutWords(s string) (name, doc string) {
 	return trimEnd(s[:cut]), s
 }
 
-// trimEnd removes punctuation and blanks from the end of a name, unless there is nothing else.
+// trimEnd removes punctuation and blanks from the end of a name, unless the name has nothing else.
 func trimEnd(s string) string {
 	if t := strings.TrimRight(s, " .,;:"); t != "" {
 		return t

@@ -5,7 +5,6 @@ import (
 	"log"
 	"strings"
 
-	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/registry/omaxml"
 )
 
@@ -59,14 +58,4 @@ func ExampleRead() {
 	// 33000 Boiler 1.0
 	// 0 Water Temperature R Float  Cel
 	// 1 State R Integer 0, 1
-}
-
-func ExampleParseRange() {
-	r, _, _ := omaxml.ParseRange("0..247, 255", registry.Integer)
-	fmt.Println(r, r.AllowsInt(247), r.AllowsInt(248))
-	_, enum, _ := omaxml.ParseRange("0: Off\n1: On - at full power", registry.Integer)
-	fmt.Println(enum[1].Value, enum[1].Name, enum[1].Doc)
-	// Output:
-	// 0..247, 255 true false
-	// 1 On at full power
 }

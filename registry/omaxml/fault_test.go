@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// TestItemFaults reads one resource in the many ways that need a remark. A nil want says that the
+// TestItemFaults reads one resource in the many forms that cause a fault. A nil want means that the
 // object is left out.
 func TestItemFaults(t *testing.T) {
 	for _, test := range []struct {
@@ -58,7 +58,7 @@ func TestItemFaults(t *testing.T) {
 			want: &registry.Resource{ID: 6, Name: "Value", Ops: registry.E},
 		},
 		{
-			name: "executable that is read, too",
+			name: "executable that can be read",
 			item: item("6", "<Operations>RE</Operations>"),
 			faults: []string{
 				"error: f.xml: 3999/6: the resource can be executed as well as read or written, let an executable have the operation E alone",
@@ -118,10 +118,11 @@ func TestItemFaults(t *testing.T) {
 			faults: []string{"error: f.xml: 3999/1: the resource has no name, give it one"},
 		},
 		{
-			name: "endless name",
+			name: "very long name",
 			item: item("1", "<Name>"+strings.Repeat("ä", 200)+"</Name>"),
 			faults: []string{
-				`error: f.xml: 3999/1: the name "` + strings.Repeat("ä", 30) + `"... is longer than 255 bytes, shorten it`,
+				`error: f.xml: 3999/1: the name "` + strings.Repeat("ä", 30) +
+					`"... is longer than 255 bytes, shorten it`,
 			},
 		},
 		{
@@ -154,12 +155,12 @@ func TestItemFaults(t *testing.T) {
 			faults: []string{"warning: f.xml: 3999/2: the resource is defined twice in the same way, remove one"},
 		},
 		{
-			name:   "one ID for two resources",
+			name:   "two resources with one ID",
 			item:   item("2", "") + item("2", "<Type>Time</Type>"),
 			faults: []string{"error: f.xml: 3999/2: the resource is defined twice in different ways, remove one, or give it another ID"},
 		},
 		{
-			name: "elements that nobody knows",
+			name: "unknown elements",
 			item: item("2", "<Color>red</Color> stray ") + "<Itme/> text ",
 			want: &registry.Resource{ID: 2, Name: "Value", Ops: registry.R, Type: registry.Integer},
 			faults: []string{
@@ -186,8 +187,10 @@ func TestItemFaults(t *testing.T) {
 			name: "enumerations",
 			item: item("2", "<RangeEnumeration>\n\t0: off \n\t1: on - all the time\n</RangeEnumeration><Description>The state.</Description>"),
 			want: &registry.Resource{
-				ID: 2, Name: "Value", Ops: registry.R, Type: registry.Integer, RangeText: "0: off; 1: on - all the time", Range: registry.OneOf(0, 1),
-				Enum: []registry.EnumValue{{Value: 0, Name: "off"}, {Value: 1, Name: "on", Doc: "all the time"}}, Description: "The state.",
+				ID: 2, Name: "Value", Ops: registry.R, Type: registry.Integer,
+				RangeText: "0: off; 1: on - all the time", Range: registry.OneOf(0, 1),
+				Enum:        []registry.EnumValue{{Value: 0, Name: "off"}, {Value: 1, Name: "on", Doc: "all the time"}},
+				Description: "The state.",
 			},
 		},
 	} {
@@ -207,7 +210,7 @@ func TestItemFaults(t *testing.T) {
 	}
 }
 
-// TestObjectFaults changes the head of an object. Every change leaves it usable unless left is set.
+// TestObjectFaults changes the head of an object. The object stays usable unless left is set.
 func TestObjectFaults(t *testing.T) {
 	for _, test := range []struct {
 		name, old, new string
@@ -216,7 +219,8 @@ func TestObjectFaults(t *testing.T) {
 		faults         []string
 	}{
 		{
-			name: "version of one number", old: "<ObjectVersion>1.1", new: "<ObjectVersion>1", version: registry.V(1, 0),
+			name: "version of one number", old: "<ObjectVersion>1.1", new: "<ObjectVersion>1",
+			version: registry.V(1, 0),
 			faults: []string{
 				`warning: f.xml: 3999: the ObjectVersion "1" has no minor number and is read as 1.0, write major.minor, such as 1.0`,
 				`warning: f.xml: 3999: the URN "urn:oma:lwm2m:ext:3999:1.1" names version 1.1 but the object has version 1.0, which is used, let <ObjectURN> and <ObjectVersion> agree`,
@@ -271,7 +275,8 @@ func TestObjectFaults(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			objects, faults := ReadBytes("f.xml", []byte(definition(strings.ReplaceAll(head, test.old, test.new), item("0", ""))))
+			objects, faults := ReadBytes("f.xml",
+				[]byte(definition(strings.ReplaceAll(head, test.old, test.new), item("0", ""))))
 			if diff := cmp.Diff(test.faults, texts(faults)); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}

@@ -9,16 +9,18 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// FuzzRead reads anything: every object that comes of it is valid, every fault short and in one line,
-// and the same bytes say the same thing twice. Fuzz it with -fuzzminimizetime=20x: shrinking files by
-// default takes most of the time.
+// FuzzRead reads anything: every returned object is valid, every fault is short and on one line,
+// and the same bytes give the same result twice. Fuzz it with -fuzzminimizetime=20x, because
+// shrinking files takes most of the time by default.
 func FuzzRead(f *testing.F) {
 	plain := definition(head, value)
 	for _, s := range []string{
 		plain,
 		"\uFEFF" + plain,
-		definition(head, item("0", "<Type/>")+item("0", "<Operations/><Type>Opaque</Type>")+item("1", "<Description>0: a (b)\nc\n1: d, 2: e</Description>")),
-		definition(without(head, "LWM2MVersion", "ObjectVersion"), item("65535", "<RangeEnumeration>0: a\n1: b</RangeEnumeration>")),
+		definition(head, item("0", "<Type/>")+item("0", "<Operations/><Type>Opaque</Type>")+item("1",
+			"<Description>0: a (b)\nc\n1: d, 2: e</Description>")),
+		definition(without(head, "LWM2MVersion", "ObjectVersion"),
+			item("65535", "<RangeEnumeration>0: a\n1: b</RangeEnumeration>")),
 		strings.NewReplacer("UTF-8", "ISO-8859-1", "A probe.", "\xC4").Replace(plain),
 		strings.Replace(plain, "<LWM2M ", `<!DOCTYPE x [<!ENTITY a "b">]><LWM2M `, 1),
 		`<LWM2M><Object><ObjectID>1</ObjectID><Resources><Item ID="1"/>x<Item/></Resources><Resources/></Object></LWM2M>`,
@@ -35,7 +37,7 @@ func FuzzRead(f *testing.F) {
 			}
 			for _, r := range o.Resources {
 				checkEnum(t, r.Enum, r.Range)
-				if len(r.Name) > MaxName || strings.ContainsAny(r.Name, "\r\n") {
+				if len(r.Name) > maxName || strings.ContainsAny(r.Name, "\r\n") {
 					t.Errorf("name %q", r.Name)
 				}
 			}
@@ -68,12 +70,14 @@ func checkEnum(t *testing.T, enum []registry.EnumValue, r registry.Range) {
 	}
 }
 
-// FuzzParseRange reads anything as a range: what it gives is a valid range of the type, and its
-// own text means the same.
+// FuzzParseRange parses anything as a range: the result is a valid range of the type, and its text
+// parses to the same range.
 func FuzzParseRange(f *testing.F) {
 	for _, s := range []string{
-		"0..100", "-30..-120", "1...15", "0-5", "0..", "..5", ">= 0", "0,1,2", "5, 10", "0; 3.8..20.5", "0..247, 255", "0: off\n1: on",
-		"0..64 bytes", "10,26", "255", "2 Instances", "<7 to >12.5", "0..9223372036854775807", "1e5..1e6", "1..65,535", "-0..0",
+		"0..100", "-30..-120", "1...15", "0-5", "0..", "..5", ">= 0", "0,1,2", "5, 10", "0; 3.8..20.5",
+		"0..247, 255", "0: off\n1: on",
+		"0..64 bytes", "10,26", "255", "2 Instances", "<7 to >12.5", "0..9223372036854775807", "1e5..1e6",
+		"1..65,535", "-0..0",
 	} {
 		for k := registry.None; k <= registry.Corelnk; k++ {
 			f.Add(s, uint8(k))
@@ -81,7 +85,7 @@ func FuzzParseRange(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, kind uint8) {
 		k := registry.Type(kind % uint8(registry.Corelnk+1))
-		r, enum, faults := ParseRange(text, k)
+		r, enum, faults := parseRange(text, k)
 		for _, fault := range faults {
 			if fault.Severity != registry.Warning || len(fault.Error()) > 500 {
 				t.Errorf("fault %v", fault)
@@ -100,24 +104,25 @@ func FuzzParseRange(f *testing.F) {
 		checkEnum(t, enum, r)
 		s := r.String()
 		if len(r) == 1 && r[0].Min == r[0].Max || s == ".." {
-			return // a single value is not read, and no limit has no text
+			return // a single value is refused, and the unlimited range has no text
 		}
-		again, _, faults := ParseRange(s, k)
+		again, _, faults := parseRange(s, k)
 		if !cmp.Equal(r, again) {
 			t.Errorf("%q: range %v reads as %v, %v", text, r, again, texts(faults))
 		}
 	})
 }
 
-// FuzzParseURN reads anything as a URN.
+// FuzzParseURN parses anything as a URN.
 func FuzzParseURN(f *testing.F) {
-	for _, s := range []string{"urn:oma:lwm2m:ext:3303", "urn:oma:lwm2m:ext:3303:1.1", "URN:OMA:LWM2M:x:1:2.0", "urn:oma:lwm2m:oma:65535:", "::::"} {
+	for _, s := range []string{"urn:oma:lwm2m:ext:3303", "urn:oma:lwm2m:ext:3303:1.1", "URN:OMA:LWM2M:x:1:2.0",
+		"urn:oma:lwm2m:oma:65535:", "::::"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		u, ok := parseURN(s)
 		if !ok && u != (urn{}) {
-			t.Errorf("%q is refused but says %v", s, u)
+			t.Errorf("%q is refused but returns %v", s, u)
 		}
 	})
 }

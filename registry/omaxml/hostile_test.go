@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// TestHostile reads files that were made to do harm, or were not meant to be read.
+// TestHostile reads malicious files and files of other formats.
 func TestHostile(t *testing.T) {
 	plain := definition(head, value)
 	doctype := func(subset string) string {
@@ -27,7 +27,8 @@ func TestHostile(t *testing.T) {
 	}{
 		{
 			"billion laughs",
-			strings.Replace(doctype(`[<!ENTITY a "haha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]`), "A probe.", "&c;", 1),
+			strings.Replace(doctype(`[<!ENTITY a "haha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]`),
+				"A probe.", "&c;", 1),
 			noDoctype,
 		},
 		{
@@ -43,19 +44,25 @@ func TestHostile(t *testing.T) {
 		},
 		{
 			"endless entity name", "<LWM2M>&" + strings.Repeat("ä", 1<<16) + ";</LWM2M>",
-			"error: f.xml: the file is not well-formed XML: XML syntax error on line 1: invalid character entity &" + strings.Repeat("ä", 63) + "..., correct it",
+			"error: f.xml: the file is not well-formed XML: XML syntax error on line 1: invalid character entity &" +
+				strings.Repeat("ä", 63) + "..., correct it",
 		},
-		{"too large", plain + strings.Repeat(" ", MaxSize), "error: f.xml: the file is larger than 4194304 bytes, split it into one file per object"},
-		{"too many tags", strings.Replace(plain, "<Resources>", "<Resources>"+strings.Repeat("<a/>", MaxTags), 1), large},
-		{"too many comments", strings.Repeat("<!---->", MaxTags) + plain, large},
-		{"too many attributes", strings.Replace(plain, "<Item ", "<Item "+strings.Repeat(`a="" `, MaxAttributes), 1), large},
+		{"too large", plain + strings.Repeat(" ", MaxSize),
+			"error: f.xml: the file is larger than 4194304 bytes, split it into one file per object"},
+		{"too many tags", strings.Replace(plain, "<Resources>", "<Resources>"+
+			strings.Repeat("<a/>", maxTags), 1), large},
+		{"too many comments", strings.Repeat("<!---->", maxTags) + plain, large},
+		{"too many attributes", strings.Replace(plain, "<Item ", "<Item "+
+			strings.Repeat(`a="" `, maxAttributes), 1), large},
 		{
 			"too deep", strings.Repeat("<LWM2M>", 1<<15) + strings.Repeat("</LWM2M>", 1<<15),
 			"error: f.xml: elements are nested more than 16 deep, follow the structure of LWM2M.xsd",
 		},
 		{"empty", "", "error: f.xml: the file has no elements, let it hold a <LWM2M> element with <Object> elements"},
-		{"no XML", "ID,Name\n3303,Temperature\n", "error: f.xml: the file has no elements, let it hold a <LWM2M> element with <Object> elements"},
-		{"another root", "<html><body/></html>", `error: f.xml: the root element is "html", let it be <LWM2M>, as LWM2M.xsd has it`},
+		{"no XML", "ID,Name\n3303,Temperature\n",
+			"error: f.xml: the file has no elements, let it hold a <LWM2M> element with <Object> elements"},
+		{"another root", "<html><body/></html>",
+			`error: f.xml: the root element is "html", let it be <LWM2M>, as LWM2M.xsd has it`},
 		{"two roots", plain + "<LWM2M/>", `error: f.xml: there is a second root element "LWM2M", put everything into one <LWM2M> element`},
 		{"no objects", "<LWM2M/>", "error: f.xml: the file defines no object, let <LWM2M> hold an <Object> element"},
 		{"unclosed", plain[:len(plain)-len("</LWM2M>")], unclosed},
@@ -71,9 +78,11 @@ func TestHostile(t *testing.T) {
 		},
 		{"UTF-16 little-endian", "\xFF\xFE<\x00L\x00", "error: f.xml: the file is in UTF-16, save it as UTF-8"},
 		{"UTF-16 big-endian", "\xFE\xFF\x00<\x00L", "error: f.xml: the file is in UTF-16, save it as UTF-8"},
-		{"EBCDIC", strings.Replace(plain, "UTF-8", "IBM037", 1), `error: f.xml: the file declares the encoding "IBM037", save it as UTF-8`},
+		{"EBCDIC", strings.Replace(plain, "UTF-8", "IBM037", 1),
+			`error: f.xml: the file declares the encoding "IBM037", save it as UTF-8`},
 		{
-			"decoders on decoders", "<?xml version='1.0' encoding='latin1'?>" + strings.Repeat("<?xml version='1.0' encoding='latin1'?>", 1000) + "<LWM2M/>",
+			"decoders on decoders", "<?xml version='1.0' encoding='latin1'?>" +
+				strings.Repeat("<?xml version='1.0' encoding='latin1'?>", 1000) + "<LWM2M/>",
 			`error: f.xml: the file declares the encoding "latin1", save it as UTF-8`,
 		},
 		{
@@ -93,7 +102,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestEndlessReader reads no more than the largest file from a reader that never ends.
+// TestEndlessReader stops after the size of the largest file on a reader that never ends.
 func TestEndlessReader(t *testing.T) {
 	r := &endless{}
 	_, faults, err := Read("f.xml", r)
@@ -115,7 +124,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestPrefixes reads every beginning of a file: each is refused but the whole one.
+// TestPrefixes reads every prefix of a file: all but the whole file are refused.
 func TestPrefixes(t *testing.T) {
 	file := strings.TrimSpace(definition(head, value))
 	for n := range len(file) {
@@ -125,7 +134,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// TestSlowReader reads byte for byte, in every encoding.
+// TestSlowReader reads single bytes, in every encoding.
 func TestSlowReader(t *testing.T) {
 	for _, encoding := range []string{"UTF-8", "ISO-8859-1"} {
 		file := strings.Replace(definition(head, value), "UTF-8", encoding, 1)
@@ -139,43 +148,45 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestWorstCases reads the largest files that the limits let through, of every shape, and bounds
-// what they allocate. None may take time out of proportion: the test would not end.
+// TestWorstCases reads the largest files that the limits allow, of every shape, and bounds what
+// they allocate. None may take disproportionate time: the test would not end.
 func TestWorstCases(t *testing.T) {
-	// fill returns size bytes, or a few less, of one unit.
+	// fill repeats one unit up to size bytes.
 	fill := func(unit string, size int) string { return strings.Repeat(unit, size/len(unit)) }
 	start, end, _ := strings.Cut(definition(head, "@"), "@")
-	// items returns a file of some items with the longest of texts.
+	// items returns a file of some items with texts of the largest length.
 	items := func(description, span string) string {
 		i := item("1", "<Description>"+description+"</Description><RangeEnumeration>"+span+"</RangeEnumeration>")
 		return start + strings.Repeat(i, 2) + end
 	}
 	for name, file := range map[string]string{
-		"elements":         start + strings.Repeat("<a/>", MaxTags-200) + end,
-		"empty items":      start + strings.Repeat("<Item/>", MaxTags-200) + end,
-		"attributes":       "<LWM2M " + strings.Repeat(`a="" `, MaxAttributes) + "/>",
-		"long attribute":   "<LWM2M " + strings.Repeat("a", MaxSize/8) + "=''/>",
-		"objects":          "<LWM2M>" + strings.Repeat("<Object><Name>a</Name><ObjectID>1</ObjectID></Object>", MaxTags/6-1) + "</LWM2M>",
-		"long name":        "<LWM2M><Object><Name>" + fill("ä", MaxSize/8) + "</Name></Object></LWM2M>",
-		"long ID":          "<LWM2M><Object><Resources><Item ID='" + fill("1", MaxSize/8) + "'/></Resources></Object></LWM2M>",
+		"elements":       start + strings.Repeat("<a/>", maxTags-200) + end,
+		"empty items":    start + strings.Repeat("<Item/>", maxTags-200) + end,
+		"attributes":     "<LWM2M " + strings.Repeat(`a="" `, maxAttributes) + "/>",
+		"long attribute": "<LWM2M " + strings.Repeat("a", MaxSize/8) + "=''/>",
+		"objects": "<LWM2M>" + strings.Repeat("<Object><Name>a</Name><ObjectID>1</ObjectID></Object>",
+			maxTags/6-1) + "</LWM2M>",
+		"long name": "<LWM2M><Object><Name>" + fill("ä", MaxSize/8) + "</Name></Object></LWM2M>",
+		"long ID": "<LWM2M><Object><Resources><Item ID='" + fill("1", MaxSize/8) +
+			"'/></Resources></Object></LWM2M>",
 		"long description": start + item("1", "<Description>"+fill("0: a\n", MaxSize/4)+"</Description>") + end,
 		"long range":       start + item("1", "<RangeEnumeration>"+fill("1,", MaxSize/8)+"</RangeEnumeration>") + end,
-		"blanks":           items(fill(" ", MaxText), ""),
-		"line ends":        items(fill("\n", MaxText), ""),
-		"spelt line ends":  items(fill(`\n\t`, MaxText), ""),
-		"values on lines":  items(fill("0: a\n", MaxText), ""),
-		"values in a line": items(fill("0: a,", MaxText), ""),
-		"sentences":        items(fill("0: a. ", MaxText), ""),
-		"lines that go on": items(fill("0: a\nb\n", MaxText), ""),
-		"digits":           items(fill("1", MaxText), ""),
-		"brackets":         items("0: a"+fill("(", MaxText-20)+"\n1: b", ""),
-		"more brackets":    items("0: a"+fill("()", MaxText-20)+"\n1: b", ""),
-		"range of commas":  items("", fill("1,", MaxText)),
-		"range of numbers": items("", fill("1.5,", MaxText)),
-		"range of dots":    items("", fill(".", MaxText)),
-		"range of names":   items("", fill("0: a\n", MaxText)),
-		"range of digits":  items("", fill("1", MaxText)),
-		"range of lines":   items("", fill("\n", MaxText)),
+		"blanks":           items(fill(" ", maxText), ""),
+		"line ends":        items(fill("\n", maxText), ""),
+		"spelt line ends":  items(fill(`\n\t`, maxText), ""),
+		"values on lines":  items(fill("0: a\n", maxText), ""),
+		"values in a line": items(fill("0: a,", maxText), ""),
+		"sentences":        items(fill("0: a. ", maxText), ""),
+		"lines that go on": items(fill("0: a\nb\n", maxText), ""),
+		"digits":           items(fill("1", maxText), ""),
+		"brackets":         items("0: a"+fill("(", maxText-20)+"\n1: b", ""),
+		"more brackets":    items("0: a"+fill("()", maxText-20)+"\n1: b", ""),
+		"range of commas":  items("", fill("1,", maxText)),
+		"range of numbers": items("", fill("1.5,", maxText)),
+		"range of dots":    items("", fill(".", maxText)),
+		"range of names":   items("", fill("0: a\n", maxText)),
+		"range of digits":  items("", fill("1", maxText)),
+		"range of lines":   items("", fill("\n", maxText)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats

@@ -10,7 +10,7 @@ import (
 )
 
 // scanNumber returns the decimal number at the start of s, with an optional sign, fraction and
-// exponent, and what follows it; "" when there is none.
+// exponent, and the rest of s. number is "" if s does not start with a number.
 func scanNumber(s string) (number, rest string) {
 	i := 0
 	if i < len(s) && (s[i] == '-' || s[i] == '+') {
@@ -18,7 +18,7 @@ func scanNumber(s string) (number, rest string) {
 	}
 	whole := digits(s[i:])
 	if whole == 0 || whole > 1 && s[i] == '0' {
-		return "", s // a number with leading zeros is half of something else, such as 1,000
+		return "", s // leading zeros belong to something else, such as 1,000
 	}
 	i += whole
 	if i < len(s) && s[i] == '.' {
@@ -38,7 +38,7 @@ func scanNumber(s string) (number, rest string) {
 	return s[:i], s[i:]
 }
 
-// digits returns how many decimal digits s starts with.
+// digits returns the number of decimal digits at the start of s.
 func digits(s string) int {
 	n := 0
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
@@ -47,8 +47,8 @@ func digits(s string) int {
 	return n
 }
 
-// parseBound returns the value of a bound, infinite where it is the limit of the type t or beyond it.
-// Otherwise why says what is wrong with it.
+// parseBound returns the value of a bound. It is infinite if the bound is the limit of the type t
+// or beyond it. why is "" or says what is wrong with the bound.
 func parseBound(number string, t registry.Type) (v float64, why string) {
 	v, err := strconv.ParseFloat(number, 64)
 	switch {

@@ -21,7 +21,7 @@ type fields struct {
 	hasOperations                   bool
 }
 
-// field returns where the text of an element belongs, or nil for an element that is unknown.
+// field returns the place for the text of an element, or nil for an unknown element.
 func (v *fields) field(tag string, item bool) *string {
 	switch tag {
 	case "Name":
@@ -64,20 +64,20 @@ func (v *fields) field(tag string, item bool) *string {
 	return nil
 }
 
-// readObject reads one <Object>, whose elements may come in any order, and keeps it unless it has
-// an error.
+// readObject reads one <Object>, whose elements may come in any order. It keeps the object unless
+// it has an error.
 func (f *file) readObject(e *etree.Element) {
-	f.at(-1)
+	f.startObject(-1)
 	before := len(f.faults)
 	var v fields
 	var resources *etree.Element
 	for _, t := range e.Child {
 		switch t := t.(type) {
 		case *etree.CharData:
-			f.stray(t)
+			f.warnStrayText(t)
 		case *etree.Element:
 			if t.Tag != "Resources" {
-				f.take(&v, t, false)
+				f.setField(&v, t, false)
 				continue
 			}
 			if resources != nil {
@@ -115,7 +115,7 @@ func (f *file) readObject(e *etree.Element) {
 	f.keep(o)
 }
 
-// keep adds a valid object that no other of the file is a copy of.
+// keep adds a valid object, unless the file already has a copy of it.
 func (f *file) keep(o registry.Object) {
 	for _, fault := range o.Validate() {
 		if f.object < 0 {
@@ -136,16 +136,16 @@ func (f *file) keep(o registry.Object) {
 	}
 }
 
-// take stores the text of an element in its field.
-func (f *file) take(v *fields, e *etree.Element, item bool) {
+// setField stores the text of an element in its field.
+func (f *file) setField(v *fields, e *etree.Element, item bool) {
 	p := v.field(e.Tag, item)
 	if p == nil {
 		f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(e.Tag)), "remove it")
 		return
 	}
 	s := text(e)
-	if len(s) > MaxText {
-		f.fail(fmt.Sprintf("the text of the element %s is longer than %d bytes", quote(e.Tag), MaxText), "shorten it")
+	if len(s) > maxText {
+		f.fail(fmt.Sprintf("the text of the element %s is longer than %d bytes", quote(e.Tag), maxText), "shorten it")
 		return
 	}
 	if *p != "" && s != *p {
@@ -155,8 +155,8 @@ func (f *file) take(v *fields, e *etree.Element, item bool) {
 	*p = s
 }
 
-// stray warns of text between elements.
-func (f *file) stray(c *etree.CharData) {
+// warnStrayText warns of text between elements.
+func (f *file) warnStrayText(c *etree.CharData) {
 	if !c.IsWhitespace() && line(c.Data) != "" {
 		f.warn(fmt.Sprintf("the text %s is outside of any element and left out", quote(c.Data)), "remove it")
 	}
@@ -174,31 +174,32 @@ func (f *file) objectID(s string) (uint16, bool) {
 	return uint16(id), err == nil
 }
 
-// title reads a name, of an object or a resource. That there is one is checked with everything else.
+// title reads the name of an object or a resource. Validate reports a missing name.
 func (f *file) title(s string) string {
 	s = line(s)
-	if len(s) > MaxName {
-		f.fail(fmt.Sprintf("the name %s is longer than %d bytes", quote(s), MaxName), "shorten it")
+	if len(s) > maxName {
+		f.fail(fmt.Sprintf("the name %s is longer than %d bytes", quote(s), maxName), "shorten it")
 		return s[:1]
 	}
 	return s
 }
 
-// choice reads an element that has one of two texts, and reports whether it is the first.
+// choice reads an element that has one of two texts, and reports whether it is the first one.
 func (f *file) choice(element, s, yes, no string) bool {
 	switch s = line(s); {
 	case strings.EqualFold(s, yes):
 		return true
 	case strings.EqualFold(s, no):
 	case s == "":
-		f.warn(fmt.Sprintf("<%s> is missing or empty and read as %s", element, no), fmt.Sprintf("write %s or %s", yes, no))
+		f.warn(fmt.Sprintf("<%s> is missing or empty and read as %s", element, no),
+			fmt.Sprintf("write %s or %s", yes, no))
 	default:
 		f.fail(fmt.Sprintf("<%s> is %s", element, quote(s)), fmt.Sprintf("write %s or %s", yes, no))
 	}
 	return false
 }
 
-// readResources reads the items in whatever order they come.
+// readResources reads the items in any order.
 func (f *file) readResources(o *registry.Object, e *etree.Element) {
 	if e == nil || len(e.Child) == 0 {
 		f.warn("the object has no resources", "list them in <Resources>")
@@ -210,10 +211,11 @@ func (f *file) readResources(o *registry.Object, e *etree.Element) {
 		f.resource = -1
 		switch t := t.(type) {
 		case *etree.CharData:
-			f.stray(t)
+			f.warnStrayText(t)
 		case *etree.Element:
 			if t.Tag != "Item" {
-				f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(t.Tag)), "let <Resources> hold <Item> elements only")
+				f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(t.Tag)),
+					"let <Resources> hold <Item> elements only")
 				continue
 			}
 			n++
@@ -226,8 +228,8 @@ func (f *file) readResources(o *registry.Object, e *etree.Element) {
 	o.Resources = slices.CompactFunc(o.Resources, f.sameResource)
 }
 
-// sameResource reports whether two resources have one ID. An exact copy is left out with a warning;
-// of two that differ nobody can tell which is meant.
+// sameResource reports whether two resources have the same ID. An exact copy is left out with a
+// warning. If the two differ, it is not clear which one is meant, which is an error.
 func (f *file) sameResource(a, b registry.Resource) bool {
 	if a.ID != b.ID {
 		return false
@@ -242,6 +244,8 @@ func (f *file) sameResource(a, b registry.Resource) bool {
 }
 
 func equal(a, b registry.Resource) bool {
-	return a.Name == b.Name && a.Ops == b.Ops && a.Type == b.Type && a.Multiple == b.Multiple && a.Mandatory == b.Mandatory &&
-		a.Units == b.Units && a.RangeText == b.RangeText && a.Description == b.Description && slices.Equal(a.Enum, b.Enum)
+	return a.Name == b.Name && a.Ops == b.Ops && a.Type == b.Type && a.Multiple == b.Multiple &&
+		a.Mandatory == b.Mandatory &&
+		a.Units == b.Units && a.RangeText == b.RangeText && a.Description == b.Description &&
+		slices.Equal(a.Enum, b.Enum)
 }

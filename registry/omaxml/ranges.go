@@ -10,21 +10,22 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// ParseRange reads the text of a RangeEnumeration for a resource of type t: the allowed values of a
-// number, the allowed lengths of a String or Corelnk in characters and of an Opaque in bytes
-// (Core 1.2.2 Appendix D.1). It understands
+// parseRange parses the text of a RangeEnumeration for a resource of type t: the allowed values of
+// a number, or the allowed lengths of a String or Corelnk in characters and of an Opaque in bytes
+// (Core 1.2.2 Appendix D.1). It understands:
 //
 //   - intervals: "0..100", "-110..-48", "1...15", "0-255", "0 to 100", "0.." and ">= 0";
 //   - sets, and mixtures of both: "0,1,2", "0; 3.8..20.5", "0..247, 255";
-//   - enumerations of integers, one value a line, which it returns with their names: "0: off";
-//   - lengths with a unit: "0..64 bytes". A String of at most 64 bytes has at most 64 characters, and
-//     this is what is checked of it.
+//   - enumerations of integers, one value per line, which it returns with their names: "0: off";
+//   - lengths with a unit: "0..64 bytes". A String of at most 64 bytes has at most 64 characters,
+//     which is what is checked.
 //
 // A bound of an integer that is the limit of the type or beyond it is left open. Swapped bounds, as
-// in "-30..-120", are exchanged with a warning. Everything else, such as prose, a single number, which
-// may be a limit or a size, or bounds that the type cannot have, gives no range and one warning.
-// Empty text gives neither. The faults have no place; all are warnings.
-func ParseRange(text string, t registry.Type) (registry.Range, []registry.EnumValue, []registry.Fault) {
+// in "-30..-120", are exchanged with a warning. Anything else gives no range and one warning:
+// prose, a single number, which may be a limit or a size, and bounds that the type cannot have.
+// Empty text gives neither a range nor a warning. The faults are all warnings and name no file,
+// object or resource.
+func parseRange(text string, t registry.Type) (registry.Range, []registry.EnumValue, []registry.Fault) {
 	s := prose(text)
 	if s == "" {
 		return nil, nil, nil
@@ -47,7 +48,8 @@ func ParseRange(text string, t registry.Type) (registry.Range, []registry.EnumVa
 	case why != "":
 		return nil, nil, notUnderstood(s, why, "write a..b, or a list of values such as 0, 5, 10")
 	case p.swapped:
-		return r, nil, warning(fmt.Sprintf("the bounds of the range %s are swapped and read as %s", quote(s), r), "write the lower one first")
+		return r, nil, warning(fmt.Sprintf("the bounds of the range %s are swapped and read as %s", quote(s), r),
+			"write the lower one first")
 	}
 	return r, nil, nil
 }
@@ -64,7 +66,7 @@ func warning(what, do string) []registry.Fault {
 type spanParser struct {
 	t       registry.Type
 	single  bool // the last part was one value
-	swapped bool // the only interval had its bounds exchanged
+	swapped bool // the bounds of the only interval were exchanged
 }
 
 const unclear = "it is not an interval or a list of numbers"
@@ -97,7 +99,7 @@ func (p *spanParser) parse(s string) (registry.Range, string) {
 	return r, ""
 }
 
-// disjoint sorts the parts of a range and reports whether they form one.
+// disjoint sorts the parts of a range and reports whether they do not overlap.
 func disjoint(r registry.Range) bool {
 	slices.SortFunc(r, func(a, b registry.Interval) int { return cmp.Compare(a.Min, b.Min) })
 	for n, i := range r {
@@ -108,8 +110,8 @@ func disjoint(r registry.Range) bool {
 	return true
 }
 
-// characters turns lengths in bytes into what they say about lengths in characters: the largest
-// stays true, and a smallest of 1 too, because every character has at least one byte.
+// characters converts lengths in bytes to lengths in characters. The upper bound stays valid, and
+// so does a lower bound of 1, because every character has at least one byte.
 func characters(r registry.Range) (registry.Range, string) {
 	if len(r) > 1 {
 		return nil, "a list of lengths in bytes says nothing about characters"
@@ -120,8 +122,8 @@ func characters(r registry.Range) (registry.Range, string) {
 	return r, ""
 }
 
-// unit cuts a unit of length from the end of s. Only lengths have one: "2 bytes" of an Integer is
-// not a range.
+// unit cuts a unit of length from the end of s. Only lengths have a unit: "2 bytes" for an Integer
+// is not a range.
 func (p *spanParser) unit(s string) (rest string, inBytes, ok bool) {
 	rest = strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	unit := s[len(rest):]
@@ -137,8 +139,8 @@ func (p *spanParser) unit(s string) (rest string, inBytes, ok bool) {
 	return s, false, false
 }
 
-// ambiguous reports whether the commas of s, those with a digit on either side, read as well as parts
-// of numbers: of thousands, as in 1..65,535, or of decimals, as in 0,5..20,75.
+// ambiguous reports whether the commas of s between digits may also be part of numbers: of
+// thousands, as in 1..65,535, or of decimals, as in 0,5..20,75.
 func (p *spanParser) ambiguous(s string) bool {
 	decimal := []byte(s)
 	found, thousands := false, true
@@ -160,7 +162,7 @@ func (p *spanParser) ambiguous(s string) bool {
 	return why == ""
 }
 
-// list reads the parts of a range, which commas, semicolons or line ends separate.
+// list parses the parts of a range, which are separated by commas, semicolons or line ends.
 func (p *spanParser) list(s string) (registry.Range, string) {
 	var r registry.Range
 	for item := range strings.FieldsFuncSeq(s, func(c rune) bool { return c == ',' || c == ';' || c == '\n' }) {
@@ -173,7 +175,7 @@ func (p *spanParser) list(s string) (registry.Range, string) {
 	return r, ""
 }
 
-// interval reads one part of a range: an interval or a single value.
+// interval parses one part of a range: an interval or a single value.
 func (p *spanParser) interval(s string) (registry.Interval, string) {
 	open := registry.Interval{Min: math.Inf(-1), Max: math.Inf(1)}
 	p.single = false
@@ -206,12 +208,12 @@ func (p *spanParser) interval(s string) (registry.Interval, string) {
 	return p.bounded(open, low, high)
 }
 
-// bounded closes the ends of an interval that a number is given for.
+// bounded closes the ends of an interval for which a number is given.
 func (p *spanParser) bounded(i registry.Interval, low, high string) (registry.Interval, string) {
 	for _, end := range []struct {
 		number string
 		to     *float64
-		beyond float64 // the infinity that leaves nothing in between
+		beyond float64 // the infinity that leaves the interval empty
 	}{{low, &i.Min, math.Inf(1)}, {high, &i.Max, math.Inf(-1)}} {
 		if end.number == "" {
 			continue

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// TestParseRange reads every spelling of the public registry and the ones next to them.
+// TestParseRange parses every form that the public registry uses, and similar ones.
 func TestParseRange(t *testing.T) {
 	const (
 		str, opq, cor = registry.String, registry.Opaque, registry.Corelnk
@@ -77,7 +77,7 @@ func TestParseRange(t *testing.T) {
 		{"4..64 bytes", opq, between(4, 64)},
 		{"16, 32 bytes", opq, oneOf(16, 32)},
 	} {
-		got, enum, faults := ParseRange(test.text, test.t)
+		got, enum, faults := parseRange(test.text, test.t)
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%v %q (-want +got):\n%s", test.t, test.text, diff)
 		}
@@ -87,7 +87,7 @@ func TestParseRange(t *testing.T) {
 	}
 }
 
-// TestParseRangeRefuses lists what stays documentation, and why.
+// TestParseRangeRefuses lists ranges that stay documentation, with the reason.
 func TestParseRangeRefuses(t *testing.T) {
 	const (
 		unclear    = "it is not an interval or a list of numbers"
@@ -158,7 +158,7 @@ func TestParseRangeRefuses(t *testing.T) {
 		{"0: off\nor anything else", registry.Integer, unclear},
 		{"0: off\n1: on", registry.Float, unclear},
 	} {
-		got, enum, faults := ParseRange(test.text, test.t)
+		got, enum, faults := parseRange(test.text, test.t)
 		if got != nil || enum != nil {
 			t.Errorf("%v %q: got %v, %v", test.t, test.text, got, enum)
 		}
@@ -170,7 +170,7 @@ func TestParseRangeRefuses(t *testing.T) {
 }
 
 func TestParseRangeSwapped(t *testing.T) {
-	got, _, faults := ParseRange("-30..-120", registry.Integer)
+	got, _, faults := parseRange("-30..-120", registry.Integer)
 	if diff := cmp.Diff(registry.Between(-120, -30), got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -183,7 +183,7 @@ func TestParseRangeSwapped(t *testing.T) {
 func TestParseRangeEmpty(t *testing.T) {
 	for _, text := range []string{"", " \n\t", "\u00A0\uFEFF"} {
 		for k := registry.None; k <= registry.Corelnk; k++ {
-			if got, enum, faults := ParseRange(text, k); got != nil || enum != nil || faults != nil {
+			if got, enum, faults := parseRange(text, k); got != nil || enum != nil || faults != nil {
 				t.Errorf("%v %q: got %v, %v, %v", k, text, got, enum, faults)
 			}
 		}
@@ -200,11 +200,12 @@ func TestParseRangeEnumeration(t *testing.T) {
 		{"0=disabled, 1=normal, 255=non_responsive", registry.Integer},
 		{"0 - disabled; 1 - normal; 255 - non_responsive.", registry.Integer},
 	} {
-		got, enum, faults := ParseRange(test.text, test.t)
+		got, enum, faults := parseRange(test.text, test.t)
 		if diff := cmp.Diff(registry.OneOf(0, 1, 255), got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", test.text, diff)
 		}
-		want := []registry.EnumValue{{Value: 0, Name: "disabled"}, {Value: 1, Name: "normal"}, {Value: 255, Name: "non_responsive"}}
+		want := []registry.EnumValue{{Value: 0, Name: "disabled"}, {Value: 1, Name: "normal"},
+			{Value: 255, Name: "non_responsive"}}
 		if diff := cmp.Diff(want, enum); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", test.text, diff)
 		}

@@ -47,7 +47,7 @@ func readRegistry(t testing.TB) (map[uint16]registry.Object, []registry.Fault) {
 	return objects, faults
 }
 
-// TestRegistry compares what comes of the whole registry with what is known of it.
+// TestRegistry compares the result of reading the whole registry with known facts.
 func TestRegistry(t *testing.T) {
 	objects, faults := readRegistry(t)
 	golden(t, "testdata/registry-faults.txt", strings.Join(texts(faults), "\n")+"\n")
@@ -88,7 +88,8 @@ func testCounts(t *testing.T, objects map[uint16]registry.Object) {
 		}
 	}
 	want := map[string]int{
-		"objects": 327, "optional objects with several instances": 228, "resources": 3464, "optional": 2382, "multiple": 245,
+		"objects": 327, "optional objects with several instances": 228, "resources": 3464,
+		"optional": 2382, "multiple": 245,
 		"executable": 273, "write-only": 47, "bootstrap-only": 42, "secret": 11,
 		"range registered": 747, "range understood": 720, "named values": 157,
 	}
@@ -97,7 +98,7 @@ func testCounts(t *testing.T, objects map[uint16]registry.Object) {
 	}
 }
 
-// testRanges looks at the ranges whose spelling is out of the ordinary.
+// testRanges checks ranges with unusual forms.
 func testRanges(t *testing.T, objects map[uint16]registry.Object) {
 	for _, test := range []struct {
 		object, resource uint16
@@ -128,7 +129,7 @@ func testRanges(t *testing.T, objects map[uint16]registry.Object) {
 	}
 }
 
-// testEnums looks at the named values of a few resources.
+// testEnums checks the named values of a few resources.
 func testEnums(t *testing.T, objects map[uint16]registry.Object) {
 	for _, test := range []struct {
 		object, resource uint16
@@ -162,14 +163,14 @@ func testEnums(t *testing.T, objects map[uint16]registry.Object) {
 	}
 }
 
-// golden compares got with a file, and rewrites it where -update says so.
+// golden compares got with a file, and rewrites the file with -update.
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		t.Errorf("%s is rewritten; look at it, then run without -update", file)
+		t.Errorf("%s is rewritten; check it, then run without -update", file)
 		return
 	}
 	want, err := os.ReadFile(file)

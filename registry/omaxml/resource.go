@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// readItem reads one <Item>, the n-th of its object. Without an ID there is no resource.
+// readItem reads one <Item>, the n-th of its object. It returns false for an item without an ID.
 func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 	id, ok := f.itemID(e, n)
 	if !ok {
@@ -21,13 +21,14 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 	for _, t := range e.Child {
 		switch t := t.(type) {
 		case *etree.CharData:
-			f.stray(t)
+			f.warnStrayText(t)
 		case *etree.Element:
-			f.take(&v, t, true)
+			f.setField(&v, t, true)
 		}
 	}
 	if !v.hasOperations {
-		f.warn("<Operations> is missing and read as empty: only the bootstrap server reaches the resource", "write R, W, RW or E, or an empty <Operations>")
+		f.warn("<Operations> is missing and read as empty: only the bootstrap server reaches the resource",
+			"write R, W, RW or E, or an empty <Operations>")
 	}
 	r := registry.Resource{
 		ID:        id,
@@ -41,7 +42,7 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 	r.Type = f.kind(v.kind, &r)
 	r.Secret = r.Ops.BootstrapOnly() && r.Type == registry.Opaque
 	var faults []registry.Fault
-	r.Range, r.Enum, faults = ParseRange(v.span, r.Type)
+	r.Range, r.Enum, faults = parseRange(v.span, r.Type)
 	for _, fault := range faults {
 		f.add(fault.Severity, fault.What, fault.Do)
 	}
@@ -61,7 +62,8 @@ func (f *file) itemID(e *etree.Element, n int) (uint16, bool) {
 		}
 		id, err := strconv.ParseUint(line(a.Value), 10, 16)
 		if err != nil {
-			f.fail(fmt.Sprintf("the ID %s of <Item> number %d is not a number up to 65534", quote(a.Value), n), "correct it")
+			f.fail(fmt.Sprintf("the ID %s of <Item> number %d is not a number up to 65534", quote(a.Value),
+				n), "correct it")
 			return 0, false
 		}
 		return uint16(id), true
@@ -70,8 +72,8 @@ func (f *file) itemID(e *etree.Element, n int) (uint16, bool) {
 	return 0, false
 }
 
-// operations reads the letters of <Operations>. None means that the bootstrap server alone reaches
-// the resource. Which sets make sense is checked with everything else.
+// operations parses the letters of <Operations>. No letter means that only the bootstrap server
+// reaches the resource. Validate reports sets that make no sense.
 func (f *file) operations(s string) registry.Operations {
 	var ops registry.Operations
 	for _, c := range line(s) {
@@ -84,16 +86,17 @@ func (f *file) operations(s string) registry.Operations {
 			ops |= registry.E
 		case ' ', ',', '/':
 		default:
-			f.fail(fmt.Sprintf("the operations are %s", quote(s)), "write R, W, RW or E, or nothing for resources of the bootstrap server")
+			f.fail(fmt.Sprintf("the operations are %s", quote(s)),
+				"write R, W, RW or E, or nothing for resources of the bootstrap server")
 			return registry.R // one error is enough
 		}
 	}
 	return ops
 }
 
-// kind reads the data type, and mends the two ways in which it disagrees with the operations: an
-// executable has no value, everything else has one. An executable with several instances is served
-// as one, because Execute names no resource instance (Core 1.2.2 §6.3.5).
+// kind reads the data type and repairs the two cases in which it contradicts the operations: an
+// executable has no value, and every other resource has one. An executable with several instances
+// is served as a single one, because Execute names no resource instance (Core 1.2.2 §6.3.5).
 func (f *file) kind(s string, r *registry.Resource) registry.Type {
 	s = line(s)
 	t, ok := parseType(s)

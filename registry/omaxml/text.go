@@ -9,7 +9,8 @@ import (
 	"github.com/beevik/etree"
 )
 
-// text returns all text within an element, comments left out and the text of markup included.
+// text returns all text within an element, without comments and including the text of nested
+// elements.
 func text(e *etree.Element) string {
 	if len(e.Child) == 1 {
 		if c, ok := e.Child[0].(*etree.CharData); ok {
@@ -32,17 +33,17 @@ func appendText(b *strings.Builder, e *etree.Element) {
 	}
 }
 
-// line returns s as one line: every run of blanks, of any kind, becomes one space, and none is at
-// either end.
+// line returns s as one line: each run of blanks of any kind becomes one space, and blanks at both
+// ends are removed.
 func line(s string) string {
-	if tidy(s) {
+	if isTidy(s) {
 		return s
 	}
 	var b strings.Builder
 	b.Grow(len(s))
 	gap := false
 	for _, r := range s {
-		if blank(r) {
+		if isBlank(r) {
 			gap = b.Len() > 0
 			continue
 		}
@@ -55,8 +56,9 @@ func line(s string) string {
 	return b.String()
 }
 
-// tidy reports whether line has nothing to do, as far as ASCII can tell.
-func tidy(s string) bool {
+// isTidy reports whether line would return s unchanged. It returns false for text that is not
+// ASCII.
+func isTidy(s string) bool {
 	last := byte(' ')
 	for i := range len(s) {
 		c := s[i]
@@ -68,14 +70,15 @@ func tidy(s string) bool {
 	return s == "" || last != ' '
 }
 
-// blank reports whether r is a blank of any kind, including those that no one sees: no-break and
-// zero-width ones, controls and stray byte-order marks.
-func blank(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || r >= '\u200B' && r <= '\u200D' || r == '\u2060' || r == '\uFEFF'
+// isBlank reports whether r is a blank of any kind, including invisible ones: no-break and
+// zero-width spaces, controls and stray byte-order marks.
+func isBlank(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || r >= '\u200B' && r <= '\u200D' ||
+		r == '\u2060' || r == '\uFEFF'
 }
 
-// prose returns s with every line as by [line], without blank lines at the ends and with at most one
-// between paragraphs.
+// prose returns s with each line normalized by [line], without blank lines at the ends and with at
+// most one between paragraphs.
 func prose(s string) string {
 	s = unescape(s)
 	if !strings.ContainsAny(s, "\n\r") {
@@ -102,8 +105,8 @@ func prose(s string) string {
 	return b.String()
 }
 
-// unescape turns the line ends that some authors wrote as \n, with \t after them, into real ones.
-// Before a lower-case letter it is something else, such as a path.
+// unescape converts line ends that some authors wrote as \n, with \t after them, to real ones.
+// Before a lower-case letter the characters mean something else, such as a path, and stay.
 func unescape(s string) string {
 	if !strings.Contains(s, `\n`) {
 		return s
@@ -131,7 +134,7 @@ func unescape(s string) string {
 	}
 }
 
-// lines yields the lines of s without their ends, whichever way they end.
+// lines yields the lines of s without their ends, for all kinds of line ends.
 func lines(s string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		start := 0
@@ -153,7 +156,7 @@ func lines(s string) func(yield func(string) bool) {
 	}
 }
 
-// maxQuote is the length in bytes beyond which a fault shortens what a file says.
+// maxQuote is the length in bytes at which a fault shortens a quoted text.
 const maxQuote = 60
 
 // quote quotes text from a file for a fault: on one line, printable and short.
@@ -165,7 +168,7 @@ func quote(s string) string {
 	return strconv.Quote(s[:runeStart(s, maxQuote)]) + "..."
 }
 
-// shorten bounds the text of an error that may repeat what a file says.
+// shorten bounds the length of an error that may repeat text of a file.
 func shorten(s string) string {
 	const most = 3 * maxQuote
 	if len(s) <= most {
@@ -174,7 +177,7 @@ func shorten(s string) string {
 	return s[:runeStart(s, most)] + "..."
 }
 
-// runeStart returns the last place in s, at most i, at which a character starts.
+// runeStart returns the last index in s, at most i, at which a character starts.
 func runeStart(s string, i int) int {
 	for i > 0 && !utf8.RuneStart(s[i]) {
 		i--

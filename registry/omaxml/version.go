@@ -8,8 +8,8 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// version reads a version element. Empty, which is how the first schema has it, means not said; so
-// does one that cannot be read.
+// version parses a version element. An empty element, which the first schema uses, means no
+// version, and so does one that cannot be parsed.
 func (f *file) version(element, s string) registry.Version {
 	if s = line(s); s == "" {
 		return registry.Version{}
@@ -18,15 +18,17 @@ func (f *file) version(element, s string) registry.Version {
 		return v
 	}
 	if v, err := registry.ParseVersion(s + ".0"); err == nil {
-		f.warn(fmt.Sprintf("the %s %s has no minor number and is read as %s", element, quote(s), v), "write major.minor, such as 1.0")
+		f.warn(fmt.Sprintf("the %s %s has no minor number and is read as %s", element, quote(s), v),
+			"write major.minor, such as 1.0")
 		return v
 	}
-	f.warn(fmt.Sprintf("the %s %s is not a version and is left out", element, quote(s)), "write major.minor, such as 1.0")
+	f.warn(fmt.Sprintf("the %s %s is not a version and is left out", element, quote(s)),
+		"write major.minor, such as 1.0")
 	return registry.Version{}
 }
 
-// urn is what the registered name of an object says: urn:oma:lwm2m:{oma,ext,x}:ID[:version]
-// (Core 1.2.2 Appendix D.1). A name without a version is that of version 1.0.
+// urn is the content of an object's registered name: urn:oma:lwm2m:{oma,ext,x}:ID[:version] (Core
+// 1.2.2 Appendix D.1). A name without a version means version 1.0.
 type urn struct {
 	id      uint16
 	version registry.Version
@@ -37,7 +39,8 @@ func parseURN(s string) (urn, bool) {
 	if len(part) != 5 && len(part) != 6 {
 		return urn{}, false
 	}
-	if !strings.EqualFold(part[0], "urn") || !strings.EqualFold(part[1], "oma") || !strings.EqualFold(part[2], "lwm2m") {
+	if !strings.EqualFold(part[0], "urn") || !strings.EqualFold(part[1], "oma") ||
+		!strings.EqualFold(part[2], "lwm2m") {
 		return urn{}, false
 	}
 	id, err := strconv.ParseUint(part[4], 10, 16)
@@ -53,8 +56,8 @@ func parseURN(s string) (urn, bool) {
 	return u, true
 }
 
-// checkURN compares the registered name with the ID and the version, and takes the version from it
-// where the definition has none.
+// checkURN compares the registered name with the ID and the version. If the definition has no
+// version, it takes the version of the name.
 func (f *file) checkURN(o *registry.Object) {
 	if o.URN == "" {
 		f.warn("the object has no URN", fmt.Sprintf("write urn:oma:lwm2m:...:%d:%s into <ObjectURN>", o.ID, o.Version))
@@ -73,7 +76,8 @@ func (f *file) checkURN(o *registry.Object) {
 		o.Version = u.version
 	}
 	if u.version.Compare(o.Version) != 0 {
-		f.warn(fmt.Sprintf("the URN %s names version %s but the object has version %s, which is used", quote(o.URN), u.version, o.Version),
+		f.warn(fmt.Sprintf("the URN %s names version %s but the object has version %s, which is used", quote(o.URN),
+			u.version, o.Version),
 			"let <ObjectURN> and <ObjectVersion> agree")
 	}
 }

@@ -18,8 +18,10 @@ func TestParseURN(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", "3303", "urn:oma:lwm2m:ext", "urn:oma:lwm2m:ext:", "urn:oma:lwm2m:ext:3303:", "urn:oma:lwm2m:ext:3303:1", "urn:oma:lwm2m:ext:3303:1.0:1",
-		"urn:oma:lwm2m:ext:65536", "urn:oma:lwm2m:ext:-1", "urn:oma:dm:ext:3303", "uri:oma:lwm2m:ext:3303", "urn:ietf:lwm2m:ext:3303",
+		"", "3303", "urn:oma:lwm2m:ext", "urn:oma:lwm2m:ext:", "urn:oma:lwm2m:ext:3303:", "urn:oma:lwm2m:ext:3303:1",
+		"urn:oma:lwm2m:ext:3303:1.0:1",
+		"urn:oma:lwm2m:ext:65536", "urn:oma:lwm2m:ext:-1", "urn:oma:dm:ext:3303", "uri:oma:lwm2m:ext:3303",
+		"urn:ietf:lwm2m:ext:3303",
 	} {
 		if got, ok := parseURN(s); ok {
 			t.Errorf("%q: got %v", s, got)

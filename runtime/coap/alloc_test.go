@@ -147,8 +147,11 @@ func TestNotifyAllocations(t *testing.T) {
 		if err := o.Notify(note); err != nil {
 			t.Fatal(err)
 		}
-		l.client.Receive(10)
-		l.server.Receive(10)
+		for o.deliveries.n > 0 || note.Confirmable != (heard%2 == 1) {
+			l.server.e.sched.Run() // it may have to wait for a round trip
+			l.client.Receive(10)
+			l.server.Receive(10)
+		}
 	}
 	for range 5000 {
 		notify()

@@ -28,6 +28,10 @@ func newBlockSizes(cfg *ConnConfig, peer *peerSettings) blockSizes {
 	return b
 }
 
+// awaitsSettings reports whether the peer of a stream has not announced yet how large a message and
+// a block may be (RFC 8323 §5.3).
+func (b *blockSizes) awaitsSettings() bool { return b.peer != nil && !b.peer.announced }
+
 func (b *blockSizes) isStream() bool { return b.peer != nil }
 
 // maxExponent is the largest exponent: as configured, or BERT over a stream whose peer supports it
@@ -40,13 +44,20 @@ func (b *blockSizes) maxExponent() uint8 {
 }
 
 // fitExponent is the largest exponent, at most szx, with which a message with this many bytes of
-// options and token and a part of a body of size bytes fits one packet.
+// options and token and a part of a body of size bytes fits one packet, or over a stream the
+// largest message that the peer accepts.
 func (b *blockSizes) fitExponent(szx uint8, options, token int, size int64) uint8 {
-	if b.peer != nil || int64(b.overhead+options+token)+min(size, 16<<szx) <= smallMessage {
+	if int64(b.overhead+options+token)+min(size, 16<<szx) <= smallMessage {
 		return szx
 	}
-	limit := b.socket.InnerMTU() - b.overhead - options - token
-	for szx > 0 && 16<<szx > limit {
+	limit := 0
+	if b.peer != nil {
+		limit = b.peer.maxMessage
+	} else {
+		limit = b.socket.InnerMTU()
+	}
+	limit -= b.overhead + options + token
+	for szx > 0 && (Block{SZX: szx}).Size() > limit {
 		szx--
 	}
 	return szx

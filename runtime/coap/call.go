@@ -58,15 +58,16 @@ type Call struct {
 	// last. The zero value means that the call does not observe.
 	Observe func(Result)
 
-	in      *calls
-	node    node[*Call]
-	state   callState
-	token   uint64
-	wire    [8]byte       // the token in bytes
-	tx      *transmission // queued or outstanding
-	timer   sched.Job
-	end     func()  // the method value of expire, made once
-	binding Binding // of the Layer, or nil
+	in       *calls
+	node     node[*Call]
+	heldNode node[*Call] // in in.held
+	state    callState
+	token    uint64
+	wire     [8]byte       // the token in bytes
+	tx       *transmission // queued or outstanding
+	timer    sched.Job
+	end      func()  // the method value of expire, made once
+	binding  Binding // of the Layer, or nil
 
 	upload   upload
 	download download
@@ -122,6 +123,9 @@ func (call *Call) send() error {
 	in := call.in
 	opts := &in.e.outOpts
 	opts.CopyFrom(&call.Options)
+	if in.mustHold(call, opts) {
+		return in.hold(call)
+	}
 	payload, err := call.fill(opts)
 	if err != nil {
 		return err
@@ -217,6 +221,7 @@ func (call *Call) stop() {
 	call.state = callIdle
 	in.byToken.remove(call.token)
 	call.node.remove()
+	call.heldNode.remove()
 	in.e.sched.Cancel(&call.timer)
 	call.complete()
 	call.binding = nil

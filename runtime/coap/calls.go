@@ -11,6 +11,7 @@ type calls struct {
 	*shared
 	active  list[*Call] // waiting or observing, in the order they began
 	byToken table[uint64, *Call]
+	held    list[*Call] // until the peer of a stream announces its settings
 }
 
 // do begins a call with a token of its own.
@@ -91,6 +92,31 @@ func (cs *calls) add(call *Call) {
 	call.state = callWaiting
 	cs.active.push(&call.node, call)
 	cs.byToken.put(call.token, call)
+}
+
+// mustHold reports whether a call has to wait for the settings of a stream's peer: it does not fit
+// the message that every peer accepts, and how to divide it depends on them.
+func (cs *calls) mustHold(call *Call, opts *Options) bool {
+	return cs.sizes.awaitsSettings() && call.upload.size > cs.sizes.wholeBytes(call.upload.szx, opts.Len(), 8)
+}
+
+// hold keeps a call until the settings are known.
+func (cs *calls) hold(call *Call) error {
+	if cs.held.n >= cs.cfg.MaxQueue {
+		return ErrBusy
+	}
+	cs.held.push(&call.heldNode, call)
+	cs.e.sched.After(&call.timer, call.responseTimeout())
+	return nil
+}
+
+// sendHeld sends the calls that waited for the settings, in the order they began.
+func (cs *calls) sendHeld() {
+	for call, ok := cs.held.first(); ok && cs.closed == nil; call, ok = cs.held.first() {
+		call.heldNode.remove()
+		call.upload.szx = cs.sizes.maxExponent()
+		call.sendNext()
+	}
 }
 
 // find is the call that a token belongs to, or nil.

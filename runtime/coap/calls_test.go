@@ -4,7 +4,7 @@ import "testing"
 
 func newCalls(t *testing.T) (*calls, *recorder) {
 	s, _ := newShared(t, ConnConfig{})
-	c := &recorder{}
+	c := &recorder{s: s}
 	s.carrier = c
 	return &calls{shared: s}, c
 }

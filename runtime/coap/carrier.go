@@ -14,6 +14,8 @@ type carrier interface {
 	respond(r *Request, m *Message, nonConfirmable bool) error
 	// acknowledge tells the peer that r has arrived and that its response takes time.
 	acknowledge(r *Request)
+	// forget makes the next transmission of r count as a new request.
+	forget(r *Request)
 	// ping asks the peer for a sign of life.
 	ping(done func(error)) error
 	// pump sends queued messages as far as NSTART allows.
@@ -29,6 +31,8 @@ type receiver interface {
 	// handleReset handles the reset of a message that no transmission waits for. It reports whether
 	// the message was a notification.
 	handleReset(mid uint16) bool
+	// handleSettings is told that the peer of a stream has announced its settings.
+	handleSettings()
 	// acknowledgePending acknowledges the request with this message ID if it waits for its
 	// response: the peer has repeated it.
 	acknowledgePending(mid uint16)
@@ -79,5 +83,7 @@ func (r *router) findRequester(token []byte) requester {
 }
 
 func (r *router) handleReset(mid uint16) bool { return r.observations.reset(mid) }
+
+func (r *router) handleSettings() { r.calls.sendHeld() }
 
 func (r *router) acknowledgePending(mid uint16) { r.requests.acknowledge(mid) }

@@ -29,7 +29,7 @@ func (e *Endpoint) NewConn(cfg ConnConfig) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{shared: shared{e: e, cfg: cfg}}
+	c := &Conn{shared: shared{e: e, cfg: cfg, pace: newPace()}}
 	s := &c.shared
 	s.conn = c
 	s.setParams(cfg.Params)
@@ -65,6 +65,16 @@ func (c *Conn) Socket() socket.Socket { return c.cfg.Socket }
 // Stats are the connection's counters.
 func (c *Conn) Stats() Stats { return c.stats }
 
+// MessageIDs is how many message IDs are free for messages of normal priority, up to 65536. Below
+// 16384 notifications are sent so slowly that the rest lasts. Over a stream it is 65536.
+func (c *Conn) MessageIDs() int {
+	if c.datagrams == nil {
+		return 1 << 16
+	}
+	n, _ := c.datagrams.mids.count(c.e.sched.Now())
+	return n
+}
+
 // Params are the transmission parameters in force, without zeros.
 func (c *Conn) Params() Params {
 	p := c.cfg.Params
@@ -74,7 +84,9 @@ func (c *Conn) Params() Params {
 	return p
 }
 
-// SetParams changes the transmission parameters. Messages that have been sent keep theirs.
+// SetParams changes the transmission parameters. A message that has been sent keeps its time-outs,
+// and what has arrived its delay and lifetime; all else has the new ones at once, messages that
+// wait included. If that makes NSTART larger, further messages are sent before SetParams returns.
 func (c *Conn) SetParams(p Params) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -207,6 +219,7 @@ func (c *Conn) Close(reason error) {
 		c.stream.close(c.closed)
 	}
 	c.calls.close(c.closed)
+	c.failNotices(c.closed)
 	if c.datagrams != nil {
 		c.datagrams.transmitter.close(c.closed)
 	}

@@ -34,8 +34,8 @@ type ConnConfig struct {
 	// repetitions and answer them. The zero value means 4 MiB, enough for all message IDs.
 	MaxHistory int
 	// MaxQueue bounds the messages of one [Priority] that wait because NSTART interactions are
-	// outstanding, and the peer's requests that wait for their response: a further request is
-	// answered 5.03. The zero value means 1024.
+	// outstanding, the notifications that wait for their turn, and the peer's requests that wait
+	// for their response: a further request is answered 5.03. The zero value means 1024.
 	MaxQueue int
 	// MaxObservations bounds the peer's observations. A further request to observe is answered
 	// without one (RFC 7641 §4.1). The zero value means 1024.
@@ -53,8 +53,10 @@ type ConnConfig struct {
 	// cannot continue, after everything outstanding has ended. The zero value means that no
 	// callback is called.
 	OnClose func(reason error)
-	// KeepOnTimeout keeps an observation when a confirmable notification is not acknowledged.
-	// The zero value means that the observation ends (RFC 7641 §4.5).
+	// KeepOnTimeout keeps an observation when a confirmable notification is not acknowledged;
+	// the next ones are confirmable until one is acknowledged. It is for peers that notice the loss
+	// by other means, such as a registration that is not updated. The zero value means that the
+	// observation ends (RFC 7641 §4.5).
 	KeepOnTimeout bool
 }
 

@@ -17,19 +17,13 @@ func newDatagrams(s *shared, up receiver) *datagrams {
 
 // sendOnce sends a non-confirmable message. Without a free message ID it counts as lost.
 func (d *datagrams) sendOnce(m *Message, protect protector) (mid uint16, err error) {
-	mid, _, ok := d.mids.allocate(d.e.sched.Now(), d.lifetime)
+	mid, _, ok := d.mids.allocate(midNon, d.e.sched.Now(), d.lifetime[NonConfirmable])
 	if !ok {
+		d.stats.MessageIDWaits++
 		return 0, ErrBusy
 	}
 	m.Type, m.MessageID = NonConfirmable, mid
-	out, err := d.encode(m, protect)
-	if err != nil {
-		return 0, err
-	}
-	if err := d.write(out); err != nil && !isLoss(err) {
-		return 0, err
-	}
-	return mid, nil
+	return mid, d.writeOnce(m, protect)
 }
 
 // respond sends the response to r. For a confirmable request that was not acknowledged it is
@@ -91,25 +85,12 @@ func (d *datagrams) piggyback(r *Request, m *Message, protect protector) error {
 	return nil
 }
 
-// encode protects and encodes m into the endpoint's output buffer.
-func (d *datagrams) encode(m *Message, protect protector) ([]byte, error) {
-	if protect != nil {
-		if err := protect.apply(m); err != nil {
-			return nil, err
-		}
-	}
-	out, err := m.AppendUDP(d.e.out[:0])
-	if err != nil {
-		return nil, err
-	}
-	d.e.out = out
-	return out, nil
-}
-
 func (d *datagrams) acknowledge(r *Request) {
 	d.seen.set(r.arrival, reactAck)
 	d.sendEmpty(Acknowledgement, r.mid)
 }
+
+func (d *datagrams) forget(r *Request) { d.seen.forget(r.arrival) }
 
 // ping sends an empty confirmable message, which the peer answers by a reset (RFC 7252 §4.3).
 func (d *datagrams) ping(done func(error)) error {

@@ -26,6 +26,8 @@ func (f *fakeReceiver) findRequester(token []byte) requester {
 
 func (f *fakeReceiver) handleReset(mid uint16) bool { f.resets = append(f.resets, mid); return true }
 
+func (*fakeReceiver) handleSettings() {}
+
 func (f *fakeReceiver) acknowledgePending(mid uint16) { f.pending = append(f.pending, mid) }
 
 // A fakeRequester is a request with the token "t".

@@ -36,6 +36,7 @@ func (d *datagrams) handleAcknowledgement(m *Message) {
 		return
 	}
 	if m.Code == Empty {
+		t.measure()
 		t.acknowledge()
 		return
 	}
@@ -51,6 +52,7 @@ func (d *datagrams) handleAcknowledgement(m *Message) {
 		d.stats.Ignored++ // it may be forged: the retransmission continues
 		return
 	}
+	t.measure()
 	t.end()
 	q.respond(m, err)
 	d.pump()
@@ -59,6 +61,7 @@ func (d *datagrams) handleAcknowledgement(m *Message) {
 // handleReset handles a reset.
 func (d *datagrams) handleReset(mid uint16) {
 	if t, ok := d.find(mid); ok {
+		t.measure()
 		t.fail(ErrReset)
 		return
 	}
@@ -88,7 +91,7 @@ func (d *datagrams) handleMessage(m *Message) {
 			return
 		}
 	}
-	n := d.seen.add(m.MessageID, now)
+	n := d.seen.add(m.MessageID, m.Type, now)
 	if m.Code.IsRequest() {
 		d.up.handleRequest(m, envelope{kind: m.Type, mid: m.MessageID, arrival: n})
 		return

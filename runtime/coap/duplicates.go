@@ -2,29 +2,34 @@ package coap
 
 import "github.com/lwm2mgen/toolkit/runtime/sched"
 
-// duplicates recognizes messages that arrive more than once within EXCHANGE_LIFETIME
-// (RFC 7252 §4.5) and keeps the answers for repetitions. Message IDs and answers are those of the
-// wire: it works below any [Layer].
+// duplicates recognizes messages that arrive more than once within EXCHANGE_LIFETIME, or
+// NON_LIFETIME if they are not confirmable (RFC 7252 §4.5), and keeps the answers for repetitions.
+// Message IDs and answers are those of the wire: it works below any [Layer].
 type duplicates struct {
 	*shared
 	history
 	charged int       // bytes charged for the history, at most ConnConfig.MaxHistory
-	forget  sched.Job // when the next entry of the history expires
+	expiry  sched.Job // when the next entry of the history expires
 }
 
 func (d *duplicates) init(s *shared) {
 	d.shared = s
-	d.forget.Func = d.forgetExpired
+	d.expiry.Func = d.forgetExpired
 }
 
-// add remembers a message ID and returns the number of its entry.
-func (d *duplicates) add(mid uint16, now sched.Time) uint32 {
-	n := d.history.add(mid, now, now+d.lifetime, d)
-	if !d.forget.Pending() {
-		d.e.sched.At(&d.forget, now+d.lifetime)
+// add remembers the message ID of a confirmable or non-confirmable message and returns the number
+// of its entry.
+func (d *duplicates) add(mid uint16, kind Type, now sched.Time) uint32 {
+	expires := now + d.lifetime[kind]
+	n := d.history.add(mid, now, expires, d)
+	if !d.expiry.Pending() {
+		d.e.sched.At(&d.expiry, expires)
 	}
 	return n
 }
+
+// forget forgets entry n: its message ID counts as new again.
+func (d *duplicates) forget(n uint32) { d.history.forget(n) }
 
 // storeAnswer stores the answer to entry n for repetitions.
 func (d *duplicates) storeAnswer(n uint32, answer []byte) {
@@ -33,12 +38,12 @@ func (d *duplicates) storeAnswer(n uint32, answer []byte) {
 
 func (d *duplicates) forgetExpired() {
 	if next, more := d.history.expire(d.e.sched.Now(), d); more {
-		d.e.sched.At(&d.forget, next)
+		d.e.sched.At(&d.expiry, next)
 	}
 }
 
 func (d *duplicates) close() {
-	d.e.sched.Cancel(&d.forget)
+	d.e.sched.Cancel(&d.expiry)
 	d.history.reset(d)
 }
 

@@ -11,7 +11,7 @@ func TestDuplicatesForget(t *testing.T) {
 		s, _ := newShared(t, ConnConfig{Params: Params{AckTimeout: time.Second, MaxLatency: time.Second}})
 		d := &duplicates{}
 		d.init(s)
-		d.storeAnswer(d.add(7, s.e.sched.Now()), []byte("answer"))
+		d.storeAnswer(d.add(7, Confirmable, s.e.sched.Now()), []byte("answer"))
 		a := d.find(7, s.e.sched.Now())
 		if a == nil || a.react != reactAnswer || string(d.answer(a)) != "answer" {
 			t.Fatalf("found %v", a)
@@ -22,7 +22,7 @@ func TestDuplicatesForget(t *testing.T) {
 		if d.charged == 0 || s.e.Memory() != d.charged {
 			t.Errorf("%d bytes charged, %d in use", d.charged, s.e.Memory())
 		}
-		_ = s.e.sched.Sleep(t.Context(), time.Duration(s.lifetime))
+		_ = s.e.sched.Sleep(t.Context(), time.Duration(s.lifetime[Confirmable]))
 		s.e.sched.Run()
 		if d.find(7, s.e.sched.Now()) != nil || d.charged != 0 || s.e.Memory() != 0 || s.e.sched.Len() != 0 {
 			t.Errorf("after the lifetime: %d bytes, %d jobs", d.charged, s.e.sched.Len())
@@ -35,7 +35,7 @@ func TestDuplicatesBounded(t *testing.T) {
 	d := &duplicates{}
 	d.init(s)
 	for mid := range uint16(1000) {
-		d.storeAnswer(d.add(mid, s.e.sched.Now()), make([]byte, 100))
+		d.storeAnswer(d.add(mid, Confirmable, s.e.sched.Now()), make([]byte, 100))
 		if d.charged > 1024 {
 			t.Fatalf("%d bytes", d.charged)
 		}

@@ -134,6 +134,13 @@ func (h *history) set(n uint32, r reaction) {
 	}
 }
 
+// forget forgets the message ID of entry n. The entry stays in the ring until it is the first.
+func (h *history) forget(n uint32) {
+	if h.isLive(n) {
+		h.entry(n).expires = 0
+	}
+}
+
 // storeAnswer stores the answer to entry n. When limit bytes of answers are stored or m has no
 // memory left, the oldest answers are dropped.
 func (h *history) storeAnswer(n uint32, answer []byte, limit int, m memory) {

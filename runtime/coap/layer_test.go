@@ -178,7 +178,7 @@ func testSealedObservation(t *testing.T, d *sealedDuo) {
 	d.do(call)
 	delivered := 0
 	for i, size := range []int{20, 30, 2000, 40} {
-		n := &Notification{Confirmable: i%2 == 1, Done: func(err error) {
+		n := &Notification{Confirmable: i%2 == 0, Done: func(err error) {
 			if err == nil {
 				delivered++
 			}

@@ -26,6 +26,26 @@ func (l *list[T]) push(n *node[T], v T) {
 	l.n++
 }
 
+// pushBefore appends n, but before the nodes at the end of the list for which before is true.
+func (l *list[T]) pushBefore(n *node[T], v T, before func(T) bool) {
+	l.push(n, v)
+	for p := n.prev; p != nil && before(p.value); p = n.prev {
+		// Swap n with p.
+		n.prev, p.next = p.prev, n.next
+		if n.next == nil {
+			l.tail = p
+		} else {
+			n.next.prev = p
+		}
+		if p.prev == nil {
+			l.head = n
+		} else {
+			p.prev.next = n
+		}
+		n.next, p.prev = p, n
+	}
+}
+
 // remove removes n from its list, if it is in one.
 func (n *node[T]) remove() {
 	l := n.in

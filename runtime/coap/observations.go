@@ -11,8 +11,10 @@ import (
 type observations struct {
 	*shared
 	transfers          *transfers
-	list[*Observation]        // in the order they began
-	sequence           uint32 // of the last notification
+	list[*Observation]           // in the order they began
+	sequence           uint32    // of the last notification
+	noting             *delivery // of the Notify that is running
+	noteErr            error     // its error
 }
 
 func (os *observations) init(s *shared) {
@@ -43,9 +45,13 @@ func (os *observations) resume(old *Observation) (*Observation, error) {
 	}
 	o := &Observation{
 		observer: old.observer, token: old.token, key: old.key, binding: old.binding, checked: old.checked,
+		szx: old.szx, hasBlock: old.hasBlock, unsure: old.unsure,
 	}
 	if !os.add(o) {
 		return nil, ErrBusy
+	}
+	if !os.pace.known {
+		os.pace = old.in.pace // it is the same peer
 	}
 	// Sequence numbers continue where the peer saw the last one (RFC 7641 §4.4).
 	if d := (old.in.sequence - os.sequence) & (1<<24 - 1); d < 1<<23 {

@@ -7,7 +7,7 @@ import (
 
 func newObservations(t *testing.T) (*observations, *recorder) {
 	s, _ := newShared(t, ConnConfig{MaxObservations: 2})
-	c := &recorder{}
+	c := &recorder{s: s}
 	s.carrier = c
 	os := &observations{transfers: &transfers{shared: s}}
 	os.init(s)

@@ -57,8 +57,12 @@ type Observation struct {
 	key        uint64  // of the requests for further blocks
 	binding    Binding // of the Layer, or nil
 	ended      bool
+	szx        uint8           // of the block size that the peer asked for
+	hasBlock   bool            // it asked for one
+	turn       uint64          // when its last notification was sent, in the order of the queue
+	unsure     bool            // the last confirmable notification was not acknowledged
 	checked    sched.Time      // when a notification was last acknowledged
-	deliveries list[*delivery] // confirmable notifications without an outcome, the oldest first
+	deliveries list[*delivery] // notifications without an outcome, the oldest first
 	nons       [4]uint16       // message IDs of the last non-confirmable ones
 	sentNons   int
 }
@@ -76,7 +80,8 @@ func (o *Observation) Token() []byte { return o.token }
 func (o *Observation) Ended() bool { return o.ended }
 
 // Cancel ends the observation without telling the peer: for a peer that is known to be gone.
-// Notifications that wait have the outcome [ErrCancelled].
+// Notifications that wait, for their turn or for their acknowledgement, have the outcome
+// [ErrCancelled]. The turn of one that is retransmitted passes to the next message at once.
 func (o *Observation) Cancel() {
 	o.remove()
 	o.cancelUnsent(ErrCancelled)

@@ -15,7 +15,7 @@ func newShared(t *testing.T, cfg ConnConfig) (s *shared, w *wire) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = &shared{e: newEndpoint(t, 1), cfg: cfg, sizes: newBlockSizes(&cfg, nil)}
+	s = &shared{e: newEndpoint(t, 1), cfg: cfg, sizes: newBlockSizes(&cfg, nil), pace: newPace()}
 	s.setParams(cfg.Params)
 	return s, w
 }
@@ -27,6 +27,7 @@ type recorder struct {
 	once      []Message
 	responses []Message
 	acked     int
+	s         *shared // whose notifications are recorded
 	err       error
 }
 
@@ -55,8 +56,25 @@ func (c *recorder) respond(_ *Request, m *Message, _ bool) error {
 }
 
 func (c *recorder) acknowledge(*Request)   { c.acked++ }
+func (c *recorder) forget(*Request)        {}
 func (c *recorder) ping(func(error)) error { return c.err }
-func (c *recorder) pump()                  {}
+
+func (c *recorder) pump() {
+	for d, ok := c.s.notices.first(); ok; d, ok = c.s.notices.first() {
+		m, t, err := d.compose()
+		if err == nil {
+			c.once = append(c.once, copyOf(m))
+			err = c.err
+		}
+		d.finishCompose(t, err)
+		if err != nil {
+			d.fail(err)
+			continue
+		}
+		d.o.noteNon(uint16(len(c.once)))
+		d.settle(nil)
+	}
+}
 
 // An owner records what becomes of a transmission.
 type owner struct {

@@ -5,13 +5,15 @@ package coap
 // priority in the order in which they were queued.
 type Priority int8
 
-// The priorities. The zero value is PriorityNormal, which notifications, separate responses and
-// pings have.
+// The priorities. The zero value is PriorityNormal, which separate responses and pings have.
+// Notifications are sent among the messages of PriorityNormal, in the order of queueing.
 const (
 	// PriorityLow is for what may wait for everything else.
 	PriorityLow Priority = iota - 1
 	PriorityNormal
-	// PriorityHigh is for what keeps the relation with the peer alive, such as a registration.
+	// PriorityHigh is for what keeps the relation with the peer alive, such as a registration. It
+	// does not wait for outstanding messages of lower priority: one of them is suspended, and
+	// retransmitted later.
 	PriorityHigh
 )
 

@@ -95,6 +95,9 @@ func (rs *requests) acceptBlock(r *Request, t *transfer) {
 	}
 	t.received += int64(len(r.body))
 	t.last, t.lastLen = r.block1, len(r.body)
+	if r.hasBlock2 {
+		t.response, t.hasResponse = Block{SZX: r.block2.SZX}, true
+	}
 	if r.block1.More {
 		rs.continueUpload(r)
 		return
@@ -103,6 +106,9 @@ func (rs *requests) acceptBlock(r *Request, t *transfer) {
 	t.detach()
 	r.upload = t
 	r.body = t.body
+	if !r.hasBlock2 && t.hasResponse {
+		r.block2, r.hasBlock2 = t.response, true
+	}
 	rs.serve(r)
 }
 

@@ -204,11 +204,31 @@ func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observatio
 		return nil, r.Respond(resp)
 	}
 	r.observation = o
+	o.szx, o.hasBlock = r.block2.SZX, r.hasBlock2
 	if err := r.Respond(resp); err != nil {
 		o.Cancel()
 		return nil, err
 	}
 	return o, nil
+}
+
+// Ignore drops the request without an answer, as if it had not arrived: nothing is sent, and its
+// next transmission is passed to the handler again. An acknowledgement that has been sent is not
+// taken back. It is called instead of [Request.Respond], in Head, in Serve or later. What was kept
+// of a body in several blocks is dropped, so that the peer has to send it again. After the request
+// was answered, Ignore does nothing.
+func (r *Request) Ignore() {
+	if r.answered || r.in == nil || r.in.closed != nil {
+		return
+	}
+	r.answered = true
+	if r.hasBlock1 && r.block1.More {
+		r.sink = nil // the sink has received nothing
+	}
+	r.in.carrier.forget(r)
+	if !r.serving {
+		r.release()
+	}
 }
 
 // reply answers a request inside this package, with a diagnostic payload.

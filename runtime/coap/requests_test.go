@@ -8,7 +8,7 @@ import (
 
 func newRequests(t *testing.T, h *script) (*requests, *recorder) {
 	s, _ := newShared(t, ConnConfig{Handler: h, MaxQueue: 1})
-	c := &recorder{}
+	c := &recorder{s: s}
 	s.carrier = c
 	os := &observations{}
 	os.init(s)

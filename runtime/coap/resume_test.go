@@ -3,14 +3,19 @@ package coap
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 )
 
 // TestResume continues an observation on a new connection of the same session.
-func TestResume(t *testing.T) {
+func TestResume(t *testing.T) { synctest.Test(t, testResume) }
+
+func testResume(t *testing.T) {
 	b, ends := newBench(t, ConnConfig{}), &cancels{}
 	o := b.observe(1, "tk", ends)
-	o.Notify(note("one", false, nil))
-	before := sequenceOf(t, b.take())
+	o.Notify(note("one", true, nil))
+	one := b.take()
+	before := sequenceOf(t, one)
+	b.put(Message{Type: Acknowledgement, MessageID: one.MessageID})
 	if _, err := b.c.Resume(o); !errors.Is(err, ErrUsage) {
 		t.Errorf("one that goes on is resumed: %v", err)
 	}

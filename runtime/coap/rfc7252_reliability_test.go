@@ -169,6 +169,21 @@ func TestRFC7252Reliability(t *testing.T) {
 				t.Errorf("served %d times", b.h.calls)
 			}
 		}},
+		{"4.5/message ID of a NON is new after NON_LIFETIME", func(t *testing.T) {
+			b := newBench(t, ConnConfig{})
+			b.h.serve = content("x")
+			for i, wait := range []time.Duration{144 * time.Second, 2 * time.Second} {
+				b.put(request(NonConfirmable, POST, 77, "/a"))
+				b.sleep(wait)
+				if b.h.calls != 1 {
+					t.Errorf("served %d times at %d", b.h.calls, i)
+				}
+			}
+			b.put(request(NonConfirmable, POST, 77, "/a"))
+			if b.h.calls != 2 {
+				t.Errorf("served %d times, want twice", b.h.calls)
+			}
+		}},
 		{"4.5/repeated CON without an answer yet is acknowledged", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			var held *Request

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -158,52 +159,54 @@ func TestObservePair(t *testing.T) {
 	for _, kind := range []socket.Kind{socket.Datagram, socket.Stream} {
 		for _, size := range []int{5, 3000, 200000} {
 			t.Run(fmt.Sprint(kind, size), func(t *testing.T) {
-				p := newDuo(t, kind, ConnConfig{MaxBody: 1 << 20})
-				p.run()
-				var o *Observation
-				ends := &cancels{}
-				version := byte(0)
-				body := func() []byte { return bytes.Repeat([]byte{'a' + version}, size) }
-				p.b.h.serve = func(r *Request) {
-					resp := &Response{Code: Content, Body: body()}
-					if v, ok := r.Observe(); !ok || v != ObserveRegister {
-						r.Respond(resp)
-						return
+				synctest.Test(t, func(t *testing.T) {
+					p := newDuo(t, kind, ConnConfig{MaxBody: 1 << 20})
+					p.run()
+					var o *Observation
+					ends := &cancels{}
+					version := byte(0)
+					body := func() []byte { return bytes.Repeat([]byte{'a' + version}, size) }
+					p.b.h.serve = func(r *Request) {
+						resp := &Response{Code: Content, Body: body()}
+						if v, ok := r.Observe(); !ok || v != ObserveRegister {
+							r.Respond(resp)
+							return
+						}
+						o, _ = r.RespondObserve(resp, ends)
 					}
-					o, _ = r.RespondObserve(resp, ends)
-				}
-				first, later := &outcome{}, &outcome{}
-				call := &Call{Code: GET, Done: first.add, Observe: later.add}
-				call.Options.AddPath("/1")
-				if err := p.a.c.Do(call); err != nil {
-					t.Fatal(err)
-				}
-				p.run()
-				if first.onlyResult(t); first.bodies[0] != string(body()) {
-					t.Fatalf("%d bytes", len(first.bodies[0]))
-				}
-				for version = 1; version < 5; version++ {
-					delivered := false
-					n := note(string(body()), version%2 == 0, func(err error) { delivered = err == nil })
-					if err := o.Notify(n); err != nil {
+					first, later := &outcome{}, &outcome{}
+					call := &Call{Code: GET, Done: first.add, Observe: later.add}
+					call.Options.AddPath("/1")
+					if err := p.a.c.Do(call); err != nil {
 						t.Fatal(err)
 					}
 					p.run()
-					if !delivered || later.bodies[len(later.bodies)-1] != string(body()) {
-						t.Fatalf("version %d: delivered %v, %d bytes", version, delivered, len(later.bodies[len(later.bodies)-1]))
+					if first.onlyResult(t); first.bodies[0] != string(body()) {
+						t.Fatalf("%d bytes", len(first.bodies[0]))
 					}
-				}
-				bye := &outcome{}
-				if err := call.Deregister(bye.add); err != nil {
-					t.Fatal(err)
-				}
-				p.run()
-				bye.onlyResult(t)
-				if !slices.Equal(ends.why, []ObserveEnd{ObserveDeregistered}) || len(later.results) != 4 {
-					t.Errorf("ends %v, %d notifications", ends.why, len(later.results))
-				}
-				p.a.clean()
-				p.b.clean()
+					for version = 1; version < 5; version++ {
+						delivered := false
+						n := note(string(body()), version%2 == 1, func(err error) { delivered = err == nil })
+						if err := o.Notify(n); err != nil {
+							t.Fatal(err)
+						}
+						p.run()
+						if !delivered || later.bodies[len(later.bodies)-1] != string(body()) {
+							t.Fatalf("version %d: delivered %v, %d bytes", version, delivered, len(later.bodies[len(later.bodies)-1]))
+						}
+					}
+					bye := &outcome{}
+					if err := call.Deregister(bye.add); err != nil {
+						t.Fatal(err)
+					}
+					p.run()
+					bye.onlyResult(t)
+					if !slices.Equal(ends.why, []ObserveEnd{ObserveDeregistered}) || len(later.results) != 4 {
+						t.Errorf("ends %v, %d notifications", ends.why, len(later.results))
+					}
+					p.a.clean()
+					p.b.clean()
+				})
 			})
 		}
 	}

@@ -60,6 +60,10 @@ func sequenceOf(t *testing.T, m Message) uint32 {
 	return v
 }
 
+// unlimited is the time after which a non-confirmable notification is sent at once although the
+// round-trip time is not known (RFC 7641 §4.5.1).
+const unlimited = 3 * time.Second
+
 func TestRFC7641Server(t *testing.T) {
 	check(t, []rule{
 		{"3.5/notification is acknowledged", func(t *testing.T) {
@@ -115,6 +119,7 @@ func TestRFC7641Server(t *testing.T) {
 			o := b.observe(1, "tk", ends)
 			o.Notify(note("x", false, nil))
 			first := b.take()
+			b.sleep(unlimited)
 			o.Notify(note("y", false, nil))
 			b.take()
 			b.put(Message{Type: Reset, MessageID: first.MessageID})
@@ -147,6 +152,7 @@ func TestRFC7641Server(t *testing.T) {
 			old := b.observe(1, "tk", ends)
 			old.Notify(note("x", false, nil))
 			before := sequenceOf(t, b.take())
+			b.sleep(unlimited)
 			o := b.observe(2, "tk", ends)
 			if !old.Ended() || o.Ended() || !slices.Equal(ends.why, []ObserveEnd{ObserveReplaced}) {
 				t.Errorf("ends %v", ends.why)
@@ -207,6 +213,7 @@ func TestRFC7641Server(t *testing.T) {
 			o := b.observe(1, "tk", ends)
 			b.c.observations.sequence = 1<<24 - 2
 			for _, want := range []uint32{1<<24 - 1, 0, 1} {
+				b.sleep(unlimited)
 				o.Notify(note("x", false, nil))
 				if got := sequenceOf(t, b.take()); got != want {
 					t.Errorf("sequence %d, want %d", got, want)

@@ -183,6 +183,30 @@ func TestRFC7959Server(t *testing.T) {
 			}
 			b.clean()
 		}},
+		{"2.7/block size for the response is asked for with the first block", func(t *testing.T) {
+			for _, kind := range []string{"first", "every"} {
+				b := newBench(t, ConnConfig{})
+				b.h.serve = content(string(pattern(100)))
+				for i := range uint16(3) {
+					m := put1(i+1, uint32(i), i < 2, 2, pattern(64))
+					if i == 0 || kind == "every" {
+						m.Options.SetBlock(OptionBlock2, Block{SZX: 1})
+					}
+					b.put(m)
+					if i == 2 {
+						break
+					}
+					// 2.31 has no payload that Block2 could describe (RFC 7959 §2.9.1).
+					if got := b.expect(ack(Continue, i+1, block(OptionBlock1, uint32(i), true, 2))); got.Options.Has(OptionBlock2) {
+						t.Errorf("%s: 2.31 has a Block2 option", kind)
+					}
+				}
+				got := b.expect(ack(Content, 3, block(OptionBlock2, 0, true, 1)))
+				if !bytes.Equal(got.Payload, pattern(32)) {
+					t.Errorf("%s: %d bytes", kind, len(got.Payload))
+				}
+			}
+		}},
 		{"2.5/block without its predecessors is 4.08", func(t *testing.T) {
 			b := newBench(t, ConnConfig{})
 			b.put(put1(1, 1, true, 2, pattern(64)))

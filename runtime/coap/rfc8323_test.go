@@ -65,6 +65,90 @@ func TestRFC8323(t *testing.T) {
 			}
 			b.silent()
 		}},
+		{"5.3.1/request waits for the peer's settings if its size depends on them", func(t *testing.T) {
+			for _, c := range []struct {
+				csm  []any
+				want Options // of the first message
+			}{
+				{[]any{csmMaxMessageSize, "\x04\x80"}, block(OptionBlock1, 0, true, 6)},
+				{[]any{csmMaxMessageSize, "\x04\x80", csmBlockWise, ""}, block(OptionBlock1, 0, true, 6)},
+				{[]any{csmMaxMessageSize, "\x01\x00"}, block(OptionBlock1, 0, true, 3)},
+				{[]any{csmMaxMessageSize, "\x00\x80"}, block(OptionBlock1, 0, true, 2)},
+				{[]any{csmMaxMessageSize, "\x0a\x00", csmBlockWise, ""}, block(OptionBlock1, 0, true, BERT)},
+				{[]any{csmMaxMessageSize, "\x10\x00", csmBlockWise, ""}, Options{}},
+				{[]any{csmMaxMessageSize, "\x10\x00"}, Options{}},
+			} {
+				for _, others := range []int{0, 3} {
+					b := newStreamBench(t, ConnConfig{})
+					b.take()
+					o := &outcome{}
+					for range others + 1 {
+						if err := b.c.Do(&Call{Code: PUT, Body: pattern(3000), Done: o.add}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					_, small := b.get("/small") // every peer accepts it
+					b.expect(Message{Code: GET})
+					b.silent()
+					b.sleep(time.Second)
+					b.put(Message{Code: CSM, Options: options(c.csm...)})
+					limit := b.c.stream.peer.maxMessage
+					for range others + 1 {
+						m := b.expect(Message{Code: PUT, Options: c.want})
+						if n := lenTCP(m); n > limit || c.want.Len() == 0 && m.Options.Has(OptionBlock1) {
+							t.Errorf("%x: %d bytes, the peer accepts %d", c.csm, n, limit)
+						}
+					}
+					b.silent()
+					b.c.Close(nil)
+					if len(o.results) != others+1 || len(small.results) != 1 {
+						t.Errorf("%d outcomes", len(o.results))
+					}
+					b.clean()
+				}
+			}
+		}},
+		{"5.3.1/peer that announces nothing", func(t *testing.T) {
+			b := newStreamBench(t, ConnConfig{MaxQueue: 2, Params: Params{ResponseTimeout: time.Minute}})
+			b.take()
+			o := &outcome{}
+			calls := []*Call{{Code: PUT, Body: pattern(3000), Done: o.add}, {Code: PUT, Body: pattern(3000), Done: o.add}}
+			for _, call := range calls {
+				if err := b.c.Do(call); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantErr(t, b.c.Do(&Call{Code: PUT, Body: pattern(3000), Done: o.add}), ErrBusy)
+			calls[1].Cancel()
+			b.sleep(time.Minute)
+			b.silent()
+			if len(o.results) != 2 {
+				t.Fatalf("%d outcomes", len(o.results))
+			}
+			wantErr(t, o.results[0].Err, ErrCancelled)
+			wantErr(t, o.results[1].Err, ErrTimeout)
+			b.clean()
+		}},
+		{"5.3.1/resumed observation waits for the peer's settings", func(t *testing.T) {
+			b, ends := hello(t, ConnConfig{}), &cancels{}
+			var old *Observation
+			b.h.serve = func(r *Request) { old, _ = r.RespondObserve(&Response{Code: Content}, ends) }
+			b.put(Message{Code: GET, Token: tok, Options: options(OptionObserve, "")})
+			b.take()
+			b.c.Close(nil)
+			b.start(ConnConfig{})
+			b.take()
+			o, err := b.c.Resume(old)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := o.Notify(note(string(pattern(3000)), false, nil)); err != nil {
+				t.Fatal(err)
+			}
+			b.silent()
+			b.put(Message{Code: CSM, Options: options(csmMaxMessageSize, "\x10\x00")})
+			b.expect(Message{Code: Content, Payload: pattern(3000)})
+		}},
 		{"3.2/messages in pieces", func(t *testing.T) {
 			b := hello(t, ConnConfig{})
 			b.h.serve = func(r *Request) { content(string(r.Body()))(r) }

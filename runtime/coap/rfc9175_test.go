@@ -19,7 +19,7 @@ func TestRFC9175(t *testing.T) {
 				if len(o.results) == 0 {
 					b.expect(Message{Type: Confirmable, Code: GET, Options: options(OptionEcho, "fresh")})
 					b.w.sent = append(b.w.sent, nil)[:0]
-					next := b.c.datagrams.oldest()
+					next := b.c.datagrams.oldest(nil)
 					b.put(Message{Type: Acknowledgement, Code: Unauthorized, MessageID: next.mid, Token: m.Token,
 						Options: options(OptionEcho, "again")})
 					break

@@ -15,6 +15,9 @@ func (rs *requests) sendFallback(r *Request) {
 
 // sendBody answers r with a body that may need several blocks.
 func (rs *requests) sendBody(r *Request, resp *Response) error {
+	if resp.Code == Continue {
+		r.hasBlock2 = false // it has no body (RFC 7959 §2.9.1), and Block2 describes the body
+	}
 	var sequence uint32
 	if r.observation != nil {
 		sequence = rs.observations.nextSequence()

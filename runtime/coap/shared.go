@@ -12,10 +12,13 @@ import (
 // one pointer.
 type shared struct {
 	e        *Endpoint
-	conn     *Conn      // only for Request.Conn and Observation.Conn
-	cfg      ConnConfig // with defaults; Params change by Conn.SetParams
-	lifetime sched.Time // EXCHANGE_LIFETIME of cfg.Params
+	conn     *Conn         // only for Request.Conn and Observation.Conn
+	cfg      ConnConfig    // with defaults; Params change by Conn.SetParams
+	lifetime [2]sched.Time // EXCHANGE_LIFETIME and NON_LIFETIME of cfg.Params, by message type
 	carrier  carrier
+	notices  list[*delivery] // that wait for their turn, each observation once if it replaces
+	order    uint64          // of what was queued last
+	pace     pace            // of notifications, over datagrams
 	sizes    blockSizes
 	stats    Stats
 	closed   error // why the connection was closed
@@ -31,11 +34,28 @@ type Stats struct {
 	Malformed                      uint64 // messages with a format error or of another version
 	Ignored                        uint64 // messages that match nothing, or that the Layer refused
 	SendErrors                     uint64 // messages that the socket did not accept
+	// MessageIDWaits is how often a message had to wait because no message ID was free, or a
+	// notification because few were.
+	MessageIDWaits uint64
 }
 
 func (s *shared) setParams(p Params) {
 	s.cfg.Params = p
-	s.lifetime = sched.Time(p.span() + 2*p.MaxLatency + p.AckTimeout)
+	s.lifetime[Confirmable] = sched.Time(p.span() + 2*p.MaxLatency + p.AckTimeout)
+	s.lifetime[NonConfirmable] = sched.Time(p.span() + p.MaxLatency)
+}
+
+// nextOrder is the place in the queue of what is queued now.
+func (s *shared) nextOrder() uint64 {
+	s.order++
+	return s.order
+}
+
+// failNotices fails the notifications that wait for their turn.
+func (s *shared) failNotices(reason error) {
+	for d, ok := s.notices.first(); ok; d, ok = s.notices.first() {
+		d.fail(reason)
+	}
 }
 
 // write hands one encoded datagram to the socket.

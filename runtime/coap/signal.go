@@ -67,6 +67,8 @@ func (s *stream) applySettings(m *Message) error {
 		}
 	}
 	s.peer.maxMessage = max(s.peer.maxMessage, 64) // a smaller message cannot carry an error
+	s.up.handleSettings()
+	s.pump()
 	return nil
 }
 

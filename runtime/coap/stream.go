@@ -94,7 +94,28 @@ func (s *stream) respond(r *Request, m *Message, _ bool) error {
 
 func (s *stream) acknowledge(*Request) {}
 
-func (s *stream) pump() {}
+func (s *stream) forget(*Request) {}
+
+// pump sends the notifications that wait: as soon as the peer has said what it accepts, and while
+// it reads, so that what is sent is the state at that time.
+func (s *stream) pump() {
+	for s.closed == nil && s.peer.announced && len(s.backlog) == 0 {
+		d, ok := s.notices.first()
+		if !ok {
+			return
+		}
+		m, t, err := d.compose()
+		if err == nil {
+			err = s.send(m, protectorOf(d.o.binding))
+		}
+		d.finishCompose(t, err)
+		if err != nil {
+			d.fail(err)
+		} else {
+			d.settle(nil)
+		}
+	}
+}
 
 // send protects and sends one message, or queues what the socket does not accept.
 func (s *stream) send(m *Message, protect protector) error {
@@ -166,7 +187,10 @@ func (s *stream) flush() {
 	s.backlog = s.backlog[:n]
 	if n > 0 {
 		s.e.sched.After(&s.flushing, flushEvery)
-	} else if cap(s.backlog) > maxFreeBytes {
+		return
+	}
+	if cap(s.backlog) > maxFreeBytes {
 		s.backlog = nil
 	}
+	s.pump()
 }

@@ -34,6 +34,9 @@ type transfer struct {
 	received int64
 	last     Block // the last block that was accepted
 	lastLen  int
+	// response is the block size for the response that an earlier block asked for.
+	response    Block
+	hasResponse bool
 
 	// outgoing
 	code    Code

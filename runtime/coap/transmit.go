@@ -10,13 +10,19 @@ import (
 
 // A transmitter sends messages that count as outstanding: at most NSTART at a time, the others
 // wait in its queue. It chooses message IDs and retransmits (RFC 7252 §4.2, §4.7).
+//
+// A message of high priority does not wait for outstanding ones of lower priority: it suspends one
+// of them, which is not retransmitted until the turn of the others comes again. A response to a
+// suspended message, or its acknowledgement, still counts.
 type transmitter struct {
 	*shared
-	mids     midAllocator
-	waiting  sendQueue
-	sent     table[uint16, *transmission] // outstanding, by message ID
-	inflight int                          // outstanding interactions, at most NSTART
-	pumping  sched.Job                    // when message IDs are free again
+	mids      midAllocator
+	waiting   sendQueue
+	sent      table[uint16, *transmission] // outstanding, by message ID
+	inflight  int                          // outstanding and not suspended, at most NSTART
+	suspended list[*transmission]          // outstanding, while others have their turn
+	pumping   sched.Job                    // when something may be sent that waits for a time
+	wake      sched.Time                   // that time, found during pump
 }
 
 // A sender owns a transmission. onEnd is called when the transmission must not be used any more.
@@ -31,23 +37,31 @@ type sender interface {
 // A transmission is one message on its way: a confirmable one until it is acknowledged, or a
 // non-confirmable request as long as it counts as outstanding.
 type transmission struct {
-	tx      *transmitter
-	node    node[*transmission] // in tx.waiting
-	owner   sender
-	protect protector
-	buf     []byte
-	mid     uint16
-	number  uint64 // order of starting
-	con     bool
-	started bool
-	left    int        // retransmissions left
-	timeout sched.Time // of the current transmission
-	timer   sched.Job
+	tx       *transmitter
+	node     node[*transmission] // in tx.waiting or tx.suspended
+	owner    sender
+	protect  protector
+	buf      []byte
+	mid      uint16
+	order    uint64 // of queueing
+	number   uint64 // order of starting
+	high     bool   // of high priority
+	low      bool   // of low priority
+	con      bool
+	started  bool
+	paused   bool       // it is suspended
+	rest     sched.Time // of the time-out, while it is suspended
+	sent     sched.Time // for the first time
+	resent   int        // times since then
+	left     int        // retransmissions left
+	timeout  sched.Time // of the current transmission
+	deadline sched.Time // of the timer
+	timer    sched.Job
 }
 
 func (x *transmitter) init(s *shared) {
 	x.shared = s
-	x.mids.next = uint16(s.e.rand.Uint32())
+	x.mids.start = uint16(s.e.rand.Uint32())
 	x.pumping.Func = x.pump
 }
 
@@ -65,25 +79,77 @@ func (x *transmitter) queue(owner sender, m *Message, how sending) (*transmissio
 		return nil, err
 	}
 	t.buf, t.owner, t.protect, t.con = buf, owner, how.protect, m.Type == Confirmable
+	t.high, t.order = how.priority == PriorityHigh, x.nextOrder()
+	t.low = how.priority == PriorityLow
 	waiting.push(&t.node, t)
 	return t, nil
 }
 
 // pump starts what may be started.
 func (x *transmitter) pump() {
-	for x.closed == nil && x.inflight < x.cfg.Params.NStart {
-		t, ok := x.waiting.first()
-		if !ok {
-			return
-		}
-		mid, free, ok := x.mids.allocate(x.e.sched.Now(), x.lifetime)
-		if !ok {
-			x.e.sched.At(&x.pumping, free)
-			return
-		}
-		t.node.remove()
-		t.start(mid)
+	x.wake = never
+	for x.closed == nil && x.step() {
 	}
+	if x.wake == never || x.closed != nil {
+		x.e.sched.Cancel(&x.pumping)
+		return
+	}
+	x.e.sched.At(&x.pumping, x.wake)
+}
+
+// step starts the next message. It reports whether there was one that may be started now.
+func (x *transmitter) step() bool {
+	t, _ := x.waiting.first()
+	if t != nil && t.high {
+		return x.startHigh(t)
+	}
+	if x.inflight >= x.cfg.Params.NStart {
+		return false
+	}
+	if s, ok := x.suspended.first(); ok {
+		s.resume()
+		return true
+	}
+	if d, confirmable := x.nextNotice(); d != nil && (t == nil || t.low || d.order < t.order) {
+		return x.sendNotice(d, confirmable)
+	}
+	return t != nil && x.startNext(t, nil)
+}
+
+// startHigh starts a message of high priority, in place of one of lower priority if it must.
+func (x *transmitter) startHigh(t *transmission) bool {
+	var victim *transmission
+	if x.inflight >= x.cfg.Params.NStart {
+		victim = x.oldest(func(t *transmission) bool { return !t.high && !t.paused })
+		if victim == nil {
+			return false
+		}
+	}
+	return x.startNext(t, victim)
+}
+
+// startNext starts t, and suspends victim before if that is not nil.
+func (x *transmitter) startNext(t, victim *transmission) bool {
+	mid, ok := x.newMessageID(t.midKind(), t.kind())
+	if !ok {
+		return false
+	}
+	if victim != nil {
+		victim.suspend()
+	}
+	t.node.remove()
+	t.start(mid)
+	return true
+}
+
+// newMessageID allocates a message ID. If none is free, pump is called again when one is.
+func (x *transmitter) newMessageID(kind midKind, m Type) (mid uint16, ok bool) {
+	mid, at, ok := x.mids.allocate(kind, x.e.sched.Now(), x.lifetime[m])
+	if !ok {
+		x.stats.MessageIDWaits++
+		x.wake = min(x.wake, at)
+	}
+	return mid, ok
 }
 
 // find is the outstanding transmission with this message ID.
@@ -95,29 +161,54 @@ func (x *transmitter) close(reason error) {
 		t.fail(reason)
 	}
 	for len(x.sent.m) > 0 {
-		x.oldest().fail(reason)
+		x.oldest(nil).fail(reason)
 	}
 }
 
-// oldest is the outstanding transmission that was started first.
-func (x *transmitter) oldest() *transmission {
+// oldest is the outstanding transmission that was started first, of those that match, or nil.
+func (x *transmitter) oldest(matches func(*transmission) bool) *transmission {
 	var oldest *transmission
 	for _, t := range x.sent.m {
-		if oldest == nil || t.number < oldest.number {
+		if (matches == nil || matches(t)) && (oldest == nil || t.number < oldest.number) {
 			oldest = t
 		}
 	}
 	return oldest
 }
 
+// kind is the type of the message.
+func (t *transmission) kind() Type {
+	if t.con {
+		return Confirmable
+	}
+	return NonConfirmable
+}
+
+// midKind is the kind of message ID to use.
+func (t *transmission) midKind() midKind {
+	switch {
+	case t.high:
+		return midHigh
+	case t.con:
+		return midCon
+	}
+	return midNon
+}
+
 func (t *transmission) start(mid uint16) {
-	x := t.tx
 	if t.protect != nil {
 		if err := t.seal(); err != nil {
 			t.fail(err)
 			return
 		}
 	}
+	t.launch(mid)
+}
+
+// launch sends the protected message for the first time.
+func (t *transmission) launch(mid uint16) {
+	x := t.tx
+	t.sent, t.resent = x.e.sched.Now(), 0
 	t.mid, t.started = mid, true
 	t.number = x.stats.MessagesSent + x.stats.SendErrors
 	binary.BigEndian.PutUint16(t.buf[2:], mid)
@@ -133,7 +224,30 @@ func (t *transmission) start(mid uint16) {
 	} else {
 		t.left, t.timeout = 0, sched.Time(len(t.buf))*sched.Time(time.Second)/sched.Time(p.ProbingRate)
 	}
-	x.e.sched.After(&t.timer, time.Duration(t.timeout))
+	t.arm(t.timeout)
+}
+
+// suspend stops the retransmission, so that the transmission does not count as outstanding.
+func (t *transmission) suspend() {
+	x := t.tx
+	t.paused, t.rest = true, max(t.deadline-x.e.sched.Now(), 0)
+	x.e.sched.Cancel(&t.timer)
+	x.suspended.push(&t.node, t)
+	x.inflight--
+}
+
+// resume continues the retransmission where suspend stopped it.
+func (t *transmission) resume() {
+	t.node.remove()
+	t.paused = false
+	t.tx.inflight++
+	t.arm(t.rest)
+}
+
+// arm sets the timer.
+func (t *transmission) arm(timeout sched.Time) {
+	t.deadline = t.tx.e.sched.Now() + timeout
+	t.tx.e.sched.At(&t.timer, t.deadline)
 }
 
 // seal protects the encoded message.
@@ -174,20 +288,23 @@ func (t *transmission) expire() {
 		return
 	}
 	t.left--
+	t.resent++
 	t.timeout *= 2
 	x.stats.Retransmissions++
 	if err := x.write(t.buf); err != nil && !isLoss(err) {
 		t.fail(fmt.Errorf("coap: sending: %w", err))
 		return
 	}
-	x.e.sched.After(&t.timer, time.Duration(t.timeout))
+	t.arm(t.timeout)
 }
 
 // end ends the transmission without an outcome for its owner, and frees it.
 func (t *transmission) end() {
 	x, owner := t.tx, t.owner
 	if t.started {
-		x.inflight--
+		if !t.paused {
+			x.inflight--
+		}
 		x.sent.remove(t.mid)
 	}
 	t.node.remove()
@@ -210,6 +327,13 @@ func (t *transmission) acknowledge() {
 	t.end()
 	owner.onAck()
 	x.pump()
+}
+
+// measure measures the round-trip time: the peer has reacted to the message.
+func (t *transmission) measure() {
+	if t.con {
+		t.tx.pace.measure(t.tx.e.sched.Now()-t.sent, t.resent)
+	}
 }
 
 func (e *Endpoint) newTransmission(x *transmitter) *transmission {

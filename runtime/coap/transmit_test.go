@@ -47,7 +47,7 @@ func TestTransmitterOrdersByPriority(t *testing.T) {
 		x.pump() // the first leaves at once
 	}
 	for len(x.sent.m) > 0 {
-		x.oldest().acknowledge()
+		x.oldest(nil).acknowledge()
 	}
 	if p := payloads(t, w); p != "first high high2 normal normal2 low low2" {
 		t.Errorf("sent %q", p)

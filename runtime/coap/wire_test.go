@@ -58,7 +58,7 @@ func (w *wire) Recv(p []byte) (int, error) {
 
 // A bench is one connection with the test as its peer.
 type bench struct {
-	t *testing.T
+	t testing.TB
 	w *wire
 	s *sched.Scheduler
 	e *Endpoint
@@ -109,7 +109,7 @@ func newEndpoint(t testing.TB, seed byte) *Endpoint {
 	return e
 }
 
-func newBench(t *testing.T, cfg ConnConfig) *bench {
+func newBench(t testing.TB, cfg ConnConfig) *bench {
 	t.Helper()
 	b := &bench{t: t, w: &wire{mtu: 1232}, e: newEndpoint(t, 1), h: &script{}}
 	b.s = b.e.sched
@@ -280,7 +280,7 @@ func (o *outcome) add(r Result) {
 }
 
 // onlyResult is the result, and there must be only one.
-func (o *outcome) onlyResult(t *testing.T) Result {
+func (o *outcome) onlyResult(t testing.TB) Result {
 	t.Helper()
 	if len(o.results) != 1 {
 		t.Fatalf("%d outcomes: %v; want one", len(o.results), o.results)
@@ -299,7 +299,7 @@ func (b *bench) get(path string) (*Call, *outcome) {
 	return call, o
 }
 
-func wantErr(t *testing.T, err, target error) {
+func wantErr(t testing.TB, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
 		t.Fatalf("error %v, want %v", err, target)

@@ -21,34 +21,33 @@ func path(t *testing.T, s string) dm.Path {
 func TestFormat(t *testing.T) {
 	for _, v := range []struct {
 		format, canonical content.Format
-		known             bool
 		name              string
 	}{
-		{0, content.Text, true, "plain text"},
-		{40, content.Link, true, "link format"},
-		{42, content.Opaque, true, "octet stream"},
-		{60, content.CBOR, true, "CBOR"},
-		{99, content.TLV, true, "TLV (99)"},
-		{110, content.SenMLJSON, true, "SenML JSON"},
-		{112, content.SenMLCBOR, true, "SenML CBOR"},
-		{320, content.SenMLETCHJSON, true, "SenML-ETCH JSON"},
-		{322, content.SenMLETCHCBOR, true, "SenML-ETCH CBOR"},
-		{1542, content.TLV, true, "TLV (1542)"},
-		{1543, content.LwM2MJSON, true, "LwM2M JSON (1543)"},
-		{11542, content.TLV, true, "TLV"},
-		{11543, content.LwM2MJSON, true, "LwM2M JSON"},
-		{11544, content.LwM2MCBOR, true, "LwM2M CBOR"},
-		{50, 50, false, "Content-Format 50"},
-		{65535, content.None, false, "Content-Format 65535"},
+		{0, content.Text, "plain text"},
+		{40, content.Link, "link format"},
+		{42, content.Opaque, "octet stream"},
+		{60, content.CBOR, "CBOR"},
+		{99, content.TLV, "TLV (99)"},
+		{110, content.SenMLJSON, "SenML JSON"},
+		{112, content.SenMLCBOR, "SenML CBOR"},
+		{320, content.SenMLETCHJSON, "SenML-ETCH JSON"},
+		{322, content.SenMLETCHCBOR, "SenML-ETCH CBOR"},
+		{1542, content.TLV, "TLV (1542)"},
+		{1543, content.LwM2MJSON, "LwM2M JSON (1543)"},
+		{11542, content.TLV, "TLV"},
+		{11543, content.LwM2MJSON, "LwM2M JSON"},
+		{11544, content.LwM2MCBOR, "LwM2M CBOR"},
+		{50, 50, "Content-Format 50"},
+		{65535, content.None, "Content-Format 65535"},
 	} {
-		if v.format.Canonical() != v.canonical || v.format.Known() != v.known || v.format.String() != v.name {
-			t.Errorf("%d: %d, %v, %q", uint16(v.format), v.format.Canonical(), v.format.Known(), v.format)
+		if v.format.Canonical() != v.canonical || v.format.String() != v.name {
+			t.Errorf("%d: %d, %q", uint16(v.format), v.format.Canonical(), v.format)
 		}
 	}
 }
 
-// TestCarries holds the table of formats against operations (Core 1.2.2 §7.4, §6.3.8, §6.3.9, §6.4.5;
-// Transport 1.2.2 §6.4.7).
+// TestCarries covers the table of formats and operations (Core 1.2.2 §7.4, §6.3.8, §6.3.9,
+// §6.4.5; Transport 1.2.2 §6.4.7).
 func TestCarries(t *testing.T) {
 	ops := []content.Operation{
 		content.Read, content.Write, content.Create, content.Composite, content.CompositePaths, content.WriteComposite,

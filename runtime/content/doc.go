@@ -1,7 +1,12 @@
-// Package content is the vocabulary of LwM2M's data formats: the Content-Formats by number, what each
-// can carry, and the one interface each way between bytes and the entries of package dm.
+// Package content names the data formats of LwM2M and says what each of them can carry.
 //
-// The formats are packages of their own below this one; package codec holds them all behind one
-// Encoder and one Decoder. Nothing here or there builds a tree: encoders append to the caller's bytes
-// as the data model is walked, decoders yield entries as they read.
+// A [Format] is a CoAP Content-Format, such as [TLV] or [SenMLCBOR]; an [Operation] is what a
+// payload is for. [Check] reports whether they fit together:
+//
+//	err := content.Check(content.Text, content.Read, dm.InstancePath(3303, 0))
+//	// /3303/0: 4.06 Not Acceptable: plain text cannot carry a Read of this node
+//
+// A program needs this package to choose the format of a Send or of a server's request. Package
+// codec encodes and decodes the payloads: [Target] and [Request] say what a payload is about.
+// Package corelink does the same for lists of links.
 package content

@@ -7,7 +7,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Which format fits depends on the operation and on what it is about.
+// Which format fits depends on the operation and on the level of the node.
 func ExampleCheck() {
 	resource, object := dm.ResourcePath(3303, 0, 5700), dm.ObjectPath(3303)
 	fmt.Println(content.Check(content.Text, content.Read, resource))

@@ -2,8 +2,8 @@ package content
 
 import "strconv"
 
-// Format is a CoAP Content-Format (RFC 7252 §12.3; Core 1.2.2 §7.4, Transport 1.2.2 §6.4.7). The
-// zero value is Text.
+// Format is the number of a data format, a CoAP Content-Format (RFC 7252 §12.3; Core 1.2.2 §7.4,
+// Transport 1.2.2 §6.4.7). The zero value means Text.
 type Format uint16
 
 // The formats of LwM2M 1.0 to 1.2.
@@ -21,15 +21,15 @@ const (
 	LwM2MCBOR     Format = 11544 // application/vnd.oma.lwm2m+cbor
 )
 
-// Numbers that early servers used before the registration; an answer carries the one that was asked
-// for.
+// Numbers that early servers used before the formats were registered. A response carries the number
+// that the request asked for.
 const (
 	LegacyTLV99 Format = 99
 	LegacyTLV   Format = 1542
 	LegacyJSON  Format = 1543
 )
 
-// None says that a message names no Content-Format. It is the reserved number 65535.
+// None means that a message has no Content-Format. It is the reserved number 65535.
 const None Format = 65535
 
 // Canonical returns the registered number of a legacy one, and f itself otherwise.
@@ -43,11 +43,8 @@ func (f Format) Canonical() Format {
 	return f
 }
 
-// Known reports whether f is a format that LwM2M uses, legacy numbers included.
-func (f Format) Known() bool { return f.Canonical().name() != "" }
-
-// String returns the format's short name, such as "SenML CBOR", with the number where it is a legacy
-// or unknown one.
+// String returns the short name of the format, such as "SenML CBOR". A legacy or unknown format
+// also shows its number.
 func (f Format) String() string {
 	name := f.Canonical().name()
 	switch {
@@ -59,6 +56,7 @@ func (f Format) String() string {
 	return name
 }
 
+// name returns the short name of a format, or "" for a number that LwM2M does not use.
 func (f Format) name() string {
 	switch f {
 	case Text:

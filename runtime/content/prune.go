@@ -6,8 +6,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Prune sorts paths in place and returns them without those that repeat or lie below another one, so
-// that walking them meets each value once and in ascending order, as LwM2M CBOR needs it.
+// Prune sorts paths in place and returns them without those that repeat or lie below another one. A
+// walk over the result visits each value once, in ascending order, as LwM2M CBOR requires.
 func Prune(paths []dm.Path) []dm.Path {
 	slices.SortFunc(paths, dm.Path.Compare)
 	kept := paths[:0]

@@ -6,7 +6,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// A write of one resource stays cheap: ten allocations with one instance, and hardly more with many.
+// A write of one resource makes about ten allocations, with one instance and with many.
 func TestWriteAllocations(t *testing.T) {
 	for n, limit := range map[int]float64{1: 10, 10_000: 16} {
 		o := newMeters(t, dm.ObjectConfig[meter]{})

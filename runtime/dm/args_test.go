@@ -23,7 +23,8 @@ func TestParseArgs(t *testing.T) {
 		{"9=''", map[int]string{9: ""}},
 		{"1='a,b=c',2='='", map[int]string{1: "a,b=c", 2: "="}},
 		{"0='~!#[]'", map[int]string{0: "~!#[]"}},
-		{"0,1,2,3,4,5,6,7,8,9='9'", map[int]string{0: "", 1: "", 2: "", 3: "", 4: "", 5: "", 6: "", 7: "", 8: "", 9: "9"}},
+		{"0,1,2,3,4,5,6,7,8,9='9'", map[int]string{0: "", 1: "", 2: "", 3: "", 4: "", 5: "", 6: "",
+			7: "", 8: "", 9: "9"}},
 	}
 	for _, test := range tests {
 		a, err := dm.ParseArgs(test.text)
@@ -56,8 +57,11 @@ func TestCharactersOfArgs(t *testing.T) {
 
 func TestParseArgsRefuses(t *testing.T) {
 	for _, s := range []string{
-		",", "a", "10", "0=", "0='", "0='x", "0=x", "0=x'", "0='x'y", "0='x',", "0,", ",0", "0,,1", "0 ,1", "0, 1", " 0", "0 ",
-		"0,0", "1='a',1='b'", "0='a'b'", "0='\x00'", "0='\n'", "0='ä'", "0='\x7f'", "0=\"x\"", "-1", "0==''", "0=' '", "0='a b'", "0='\"'", "0='a\"'", "0='\\'", "0='\\n'", "''", "=", "0='x' ",
+		",", "a", "10", "0=", "0='", "0='x", "0=x", "0=x'", "0='x'y", "0='x',", "0,", ",0", "0,,1", "0 ,1",
+		"0, 1", " 0", "0 ",
+		"0,0", "1='a',1='b'", "0='a'b'", "0='\x00'", "0='\n'", "0='ä'", "0='\x7f'", "0=\"x\"", "-1", "0==''",
+		"0=' '", "0='a b'", "0='\"'", "0='a\"'", "0='\\'", "0='\\n'",
+		"''", "=", "0='x' ",
 		strings.Repeat("0,", 1<<16),
 	} {
 		a, err := dm.ParseArgs(s)
@@ -69,7 +73,7 @@ func TestParseArgsRefuses(t *testing.T) {
 			t.Errorf("ParseArgs(%.40q): the code is %v, want 4.00", s, dm.CodeOf(err))
 		}
 		if a.Len() != 0 {
-			t.Errorf("ParseArgs(%.40q) failed and returned arguments besides", s)
+			t.Errorf("ParseArgs(%.40q) failed and also returned arguments", s)
 		}
 		if len(err.Error()) > 400 {
 			t.Errorf("the error for a text of %d bytes has %d", len(s), len(err.Error()))
@@ -77,7 +81,7 @@ func TestParseArgsRefuses(t *testing.T) {
 	}
 }
 
-// Arguments may hold a PIN or a password, and errors are logged.
+// Arguments may contain a PIN or a password, and errors are logged.
 func TestArgsErrorKeepsValues(t *testing.T) {
 	_, err := dm.ParseArgs("0='hunter2',1='")
 	if err == nil || strings.Contains(err.Error(), "hunter2") {

@@ -12,8 +12,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// twins is a Model of three objects on which every operation of the test keeps one rule: all objects
-// have the same instances, and all of these hold the same number.
+// twins is a Model of three objects. Every operation of the test keeps one invariant: all objects
+// have the same instances, and all instances hold the same number.
 type twins struct {
 	m       *dm.Model
 	objects []*dm.TypedObject[meter]
@@ -57,7 +57,7 @@ func newTwins(t *testing.T) *twins {
 	return w
 }
 
-// numbers returns the payload that makes v the number everywhere.
+// numbers returns the payload that sets every number to v.
 func (w *twins) numbers(s dm.Snapshot, v uint64) []dm.Entry {
 	var list []dm.Entry
 	for _, o := range w.objects {
@@ -68,12 +68,12 @@ func (w *twins) numbers(s dm.Snapshot, v uint64) []dm.Entry {
 	return list
 }
 
-// act performs one random operation that keeps the rule, or is refused.
+// act performs one random operation that keeps the invariant, or that is refused.
 func (w *twins) act(r *rand.Rand, who dm.Origin) error {
 	return do(w.m, who, func(tx *dm.Transaction) error {
 		s := tx.Snapshot()
 		switch r.IntN(4) {
-		case 0: // another instance everywhere
+		case 0: // create an instance in each object
 			id, err := tx.NewInstanceID(w.objects[0].ID(), dm.InstanceID(r.IntN(200)))
 			if err != nil {
 				return err
@@ -84,7 +84,7 @@ func (w *twins) act(r *rand.Rand, who dm.Origin) error {
 				}
 			}
 			return tx.Write(dm.Path{}, dm.Update, w.numbers(tx.Snapshot(), r.Uint64()))
-		case 1: // one less everywhere
+		case 1: // delete an instance in each object
 			skip := r.IntN(3)
 			for id := range s.Instances(w.objects[0].ID()) {
 				if skip--; skip >= 0 {
@@ -98,7 +98,7 @@ func (w *twins) act(r *rand.Rand, who dm.Origin) error {
 				break
 			}
 			return nil
-		case 2: // one after the other, in the same transaction
+		case 2: // write to the objects in turn, in one transaction
 			v := r.Uint64()
 			for _, e := range w.numbers(s, v) {
 				if err := tx.Write(e.Path, dm.Replace, []dm.Entry{e}); err != nil {
@@ -111,7 +111,7 @@ func (w *twins) act(r *rand.Rand, who dm.Origin) error {
 	})
 }
 
-// check reads everything in one snapshot and reports how it breaks the rule.
+// check reads everything in one snapshot and reports a violation of the invariant.
 func (w *twins) check(s dm.Snapshot) error {
 	seen := map[dm.ObjectID]string{}
 	number, first := uint64(0), true
@@ -137,7 +137,7 @@ func (w *twins) check(s dm.Snapshot) error {
 	return nil
 }
 
-// glance is a quick check, to fall between two steps of a writer as often as possible: the first
+// glance is a quick check that runs between as many steps of a writer as possible: the first
 // instances hold the same number.
 func (w *twins) glance(s dm.Snapshot) error {
 	number := uint64(0)
@@ -158,8 +158,9 @@ func (w *twins) glance(s dm.Snapshot) error {
 	return nil
 }
 
-// A read over several objects never sees half of a write over several objects, whatever else goes on:
-// other servers, refused transactions, the application's own updates, bootstrap sequences.
+// A read over several objects never sees a part of a write over several objects. In the meantime
+// there are other servers, refused transactions, updates of the application and bootstrap
+// sequences.
 func TestReadsNeverSeeHalfAWrite(t *testing.T) {
 	rounds := 150
 	if testing.Short() {
@@ -186,7 +187,7 @@ func TestReadsNeverSeeHalfAWrite(t *testing.T) {
 				}
 			})
 		}
-		writers.Go(func() { // the application, at other resources
+		writers.Go(func() { // the application, which writes other resources
 			r := rand.New(rand.NewPCG(seed, 77))
 			for range rounds {
 				err := w.objects[r.IntN(2)].Update(t.Context(), dm.InstanceID(r.IntN(4)), func(m *meter) error {
@@ -203,7 +204,7 @@ func TestReadsNeverSeeHalfAWrite(t *testing.T) {
 			readers.Go(func() {
 				for !stop.Load() {
 					s := w.m.Snapshot()
-					for range 2 { // the same snapshot says the same again
+					for range 2 { // the same snapshot, read again
 						if err := check(s); err != nil {
 							t.Errorf("seed %d: %v", seed, err)
 							return
@@ -221,8 +222,8 @@ func TestReadsNeverSeeHalfAWrite(t *testing.T) {
 	}
 }
 
-// A read that is in the middle of its walk, inside of a live resource's function, goes on in the state
-// that it began in while whole transactions come and go.
+// A read that is inside the function of a live resource keeps the state in which it began, while
+// transactions are published.
 func TestReadsKeepTheirSnapshot(t *testing.T) {
 	w := newTwins(t)
 	r := rand.New(rand.NewPCG(1, 1))
@@ -248,7 +249,7 @@ func TestReadsKeepTheirSnapshot(t *testing.T) {
 	}
 }
 
-// Everything that may be called at any time, at the same time.
+// Every method that may be called at any time, called concurrently.
 func TestRace(t *testing.T) {
 	w := newTwins(t)
 	ctx := t.Context()
@@ -284,7 +285,7 @@ func TestRace(t *testing.T) {
 		}
 		defer tx.Rollback()
 		p := dm.ResourcePath(33001, dm.InstanceID(r.IntN(5)), labelID)
-		_ = tx.Write(p, dm.Replace, []dm.Entry{{Path: p, Value: dm.StringValue("b")}}) // the template may not have it
+		_ = tx.Write(p, dm.Replace, []dm.Entry{{Path: p, Value: dm.StringValue("b")}})
 		tx.Suspend()
 		if err := tx.Resume(ctx); err != nil {
 			return err

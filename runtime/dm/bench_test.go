@@ -103,7 +103,7 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
-// The time of a large payload grows with its size, not with the square of it.
+// The time of a large payload grows linearly with its size.
 func BenchmarkWriteLarge(b *testing.B) {
 	for _, n := range []int{1000, 16_000} {
 		b.Run(fmt.Sprintf("values=%d", n), func(b *testing.B) {
@@ -115,12 +115,15 @@ func BenchmarkWriteLarge(b *testing.B) {
 			defer m.Subscribe(func(dm.Batch) {})()
 			tags, instances := make([]dm.Entry, n), make([]dm.Entry, n)
 			for i := range n {
-				tags[i] = dm.Entry{Path: dm.ResourceInstancePath(meterID, 0, tagsID, dm.ResourceInstanceID(i)), Value: dm.StringValue("t")}
-				instances[i] = dm.Entry{Path: dm.ResourcePath(meterID, dm.InstanceID(i), modeID), Value: dm.IntegerValue(1)}
+				tags[i] = dm.Entry{Path: dm.ResourceInstancePath(meterID, 0, tagsID, dm.ResourceInstanceID(i)),
+					Value: dm.StringValue("t")}
+				instances[i] = dm.Entry{Path: dm.ResourcePath(meterID, dm.InstanceID(i), modeID),
+					Value: dm.IntegerValue(1)}
 			}
 			b.Run("resource instances", func(b *testing.B) {
 				for b.Loop() {
-					if err := write(m, dm.Server(1), dm.ResourcePath(meterID, 0, tagsID), dm.Update, tags...); err != nil {
+					if err := write(m, dm.Server(1), dm.ResourcePath(meterID, 0, tagsID), dm.Update,
+						tags...); err != nil {
 						b.Fatal(err)
 					}
 				}

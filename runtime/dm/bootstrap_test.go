@@ -11,7 +11,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// sequence is a bootstrap sequence that takes the slot for each request alone, as an engine does.
+// sequence is a bootstrap sequence that holds the writer slot only during each request, like a
+// runtime.
 type sequence struct {
 	t  testing.TB
 	tx *dm.Transaction
@@ -58,7 +59,7 @@ func (s *sequence) finish() error {
 
 func TestBootstrapSequence(t *testing.T) {
 	s := newScripted(t)
-	got, cancel := told(s.m)
+	got, cancel := recordBatches(s.m)
 	defer cancel()
 	before := dump(t, s.m.Snapshot())
 	seq := startSequence(t, s.m)
@@ -78,20 +79,20 @@ func TestBootstrapSequence(t *testing.T) {
 		t.Errorf("the hooks ran as\n%s, want\n%s", got, want)
 	}
 	if want := "bootstrap server: /33001/0 deleted /33001/1 deleted /33001/4 created /33003/1/9 changed"; strings.Join(*got, "\n") != want {
-		t.Errorf("told %q, want %q", *got, want)
+		t.Errorf("the batches are %q, want %q", *got, want)
 	}
 	if err := seq.finish(); !errors.Is(err, dm.ErrDone) {
 		t.Errorf("finishing twice: %v", err)
 	}
 }
 
-// 4.06 leaves the sequence open for correction (Core 1.2.2 §6.1.7.6): what was written stays, hooks are
-// rolled back, and run again at the next end.
+// 4.06 leaves the sequence open for correction (Core 1.2.2 §6.1.7.6): what was written stays, hooks
+// are rolled back, and they run again at the next end.
 func TestBootstrapCorrection(t *testing.T) {
 	s := newScripted(t)
 	before := dump(t, s.m.Snapshot())
 	seq := startSequence(t, s.m)
-	seq.write("/33001/0", dm.Replace, entries(t, "/33001/0/0", 3.0)...) // leaves out the mandatory Mode
+	seq.write("/33001/0", dm.Replace, entries(t, "/33001/0/0", 3.0)...)
 	seq.write("/33002/0/9", dm.Replace, entries(t, "/33002/0/9", 5)...)
 	err := seq.finish()
 	if dm.CodeOf(err) != dm.NotAcceptable || !strings.Contains(err.Error(), "Mode (9)") {
@@ -127,20 +128,22 @@ func TestBootstrapCorrection(t *testing.T) {
 	if got, want := s.take(), "begin1 begin2 validate1 validate2 commit1 commit2 persist changed1 changed2"; got != want {
 		t.Errorf("the hooks ran as %s, want %s", got, want)
 	}
-	for p, want := range map[string]string{"/33001/0/0": "3", "/33001/0/9": "5", "/33002/0/9": "5", "/33001/0/2": "<none>"} {
+	for p, want := range map[string]string{"/33001/0/0": "3", "/33001/0/9": "5", "/33002/0/9": "5",
+		"/33001/0/2": "<none>"} {
 		if got := show(s.m.Snapshot(), path(t, p)); got != want {
 			t.Errorf("%s is %s, want %s", p, got, want)
 		}
 	}
 }
 
-// What a Validate that failed has amended is not in the next attempt, and pointers that it kept change
-// nothing.
+// The amendments of a Validate that failed are not part of the next attempt, and changes through
+// pointers that it kept have no effect.
 func TestBootstrapForgetsFailedAmendments(t *testing.T) {
 	attempt := 0
 	var kept []*meter
-	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Label: dm.Empty[string](), Tags: dm.EmptyMulti[string]()}, Hooks: dm.Hooks[meter]{Validate: func(_ context.Context, x *dm.Tx[meter]) error {
-		if !x.Origin().IsBootstrap() {
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Label: dm.Empty[string](),
+		Tags: dm.EmptyMulti[string]()}, Hooks: dm.Hooks[meter]{Validate: func(_ context.Context, x *dm.Tx[meter]) error {
+		if x.Origin() != dm.Bootstrap {
 			return nil
 		}
 		attempt++
@@ -183,13 +186,13 @@ func TestBootstrapForgetsFailedAmendments(t *testing.T) {
 	}
 }
 
-func TestBootstrapIsDropped(t *testing.T) {
+func TestBootstrapTimeout(t *testing.T) {
 	s := newScripted(t)
 	before := dump(t, s.m.Snapshot())
 	seq := startSequence(t, s.m)
 	seq.write("/33001/0/9", dm.Replace, entries(t, "/33001/0/9", 5)...)
 	seq.write("/33001/0/6", dm.Replace, image(t, 33001, "img"))
-	seq.tx.Rollback() // a time-out, while it is suspended
+	seq.tx.Rollback() // a timeout while the sequence is suspended
 	if diff := changes(before, dump(t, s.m.Snapshot())); diff != "" {
 		t.Errorf("this changed:\n%s", diff)
 	}
@@ -201,7 +204,7 @@ func TestBootstrapIsDropped(t *testing.T) {
 	}
 }
 
-// A stream that arrived stays for the corrected sequence, unless it was told to commit.
+// A completed stream stays part of the corrected sequence, unless its Sink was told to commit.
 func TestBootstrapKeepsStreams(t *testing.T) {
 	s := newScripted(t)
 	seq := startSequence(t, s.m)
@@ -221,7 +224,7 @@ func TestBootstrapKeepsStreams(t *testing.T) {
 	seq.write("/33001/0/6", dm.Replace, image(t, 33001, "img"))
 	s.fail["sink1"] = errors.New("boom")
 	if err := seq.finish(); err == nil {
-		t.Error("a sink that does not commit is not told")
+		t.Error("the sink fails to commit, and the end does not fail")
 	}
 	clear(s.fail)
 	if err := seq.finish(); !errors.Is(err, dm.ErrDone) {
@@ -232,7 +235,7 @@ func TestBootstrapKeepsStreams(t *testing.T) {
 	}
 }
 
-// Objects that come and go during a sequence.
+// Objects are registered and unregistered during a sequence.
 func TestBootstrapWhileObjectsMove(t *testing.T) {
 	s := newScripted(t)
 	seq := startSequence(t, s.m)
@@ -257,15 +260,15 @@ func TestBootstrapWhileObjectsMove(t *testing.T) {
 		t.Errorf("the steps were %s, want %s", got, want)
 	}
 	if got, _ := other.Get(0); got.Mode.Or(0) != 1 {
-		t.Errorf("the new object got what was written to the old one: %v", got.Mode)
+		t.Errorf("the new object has the value that was written to the old one: %v", got.Mode)
 	}
 	if got, _ := s.objects[0].Get(0); got.Mode.Or(0) != 1 {
 		t.Errorf("the old object is %v", got.Mode)
 	}
 }
 
-// A context that a Create hook kept stays as it was when the sequence goes on, and can be used while
-// the sequence is suspended.
+// A context that a Create hook kept does not change when the sequence continues, and can be used
+// while the sequence is suspended.
 func TestBootstrapContexts(t *testing.T) {
 	var kept context.Context
 	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Create: func(ctx context.Context, _ dm.InstanceID, m *meter) error {
@@ -306,9 +309,10 @@ func TestBootstrapContexts(t *testing.T) {
 	wg.Wait()
 }
 
-// Updates of the application go on while a sequence runs, and none is lost.
+// The application updates its objects while a sequence runs, and no update is lost.
 func TestBootstrapRace(t *testing.T) {
-	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Label: dm.Empty[string]()}})
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1),
+		Label: dm.Empty[string]()}})
 	inst := fullMeter()
 	inst.Big = dm.Uint(0)
 	if err := o.Add(0, inst); err != nil {
@@ -320,7 +324,8 @@ func TestBootstrapRace(t *testing.T) {
 	for range 2 {
 		wg.Go(func() {
 			for range updates {
-				if err := o.Update(t.Context(), 0, func(m *meter) error { m.Big.Set(m.Big.Or(0) + 1); return nil }); err != nil {
+				if err := o.Update(t.Context(), 0,
+					func(m *meter) error { m.Big.Set(m.Big.Or(0) + 1); return nil }); err != nil {
 					t.Error(err)
 				}
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// What the application does meanwhile is merged at the end, rule by rule.
+// Changes that the application makes during a sequence are merged at its end, rule by rule.
 func TestBootstrapMerge(t *testing.T) {
 	type world struct {
 		*scripted
@@ -57,22 +57,24 @@ func TestBootstrapMerge(t *testing.T) {
 		{"other changes of the application stay",
 			func(s *sequence) { s.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...) },
 			update(0, func(m *meter) { m.Goal.Set(77); m.Tags.Set(9, "app"); m.Flag.Clear(); m.Clock = dm.Res[time.Time]{} }),
-			map[string]string{"/33001/0/2": "boot", "/33001/0/1": "77", "/33001/0/4/9": "app", "/33001/0/4/0": "a", "/33001/0/13": "<none>", "/33001/0/8": "<none>"}},
+			map[string]string{"/33001/0/2": "boot", "/33001/0/1": "77", "/33001/0/4/9": "app", "/33001/0/4/0": "a",
+				"/33001/0/13": "<none>", "/33001/0/8": "<none>"}},
 		{"instances that the transaction did not touch",
 			func(s *sequence) { s.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...) },
 			both(update(1, func(m *meter) { m.Goal.Set(77) }), add(6, app)),
 			map[string]string{"/33001/1/1": "77", "/33001/6/2": "app", "/33001/0/2": "boot"}},
-		{"resource instances written one by one",
+		{"single resource instances written",
 			func(s *sequence) {
 				s.write("/33001/0/4", dm.Update, entries(t, "/33001/0/4/1", "boot", "/33001/0/4/5", "boot")...)
 			},
 			update(0, func(m *meter) { m.Tags.Set(1, "app"); m.Tags.Set(9, "app"); m.Tags.Delete(0) }),
-			map[string]string{"/33001/0/4/0": "<none>", "/33001/0/4/1": "boot", "/33001/0/4/5": "boot", "/33001/0/4/9": "app"}},
-		{"resource instances replaced as a whole",
+			map[string]string{"/33001/0/4/0": "<none>", "/33001/0/4/1": "boot", "/33001/0/4/5": "boot",
+				"/33001/0/4/9": "app"}},
+		{"all resource instances replaced",
 			func(s *sequence) { s.write("/33001/0/4", dm.Replace, entries(t, "/33001/0/4/1", "boot")...) },
 			update(0, func(m *meter) { m.Tags.Set(9, "app") }),
 			map[string]string{"/33001/0/4/0": "<none>", "/33001/0/4/1": "boot", "/33001/0/4/9": "<none>"}},
-		{"an instance replaced as a whole",
+		{"an instance replaced",
 			func(s *sequence) {
 				s.write("/33001/0", dm.Replace, entries(t, "/33001/0/0", 3.0, "/33001/0/9", 5)...)
 			},
@@ -82,10 +84,10 @@ func TestBootstrapMerge(t *testing.T) {
 			func(s *sequence) { s.delete("/33001/0") },
 			update(0, func(m *meter) { m.Label.Set("app") }),
 			map[string]string{"/33001/0/2": "<none>", "/33001/1/2": "boiler"}},
-		{"a delete of what the application deleted too",
+		{"a delete of an instance that the application also deleted",
 			func(s *sequence) { s.delete("/33001/0") }, remove(0),
 			map[string]string{"/33001/0/2": "<none>"}},
-		{"a delete of what the application made anew",
+		{"a delete of an instance that the application deleted and added again",
 			func(s *sequence) { s.delete("/33001/0") }, both(remove(0), add(0, app)),
 			map[string]string{"/33001/0/2": "<none>"}},
 		{"its create beats an application's create",
@@ -101,7 +103,7 @@ func TestBootstrapMerge(t *testing.T) {
 			},
 			both(remove(0), add(0, app)),
 			map[string]string{"/33001/0/0": "3", "/33001/0/2": "<none>", "/33001/0/1": "<none>"}},
-		{"an instance that it wrote and the application deleted reappears whole",
+		{"an instance that the sequence wrote and the application deleted",
 			func(s *sequence) { s.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...) },
 			remove(0),
 			map[string]string{"/33001/0/2": "boot", "/33001/0/1": "20", "/33001/0/9": "1", "/33001/0/4/1": "b"}},
@@ -112,7 +114,7 @@ func TestBootstrapMerge(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			for _, failFirst := range []bool{false, true} { // the same after an attempt that was refused
+			for _, failFirst := range []bool{false, true} { // also after a refused attempt
 				w := &world{scripted: newScripted(t)}
 				w.seq = startSequence(t, w.m)
 				test.bootstrap(w.seq)
@@ -152,7 +154,7 @@ func TestBootstrapMerge(t *testing.T) {
 func TestBootstrapValidatesTheMerge(t *testing.T) {
 	seen := ""
 	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Validate: func(ctx context.Context, x *dm.Tx[meter]) error {
-		if x.Origin().IsBootstrap() {
+		if x.Origin() == dm.Bootstrap {
 			m, _ := x.Get(0)
 			s, _ := dm.SnapshotFrom(ctx)
 			seen = m.Label.Or("") + " " + show(s, path(t, "/33001/0/1"))
@@ -171,7 +173,7 @@ func TestBootstrapValidatesTheMerge(t *testing.T) {
 	if err := o.Update(t.Context(), 0, func(m *meter) error { m.Goal.Set(77); m.Label.Set("app"); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	got, cancel := told(m)
+	got, cancel := recordBatches(m)
 	defer cancel()
 	if err := seq.finish(); err != nil {
 		t.Fatal(err)
@@ -180,6 +182,6 @@ func TestBootstrapValidatesTheMerge(t *testing.T) {
 		t.Errorf("Validate saw %q", seen)
 	}
 	if want := "bootstrap server: /33001/0/2 changed"; strings.Join(*got, "\n") != want {
-		t.Errorf("told %q, want %q", *got, want)
+		t.Errorf("the batches are %q, want %q", *got, want)
 	}
 }

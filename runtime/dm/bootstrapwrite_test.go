@@ -6,10 +6,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// A Bootstrap-Write to an object may name an instance without anything in it, as the TLV 08 00 00 does.
+// A Bootstrap-Write to an object may name an instance without resources, like the TLV 08 00 00.
 func TestBootstrapWritesBareInstance(t *testing.T) {
 	newObjects := func() (*dm.TypedObject[meter], *dm.Model) {
-		o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(0), Label: dm.Str("new")}})
+		o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(0),
+			Label: dm.Str("new")}})
 		return o, newModel(t, dm.ModelConfig{}, o)
 	}
 	bare := func(id dm.InstanceID) dm.Entry { return dm.Entry{Path: dm.InstancePath(meterID, id)} }
@@ -30,7 +31,7 @@ func TestBootstrapWritesBareInstance(t *testing.T) {
 	}
 	err := write(m, dm.Bootstrap, dm.ObjectPath(meterID), dm.Replace, bare(3))
 	if dm.CodeOf(err) != dm.NotAcceptable {
-		t.Errorf("emptying instance 3 ends with %v, want 4.06: its mandatory Mode is gone", err)
+		t.Errorf("emptying instance 3 ends with %v, want 4.06 because the mandatory Mode is missing", err)
 	}
 	if err := write(m, dm.Server(1), dm.InstancePath(meterID, 3), dm.Update, bare(3)); err != nil {
 		t.Errorf("a server's update with nothing in it: %v", err)

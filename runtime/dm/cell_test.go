@@ -63,7 +63,8 @@ func TestResSetAndClear(t *testing.T) {
 	if unsupported.Supported() {
 		t.Error("clearing an unsupported resource makes it supported")
 	}
-	for name, r := range map[string]dm.Res[float64]{"unsupported": {}, "empty": dm.Empty[float64](), "stored": dm.Float(1)} {
+	for name, r := range map[string]dm.Res[float64]{"unsupported": {}, "empty": dm.Empty[float64](),
+		"stored": dm.Float(1)} {
 		before := r
 		r.Set(2)
 		if v, ok := r.Get(); !ok || v != 2 {
@@ -84,7 +85,7 @@ func TestResSetAndClear(t *testing.T) {
 	}
 }
 
-func TestSlowIsRefused(t *testing.T) {
+func TestRefuseSlow(t *testing.T) {
 	called := false
 	fn := func(context.Context) (float64, error) { called = true; return 1, nil }
 	slow, quick := dm.Slow(fn), dm.Func(fn)
@@ -146,7 +147,7 @@ func TestBytesAreCopied(t *testing.T) {
 	}
 }
 
-func TestTimeIsCutToSeconds(t *testing.T) {
+func TestTimeHasWholeSeconds(t *testing.T) {
 	zone := time.FixedZone("here", 3600)
 	r := dm.Time(time.Date(2024, 2, 29, 12, 30, 15, 999_999_999, zone))
 	want := time.Date(2024, 2, 29, 11, 30, 15, 0, time.UTC)
@@ -159,7 +160,7 @@ func TestTimeIsCutToSeconds(t *testing.T) {
 	}
 }
 
-// Every constructor makes a supported resource of its type, and the type comes out of the argument.
+// Every constructor returns a supported resource, whose type follows from the argument.
 func TestConstructors(t *testing.T) {
 	link := dm.ObjectLink{Object: 3, Instance: 1}
 	var (
@@ -175,7 +176,8 @@ func TestConstructors(t *testing.T) {
 		k dm.Res[dm.Secret]       = dm.Key([]byte("k"))
 		p dm.Res[dm.SecretString] = dm.Password("p")
 	)
-	got := fmt.Sprintln(i.Or(0), u.Or(0), f.Or(0), s.Or(""), b.Or(false), o.Or([]byte("x")), c.Or(time.Time{}).Unix(), l.Or(dm.NullLink), r.Or(""),
+	got := fmt.Sprintln(i.Or(0), u.Or(0), f.Or(0), s.Or(""), b.Or(false), o.Or([]byte("x")), c.Or(time.Time{}).Unix(),
+		l.Or(dm.NullLink), r.Or(""),
 		string(k.Or(dm.Secret{}).Reveal()), p.Or(dm.SecretString{}).Reveal())
 	if want := "-1 9223372036854775808 1 a true [] 5 3:1 </3> k p\n"; got != want {
 		t.Errorf("got %s, want %s", got, want)

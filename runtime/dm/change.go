@@ -2,27 +2,29 @@ package dm
 
 import "slices"
 
-// change is what the transaction did to one instance.
+// change is what the transaction does to one instance.
 type change struct {
 	id       InstanceID
 	old, now instance
 	written  []Path
-	index    map[Path]struct{} // what is in written, once that is long
-	// whole says that now replaces whatever is published, and byApp that all of it must be checked.
+	index    map[Path]struct{} // the paths in written, once there are many
+	// whole reports that now replaces the published instance, and byApp that all of it must be
+	// checked.
 	whole, byApp bool
-	// complete says that mandatory resources may have been emptied.
+	// complete reports that mandatory resources may have been emptied.
 	complete bool
 }
 
-// search returns where the change of an instance is, or belongs.
+// search returns the index of the change of an instance, or where to insert it.
 func search(changes []change, id InstanceID) (int, bool) {
 	return slices.BinarySearchFunc(changes, id, func(c change, id InstanceID) int { return int(c.id) - int(id) })
 }
 
-// fewWritten bounds how many written paths are searched one by one.
+// fewWritten is how many written paths are searched one by one.
 const fewWritten = 32
 
-// note adds p to what is written. A resource instance adds nothing to its resource.
+// note adds p to the written paths. A resource instance is not added where its resource is already
+// there.
 func (c *change) note(p Path) {
 	if c.wrote(p) || p.level == ResourceInstanceLevel && c.wrote(p.Up(ResourceLevel)) {
 		return
@@ -48,8 +50,8 @@ func (c *change) wrote(p Path) bool {
 	return ok
 }
 
-// rebase carries the changes over to what has been published since; false where that is of another
-// object.
+// rebase applies the changes to what has been published since the transaction began. It returns
+// false if the published object is a different one.
 func (x *part) rebase(published *objectState) bool {
 	if published.o != x.o {
 		return false
@@ -79,7 +81,7 @@ func (x *part) rebase(published *objectState) bool {
 	return true
 }
 
-// merge returns the published instance with what the transaction wrote.
+// merge returns the published instance with the resources that the transaction wrote.
 func (x *part) merge(published instance, c change) instance {
 	m := x.o.clone(published)
 	for _, p := range c.written {

@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// Commit ends the transaction: Prepare, Persist, Publish and Finish in one. It waits for the store.
-// After an error nothing is changed: the transaction is rolled back and over. That of a bootstrap
-// sequence stays open for correction, as long as no Sink was told to commit.
+// Commit ends the transaction: it calls Prepare, Persist, Publish and Finish. It waits for the
+// store. After an error nothing is changed, and the transaction is rolled back and over. A
+// bootstrap sequence stays open for correction after an error, unless a Sink was already told to
+// commit.
 func (t *Transaction) Commit() error {
 	if err := t.Prepare(); err != nil {
 		return err
 	}
 	if err := t.Persist(); err != nil {
-		t.failed()
+		t.afterError()
 		return err
 	}
 	t.Publish()
@@ -21,16 +22,16 @@ func (t *Transaction) Commit() error {
 	return nil
 }
 
-// Prepare runs the Validate and Commit hooks. After an error everything is rolled back, as Commit
-// says.
+// Prepare runs the Validate and Commit hooks, on the caller's goroutine. After an error everything
+// is rolled back, as with Commit. Prepare is for runtimes.
 func (t *Transaction) Prepare() error {
-	if err := t.ready(); err != nil {
+	if err := t.checkOpen(); err != nil {
 		return err
 	}
 	t.rebase()
 	err := t.prepare()
 	if err != nil {
-		t.failed()
+		t.afterError()
 	}
 	return err
 }
@@ -38,10 +39,10 @@ func (t *Transaction) Prepare() error {
 func (t *Transaction) prepare() error {
 	for _, p := range t.parts {
 		if err := p.precheck(); err != nil {
-			return t.asFinish(err)
+			return t.asBootstrapRefusal(err)
 		}
 	}
-	if t.deferred() {
+	if t.defersBegin() {
 		for _, p := range t.parts {
 			p.save()
 			if err := t.begin(p); err != nil {
@@ -51,7 +52,7 @@ func (t *Transaction) prepare() error {
 	}
 	for _, p := range t.parts {
 		if err := p.validate(t.ctx); err != nil {
-			return t.asFinish(err)
+			return t.asBootstrapRefusal(err)
 		}
 	}
 	for _, p := range t.parts {
@@ -62,7 +63,7 @@ func (t *Transaction) prepare() error {
 	for _, s := range t.sinks {
 		t.closing = true
 		if err := s.sink.Commit(t.ctx); err != nil {
-			return at(s.path, err)
+			return withPath(s.path, err)
 		}
 	}
 	next := &root{slices.Clone(t.base.all())}
@@ -74,10 +75,10 @@ func (t *Transaction) prepare() error {
 	return nil
 }
 
-// asFinish returns a refusal of the whole as 4.06 where it ends a bootstrap sequence (Core 1.2.2
-// §6.1.7.6): the data model is not consistent yet.
-func (t *Transaction) asFinish(err error) error {
-	if !t.deferred() {
+// asBootstrapRefusal turns a refusal at the end of a bootstrap sequence into 4.06 (Core 1.2.2
+// §6.1.7.6), which says that the data model is not consistent yet.
+func (t *Transaction) asBootstrapRefusal(err error) error {
+	if !t.defersBegin() {
 		return err
 	}
 	var e *Error
@@ -87,8 +88,8 @@ func (t *Transaction) asFinish(err error) error {
 	return &Error{Code: NotAcceptable, Err: err}
 }
 
-// rebase carries the changes over to what has been published while the transaction was suspended.
-// What it did to an object that was unregistered meanwhile is forgotten.
+// rebase applies the changes to what was published while the transaction was suspended. Changes to
+// an object that was unregistered in that time are discarded.
 func (t *Transaction) rebase() {
 	published := t.m.root.Load()
 	if published == t.base {
@@ -123,11 +124,11 @@ func (t *Transaction) abortSinks(match func(*openSink) bool) {
 	})
 }
 
-// Persists reports, after Prepare, whether Persist has something to store, so that it is worth a
-// worker.
+// Persists reports, after Prepare, whether Persist has something to store and therefore needs a
+// worker. Persists is for runtimes.
 func (t *Transaction) Persists() bool { return t.m.cfg.Persist != nil && t.differs() }
 
-// differs reports whether the transaction makes any difference.
+// differs reports whether the transaction changes anything.
 func (t *Transaction) differs() bool {
 	found := false
 	for _, p := range t.parts {
@@ -139,12 +140,13 @@ func (t *Transaction) differs() bool {
 	return false
 }
 
-// Persist hands the change to the Model's store, after Prepare. It may be called on any goroutine,
-// takes as long as the store, and runs no hook. A transaction that makes no difference is not stored.
-// After an error nothing can be published: call Rollback, on the goroutine on which hooks run.
+// Persist passes the change to the Model's store, after Prepare. It may be called on any goroutine,
+// takes as long as the store, and runs no hook. A transaction that changes nothing is not stored.
+// After an error the transaction cannot be published: call Rollback, on the goroutine on which
+// hooks run. Persist is for runtimes.
 func (t *Transaction) Persist() error {
 	if t.next == nil || t.published {
-		return errors.New("Persist comes between Prepare and Publish")
+		return errors.New("the transaction is not prepared, or already published: call Persist between Prepare and Publish")
 	}
 	if t.m.cfg.Persist == nil {
 		return nil
@@ -165,17 +167,19 @@ func (t *Transaction) Persist() error {
 	return nil
 }
 
-// Publish makes the change visible to every read from now on, after Persist. It cannot fail.
+// Publish makes the change visible to all later reads, after Persist. It cannot fail. Publish is
+// for runtimes.
 func (t *Transaction) Publish() {
 	if t.next == nil || t.published || t.unstored || t.state.Load() != holding {
 		return
 	}
 	t.published = true
-	t.begun = nil // nothing is to be rolled back any more
+	t.begun = nil // no hook is rolled back from here on
 	t.m.root.Store(t.next)
 }
 
-// Finish tells subscribers and Changed hooks, after Publish, and ends the transaction.
+// Finish calls the subscribers and the Changed hooks, after Publish, and ends the transaction. Both
+// run on the caller's goroutine. Finish is for runtimes.
 func (t *Transaction) Finish() {
 	if !t.published || t.state.Load() == over {
 		return
@@ -188,7 +192,7 @@ func (t *Transaction) Finish() {
 	defer t.changedHooks(t.parts)
 	if t.m.subscribers.any() {
 		if events := t.events(); len(events) > 0 {
-			t.m.subscribers.tell(Batch{Origin: t.origin, Cause: t.cause, Events: events})
+			t.m.subscribers.call(Batch{Origin: t.origin, Cause: t.cause, Events: events})
 		}
 	}
 }
@@ -203,9 +207,9 @@ func (t *Transaction) changedHooks(parts []*part) {
 	parts[0].changed(t.ctx)
 }
 
-// Rollback drops all changes and ends the transaction; the Rollback hooks of all begun objects run in
-// reverse order. After Publish it does what Finish does, and after the transaction's end nothing, so
-// that it may be deferred.
+// Rollback discards all changes and ends the transaction. The Rollback hooks of all begun objects
+// run in reverse order, on the caller's goroutine. After Publish it does what Finish does, and
+// after the end of the transaction it does nothing, so that it may be deferred.
 func (t *Transaction) Rollback() {
 	switch {
 	case t.state.Load() == over:
@@ -219,16 +223,16 @@ func (t *Transaction) Rollback() {
 	t.undo()
 }
 
-// failed rolls back after an error. The transaction of a bootstrap sequence goes on.
-func (t *Transaction) failed() {
-	if !t.deferred() || t.closing {
+// afterError rolls back after an error. The transaction of a bootstrap sequence stays open.
+func (t *Transaction) afterError() {
+	if !t.defersBegin() || t.closing {
 		t.Rollback()
 		return
 	}
 	t.undo()
 }
 
-// undo runs the Rollback hooks, and makes the transaction what it was before Prepare.
+// undo runs the Rollback hooks and returns the transaction to its state before Prepare.
 func (t *Transaction) undo() {
 	begun := t.begun
 	t.begun, t.next, t.unstored = nil, nil, false
@@ -238,8 +242,8 @@ func (t *Transaction) undo() {
 	}
 }
 
-// rollbackHooks runs the Rollback hooks of the parts, last first; one that panics keeps none of the
-// others from running.
+// rollbackHooks runs the Rollback hooks of the parts, last first. The others run even if one
+// panics.
 func (t *Transaction) rollbackHooks(parts []*part) {
 	if len(parts) == 0 {
 		return
@@ -251,7 +255,7 @@ func (t *Transaction) rollbackHooks(parts []*part) {
 	}
 }
 
-// end gives the slot away for good.
+// end releases the writer slot for good.
 func (t *Transaction) end() {
 	if t.state.Swap(over) == holding {
 		t.ctx.past.Store(true)

@@ -14,20 +14,21 @@ import (
 // instance is one instance of an object: a *T of its TypedObject[T].
 type instance any
 
-// core is an object without the type of its instances, which all but a thin shell works on.
+// core is an object without the Go type of its instances. All code but a thin layer works on it.
 type core struct {
 	def      *registry.Object
 	cell     func(instance, ResourceID) Cell
 	clone    func(instance) instance
 	hooks    coreHooks
 	template instance
-	// serverMade says that servers may make instances, up to maxInstances, where zero means no bound.
+	// serverMade reports that servers may create instances, up to maxInstances, where zero means no
+	// bound.
 	serverMade   bool
 	maxInstances int
 	where        atomic.Pointer[Model]
 }
 
-// coreHooks are Hooks that take parts instead of Tx.
+// coreHooks are Hooks that take a part instead of a Tx.
 type coreHooks struct {
 	begin, validate, commit, rollback func(context.Context, *part) error
 	changed                           func(context.Context, *part)
@@ -37,7 +38,7 @@ type coreHooks struct {
 
 func (o *core) id() ObjectID { return ObjectID(o.def.ID) }
 
-// checkTemplate finds out whether servers may make instances, and reports what is wrong with the
+// checkTemplate determines whether servers may create instances, and reports faults of the
 // template.
 func (o *core) checkTemplate() error {
 	o.serverMade = o.hooks.create != nil
@@ -64,13 +65,14 @@ func (o *core) checkTemplate() error {
 		}
 	}
 	if missing != nil {
-		return fmt.Errorf("template of %s: the mandatory executables %s are missing", o.def.Name, strings.Join(missing, ", "))
+		return fmt.Errorf("template of %s: the mandatory executables %s are missing", o.def.Name,
+			strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-// instances returns the published instances. While the object moves into a Model they are found in
-// the one that it leaves.
+// instances returns the published instances. While the object moves into a Model they are in the
+// Model that it leaves.
 func (o *core) instances() tree[instance] {
 	for {
 		if s, ok := o.where.Load().root.Load().find(o.id()); ok && s.o == o {
@@ -87,20 +89,21 @@ func (o *core) transact(ctx context.Context, fn func(*part) error) error {
 		if err != nil {
 			return err
 		}
-		if o.where.Load() != m { // it moved into a Model meanwhile
+		if o.where.Load() != m { // it has moved into another Model
 			t.Rollback()
 			continue
 		}
 		return t.run(o.id(), func(x *part) error {
 			if x.o != o {
-				return fail(InternalServerError, ObjectPath(o.id()), "another object has taken this one's place")
+				return fail(InternalServerError, ObjectPath(o.id()),
+					"another object with this ID has replaced the object")
 			}
 			return fn(x)
 		})
 	}
 }
 
-// add puts a new instance, which nobody else holds, in place.
+// add adds a new instance. No other code may hold inst.
 func (o *core) add(ctx context.Context, id InstanceID, inst instance) error {
 	return o.transact(ctx, func(x *part) error {
 		p := ObjectPath(o.id())
@@ -111,7 +114,7 @@ func (o *core) add(ctx context.Context, id InstanceID, inst instance) error {
 			return fail(BadRequest, p.child(uint16(id)), "%s has a single instance, whose ID is 0", o.def.Name)
 		}
 		if x.has(id) {
-			return fail(BadRequest, p.child(uint16(id)), "there is such an instance already")
+			return fail(BadRequest, p.child(uint16(id)), "the instance already exists")
 		}
 		x.put(id, inst)
 		return nil
@@ -123,7 +126,7 @@ func (o *core) update(ctx context.Context, id InstanceID, fn func(instance) erro
 	return o.transact(ctx, func(x *part) error {
 		inst, ok := x.now.get(uint16(id))
 		if !ok {
-			return fail(NotFound, InstancePath(o.id(), id), "there is no such instance")
+			return fail(NotFound, InstancePath(o.id(), id), "the object has no such instance")
 		}
 		work := o.clone(inst)
 		if err := fn(work); err != nil {
@@ -138,20 +141,20 @@ func (o *core) update(ctx context.Context, id InstanceID, fn func(instance) erro
 func (o *core) remove(ctx context.Context, id InstanceID) error {
 	return o.transact(ctx, func(x *part) error {
 		if !x.has(id) {
-			return fail(NotFound, InstancePath(o.id(), id), "there is no such instance")
+			return fail(NotFound, InstancePath(o.id(), id), "the object has no such instance")
 		}
 		x.drop(id)
 		return nil
 	})
 }
 
-// checkInstance reports what the application, or a Validate hook, must not do to an instance: leave
-// out mandatory resources, or store values that the definition does not allow.
+// checkInstance reports what neither the application nor a Validate hook may do to an instance:
+// leave out mandatory resources, or store values that the definition does not allow.
 func (o *core) checkInstance(inst instance, p Path) error {
 	return errors.Join(o.checkMandatory(inst, p), o.checkCells(inst, p))
 }
 
-// checkMandatory names all mandatory resources that are missing.
+// checkMandatory names all missing mandatory resources.
 func (o *core) checkMandatory(inst instance, p Path) error {
 	var missing []string
 	for i := range o.def.Resources {
@@ -171,7 +174,7 @@ func (o *core) checkMandatory(inst instance, p Path) error {
 }
 
 // checkCells reports stored values that the definition does not allow, and live resources that
-// servers may write without anybody to apply it.
+// servers may write without a Commit hook that applies the writes.
 func (o *core) checkCells(inst instance, p Path) error {
 	var errs []error
 	for i := range o.def.Resources {
@@ -186,12 +189,14 @@ func (o *core) checkCells(inst instance, p Path) error {
 		}
 		switch {
 		case c.staged() && c.stream() != nil:
-			errs = append(errs, fail(InternalServerError, rp, "%s is a stream: it holds no value to set", r.Name))
+			errs = append(errs, fail(InternalServerError, rp, "%s is a stream: it has no value to set", r.Name))
 		case !c.live() || c.stream() != nil || o.hooks.commit != nil:
 		case r.Ops.Writable():
-			errs = append(errs, fail(InternalServerError, rp, "%s is live and servers may write it: a Commit hook must apply what they write", r.Name))
+			errs = append(errs, fail(InternalServerError, rp,
+				"%s is live and servers may write it: add a Commit hook that applies what they write", r.Name))
 		case c.staged():
-			errs = append(errs, fail(InternalServerError, rp, "%s is live: a Commit hook must apply what is set, or a stored value take its place", r.Name))
+			errs = append(errs, fail(InternalServerError, rp,
+				"%s is live: add a Commit hook that applies what is set, or store the value", r.Name))
 		}
 	}
 	return errors.Join(errs...)
@@ -203,7 +208,7 @@ func (o *core) fromTemplate(ctx context.Context, id InstanceID) (instance, error
 	inst := o.clone(o.template)
 	if h := o.hooks.create; h != nil {
 		if err := h(ctx, id, inst); err != nil {
-			return nil, at(InstancePath(o.id(), id), err)
+			return nil, withPath(InstancePath(o.id(), id), err)
 		}
 	}
 	for i := range o.def.Resources {
@@ -212,16 +217,18 @@ func (o *core) fromTemplate(ctx context.Context, id InstanceID) (instance, error
 		}
 	}
 	if err := o.checkCells(inst, InstancePath(o.id(), id)); err != nil {
-		return nil, fail(InternalServerError, InstancePath(o.id(), id), "the instance made from the template is wrong: %w", err)
+		return nil, fail(InternalServerError, InstancePath(o.id(), id),
+			"the instance made from the template is not valid: %w", err)
 	}
 	return o.clone(inst), nil // the Create hook may have kept its pointer
 }
 
-// serversDelete reports whether management servers may delete instances: those that they can make, and
-// those that a Delete hook lets go. What the application alone makes no server could make again.
+// serversDelete reports whether management servers may delete instances: those that they can make,
+// and those that a Delete hook lets go. What the application alone makes no server could make
+// again.
 func (o *core) serversDelete() bool { return o.serverMade || o.hooks.remove != nil }
 
-// limit returns how many instances servers may make the object have.
+// limit returns how many instances the object may have when a server creates one.
 func (o *core) limit() int {
 	switch {
 	case !o.def.Multiple:

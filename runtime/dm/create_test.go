@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// create runs one Create of who.
+// create runs one Create by who.
 func create(m *dm.Model, who dm.Origin, o dm.ObjectID, ids []dm.InstanceID, list ...dm.Entry) error {
 	return do(m, who, func(t *dm.Transaction) error { return t.Create(o, ids, list) })
 }
@@ -19,10 +19,12 @@ func create(m *dm.Model, who dm.Origin, o dm.ObjectID, ids []dm.InstanceID, list
 func TestCreate(t *testing.T) {
 	w := watch(t)
 	before := dump(t, w.m.Snapshot())
-	// Level is read-only and Key hidden: a server cannot give them. Goal keeps the template's value, Tags of the payload take the
-	// place of the template's, Mode is mandatory and not in the template, Flag is not supported by it.
+	// Level is read-only and Key hidden: a server cannot set them. Goal keeps the template's
+	// value, the payload's Tags replace the template's, Mode is mandatory and not in the
+	// template, and the template does not support Flag.
 	err := create(w.m, dm.Server(1), meterID, []dm.InstanceID{9}, entries(t,
-		"/33001/9/0", 99.0, "/33001/9/2", "new", "/33001/9/4/5", "t", "/33001/9/7", dm.OpaqueValue([]byte("k")), "/33001/9/9", 5, "/33001/9/13", true, "/33001/9/99", 1)...)
+		"/33001/9/0", 99.0, "/33001/9/2", "new", "/33001/9/4/5", "t", "/33001/9/7", dm.OpaqueValue([]byte("k")),
+		"/33001/9/9", 5, "/33001/9/13", true, "/33001/9/99", 1)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,12 +34,14 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// Core 1.2.2 §6.3.6: the payload has a value for each mandatory resource that the device does not set itself.
+// Core 1.2.2 §6.3.6: the payload has a value for each mandatory resource that the device does not
+// set itself.
 func TestCreateNeedsMandatoryResources(t *testing.T) {
 	w := watch(t)
 	before := dump(t, w.m.Snapshot())
 	err := create(w.m, dm.Server(1), meterID, []dm.InstanceID{9}, entries(t, "/33001/9/2", "new")...)
-	if dm.CodeOf(err) != dm.BadRequest || !strings.Contains(err.Error(), "/33001/9") || !strings.Contains(err.Error(), "missing: Mode (9)") {
+	if dm.CodeOf(err) != dm.BadRequest || !strings.Contains(err.Error(), "/33001/9") ||
+		!strings.Contains(err.Error(), "missing: Mode (9)") {
 		t.Errorf("without a mandatory resource: %v", err)
 	}
 	if got := changes(before, dump(t, w.m.Snapshot())); got != "" {
@@ -65,7 +69,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"out of range", dm.Server(1), meterID, one, entries(t, "/33001/9/9", 7), dm.BadRequest},
 		{"another type", dm.Server(1), meterID, one, entries(t, "/33001/9/9", "x"), dm.BadRequest},
 		{"twice", dm.Server(1), meterID, one, entries(t, "/33001/9/9", 1, "/33001/9/9", 1), dm.BadRequest},
-		// Single-instance objects refuse a management server, whatever the ID.
+		// Single-instance objects refuse a management server for every ID.
 		{"a single-instance object", dm.Server(1), panelID, []dm.InstanceID{0}, nil, dm.MethodNotAllowed},
 		{"a single-instance object, another ID", dm.Server(1), panelID, one, nil, dm.MethodNotAllowed},
 		{"bootstrap: no such object", dm.Bootstrap, 1, one, nil, dm.BadRequest},
@@ -86,7 +90,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-// Without a template and a Create hook servers make no instances; the object itself exists.
+// Without a template and a Create hook servers cannot create instances; the object itself exists.
 func TestCreateNeedsATemplate(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	m := newModel(t, dm.ModelConfig{}, o)
@@ -97,7 +101,7 @@ func TestCreateNeedsATemplate(t *testing.T) {
 		t.Errorf("the bootstrap server creates: %v, want 4.00", err)
 	}
 	if o.Len() != 0 {
-		t.Error("an instance was made")
+		t.Error("an instance was created")
 	}
 }
 
@@ -108,31 +112,34 @@ func TestMaxInstances(t *testing.T) {
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{5}); err != nil {
 		t.Fatal(err)
 	}
-	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{6, 7}); dm.CodeOf(err) != dm.MethodNotAllowed || o.Len() != 1 {
-		t.Errorf("two more than there may be: %v, there are %d", err, o.Len())
+	if err := create(m, dm.Server(1), meterID,
+		[]dm.InstanceID{6, 7}); dm.CodeOf(err) != dm.MethodNotAllowed || o.Len() != 1 {
+		t.Errorf("two instances above the limit: %v, there are %d", err, o.Len())
 	}
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{6}); err != nil {
 		t.Error(err)
 	}
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{7}); dm.CodeOf(err) != dm.MethodNotAllowed {
-		t.Errorf("one more than there may be: %v", err)
+		t.Errorf("one instance above the limit: %v", err)
 	}
-	if err := o.Add(7, template); err != nil { // the bound is for servers
+	if err := o.Add(7, template); err != nil { // the limit applies to servers only
 		t.Error(err)
 	}
 }
 
-// The bootstrap server makes the instance of a single-instance object, and no other.
+// The bootstrap server can create the instance of a single-instance object, and no other instance.
 func TestBootstrapMakesSingleInstance(t *testing.T) {
 	o := newPanels(t, dm.ObjectConfig[panel]{Template: panel{Modes: dm.List[int64](1)}})
 	m := newModel(t, dm.ModelConfig{}, o)
-	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace, entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {
+	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace,
+		entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {
 		t.Errorf("instance 1: %v", err)
 	}
 	if err := write(m, dm.Bootstrap, path(t, "/33002/0"), dm.Replace, entries(t, "/33002/0/0", 1)...); err != nil {
 		t.Errorf("instance 0: %v", err)
 	}
-	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace, entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {
+	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace,
+		entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {
 		t.Errorf("a second instance: %v", err)
 	}
 	if o.Len() != 1 {
@@ -156,27 +163,31 @@ func TestCreateHook(t *testing.T) {
 		return boom
 	}}})
 	m := newModel(t, dm.ModelConfig{}, o)
-	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{7}, entries(t, "/33001/7/9", 1, "/33001/7/2", "mine")...); err != nil {
+	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{7},
+		entries(t, "/33001/7/9", 1, "/33001/7/2", "mine")...); err != nil {
 		t.Fatal(err)
 	}
-	kept.Level.Set(50) // after the fact, it must change nothing
+	kept.Level.Set(50) // after the transaction this must have no effect
 	if got, _ := o.Get(7); got.Level.Or(0) != 7 || got.Label.Or("") != "mine" || got.Mode.Or(0) != 1 {
 		t.Errorf("the instance is %v", got)
 	}
 	boom = dm.Errorf(dm.Forbidden, "no more")
-	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{8}, entries(t, "/33001/8/9", 1)...); dm.CodeOf(err) != dm.Forbidden || !errors.Is(err, boom) {
+	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{8},
+		entries(t, "/33001/8/9", 1)...); dm.CodeOf(err) != dm.Forbidden || !errors.Is(err, boom) {
 		t.Errorf("a hook that refuses: %v", err)
 	}
 	boom, wrong = nil, true
-	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{8}, entries(t, "/33001/8/9", 1)...); dm.CodeOf(err) != dm.InternalServerError || !strings.Contains(err.Error(), "999") {
-		t.Errorf("a hook that makes a wrong instance: %v", err)
+	if err := create(m, dm.Server(4), meterID, []dm.InstanceID{8},
+		entries(t, "/33001/8/9", 1)...); dm.CodeOf(err) != dm.InternalServerError ||
+		!strings.Contains(err.Error(), "999") {
+		t.Errorf("a hook that returns an invalid instance: %v", err)
 	}
 	if o.Len() != 1 || fmt.Sprint(asked) != "[7 for server 4 8 for server 4 8 for server 4]" {
-		t.Errorf("there are %d instances; the hook was asked for %v", o.Len(), asked)
+		t.Errorf("there are %d instances; the hook was called for %v", o.Len(), asked)
 	}
 }
 
-// A refused Create leaves nothing for a later one in the same transaction.
+// A refused Create does not affect a later Create in the same transaction.
 func TestCreateAfterRefusedCreate(t *testing.T) {
 	fails := true
 	o := newMeters(t, dm.ObjectConfig[meter]{
@@ -202,14 +213,17 @@ func TestCreateAfterRefusedCreate(t *testing.T) {
 	}
 }
 
-// Whatever the template holds, the instances made from it share nothing that a write changes.
-func TestInstancesOfATemplateAreApart(t *testing.T) {
-	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Tags: dm.List("t"), Blob: dm.Bytes([]byte("b"))}})
+// A write to an instance that was made from a template changes neither the template nor other
+// instances.
+func TestInstancesOfATemplateShareNothing(t *testing.T) {
+	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Tags: dm.List("t"),
+		Blob: dm.Bytes([]byte("b"))}})
 	m := newModel(t, dm.ModelConfig{}, o)
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{1, 2}); err != nil {
 		t.Fatal(err)
 	}
-	if err := write(m, dm.Server(1), path(t, "/33001/1"), dm.Update, entries(t, "/33001/1/4/0", "changed", "/33001/1/10", dm.OpaqueValue([]byte("x")))...); err != nil {
+	if err := write(m, dm.Server(1), path(t, "/33001/1"), dm.Update,
+		entries(t, "/33001/1/4/0", "changed", "/33001/1/10", dm.OpaqueValue([]byte("x")))...); err != nil {
 		t.Fatal(err)
 	}
 	if err := create(m, dm.Server(1), meterID, []dm.InstanceID{3}); err != nil {
@@ -258,7 +272,7 @@ func TestNewInstanceID(t *testing.T) {
 	}
 }
 
-// A mandatory executable comes from the template or from the hook; a server cannot send it.
+// A mandatory executable comes from the template or the Create hook; a server cannot send it.
 func TestCreateKeepsMandatoryExecutables(t *testing.T) {
 	def := registry.Object{ID: 33004, Name: "Runner", Multiple: true, Resources: []registry.Resource{
 		{ID: 3, Name: "Reset", Ops: registry.E, Mandatory: true},

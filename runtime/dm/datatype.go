@@ -14,8 +14,8 @@ import (
 //	Unsigned Integer  uint64
 //	Float             float64
 //	Boolean           bool
-//	String            string, valid UTF-8; SecretString where it must not show
-//	Opaque            []byte; Secret where it must not show
+//	String            string, valid UTF-8; SecretString if it must not be shown
+//	Opaque            []byte; Secret if it must not be shown
 //	Time              time.Time, in whole seconds
 //	Objlnk            ObjectLink
 //	Corelnk           CoreLink
@@ -56,7 +56,7 @@ func toValue[T DataType](v *T) Value {
 	return Value{}
 }
 
-// fromValue returns w as a T that shares nothing with it; false where the types differ.
+// fromValue returns w as a T that shares no bytes with it. It returns false if the types differ.
 func fromValue[T DataType](w Value) (v T, ok bool) {
 	if w.typ != typeOf[T]() {
 		return v, false
@@ -88,7 +88,7 @@ func fromValue[T DataType](w Value) (v T, ok bool) {
 	return v, true
 }
 
-// typeOf returns the registered type that T carries.
+// typeOf returns the registered type of T.
 func typeOf[T DataType]() registry.Type {
 	switch any((*T)(nil)).(type) {
 	case *int64:
@@ -113,7 +113,7 @@ func typeOf[T DataType]() registry.Type {
 	return registry.None
 }
 
-// hides reports whether T keeps its value from being shown.
+// hides reports whether T hides its value in output.
 func hides[T DataType]() bool {
 	switch any((*T)(nil)).(type) {
 	case *Secret, *SecretString:
@@ -122,8 +122,8 @@ func hides[T DataType]() bool {
 	return false
 }
 
-// owned returns v for keeping: bytes are copied, and a time is cut to the seconds that LwM2M carries.
-func owned[T DataType](v T) T {
+// cloneValue returns a copy of v to keep: bytes are copied, and a time is cut to whole seconds.
+func cloneValue[T DataType](v T) T {
 	switch p := any(&v).(type) {
 	case *[]byte:
 		*p = bytes.Clone(*p)
@@ -133,13 +133,13 @@ func owned[T DataType](v T) T {
 	return v
 }
 
-// equal reports whether a and b are the same value, NaN included.
+// equal reports whether a and b are the same value. NaN equals NaN.
 func equal[T DataType](a, b *T) bool {
 	return toValue(a).Equal(toValue(b))
 }
 
-// checkValue reports what makes v no value of the resource: its type, text that is not UTF-8, or the
-// range. The error's code is 4.00.
+// checkValue reports why v is not a valid value of the resource: its type, text that is not UTF-8,
+// or the range. The error's code is 4.00.
 func checkValue(def *registry.Resource, p Path, v Value) error {
 	if v.typ != def.Type {
 		return fail(BadRequest, p, "%s is a %s, not a %s", def.Name, def.Type, v.typ)

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// kinds is an instance with a single and a multiple resource of every data type.
+// kinds is an instance with a single-instance and a multiple-instance resource of every data type.
 type kinds struct {
 	I  dm.Res[int64]
 	U  dm.Res[uint64]
@@ -47,13 +47,15 @@ const kindsID dm.ObjectID = 33005
 
 func newKinds(t *testing.T, ranges map[int]registry.Range) *dm.Model {
 	t.Helper()
-	types := []registry.Type{registry.Integer, registry.UnsignedInteger, registry.Float, registry.Boolean, registry.String, registry.Opaque,
+	types := []registry.Type{registry.Integer, registry.UnsignedInteger, registry.Float, registry.Boolean,
+		registry.String, registry.Opaque,
 		registry.Time, registry.Objlnk, registry.Corelnk, registry.Opaque, registry.String}
 	def := registry.Object{ID: uint16(kindsID), Name: "Kinds", Multiple: true}
 	for i := range 2 * len(types) {
 		n := i % len(types)
 		def.Resources = append(def.Resources, registry.Resource{
-			ID: uint16(i), Name: "Kind", Ops: registry.RW, Type: types[n], Multiple: i >= len(types), Secret: n >= 9, Range: ranges[n],
+			ID: uint16(i), Name: "Kind", Ops: registry.RW, Type: types[n], Multiple: i >= len(types), Secret: n >= 9,
+			Range: ranges[n],
 		})
 	}
 	o, err := dm.NewObject(&def, (*kinds).cell, dm.ObjectConfig[kinds]{})
@@ -61,10 +63,13 @@ func newKinds(t *testing.T, ranges map[int]registry.Range) *dm.Model {
 		t.Fatal(err)
 	}
 	err = o.Add(0, kinds{
-		dm.Empty[int64](), dm.Empty[uint64](), dm.Empty[float64](), dm.Empty[bool](), dm.Empty[string](), dm.Empty[[]byte](), dm.Empty[time.Time](),
+		dm.Empty[int64](), dm.Empty[uint64](), dm.Empty[float64](), dm.Empty[bool](), dm.Empty[string](),
+		dm.Empty[[]byte](), dm.Empty[time.Time](),
 		dm.Empty[dm.ObjectLink](), dm.Empty[dm.CoreLink](), dm.Empty[dm.Secret](), dm.Empty[dm.SecretString](),
-		dm.EmptyMulti[int64](), dm.EmptyMulti[uint64](), dm.EmptyMulti[float64](), dm.EmptyMulti[bool](), dm.EmptyMulti[string](), dm.EmptyMulti[[]byte](), dm.EmptyMulti[time.Time](),
-		dm.EmptyMulti[dm.ObjectLink](), dm.EmptyMulti[dm.CoreLink](), dm.EmptyMulti[dm.Secret](), dm.EmptyMulti[dm.SecretString](),
+		dm.EmptyMulti[int64](), dm.EmptyMulti[uint64](), dm.EmptyMulti[float64](), dm.EmptyMulti[bool](),
+		dm.EmptyMulti[string](), dm.EmptyMulti[[]byte](), dm.EmptyMulti[time.Time](),
+		dm.EmptyMulti[dm.ObjectLink](), dm.EmptyMulti[dm.CoreLink](), dm.EmptyMulti[dm.Secret](),
+		dm.EmptyMulti[dm.SecretString](),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +77,8 @@ func newKinds(t *testing.T, ranges map[int]registry.Range) *dm.Model {
 	return newModel(t, dm.ModelConfig{}, o)
 }
 
-// Every value of every data type comes back as it was written, and is refused by every other.
+// A resource of each data type returns a value as it was written, and refuses values of every other
+// type.
 func TestEveryDataType(t *testing.T) {
 	m := newKinds(t, nil)
 	all := [11][]dm.Value{
@@ -82,8 +88,10 @@ func TestEveryDataType(t *testing.T) {
 		{dm.BooleanValue(true), dm.BooleanValue(false)},
 		{dm.StringValue(""), dm.StringValue("Wärme")},
 		{dm.OpaqueValue(nil), dm.OpaqueValue([]byte{0, 255})},
-		{dm.TimeValue(0), dm.TimeValue(-1), dm.TimeValue(1 << 33), dm.TimeValue(math.MaxInt64), dm.TimeValue(math.MinInt64)},
-		{dm.LinkValue(dm.ObjectLink{}), dm.LinkValue(dm.NullLink), dm.LinkValue(dm.ObjectLink{Object: 3, Instance: 65535})},
+		{dm.TimeValue(0), dm.TimeValue(-1), dm.TimeValue(1 << 33), dm.TimeValue(math.MaxInt64),
+			dm.TimeValue(math.MinInt64)},
+		{dm.LinkValue(dm.ObjectLink{}), dm.LinkValue(dm.NullLink),
+			dm.LinkValue(dm.ObjectLink{Object: 3, Instance: 65535})},
 		{dm.CoreLinkValue(""), dm.CoreLinkValue("</3303/0>;ver=1.1")},
 		{dm.OpaqueValue(nil), dm.OpaqueValue([]byte("key"))},
 		{dm.StringValue(""), dm.StringValue("password")},
@@ -115,21 +123,31 @@ func TestEveryDataType(t *testing.T) {
 	}
 }
 
-// Ranges hold at both ends, for values of numbers and lengths of the others.
+// Ranges hold at both ends: for the values of numbers and the lengths of other types.
 func TestEveryRange(t *testing.T) {
 	m := newKinds(t, map[int]registry.Range{
-		0: registry.Between(-5, 5), 1: registry.Between(5, 10), 2: registry.Between(-0.5, 0.5), 4: registry.Between(2, 3), 5: registry.Between(2, 3),
+		0: registry.Between(-5, 5), 1: registry.Between(5, 10), 2: registry.Between(-0.5, 0.5),
+		4: registry.Between(2, 3), 5: registry.Between(2, 3),
 		6: registry.Between(100, 200), 8: registry.Between(2, 3), 9: registry.OneOf(0, 16), 10: registry.AtMost(2),
 	})
 	for n, test := range map[int]struct{ good, bad []dm.Value }{
-		0:  {[]dm.Value{dm.IntegerValue(-5), dm.IntegerValue(5)}, []dm.Value{dm.IntegerValue(-6), dm.IntegerValue(6), dm.IntegerValue(math.MinInt64), dm.IntegerValue(math.MaxInt64)}},
-		1:  {[]dm.Value{dm.UnsignedValue(5), dm.UnsignedValue(10)}, []dm.Value{dm.UnsignedValue(4), dm.UnsignedValue(11), dm.UnsignedValue(math.MaxUint64)}},
-		2:  {[]dm.Value{dm.FloatValue(-0.5), dm.FloatValue(0.5)}, []dm.Value{dm.FloatValue(math.Nextafter(0.5, 1)), dm.FloatValue(-0.6), dm.FloatValue(math.NaN()), dm.FloatValue(math.Inf(1))}},
-		4:  {[]dm.Value{dm.StringValue("ää"), dm.StringValue("abc")}, []dm.Value{dm.StringValue("ä"), dm.StringValue("äääa"), dm.StringValue("")}},
-		5:  {[]dm.Value{dm.OpaqueValue([]byte("ab")), dm.OpaqueValue([]byte("abc"))}, []dm.Value{dm.OpaqueValue([]byte("a")), dm.OpaqueValue([]byte("ääa")), dm.OpaqueValue(nil)}},
-		6:  {[]dm.Value{dm.TimeValue(100), dm.TimeValue(200)}, []dm.Value{dm.TimeValue(99), dm.TimeValue(201), dm.TimeValue(-100)}},
-		8:  {[]dm.Value{dm.CoreLinkValue("<>")}, []dm.Value{dm.CoreLinkValue("</1>")}},
-		9:  {[]dm.Value{dm.OpaqueValue(nil), dm.OpaqueValue(make([]byte, 16))}, []dm.Value{dm.OpaqueValue(make([]byte, 15)), dm.OpaqueValue(make([]byte, 17))}},
+		0: {[]dm.Value{dm.IntegerValue(-5), dm.IntegerValue(5)},
+			[]dm.Value{dm.IntegerValue(-6), dm.IntegerValue(6), dm.IntegerValue(math.MinInt64),
+				dm.IntegerValue(math.MaxInt64)}},
+		1: {[]dm.Value{dm.UnsignedValue(5), dm.UnsignedValue(10)},
+			[]dm.Value{dm.UnsignedValue(4), dm.UnsignedValue(11), dm.UnsignedValue(math.MaxUint64)}},
+		2: {[]dm.Value{dm.FloatValue(-0.5), dm.FloatValue(0.5)},
+			[]dm.Value{dm.FloatValue(math.Nextafter(0.5, 1)), dm.FloatValue(-0.6), dm.FloatValue(math.NaN()),
+				dm.FloatValue(math.Inf(1))}},
+		4: {[]dm.Value{dm.StringValue("ää"), dm.StringValue("abc")},
+			[]dm.Value{dm.StringValue("ä"), dm.StringValue("äääa"), dm.StringValue("")}},
+		5: {[]dm.Value{dm.OpaqueValue([]byte("ab")), dm.OpaqueValue([]byte("abc"))},
+			[]dm.Value{dm.OpaqueValue([]byte("a")), dm.OpaqueValue([]byte("ääa")), dm.OpaqueValue(nil)}},
+		6: {[]dm.Value{dm.TimeValue(100), dm.TimeValue(200)},
+			[]dm.Value{dm.TimeValue(99), dm.TimeValue(201), dm.TimeValue(-100)}},
+		8: {[]dm.Value{dm.CoreLinkValue("<>")}, []dm.Value{dm.CoreLinkValue("</1>")}},
+		9: {[]dm.Value{dm.OpaqueValue(nil), dm.OpaqueValue(make([]byte, 16))},
+			[]dm.Value{dm.OpaqueValue(make([]byte, 15)), dm.OpaqueValue(make([]byte, 17))}},
 		10: {[]dm.Value{dm.StringValue("ää")}, []dm.Value{dm.StringValue("abc")}},
 	} {
 		for i, list := range [][]dm.Value{test.good, test.bad} {

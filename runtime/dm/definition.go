@@ -7,9 +7,9 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// checkDefinition reports where a definition and the Go type that carries it do not fit together, so
-// that nothing later has to doubt it: IDs are good and ascend, and every resource has a cell of its
-// kind. Generated packages always fit; those written by hand may not.
+// checkDefinition reports where a definition and the Go type that carries it do not match, so that
+// later code can rely on both: the IDs are valid and ascending, and every resource has a cell of
+// its kind. Generated packages always match; hand-written ones may not.
 func checkDefinition(def *registry.Object, cell func(instance, ResourceID) Cell, inst instance) error {
 	switch {
 	case def == nil:
@@ -23,7 +23,8 @@ func checkDefinition(def *registry.Object, cell func(instance, ResourceID) Cell,
 	for i := range def.Resources {
 		r := &def.Resources[i]
 		if i > 0 && def.Resources[i-1].ID >= r.ID {
-			errs = append(errs, fmt.Errorf("object %s (%d): resource %d is not in ascending order", def.Name, def.ID, r.ID))
+			errs = append(errs, fmt.Errorf("object %s (%d): resource %d is not in ascending order",
+				def.Name, def.ID, r.ID))
 		}
 		if err := checkCell(r, cell(inst, ResourceID(r.ID))); err != nil {
 			errs = append(errs, fmt.Errorf("object %s (%d): resource %s (%d): %w", def.Name, def.ID, r.Name, r.ID, err))
@@ -37,7 +38,7 @@ func checkCell(r *registry.Resource, c Cell) error {
 		return errors.New("the resource ID 65535 is reserved")
 	}
 	if c == nil {
-		return errors.New("it has no cell")
+		return errors.New("the Go type has no cell for it")
 	}
 	t, multiple := c.kind()
 	switch {
@@ -49,7 +50,7 @@ func checkCell(r *registry.Resource, c Cell) error {
 	case t == registry.None:
 		return errors.New("an Exec is for executables")
 	case t != r.Type:
-		return fmt.Errorf("its cell carries the type %s, not %s", t, r.Type)
+		return fmt.Errorf("the cell carries the type %s, not %s", t, r.Type)
 	case multiple != r.Multiple:
 		return errors.New("a resource with resource instances needs a Multi, any other a Res")
 	case r.Secret && !c.hides():

@@ -1,17 +1,17 @@
 package dm
 
-// Delete deletes the instance or the resource instance that p names; the bootstrap server may name an
-// object as well, whose instances are all deleted. A server cannot delete the instance of a
-// single-instance object, nor one of an object that has neither a Template nor a Create or Delete hook, nor
-// the last resource instance of a mandatory resource. After an error
-// nothing is done, and the transaction can go on (Core 1.2.2 §6.3.7, §6.1.7.7).
+// Delete deletes the instance or the resource instance that p names. The bootstrap server may also
+// name an object, all instances of which are deleted. A server cannot delete the instance of a
+// single-instance object, an instance of an object that has neither a Template nor a Create or
+// Delete hook, or the last resource instance of a mandatory resource. After an error nothing is
+// deleted, and the transaction can continue (Core 1.2.2 §6.3.7, §6.1.7.7).
 func (t *Transaction) Delete(p Path) error {
-	if err := t.ready(); err != nil {
+	if err := t.checkOpen(); err != nil {
 		return err
 	}
 	v, ok := t.view(p.Object())
 	switch {
-	case p.IsRoot() || p.level == ResourceLevel, p.level == ObjectLevel && !t.origin.IsBootstrap():
+	case p.IsRoot() || p.level == ResourceLevel, p.level == ObjectLevel && t.origin != Bootstrap:
 		return fail(t.codeOr(MethodNotAllowed), p, "only instances and resource instances can be deleted")
 	case !ok:
 		return fail(t.codeOr(NotFound), p, "the device has no such object")
@@ -19,9 +19,9 @@ func (t *Transaction) Delete(p Path) error {
 		return t.deleteResourceInstance(v, p)
 	case p.level == InstanceLevel && !v.has(p.Instance()):
 		return fail(t.codeOr(NotFound), p, "the object has no such instance")
-	case !v.definition().Multiple && !t.origin.IsBootstrap() && !t.origin.IsApplication():
+	case !v.definition().Multiple && t.origin != Bootstrap && t.origin != Application:
 		return fail(MethodNotAllowed, p, "the instance of %s cannot be deleted", v.definition().Name)
-	case !v.serversDelete() && !t.origin.IsBootstrap() && !t.origin.IsApplication():
+	case !v.serversDelete() && t.origin != Bootstrap && t.origin != Application:
 		return fail(MethodNotAllowed, p, "servers neither make nor delete instances of %s", v.definition().Name)
 	}
 	x, err := t.touch(p.Object())
@@ -30,8 +30,8 @@ func (t *Transaction) Delete(p Path) error {
 	}
 	var ids []InstanceID
 	for id, ok := x.next(p.firstInstance()); ok && p.Contains(InstancePath(p.Object(), id)); id, ok = x.next(uint32(id) + 1) {
-		if !t.origin.IsApplication() {
-			if err := x.mayDelete(t.ctx, id); err != nil {
+		if t.origin != Application {
+			if err := x.checkDelete(t.ctx, id); err != nil {
 				return err
 			}
 		}
@@ -46,7 +46,7 @@ func (t *Transaction) Delete(p Path) error {
 
 func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 	w := writing{t: t, base: p}
-	if t.origin.IsBootstrap() {
+	if t.origin == Bootstrap {
 		return fail(BadRequest, p, "the bootstrap server deletes instances and objects")
 	}
 	if !v.has(p.Instance()) {
@@ -61,7 +61,8 @@ func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 		return fail(MethodNotAllowed, p, "the resource instances of %s are live", def.Name)
 	}
 	if n := 0; def.Mandatory {
-		_ = c.instances(t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 }) // stored: cannot fail
+		// Stored resource instances are yielded without an error.
+		_ = c.instances(t.ctx, func(ResourceInstanceID) bool { n++; return n < 2 })
 		if n < 2 {
 			return fail(MethodNotAllowed, p, "%s is mandatory: its last resource instance cannot be deleted", def.Name)
 		}
@@ -70,6 +71,6 @@ func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 	if err != nil {
 		return err
 	}
-	x.own(p).remove(p.ResourceInstance())
+	x.cellForWrite(p).remove(p.ResourceInstance())
 	return nil
 }

@@ -18,7 +18,7 @@ func TestDelete(t *testing.T) {
 		name string
 		who  dm.Origin
 		path string
-		want string // what is left of the instances
+		want string // the remaining instances
 		code dm.Code
 	}{
 		{"an instance", dm.Server(1), "/33001/1", "[0] [0]", 0},
@@ -40,7 +40,7 @@ func TestDelete(t *testing.T) {
 		{"bootstrap: an object", dm.Bootstrap, "/33001", "[] [0]", 0},
 		{"bootstrap: a single instance", dm.Bootstrap, "/33002/0", "[0 1] []", 0},
 		{"bootstrap: a single-instance object", dm.Bootstrap, "/33002", "[0 1] []", 0},
-		{"bootstrap: what is not there", dm.Bootstrap, "/33001/7", "[0 1] [0]", dm.BadRequest},
+		{"bootstrap: an instance that does not exist", dm.Bootstrap, "/33001/7", "[0 1] [0]", dm.BadRequest},
 		{"bootstrap: a resource", dm.Bootstrap, "/33001/0/4", "[0 1] [0]", dm.BadRequest},
 		{"bootstrap: a resource instance", dm.Bootstrap, "/33001/0/4/0", "[0 1] [0]", dm.BadRequest},
 		{"the application: a single instance", dm.Application, "/33002/0", "[0 1] []", 0},
@@ -70,19 +70,21 @@ func TestDeleteLastInstanceOfOptionalResource(t *testing.T) {
 		}
 	}
 	if got, _ := w.meters.Get(0); !got.Tags.Supported() || got.Tags.Len() != 0 {
-		t.Errorf("what is left is %v", got.Tags)
+		t.Errorf("the remaining resource instances are %v", got.Tags)
 	}
-	if err := write(w.m, dm.Server(1), path(t, "/33001/0/4"), dm.Update, entries(t, "/33001/0/4/3", "again")...); err != nil {
+	if err := write(w.m, dm.Server(1), path(t, "/33001/0/4"), dm.Update,
+		entries(t, "/33001/0/4/3", "again")...); err != nil {
 		t.Errorf("writing to the empty resource: %v", err)
 	}
 }
 
 func TestDeleteLiveResourceInstance(t *testing.T) {
 	o := newPanels(t, dm.ObjectConfig[panel]{Hooks: dm.Hooks[panel]{Commit: commits[panel]}})
-	err := o.Add(0, panel{Brightness: dm.Int(1), Modes: dm.FuncMulti(func(context.Context) (map[dm.ResourceInstanceID]int64, error) {
-		t.Error("the function was called")
-		return nil, nil
-	})})
+	err := o.Add(0, panel{Brightness: dm.Int(1),
+		Modes: dm.FuncMulti(func(context.Context) (map[dm.ResourceInstanceID]int64, error) {
+			t.Error("the function was called")
+			return nil, nil
+		})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,8 @@ func TestDeleteHook(t *testing.T) {
 	if err := del(m, dm.Server(1), path(t, "/33001/0")); err != nil {
 		t.Error(err)
 	}
-	if err := del(m, dm.Server(1), path(t, "/33001/2")); !errors.Is(err, boom) || dm.CodeOf(err) != dm.InternalServerError {
+	if err := del(m, dm.Server(1), path(t, "/33001/2")); !errors.Is(err, boom) ||
+		dm.CodeOf(err) != dm.InternalServerError {
 		t.Errorf("a hook that refuses: %v", err)
 	}
 	if err := del(m, dm.Bootstrap, path(t, "/33001")); !errors.Is(err, boom) || o.Len() != 2 {
@@ -120,7 +123,7 @@ func TestDeleteHook(t *testing.T) {
 	if want := "[0 for server 1 2 for server 1 1 for bootstrap server 2 for bootstrap server]"; fmt.Sprint(asked) != want {
 		t.Errorf("the hook was asked %v", asked)
 	}
-	if err := o.Remove(t.Context(), 2); err != nil { // the application may always
+	if err := o.Remove(t.Context(), 2); err != nil { // the application is always allowed
 		t.Error(err)
 	}
 	if err := del(m, dm.Application, path(t, "/33001/1")); err != nil || len(asked) != 4 {
@@ -128,8 +131,8 @@ func TestDeleteHook(t *testing.T) {
 	}
 }
 
-// A management server deletes no instance that only the application can make, unless a Delete hook lets
-// it go.
+// A management server deletes no instance that only the application can make, unless a Delete hook
+// lets it go.
 func TestDeleteWithoutTemplate(t *testing.T) {
 	noop := func(context.Context, dm.InstanceID) error { return nil }
 	for _, test := range []struct {

@@ -7,24 +7,26 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// DefaultDepth makes Discover list what Core 1.2.2 §6.3.2 asks for without a depth parameter.
+// DefaultDepth makes Discover use the depth that Core 1.2.2 §6.3.2 defines for a request without a
+// depth parameter. It is for runtimes.
 const DefaultDepth = -1
 
-// Node is one node that Discover lists.
+// Node is one node that Discover lists. It is for runtimes.
 type Node struct {
 	// Path is the node.
 	Path Path
-	// Version is the object's version, for an object only.
+	// Version is the version of an object. The zero value means that the node is not an object.
 	Version registry.Version
-	// Dim is the number of resource instances of a multiple-instance resource, -1 for other nodes.
+	// Dim is the number of resource instances of a multiple-instance resource, and -1 for other
+	// nodes.
 	Dim int
 }
 
-// Discover yields the nodes at and below p, as deep as depth says: 0 is p alone, up to 3 levels more.
-// DefaultDepth is 2 for an object and 1 for what lies deeper (Core 1.2.2 §6.3.2). Listed are
-// instances, and the resources that the instance supports, whether they have a value at the moment or
-// not: it is what a server can write or attach attributes to, and no function of a single resource is
-// called. Read of a resource without a value is NotFound. who sees only what is open to it. Discover fails with NotFound where p names nothing.
+// Discover yields the nodes at and below p. depth is how many levels below p it lists, 0 to 3;
+// DefaultDepth means 2 for an object and 1 for deeper nodes (Core 1.2.2 §6.3.2). It lists instances
+// and the resources that an instance supports, with a value or without, as far as who may see them:
+// what a server can write or attach attributes to. It calls no function of a single resource.
+// Discover fails with NotFound where p names nothing. It is for runtimes.
 func (s Snapshot) Discover(ctx context.Context, who Origin, p Path, depth int, yield func(Node) error) error {
 	if depth == DefaultDepth {
 		depth = 1
@@ -51,7 +53,7 @@ func (s Snapshot) Discover(ctx context.Context, who Origin, p Path, depth int, y
 	if p.level == InstanceLevel {
 		return d.instance(v, p)
 	}
-	return d.named(v, p)
+	return d.listNamed(v, p)
 }
 
 // discovery is one Discover in progress.
@@ -68,7 +70,8 @@ func (d *discovery) object(id ObjectID) error {
 	if !ok {
 		return fail(NotFound, ObjectPath(id), "the device has no such object")
 	}
-	if err := d.yield(Node{ObjectPath(id), v.definition().Version.OrDefault(), -1}); err != nil || d.deepest <= ObjectLevel {
+	if err := d.yield(Node{ObjectPath(id), v.definition().Version.OrDefault(), -1}); err != nil ||
+		d.deepest <= ObjectLevel {
 		return err
 	}
 	for i, ok := v.next(0); ok; i, ok = v.next(uint32(i) + 1) {
@@ -97,23 +100,23 @@ func (d *discovery) instance(v view, p Path) error {
 	return nil
 }
 
-// shows reports whether a resource is there for who.
+// shows reports whether who sees a resource.
 func (d *discovery) shows(r *registry.Resource, c Cell) bool {
-	if r.Ops.BootstrapOnly() && !d.who.IsApplication() && !d.who.IsBootstrap() {
+	if r.Ops.BootstrapOnly() && d.who != Application && d.who != Bootstrap {
 		return false
 	}
 	return c.supported()
 }
 
-// named lists the resource or resource instance that p names.
-func (d *discovery) named(v view, p Path) error {
+// listNamed lists the resource or resource instance that p names.
+func (d *discovery) listNamed(v view, p Path) error {
 	r := v.definition().Resource(uint16(p.Resource()))
 	if r == nil {
-		return d.s.missing(p)
+		return d.s.notFound(p)
 	}
 	c := v.cell(p.Instance(), p.Resource())
 	if !d.shows(r, c) {
-		return d.s.missing(p)
+		return d.s.notFound(p)
 	}
 	if p.level == ResourceLevel {
 		return d.resource(c, p)
@@ -124,10 +127,10 @@ func (d *discovery) named(v view, p Path) error {
 		return !found
 	})
 	if err != nil && !errors.Is(err, ErrNoValue) {
-		return at(p, err)
+		return withPath(p, err)
 	}
 	if !found {
-		return fail(NotFound, p, "there is no such resource instance")
+		return fail(NotFound, p, "the resource has no such resource instance")
 	}
 	return d.yield(Node{Path: p, Dim: -1})
 }
@@ -142,7 +145,7 @@ func (d *discovery) resource(c Cell, p Path) error {
 		return true
 	})
 	if err != nil && !errors.Is(err, ErrNoValue) {
-		return at(p, err)
+		return withPath(p, err)
 	}
 	if err := d.yield(Node{Path: p, Dim: len(ids)}); err != nil || d.deepest <= ResourceLevel {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// discover returns what Discover yields on one line.
+// discover returns the result of Discover on one line.
 func discover(s dm.Snapshot, who dm.Origin, p dm.Path, depth int) (string, error) {
 	var b strings.Builder
 	err := s.Discover(context.Background(), who, p, depth, func(n dm.Node) error {
@@ -31,9 +31,10 @@ func discoverModel(t *testing.T) *dm.Model {
 	t.Helper()
 	meters := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := meter{
-		Level: dm.Float(1), Mode: dm.Int(1), Label: dm.Empty[string](), Key: dm.Key(nil), Tags: dm.List("a", "b"), Counts: dm.EmptyMulti[int64](),
-		Reset: func(context.Context, dm.Args) error { return nil },
-		Goal:  dm.Empty[float64](),
+		Level: dm.Float(1), Mode: dm.Int(1), Label: dm.Empty[string](), Key: dm.Key(nil), Tags: dm.List("a", "b"),
+		Counts: dm.EmptyMulti[int64](),
+		Reset:  func(context.Context, dm.Args) error { return nil },
+		Goal:   dm.Empty[float64](),
 	}
 	if err := meters.Add(3, inst); err != nil {
 		t.Fatal(err)
@@ -84,7 +85,7 @@ func TestDiscover(t *testing.T) {
 			t.Errorf("Discover of %s, depth %d: %v\n %s, want\n %s", test.path, test.depth, err, got, test.want)
 		}
 	}
-	// The bootstrap server and the application see what is theirs alone.
+	// Only the bootstrap server and the application see all resources.
 	for _, who := range []dm.Origin{dm.Bootstrap, dm.Application} {
 		got, err := discover(s, who, path(t, "/33001/3"), 1)
 		if err != nil || !strings.Contains(got, "/33001/3/7") {
@@ -95,8 +96,10 @@ func TestDiscover(t *testing.T) {
 
 func TestDiscoverRefuses(t *testing.T) {
 	s := discoverModel(t).Snapshot()
-	for _, p := range []string{"/1", "/1/0", "/33001/0", "/33002/0", "/33001/3/99", "/33001/3/7", "/33001/3/8", "/33001/3/4/2", "/33001/3/0/0", "/33001/3/5/0"} {
-		if got, err := discover(s, dm.Server(1), path(t, p), dm.DefaultDepth); !errors.Is(err, dm.NotFound) || got != "" {
+	for _, p := range []string{"/1", "/1/0", "/33001/0", "/33002/0", "/33001/3/99",
+		"/33001/3/7", "/33001/3/8", "/33001/3/4/2", "/33001/3/0/0", "/33001/3/5/0"} {
+		if got, err := discover(s, dm.Server(1), path(t, p), dm.DefaultDepth); !errors.Is(err,
+			dm.NotFound) || got != "" {
 			t.Errorf("Discover of %s: %q, %v, want 4.04", p, got, err)
 		}
 	}
@@ -132,8 +135,9 @@ func TestDiscoverLive(t *testing.T) {
 		t.Errorf("with a broken function: %v", err)
 	}
 	fault = dm.ErrSlow
-	if _, err := discover(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID, 2), 0); !errors.Is(err, dm.ErrSlow) {
-		t.Errorf("a slow function is not told: %v", err)
+	if _, err := discover(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID, 2),
+		0); !errors.Is(err, dm.ErrSlow) {
+		t.Errorf("Discover with a slow function: %v, want ErrSlow", err)
 	}
 }
 

@@ -7,34 +7,36 @@ import (
 
 // Sentinel errors, for errors.Is.
 var (
-	// ErrNoValue, returned by the function of a live resource, says that there is no value at the
-	// moment: reads of an instance leave the resource out, a read of it alone is 4.04. A Float that is
-	// NaN or infinite counts as this.
+	// ErrNoValue is returned by the function of a live resource that has no value at the moment.
+	// Reads of the instance leave the resource out; a read of the resource alone is answered 4.04.
+	// A Float that is NaN or infinite counts as no value.
 	ErrNoValue = errors.New("no value at the moment")
-	// ErrInTransaction says that a write was tried from inside a hook or an Update of the same
-	// Model. Let the hook finish first.
+	// ErrInTransaction reports a write from inside a hook of the same Model. Write after the hook
+	// has returned.
 	ErrInTransaction = errors.New("a transaction of this model is running here already")
-	// ErrSlow says that a function marked as slow was reached where it must not run. See RefuseSlow.
+	// ErrSlow reports that a function marked as slow was reached under RefuseSlow. Only runtimes
+	// receive it.
 	ErrSlow = errors.New("the function is slow and must run on a worker")
-	// ErrBusy says that another transaction held the Model for too long, or at all where waiting for
-	// it on the loop would have been for ever.
+	// ErrBusy reports that another transaction held the Model for too long, or that waiting for it
+	// on the loop would never have ended.
 	ErrBusy = errors.New("another transaction holds the model")
-	// ErrDone says that the transaction is committed or rolled back already.
+	// ErrDone reports that the transaction is already committed or rolled back.
 	ErrDone = errors.New("the transaction is over")
 )
 
-// Error is a failed operation: the code that the server is answered, the node that it concerns, and
-// the cause. The cause's text stays on the device.
+// Error is a failed operation: the code that the server is answered, the node, and the cause. The
+// text of the cause stays on the device.
 type Error struct {
-	// Code is what the server is answered. Zero reads as 5.00.
+	// Code is what the server is answered. The zero value means 5.00.
 	Code Code
-	// Path is the node that the error concerns. The root means that it concerns none in particular.
+	// Path is the node that failed. The zero value means that the error concerns no particular
+	// node.
 	Path Path
-	// Err is the cause. Nil means that Code and Path say it all.
+	// Err is the cause. The zero value means that Code and Path say everything.
 	Err error
 }
 
-// Error returns path, code and cause, as in "/3/0/16: 4.05 Method Not Allowed: read-only".
+// Error returns path, code and cause, such as "/3/0/16: 4.05 Method Not Allowed: read-only".
 func (e *Error) Error() string {
 	s := e.code().Error()
 	if !e.Path.IsRoot() {
@@ -46,7 +48,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// detail returns the cause without a Code or *Error at its head that says nothing new.
+// detail returns the cause without a leading Code or *Error that repeats e.
 func (e *Error) detail() error {
 	switch c := e.Err.(type) {
 	case *Error:
@@ -77,14 +79,14 @@ func (e *Error) code() Code {
 	return e.Code
 }
 
-// Errorf returns an *Error with the given code; its cause is formatted as by fmt.Errorf. Hooks and
-// functions return it to say what the server is answered.
+// Errorf returns an *Error with the given code. The cause is formatted as by fmt.Errorf. Hooks and
+// functions return it to choose what the server is answered.
 func Errorf(code Code, format string, args ...any) error {
 	return &Error{Code: code, Err: fmt.Errorf(format, args...)}
 }
 
-// CodeOf returns the code that err means for the server: that of the first *Error or Code in its
-// tree, 4.04 for ErrNoValue, 5.03 for ErrBusy, and 5.00 for any other. CodeOf(nil) is 0.
+// CodeOf returns the code that a server is answered for err: that of the first *Error or Code in
+// its tree, 4.04 for ErrNoValue, 5.03 for ErrBusy, and 5.00 for any other error. CodeOf(nil) is 0.
 func CodeOf(err error) Code {
 	if err == nil {
 		return 0
@@ -109,8 +111,9 @@ func CodeOf(err error) Code {
 	return InternalServerError
 }
 
-// at returns err as an *Error that names p, unless it names a node already. errors.Is finds err in it.
-func at(p Path, err error) error {
+// withPath returns err as an *Error with the path p, or err itself if it already has a path.
+// errors.Is finds err in the result.
+func withPath(p Path, err error) error {
 	var e *Error
 	if errors.As(err, &e) && !e.Path.IsRoot() {
 		return err

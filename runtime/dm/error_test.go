@@ -17,12 +17,14 @@ func TestErrorText(t *testing.T) {
 	}{
 		{&dm.Error{}, "5.00 Internal Server Error"},
 		{&dm.Error{Code: dm.NotFound}, "4.04 Not Found"},
-		{&dm.Error{Code: dm.MethodNotAllowed, Path: p, Err: errors.New("read-only")}, "/3/0/16: 4.05 Method Not Allowed: read-only"},
+		{&dm.Error{Code: dm.MethodNotAllowed, Path: p, Err: errors.New("read-only")},
+			"/3/0/16: 4.05 Method Not Allowed: read-only"},
 		{dm.Errorf(dm.BadRequest, "at most %d", 5), "4.00 Bad Request: at most 5"},
-		// What only repeats the code is not said twice.
+		// A cause that repeats the code is not printed again.
 		{&dm.Error{Code: dm.NotFound, Path: p, Err: dm.NotFound}, "/3/0/16: 4.04 Not Found"},
 		{&dm.Error{Code: dm.NotFound, Path: p, Err: dm.Errorf(dm.NotFound, "gone")}, "/3/0/16: 4.04 Not Found: gone"},
-		{&dm.Error{Code: dm.NotAcceptable, Path: p, Err: dm.Errorf(dm.NotFound, "gone")}, "/3/0/16: 4.06 Not Acceptable: 4.04 Not Found: gone"},
+		{&dm.Error{Code: dm.NotAcceptable, Path: p, Err: dm.Errorf(dm.NotFound, "gone")},
+			"/3/0/16: 4.06 Not Acceptable: 4.04 Not Found: gone"},
 		{dm.NotFound, "4.04 Not Found"},
 		{dm.Code(0), "0.00"},
 		{dm.Code(255), "7.31"},
@@ -73,10 +75,14 @@ func TestErrorIs(t *testing.T) {
 // The values are those of CoAP (RFC 7252 §12.1.2).
 func TestCodesAreCoAP(t *testing.T) {
 	for code, want := range map[dm.Code]string{
-		0x80: "4.00 Bad Request", 0x81: "4.01 Unauthorized", 0x82: "4.02 Bad Option", 0x83: "4.03 Forbidden", 0x84: "4.04 Not Found",
-		0x85: "4.05 Method Not Allowed", 0x86: "4.06 Not Acceptable", 0x88: "4.08 Request Entity Incomplete", 0x89: "4.09 Conflict",
-		0x8c: "4.12 Precondition Failed", 0x8d: "4.13 Request Entity Too Large", 0x8f: "4.15 Unsupported Content-Format",
-		0xa0: "5.00 Internal Server Error", 0xa1: "5.01 Not Implemented", 0xa2: "5.02 Bad Gateway", 0xa3: "5.03 Service Unavailable", 0xa4: "5.04 Gateway Timeout",
+		0x80: "4.00 Bad Request", 0x81: "4.01 Unauthorized", 0x82: "4.02 Bad Option", 0x83: "4.03 Forbidden",
+		0x84: "4.04 Not Found",
+		0x85: "4.05 Method Not Allowed", 0x86: "4.06 Not Acceptable", 0x88: "4.08 Request Entity Incomplete",
+		0x89: "4.09 Conflict",
+		0x8c: "4.12 Precondition Failed", 0x8d: "4.13 Request Entity Too Large",
+		0x8f: "4.15 Unsupported Content-Format",
+		0xa0: "5.00 Internal Server Error", 0xa1: "5.01 Not Implemented", 0xa2: "5.02 Bad Gateway",
+		0xa3: "5.03 Service Unavailable", 0xa4: "5.04 Gateway Timeout",
 	} {
 		if got := code.Error(); got != want {
 			t.Errorf("the code %#x is %q, want %q", uint8(code), got, want)

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// EventKind is what happened to a node.
+// EventKind says what happened to a node.
 type EventKind uint8
 
 // The kinds of events.
 const (
-	Changed EventKind = iota // a resource, or resource instance, has another value or none
-	Created                  // an object or an instance is there now
-	Deleted                  // an object or an instance is gone
+	Changed EventKind = iota // the value of a resource or resource instance was set or removed
+	Created                  // an object or an instance was added
+	Deleted                  // an object or an instance was removed
 )
 
 // String returns "changed", "created" or "deleted".
@@ -27,16 +27,16 @@ func (k EventKind) String() string {
 	return "changed"
 }
 
-// Event is one difference that a transaction made. A created or deleted instance is one event; its
-// resources are not listed. A resource that was written with the value that it had is no event.
+// Event is one difference that a transaction made. A created or deleted instance is one event,
+// without events for its resources. Writing the value that a resource already has makes no event.
 type Event struct {
 	// Path is an object, an instance, a resource or a resource instance.
 	Path Path
-	// Kind is what happened to it.
+	// Kind says what happened to the node.
 	Kind EventKind
 }
 
-// Batch is what one transaction changed, by ascending object and instance.
+// Batch is everything that one transaction changed, in ascending order of object and instance.
 type Batch struct {
 	// Origin is who made the change.
 	Origin Origin
@@ -47,14 +47,14 @@ type Batch struct {
 	Events []Event
 }
 
-// Cause identifies what made a transaction, such as a request. It belongs to the protocol engine that
-// passes it to Transaction.SetCause; package dm hands it on to subscribers and never calls it.
+// Cause identifies the reason for a transaction, such as a request. It belongs to the runtime that
+// passes it to Transaction.SetCause; package dm passes it on to subscribers and never calls it.
 type Cause interface {
 	// TransactionCause marks a type as a Cause.
 	TransactionCause()
 }
 
-// subscribers is a set of functions that are told of changes. The zero value is empty.
+// subscribers is a set of functions to call after each change. The zero value is empty.
 type subscribers struct {
 	mu   sync.Mutex
 	list atomic.Pointer[[]*subscriber]
@@ -67,7 +67,7 @@ func (s *subscribers) any() bool {
 	return l != nil && len(*l) > 0
 }
 
-func (s *subscribers) tell(b Batch) {
+func (s *subscribers) call(b Batch) {
 	l := s.list.Load()
 	if l == nil {
 		return
@@ -87,7 +87,7 @@ func (s *subscribers) add(fn func(Batch)) (cancel func()) {
 	}
 }
 
-// change replaces the list, which readers hold without a lock.
+// change replaces the list. Readers hold the old list without a lock.
 func (s *subscribers) change(fn func([]*subscriber) []*subscriber) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

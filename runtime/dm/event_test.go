@@ -10,8 +10,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// told returns the batches that a model tells, each on one line.
-func told(m *dm.Model) (lines *[]string, cancel func()) {
+// recordBatches returns the batches that a model's subscribers receive, each on one line.
+func recordBatches(m *dm.Model) (lines *[]string, cancel func()) {
 	lines = new([]string)
 	cancel = m.Subscribe(func(b dm.Batch) {
 		parts := []string{b.Origin.String() + ":"}
@@ -30,7 +30,7 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, ctx := newModel(t, dm.ModelConfig{}, o, panels), context.Background()
-	got, cancel := told(m)
+	got, cancel := recordBatches(m)
 	defer cancel()
 	update := func(fn func(*meter)) func() error {
 		return func() error { return o.Update(ctx, 0, func(m *meter) error { fn(m); return nil }) }
@@ -53,23 +53,26 @@ func TestEvents(t *testing.T) {
 			m.Tags.Delete(0)
 		}),
 			"application: /33001/0/0 changed /33001/0/4/0 changed /33001/0/4/1 changed /33001/0/4/7 changed /33001/0/9 changed"},
-		{"take support away", update(func(m *meter) { m.Flag = dm.Res[bool]{}; m.Tags = dm.Multi[string]{} }),
+		{"make unsupported", update(func(m *meter) { m.Flag = dm.Res[bool]{}; m.Tags = dm.Multi[string]{} }),
 			"application: /33001/0/4 changed /33001/0/13 changed"},
-		{"give it back", update(func(m *meter) { m.Tags = dm.EmptyMulti[string](); m.Flag = dm.Empty[bool]() }),
+		{"make supported again", update(func(m *meter) { m.Tags = dm.EmptyMulti[string](); m.Flag = dm.Empty[bool]() }),
 			"application: /33001/0/4 changed /33001/0/13 changed"},
-		{"exchange a function", update(func(m *meter) { m.Level = dm.Func(failing(nil)); m.Reset = nil }),
+		{"replace a function", update(func(m *meter) { m.Level = dm.Func(failing(nil)); m.Reset = nil }),
 			"application: /33001/0/0 changed /33001/0/3 changed"},
 		{"a write of the same", func() error {
 			return write(m, server, path(t, "/33001/0/1"), dm.Replace, entry("/33001/0/1", dm.FloatValue(20)))
 		}, ""},
 		{"a write", func() error {
-			return write(m, server, path(t, "/33001/0"), dm.Update, entry("/33001/0/9", dm.IntegerValue(0)), entry("/33001/0/1", dm.FloatValue(3)))
+			return write(m, server, path(t, "/33001/0"), dm.Update, entry("/33001/0/9", dm.IntegerValue(0)),
+				entry("/33001/0/1", dm.FloatValue(3)))
 		}, "server 3: /33001/0/1 changed /33001/0/9 changed"},
 		{"a composite", func() error {
-			return write(m, server, dm.Path{}, dm.Update, entry("/33002/0/0", dm.IntegerValue(9)), entry("/33001/0/1", dm.FloatValue(4)))
+			return write(m, server, dm.Path{}, dm.Update, entry("/33002/0/0", dm.IntegerValue(9)),
+				entry("/33001/0/1", dm.FloatValue(4)))
 		}, "server 3: /33001/0/1 changed /33002/0/0 changed"},
 		{"resource instances", func() error {
-			return write(m, server, path(t, "/33001/0/4"), dm.Update, entry("/33001/0/4/6", dm.StringValue("x")), entry("/33001/0/4/2", dm.StringValue("y")))
+			return write(m, server, path(t, "/33001/0/4"), dm.Update, entry("/33001/0/4/6", dm.StringValue("x")),
+				entry("/33001/0/4/2", dm.StringValue("y")))
 		}, "server 3: /33001/0/4/2 changed /33001/0/4/6 changed"},
 		{"a resource instance deleted", func() error {
 			return do(m, server, func(t *dm.Transaction) error {
@@ -78,7 +81,8 @@ func TestEvents(t *testing.T) {
 		}, "server 3: /33001/0/4/6 changed"},
 		{"create", func() error {
 			return do(m, server, func(t *dm.Transaction) error {
-				return t.Create(meterID, []dm.InstanceID{8}, []dm.Entry{{Path: dm.ResourcePath(meterID, 8, modeID), Value: dm.IntegerValue(1)}})
+				return t.Create(meterID, []dm.InstanceID{8},
+					[]dm.Entry{{Path: dm.ResourcePath(meterID, 8, modeID), Value: dm.IntegerValue(1)}})
 			})
 		}, "server 3: /33001/8 created"},
 		{"create and delete again", func() error {
@@ -100,12 +104,12 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s: %v", step.name, err)
 		}
 		if line := strings.Join(*got, "\n"); line != step.want {
-			t.Errorf("%s: told\n%q, want\n%q", step.name, line, step.want)
+			t.Errorf("%s: the batches are\n%q, want\n%q", step.name, line, step.want)
 		}
 	}
 }
 
-func TestSubscribersAreToldAfterPublishing(t *testing.T) {
+func TestSubscribersAreCalledAfterPublishing(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	m := newModel(t, dm.ModelConfig{}, o)
 	seen := false
@@ -118,14 +122,14 @@ func TestSubscribersAreToldAfterPublishing(t *testing.T) {
 func TestSubscribe(t *testing.T) {
 	o, ctx := newMeters(t, dm.ObjectConfig[meter]{}), context.Background()
 	m := newModel(t, dm.ModelConfig{}, o)
-	a, cancelA := told(m)
-	b, cancelB := told(m)
+	a, cancelA := recordBatches(m)
+	b, cancelB := recordBatches(m)
 	defer cancelB()
 	if err := o.Add(0, fullMeter()); err != nil {
 		t.Fatal(err)
 	}
 	cancelA()
-	cancelA() // once more does nothing
+	cancelA() // the second call does nothing
 	if err := o.Update(ctx, 0, func(m *meter) error { m.Level.Set(1); return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -133,11 +137,11 @@ func TestSubscribe(t *testing.T) {
 		t.Error("out of range")
 	}
 	if len(*a) != 1 || len(*b) != 2 {
-		t.Errorf("told %v and %v", *a, *b)
+		t.Errorf("the subscribers received %v and %v", *a, *b)
 	}
 }
 
-// Subscribing, ending that and being told at the same time.
+// Subscribing, cancelling and publishing concurrently.
 func TestSubscribeRace(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	if err := o.Add(0, fullMeter()); err != nil {
@@ -180,7 +184,7 @@ type someRequest struct{ id int }
 
 func (*someRequest) TransactionCause() {}
 
-// A batch carries the cause that its transaction was given, and no other.
+// A batch has the cause of its own transaction.
 func TestBatchCarriesItsCause(t *testing.T) {
 	s := newScripted(t)
 	var got []dm.Cause

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// check ends an example that goes wrong.
+// check panics if an example fails.
 func check(err error) {
 	if err != nil {
 		panic(err)
@@ -31,16 +31,17 @@ func Example() {
 	}))
 	model := must(dm.NewModel(dm.ModelConfig{}, temp))
 
-	check(model.Snapshot().Read(context.Background(), dm.Server(101), dm.ObjectPath(temperature.ObjectID), func(p dm.Path, v dm.Value) error {
-		fmt.Println(p, v)
-		return nil
-	}))
+	check(model.Snapshot().Read(context.Background(), dm.Server(101), dm.ObjectPath(temperature.ObjectID),
+		func(p dm.Path, v dm.Value) error {
+			fmt.Println(p, v)
+			return nil
+		}))
 	// Output:
 	// /3303/0/5700 21.5
 	// /3303/0/5701 Cel
 }
 
-// All mandatory resources that are missing are in one error.
+// One error names all mandatory resources that are missing.
 func ExampleTypedObject_Add() {
 	goal := must(setpoint.New(setpoint.Config{}))
 	err := goal.Add(0, setpoint.Instance{ApplicationType: dm.Str("boiler")})
@@ -51,7 +52,8 @@ func ExampleTypedObject_Add() {
 	// true
 }
 
-// The application changes its own object; subscribers, and so observing servers, are told.
+// The application changes its own object. Subscribers are called, so observing servers are
+// notified.
 func ExampleTypedObject_Update() {
 	goal := must(setpoint.New(setpoint.Config{}))
 	check(goal.Add(0, setpoint.Instance{SetPointValue: dm.Float(21)}))
@@ -71,8 +73,8 @@ func ExampleTypedObject_Update() {
 	// 22 boiler <unsupported>
 }
 
-// A valve behind a set point: what a server writes is judged by Validate and applied by Commit, and
-// the resource stays live.
+// A valve behind a set point: Validate checks what a server writes, Commit applies it, and the
+// resource stays live.
 func ExampleHooks() {
 	valve := 21.0
 	goal := must(setpoint.New(setpoint.Config{Hooks: setpoint.Hooks{
@@ -117,7 +119,7 @@ func ExampleHooks() {
 	// 60 <nil>
 }
 
-// With a template, servers can make instances.
+// With a template, servers can create instances.
 func ExampleObjectConfig() {
 	config := temperature.Config{
 		Template: temperature.Instance{
@@ -169,7 +171,7 @@ func ExampleTransaction() {
 	// 21 old
 }
 
-// A sensor that has nothing to tell at the moment.
+// A sensor that has no value at the moment.
 func ExampleFunc() {
 	temp := must(temperature.New(temperature.Config{}))
 	check(temp.Add(0, temperature.Instance{
@@ -192,7 +194,7 @@ func ExampleFunc() {
 
 func ExampleMulti() {
 	m := dm.List("a", "b")
-	before := m // a Multi is a value
+	before := m // copies the Multi
 	m.Set(7, "h")
 	m.Delete(0)
 	fmt.Println(before, m)

@@ -2,32 +2,33 @@ package dm
 
 import "context"
 
-// Execute runs an executable resource on the state of s. It is no transaction: what the function
-// changes, it changes through Update. It fails with NotFound where there is no such resource, with
-// MethodNotAllowed where it is no executable, and with the function's error, as *Error. ErrSlow is
-// returned as it is, for engines that use RefuseSlow.
+// Execute calls the function of an executable resource on the state of s. An Execute is not a
+// transaction: the function changes values through Update. Execute fails with NotFound where there
+// is no such resource, with MethodNotAllowed where the resource is not executable, and with the
+// function's error, each as *Error. ErrSlow is returned unchanged under RefuseSlow. Execute is for
+// runtimes.
 func (s Snapshot) Execute(ctx context.Context, who Origin, p Path, args Args) error {
 	if p.level != ResourceLevel {
 		return fail(MethodNotAllowed, p, "only a resource can be executed")
 	}
 	v, ok := s.find(p.Object())
 	if !ok || !v.has(p.Instance()) {
-		return s.missing(p)
+		return s.notFound(p)
 	}
 	def := v.definition().Resource(uint16(p.Resource()))
 	if def == nil {
-		return s.missing(p)
+		return s.notFound(p)
 	}
 	if !def.Ops.Executable() {
-		return fail(MethodNotAllowed, p, "%s is no executable", def.Name)
+		return fail(MethodNotAllowed, p, "%s is not executable", def.Name)
 	}
 	e, ok := v.cell(p.Instance(), p.Resource()).(*Exec)
 	if !ok || *e == nil {
-		return s.missing(p)
+		return s.notFound(p)
 	}
 	args.Instance, args.Origin = p.Instance(), who
 	if err := (*e)(WithOrigin(ctx, who), args); err != nil {
-		return at(p, err)
+		return withPath(p, err)
 	}
 	return nil
 }

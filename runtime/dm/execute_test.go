@@ -39,15 +39,18 @@ func TestExecute(t *testing.T) {
 	for _, test := range []struct {
 		fault error
 		want  dm.Code
-	}{{errors.New("broken"), dm.InternalServerError}, {dm.Errorf(dm.BadRequest, "no such argument"), dm.BadRequest}, {dm.ErrSlow, dm.InternalServerError}} {
+	}{{errors.New("broken"), dm.InternalServerError}, {dm.Errorf(dm.BadRequest, "no such argument"), dm.BadRequest},
+		{dm.ErrSlow, dm.InternalServerError}} {
 		fault = test.fault
 		if err := s.Execute(ctx, dm.Server(9), p, args); dm.CodeOf(err) != test.want || !errors.Is(err, fault) {
 			t.Errorf("%v became %v", fault, err)
 		}
 	}
 	for p, want := range map[string]dm.Code{
-		"/": dm.MethodNotAllowed, "/33001": dm.MethodNotAllowed, "/33001/4": dm.MethodNotAllowed, "/33001/4/3/0": dm.MethodNotAllowed,
-		"/33001/4/0": dm.MethodNotAllowed, "/33001/5/3": dm.NotFound, "/33001/6/3": dm.NotFound, "/1/0/3": dm.NotFound, "/33001/4/99": dm.NotFound,
+		"/": dm.MethodNotAllowed, "/33001": dm.MethodNotAllowed, "/33001/4": dm.MethodNotAllowed,
+		"/33001/4/3/0": dm.MethodNotAllowed,
+		"/33001/4/0":   dm.MethodNotAllowed, "/33001/5/3": dm.NotFound, "/33001/6/3": dm.NotFound,
+		"/1/0/3": dm.NotFound, "/33001/4/99": dm.NotFound,
 	} {
 		if err := s.Execute(ctx, dm.Server(9), path(t, p), args); dm.CodeOf(err) != want {
 			t.Errorf("executing %s: %v, want %v", p, err, want)
@@ -55,7 +58,7 @@ func TestExecute(t *testing.T) {
 	}
 }
 
-// An executable changes the data model as the application does.
+// An executable changes the data model through Update, like the application.
 func TestExecutableUpdates(t *testing.T) {
 	o, ctx := newMeters(t, dm.ObjectConfig[meter]{}), context.Background()
 	inst := fullMeter()

@@ -1,9 +1,10 @@
 package dm
 
-// GeneratedV1 is referred to by generated code, so that a runtime older than the generator that
-// wrote it fails to compile. It is of no use to anyone else.
+// GeneratedV1 is the version of generated code that this package supports. Generated code refers to
+// it, so that it does not compile with a runtime that is older than its generator. It has no other
+// use.
 //
-// When the shape of generated code changes such that older runtimes cannot serve it, a constant
-// GeneratedV2 joins it here and the generator refers to that; GeneratedV1 goes when the runtime no
-// longer serves the old shape.
+// When a change to generated code requires a newer runtime, a constant GeneratedV2 is added and the
+// generator refers to that. GeneratedV1 is removed when the runtime no longer supports the old
+// form.
 const GeneratedV1 = 1

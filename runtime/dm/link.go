@@ -5,31 +5,32 @@ import (
 	"strconv"
 )
 
-// ObjectLink is a reference to an object instance (Core 1.2.2 Appendix C, Objlnk). NullLink refers
-// to nothing; the zero value refers to instance 0 of object 0.
+// ObjectLink is a reference to an object instance (Core 1.2.2 Appendix C, Objlnk). The zero value
+// refers to instance 0 of object 0; NullLink refers to nothing.
 type ObjectLink struct {
 	Object   ObjectID
 	Instance InstanceID
 }
 
-// NullLink is the link that refers to nothing: 65535:65535 on the wire.
+// NullLink is the link that refers to nothing, 65535:65535 on the wire. Do not change it.
 var NullLink = ObjectLink{reserved, reserved}
 
 // IsNull reports whether the link refers to nothing.
 func (l ObjectLink) IsNull() bool { return l == NullLink }
 
-// String returns the link as on the wire, as in "3303:0".
+// String returns the link in its wire form, such as "3303:0".
 func (l ObjectLink) String() string { return string(l.Append(nil)) }
 
-// Append appends the link as on the wire, as in "3303:0", to b.
+// Append appends the link in its wire form, such as "3303:0", to b.
 func (l ObjectLink) Append(b []byte) []byte {
 	b = strconv.AppendUint(b, uint64(l.Object), 10)
 	b = append(b, ':')
 	return strconv.AppendUint(b, uint64(l.Instance), 10)
 }
 
-// ParseObjectLink reads a link such as "3303:0": two decimal numbers 0..65535 without signs or
-// leading zeros. Either both or none is 65535, unless the link names an object without instances.
+// ParseObjectLink parses a link such as "3303:0": two decimal numbers 0..65535 without signs or
+// leading zeros. An object ID of 65535 requires the instance ID 65535; the instance ID 65535 with
+// another object ID names an object without an instance.
 func ParseObjectLink(s string) (ObjectLink, error) {
 	var ids [2]uint16
 	rest := s

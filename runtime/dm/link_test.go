@@ -38,8 +38,10 @@ func TestParseObjectLink(t *testing.T) {
 
 func TestParseObjectLinkRefuses(t *testing.T) {
 	for _, s := range []string{
-		"", ":", "1", "1:", ":1", "1:2:3", "1:2:", "1::2", "01:2", "1:02", "00:0", "65536:0", "0:65536", "99999999999999999999:0",
-		"65535:0", "65535:65534", "-1:0", "+1:0", " 1:0", "1: 0", "1:0 ", "a:b", "1/0", "1:0\x00", strings.Repeat("1", 1<<16),
+		"", ":", "1", "1:", ":1", "1:2:3", "1:2:", "1::2", "01:2", "1:02", "00:0", "65536:0", "0:65536",
+		"99999999999999999999:0",
+		"65535:0", "65535:65534", "-1:0", "+1:0", " 1:0", "1: 0", "1:0 ", "a:b", "1/0", "1:0\x00",
+		strings.Repeat("1", 1<<16),
 	} {
 		l, err := dm.ParseObjectLink(s)
 		if err == nil {
@@ -47,7 +49,7 @@ func TestParseObjectLinkRefuses(t *testing.T) {
 			continue
 		}
 		if !l.IsNull() {
-			t.Errorf("ParseObjectLink(%.40q) failed and returned %v besides", s, l)
+			t.Errorf("ParseObjectLink(%.40q) failed and also returned %v", s, l)
 		}
 		if len(err.Error()) > 300 {
 			t.Errorf("the error for a text of %d bytes has %d", len(s), len(err.Error()))

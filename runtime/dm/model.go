@@ -9,28 +9,28 @@ import (
 	"sync/atomic"
 )
 
-// Model is the objects of one device (or of one end device behind a gateway) and the one place where
-// their state lives. Reads never wait and see one published state; writes are Transactions, one at a
-// time. All methods are safe for concurrent use. The zero value has no objects yet.
+// Model holds the objects of one device, or of one end device behind a gateway, and their state.
+// Reads never wait and see one published state; writes are Transactions, one at a time. All methods
+// are safe for concurrent use. The zero value has no objects yet.
 type Model struct {
 	cfg         ModelConfig
 	root        atomic.Pointer[root]
 	slot        slot
 	subscribers subscribers
-	private     bool // the home of one object that no Model has taken yet
+	private     bool // holds one object that is not part of a Model yet
 
 	mu     sync.Mutex
 	status Status
 }
 
-// ModelConfig is what NewModel needs besides objects.
+// ModelConfig is the configuration of a Model.
 type ModelConfig struct {
-	// Persist stores what a transaction changed, as one record: after its Commit hooks and before it
-	// is published. An error undoes the transaction. It is called for one transaction at a time. Nil
-	// means that nothing is stored.
+	// Persist stores what a transaction changed, as one record, after the Commit hooks and before
+	// the change is published. An error undoes the transaction. Persist is called for one
+	// transaction at a time. The zero value means that nothing is stored.
 	Persist func(ctx context.Context, c Committed) error
-	// Logger receives what no caller can be told: failing Rollback hooks (Error), and live values
-	// outside of their range (Warn, once each). Nil means slog.Default().
+	// Logger receives faults that no caller can be told: failed Rollback hooks (Error), and live
+	// values outside of their range (Warn, once each). The zero value means slog.Default().
 	Logger *slog.Logger
 }
 
@@ -40,20 +40,20 @@ type Committed struct {
 	Origin Origin
 	// Before and After are the whole Model before and after the change.
 	Before, After Snapshot
-	// Events say what differs between Before and After.
+	// Events are the differences between Before and After.
 	Events []Event
 }
 
-// Status is what went wrong inside a Model without anybody to tell.
+// Status counts faults inside a Model that no caller was told.
 type Status struct {
 	// RollbackFailures counts Rollback hooks that returned an error.
 	RollbackFailures int
-	// LastRollbackError is the error of the last of them, nil when there was none.
+	// LastRollbackError is the error of the last of them. The zero value means that none failed.
 	LastRollbackError error
 }
 
-// NewModel returns the Model of the given objects, which may hold instances already. It fails when two
-// objects share an ID, also in different versions, and when an object is part of another Model.
+// NewModel returns a Model of the given objects, which may already have instances. It fails if two
+// objects share an ID, also in different versions, or if an object is part of another Model.
 func NewModel(cfg ModelConfig, objects ...Object) (*Model, error) {
 	m := &Model{cfg: cfg}
 	m.root.Store(&root{})
@@ -71,14 +71,15 @@ func NewModel(cfg ModelConfig, objects ...Object) (*Model, error) {
 	return nil, err
 }
 
-// privateModel returns the home of an object that no Model has taken yet.
+// privateModel returns a Model for an object that is not part of a shared one yet.
 func privateModel(s *objectState) *Model {
 	m := &Model{private: true}
 	m.root.Store((&root{}).with(s))
 	return m
 }
 
-// Register adds an object with its instances, also while the device runs. Subscribers are told.
+// Register adds an object with its instances. It may be called while the device runs, and
+// subscribers are called.
 func (m *Model) Register(ctx context.Context, o Object) error {
 	if o == nil || o.inner() == nil {
 		return errNotMade
@@ -100,22 +101,22 @@ func (m *Model) Register(ctx context.Context, o Object) error {
 		return err
 	}
 	defer old.slot.release()
-	if o.inner().where.Load() != old { // another Model was quicker
+	if o.inner().where.Load() != old { // another Model has taken it
 		return errTaken(o)
 	}
 	s, _ := old.root.Load().find(o.ID())
 	m.root.Store(r.with(s))
 	o.inner().where.Store(m)
-	m.subscribers.tell(Batch{Events: []Event{{ObjectPath(o.ID()), Created}}})
+	m.subscribers.call(Batch{Events: []Event{{ObjectPath(o.ID()), Created}}})
 	return nil
 }
 
 func errTaken(o Object) error {
-	return fmt.Errorf("object %s (%d) is part of a model already", o.Definition().Name, o.ID())
+	return fmt.Errorf("object %s (%d) is already part of a model", o.Definition().Name, o.ID())
 }
 
-// Unregister removes an object with its instances from the Model; it keeps them and can be
-// registered again. Subscribers are told.
+// Unregister removes an object from the Model. The object keeps its instances and can be registered
+// again. Subscribers are called.
 func (m *Model) Unregister(ctx context.Context, id ObjectID) error {
 	if err := m.acquire(ctx); err != nil {
 		return err
@@ -128,58 +129,44 @@ func (m *Model) Unregister(ctx context.Context, id ObjectID) error {
 	}
 	s.o.where.Store(privateModel(s))
 	m.root.Store(r.without(id))
-	m.subscribers.tell(Batch{Events: []Event{{ObjectPath(id), Deleted}}})
+	m.subscribers.call(Batch{Events: []Event{{ObjectPath(id), Deleted}}})
 	return nil
 }
 
-// Begin starts a transaction, waiting for the writer slot until ctx ends, or for a minute where ctx has
-// no deadline (ErrBusy). ctx is also what the transaction's hooks receive. From inside a hook of the same Model, recognised by its context, it is
-// ErrInTransaction.
+// Begin starts a transaction. It waits for the writer slot until ctx ends, or for a minute
+// (ErrBusy) if ctx has no deadline. The hooks of the transaction receive a context made from ctx.
+// From inside a hook of the same Model, which Begin recognises by ctx, it returns ErrInTransaction.
 func (m *Model) Begin(ctx context.Context, who Origin) (*Transaction, error) {
 	if err := m.acquire(ctx); err != nil {
 		return nil, err
 	}
-	return m.begun(ctx, who), nil
+	return m.newHolder(ctx, who), nil
 }
 
-// TryBegin starts a transaction if the writer slot is free.
-func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
-	if inside(ctx, m) || !m.slot.try(true) {
-		return nil, false
-	}
-	return m.begun(ctx, who), true
-}
-
-// BeginAsync starts a transaction when its turn has come and calls granted with it then: at once when
-// the writer slot is free, otherwise from the goroutine that frees it, which granted must not hold
-// up. From inside a hook that is when the hook's transaction is over. cancel gives up the turn; it
-// returns false when granted has been called already.
-func (m *Model) BeginAsync(ctx context.Context, who Origin, granted func(*Transaction)) (cancel func() bool) {
-	return m.slot.enqueue(true, func() { granted(m.begun(ctx, who)) })
-}
-
-func (m *Model) begun(ctx context.Context, who Origin) *Transaction {
+func (m *Model) newHolder(ctx context.Context, who Origin) *Transaction {
 	t := newTransaction(ctx, m, who)
 	t.state.Store(holding)
 	return t
 }
 
 func (m *Model) acquire(ctx context.Context) error {
-	if inside(ctx, m) {
+	if insideHook(ctx, m) {
 		return ErrInTransaction
 	}
 	return m.slot.acquire(ctx)
 }
 
-// Snapshot returns the Model as it is now. It never changes and never waits.
+// Snapshot returns the current state of the Model. The Snapshot never changes, and the call never
+// waits.
 func (m *Model) Snapshot() Snapshot { return Snapshot{m: m, r: m.root.Load()} }
 
 // Subscribe calls fn after every published transaction that changed something, in the order of
-// publishing, on the goroutine that published. fn must be quick and must not write to the Model;
-// the batch is valid during the call. cancel ends that; a call may still be running then.
+// publishing, on the goroutine that published. fn must be quick and must not write to the Model,
+// and the batch is valid only during the call. cancel ends the subscription; one call may still be
+// running when it returns.
 func (m *Model) Subscribe(fn func(Batch)) (cancel func()) { return m.subscribers.add(fn) }
 
-// Status returns what went wrong without anybody to tell.
+// Status returns the faults that no caller was told.
 func (m *Model) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -191,7 +178,9 @@ func (m *Model) rollbackFailed(err error) {
 	m.status.RollbackFailures++
 	m.status.LastRollbackError = err
 	m.mu.Unlock()
-	m.logger().Error("a Rollback hook failed: the data model is as before the transaction, what the hook guards may not be", "error", err)
+	m.logger().Error(
+		"a Rollback hook failed: the data model is as before the transaction, the hardware behind it may not be",
+		"error", err)
 }
 
 func (m *Model) logger() *slog.Logger {

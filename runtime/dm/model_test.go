@@ -27,7 +27,7 @@ func TestModelServesObjectsInOrder(t *testing.T) {
 	}
 }
 
-// Two versions of one object can be linked, not used side by side in one device.
+// Two versions of one object can be linked into a program, but not used together in one device.
 func TestModelRefusesTwoVersions(t *testing.T) {
 	older := meterDefinition
 	older.Version = registry.V(1, 1)
@@ -39,8 +39,8 @@ func TestModelRefusesTwoVersions(t *testing.T) {
 	checkError(t, "two versions of an object", err, []string{"33001", "1.2", "1.1"})
 }
 
-// After NewModel failed its objects are as they were, so that the caller can try again.
-func TestFailedModelGivesObjectsBack(t *testing.T) {
+// After NewModel failed its objects are unchanged, so that the caller can try again.
+func TestObjectsAfterFailedNewModel(t *testing.T) {
 	meters, panels := newMeters(t, dm.ObjectConfig[meter]{}), newPanels(t, dm.ObjectConfig[panel]{})
 	if err := meters.Add(0, fullMeter()); err != nil {
 		t.Fatal(err)
@@ -91,14 +91,14 @@ func TestRegisterAndUnregister(t *testing.T) {
 	if !before.Has(dm.InstancePath(meterID, 1)) {
 		t.Error("an earlier snapshot changed")
 	}
-	if err := meters.Remove(ctx, 0); err != nil { // it lives on by itself
+	if err := meters.Remove(ctx, 0); err != nil { // it has its own model again
 		t.Fatal(err)
 	}
 	if err := other.Register(ctx, meters); err != nil {
 		t.Fatal(err)
 	}
 	if s := other.Snapshot(); s.Has(dm.InstancePath(meterID, 0)) || !s.Has(dm.InstancePath(meterID, 1)) {
-		t.Error("the other model has not what the object had")
+		t.Error("the other model does not have the object's state")
 	}
 	want := []dm.Event{
 		{Path: dm.ObjectPath(meterID), Kind: dm.Created},
@@ -110,7 +110,7 @@ func TestRegisterAndUnregister(t *testing.T) {
 	}
 }
 
-// Two models that want one object at the same moment: one gets it.
+// Two models register one object at the same time: one of them gets it.
 func TestRegisterInTwoModelsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newMeters(t, dm.ObjectConfig[meter]{})
@@ -148,7 +148,7 @@ func TestRegisterInTwoModelsAtOnce(t *testing.T) {
 	})
 }
 
-// An object that moves between models while it is updated loses nothing.
+// No update of an object is lost while the object moves between models.
 func TestUpdatesWhileObjectsMove(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()
@@ -168,7 +168,7 @@ func TestUpdatesWhileObjectsMove(t *testing.T) {
 					t.Error(err)
 				}
 				if _, ok := o.Get(0); !ok {
-					t.Error("the instance is gone for a moment")
+					t.Error("the instance was missing for a moment")
 				}
 			}
 		})
@@ -193,7 +193,7 @@ func TestUpdatesWhileObjectsMove(t *testing.T) {
 	}
 }
 
-func TestAddGivesUpWaiting(t *testing.T) {
+func TestAddTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newMeters(t, dm.ObjectConfig[meter]{})
 		m := newModel(t, dm.ModelConfig{}, o)
@@ -221,7 +221,7 @@ func TestAddGivesUpWaiting(t *testing.T) {
 	})
 }
 
-func TestSnapshotStaysAsItWas(t *testing.T) {
+func TestSnapshotDoesNotChange(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	if err := o.Add(0, fullMeter()); err != nil {
 		t.Fatal(err)

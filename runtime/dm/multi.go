@@ -8,13 +8,13 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Multi is a resource with resource instances, each with a value of its own. Like Res it is
-// unsupported (the zero value), supported but empty (EmptyMulti), or valued, and either stores its
-// instances (List, Map) or is live (FuncMulti).
+// Multi is a multiple-instance resource: each of its resource instances has a value. Like Res it is
+// unsupported (the zero value), supported but empty (EmptyMulti), or valued, and it either stores
+// its instances (List, Map) or is live (FuncMulti).
 //
-// A Multi is a plain value: Set and Delete change the copy that they are called on and no other.
-// They are for instances not yet added and for the copy that Update hands out; they are not safe for
-// concurrent use.
+// A Multi is a plain value: Set and Delete change only the copy on which they are called. They are
+// for instances that are not added yet and for the copy that Update passes to its function. They
+// are not safe for concurrent use.
 type Multi[T DataType] struct {
 	state  state
 	inst   tree[T]
@@ -27,7 +27,7 @@ type multiSource[T DataType] struct {
 	warning
 }
 
-// List returns a stored resource with the values as its instances 0, 1, 2, ...
+// List returns a stored resource whose resource instances 0, 1, 2, ... have the given values.
 func List[T DataType](values ...T) Multi[T] {
 	m := EmptyMulti[T]()
 	for i, v := range values {
@@ -36,7 +36,7 @@ func List[T DataType](values ...T) Multi[T] {
 	return m
 }
 
-// Map returns a stored resource with the given instances.
+// Map returns a stored resource with the given resource instances.
 func Map[T DataType](values map[ResourceInstanceID]T) Multi[T] {
 	m := EmptyMulti[T]()
 	for id, v := range values {
@@ -45,35 +45,37 @@ func Map[T DataType](values map[ResourceInstanceID]T) Multi[T] {
 	return m
 }
 
-// EmptyMulti returns a resource that is supported and has no instances yet.
+// EmptyMulti returns a resource that is supported but has no resource instances yet.
 func EmptyMulti[T DataType]() Multi[T] { return Multi[T]{state: empty} }
 
-// FuncMulti returns a live resource: every read calls fn for all instances. The rules of Func hold.
+// FuncMulti returns a live resource: each read calls fn, which returns all resource instances. The
+// rules of Func hold.
 func FuncMulti[T DataType](fn func(context.Context) (map[ResourceInstanceID]T, error)) Multi[T] {
 	return Multi[T]{state: liveIdle, source: &multiSource[T]{fn: fn}}
 }
 
-// SlowMulti returns a live resource as FuncMulti does, whose function may take long. The rules of
+// SlowMulti returns a live resource like FuncMulti, for a function that may take long. The rules of
 // Slow hold.
 func SlowMulti[T DataType](fn func(context.Context) (map[ResourceInstanceID]T, error)) Multi[T] {
 	return Multi[T]{state: liveIdle, source: &multiSource[T]{fn: fn, slow: true}}
 }
 
-// Supported reports whether the resource exists here.
+// Supported reports whether the resource exists in this instance.
 func (m Multi[T]) Supported() bool { return m.state != unsupported }
 
-// Len returns the number of instances that are stored, or staged by the transaction in progress.
+// Len returns the number of resource instances that are stored, or staged by the transaction in
+// progress.
 func (m Multi[T]) Len() int { return m.inst.n }
 
-// Get returns the value of an instance that is stored or staged.
+// Get returns the value of a resource instance that is stored or staged.
 func (m Multi[T]) Get(id ResourceInstanceID) (T, bool) {
 	v, ok := m.inst.get(uint16(id))
-	return owned(v), ok
+	return cloneValue(v), ok
 }
 
-// Read returns the value of an instance, stored or live. It fails with ErrNoValue where there is no
-// such instance and with NotFound where the resource is unsupported; other errors come from the
-// function, which is called for all instances.
+// Read returns the value of a resource instance, stored or live. It fails with ErrNoValue if there
+// is no such resource instance, with NotFound if the resource is unsupported, and with the error of
+// the function, which is called for all resource instances.
 func (m Multi[T]) Read(ctx context.Context, id ResourceInstanceID) (T, error) {
 	var zero T
 	if m.state == unsupported {
@@ -87,33 +89,33 @@ func (m Multi[T]) Read(ctx context.Context, id ResourceInstanceID) (T, error) {
 	if !ok {
 		return zero, ErrNoValue
 	}
-	return owned(v), nil
+	return cloneValue(v), nil
 }
 
-// All yields the instances that are stored or staged, in ascending order of ID.
+// All yields the resource instances that are stored or staged, in ascending order of ID.
 func (m Multi[T]) All() iter.Seq2[ResourceInstanceID, T] {
 	return func(yield func(ResourceInstanceID, T) bool) {
 		for id, v, ok := m.inst.next(0); ok; id, v, ok = m.inst.next(uint32(id) + 1) {
-			if !yield(ResourceInstanceID(id), owned(v)) {
+			if !yield(ResourceInstanceID(id), cloneValue(v)) {
 				return
 			}
 		}
 	}
 }
 
-// Set stores v as the instance with the given ID; an unsupported resource becomes supported. The ID
-// 65535 is refused when the instance is added or the Update ends.
+// Set stores v as the resource instance with the given ID. An unsupported resource becomes
+// supported. The ID 65535 is refused when the instance is added or the Update ends.
 func (m *Multi[T]) Set(id ResourceInstanceID, v T) {
-	m.state, m.inst = m.state.setTo(), m.inst.put(uint16(id), owned(v))
+	m.state, m.inst = m.state.setTo(), m.inst.put(uint16(id), cloneValue(v))
 }
 
-// Delete removes an instance; it reports whether there was one.
+// Delete removes a resource instance and reports whether there was one.
 func (m *Multi[T]) Delete(id ResourceInstanceID) bool { return m.remove(id) }
 
-// Clear removes all instances: the resource stays supported but empty.
+// Clear removes all resource instances. The resource stays supported but empty.
 func (m *Multi[T]) Clear() { m.clear() }
 
-// Format prints the instances as in [0:1 1:5], each value under the given verb.
+// Format prints the resource instances as in [0:1 1:5], each value under the given verb.
 func (m Multi[T]) Format(f fmt.State, verb rune) {
 	if m.inst.n == 0 {
 		_, _ = f.Write([]byte(m.state.String()))
@@ -134,7 +136,7 @@ func (m *Multi[T]) supported() bool { return m.state != unsupported }
 
 func (m *Multi[T]) hides() bool { return hides[T]() }
 
-// hasValue says yes for a resource without instances too: it may have some.
+// hasValue returns true also for a resource without resource instances, because it may have some.
 func (m *Multi[T]) hasValue() bool { return m.state != unsupported }
 
 func (m *Multi[T]) live() bool { return m.state.isLive() }
@@ -143,7 +145,7 @@ func (m *Multi[T]) moves() bool { return false }
 
 func (m *Multi[T]) staged() bool { return m.state.isStaged() }
 
-// values returns the instances, from the function where the resource is live.
+// values returns the resource instances, from the function if the resource is live.
 func (m *Multi[T]) values(ctx context.Context) (tree[T], error) {
 	if m.state != liveIdle {
 		return m.inst, nil
@@ -272,7 +274,7 @@ func (m *Multi[T]) diff(old Cell, p Path, yield func(Path)) {
 	walkDiff(&m.inst, &o.inst, func(id uint16) { yield(p.child(id)) })
 }
 
-// walkDiff yields the IDs at which the two trees differ, ascending.
+// walkDiff yields the IDs at which the two trees differ, in ascending order.
 func walkDiff[T DataType](a, b *tree[T], yield func(uint16)) {
 	i, x, okA := a.next(0)
 	j, y, okB := b.next(0)

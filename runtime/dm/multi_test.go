@@ -119,7 +119,7 @@ func TestMultiAllAscends(t *testing.T) {
 	}
 }
 
-// A Multi is a value: what is done to a copy is not done to the original, at any time.
+// A Multi is a value: a change of a copy never changes the original.
 func TestMultiIsPersistent(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	type version struct {
@@ -128,7 +128,7 @@ func TestMultiIsPersistent(t *testing.T) {
 	}
 	versions := []version{{dm.EmptyMulti[int64](), map[dm.ResourceInstanceID]int64{}}}
 	for i := range 500 {
-		v := versions[r.IntN(len(versions))] // go on from any earlier one
+		v := versions[r.IntN(len(versions))] // continue from any earlier version
 		next := version{v.m, maps.Clone(v.want)}
 		id := dm.ResourceInstanceID(r.IntN(200))
 		switch r.IntN(6) {

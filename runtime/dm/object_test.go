@@ -29,9 +29,9 @@ func TestAddNamesAllMissingMandatoryResources(t *testing.T) {
 	}
 }
 
-// TestObjectNotMade: an object that New did not make, because its error was passed over for instance,
-// is refused and never panics.
-func TestObjectNotMade(t *testing.T) {
+// An object that New did not return, for instance because its error was ignored, is refused and
+// never panics.
+func TestNilObject(t *testing.T) {
 	for name, o := range map[string]*dm.TypedObject[meter]{"nil": nil, "zero": {}} {
 		_, register := dm.NewModel(dm.ModelConfig{}, o)
 		for op, err := range map[string]error{
@@ -45,7 +45,8 @@ func TestObjectNotMade(t *testing.T) {
 			}
 		}
 		if _, there := o.Get(0); there || o.Len() != 0 || o.Definition() != nil || o.ID() != 65535 {
-			t.Errorf("a %s object has %d instances, the definition %v and the ID %d", name, o.Len(), o.Definition(), o.ID())
+			t.Errorf("a %s object has %d instances, the definition %v and the ID %d", name, o.Len(),
+				o.Definition(), o.ID())
 		}
 	}
 }
@@ -55,7 +56,8 @@ func TestUpdateWithoutFunction(t *testing.T) {
 	if err := o.Add(0, fullMeter()); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Update(t.Context(), 0, nil); err == nil || !strings.Contains(err.Error(), "/33001/0") || !strings.Contains(err.Error(), "function is nil") {
+	if err := o.Update(t.Context(), 0, nil); err == nil || !strings.Contains(err.Error(), "/33001/0") ||
+		!strings.Contains(err.Error(), "function is nil") {
 		t.Errorf("Update with a nil function: %v", err)
 	}
 }
@@ -66,26 +68,35 @@ func TestAddRefuses(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*meter)
-		want   []string // what the error must say
+		want   []string // parts of the error
 	}{
-		{"above the range", func(m *meter) { m.Level = dm.Float(125.1) }, []string{"/33001/0/0", "Level", "125.1", "-40..125"}},
+		{"above the range", func(m *meter) { m.Level = dm.Float(125.1) },
+			[]string{"/33001/0/0", "Level", "125.1", "-40..125"}},
 		{"below the range", func(m *meter) { m.Level = dm.Float(-40.5) }, []string{"/33001/0/0", "-40.5", "-40..125"}},
 		{"NaN", func(m *meter) { m.Level = dm.Float(math.NaN()) }, []string{"/33001/0/0", "NaN", "no number"}},
 		{"infinite", func(m *meter) { m.Goal = dm.Float(math.Inf(1)) }, []string{"/33001/0/1", "+Inf", "no number"}},
 		{"outside of a set", func(m *meter) { m.Mode = dm.Int(2) }, []string{"/33001/0/9", "2", "0, 1, 5"}},
-		{"too long a text", func(m *meter) { m.Label = dm.Str("ninechars") }, []string{"/33001/0/2", "length 9", "0..8"}},
-		{"too long an opaque", func(m *meter) { m.Blob = dm.Bytes(make([]byte, 17)) }, []string{"/33001/0/10", "length 17", "0..16"}},
+		{"too long a text", func(m *meter) { m.Label = dm.Str("ninechars") },
+			[]string{"/33001/0/2", "length 9", "0..8"}},
+		{"too long an opaque", func(m *meter) { m.Blob = dm.Bytes(make([]byte, 17)) },
+			[]string{"/33001/0/10", "length 17", "0..16"}},
 		{"not UTF-8", func(m *meter) { m.Label = dm.Str("a\xff") }, []string{"/33001/0/2", "UTF-8"}},
 		{"a link that is not UTF-8", func(m *meter) { m.Core = dm.Core("\xc3") }, []string{"/33001/0/14", "UTF-8"}},
 		{"not UTF-8 among many", func(m *meter) { m.Tags = dm.List("a", "\xff") }, []string{"/33001/0/4/1", "UTF-8"}},
 		{"the reserved resource instance", func(m *meter) { m.Tags.Set(65535, "x") }, []string{"/33001/0/4", "65535"}},
-		{"more values than IDs", func(m *meter) { m.Counts = dm.List(make([]int64, 1<<16)...) }, []string{"/33001/0/5", "65535"}},
+		{"more values than IDs", func(m *meter) { m.Counts = dm.List(make([]int64, 1<<16)...) },
+			[]string{"/33001/0/5", "65535"}},
 		{"a link to the reserved object", func(m *meter) { m.Peer = dm.Link(dm.ObjectLink{Object: 65535, Instance: 1}) }, []string{"/33001/0/11", "65535:1"}},
-		{"live without a function", func(m *meter) { m.Level = dm.Func[float64](nil) }, []string{"/33001/0/0", "Level", "without a function"}},
-		{"slow without a function", func(m *meter) { m.Level = dm.Slow[float64](nil) }, []string{"/33001/0/0", "Level", "without a function"}},
-		{"many live without a function", func(m *meter) { m.Counts = dm.FuncMulti[int64](nil) }, []string{"/33001/0/5", "Counts", "without a function"}},
-		{"a stream without functions", func(m *meter) { m.Image = dm.StreamFunc(nil, nil) }, []string{"/33001/0/6", "without a function"}},
-		{"live and writable without Commit", func(m *meter) { m.Goal = dm.Func(live) }, []string{"/33001/0/1", "Goal", "Commit"}},
+		{"live without a function", func(m *meter) { m.Level = dm.Func[float64](nil) },
+			[]string{"/33001/0/0", "Level", "without a function"}},
+		{"slow without a function", func(m *meter) { m.Level = dm.Slow[float64](nil) },
+			[]string{"/33001/0/0", "Level", "without a function"}},
+		{"many live without a function", func(m *meter) { m.Counts = dm.FuncMulti[int64](nil) },
+			[]string{"/33001/0/5", "Counts", "without a function"}},
+		{"a stream without functions", func(m *meter) { m.Image = dm.StreamFunc(nil, nil) },
+			[]string{"/33001/0/6", "without a function"}},
+		{"live and writable without Commit", func(m *meter) { m.Goal = dm.Func(live) },
+			[]string{"/33001/0/1", "Goal", "Commit"}},
 		{"several faults", func(m *meter) { m.Level, m.Mode, m.Goal = dm.Float(999), dm.Int(7), dm.Func(live) },
 			[]string{"/33001/0/0", "999", "/33001/0/9", "7", "/33001/0/1", "Commit"}},
 	}
@@ -94,7 +105,7 @@ func TestAddRefuses(t *testing.T) {
 		test.change(&inst)
 		checkError(t, "adding an instance with "+test.name, o.Add(0, inst), test.want)
 		if o.Len() != 0 {
-			t.Errorf("%s: the instance was added all the same", test.name)
+			t.Errorf("%s: the refused instance was added", test.name)
 		}
 		if err := o.Add(0, good()); err != nil {
 			t.Fatal(err)
@@ -169,14 +180,15 @@ func TestAddIDs(t *testing.T) {
 	}
 	p := newPanels(t, dm.ObjectConfig[panel]{})
 	bright := panel{Brightness: dm.Int(1), Modes: dm.List[int64](1)}
-	checkError(t, "a second instance of a single-instance object", p.Add(1, bright), []string{"/33002/1", "single instance"})
+	checkError(t, "a second instance of a single-instance object", p.Add(1, bright),
+		[]string{"/33002/1", "single instance"})
 	if err := p.Add(0, bright); err != nil {
 		t.Errorf("the single instance: %v", err)
 	}
 	checkError(t, "adding it again", p.Add(0, bright), []string{"/33002/0", "already"})
 }
 
-// What the application holds is a copy, in both directions.
+// The application holds copies: changes to them do not reach the object, and the other way round.
 func TestInstancesAreCopies(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()
@@ -195,14 +207,15 @@ func TestInstancesAreCopies(t *testing.T) {
 		each.Tags.Clear()
 	}
 	var kept *meter
-	if err := o.Update(context.Background(), 0, func(m *meter) error { kept = m; m.Level.Set(4); return nil }); err != nil {
+	if err := o.Update(context.Background(), 0,
+		func(m *meter) error { kept = m; m.Level.Set(4); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	kept.Level.Set(5)
 	kept.Tags.Delete(0)
 	got, _ = o.Get(0)
 	if v, _ := got.Level.Get(); v != 4 || got.Tags.Len() != 2 {
-		t.Errorf("a kept instance changed the object's: %v", got)
+		t.Errorf("changing a kept instance changed the object's: %v", got)
 	}
 	if _, ok := o.Get(1); ok {
 		t.Error("there is an instance 1")
@@ -280,14 +293,19 @@ func TestNewObjectRefuses(t *testing.T) {
 		want string
 	}{
 		{"the reserved object ID", registry.Object{ID: 65535, Name: "Bare"}, cells(nil), "65535"},
-		{"the reserved resource ID", resource(registry.Resource{ID: 65535, Type: registry.String}), cells(nil), "65535"},
+		{"the reserved resource ID", resource(registry.Resource{ID: 65535, Type: registry.String}),
+			cells(nil), "65535"},
 		{"no cell", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String}), cells(nil), "Text"},
 		{"another type", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.Integer}), cells(text), "Text"},
-		{"one for many", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String, Multiple: true}), cells(text), "Text"},
+		{"one for many", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String, Multiple: true}),
+			cells(text), "Text"},
 		{"many for one", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String}), cells(many), "Text"},
-		{"a value for an executable", resource(registry.Resource{ID: 5, Name: "Text", Ops: registry.E}), cells(text), "Text"},
-		{"an executable for a value", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String}), cells(run), "Text"},
-		{"a secret that shows", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String, Secret: true}), cells(text), "Text"},
+		{"a value for an executable", resource(registry.Resource{ID: 5, Name: "Text", Ops: registry.E}),
+			cells(text), "Text"},
+		{"an executable for a value", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String}),
+			cells(run), "Text"},
+		{"a secret that shows", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String, Secret: true}),
+			cells(text), "Text"},
 		{"no cell function", resource(registry.Resource{ID: 5, Name: "Text", Type: registry.String}), nil, "cell"},
 	}
 	for _, test := range tests {
@@ -304,7 +322,8 @@ func TestNewObjectRefuses(t *testing.T) {
 	if _, err := dm.NewObject(nil, cells(text), dm.ObjectConfig[one]{}); err == nil {
 		t.Error("no definition is allowed")
 	}
-	if _, err := dm.NewObject(&meterDefinition, (*meter).cell, dm.ObjectConfig[meter]{MaxInstances: -1}); err == nil || !strings.Contains(err.Error(), "MaxInstances") {
+	if _, err := dm.NewObject(&meterDefinition, (*meter).cell,
+		dm.ObjectConfig[meter]{MaxInstances: -1}); err == nil || !strings.Contains(err.Error(), "MaxInstances") {
 		t.Errorf("a negative MaxInstances: %v", err)
 	}
 	multiple := resource(registry.Resource{ID: 5, Name: "Run", Ops: registry.E, Multiple: true})
@@ -335,7 +354,7 @@ func TestTemplateIsChecked(t *testing.T) {
 	checkError(t, "a template without a mandatory executable", err, []string{"template of Runner", "Reset (3)"})
 }
 
-// An object that no New made says so instead of crashing.
+// The methods of a zero object return errors and do not panic.
 func TestZeroObject(t *testing.T) {
 	var zero dm.TypedObject[meter]
 	ctx := context.Background()

@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// meter is an instance of the test object 33001, written as the generator writes it, with every kind
-// of resource.
+// meter is an instance of the test object 33001, in the form of generated code, with every kind of
+// resource.
 type meter struct {
 	Level  dm.Res[float64]
 	Goal   dm.Res[float64]
@@ -89,7 +89,8 @@ func (m *meter) cell(id dm.ResourceID) dm.Cell {
 var meterDefinition = registry.Object{
 	ID: uint16(meterID), Version: registry.V(1, 2), Name: "Meter", Multiple: true,
 	Resources: []registry.Resource{
-		{ID: 0, Name: "Level", Ops: registry.R, Type: registry.Float, Mandatory: true, Range: registry.Between(-40, 125)},
+		{ID: 0, Name: "Level", Ops: registry.R, Type: registry.Float, Mandatory: true,
+			Range: registry.Between(-40, 125)},
 		{ID: 1, Name: "Goal", Ops: registry.RW, Type: registry.Float, Range: registry.Between(0, 100)},
 		{ID: 2, Name: "Label", Ops: registry.RW, Type: registry.String, Range: registry.Between(0, 8)},
 		{ID: 3, Name: "Reset", Ops: registry.E},
@@ -98,7 +99,8 @@ var meterDefinition = registry.Object{
 		{ID: 6, Name: "Image", Ops: registry.W, Type: registry.Opaque},
 		{ID: 7, Name: "Key", Type: registry.Opaque, Secret: true},
 		{ID: 8, Name: "Clock", Ops: registry.RW, Type: registry.Time},
-		{ID: 9, Name: "Mode", Ops: registry.RW, Type: registry.Integer, Mandatory: true, Range: registry.OneOf(0, 1, 5)},
+		{ID: 9, Name: "Mode", Ops: registry.RW, Type: registry.Integer, Mandatory: true,
+			Range: registry.OneOf(0, 1, 5)},
 		{ID: 10, Name: "Blob", Ops: registry.RW, Type: registry.Opaque, Range: registry.Between(0, 16)},
 		{ID: 11, Name: "Peer", Ops: registry.RW, Type: registry.Objlnk},
 		{ID: 12, Name: "Big", Ops: registry.RW, Type: registry.UnsignedInteger},
@@ -116,7 +118,7 @@ func newMeters(t testing.TB, c dm.ObjectConfig[meter]) *dm.TypedObject[meter] {
 	return o
 }
 
-// panel is an instance of the test object 33002, which has a single instance.
+// panel is an instance of the test object 33002, which is a single-instance object.
 type panel struct {
 	Brightness dm.Res[int64]
 	Modes      dm.Multi[int64]
@@ -149,7 +151,7 @@ func newPanels(t testing.TB, c dm.ObjectConfig[panel]) *dm.TypedObject[panel] {
 	return o
 }
 
-// fullMeter returns an instance with a stored value, or an empty cell, everywhere.
+// fullMeter returns an instance in which every resource has a stored value or is empty.
 func fullMeter() meter {
 	return meter{
 		Level:  dm.Float(21.5),
@@ -187,7 +189,7 @@ func path(t testing.TB, s string) dm.Path {
 	return p
 }
 
-// dump returns everything that a model holds, for comparing before and after.
+// dump returns everything that a model holds, for comparisons of before and after.
 func dump(t testing.TB, s dm.Snapshot) string {
 	t.Helper()
 	var b []byte
@@ -214,7 +216,7 @@ func dump(t testing.TB, s dm.Snapshot) string {
 	return string(b)
 }
 
-// do runs one transaction of who.
+// do runs one transaction by who.
 func do(m *dm.Model, who dm.Origin, fn func(*dm.Transaction) error) error {
 	t, err := m.Begin(context.Background(), who)
 	if err != nil {
@@ -227,7 +229,7 @@ func do(m *dm.Model, who dm.Origin, fn func(*dm.Transaction) error) error {
 	return t.Commit()
 }
 
-// write runs one Write of who.
+// write runs one Write by who.
 func write(m *dm.Model, who dm.Origin, p dm.Path, mode dm.Mode, entries ...dm.Entry) error {
 	return do(m, who, func(t *dm.Transaction) error { return t.Write(p, mode, entries) })
 }

@@ -1,40 +1,34 @@
 package dm
 
 import (
-	"context"
 	"strconv"
 )
 
-// ShortServerID identifies one LwM2M server among those of a device (Core 1.2.2 §6.2.1), 1..65534. The
-// zero value is no server.
+// ShortServerID identifies one LwM2M server among those of a device (Core 1.2.2 §6.2.1), 1..65534.
+// The zero value means no server.
 type ShortServerID uint16
 
-// Origin says who performs an operation: the application, a server or the bootstrap server. The zero
-// value is [Application]. Origins are compared with ==.
+// Origin says who performs an operation: the application, a server or the bootstrap server. Origins
+// are compared with ==. The zero value means [Application].
 type Origin uint32
 
-// The origins that are no LwM2M server; [Server] returns those that are.
+// The origins other than LwM2M servers; [Server] returns the origin of a server.
 const (
-	// Application is the device's own program. It may read and write everything.
+	// Application is the device's own program. It may read and write every resource.
 	Application Origin = 0
-	// Bootstrap is the bootstrap server. It may write everything (Core 1.2.2 §6.1.7).
+	// Bootstrap is the bootstrap server. It may write every resource (Core 1.2.2 §6.1.7).
 	Bootstrap Origin = 1 << 16
 )
 
-// byServer marks the origins of LwM2M servers, whose low 16 bits are the Short Server ID. So no
-// Short Server ID, not even an invalid one, has the rights of the application.
+// byServer marks the origins of LwM2M servers; the low 16 bits hold the Short Server ID. No Short
+// Server ID, not even an invalid one, therefore has the rights of the application.
 const byServer Origin = 2 << 16
 
 // Server returns the origin of the LwM2M server with the given Short Server ID.
 func Server(id ShortServerID) Origin { return byServer | Origin(id) }
 
-// IsApplication reports whether o is the device's own program.
-func (o Origin) IsApplication() bool { return o == Application }
-
-// IsBootstrap reports whether o is the bootstrap server.
-func (o Origin) IsBootstrap() bool { return o == Bootstrap }
-
-// ShortServerID returns the Short Server ID of an LwM2M server; false for any other origin.
+// ShortServerID returns the Short Server ID of an LwM2M server. It returns false for any other
+// origin.
 func (o Origin) ShortServerID() (ShortServerID, bool) {
 	if o&^0xffff != byServer {
 		return 0, false
@@ -47,22 +41,8 @@ func (o Origin) String() string {
 	if id, ok := o.ShortServerID(); ok {
 		return "server " + strconv.Itoa(int(id))
 	}
-	if o.IsBootstrap() {
+	if o == Bootstrap {
 		return "bootstrap server"
 	}
 	return "application"
-}
-
-type originKey struct{}
-
-// WithOrigin returns a context that tells functions and executables who asks.
-func WithOrigin(ctx context.Context, o Origin) context.Context {
-	return context.WithValue(ctx, originKey{}, o)
-}
-
-// OriginFrom returns who asks; it is for functions, executables and hooks, with the context that
-// they receive. A context that does not say is the application's.
-func OriginFrom(ctx context.Context) Origin {
-	o, _ := ctx.Value(originKey{}).(Origin)
-	return o
 }

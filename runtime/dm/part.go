@@ -7,28 +7,29 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// part is one object's part of a transaction. It does not know the type of instances: compiling all of
-// it once for every object would make programs large and slow to build.
+// part is one object's share of a transaction. It does not know the Go type of the instances:
+// compiling all of this once per object would make programs large and slow to build.
 type part struct {
 	o *core
 	t *Transaction
-	// base is the published instances that the transaction started from, now is what it made of
-	// them. Instances in now that are not in base as well belong to the transaction alone.
+	// base is the published instances that the transaction started from, now is what the
+	// transaction made of them. Instances that are in now but not in base belong to the transaction
+	// alone.
 	base, now tree[instance]
 	changes   []change // ascending by instance ID
 	one       [1]change
-	fresh     []change // instances made by prepare that are not inserted yet, ascending
+	fresh     []change // instances that prepare made and insert has not added yet, ascending
 	saved     *saved
 	stage     stage
 }
 
-// saved is what a bootstrap sequence goes on with when it cannot be finished yet.
+// saved is the state to which a bootstrap sequence returns when it cannot be finished yet.
 type saved struct {
 	now     tree[instance]
 	changes []change
 }
 
-// stage is which hook is running.
+// stage is the hook that is running.
 type stage uint8
 
 const (
@@ -52,9 +53,9 @@ func (x *part) next(from uint32) (InstanceID, bool) {
 
 func (x *part) free(from uint32) uint32 { return x.now.free(from) }
 
-func (x *part) cell(id InstanceID, r ResourceID) Cell { return x.cells(id).of(r) }
+func (x *part) cell(id InstanceID, r ResourceID) Cell { return x.cells(id).get(r) }
 
-// cells finds those of prepared instances as well.
+// cells also finds prepared instances.
 func (x *part) cells(id InstanceID) cells {
 	if inst, ok := x.now.get(uint16(id)); ok {
 		return cells{x.o, inst}
@@ -71,7 +72,7 @@ func (x *part) commits() bool { return x.o.hooks.commit != nil }
 
 func (x *part) path(id InstanceID) Path { return InstancePath(x.o.id(), id) }
 
-// changeOf returns the change of an instance, noting one when there is none yet.
+// changeOf returns the change of an instance. It adds one if there is none yet.
 func (x *part) changeOf(id InstanceID) *change {
 	i, ok := search(x.changes, id)
 	if !ok {
@@ -84,7 +85,7 @@ func (x *part) changeOf(id InstanceID) *change {
 	return &x.changes[i]
 }
 
-// put makes inst, which nobody else holds, the instance with the given ID.
+// put makes inst the instance with the given ID. No other code may hold inst.
 func (x *part) put(id InstanceID, inst instance) {
 	c := x.changeOf(id)
 	c.now, c.byApp = inst, true
@@ -102,24 +103,24 @@ func (x *part) drop(id InstanceID) {
 	}
 }
 
-func (x *part) mayCreate(id InstanceID) error {
+func (x *part) checkCreate(id InstanceID) error {
 	switch {
 	case x.has(id):
-		return fail(BadRequest, x.path(id), "there is such an instance already")
+		return fail(BadRequest, x.path(id), "the instance already exists")
 	case !x.o.def.Multiple && id != 0:
 		return fail(BadRequest, x.path(id), "%s has a single instance, whose ID is 0", x.o.def.Name)
 	case !x.o.serverMade:
-		return fail(x.t.codeOr(MethodNotAllowed), x.path(id), "servers cannot make instances of %s", x.o.def.Name)
+		return fail(x.t.codeOr(MethodNotAllowed), x.path(id), "servers cannot create instances of %s", x.o.def.Name)
 	case x.now.n+len(x.fresh) >= x.o.limit():
-		return fail(x.t.codeOr(MethodNotAllowed), x.path(id), "%s has as many instances as it may have", x.o.def.Name)
+		return fail(x.t.codeOr(MethodNotAllowed), x.path(id), "%s has its maximum number of instances", x.o.def.Name)
 	}
 	return nil
 }
 
-func (x *part) mayDelete(ctx context.Context, id InstanceID) error {
+func (x *part) checkDelete(ctx context.Context, id InstanceID) error {
 	if h := x.o.hooks.remove; h != nil {
 		if err := h(ctx, id); err != nil {
-			return at(x.path(id), err)
+			return withPath(x.path(id), err)
 		}
 	}
 	return nil
@@ -143,9 +144,9 @@ func (x *part) insert() {
 	x.fresh = nil
 }
 
-func (x *part) forget() { x.fresh = nil }
+func (x *part) discardFresh() { x.fresh = nil }
 
-func (x *part) own(p Path) Cell {
+func (x *part) cellForWrite(p Path) Cell {
 	id := p.Instance()
 	c := x.changeOf(id)
 	if c.now == nil {
@@ -176,18 +177,18 @@ func (x *part) restore() {
 	}
 }
 
-// run calls a hook; an error without a path is about the object.
+// run calls a hook. An error without a path gets that of the object.
 func (x *part) run(ctx context.Context, hook func(context.Context, *part) error) error {
 	if hook == nil {
 		return nil
 	}
 	if err := hook(ctx, x); err != nil {
-		return at(ObjectPath(x.o.id()), err)
+		return withPath(ObjectPath(x.o.id()), err)
 	}
 	return nil
 }
 
-// precheck reports changes that can be refused before any Validate hook runs.
+// precheck reports changes that are refused before any Validate hook runs.
 func (x *part) precheck() error {
 	for i := range x.changes {
 		c := &x.changes[i]
@@ -208,8 +209,8 @@ func (x *part) precheck() error {
 	return nil
 }
 
-// validate runs the hook and takes over what it amended: the amended instances are copied, since the
-// hook may have kept its pointers, and checked once more.
+// validate runs the hook and accepts its amendments: the amended instances are copied, because the
+// hook may have kept its pointers, and checked again.
 func (x *part) validate(ctx context.Context) error {
 	if x.o.hooks.validate == nil {
 		return nil
@@ -259,7 +260,7 @@ func (x *part) result() *objectState {
 	return &objectState{o: x.o, inst: inst}
 }
 
-// staged reports whether a live resource of the instance was written.
+// staged reports whether a live resource of the instance may have been written.
 func (x *part) staged(c *change) bool {
 	if !c.byApp && !c.whole {
 		return slices.ContainsFunc(c.written, func(p Path) bool { return x.o.cell(c.now, p.Resource()).live() })

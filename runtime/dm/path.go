@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// ObjectID, InstanceID, ResourceID and ResourceInstanceID are the four parts of a Path. Each is in
-// 0..65534; 65535 is reserved and refused everywhere (Core 1.2.2 §7.2).
+// ObjectID, InstanceID, ResourceID and ResourceInstanceID are the four parts of a Path, each
+// 0..65534. The ID 65535 is reserved and refused everywhere (Core 1.2.2 §7.2).
 type (
 	// ObjectID identifies an object.
 	ObjectID uint16
@@ -19,10 +19,10 @@ type (
 	ResourceInstanceID uint16
 )
 
-// reserved is the ID that nothing has.
+// reserved is the reserved ID.
 const reserved = 65535
 
-// Level is how deep a Path goes.
+// Level is the depth of a Path.
 type Level uint8
 
 // The levels, from the root to a resource instance.
@@ -35,15 +35,15 @@ const (
 )
 
 // Path names a node of the data model: the root, an object, an instance, a resource or a resource
-// instance. It is a plain comparable value, usable as a map key. The zero value is the root.
+// instance. It is a plain comparable value, usable as a map key. The zero value means the root.
 type Path struct {
-	ids   uint64 // one beside the other, the object's highest, 0 below level: a whole walk compares and passes them in registers
+	ids   uint64 // 16 bits each, the object ID highest, 0 below level; fits a register
 	level Level
 }
 
 const idBits = 16
 
-// shift is how far up in ids the ID of a level stands.
+// shift returns the bit position of a level's ID in ids.
 func (l Level) shift() uint { return idBits * uint(ResourceInstanceLevel-l) & 63 }
 
 // ObjectPath returns /o.
@@ -66,29 +66,29 @@ func ResourceInstancePath(o ObjectID, i InstanceID, r ResourceID, ri ResourceIns
 	return Path{uint64(o)<<(3*idBits) | uint64(i)<<(2*idBits) | uint64(r)<<idBits | uint64(ri), ResourceInstanceLevel}
 }
 
-// Level returns how deep the path goes.
+// Level returns the depth of the path.
 func (p Path) Level() Level { return p.level }
 
 // IsRoot reports whether the path names the root.
 func (p Path) IsRoot() bool { return p.level == RootLevel }
 
-// Object returns the object ID; it is 0 for the root.
+// Object returns the object ID, 0 for the root.
 func (p Path) Object() ObjectID { return ObjectID(p.ids >> (3 * idBits)) }
 
-// Instance returns the instance ID; it is 0 where the path is shorter.
+// Instance returns the instance ID, 0 if the path is shorter.
 func (p Path) Instance() InstanceID { return InstanceID(p.ids >> (2 * idBits)) }
 
-// Resource returns the resource ID; it is 0 where the path is shorter.
+// Resource returns the resource ID, 0 if the path is shorter.
 func (p Path) Resource() ResourceID { return ResourceID(p.ids >> idBits) }
 
-// ResourceInstance returns the resource instance ID; it is 0 where the path is shorter.
+// ResourceInstance returns the resource instance ID, 0 if the path is shorter.
 func (p Path) ResourceInstance() ResourceInstanceID { return ResourceInstanceID(p.ids) }
 
-// ID returns the ID on a level from ObjectLevel to ResourceInstanceLevel; it is 0 where the path is shorter.
+// ID returns the ID of a level from ObjectLevel to ResourceInstanceLevel, 0 if the path is shorter.
 func (p Path) ID(l Level) uint16 { return uint16(p.ids >> l.shift()) }
 
-// Child returns the path one level deeper. It returns false where the path names a resource
-// instance already, or id is reserved.
+// Child returns the path one level deeper. It returns false if the path already names a resource
+// instance, or if id is reserved.
 func (p Path) Child(id uint16) (Path, bool) {
 	if p.level == ResourceInstanceLevel || id == reserved {
 		return p, false
@@ -96,14 +96,14 @@ func (p Path) Child(id uint16) (Path, bool) {
 	return p.child(id), true
 }
 
-// child is Child for callers that know the level and the ID to be good.
+// child is Child for callers that have checked the level and the ID.
 func (p Path) child(id uint16) Path {
 	p.level++
 	p.ids |= uint64(id) << p.level.shift()
 	return p
 }
 
-// Up returns the path cut to the given level; a path that is not longer is returned as it is.
+// Up returns the path cut to the given level. A path that is not longer is returned unchanged.
 func (p Path) Up(to Level) Path {
 	if p.level <= to {
 		return p
@@ -114,17 +114,18 @@ func (p Path) Up(to Level) Path {
 	return Path{p.ids >> to.shift() << to.shift(), to}
 }
 
-// Contains reports whether q is p or lies below it.
+// Contains reports whether q equals p or lies below it.
 func (p Path) Contains(q Path) bool {
 	return p.level <= q.level && p.Shares(q, p.level)
 }
 
-// Shares reports whether both paths have the same IDs down to a level.
+// Shares reports whether both paths have the same IDs down to the given level.
 func (p Path) Shares(q Path, down Level) bool {
 	return down == RootLevel || (p.ids^q.ids)>>down.shift() == 0
 }
 
-// Compare orders paths as a walk of the data model meets them: a node comes before what is below it.
+// Compare orders paths in the order of a walk through the data model: a node comes before what is
+// below it.
 func (p Path) Compare(q Path) int {
 	if p.ids != q.ids {
 		return cmp.Compare(p.ids, q.ids)
@@ -140,7 +141,7 @@ func (p Path) firstInstance() uint32 {
 	return uint32(p.Instance())
 }
 
-// valid reports whether no part of the path is reserved.
+// valid reports whether the path contains no reserved ID.
 func (p Path) valid() bool {
 	for l := ObjectLevel; l <= p.level; l++ {
 		if p.ID(l) == reserved {
@@ -150,8 +151,8 @@ func (p Path) valid() bool {
 	return true
 }
 
-// ParsePath reads a path such as "/3303/0/5700"; "/" is the root. IDs are decimal numbers 0..65534
-// without signs or leading zeros; a path has up to four and no slash at its end.
+// ParsePath parses a path such as "/3303/0/5700"; "/" is the root. IDs are decimal numbers 0..65534
+// without signs or leading zeros. A path has at most four IDs and no slash at its end.
 func ParsePath(s string) (Path, error) {
 	var p Path
 	if s == "/" {
@@ -174,8 +175,8 @@ func ParsePath(s string) (Path, error) {
 	return p, nil
 }
 
-// parseID reads an ID that ends at a slash or at the end of s. It returns how many bytes it took,
-// 0 where there is none.
+// parseID parses an ID that ends at a slash or at the end of s. n is the number of bytes, 0 if
+// there is no ID.
 func parseID(s string) (id uint16, n int) {
 	v := uint32(0)
 	for n < len(s) && s[n] != '/' {
@@ -191,14 +192,14 @@ func parseID(s string) (id uint16, n int) {
 	return uint16(v), n
 }
 
-// Append appends the path as text, such as "/3303/0/5700", to b; the root is "/".
+// Append appends the path in text form, such as "/3303/0/5700", to b. The root is "/".
 func (p Path) Append(b []byte) []byte {
 	b = append(b, '/')
 	return p.AppendIDs(b, ObjectLevel, p.level)
 }
 
-// AppendIDs appends the IDs from one level to another as text, such as "0/5700". There is nothing to append where from is deeper than
-// to.
+// AppendIDs appends the IDs from one level to another in text form, such as "0/5700". It appends
+// nothing if from is deeper than to.
 func (p Path) AppendIDs(b []byte, from, to Level) []byte {
 	for l := from; l <= to; l++ {
 		if l > from {
@@ -209,7 +210,7 @@ func (p Path) AppendIDs(b []byte, from, to Level) []byte {
 	return b
 }
 
-// Len returns the length of the path as text.
+// Len returns the length of the path in text form.
 func (p Path) Len() int {
 	n := max(int(p.level), 1)
 	for l := ObjectLevel; l <= p.level; l++ {
@@ -221,7 +222,7 @@ func (p Path) Len() int {
 	return n
 }
 
-// String returns the path as text, such as "/3303/0/5700".
+// String returns the path in text form, such as "/3303/0/5700".
 func (p Path) String() string {
 	return string(p.Append(make([]byte, 0, 24)))
 }

@@ -53,7 +53,7 @@ func TestParsePathRefuses(t *testing.T) {
 			continue
 		}
 		if !p.IsRoot() {
-			t.Errorf("ParsePath(%.80q) failed and returned %v besides", s, p)
+			t.Errorf("ParsePath(%.80q) failed and also returned %v", s, p)
 		}
 		if len(err.Error()) > 400 {
 			t.Errorf("the error for a text of %d bytes has %d", len(s), len(err.Error()))
@@ -61,7 +61,7 @@ func TestParsePathRefuses(t *testing.T) {
 	}
 }
 
-// A truncated path is another, shorter path or refused; it never panics.
+// A truncated path is another, shorter path, or is refused; it never panics.
 func TestParsePathPrefixes(t *testing.T) {
 	const whole = "/3303/10/5700/65534"
 	valid := []string{"/"}
@@ -99,9 +99,9 @@ func TestPathParts(t *testing.T) {
 			t.Errorf("IsRoot of %v is %t", want, want.IsRoot())
 		}
 	}
-	// What lies behind the cut must not be left in the value, or it would not compare as equal.
+	// IDs below the cut must be cleared, or the values would not be equal.
 	if cut := p.Up(dm.ObjectLevel); cut != dm.ObjectPath(1) || cut.Instance() != 0 || cut.ResourceInstance() != 0 {
-		t.Errorf("%v keeps something behind the cut", cut)
+		t.Errorf("%v keeps IDs below the cut", cut)
 	}
 }
 
@@ -126,7 +126,8 @@ func TestPathChild(t *testing.T) {
 }
 
 func TestPathContains(t *testing.T) {
-	chain := []dm.Path{{}, dm.ObjectPath(0), dm.InstancePath(0, 0), dm.ResourcePath(0, 0, 0), dm.ResourceInstancePath(0, 0, 0, 0)}
+	chain := []dm.Path{{}, dm.ObjectPath(0), dm.InstancePath(0, 0), dm.ResourcePath(0, 0, 0),
+		dm.ResourceInstancePath(0, 0, 0, 0)}
 	for i, p := range chain {
 		for j, q := range chain {
 			if got := p.Contains(q); got != (i <= j) {
@@ -140,7 +141,7 @@ func TestPathContains(t *testing.T) {
 		{dm.ResourcePath(1, 0, 2), dm.ResourceInstancePath(1, 0, 3, 2)},
 	} {
 		if pair[0].Contains(pair[1]) || pair[1].Contains(pair[0]) {
-			t.Errorf("%v and %v lie in one another", pair[0], pair[1])
+			t.Errorf("%v and %v contain one another", pair[0], pair[1])
 		}
 	}
 }
@@ -177,7 +178,8 @@ func TestPathIsAMapKey(t *testing.T) {
 }
 
 func FuzzPath(f *testing.F) {
-	for _, p := range []dm.Path{{}, dm.ObjectPath(65534), dm.InstancePath(0, 0), dm.ResourcePath(3303, 0, 5700), dm.ResourceInstancePath(1, 20, 300, 4000)} {
+	for _, p := range []dm.Path{{}, dm.ObjectPath(65534), dm.InstancePath(0, 0), dm.ResourcePath(3303, 0, 5700),
+		dm.ResourceInstancePath(1, 20, 300, 4000)} {
 		f.Add(string(p.Append(nil)))
 	}
 	f.Add("/65535")
@@ -186,11 +188,11 @@ func FuzzPath(f *testing.F) {
 		p, err := dm.ParsePath(s)
 		if err != nil {
 			if !p.IsRoot() {
-				t.Fatalf("%q failed and returned %v besides", s, p)
+				t.Fatalf("%q failed and also returned %v", s, p)
 			}
 			return
 		}
-		// There is one way to write a path.
+		// A path has only one text form.
 		if b := p.Append(nil); string(b) != s || p.Len() != len(s) {
 			t.Fatalf("%q was written as %q, with length %d", s, b, p.Len())
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// check looks at the whole payload without calling anything of the user's.
+// check checks the whole payload without calling user code.
 func (w *writing) check() error {
 	w.sort()
 	if err := w.checkTarget(); err != nil {
@@ -35,7 +35,7 @@ func (w *writing) check() error {
 }
 
 // sort puts the entries in ascending order, so that a resource comes before its resource instances
-// and the entries of one instance are together. The caller keeps its order.
+// and the entries of one instance are together. The caller's slice keeps its order.
 func (w *writing) sort() {
 	byPath := func(a, b Entry) int { return a.Path.Compare(b.Path) }
 	if !slices.IsSortedFunc(w.entries, byPath) {
@@ -44,8 +44,8 @@ func (w *writing) sort() {
 	}
 }
 
-// makes reports whether the instance that p names or lies in is to be made.
-func (w *writing) makes(p Path) bool {
+// creates reports whether the instance that p names or lies in is a new one.
+func (w *writing) creates(p Path) bool {
 	_, ok := slices.BinarySearch(w.made, p.Instance())
 	return ok
 }
@@ -64,7 +64,7 @@ func (w *writing) checkTarget() error {
 	if !ok {
 		return fail(w.t.codeOr(NotFound), p, "the device has no such object")
 	}
-	if w.t.origin.IsBootstrap() {
+	if w.t.origin == Bootstrap {
 		return w.bootstrapTarget(v)
 	}
 	switch {
@@ -80,7 +80,7 @@ func (w *writing) checkTarget() error {
 	return nil
 }
 
-// bootstrapTarget notes the instances that a Bootstrap-Write makes: they need not exist.
+// bootstrapTarget records the instances that a Bootstrap-Write creates: they need not exist.
 func (w *writing) bootstrapTarget(v view) error {
 	if w.base.level >= InstanceLevel {
 		if !v.has(w.base.Instance()) {
@@ -98,7 +98,7 @@ func (w *writing) bootstrapTarget(v view) error {
 	return nil
 }
 
-// checkNamed reports why the resource that the base names cannot be written, whatever the payload.
+// checkNamed reports why the resource that the base names cannot be written with any payload.
 func (w *writing) checkNamed(v view) error {
 	_, err := w.resource(v, w.base)
 	return err
@@ -114,11 +114,11 @@ func (w *writing) checkInstance(v view) error {
 		return fail(MethodNotAllowed, w.base, "%s has no resource instances", def.Name)
 	}
 	c := v.cell(w.base.Instance(), w.base.Resource())
-	if c.live() { // nothing of the user's is called yet
+	if c.live() { // no user code may be called yet
 		return nil
 	}
 	if _, err := c.read(w.t.ctx, w.base.ResourceInstance()); err != nil {
-		return fail(NotFound, w.base, "there is no such resource instance")
+		return fail(NotFound, w.base, "the resource has no such resource instance")
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (w *writing) notWritable(def *registry.Resource, p Path) error {
 	return fail(w.t.codeOr(MethodNotAllowed), p, "%s cannot be written", def.Name)
 }
 
-// mayWrite reports whether the resource is open to the transaction's origin.
+// mayWrite reports whether the transaction's origin may write the resource.
 func (w *writing) mayWrite(def *registry.Resource) bool {
 	return mayWrite(w.t.origin, def)
 }
@@ -149,37 +149,38 @@ func mayWrite(who Origin, def *registry.Resource) bool {
 	switch {
 	case def.Ops.Executable():
 		return false
-	case who.IsApplication(), who.IsBootstrap():
+	case who == Application, who == Bootstrap:
 		return true
 	}
 	return def.Ops.Writable()
 }
 
-// checkEntry reports what is wrong with an entry, and whether it is to be used at all.
+// checkEntry reports what is wrong with an entry, and whether the entry is used at all.
 func (w *writing) checkEntry(e *Entry) (use bool, err error) {
 	p := e.Path
-	bare := p.level == InstanceLevel && e.Value.typ == registry.None // an instance without anything in it
+	// bare is an instance without resources.
+	bare := p.level == InstanceLevel && e.Value.typ == registry.None
 	if !p.valid() || p.level < ResourceLevel && !bare || !w.base.Contains(p) {
-		return false, fail(BadRequest, p, "the payload names what does not lie below %s", w.base)
+		return false, fail(BadRequest, p, "the payload names a path that does not lie below %s", w.base)
 	}
 	v, ok := w.t.view(p.Object())
 	if !ok {
 		return false, fail(w.t.codeOr(NotFound), p, "the device has no such object")
 	}
-	made := w.makes(p)
+	made := w.creates(p)
 	if !made && (w.create || !v.has(p.Instance())) {
 		code := NotFound
 		if w.create {
 			code = BadRequest
 		}
-		return false, fail(w.t.codeOr(code), p, "there is no such instance to write to")
+		return false, fail(w.t.codeOr(code), p, "the object has no such instance")
 	}
 	if bare {
-		return w.base.level == ObjectLevel && !w.create, nil // it is still to be made or emptied
+		return w.base.level == ObjectLevel && !w.create, nil // it is still created or emptied
 	}
 	def := v.definition().Resource(uint16(p.Resource()))
 	if def == nil || !made && !v.cell(p.Instance(), p.Resource()).supported() {
-		if w.lenient() {
+		if w.skipsUnknown() {
 			return false, nil
 		}
 		return false, fail(w.t.codeOr(NotFound), p, "the device does not have the resource")
@@ -198,8 +199,8 @@ func (w *writing) checkEntry(e *Entry) (use bool, err error) {
 	return true, w.checkShape(def, e)
 }
 
-// checkLive reports a live resource to which nobody would apply what is written. Servers never meet
-// one: it would have been refused when the instance was added.
+// checkLive reports a live resource without a Commit hook that could apply the write. Servers never
+// reach one, because it is refused when the instance is added.
 func (w *writing) checkLive(v view, def *registry.Resource, p Path) error {
 	c := v.cell(p.Instance(), p.Resource())
 	if !c.live() || c.stream() != nil || v.commits() {
@@ -224,22 +225,22 @@ func (w *writing) checkShape(def *registry.Resource, e *Entry) error {
 	return checkValue(def, e.Path, e.Value)
 }
 
-// checkTwice reports a path that stands in the payload twice, and a payload without any value where
-// one is needed.
+// checkTwice reports a path that the payload names twice, and a payload without a value where one
+// is needed.
 func (w *writing) checkTwice() error {
 	if len(w.entries) == 0 && w.base.level >= ResourceLevel && !w.create {
 		return w.checkNothing()
 	}
 	for i := 1; i < len(w.entries); i++ {
 		if w.entries[i].Path == w.entries[i-1].Path {
-			return fail(BadRequest, w.entries[i].Path, "the payload names it twice")
+			return fail(BadRequest, w.entries[i].Path, "the payload names the path twice")
 		}
 	}
 	return nil
 }
 
-// checkNothing judges a payload without any value for a resource: it empties one that has resource
-// instances, and says nothing about any other.
+// checkNothing checks a payload without a value for a resource: it empties a multiple-instance
+// resource and is wrong for any other.
 func (w *writing) checkNothing() error {
 	def := (*registry.Resource)(nil)
 	if v, ok := w.t.view(w.base.Object()); ok {

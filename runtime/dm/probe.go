@@ -2,9 +2,9 @@ package dm
 
 import "context"
 
-// Live reports whether a function stands behind a resource that who can read at or below p, so that
-// its value may change without any transaction. Streams do not count; resources marked with Moving
-// count where p names them.
+// Live reports whether a function provides the value of a resource at or below p that who can read,
+// so that the value may change without a transaction. Streams do not count; resources marked
+// with Moving count if p names them. Live is for runtimes.
 func (s Snapshot) Live(who Origin, p Path) bool {
 	if p.IsRoot() {
 		for _, o := range s.r.all() {
@@ -29,7 +29,7 @@ func (s Snapshot) Live(who Origin, p Path) bool {
 	return false
 }
 
-// liveInstance is Live for an instance, or a resource of it.
+// liveInstance is Live for an instance or one of its resources.
 func liveInstance(v view, who Origin, p Path) bool {
 	def := v.definition()
 	for i := range def.Resources {
@@ -45,7 +45,7 @@ func liveInstance(v view, who Origin, p Path) bool {
 	return false
 }
 
-// Moves reports whether p lies in a resource that is marked with Moving.
+// Moves reports whether p lies in a resource that is marked with Moving. Moves is for runtimes.
 func (s Snapshot) Moves(p Path) bool {
 	v, ok := s.find(p.Object())
 	if !ok || p.level < ResourceLevel || !v.has(p.Instance()) {
@@ -55,9 +55,9 @@ func (s Snapshot) Moves(p Path) bool {
 	return c != nil && c.moves()
 }
 
-// CheckWrite reports why a Write to p must fail whatever it brings: there is nothing at p, or it
-// cannot be written. It calls nothing of the user's, and lets an engine refuse a request before its
-// payload is there.
+// CheckWrite reports why a Write to p must fail whatever the payload is: nothing exists at p, or it
+// cannot be written. It calls no user code, so a runtime can refuse a request before the payload
+// has arrived. CheckWrite is for runtimes.
 func (s Snapshot) CheckWrite(ctx context.Context, who Origin, p Path) error {
 	t := &Transaction{m: s.m, base: s.r, origin: who}
 	t.ctx = &txContext{Context: ctx, t: t}

@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// probed returns a model with a live meter, an ordinary one and a panel.
-func probed(t *testing.T, cfg dm.ModelConfig) *dm.Model {
+// newProbeModel returns a model with a live meter, a stored one and a panel.
+func newProbeModel(t *testing.T, cfg dm.ModelConfig) *dm.Model {
 	t.Helper()
 	meters := newMeters(t, dm.ObjectConfig[meter]{})
 	live := meter{
@@ -29,10 +29,11 @@ func probed(t *testing.T, cfg dm.ModelConfig) *dm.Model {
 }
 
 func TestLive(t *testing.T) {
-	s := probed(t, dm.ModelConfig{}).Snapshot()
+	s := newProbeModel(t, dm.ModelConfig{}).Snapshot()
 	for p, want := range map[string]bool{
 		"/": true, "/33001": true, "/33001/5": true, "/33001/5/0": true, "/33001/5/0/1": true,
-		"/33001/0": false, "/33001/5/9": false, "/33001/5/6": false, "/33001/7": false, "/33002": false, "/33002/0": false, "/77": false,
+		"/33001/0": false, "/33001/5/9": false, "/33001/5/6": false, "/33001/7": false, "/33002": false,
+		"/33002/0": false, "/77": false,
 	} {
 		if got := s.Live(dm.Server(1), path(t, p)); got != want {
 			t.Errorf("Live(%s) = %v", p, got)
@@ -41,11 +42,13 @@ func TestLive(t *testing.T) {
 }
 
 func TestCheckWrite(t *testing.T) {
-	s := probed(t, dm.ModelConfig{}).Snapshot()
+	s := newProbeModel(t, dm.ModelConfig{}).Snapshot()
 	for p, want := range map[string]dm.Code{
 		"/33001/0": 0, "/33001/0/1": 0, "/33001/0/4/0": 0, "/33001/5/6": 0, "/33002/0/0": 0,
-		"/33001/0/0": dm.MethodNotAllowed, "/33001/0/3": dm.MethodNotAllowed, "/33001": dm.MethodNotAllowed, "/33001/0/1/0": dm.MethodNotAllowed,
-		"/33001/0/4/9": dm.NotFound, "/33001/0/99": dm.NotFound, "/33001/5/2": dm.NotFound, "/33001/7": dm.NotFound, "/77/0": dm.NotFound,
+		"/33001/0/0": dm.MethodNotAllowed, "/33001/0/3": dm.MethodNotAllowed, "/33001": dm.MethodNotAllowed,
+		"/33001/0/1/0": dm.MethodNotAllowed,
+		"/33001/0/4/9": dm.NotFound, "/33001/0/99": dm.NotFound, "/33001/5/2": dm.NotFound, "/33001/7": dm.NotFound,
+		"/77/0": dm.NotFound,
 	} {
 		if got := dm.CodeOf(s.CheckWrite(context.Background(), dm.Server(1), path(t, p))); got != want {
 			t.Errorf("CheckWrite(%s) = %v, want %v", p, got, want)
@@ -60,7 +63,7 @@ func TestPersists(t *testing.T) {
 	for name, cfg := range map[string]dm.ModelConfig{
 		"no store": {}, "a store": {Persist: func(context.Context, dm.Committed) error { return nil }},
 	} {
-		m := probed(t, cfg)
+		m := newProbeModel(t, cfg)
 		tx, err := m.Begin(context.Background(), dm.Server(1))
 		if err != nil {
 			t.Fatal(err)
@@ -68,12 +71,31 @@ func TestPersists(t *testing.T) {
 		if tx.Persists() {
 			t.Errorf("%s: there is nothing to store yet", name)
 		}
-		if err := tx.Write(path(t, "/33002/0/0"), dm.Replace, []dm.Entry{{Path: path(t, "/33002/0/0"), Value: dm.IntegerValue(1)}}); err != nil {
+		if err := tx.Write(path(t, "/33002/0/0"), dm.Replace,
+			[]dm.Entry{{Path: path(t, "/33002/0/0"), Value: dm.IntegerValue(1)}}); err != nil {
 			t.Fatal(err)
 		}
 		if tx.Persists() != (cfg.Persist != nil) {
 			t.Errorf("%s: Persists is %v", name, tx.Persists())
 		}
 		tx.Rollback()
+	}
+}
+
+func TestCheckWriteCodes(t *testing.T) {
+	w := watch(t)
+	s := w.m.Snapshot()
+	for p, want := range map[string]dm.Code{
+		"/33001/0": 0, "/33001/0/1": 0, "/33001/0/4/0": 0, "/1": dm.NotFound, "/33001": dm.MethodNotAllowed,
+		"/33001/9":   dm.NotFound,
+		"/33001/0/0": dm.MethodNotAllowed, "/33001/0/99": dm.NotFound, "/33001/0/4/9": dm.NotFound,
+		"/33001/0/3": dm.MethodNotAllowed,
+	} {
+		if err := s.CheckWrite(context.Background(), dm.Server(1), path(t, p)); dm.CodeOf(err) != want {
+			t.Errorf("writing to %s: %v, want %v", p, err, want)
+		}
+	}
+	if w.hooks != 0 {
+		t.Errorf("%d hooks were called", w.hooks)
 	}
 }

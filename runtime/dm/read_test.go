@@ -1,11 +1,9 @@
 package dm_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// read returns what a read of p yields, one line per value.
+// read returns the values of a read of p, one per line.
 func read(s dm.Snapshot, who dm.Origin, p dm.Path) (string, error) {
 	var b strings.Builder
 	err := s.Read(context.Background(), who, p, func(p dm.Path, v dm.Value) error {
@@ -92,7 +90,7 @@ func TestReadLevels(t *testing.T) {
 	}
 }
 
-// What a path that names something unreadable is answered (Core 1.2.2 §6.3.1).
+// The answers to paths that name something unreadable (Core 1.2.2 §6.3.1).
 func TestReadRefuses(t *testing.T) {
 	s := readingModel(t).Snapshot()
 	for p, want := range map[string]dm.Code{
@@ -110,7 +108,7 @@ func TestReadRefuses(t *testing.T) {
 		"/33001/0/5/2":     dm.NotFound,         // no such resource instance
 		"/33001/0/3":       dm.MethodNotAllowed, // executable
 		"/33001/0/6":       dm.MethodNotAllowed, // write-only
-		"/33001/0/7":       dm.MethodNotAllowed, // for the bootstrap server alone
+		"/33001/0/7":       dm.MethodNotAllowed, // for the bootstrap server only
 		"/33001/0/1/0":     dm.MethodNotAllowed, // a resource instance of a single resource
 		"/65534":           dm.NotFound,
 		"/33001/65534":     dm.NotFound,
@@ -128,7 +126,8 @@ func TestReadRefuses(t *testing.T) {
 			t.Errorf("the error of reading %s does not name it: %v", p, err)
 		}
 	}
-	for _, p := range []dm.Path{dm.ObjectPath(65535), dm.InstancePath(meterID, 65535), dm.ResourcePath(meterID, 0, 65535), dm.ResourceInstancePath(meterID, 0, 5, 65535)} {
+	for _, p := range []dm.Path{dm.ObjectPath(65535), dm.InstancePath(meterID, 65535),
+		dm.ResourcePath(meterID, 0, 65535), dm.ResourceInstancePath(meterID, 0, 5, 65535)} {
 		if _, err := read(s, dm.Server(1), p); dm.CodeOf(err) != dm.NotFound {
 			t.Errorf("reading %v: %v, want 4.04", p, err)
 		}
@@ -150,7 +149,7 @@ func TestValueNeedsOneValue(t *testing.T) {
 	}
 }
 
-func TestWhoReadsWhat(t *testing.T) {
+func TestReadByOrigin(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()
 	inst.Image = dm.Bytes([]byte("img"))
@@ -175,119 +174,12 @@ func TestWhoReadsWhat(t *testing.T) {
 	}
 }
 
-// Live functions: their errors, their absence, and who asks.
-func TestReadLive(t *testing.T) {
-	o, ctx := newMeters(t, dm.ObjectConfig[meter]{}), context.Background()
-	broken := errors.New("broken")
-	level, counts := error(nil), error(nil)
-	asked := []dm.Origin{}
-	inst := fullMeter()
-	inst.Level = dm.Func(func(ctx context.Context) (float64, error) {
-		asked = append(asked, dm.OriginFrom(ctx))
-		return 21.5, level
-	})
-	inst.Counts = dm.FuncMulti(func(context.Context) (map[dm.ResourceInstanceID]int64, error) {
-		return map[dm.ResourceInstanceID]int64{3: 30, 1: 10}, counts
-	})
-	if err := o.Add(0, inst); err != nil {
-		t.Fatal(err)
-	}
-	s := newModel(t, dm.ModelConfig{}, o).Snapshot()
-	ip, lp, cp := dm.InstancePath(meterID, 0), dm.ResourcePath(meterID, 0, levelID), dm.ResourcePath(meterID, 0, countsID)
-
-	if got, err := read(s, dm.Server(1), ip); err != nil || got != fullMeterRead {
-		t.Errorf("reading live resources: %v\n%s", err, got)
-	}
-	if v, err := s.Value(dm.WithOrigin(ctx, dm.Server(5)), dm.Server(5), lp); err != nil || v.Float() != 21.5 || asked[len(asked)-1] != dm.Server(5) {
-		t.Errorf("got %v, %v for %v", v, err, asked)
-	}
-
-	level, counts = dm.ErrNoValue, dm.ErrNoValue
-	got, err := read(s, dm.Server(1), ip)
-	if err != nil || strings.Contains(got, lp.String()+"=") || strings.Contains(got, cp.String()) || !strings.Contains(got, "boiler") {
-		t.Errorf("reading an instance whose functions have no value: %v\n%s", err, got)
-	}
-	for _, p := range []dm.Path{lp, cp, dm.ResourceInstancePath(meterID, 0, countsID, 1)} {
-		if _, err := read(s, dm.Server(1), p); dm.CodeOf(err) != dm.NotFound || !errors.Is(err, dm.ErrNoValue) {
-			t.Errorf("reading %v alone: %v, want 4.04", p, err)
-		}
-	}
-
-	for _, test := range []struct {
-		err  error
-		want dm.Code
-	}{
-		{broken, dm.InternalServerError},
-		{dm.ServiceUnavailable, dm.ServiceUnavailable},
-		{dm.Errorf(dm.Forbidden, "not now: %w", broken), dm.Forbidden},
-		{fmt.Errorf("wrapped: %w", dm.Errorf(dm.Conflict, "x")), dm.Conflict},
-		{&dm.Error{Err: broken}, dm.InternalServerError},
-	} {
-		level, counts = test.err, nil
-		for _, p := range []dm.Path{ip, lp} {
-			_, err := read(s, dm.Server(1), p)
-			var e *dm.Error
-			if dm.CodeOf(err) != test.want || !errors.As(err, &e) || e.Path != lp {
-				t.Errorf("%v while reading %v: %v, want %v naming the resource", test.err, p, err, test.want)
-			}
-		}
-		level, counts = nil, test.err
-		for _, p := range []dm.Path{cp, dm.ResourceInstancePath(meterID, 0, countsID, 1)} {
-			if _, err := read(s, dm.Server(1), p); dm.CodeOf(err) != test.want {
-				t.Errorf("%v while reading %v: %v, want %v", test.err, p, err, test.want)
-			}
-		}
-	}
-
-	level, counts = nil, nil
-	if _, err := read(s, dm.Server(1), dm.ResourceInstancePath(meterID, 0, countsID, 2)); dm.CodeOf(err) != dm.NotFound {
-		t.Errorf("a resource instance that the function does not give: %v", err)
-	}
-}
-
-func TestLiveReservedInstance(t *testing.T) {
-	o := newMeters(t, dm.ObjectConfig[meter]{})
-	inst := fullMeter()
-	inst.Counts = dm.FuncMulti(func(context.Context) (map[dm.ResourceInstanceID]int64, error) {
-		return map[dm.ResourceInstanceID]int64{65535: 1}, nil
-	})
-	if err := o.Add(0, inst); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := read(newModel(t, dm.ModelConfig{}, o).Snapshot(), dm.Server(1), dm.ResourcePath(meterID, 0, countsID)); dm.CodeOf(err) != dm.InternalServerError {
-		t.Errorf("a function that gives the reserved resource instance: %v", err)
-	}
-}
-
-// A live value outside of its range is sent and logged once.
-func TestLiveOutOfRange(t *testing.T) {
-	var log bytes.Buffer
-	o := newMeters(t, dm.ObjectConfig[meter]{})
-	inst := fullMeter()
-	inst.Level = dm.Func(func(context.Context) (float64, error) { return 999, nil })
-	if err := o.Add(0, inst); err != nil {
-		t.Fatal(err)
-	}
-	m := newModel(t, dm.ModelConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))}, o)
-	for range 3 {
-		v, err := m.Snapshot().Value(context.Background(), dm.Server(1), dm.ResourcePath(meterID, 0, levelID))
-		if err != nil || v.Float() != 999 {
-			t.Errorf("got %v, %v", v, err)
-		}
-		if _, err := read(m.Snapshot(), dm.Server(1), dm.InstancePath(meterID, 0)); err != nil {
-			t.Error(err)
-		}
-	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "/33001/0/0") || !strings.Contains(log.String(), "-40..125") {
-		t.Errorf("the log has %d warnings:\n%s", n, log.String())
-	}
-}
-
 func TestReadStopsWithYield(t *testing.T) {
 	s, enough := readingModel(t).Snapshot(), errors.New("enough")
 	for _, p := range []string{"/", "/33001", "/33001/0", "/33001/0/4", "/33001/0/4/0", "/33001/0/0"} {
 		n := 0
-		err := s.Read(context.Background(), dm.Server(1), path(t, p), func(dm.Path, dm.Value) error { n++; return enough })
+		err := s.Read(context.Background(), dm.Server(1), path(t, p),
+			func(dm.Path, dm.Value) error { n++; return enough })
 		if !errors.Is(err, enough) || n != 1 {
 			t.Errorf("reading %s: %v after %d values", p, err, n)
 		}
@@ -308,7 +200,8 @@ func TestHas(t *testing.T) {
 	for p, want := range map[string]bool{
 		"/": true, "/33001": true, "/33002": false, "/33001/0": true, "/33001/1": false, "/33002/0": false,
 		"/33001/0/0": true, "/33001/0/14": true, "/33001/0/6": false, "/33001/0/99": false, "/33001/0/3": true,
-		"/33001/0/4/1": true, "/33001/0/4/2": false, "/33001/0/0/0": false, "/33001/0/5/1": false, "/33001/0/6/0": false,
+		"/33001/0/4/1": true, "/33001/0/4/2": false, "/33001/0/0/0": false, "/33001/0/5/1": false,
+		"/33001/0/6/0": false,
 	} {
 		if got := s.Has(path(t, p)); got != want {
 			t.Errorf("Has(%s) is %t", p, got)
@@ -325,7 +218,8 @@ func TestHas(t *testing.T) {
 // The zero Snapshot is that of a Model without objects.
 func TestZeroSnapshot(t *testing.T) {
 	var s dm.Snapshot
-	if s.Has(dm.ObjectPath(3)) || s.Definition(3) != nil || len(slices.Collect(s.Objects())) != 0 || len(slices.Collect(s.Instances(3))) != 0 {
+	if s.Has(dm.ObjectPath(3)) || s.Definition(3) != nil || len(slices.Collect(s.Objects())) != 0 ||
+		len(slices.Collect(s.Instances(3))) != 0 {
 		t.Error("the zero Snapshot has objects")
 	}
 	if got, err := read(s, dm.Application, dm.Path{}); err != nil || got != "" {
@@ -334,13 +228,14 @@ func TestZeroSnapshot(t *testing.T) {
 	if _, err := read(s, dm.Application, dm.ResourcePath(3, 0, 0)); !errors.Is(err, dm.NotFound) {
 		t.Errorf("reading a resource: %v", err)
 	}
-	if err := s.Execute(context.Background(), dm.Application, dm.ResourcePath(3, 0, 0), dm.Args{}); !errors.Is(err, dm.NotFound) {
+	if err := s.Execute(context.Background(), dm.Application, dm.ResourcePath(3, 0, 0),
+		dm.Args{}); !errors.Is(err, dm.NotFound) {
 		t.Errorf("executing: %v", err)
 	}
 }
 
-// Stored is what survives a restart: every stored value, secrets too, and which resources are
-// supported without a value; no live ones.
+// Stored yields what survives a restart: every stored value including secrets, and the resources
+// that are supported without a value, but no live ones.
 func TestStored(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()
@@ -379,7 +274,8 @@ func TestStored(t *testing.T) {
 	if got := stored(dm.InstancePath(meterID, 2)); got != instance {
 		t.Errorf("got\n%s\nwant\n%s", got, instance)
 	}
-	if got, want := stored(dm.ObjectPath(meterID)), strings.ReplaceAll(instance, "/33001/2/", "/33001/0/")+instance; got != want {
+	if got, want := stored(dm.ObjectPath(meterID)), strings.ReplaceAll(instance, "/33001/2/",
+		"/33001/0/")+instance; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if got := stored(dm.InstancePath(meterID, 1)); got != "" {

@@ -8,19 +8,21 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Res is a single resource of one instance. It is in one of three states: unsupported (the zero
-// value: the resource does not exist here), supported but empty (Empty), or valued. A valued resource
-// either stores its value (Float, Str, ...) or is live: a function gives it (Func, Slow).
+// Res is a single-instance resource. It is in one of three states: unsupported (the zero value: the
+// resource does not exist in this instance), supported but empty (Empty), or valued. A valued
+// resource either stores its value (Float, Str, ...) or is live: a function returns it (Func,
+// Slow).
 //
-// A Res is a plain value: copying it copies the value. Methods that change it are for instances not
-// yet added and for the copy that Update hands out; they are not safe for concurrent use.
+// A Res is a plain value: copying it copies the value. Methods that change it are for instances
+// that are not added yet and for the copy that Update passes to its function. They are not safe for
+// concurrent use.
 type Res[T DataType] struct {
 	state  state
 	v      T
 	source *source[T]
 }
 
-// source is what stands behind a live resource. It is shared by all copies of the cell.
+// source is the function or stream behind a live resource. All copies of the cell share it.
 type source[T DataType] struct {
 	fn     func(context.Context) (T, error)
 	slow   bool
@@ -38,17 +40,18 @@ func Uint(v uint64) Res[uint64] { return Res[uint64]{state: stored, v: v} }
 // Float returns a stored Float.
 func Float(v float64) Res[float64] { return Res[float64]{state: stored, v: v} }
 
-// Str returns a stored String. It must be valid UTF-8 by the time the instance is added.
+// Str returns a stored String. It must be valid UTF-8 when the instance is added.
 func Str(v string) Res[string] { return Res[string]{state: stored, v: v} }
 
 // Bool returns a stored Boolean.
 func Bool(v bool) Res[bool] { return Res[bool]{state: stored, v: v} }
 
 // Bytes returns a stored Opaque with a copy of v.
-func Bytes(v []byte) Res[[]byte] { return Res[[]byte]{state: stored, v: owned(v)} }
+func Bytes(v []byte) Res[[]byte] { return Res[[]byte]{state: stored, v: cloneValue(v)} }
 
-// Time returns a stored Time. It is kept in UTC and whole seconds, which is what LwM2M carries.
-func Time(v time.Time) Res[time.Time] { return Res[time.Time]{state: stored, v: owned(v)} }
+// Time returns a stored Time in UTC. Fractions of a second are cut off, because LwM2M carries whole
+// seconds.
+func Time(v time.Time) Res[time.Time] { return Res[time.Time]{state: stored, v: cloneValue(v)} }
 
 // Link returns a stored Objlnk.
 func Link(v ObjectLink) Res[ObjectLink] { return Res[ObjectLink]{state: stored, v: v} }
@@ -64,14 +67,15 @@ func Password(v string) Res[SecretString] {
 	return Res[SecretString]{state: stored, v: NewSecretString(v)}
 }
 
-// Empty returns a resource that is supported but has no value yet. A server can write it.
+// Empty returns a resource that is supported but has no value yet. A server can write it if its
+// definition allows.
 func Empty[T DataType]() Res[T] { return Res[T]{state: empty} }
 
-// Func returns a live resource: every read calls fn, on the loop that serves the device, so fn must
-// be quick; see Slow. A server's read that also covers a Slow resource is repeated as a whole on a
-// worker and calls fn there, and reads of the application call fn on their own goroutine, so fn may
-// be called from several goroutines at once. The context says who asks
-// (OriginFrom). fn returns ErrNoValue when there is nothing to tell at the moment; another error fails
+// Func returns a live resource: each read calls fn. For a server's read fn runs on the loop that
+// serves the device, so it must be quick; see Slow. A server's read that also covers a Slow
+// resource is repeated as a whole on a worker and calls fn there, and reads of the application call
+// fn on their own goroutine, so several goroutines may call fn at once. The context carries who
+// asks (OriginFrom). fn returns ErrNoValue if it has no value at the moment; any other error fails
 // the read. A nil fn is refused when the instance is added.
 //
 // A write to a live resource is staged: Validate and Commit see the written value in the new
@@ -81,35 +85,35 @@ func Func[T DataType](fn func(context.Context) (T, error)) Res[T] {
 	return Res[T]{state: liveIdle, source: &source[T]{fn: fn}}
 }
 
-// Slow returns a live resource as Func does, whose function may take long: it runs on a worker
-// instead of on the loop, and other requests are served meanwhile.
+// Slow returns a live resource like Func, for a function that may take long. For a server's read fn
+// runs on a worker, and the loop serves other requests in the meantime.
 func Slow[T DataType](fn func(context.Context) (T, error)) Res[T] {
 	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, slow: true}}
 }
 
-// Moving returns a live resource as Func does, whose value moves although nothing happens, such as the
-// time of day or a time of operation. Passing time is no change: the value does not notify the
+// Moving returns a live resource as Func does, whose value moves although nothing happens, such as
+// the time of day or a time of operation. Passing time is no change: the value does not notify the
 // observers of its instance and object, who receive it with the next notification; those of the
-// resource itself are notified. A value that a transaction writes is a change, and so is one that the
-// application tells of by the resource's path (Notify of package lwm2m's Client).
+// resource itself are notified. A value that a transaction writes is a change, and so is one that
+// the application tells of by the resource's path (Notify of package lwm2m's Client).
 func Moving[T DataType](fn func(context.Context) (T, error)) Res[T] {
 	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, moving: true}}
 }
 
-// Supported reports whether the resource exists here.
+// Supported reports whether the resource exists in this instance.
 func (r Res[T]) Supported() bool { return r.state != unsupported }
 
-// Get returns the value that is stored, or staged by the transaction in progress. It returns false
-// for a resource that is unsupported, empty or live.
+// Get returns the stored value, or the value that the transaction in progress has staged. It
+// returns false for a resource that is unsupported, empty or live.
 func (r Res[T]) Get() (T, bool) {
 	if r.state != stored && r.state != liveSet {
 		var zero T
 		return zero, false
 	}
-	return owned(r.v), true
+	return cloneValue(r.v), true
 }
 
-// Or returns Get's value, or other where there is none.
+// Or returns the value of Get, or other if there is none.
 func (r Res[T]) Or(other T) T {
 	if v, ok := r.Get(); ok {
 		return v
@@ -117,12 +121,12 @@ func (r Res[T]) Or(other T) T {
 	return other
 }
 
-// Read returns the value, stored or live. It fails with ErrNoValue where the resource is empty and
-// with NotFound where it is unsupported; other errors come from the function.
+// Read returns the value, stored or live. It fails with ErrNoValue if the resource is empty, with
+// NotFound if it is unsupported, and with the error of its function.
 func (r Res[T]) Read(ctx context.Context) (T, error) {
 	switch r.state {
 	case stored, liveSet:
-		return owned(r.v), nil
+		return cloneValue(r.v), nil
 	case liveIdle:
 		return r.call(ctx)
 	case unsupported:
@@ -145,16 +149,18 @@ func (r *Res[T]) call(ctx context.Context) (T, error) {
 	return r.source.fn(ctx)
 }
 
-// Set stores v; an unsupported resource becomes supported. A live resource stays live: the value is
+// Set stores v. An unsupported resource becomes supported. A live resource stays live: the value is
 // staged for the Commit hook of the Update in which Set is called.
 func (r *Res[T]) Set(v T) {
-	r.state, r.v = r.state.setTo(), owned(v)
+	r.state, r.v = r.state.setTo(), cloneValue(v)
 }
 
-// Clear takes the value away: the resource stays supported but empty. An unsupported one stays so.
+// Clear removes the value. The resource stays supported but empty; an unsupported one stays
+// unsupported.
 func (r *Res[T]) Clear() { r.clear() }
 
-// Format prints the value under the given verb, and words in angle brackets where there is none.
+// Format prints the value under the given verb, or <unsupported>, <empty> or <live> if there is
+// none.
 func (r Res[T]) Format(f fmt.State, verb rune) {
 	if v, ok := r.Get(); ok {
 		_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), v)
@@ -163,7 +169,7 @@ func (r Res[T]) Format(f fmt.State, verb rune) {
 	_, _ = f.Write([]byte(r.state.String()))
 }
 
-// String returns what is printed where there is no stored value.
+// String returns the text that is printed if there is no stored value.
 func (s state) String() string {
 	switch s {
 	case unsupported:

@@ -17,7 +17,7 @@ import (
 
 const hush = "hunter2!"
 
-// spellings are how the secret could show itself.
+// spellings returns the forms in which the secret could appear in a text.
 func spellings() []string {
 	decimal := strings.Trim(fmt.Sprint([]byte(hush)), "[]")
 	goSyntax := strings.Trim(fmt.Sprintf("%#v", []byte(hush)), "[]byte{}")
@@ -27,19 +27,21 @@ func spellings() []string {
 	}
 }
 
-// checkHidden shows v in every way that a log line could come to be, and looks for the secret.
+// checkHidden prints v in every way in which a log line can be produced, and searches for the
+// secret.
 func checkHidden(t *testing.T, name string, v any) {
 	t.Helper()
 	var out bytes.Buffer
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%U", "%t", "%e", "%g", "%p", "%T", "%20.3s", "%-8v", "%z"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%U", "%t",
+		"%e", "%g", "%p", "%T", "%20.3s", "%-8v", "%z"} {
 		fmt.Fprintf(&out, verb+"\n", v)
 	}
 	fmt.Fprintln(&out, v)
 	fmt.Fprint(&out, v)
 	fmt.Fprintln(&out, fmt.Errorf("wrapped: %v", v))
 	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
-		slog.New(h).Info("told", "value", v, slog.Group("group", "value", v))
-		slog.New(h).With("value", v).Info("told")
+		slog.New(h).Info("subscriber", "value", v, slog.Group("group", "value", v))
+		slog.New(h).With("value", v).Info("subscriber")
 	}
 	if b, err := json.Marshal(v); err == nil {
 		out.Write(b)
@@ -82,7 +84,8 @@ var vaultDefinition = registry.Object{
 	ID: uint16(vaultID), Name: "Vault", Multiple: true,
 	Resources: []registry.Resource{
 		{ID: 0, Name: "Key", Ops: registry.RW, Type: registry.Opaque, Secret: true, Range: registry.Between(0, 16)},
-		{ID: 1, Name: "Password", Ops: registry.RW, Type: registry.String, Secret: true, Range: registry.Between(0, 16)},
+		{ID: 1, Name: "Password", Ops: registry.RW, Type: registry.String, Secret: true,
+			Range: registry.Between(0, 16)},
 		{ID: 2, Name: "Keys", Type: registry.Opaque, Secret: true, Multiple: true},
 		{ID: 3, Name: "Words", Type: registry.String, Secret: true, Multiple: true},
 	},
@@ -95,7 +98,7 @@ func fullVault() vault {
 	}
 }
 
-// hidden is a user's struct that keeps secrets in unexported fields, at which fmt looks by reflection.
+// hidden is a user's struct with secrets in unexported fields, which fmt reads by reflection.
 type hidden struct {
 	secret  dm.Secret
 	text    dm.SecretString
@@ -119,7 +122,8 @@ func secretValue(t *testing.T) dm.Value {
 	if err := o.Add(0, fullVault()); err != nil {
 		t.Fatal(err)
 	}
-	v, err := newModel(t, dm.ModelConfig{}, o).Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(vaultID, 0, 0))
+	v, err := newModel(t, dm.ModelConfig{}, o).Snapshot().Value(context.Background(), dm.Application,
+		dm.ResourcePath(vaultID, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +136,8 @@ func secretValue(t *testing.T) dm.Value {
 func TestSecretsDoNotShow(t *testing.T) {
 	s, p, v, inst := dm.NewSecret([]byte(hush)), dm.NewSecretString(hush), secretValue(t), fullVault()
 	entry := dm.Entry{Path: dm.ResourcePath(vaultID, 0, 0), Value: v}
-	inside := hidden{s, p, inst.Key, inst.Keys, inst, &inst, []dm.Secret{s}, map[string]dm.SecretString{"a": p}, v, entry, entry}
+	inside := hidden{s, p, inst.Key, inst.Keys, inst, &inst, []dm.Secret{s},
+		map[string]dm.SecretString{"a": p}, v, entry, entry}
 	for name, shown := range map[string]any{
 		"Secret": s, "*Secret": &s, "SecretString": p, "*SecretString": &p, "Value": v, "*Value": &v,
 		"Res[Secret]": inst.Key, "*Res[Secret]": &inst.Key, "Res[SecretString]": inst.Password,
@@ -140,13 +145,14 @@ func TestSecretsDoNotShow(t *testing.T) {
 		"instance": inst, "*instance": &inst, "instances": []vault{inst}, "pointers": []*vault{&inst},
 		"Entry": entry, "*Entry": &entry, "entries": []dm.Entry{entry},
 		"unexported fields": inside, "pointer to unexported fields": &inside,
-		"map": map[string]any{"a": s, "b": v}, "array": [1]dm.Secret{s}, "nested": struct{ A struct{ b hidden } }{struct{ b hidden }{inside}},
+		"map": map[string]any{"a": s, "b": v}, "array": [1]dm.Secret{s},
+		"nested": struct{ A struct{ b hidden } }{struct{ b hidden }{inside}},
 	} {
 		checkHidden(t, name, shown)
 	}
 }
 
-// What the runtime says about a secret does not show it either.
+// Errors about a secret do not show it.
 func TestErrorsKeepSecrets(t *testing.T) {
 	long := strings.Repeat(hush, 3)
 	o, err := dm.NewObject(&vaultDefinition, (*vault).cell, dm.ObjectConfig[vault]{})
@@ -184,7 +190,7 @@ func TestSecret(t *testing.T) {
 	}
 	s.Reveal()[0] = 'X'
 	if got := s.Reveal(); string(got) != hush {
-		t.Errorf("the secret is %q after what it revealed changed", got)
+		t.Errorf("the secret is %q after a change of the revealed bytes", got)
 	}
 	if s.Len() != len(hush) {
 		t.Errorf("Len is %d", s.Len())
@@ -204,12 +210,13 @@ func TestSecret(t *testing.T) {
 	if got := fmt.Sprintf("%v %s %#v", s, p, none); got != "[redacted] [redacted] [redacted]" {
 		t.Errorf("secrets print as %q", got)
 	}
-	if got, err := json.Marshal(map[string]any{"a": s, "b": p}); err != nil || string(got) != `{"a":"[redacted]","b":"[redacted]"}` {
+	if got, err := json.Marshal(map[string]any{"a": s, "b": p}); err != nil ||
+		string(got) != `{"a":"[redacted]","b":"[redacted]"}` {
 		t.Errorf("secrets are %s, %v in JSON", got, err)
 	}
 }
 
-// Secrets of a resource are never given to a server, whatever the operations say.
+// A server never reads the value of a secret resource, whatever its operations are.
 func TestSecretsAreNotRead(t *testing.T) {
 	o, err := dm.NewObject(&vaultDefinition, (*vault).cell, dm.ObjectConfig[vault]{})
 	if err != nil {

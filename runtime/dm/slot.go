@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// slot is the one writer slot of a Model: first come, first served, held across goroutines.
-// The zero value is free.
+// slot is the one writer slot of a Model. Waiting callers get it in order. The holder may release
+// it on another goroutine. The zero value means that the slot is free.
 type slot struct {
 	mu      sync.Mutex
 	held    bool
-	looped  bool // its holder goes on when a loop turns
+	looped  bool // its holder needs the loop to continue
 	waiting []*waiter
 }
 
@@ -33,25 +33,30 @@ func (s *slot) try(looped bool) bool {
 	return true
 }
 
-// needsLoop reports whether the slot becomes free only if a loop turns.
+// needsLoop reports whether the slot becomes free only if the loop continues.
 func (s *slot) needsLoop() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.looped || slices.ContainsFunc(s.waiting, func(w *waiter) bool { return w.looped })
 }
 
-// patience bounds how long acquire waits with a context that has no deadline. Who writes to a Model
-// from inside the function of an Update waits for itself, and nothing tells that from waiting for
+// patience is how long acquire waits with a context without a deadline. A write from inside the
+// function of an Update waits for itself, and nothing distinguishes it from a write that waits for
 // others.
 const patience = time.Minute
 
-var errStuck = fmt.Errorf("%w for a minute already: was this called from inside the function of an Update, or does a hook not return?", ErrBusy)
+// errStuck is what acquire returns after patience.
+var errStuck = fmt.Errorf(
+	"%w for a minute: was this called from inside the function of an Update, or does a hook not return?",
+	ErrBusy)
 
-// errLoop is what a function on the loop gets that would wait for the loop itself.
-var errLoop = fmt.Errorf("%w, and this function is on the loop that has to end it: mark it with SlowExec or Slow", ErrBusy)
+// errLoop is returned to a function on the loop that would wait for the loop itself.
+var errLoop = fmt.Errorf(
+	"%w, and this function runs on the loop that must end it: mark the function with SlowExec or Slow",
+	ErrBusy)
 
-// acquire takes the slot, waiting until ctx ends, or for a minute where ctx has no deadline. On a loop it does not wait for what
-// that loop has to go on with.
+// acquire takes the slot. It waits until ctx ends, or for patience if ctx has no deadline. On a
+// loop it does not wait for a holder that needs the loop to continue.
 func (s *slot) acquire(ctx context.Context) error {
 	if s.try(false) {
 		return nil
@@ -71,15 +76,15 @@ func (s *slot) acquire(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		if !cancel() {
-			s.release() // it was granted meanwhile
+			s.release() // granted at the same moment
 		}
 		return context.Cause(ctx)
 	}
 }
 
-// enqueue takes the slot when its turn has come and calls granted then: at once when the slot is
-// free, otherwise from the goroutine that releases it. cancel gives up the turn; it returns false
-// when the slot was granted already.
+// enqueue takes the slot in order and then calls granted: at once if the slot is free, otherwise on
+// the goroutine that releases it. cancel removes the caller from the queue; it returns false if the
+// slot was already granted.
 func (s *slot) enqueue(looped bool, granted func()) (cancel func() bool) {
 	w := &waiter{granted, looped}
 	s.mu.Lock()
@@ -103,7 +108,7 @@ func (s *slot) enqueue(looped bool, granted func()) (cancel func() bool) {
 	}
 }
 
-// release hands the slot to the next in line.
+// release passes the slot to the next caller in the queue.
 func (s *slot) release() {
 	s.mu.Lock()
 	if len(s.waiting) == 0 {

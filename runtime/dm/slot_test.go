@@ -26,7 +26,7 @@ func TestSlotIsFirstComeFirstServed(t *testing.T) {
 				order = append(order, i)
 				s.release()
 			})
-			synctest.Wait() // the i-th waits now
+			synctest.Wait() // the i-th is waiting
 		}
 		s.release()
 		wg.Wait()
@@ -39,8 +39,8 @@ func TestSlotIsFirstComeFirstServed(t *testing.T) {
 	})
 }
 
-// Nobody overtakes a waiter: not even with try at the moment of the release.
-func TestSlotIsHandedOver(t *testing.T) {
+// No caller overtakes a waiting one, not even with try at the moment of the release.
+func TestSlotKeepsItsOrder(t *testing.T) {
 	var s slot
 	s.try(false)
 	granted := false
@@ -76,7 +76,7 @@ func TestSlotEnqueue(t *testing.T) {
 		cancels[i] = s.enqueue(false, func() { order = append(order, i) })
 	}
 	if !cancels[1]() || cancels[1]() {
-		t.Error("a turn is not given up exactly once")
+		t.Error("the queue is not left exactly once")
 	}
 	for range 3 {
 		s.release()
@@ -116,7 +116,8 @@ func TestSlotAcquireEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// The grant and the end of the context at the same moment: the slot is either held or not, never lost.
+// A grant and the end of the context at the same moment: the slot is either held or free, never
+// lost.
 func TestSlotRace(t *testing.T) {
 	var s slot
 	var wg sync.WaitGroup
@@ -151,8 +152,8 @@ func TestSlotRace(t *testing.T) {
 	}
 }
 
-// A function on a loop waits for other goroutines, and not for what its own loop has to go on with: neither for the holder of the slot
-// nor for one that would get it first.
+// A function on a loop waits for other goroutines, but not for a holder of the slot, or a waiting
+// caller before it, that needs the loop to continue.
 func TestSlotOnTheLoop(t *testing.T) {
 	onLoop := RefuseSlow(context.Background())
 	var s slot
@@ -164,11 +165,11 @@ func TestSlotOnTheLoop(t *testing.T) {
 	s.enqueue(true, func() {})
 	s.release()
 	if err := s.acquire(onLoop); !errors.Is(err, ErrBusy) {
-		t.Errorf("behind one that waits for the loop: %v", err)
+		t.Errorf("behind a caller that waits for the loop: %v", err)
 	}
 	s.release()
 	if err := s.acquire(onLoop); !errors.Is(err, ErrBusy) {
-		t.Errorf("after one was handed to the loop: %v", err)
+		t.Errorf("after the slot was passed to the loop: %v", err)
 	}
 	s.release()
 	if err := s.acquire(onLoop); err != nil {

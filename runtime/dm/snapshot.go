@@ -8,13 +8,14 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Snapshot is a Model at one moment: all reads of one Snapshot see the same state, however long they
-// take. Only live resources are as they are when they are read. It is a small value to hand around,
-// safe for concurrent use. The zero value is that of a Model without objects.
+// Snapshot is the state of a Model at one moment: all reads of one Snapshot see the same state,
+// however long they take. Live resources are the exception; they are read when the read happens. A
+// Snapshot is a small value to pass around and safe for concurrent use. The zero value means a
+// Model without objects.
 type Snapshot struct {
 	m *Model
 	r *root
-	t *Transaction // set inside a transaction, whose changes come first
+	t *Transaction // set inside a transaction, whose changes replace those of r
 }
 
 func (s Snapshot) find(id ObjectID) (view, bool) {
@@ -25,7 +26,7 @@ func (s Snapshot) find(id ObjectID) (view, bool) {
 	return v, ok
 }
 
-// Objects yields the IDs of the objects, ascending.
+// Objects yields the IDs of the objects in ascending order.
 func (s Snapshot) Objects() iter.Seq[ObjectID] {
 	return func(yield func(ObjectID) bool) {
 		for _, o := range s.r.all() {
@@ -36,7 +37,8 @@ func (s Snapshot) Objects() iter.Seq[ObjectID] {
 	}
 }
 
-// Definition returns the definition of an object, nil when the device has no such object.
+// Definition returns the definition of an object, or nil if the device has no such object. Do not
+// change it.
 func (s Snapshot) Definition(id ObjectID) *registry.Object {
 	v, ok := s.find(id)
 	if !ok {
@@ -45,7 +47,7 @@ func (s Snapshot) Definition(id ObjectID) *registry.Object {
 	return v.definition()
 }
 
-// Instances yields the IDs of an object's instances, ascending.
+// Instances yields the IDs of an object's instances in ascending order.
 func (s Snapshot) Instances(id ObjectID) iter.Seq[InstanceID] {
 	return func(yield func(InstanceID) bool) {
 		v, ok := s.find(id)
@@ -57,8 +59,8 @@ func (s Snapshot) Instances(id ObjectID) iter.Seq[InstanceID] {
 	}
 }
 
-// Has reports whether the node exists: for a resource, whether it is supported; for a resource
-// instance, whether it is stored.
+// Has reports whether the node exists. A resource exists if it is supported, a resource instance if
+// it is stored.
 func (s Snapshot) Has(p Path) bool {
 	v, ok := s.find(p.Object())
 	switch {
@@ -84,8 +86,8 @@ func (s Snapshot) Has(p Path) bool {
 }
 
 // Value returns the value of a single resource or of one resource instance. It fails with NotFound
-// where there is none, with MethodNotAllowed where it cannot be read, and with the error of the
-// function behind it, as *Error.
+// where there is none, with MethodNotAllowed where it cannot be read, and with the error of its
+// function, each as *Error.
 func (s Snapshot) Value(ctx context.Context, who Origin, p Path) (Value, error) {
 	def, c, err := s.readable(who, p)
 	if err != nil {
@@ -95,15 +97,15 @@ func (s Snapshot) Value(ctx context.Context, who Origin, p Path) (Value, error) 
 	if multiple != (p.level == ResourceInstanceLevel) {
 		return Value{}, s.wrongShape(p, multiple)
 	}
-	v, err := s.one(ctx, def, c, p)
+	v, err := s.readOne(ctx, def, c, p)
 	if err != nil {
-		return Value{}, at(p, err)
+		return Value{}, withPath(p, err)
 	}
 	return v, nil
 }
 
-// one reads a single value.
-func (s Snapshot) one(ctx context.Context, def *registry.Resource, c Cell, p Path) (Value, error) {
+// readOne reads a single value.
+func (s Snapshot) readOne(ctx context.Context, def *registry.Resource, c Cell, p Path) (Value, error) {
 	v, err := c.read(ctx, p.ResourceInstance())
 	if err != nil {
 		if st := c.stream(); st != nil {
@@ -117,9 +119,9 @@ func (s Snapshot) one(ctx context.Context, def *registry.Resource, c Cell, p Pat
 	return v, nil
 }
 
-// judge reports whether a live value is one that can be sent. A Float that is no number is none at the
-// moment. A value outside of its range is sent all the same: a sensor that shows an impossible value
-// is news. Each is logged once.
+// judge reports whether a live value is one that can be sent. A Float that is no number is none at
+// the moment. A value outside of its range is sent all the same: a sensor that shows an impossible
+// value is news. Each is logged once.
 func (s Snapshot) judge(def *registry.Resource, c Cell, p Path, v Value) bool {
 	if !c.live() {
 		return true
@@ -141,33 +143,33 @@ func (s Snapshot) judge(def *registry.Resource, c Cell, p Path, v Value) bool {
 
 func (s Snapshot) wrongShape(p Path, multiple bool) error {
 	if multiple {
-		return fail(MethodNotAllowed, p, "the resource has resource instances: read it as a whole or one of them")
+		return fail(MethodNotAllowed, p, "the resource has resource instances: read all of them or name one")
 	}
 	return fail(MethodNotAllowed, p, "the resource has no resource instances")
 }
 
-// readable finds the resource that p names or lies in, for reading it alone.
+// readable finds the resource that p names or lies in, for a read of that resource alone.
 func (s Snapshot) readable(who Origin, p Path) (*registry.Resource, Cell, error) {
 	v, ok := s.find(p.Object())
 	if !ok || p.level < ResourceLevel {
-		return nil, nil, s.missing(p)
+		return nil, nil, s.notFound(p)
 	}
 	def := v.definition().Resource(uint16(p.Resource()))
 	if def == nil || !v.has(p.Instance()) {
-		return nil, nil, s.missing(p)
+		return nil, nil, s.notFound(p)
 	}
 	if !mayRead(who, def) {
 		return nil, nil, fail(MethodNotAllowed, p, "%s cannot be read", def.Name)
 	}
 	c := v.cell(p.Instance(), p.Resource())
 	if !c.supported() {
-		return nil, nil, s.missing(p)
+		return nil, nil, s.notFound(p)
 	}
 	return def, c, nil
 }
 
-// missing says which part of the path the device does not have.
-func (s Snapshot) missing(p Path) error {
+// notFound returns an error that says which part of the path the device does not have.
+func (s Snapshot) notFound(p Path) error {
 	v, ok := s.find(p.Object())
 	switch {
 	case p.level < ResourceLevel:
@@ -182,24 +184,24 @@ func (s Snapshot) missing(p Path) error {
 	return fail(NotFound, p, "the instance does not have the resource")
 }
 
-// mayRead reports whether a resource is shown to who. Secrets are shown to the application alone.
+// mayRead reports whether who may read a resource. Only the application may read secrets.
 func mayRead(who Origin, def *registry.Resource) bool {
 	switch {
 	case def.Ops.Executable():
 		return false
-	case who.IsApplication():
+	case who == Application:
 		return true
 	case def.Secret:
 		return false
 	}
-	return who.IsBootstrap() || def.Ops.Readable()
+	return who == Bootstrap || def.Ops.Readable()
 }
 
-// Read yields every value at and below p, in ascending order of paths. A resource with resource
-// instances of which there is none at the moment is yielded with the zero Value. What cannot be read, has no
-// value at the moment, or is a stream is left out below an instance; a resource that is named by p
-// fails with NotFound or MethodNotAllowed instead. Read fails where p names nothing, where a function
-// fails, and where yield does.
+// Read yields every value at and below p in ascending order of paths. A resource that can have
+// resource instances and has none is yielded with the zero Value. Below an instance it leaves out
+// what cannot be read, what has no value at the moment, and streams; if p names such a resource,
+// Read fails with NotFound or MethodNotAllowed. Read also fails if p names nothing, and with the
+// error of a function or of yield.
 func (s Snapshot) Read(ctx context.Context, who Origin, p Path, yield Yield) error {
 	switch {
 	case p.IsRoot():
@@ -241,12 +243,12 @@ func (s Snapshot) readInstance(ctx context.Context, who Origin, v view, p Path, 
 		if !mayRead(who, r) {
 			continue
 		}
-		c := cells.of(ResourceID(r.ID))
+		c := cells.get(ResourceID(r.ID))
 		if !c.supported() || c.stream() != nil {
 			continue
 		}
 		if err := s.values(ctx, r, c, p.child(r.ID), yield); err != nil && !errors.Is(err, ErrNoValue) {
-			return at(p.child(r.ID), err)
+			return withPath(p.child(r.ID), err)
 		}
 	}
 	return nil
@@ -265,15 +267,15 @@ func (s Snapshot) readResource(ctx context.Context, who Origin, p Path, yield Yi
 		return err
 	}
 	if err := s.values(ctx, def, c, p, yield); err != nil {
-		return at(p, err)
+		return withPath(p, err)
 	}
 	return nil
 }
 
-// values yields the value of a resource, or those of its resource instances.
+// values yields the value of a resource, or the values of its resource instances.
 func (s Snapshot) values(ctx context.Context, def *registry.Resource, c Cell, p Path, yield Yield) error {
 	if _, multiple := c.kind(); !multiple {
-		v, err := s.one(ctx, def, c, p)
+		v, err := s.readOne(ctx, def, c, p)
 		if err != nil {
 			return err
 		}
@@ -290,9 +292,9 @@ func (s Snapshot) values(ctx context.Context, def *registry.Resource, c Cell, p 
 	})
 }
 
-// Stored yields every stored value at and below an object or instance, secrets included, for keeping
-// over a restart: live resources and streams are left out. A supported resource without a value is
-// yielded with the zero Value, so that it can be told from an unsupported one.
+// Stored yields every stored value at and below an object or instance, including secrets, so that
+// you can keep them over a restart. It leaves out live resources and streams. A supported resource
+// without a value is yielded with the zero Value, which distinguishes it from an unsupported one.
 func (s Snapshot) Stored(p Path, yield Yield) error {
 	v, ok := s.find(p.Object())
 	if !ok || p.IsRoot() {
@@ -337,8 +339,8 @@ func storedInstance(v view, ip Path, yield Yield) error {
 	return nil
 }
 
-// OpenSource opens the stream behind a readable resource; false where a resource is no stream, so
-// that Value serves it. The caller closes the Source.
+// OpenSource opens the stream behind a readable resource. It returns false if the resource is not a
+// stream; use Value then. The caller closes the Source. OpenSource is for runtimes.
 func (s Snapshot) OpenSource(ctx context.Context, who Origin, p Path) (Source, bool, error) {
 	_, c, err := s.readable(who, p)
 	if err != nil {
@@ -350,7 +352,7 @@ func (s Snapshot) OpenSource(ctx context.Context, who Origin, p Path) (Source, b
 	}
 	src, err := st.source(ctx)
 	if err != nil {
-		return nil, true, at(p, err)
+		return nil, true, withPath(p, err)
 	}
 	return src, true, nil
 }

@@ -6,12 +6,12 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// root is one published state of a whole Model. It and everything that hangs under it never changes.
+// root is one published state of a whole Model. It is immutable, with everything below it.
 type root struct {
 	states []*objectState // ascending by object ID
 }
 
-// all returns the states; a nil root has none.
+// all returns the states. A nil root has none.
 func (r *root) all() []*objectState {
 	if r == nil {
 		return nil
@@ -42,7 +42,7 @@ func (r *root) search(id ObjectID) (int, bool) {
 	return i, i < len(states) && states[i].id() == id
 }
 
-// with returns the root with s in the place of its object's state.
+// with returns the root with s as the state of its object.
 func (r *root) with(s *objectState) *root {
 	i, ok := r.search(s.id())
 	if ok {
@@ -62,7 +62,7 @@ func (r *root) without(id ObjectID) *root {
 	return &root{slices.Delete(slices.Clone(r.states), i, i+1)}
 }
 
-// view is the instances of one object, published or inside a transaction.
+// view is the instances of one object, either published or inside a transaction.
 type view interface {
 	id() ObjectID
 	definition() *registry.Object
@@ -71,25 +71,26 @@ type view interface {
 	next(from uint32) (InstanceID, bool)
 	// free returns the lowest instance ID that is at least from and not taken.
 	free(from uint32) uint32
-	// cell returns the cell of a resource, nil where there is no such instance or resource. It must
-	// not be changed.
+	// cell returns the cell of a resource, or nil if there is no such instance or resource. The
+	// caller must not change it.
 	cell(InstanceID, ResourceID) Cell
-	// cells returns the cells of an instance, for walking through all of them.
+	// cells returns the cells of an instance, for a walk over all of them.
 	cells(InstanceID) cells
-	// commits reports whether a Commit hook applies what is written to live resources.
+	// commits reports whether the object has a Commit hook, which applies writes to live resources.
 	commits() bool
 	// serversDelete reports whether management servers may delete instances.
 	serversDelete() bool
 }
 
-// cells are those of one instance; the zero value is for an instance that is not there.
+// cells gives access to the cells of one instance. The zero value means that the instance does not
+// exist.
 type cells struct {
 	o    *core
 	inst instance
 }
 
-// of returns the cell of a resource, nil where there is no such instance or resource.
-func (c cells) of(r ResourceID) Cell {
+// get returns the cell of a resource, or nil if there is no such instance or resource.
+func (c cells) get(r ResourceID) Cell {
 	if c.o == nil {
 		return nil
 	}
@@ -122,7 +123,7 @@ func (s *objectState) next(from uint32) (InstanceID, bool) {
 
 func (s *objectState) free(from uint32) uint32 { return s.inst.free(from) }
 
-func (s *objectState) cell(id InstanceID, r ResourceID) Cell { return s.cells(id).of(r) }
+func (s *objectState) cell(id InstanceID, r ResourceID) Cell { return s.cells(id).get(r) }
 
 func (s *objectState) cells(id InstanceID) cells {
 	inst, ok := s.inst.get(uint16(id))

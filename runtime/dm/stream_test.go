@@ -45,14 +45,15 @@ func image(t testing.TB, o dm.ObjectID, text string) dm.Entry {
 
 func TestWriteToSink(t *testing.T) {
 	s := newScripted(t)
-	err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Update, append(entries(t, "/33001/0/9", 5), image(t, 33001, "abc"))...)
+	err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Update,
+		append(entries(t, "/33001/0/9", 5), image(t, 33001, "abc"))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := s.take(), "begin1 open1 write1(abc) validate1 commit1 sink1 persist changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
-	// A new instance takes a stream as well.
+	// A new instance accepts a stream, too.
 	e := dm.Entry{Path: dm.ResourcePath(33001, 5, imageID), Value: dm.OpaqueValue([]byte("new"))}
 	if err := create(s.m, dm.Server(1), 33001, []dm.InstanceID{5}, e); err != nil {
 		t.Fatal(err)
@@ -60,15 +61,17 @@ func TestWriteToSink(t *testing.T) {
 	if got, want := s.take(), "begin1 create1 open1 write1(new) validate1 commit1 sink1 persist changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
-	// A Replace of the instance leaves a stream that the payload does not name alone.
-	if err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Replace, entries(t, "/33001/0/9", 1)...); err != nil {
+	// A Replace of the instance does not change a stream that the payload does not name.
+	if err := write(s.m, dm.Server(1), dm.InstancePath(33001, 0), dm.Replace,
+		entries(t, "/33001/0/9", 1)...); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := s.take(), "begin1 validate1 commit1 persist changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
-	// An empty value is a value.
-	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace, image(t, 33001, "")); err != nil {
+	// An empty value is written, too.
+	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace,
+		image(t, 33001, "")); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.take(); !strings.Contains(got, "write1() validate1 commit1 sink1") {
@@ -76,7 +79,7 @@ func TestWriteToSink(t *testing.T) {
 	}
 }
 
-// A sink that fails, at any of its steps, fails the whole; it is aborted whenever it was opened.
+// A Sink that fails at any step fails the whole transaction. It is aborted if it was opened.
 func TestSinkFailures(t *testing.T) {
 	boom := dm.Errorf(dm.RequestEntityTooLarge, "no room")
 	for step, want := range map[string]string{
@@ -103,13 +106,14 @@ func TestSinkFailures(t *testing.T) {
 		if got := changes(before, dump(t, s.m.Snapshot())); got != "" {
 			t.Errorf("%s failed, and this changed:\n%s", step, got)
 		}
-		clear(s.fail) // the next writer is let in
+		clear(s.fail) // the next writer is accepted
 		if err := write(s.m, dm.Server(1), dm.Path{}, dm.Update, payload...); err != nil {
 			t.Errorf("after %s failed: %v", step, err)
 		}
 	}
 	s := newScripted(t)
-	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace, image(t, 33001, "short")); !errors.Is(err, io.ErrShortWrite) {
+	if err := write(s.m, dm.Server(1), dm.ResourcePath(33001, 0, imageID), dm.Replace,
+		image(t, 33001, "short")); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("a sink that does not take all: %v", err)
 	}
 }
@@ -163,7 +167,7 @@ func TestUpload(t *testing.T) {
 	if got, want := s.take(), "open1 write1(one) write1(two) begin1 validate1 commit1 sink1 changed1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
-	up.Abort() // of no effect any more
+	up.Abort() // has no effect
 	if _, err := up.Write([]byte("x")); !errors.Is(err, dm.ErrDone) {
 		t.Errorf("writing after the end: %v", err)
 	}
@@ -176,18 +180,18 @@ func TestUpload(t *testing.T) {
 	up = open()
 	s.fail["validate1"] = errors.New("boom")
 	if err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error { return tx.Accept(up) }); err == nil {
-		t.Error("a failing Validate is not told")
+		t.Error("Validate fails and Commit does not")
 	}
 	if got, want := s.take(), "open1 begin1 validate1 rollback1 abort1"; got != want {
 		t.Errorf("the steps were\n%s, want\n%s", got, want)
 	}
 	clear(s.fail)
 
-	// Begin refuses: the upload is the caller's still.
+	// Begin refuses: the upload still belongs to the caller.
 	up = open()
 	s.fail["begin1"] = errors.New("boom")
 	if err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error { return tx.Accept(up) }); err == nil {
-		t.Error("a failing Begin is not told")
+		t.Error("Begin fails and Accept does not")
 	}
 	clear(s.fail)
 	if _, err := up.Write([]byte("on")); err != nil {
@@ -203,12 +207,12 @@ func TestUpload(t *testing.T) {
 		t.Errorf("a part that is refused: %v", err)
 	}
 
-	// Deleted, or exchanged, during the upload.
+	// The resource is deleted or replaced during the upload.
 	if err := s.objects[0].Update(ctx, 0, func(m *meter) error { m.Image = scriptedSink(s, 1); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error { return tx.Accept(up) }); dm.CodeOf(err) != dm.Conflict {
-		t.Errorf("exchanged during the upload: %v", err)
+		t.Errorf("replaced during the upload: %v", err)
 	}
 	if err := s.objects[0].Remove(ctx, 0); err != nil {
 		t.Fatal(err)
@@ -221,14 +225,16 @@ func TestUpload(t *testing.T) {
 
 func TestOpenUploadRefuses(t *testing.T) {
 	s, ctx := newScripted(t), t.Context()
-	for _, p := range []string{"/", "/33001", "/33001/0", "/33001/0/9", "/33001/0/99", "/33001/7/6", "/1/0/0", "/33001/0/4/0"} {
+	for _, p := range []string{"/", "/33001", "/33001/0", "/33001/0/9", "/33001/0/99", "/33001/7/6", "/1/0/0",
+		"/33001/0/4/0"} {
 		if up, is, err := s.m.Snapshot().OpenUpload(ctx, dm.Server(1), path(t, p)); up != nil || is || err != nil {
 			t.Errorf("an upload to %s: %v, %t, %v", p, up, is, err)
 		}
 	}
 	boom := errors.New("boom")
 	s.fail["open1"] = boom
-	if _, is, err := s.m.Snapshot().OpenUpload(ctx, dm.Server(1), dm.ResourcePath(33001, 0, imageID)); !is || !errors.Is(err, boom) {
+	if _, is, err := s.m.Snapshot().OpenUpload(ctx, dm.Server(1), dm.ResourcePath(33001, 0, imageID)); !is ||
+		!errors.Is(err, boom) {
 		t.Errorf("a sink that does not open: %t, %v", is, err)
 	}
 	clear(s.fail)
@@ -266,7 +272,8 @@ func TestSource(t *testing.T) {
 	}
 	inst := meter{Level: dm.Float(1), Mode: dm.Int(1), Blob: dm.StreamFunc(func(context.Context) (dm.Source, error) {
 		return logSource{strings.NewReader(text), int64(len(text)), &closed}, fault
-	}, func(context.Context) (dm.Sink, error) { return nil, errors.New("no") }), Image: dm.SinkFunc(func(context.Context) (dm.Sink, error) { return nil, errors.New("no") })}
+	}, func(context.Context) (dm.Sink, error) { return nil, errors.New("no") }),
+		Image: dm.SinkFunc(func(context.Context) (dm.Sink, error) { return nil, errors.New("no") })}
 	if err := o.Add(0, inst); err != nil {
 		t.Fatal(err)
 	}
@@ -282,8 +289,9 @@ func TestSource(t *testing.T) {
 	if err := src.Close(); err != nil {
 		t.Error(err)
 	}
-	// A read of the instance leaves it out, alone it is read whole.
-	if got, err := read(s, dm.Server(1), dm.InstancePath(meterID, 0)); err != nil || got != "/33001/0/0=1\n/33001/0/9=1\n" {
+	// A read of the instance leaves the stream out; a read of the resource returns all of it.
+	if got, err := read(s, dm.Server(1), dm.InstancePath(meterID, 0)); err != nil ||
+		got != "/33001/0/0=1\n/33001/0/9=1\n" {
 		t.Errorf("the instance reads %q, %v", got, err)
 	}
 	if v, err := s.Value(ctx, dm.Server(1), p); err != nil || string(v.Opaque()) != "log" || closed != 2 {
@@ -307,7 +315,8 @@ func TestSource(t *testing.T) {
 	if _, is, err := s.OpenSource(ctx, dm.Server(1), dm.ResourcePath(meterID, 0, levelID)); is || err != nil {
 		t.Errorf("a stored resource is a stream: %t, %v", is, err)
 	}
-	for p, want := range map[string]dm.Code{"/33001/0/6": dm.MethodNotAllowed, "/33001/1/10": dm.NotFound, "/33001/0/99": dm.NotFound} {
+	for p, want := range map[string]dm.Code{"/33001/0/6": dm.MethodNotAllowed, "/33001/1/10": dm.NotFound,
+		"/33001/0/99": dm.NotFound} {
 		if _, _, err := s.OpenSource(ctx, dm.Server(1), path(t, p)); dm.CodeOf(err) != want {
 			t.Errorf("opening %s: %v, want %v", p, err, want)
 		}
@@ -315,14 +324,16 @@ func TestSource(t *testing.T) {
 	if v, err := s.Value(ctx, dm.Application, dm.ResourcePath(meterID, 0, imageID)); dm.CodeOf(err) != dm.NotFound {
 		t.Errorf("reading a sink: %v, %v", v, err)
 	}
-	checkError(t, "setting a stream", o.Update(ctx, 0, func(m *meter) error { m.Image.Set([]byte("x")); return nil }), []string{"/33001/0/6", "stream"})
+	checkError(t, "setting a stream", o.Update(ctx, 0, func(m *meter) error { m.Image.Set([]byte("x")); return nil }),
+		[]string{"/33001/0/6", "stream"})
 }
 
-// The sink of a resource that is deleted later in the same transaction is not committed.
+// The Sink of a resource that the same transaction deletes later is not committed.
 func TestSinkOfDeletedInstance(t *testing.T) {
 	s := newScripted(t)
 	err := do(s.m, dm.Server(1), func(tx *dm.Transaction) error {
-		if err := tx.Write(dm.ResourcePath(33001, 0, imageID), dm.Replace, []dm.Entry{image(t, 33001, "gone")}); err != nil {
+		if err := tx.Write(dm.ResourcePath(33001, 0, imageID), dm.Replace,
+			[]dm.Entry{image(t, 33001, "gone")}); err != nil {
 			return err
 		}
 		return tx.Delete(dm.InstancePath(33001, 0))
@@ -335,7 +346,7 @@ func TestSinkOfDeletedInstance(t *testing.T) {
 	}
 }
 
-// A resource that gives a stream only cannot be written.
+// A resource that is only a Source cannot be written.
 func TestWriteToSource(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{})
 	inst := fullMeter()
@@ -345,10 +356,12 @@ func TestWriteToSource(t *testing.T) {
 	}
 	m := newModel(t, dm.ModelConfig{}, o)
 	p := dm.ResourcePath(meterID, 0, blobID)
-	if err := write(m, dm.Server(1), p, dm.Replace, dm.Entry{Path: p, Value: dm.OpaqueValue(nil)}); dm.CodeOf(err) != dm.MethodNotAllowed {
+	if err := write(m, dm.Server(1), p, dm.Replace,
+		dm.Entry{Path: p, Value: dm.OpaqueValue(nil)}); dm.CodeOf(err) != dm.MethodNotAllowed {
 		t.Errorf("writing: %v", err)
 	}
-	if _, is, err := m.Snapshot().OpenUpload(t.Context(), dm.Server(1), p); !is || dm.CodeOf(err) != dm.MethodNotAllowed {
+	if _, is, err := m.Snapshot().OpenUpload(t.Context(), dm.Server(1), p); !is ||
+		dm.CodeOf(err) != dm.MethodNotAllowed {
 		t.Errorf("uploading: %t, %v", is, err)
 	}
 }

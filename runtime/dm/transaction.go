@@ -7,27 +7,29 @@ import (
 	"sync/atomic"
 )
 
-// Transaction is a group of changes to a Model that is published whole or not at all. Everything that
-// changes a Model is one: each request of a server, each Update of the application, and a whole
-// bootstrap sequence. Only a protocol engine deals with it directly.
+// Transaction is a group of changes to a Model that is published as a whole or not at all.
+// Everything that changes a Model is a transaction: each request of a server, each Update of the
+// application, and a whole bootstrap sequence. A program needs one to restore saved values;
+// otherwise only a runtime uses it directly.
 //
-// A Transaction holds the Model's one writer slot from Begin to its end; Suspend and Resume let a
-// bootstrap sequence give the slot away between requests. Until it ends, reads of the Model see
-// nothing of it. Its methods are not safe for concurrent use, Persist aside. Defer Rollback, which
-// does nothing after Commit: a hook that panics must not keep the slot.
+// A Transaction holds the Model's one writer slot from Begin to its end. Until it ends, reads of
+// the Model see none of its changes. Its methods are not safe for concurrent use, except that
+// Persist may run on another goroutine. Defer Rollback, which does nothing after Commit, so that a
+// panic of a hook does not keep the slot:
 //
-//	t, err := model.Begin(ctx, dm.Server(101))
-//	if err == nil {
-//		err = t.Write(path, dm.Replace, entries)
+//	t, err := model.Begin(ctx, dm.Bootstrap)
+//	if err != nil {
+//		return err
 //	}
-//	if err == nil {
-//		err = t.Commit()
-//	} else {
-//		t.Rollback()
+//	defer t.Rollback()
+//	if err := t.Write(path, dm.Replace, entries); err != nil {
+//		return err
 //	}
+//	return t.Commit()
 //
-// An engine whose loop must not wait for the store calls Prepare, Persist on a worker, Publish and
-// Finish instead of Commit.
+// A runtime whose loop must not wait for the store calls Prepare, Persist on a worker, Publish and
+// Finish instead of Commit. For a bootstrap sequence it releases the slot between requests with
+// Suspend and Resume.
 type Transaction struct {
 	m      *Model
 	origin Origin
@@ -40,15 +42,16 @@ type Transaction struct {
 	first  [2]*part
 	sinks  []*openSink
 	next   *root // what Publish will publish; set by Prepare
-	// closing says that no correction is possible after a failure: a Sink was told to commit.
+	// closing reports that a Sink was told to commit, so that no correction is possible after a
+	// failure.
 	closing   bool
 	published bool
 	unstored  bool         // Persist has failed
-	cause     Cause        // what the engine recognises the transaction by
+	cause     Cause        // for Batch.Cause
 	state     atomic.Int32 // one of the transaction states
 }
 
-// The states of a Transaction. Only one of them ends: over.
+// The states of a Transaction. Only over is final.
 const (
 	suspended int32 = iota
 	holding         // it has the writer slot
@@ -62,107 +65,17 @@ func newTransaction(ctx context.Context, m *Model, who Origin) *Transaction {
 	return t
 }
 
-// txContext is the context that hooks receive: it knows its transaction. A hook may keep it, so each
-// time that a transaction holds the slot has one of its own, which is past when the slot is given away.
-type txContext struct {
-	context.Context
-	t    *Transaction
-	past atomic.Bool
-}
-
-type txKey struct{}
-
-func (c *txContext) Value(key any) any {
-	switch key.(type) {
-	case txKey:
-		return c
-	case originKey:
-		return c.t.origin
-	}
-	return c.Context.Value(key)
-}
-
-// SnapshotFrom returns what a hook's transaction makes of the whole Model, for checks across objects.
-// An object that no Model has taken yet is alone in it. It returns false where ctx is not that of a hook, or the hook is over.
-func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
-	c, ok := ctx.Value(txKey{}).(*txContext)
-	if !ok || c.past.Load() {
-		return Snapshot{}, false
-	}
-	return c.t.Snapshot(), true
-}
-
-// inside reports whether ctx is that of a hook of m, be it that a hook of another Model lies between.
-func inside(ctx context.Context, m *Model) bool {
-	for {
-		c, ok := ctx.Value(txKey{}).(*txContext)
-		if !ok {
-			return false
-		}
-		if c.t.m == m && !c.past.Load() {
-			return true
-		}
-		ctx = c.Context
-	}
-}
-
-// Origin returns who performs the transaction.
-func (t *Transaction) Origin() Origin { return t.origin }
-
-// SetCause says what made the transaction. Subscribers receive it in Batch.Cause, so that an engine
-// that publishes on behalf of a request recognises its own changes. Call it before Finish.
+// SetCause records the reason for the transaction. Subscribers receive it in Batch.Cause, so that a
+// runtime that publishes on behalf of a request recognises its own changes. Call it before Finish.
+// SetCause is for runtimes.
 func (t *Transaction) SetCause(c Cause) { t.cause = c }
 
-// Snapshot returns what the transaction makes of the Model so far. It is valid until the
+// Snapshot returns the Model as the transaction leaves it so far. It is valid until the
 // transaction's next operation.
 func (t *Transaction) Snapshot() Snapshot { return Snapshot{m: t.m, r: t.base, t: t} }
 
-// Suspend gives the writer slot away until Resume, with the changes kept. It is for bootstrap
-// sequences between two requests.
-func (t *Transaction) Suspend() {
-	if t.state.CompareAndSwap(holding, suspended) {
-		t.ctx.past.Store(true)
-		t.m.slot.release()
-	}
-}
-
-// Resume takes the writer slot again, waiting until ctx ends. Hooks receive ctx from now on.
-func (t *Transaction) Resume(ctx context.Context) error {
-	if t.state.Load() == over {
-		return ErrDone
-	}
-	if err := t.m.acquire(ctx); err != nil {
-		return err
-	}
-	return t.hold(ctx)
-}
-
-// ResumeAsync takes the writer slot again when its turn has come, and calls granted then; see
-// Model.BeginAsync. When the transaction was rolled back meanwhile, granted is called all the same,
-// and every operation is ErrDone.
-func (t *Transaction) ResumeAsync(ctx context.Context, granted func()) (cancel func() bool) {
-	return t.m.slot.enqueue(true, func() {
-		_ = t.hold(ctx) // an operation says so
-		granted()
-	})
-}
-
-// hold notes that the slot, which was just acquired, is the transaction's.
-func (t *Transaction) hold(ctx context.Context) error {
-	if t.state.Load() == over {
-		t.m.slot.release()
-		return ErrDone
-	}
-	t.ctx = &txContext{Context: ctx, t: t}
-	if !t.state.CompareAndSwap(suspended, holding) { // rolled back, or resumed twice
-		t.m.slot.release()
-		return ErrDone
-	}
-	return nil
-}
-
-// deferred reports whether Begin hooks wait for the end of the transaction.
-func (t *Transaction) deferred() bool { return t.origin.IsBootstrap() }
+// defersBegin reports whether Begin hooks run at the end of the transaction.
+func (t *Transaction) defersBegin() bool { return t.origin == Bootstrap }
 
 // view returns an object as the transaction sees it.
 func (t *Transaction) view(id ObjectID) (view, bool) {
@@ -175,8 +88,8 @@ func (t *Transaction) view(id ObjectID) (view, bool) {
 	return s, ok
 }
 
-// touch opens an object for changes; its Begin hook runs at the first touch. An object whose Begin
-// failed is not touched.
+// touch opens an object for changes. The first call runs its Begin hook; an object whose Begin
+// failed stays unopened.
 func (t *Transaction) touch(id ObjectID) (*part, error) {
 	i, ok := slices.BinarySearchFunc(t.parts, id, func(p *part, id ObjectID) int { return int(p.id()) - int(id) })
 	if ok {
@@ -187,7 +100,7 @@ func (t *Transaction) touch(id ObjectID) (*part, error) {
 		return nil, fail(NotFound, ObjectPath(id), "the device has no such object")
 	}
 	p := s.part(t)
-	if !t.deferred() {
+	if !t.defersBegin() {
 		if err := t.begin(p); err != nil {
 			return nil, err
 		}
@@ -210,8 +123,8 @@ func (t *Transaction) begin(p *part) error {
 	return nil
 }
 
-// ready reports why no operation is possible.
-func (t *Transaction) ready() error {
+// checkOpen returns an error if no operation is possible.
+func (t *Transaction) checkOpen() error {
 	switch {
 	case t.state.Load() == over:
 		return ErrDone
@@ -223,9 +136,9 @@ func (t *Transaction) ready() error {
 	return nil
 }
 
-// run is a transaction of the application that touches one object: fn makes the changes.
+// run runs a transaction of the application that touches one object. fn makes the changes.
 func (t *Transaction) run(id ObjectID, fn func(*part) error) error {
-	defer t.Rollback() // does nothing after Commit; a panic of fn must not keep the slot
+	defer t.Rollback() // a panic of fn must not keep the slot
 	p, err := t.touch(id)
 	if err != nil {
 		return err

@@ -5,17 +5,18 @@ import (
 	"slices"
 )
 
-// tree is a persistent map from IDs to values: put and remove return a new tree that shares all but
-// the changed path with the old one, which stays as it was. It is a radix tree with a fan-out of 16
-// whose height follows the largest ID, so that a few small IDs cost one node. The zero value is empty.
+// tree is a persistent map from IDs to values: put and remove return a new tree that shares
+// everything but the changed path with the old one, which stays unchanged. It is a radix tree with
+// a fan-out of 16 whose height follows the largest ID, so that a few small IDs need one node. The
+// zero value is empty.
 type tree[V any] struct {
 	root   *node[V]
 	height uint8 // levels: 1 for IDs below 16, 2 below 256, 3 below 4096, 4 for all
 	n      int
 }
 
-// node holds the children of one radix digit: kids above the lowest level, vals on it. bits says
-// which digits are there; the others take no room.
+// node holds the children of one radix digit: kids above the lowest level, vals on the lowest. bits
+// says which digits exist; missing ones take no space.
 type node[V any] struct {
 	bits uint16
 	full bool // no ID below the node is free
@@ -23,7 +24,8 @@ type node[V any] struct {
 	vals []V
 }
 
-// A fan-out of 16 is measured: 64 copies more with each write, 4 makes more nodes.
+// The fan-out of 16 is the result of measurements: 64 copies more on each write, 4 needs more
+// nodes.
 const (
 	digitBits = 4
 	digitMask = 1<<digitBits - 1
@@ -95,7 +97,8 @@ func (n *node[V]) put(id uint16, v V, shift uint8, added *bool) *node[V] {
 	return m
 }
 
-// with returns a copy of s with v at i: instead of what is there when has, else before it.
+// with returns a copy of s with v at i: replacing the element there if has, inserted before it
+// otherwise.
 func with[E any](s []E, i int, v E, has bool) []E {
 	tail := s[i:]
 	if has {
@@ -121,7 +124,7 @@ func (t tree[V]) remove(id uint16) tree[V] {
 	return t
 }
 
-// remove returns the node without id, which is there; nil when nothing is left.
+// remove returns the node without id, which must exist. It returns nil if nothing remains.
 func (n *node[V]) remove(id uint16, shift uint8) *node[V] {
 	i, bit := n.slot(id, shift)
 	m := &node[V]{bits: n.bits}
@@ -147,8 +150,8 @@ func without[E any](s []E, i int) []E {
 	return append(append(c, s[:i]...), s[i+1:]...)
 }
 
-// next returns the entry with the lowest ID that is at least from. A walk starts at 0 and goes on at
-// the found ID plus one.
+// next returns the entry with the lowest ID that is at least from. A walk starts at 0 and continues
+// at the found ID plus one.
 func (t *tree[V]) next(from uint32) (id uint16, v V, ok bool) {
 	if t.root == nil || from > reserved || heightFor(uint16(from)) > t.height {
 		return 0, v, false
@@ -175,8 +178,8 @@ func (n *node[V]) next(from uint16, shift uint8) (id uint16, v V, ok bool) {
 	return 0, v, false
 }
 
-// free returns the lowest ID that is at least from and not in the tree. It looks at one node for each
-// radix digit, and at no more of those that are full.
+// free returns the lowest ID that is at least from and not in the tree. It looks at one node for
+// each radix digit, and at no more of those that are full.
 func (t *tree[V]) free(from uint32) (id uint32) {
 	if t.root == nil || from > reserved || heightFor(uint16(from)) > t.height {
 		return from

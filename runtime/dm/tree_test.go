@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// checkTree compares a tree with the map that it should be equal to, and looks at its nodes.
+// checkTree compares a tree with a map of the same content, and checks its nodes.
 func checkTree(t *testing.T, tr tree[int], want map[uint16]int) {
 	t.Helper()
 	if tr.n != len(want) {
@@ -69,8 +69,8 @@ func checkNode(t *testing.T, n *node[int], height uint8) int {
 	return sum
 }
 
-// somewhere returns an ID: often a small one, sometimes one at the edge of a digit.
-func somewhere(r *rand.Rand) uint16 {
+// randomID returns an ID: often a small one, sometimes one at the edge of a digit.
+func randomID(r *rand.Rand) uint16 {
 	switch r.IntN(4) {
 	case 0:
 		return uint16(r.IntN(80))
@@ -83,7 +83,7 @@ func somewhere(r *rand.Rand) uint16 {
 	return uint16(r.IntN(1 << 16))
 }
 
-// A tree behaves as a map does, and what was made of it earlier stays as it was.
+// A tree behaves like a map, and earlier versions of it stay unchanged.
 func TestTreeIsAMap(t *testing.T) {
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -94,7 +94,7 @@ func TestTreeIsAMap(t *testing.T) {
 		var kept []version
 		now := version{want: map[uint16]int{}}
 		for i := range 400 {
-			id := somewhere(r)
+			id := randomID(r)
 			next := version{want: maps.Clone(now.want)}
 			if r.IntN(3) == 0 {
 				next.tree = now.tree.remove(id)
@@ -110,7 +110,7 @@ func TestTreeIsAMap(t *testing.T) {
 			if v, ok := now.tree.get(id); ok != mapHas(now.want, id) || v != now.want[id] {
 				t.Fatalf("seed %d: get(%d) = %d, %t", seed, id, v, ok)
 			}
-			probe := somewhere(r)
+			probe := randomID(r)
 			if v, ok := now.tree.get(probe); ok != mapHas(now.want, probe) || v != now.want[probe] {
 				t.Fatalf("seed %d: get(%d) = %d, %t", seed, probe, v, ok)
 			}
@@ -124,7 +124,7 @@ func TestTreeIsAMap(t *testing.T) {
 		}
 		checkTree(t, now.tree, nil)
 		if now.tree != (tree[int]{}) {
-			t.Fatalf("seed %d: what remains of an emptied tree is %+v", seed, now.tree)
+			t.Fatalf("seed %d: an emptied tree still has %+v", seed, now.tree)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func checkNext(t *testing.T, tr tree[int], want map[uint16]int, from uint32) {
 	}
 }
 
-// All IDs at once: three full levels.
+// All IDs: every level is full.
 func TestTreeFull(t *testing.T) {
 	var tr tree[int]
 	for id := range 1 << 16 {
@@ -183,7 +183,7 @@ func TestTreeHeights(t *testing.T) {
 			t.Errorf("a tree with the ID %d has %d levels, want %d", test.id, tr.height, test.height)
 		}
 		checkTree(t, tr, map[uint16]int{test.id: 1})
-		// It grows over what it has, and a larger ID is not there before it is put.
+		// The tree grows above its nodes, and a larger ID does not exist before it is put.
 		grown := tr.put(0, 2).put(65535, 3)
 		want := map[uint16]int{test.id: 1}
 		want[0], want[65535] = 2, 3
@@ -194,13 +194,13 @@ func TestTreeHeights(t *testing.T) {
 			}
 		}
 		if same := tr.remove(test.id ^ 1); same != tr {
-			t.Errorf("removing what is not there made a new tree")
+			t.Errorf("removing a missing ID returned a new tree")
 		}
 		checkTree(t, tr.remove(test.id), nil)
 	}
 }
 
-// One change copies one path, whatever the size.
+// One change copies one path, whatever the size of the tree.
 func TestTreeCopiesOnePath(t *testing.T) {
 	var tr tree[int]
 	for id := range 10_000 {

@@ -2,14 +2,15 @@ package dm
 
 import "iter"
 
-// Tx is what the hooks of one object see of their transaction. It is valid during the hook only.
+// Tx is the view that the hooks of one object have of their transaction. It is valid only while the
+// hook runs.
 type Tx[T any] struct{ part *part }
 
-// Origin returns who performs the transaction.
+// Origin returns who makes the change.
 func (x *Tx[T]) Origin() Origin { return x.part.t.origin }
 
-// Changes yields the instances that the transaction makes or changes, by ascending ID. Those that it
-// deletes come from Deleted.
+// Changes yields the instances that the transaction creates or changes, in ascending order of ID.
+// Deleted yields those that it deletes.
 func (x *Tx[T]) Changes() iter.Seq[Change[T]] {
 	return func(yield func(Change[T]) bool) {
 		for i := range x.part.changes {
@@ -17,7 +18,8 @@ func (x *Tx[T]) Changes() iter.Seq[Change[T]] {
 			if c.now == nil {
 				continue
 			}
-			change := Change[T]{ID: c.id, Created: c.old == nil, Old: new(T), New: x.shown(c.now), written: c.written}
+			change := Change[T]{ID: c.id, Created: c.old == nil, Old: new(T), New: x.newForHook(c.now),
+				written: c.written}
 			if c.old != nil {
 				*change.Old = *c.old.(*T)
 			}
@@ -28,7 +30,8 @@ func (x *Tx[T]) Changes() iter.Seq[Change[T]] {
 	}
 }
 
-// Deleted yields copies of the instances that the transaction deletes, as they were, by ascending ID.
+// Deleted yields copies of the instances that the transaction deletes, as they were before, in
+// ascending order of ID.
 func (x *Tx[T]) Deleted() iter.Seq2[InstanceID, T] {
 	return func(yield func(InstanceID, T) bool) {
 		for i := range x.part.changes {
@@ -39,9 +42,9 @@ func (x *Tx[T]) Deleted() iter.Seq2[InstanceID, T] {
 	}
 }
 
-// shown returns the new instance for a hook: the transaction's own while Validate may amend it, a
-// copy in other hooks.
-func (x *Tx[T]) shown(inst instance) *T {
+// newForHook returns the new instance for a hook: in Validate the transaction's own, which the hook
+// may amend, and in other hooks a copy.
+func (x *Tx[T]) newForHook(inst instance) *T {
 	own := inst.(*T)
 	if x.part.stage == stageValidate {
 		return own
@@ -50,12 +53,13 @@ func (x *Tx[T]) shown(inst instance) *T {
 	return &c
 }
 
-// Get returns a copy of an instance, changed or not, as the transaction leaves it.
+// Get returns a copy of an instance, changed or not, as it will be after the transaction.
 func (x *Tx[T]) Get(id InstanceID) (T, bool) {
-	return copied[T](x.part.now.get(uint16(id)))
+	return copyOf[T](x.part.now.get(uint16(id)))
 }
 
-// All yields copies of all instances, changed or not, as the transaction leaves them.
+// All yields copies of all instances, changed or not, as they will be after the transaction, in
+// ascending order of ID.
 func (x *Tx[T]) All() iter.Seq2[InstanceID, T] {
 	return func(yield func(InstanceID, T) bool) {
 		for id, inst, ok := x.part.now.next(0); ok; id, inst, ok = x.part.now.next(uint32(id) + 1) {

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// describe tells what a hook sees of its transaction.
+// describe returns what a hook sees of its transaction.
 func describe(x *dm.Tx[meter]) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v:", x.Origin())
@@ -34,7 +34,8 @@ func TestChanges(t *testing.T) {
 	hook := func(_ context.Context, x *dm.Tx[meter]) error { seen = append(seen, describe(x)); return nil }
 	o := newMeters(t, dm.ObjectConfig[meter]{
 		Template: meter{Level: dm.Float(7), Mode: dm.Int(1), Label: dm.Empty[string]()},
-		Hooks:    dm.Hooks[meter]{Begin: hook, Validate: hook, Commit: hook, Changed: func(_ context.Context, x *dm.Tx[meter]) { _ = hook(nil, x) }},
+		Hooks: dm.Hooks[meter]{Begin: hook, Validate: hook, Commit: hook,
+			Changed: func(_ context.Context, x *dm.Tx[meter]) { _ = hook(nil, x) }},
 	})
 	for id := range dm.InstanceID(3) {
 		if err := o.Add(id, fullMeter()); err != nil {
@@ -47,14 +48,17 @@ func TestChanges(t *testing.T) {
 		do   func() error
 		want string
 	}{
-		{"update", func() error { return o.Update(ctx, 1, func(m *meter) error { m.Level.Set(2); return nil }) }, "application: 1(21.5>2)"},
+		{"update", func() error { return o.Update(ctx, 1, func(m *meter) error { m.Level.Set(2); return nil }) },
+			"application: 1(21.5>2)"},
 		{"add", func() error { return o.Add(9, fullMeter()) }, "application: 9(-1>21.5)"},
 		{"remove", func() error { return o.Remove(ctx, 9) }, "application: 9(21.5>none)"},
 		{"write", func() error {
-			return write(m, dm.Server(1), path(t, "/33001/0"), dm.Update, entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x", "/33001/0/99", 1)...)
+			return write(m, dm.Server(1), path(t, "/33001/0"), dm.Update,
+				entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x", "/33001/0/99", 1)...)
 		}, "server 1: 0(21.5>21.5)/33001/0/4/7/33001/0/9"},
 		{"replace a resource", func() error {
-			return write(m, dm.Server(1), path(t, "/33001/0/4"), dm.Replace, entries(t, "/33001/0/4/7", "x", "/33001/0/4/8", "y")...)
+			return write(m, dm.Server(1), path(t, "/33001/0/4"), dm.Replace,
+				entries(t, "/33001/0/4/7", "x", "/33001/0/4/8", "y")...)
 		}, "server 1: 0(21.5>21.5)/33001/0/4"},
 		{"create and delete", func() error {
 			return do(m, dm.Server(1), func(tx *dm.Transaction) error {
@@ -95,7 +99,8 @@ func TestWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newModel(t, dm.ModelConfig{}, o)
-	if err := write(m, dm.Server(1), path(t, "/33001/0"), dm.Update, entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x")...); err != nil {
+	if err := write(m, dm.Server(1), path(t, "/33001/0"), dm.Update,
+		entries(t, "/33001/0/9", 5, "/33001/0/4/7", "x")...); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(wrote, []dm.ResourceID{tagsID, modeID}) {
@@ -103,7 +108,8 @@ func TestWrote(t *testing.T) {
 	}
 }
 
-// Hooks see the transaction's state of the object, of the Model, and beside it the published one.
+// Hooks see the transaction's state of the object and of the Model, and can read the published
+// state.
 func TestHooksSeeTheirTransaction(t *testing.T) {
 	var m *dm.Model
 	called := false
@@ -126,12 +132,14 @@ func TestHooksSeeTheirTransaction(t *testing.T) {
 		if !ok {
 			t.Fatal("there is no snapshot of the transaction")
 		}
-		for p, want := range map[string]string{"/33001/0/9": "5", "/33002/0/0": "9", "/33001/7/9": "0", "/33001/1/9": "<none>"} {
+		for p, want := range map[string]string{"/33001/0/9": "5", "/33002/0/0": "9", "/33001/7/9": "0",
+			"/33001/1/9": "<none>"} {
 			if got := show(s, path(t, p)); got != want {
 				t.Errorf("%s is %s in the transaction, want %s", p, got, want)
 			}
 		}
-		for p, want := range map[string]string{"/33001/0/9": "1", "/33002/0/0": "1", "/33001/7/9": "<none>", "/33001/1/9": "1"} {
+		for p, want := range map[string]string{"/33001/0/9": "1", "/33002/0/0": "1", "/33001/7/9": "<none>",
+			"/33001/1/9": "1"} {
 			if got := show(m.Snapshot(), path(t, p)); got != want {
 				t.Errorf("%s is %s outside of the transaction, want %s", p, got, want)
 			}
@@ -171,7 +179,7 @@ func show(s dm.Snapshot, p dm.Path) string {
 	return v.String()
 }
 
-// Validate may amend what the transaction does; it is published with it, and checked.
+// Validate may amend the transaction. The amendments are checked and published with it.
 func TestValidateAmends(t *testing.T) {
 	var amend func(dm.Change[meter])
 	var commit, kept *meter
@@ -189,7 +197,7 @@ func TestValidateAmends(t *testing.T) {
 			for c := range x.Changes() {
 				copied := *c.New
 				commit = &copied
-				c.New.Level.Set(-40) // of no effect
+				c.New.Level.Set(-40) // has no effect
 			}
 			return nil
 		},
@@ -198,7 +206,7 @@ func TestValidateAmends(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newModel(t, dm.ModelConfig{}, o)
-	got, cancel := told(m)
+	got, cancel := recordBatches(m)
 	defer cancel()
 	amend = func(c dm.Change[meter]) { c.New.Label.Set("amended"); c.Old.Label.Set("of no effect") }
 	if err := write(m, dm.Server(1), path(t, "/33001/0/9"), dm.Replace, entries(t, "/33001/0/9", 5)...); err != nil {
@@ -206,11 +214,12 @@ func TestValidateAmends(t *testing.T) {
 	}
 	kept.Label.Set("too late")
 	now, _ := o.Get(0)
-	if now.Label.Or("") != "amended" || now.Mode.Or(0) != 5 || now.Level.Or(0) != 21.5 || commit.Label.Or("") != "amended" {
+	if now.Label.Or("") != "amended" || now.Mode.Or(0) != 5 || now.Level.Or(0) != 21.5 ||
+		commit.Label.Or("") != "amended" {
 		t.Errorf("published is %v, Commit saw %v", now, commit)
 	}
 	if want := "server 1: /33001/0/2 changed /33001/0/9 changed"; strings.Join(*got, "\n") != want {
-		t.Errorf("told %q, want %q", *got, want)
+		t.Errorf("the batches are %q, want %q", *got, want)
 	}
 	before := dump(t, m.Snapshot())
 	for name, fn := range map[string]func(dm.Change[meter]){
@@ -229,7 +238,8 @@ func TestValidateAmends(t *testing.T) {
 	}
 }
 
-// A server's write to a live resource is staged: Validate and Commit see it, and it stays live.
+// A server's write to a live resource is staged: Validate and Commit see it, and the resource stays
+// live.
 func TestStagedWrites(t *testing.T) {
 	hardware := 20.0
 	var seen []string
@@ -242,7 +252,8 @@ func TestStagedWrites(t *testing.T) {
 				v, ok := c.New.Goal.Get()
 				old, was := c.Old.Goal.Get()
 				s, _ := dm.SnapshotFrom(ctx)
-				seen = append(seen, fmt.Sprint(name, " ", v, ok, " ", old, was, " ", show(s, path(t, "/33001/0/1")), " ", c.Wrote(goalID)))
+				seen = append(seen, fmt.Sprint(name, " ", v, ok, " ", old, was, " ", show(s, path(t, "/33001/0/1")),
+					" ", c.Wrote(goalID)))
 				if name == "commit" && ok {
 					hardware = v
 				}
@@ -250,7 +261,8 @@ func TestStagedWrites(t *testing.T) {
 			return nil
 		}
 	}
-	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Validate: look("validate"), Commit: look("commit")}})
+	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Validate: look("validate"),
+		Commit: look("commit")}})
 	inst := fullMeter()
 	inst.Goal = dm.Func(func(context.Context) (float64, error) { return hardware, nil })
 	if err := o.Add(0, inst); err != nil {
@@ -259,7 +271,7 @@ func TestStagedWrites(t *testing.T) {
 	var persisted []dm.Event
 	m := newModel(t, dm.ModelConfig{Persist: func(_ context.Context, c dm.Committed) error {
 		persisted = c.Events
-		if got := show(c.After, path(t, "/33001/0/1")); got != "30" { // the hardware has it by now
+		if got := show(c.After, path(t, "/33001/0/1")); got != "30" { // Commit has set the hardware
 			t.Errorf("after the change the resource reads %s", got)
 		}
 		return nil
@@ -267,7 +279,8 @@ func TestStagedWrites(t *testing.T) {
 	if err := write(m, dm.Server(1), path(t, "/33001/0/1"), dm.Replace, entries(t, "/33001/0/1", 30.0)...); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"validate 30 true 0 false 30 true", "commit 30 true 0 false 30 true"}; !slices.Equal(seen, want) {
+	if want := []string{"validate 30 true 0 false 30 true",
+		"commit 30 true 0 false 30 true"}; !slices.Equal(seen, want) {
 		t.Errorf("the hooks saw %q, want %q", seen, want)
 	}
 	if len(persisted) != 1 || persisted[0].Path != path(t, "/33001/0/1") {
@@ -275,14 +288,14 @@ func TestStagedWrites(t *testing.T) {
 	}
 	hardware = 31
 	if got := show(m.Snapshot(), path(t, "/33001/0/1")); got != "31" {
-		t.Errorf("the resource reads %s and is not live any more", got)
+		t.Errorf("the resource reads %s and is no longer live", got)
 	}
 	if now, _ := o.Get(0); now.Goal.Supported() {
 		if v, ok := now.Goal.Get(); ok {
 			t.Errorf("the value %v is still staged", v)
 		}
 	}
-	// The application's Set is staged the same way.
+	// The application's Set is staged in the same way.
 	m2 := newModel(t, dm.ModelConfig{})
 	if err := m.Unregister(t.Context(), meterID); err != nil {
 		t.Fatal(err)
@@ -293,16 +306,18 @@ func TestStagedWrites(t *testing.T) {
 	if err := o.Update(t.Context(), 0, func(m *meter) error { m.Goal.Set(40); return nil }); err != nil || hardware != 40 {
 		t.Errorf("%v, the hardware has %v", err, hardware)
 	}
-	// Out of range is refused before any hook.
+	// A value out of range is refused before any hook runs.
 	seen = nil
-	if err := write(m2, dm.Server(1), path(t, "/33001/0/1"), dm.Replace, entries(t, "/33001/0/1", 101.0)...); dm.CodeOf(err) != dm.BadRequest || len(seen) != 0 {
+	if err := write(m2, dm.Server(1), path(t, "/33001/0/1"), dm.Replace,
+		entries(t, "/33001/0/1", 101.0)...); dm.CodeOf(err) != dm.BadRequest || len(seen) != 0 {
 		t.Errorf("%v, the hooks saw %v", err, seen)
 	}
-	// A Replace that leaves it out stages that it has no value.
+	// A Replace that leaves the resource out stages that it has no value.
 	if err := write(m2, dm.Server(1), path(t, "/33001/0"), dm.Replace, entries(t, "/33001/0/9", 0)...); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"validate 0 false 0 false <none> true", "commit 0 false 0 false <none> true"}; !slices.Equal(seen, want) {
+	if want := []string{"validate 0 false 0 false <none> true",
+		"commit 0 false 0 false <none> true"}; !slices.Equal(seen, want) {
 		t.Errorf("the hooks saw %q, want %q", seen, want)
 	}
 	if got := show(m2.Snapshot(), path(t, "/33001/0/1")); got != "40" {
@@ -310,7 +325,7 @@ func TestStagedWrites(t *testing.T) {
 	}
 }
 
-// The same for resource instances.
+// Writes to the resource instances of a live resource are staged, too.
 func TestStagedResourceInstances(t *testing.T) {
 	hardware := map[dm.ResourceInstanceID]int64{0: 1}
 	o := newPanels(t, dm.ObjectConfig[panel]{Hooks: dm.Hooks[panel]{Commit: func(_ context.Context, x *dm.Tx[panel]) error {
@@ -331,10 +346,12 @@ func TestStagedResourceInstances(t *testing.T) {
 	if err := write(m, dm.Server(1), path(t, "/33002/0/1"), dm.Update, entries(t, "/33002/0/1/3", 30)...); err != nil {
 		t.Fatal(err)
 	}
-	if err := write(m, dm.Server(1), path(t, "/33002/0/1/0"), dm.Replace, entries(t, "/33002/0/1/0", 10)...); err != nil {
+	if err := write(m, dm.Server(1), path(t, "/33002/0/1/0"), dm.Replace,
+		entries(t, "/33002/0/1/0", 10)...); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := read(m.Snapshot(), dm.Server(1), path(t, "/33002/0/1")); err != nil || got != "/33002/0/1/0=10\n/33002/0/1/3=30\n" {
+	if got, err := read(m.Snapshot(), dm.Server(1), path(t, "/33002/0/1")); err != nil ||
+		got != "/33002/0/1/0=10\n/33002/0/1/3=30\n" {
 		t.Errorf("the resource reads %v %q", err, got)
 	}
 	if now, _ := o.Get(0); now.Modes.Len() != 0 {

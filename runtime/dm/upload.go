@@ -2,15 +2,17 @@ package dm
 
 import "context"
 
-// Upload is a value on its way into a streamed resource, block by block, while no transaction is
-// open. It ends with Transaction.Accept or with Abort. It is not safe for concurrent use.
+// Upload is a value that arrives block by block for a streamed resource while no transaction is
+// open. It ends with Transaction.Accept or Abort. It is not safe for concurrent use. Upload is for
+// runtimes.
 type Upload struct {
 	sink *openSink
 	done bool
 }
 
-// OpenUpload starts an upload to the streamed resource at p; false where the resource is no stream,
-// so that Write serves it. A second upload at the same time is refused with ServiceUnavailable.
+// OpenUpload starts an upload to the streamed resource at p. It returns false if the resource is
+// not a stream; use Transaction.Write then. A second upload at the same time is refused with
+// ServiceUnavailable. OpenUpload is for runtimes.
 func (s Snapshot) OpenUpload(ctx context.Context, who Origin, p Path) (*Upload, bool, error) {
 	v, ok := s.find(p.Object())
 	if !ok || p.level != ResourceLevel || !v.has(p.Instance()) {
@@ -34,19 +36,20 @@ func (s Snapshot) OpenUpload(ctx context.Context, who Origin, p Path) (*Upload, 
 	return &Upload{sink: sink}, true, nil
 }
 
-// Write passes a part of the value on. Its error is that of the Sink, with the resource's path.
+// Write passes the next part of the value to the Sink. An error of the Sink is returned with the
+// resource's path.
 func (u *Upload) Write(b []byte) (int, error) {
 	if u.done || u.sink == nil {
 		return 0, ErrDone
 	}
 	n, err := u.sink.sink.Write(b)
 	if err != nil {
-		err = at(u.sink.path, err)
+		err = withPath(u.sink.path, err)
 	}
 	return n, err
 }
 
-// Abort forgets what was written. After Accept or Abort it does nothing.
+// Abort discards what was written. After Accept or Abort it does nothing.
 func (u *Upload) Abort() {
 	if !u.done && u.sink != nil {
 		u.done = true
@@ -54,9 +57,10 @@ func (u *Upload) Abort() {
 	}
 }
 
-// Accept makes a finished upload part of the transaction: it is committed or aborted with it.
+// Accept makes a finished upload part of the transaction, which commits or aborts it. Accept is for
+// runtimes.
 func (t *Transaction) Accept(u *Upload) error {
-	if err := t.ready(); err != nil {
+	if err := t.checkOpen(); err != nil {
 		return err
 	}
 	if u.done || u.sink == nil {
@@ -68,13 +72,13 @@ func (t *Transaction) Accept(u *Upload) error {
 		return fail(NotFound, p, "the instance was deleted during the upload")
 	}
 	if c := v.cell(p.Instance(), p.Resource()); c.stream() != u.sink.stream {
-		return fail(Conflict, p, "the resource was exchanged during the upload")
+		return fail(Conflict, p, "the resource was replaced during the upload")
 	}
 	x, err := t.touch(p.Object())
 	if err != nil {
 		return err
 	}
-	x.own(p)
+	x.cellForWrite(p)
 	u.done = true
 	t.sinks = append(t.sinks, u.sink)
 	return nil

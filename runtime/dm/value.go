@@ -12,22 +12,22 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Value is one value of any data type, as it passes between the data model and a data format. It is
-// a tagged union handed around by value, so that numbers never escape to the heap. The zero value
-// holds nothing and has the type registry.None.
+// Value is one value of any data type, on its way between the data model and a data format. It is a
+// tagged union that is passed by value, so that numbers never escape to the heap. The zero value
+// means no value and has the type registry.None.
 //
-// A Value may share the bytes of a text or an opaque with what it was made from; see Opaque. Values
-// are compared with Equal: == compares where bytes lie, not what they are.
+// A Value may share the bytes of a text or an Opaque with its origin; see Opaque. Compare values
+// with Equal: == compares where the bytes are stored, not their content.
 type Value struct { // at most four fields, so that the compiler keeps it in registers
 	typ   registry.Type
 	marks marks
 	num   uint64 // the number, or how many bytes data points to
-	// data is the bytes of a String, Corelnk or Opaque. It is a bare pointer because fmt looks through
-	// strings and slices in unexported fields, past the methods that would hide a secret.
+	// data is the bytes of a String, Corelnk or Opaque. It is a plain pointer because fmt reads
+	// strings and slices in unexported fields and so bypasses the methods that hide a secret.
 	data unsafe.Pointer
 }
 
-// marks say what a value is beside its type and content.
+// marks say what a value is besides its type and content.
 type marks uint8
 
 const (
@@ -35,12 +35,12 @@ const (
 	moving
 )
 
-// textValue returns a Value of one of the types that are text or bytes.
+// textValue returns a Value of a type that consists of text or bytes.
 func textValue(t registry.Type, s string) Value {
 	return Value{typ: t, num: uint64(len(s)), data: unsafe.Pointer(unsafe.StringData(s))}
 }
 
-// text returns the text or bytes of a String, Corelnk or Opaque, "" for other types.
+// text returns the text or bytes of a String, Corelnk or Opaque, and "" for other types.
 func (v Value) text() string {
 	if v.data == nil {
 		return ""
@@ -68,8 +68,8 @@ func BooleanValue(v bool) Value {
 // StringValue returns a String.
 func StringValue(v string) Value { return textValue(registry.String, v) }
 
-// OpaqueValue returns an Opaque that shares v: v must not change while the Value is in use. Writing
-// it to a Model copies it.
+// OpaqueValue returns an Opaque that shares v: v must not change while the Value is in use. A write
+// to a Model copies it.
 func OpaqueValue(v []byte) Value {
 	return Value{typ: registry.Opaque, num: uint64(len(v)), data: unsafe.Pointer(unsafe.SliceData(v))}
 }
@@ -85,13 +85,14 @@ func LinkValue(v ObjectLink) Value {
 // CoreLinkValue returns a Corelnk.
 func CoreLinkValue(v CoreLink) Value { return textValue(registry.Corelnk, string(v)) }
 
-// Type returns the data type; registry.None for the zero Value.
+// Type returns the data type, registry.None for the zero Value.
 func (v Value) Type() registry.Type { return v.typ }
 
 // IsSecret reports whether the value must not be shown.
 func (v Value) IsSecret() bool { return v.marks&secret != 0 }
 
-// Hidden returns the same value as one that must not be shown, as those of secret resources are.
+// Hidden returns the same value marked as one that must not be shown, like the value of a secret
+// resource.
 func (v Value) Hidden() Value {
 	v.marks |= secret
 	return v
@@ -124,7 +125,7 @@ func (v Value) Float() float64 {
 	return math.Float64frombits(v.num)
 }
 
-// Boolean returns the truth of a Boolean, false for other types.
+// Boolean returns the value of a Boolean, and false for other types.
 func (v Value) Boolean() bool { return v.typ == registry.Boolean && v.num != 0 }
 
 // Text returns the text of a String or Corelnk, "" for other types.
@@ -135,8 +136,8 @@ func (v Value) Text() string {
 	return v.text()
 }
 
-// Opaque returns the bytes of an Opaque, nil for other types. They may be shared with the data model
-// and must not be changed.
+// Opaque returns the bytes of an Opaque, and nil for other types. The bytes may be shared with the
+// data model; do not change them.
 func (v Value) Opaque() []byte {
 	if v.typ != registry.Opaque {
 		return nil
@@ -160,13 +161,14 @@ func (v Value) Link() ObjectLink {
 	return ObjectLink{ObjectID(v.num >> 16), InstanceID(v.num)}
 }
 
-// Equal reports whether both values have the same type and content. NaN equals NaN here, bit by bit.
+// Equal reports whether both values have the same type and content. NaN equals NaN with the same
+// bits.
 func (v Value) Equal(w Value) bool {
 	return v.typ == w.typ && v.num == w.num && v.text() == w.text()
 }
 
-// String returns the value for people: numbers and text as they are, opaque bytes in base64, times
-// in RFC 3339, secrets as [redacted].
+// String returns the value in readable form: numbers and text as they are, opaque bytes in base64,
+// times in RFC 3339, secrets as [redacted].
 func (v Value) String() string {
 	if v.IsSecret() {
 		return redacted
@@ -192,7 +194,7 @@ func (v Value) String() string {
 	return ""
 }
 
-// Format prints String under every verb, so that a secret never shows.
+// Format prints String under every verb, so that a secret is never shown.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(v.String())) }
 
 // LogValue returns String.

@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// values has one value of every data type, and those at the edges.
+// values returns values of every data type, including the extremes.
 func values() []dm.Value {
 	return []dm.Value{
 		{},
@@ -22,12 +22,13 @@ func values() []dm.Value {
 		dm.StringValue(""), dm.StringValue("boiler"), dm.StringValue("Wärme\x00"),
 		dm.OpaqueValue(nil), dm.OpaqueValue([]byte("boiler")), dm.OpaqueValue([]byte{0, 255}),
 		dm.TimeValue(0), dm.TimeValue(-1), dm.TimeValue(math.MaxInt64), dm.TimeValue(math.MinInt64),
-		dm.LinkValue(dm.ObjectLink{}), dm.LinkValue(dm.NullLink), dm.LinkValue(dm.ObjectLink{Object: 3303, Instance: 1}),
+		dm.LinkValue(dm.ObjectLink{}), dm.LinkValue(dm.NullLink),
+		dm.LinkValue(dm.ObjectLink{Object: 3303, Instance: 1}),
 		dm.CoreLinkValue(""), dm.CoreLinkValue("boiler"), dm.CoreLinkValue("</3303/0>"),
 	}
 }
 
-// Each accessor answers for its own type alone.
+// Each accessor returns a value for its own type only.
 func TestValueAccessors(t *testing.T) {
 	for _, v := range values() {
 		got := map[registry.Type]bool{
@@ -39,8 +40,8 @@ func TestValueAccessors(t *testing.T) {
 			registry.Time:            v.Seconds() != 0,
 			registry.Objlnk:          v.Link() != dm.NullLink,
 		}
-		for typ, told := range got {
-			if told && typ != v.Type() {
+		for typ, set := range got {
+			if set && typ != v.Type() {
 				t.Errorf("%s %v answers as %s too", v.Type(), v, typ)
 			}
 		}
@@ -53,7 +54,7 @@ func TestValueAccessors(t *testing.T) {
 	}
 }
 
-func TestValueHoldsWhatWentIn(t *testing.T) {
+func TestValueRoundTrip(t *testing.T) {
 	for _, n := range []int64{0, 1, -1, math.MinInt64, math.MaxInt64} {
 		if got := dm.IntegerValue(n).Integer(); got != n {
 			t.Errorf("Integer %d came back as %d", n, got)
@@ -143,7 +144,7 @@ func TestValueString(t *testing.T) {
 			t.Errorf("%s is logged as %q, want %q", test.v.Type(), got, test.want)
 		}
 	}
-	for _, v := range values() { // the edges must not panic
+	for _, v := range values() { // extreme values must not panic
 		_ = v.String()
 	}
 }

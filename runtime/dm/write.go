@@ -7,26 +7,26 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Mode is how a Write treats what its payload leaves out (Core 1.2.2 §6.3.3).
+// Mode says what a Write does with resources that the payload leaves out (Core 1.2.2 §6.3.3).
 type Mode uint8
 
 const (
-	// Replace empties what the payload leaves out: resources that may be written, and resource
-	// instances.
+	// Replace empties what the payload leaves out: writable resources, and resource instances.
 	Replace Mode = iota
 	// Update keeps what the payload leaves out.
 	Update
 )
 
-// Write writes the entries of a payload to p and below: an instance, a resource, a resource instance,
-// the root for a Write-Composite (with Update), or an object for the bootstrap server, where each
-// instance in the payload is replaced or made. The whole payload is checked before the first hook
-// runs, and after an error nothing of it is done; the transaction can go on.
+// Write writes the entries of a payload to p and below. p is an instance, a resource, a resource
+// instance, the root for a Write-Composite (with Update), or, for the bootstrap server, an object,
+// where each instance in the payload is replaced or created. The whole payload is checked before
+// the first hook runs. After an error nothing of it is written, and the transaction can continue.
 //
-// Below an instance, a resource that the device does not have is skipped: it must not be taken for an
-// error (Core 1.2.2 §6.3.3, §6.1.7.5). A resource that p names, or a composite's entry, must exist.
+// Below an instance, a resource that the device does not have is skipped, because it must not be
+// treated as an error (Core 1.2.2 §6.3.3, §6.1.7.5). A resource that p or a composite's entry names
+// must exist.
 func (t *Transaction) Write(p Path, mode Mode, entries []Entry) error {
-	if err := t.ready(); err != nil {
+	if err := t.checkOpen(); err != nil {
 		return err
 	}
 	w := writing{t: t, base: p, mode: mode, entries: entries}
@@ -36,29 +36,29 @@ func (t *Transaction) Write(p Path, mode Mode, entries []Entry) error {
 	return w.apply()
 }
 
-// Create makes instances of an object and writes the entries, which all lie in one of them. Values
-// that servers cannot write and resources that the device does not have are skipped; a mandatory
-// resource that is left without a value refuses the transaction when it ends (Core 1.2.2 §6.3.6).
-// NewInstanceID finds an ID where the payload has none.
+// Create creates instances of an object and writes the entries, each of which lies in one of the
+// instances. It skips values that servers cannot write and resources that the device does not have.
+// A mandatory resource that stays without a value makes the end of the transaction fail (Core 1.2.2
+// §6.3.6). NewInstanceID finds an ID if the payload has none.
 func (t *Transaction) Create(o ObjectID, ids []InstanceID, entries []Entry) error {
-	if err := t.ready(); err != nil {
+	if err := t.checkOpen(); err != nil {
 		return err
 	}
 	v, ok := t.view(o)
 	switch {
 	case !ok:
 		return fail(t.codeOr(NotFound), ObjectPath(o), "the device has no such object")
-	case !v.definition().Multiple && !t.origin.IsBootstrap():
+	case !v.definition().Multiple && t.origin != Bootstrap:
 		return fail(MethodNotAllowed, ObjectPath(o), "%s has a single instance", v.definition().Name)
 	}
 	made := slices.Sorted(slices.Values(ids))
 	w := writing{t: t, base: ObjectPath(o), mode: Replace, entries: entries, create: true, made: made}
 	for i, id := range made {
 		if id == reserved || i > 0 && made[i-1] == id {
-			return fail(BadRequest, ObjectPath(o), "the instance ID %d is reserved or stands there twice", id)
+			return fail(BadRequest, ObjectPath(o), "the instance ID %d is reserved or named twice", id)
 		}
 		if v.has(id) {
-			return fail(BadRequest, InstancePath(o, id), "there is such an instance already")
+			return fail(BadRequest, InstancePath(o, id), "the instance already exists")
 		}
 	}
 	if err := w.check(); err != nil {
@@ -67,8 +67,8 @@ func (t *Transaction) Create(o ObjectID, ids []InstanceID, entries []Entry) erro
 	return w.apply()
 }
 
-// NewInstanceID returns the lowest free instance ID of an object that is not below least. It fails
-// with NotFound when there is no such object and with MethodNotAllowed when all IDs are taken.
+// NewInstanceID returns the lowest free instance ID of an object from least upward. It fails with
+// NotFound if there is no such object and with MethodNotAllowed if all IDs are taken.
 func (t *Transaction) NewInstanceID(o ObjectID, least InstanceID) (InstanceID, error) {
 	v, ok := t.view(o)
 	if !ok {
@@ -81,10 +81,10 @@ func (t *Transaction) NewInstanceID(o ObjectID, least InstanceID) (InstanceID, e
 	return InstanceID(id), nil
 }
 
-// codeOr returns code, or 4.00 for the bootstrap server, whose interface knows few codes (Transport
-// 1.2.2 §6.4.1).
+// codeOr returns code, or 4.00 for the bootstrap server, whose interface defines few codes
+// (Transport 1.2.2 §6.4.1).
 func (t *Transaction) codeOr(code Code) Code {
-	if t.origin.IsBootstrap() {
+	if t.origin == Bootstrap {
 		return BadRequest
 	}
 	return code
@@ -97,17 +97,17 @@ type writing struct {
 	mode    Mode
 	entries []Entry
 	create  bool
-	made    []InstanceID // instances to make, of the object that base names or lies in; ascending
+	made    []InstanceID // instances to create, of the object that base names or lies in; ascending
 	opened  []*openSink
 }
 
-// lenient reports whether resources that the device does not have are skipped.
-func (w *writing) lenient() bool {
+// skipsUnknown reports whether resources that the device does not have are skipped.
+func (w *writing) skipsUnknown() bool {
 	return w.create || w.base.level == ObjectLevel || w.base.level == InstanceLevel
 }
 
-// apply does what check has found good. What may fail comes first: Begin and Create hooks, opening
-// streams. The changes themselves cannot fail.
+// apply carries out what check has accepted. Steps that may fail come first: Begin and Create
+// hooks, opening streams. The changes themselves cannot fail.
 func (w *writing) apply() (err error) {
 	defer func() {
 		for _, s := range w.opened {
@@ -119,7 +119,7 @@ func (w *writing) apply() (err error) {
 		return err
 	}
 	if x != nil {
-		defer x.forget()
+		defer x.discardFresh()
 		if err := w.prepare(x); err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (w *writing) apply() (err error) {
 	return nil
 }
 
-// touch opens every object of the payload; it returns the one that the base names.
+// touch opens every object of the payload and returns the one that the base names.
 func (w *writing) touch() (*part, error) {
 	if !w.base.IsRoot() {
 		return w.t.touch(w.base.Object())
@@ -159,7 +159,7 @@ func (w *writing) touch() (*part, error) {
 // prepare makes the new instances.
 func (w *writing) prepare(x *part) error {
 	for _, id := range w.made {
-		if err := x.mayCreate(id); err != nil {
+		if err := x.checkCreate(id); err != nil {
 			return err
 		}
 		if err := x.prepare(w.t.ctx, id); err != nil {
@@ -169,15 +169,16 @@ func (w *writing) prepare(x *part) error {
 	return w.checkMade(x)
 }
 
-// checkMade checks what is known of new instances only now: what they support, and what is live.
+// checkMade checks what is known of new instances only after they were made: what they support, and
+// what is live.
 func (w *writing) checkMade(x *part) error {
 	for i := range w.entries {
 		p := w.entries[i].Path
-		if !w.makes(p) {
+		if !w.creates(p) {
 			continue
 		}
 		if !x.cell(p.Instance(), p.Resource()).supported() {
-			if w.lenient() {
+			if w.skipsUnknown() {
 				continue
 			}
 			return fail(w.t.codeOr(NotFound), p, "the device does not have the resource")
@@ -209,7 +210,7 @@ func (w *writing) openSink(e *Entry) error {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		return at(e.Path, err)
+		return withPath(e.Path, err)
 	}
 	return nil
 }
@@ -231,11 +232,12 @@ func (w *writing) clear() {
 	}
 }
 
-// clearInstance empties the resources that are open to who writes. What a template gives to a new
-// instance stays; so does what is live without anybody to tell, and what no management server could
-// write: the bootstrap server may set it, but that it does not speak of it says nothing.
+// clearInstance empties the resources that the origin may write. These keep their values: what a
+// template gives to a new instance, what is live without a Commit hook, and what no management
+// server could write, because a bootstrap server that leaves such a resource out does not mean to
+// empty it.
 func (w *writing) clearInstance(p Path) {
-	if w.makes(p) {
+	if w.creates(p) {
 		return
 	}
 	x, err := w.t.touch(p.Object())
@@ -250,10 +252,10 @@ func (w *writing) clearInstance(p Path) {
 		if !w.mayWrite(r) || !c.supported() || c.stream() != nil {
 			continue
 		}
-		if c.live() && !x.commits() || w.t.origin.IsBootstrap() && r.Ops == registry.R {
+		if c.live() && !x.commits() || w.t.origin == Bootstrap && r.Ops == registry.R {
 			continue
 		}
-		x.own(p.child(r.ID)).clear()
+		x.cellForWrite(p.child(r.ID)).clear()
 	}
 }
 
@@ -263,12 +265,12 @@ func (w *writing) clearResource(p Path) {
 		return
 	}
 	if c := x.cell(p.Instance(), p.Resource()); c.supported() && c.stream() == nil {
-		x.own(p).clear()
+		x.cellForWrite(p).clear()
 	}
 }
 
-// set stores one value. The resource of an instance that was just made may still be one that the
-// template does not support.
+// set stores one value. A resource of a new instance may still be one that the template does not
+// support.
 func (w *writing) set(i int) {
 	e := &w.entries[i]
 	if e.Path.level < ResourceLevel {
@@ -282,12 +284,13 @@ func (w *writing) set(i int) {
 		return
 	}
 	if e.Value.typ == registry.None && w.mode == Update {
-		return // nothing is said of any resource instance
+		return // the payload names no resource instance
 	}
-	if e.Path.level == ResourceInstanceLevel && w.mode == Replace && w.makes(e.Path) && w.startsResource(i) {
-		x.own(e.Path.Up(ResourceLevel)).clear() // of the payload's resource instances none are the template's
+	if e.Path.level == ResourceInstanceLevel && w.mode == Replace && w.creates(e.Path) && w.startsResource(i) {
+		// The payload's resource instances replace the template's.
+		x.cellForWrite(e.Path.Up(ResourceLevel)).clear()
 	}
-	c := x.own(e.Path)
+	c := x.cellForWrite(e.Path)
 	switch {
 	case c.stream() != nil: // its Sink has the value
 	case e.Value.typ == registry.None:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,26 +19,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/server"
 )
 
-// own is a configuration whose account 1 the application has made itself.
-func own(w *world) (lwm2m.Config, *security.Object, *server.Object) {
-	cfg := w.config()
-	sec, srv := accounts(w.t, 1)
-	cfg.Servers = nil
-	cfg.Objects = append(cfg.Objects, sec, srv)
-	return cfg, sec, srv
-}
-
-// seen are the states since the last call.
-func (w *world) seen() []lwm2m.State {
-	var all []lwm2m.State
-	for len(w.states) > 0 {
-		all = append(all, (<-w.states).State)
-	}
-	return all
-}
-
-// Other credentials, or another place, mean another registration, with its attempts counted anew.
-func TestAccountChanges(t *testing.T) {
+// New credentials or a new URI lead to a new registration, and failed attempts are counted from the
+// start.
+func TestChangedAccountRegistersAgain(t *testing.T) {
 	for name, change := range map[string]func(w *world){
 		"credentials": func(w *world) { w.update(dm.ResourcePath(0, 1, 5), dm.OpaqueValue([]byte("key"))) },
 		"place":       func(w *world) { w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s1:5683/")) },
@@ -57,7 +41,8 @@ func TestAccountChanges(t *testing.T) {
 				if s := w.wantState(1, lwm2m.StateError); s.Attempts != 1 || s.Location != "" {
 					t.Errorf("status %+v", s)
 				}
-				if got := w.seen(); !slices.Contains(got, lwm2m.StateRegistering) || slices.Contains(got, lwm2m.StateReregistering) {
+				if got := w.seen(); !slices.Contains(got, lwm2m.StateRegistering) ||
+					slices.Contains(got, lwm2m.StateReregistering) {
 					t.Errorf("the states were %v, want the first registration of a new account", got)
 				}
 				change2 := dm.StringValue("coap://s1:5683")
@@ -71,8 +56,8 @@ func TestAccountChanges(t *testing.T) {
 	}
 }
 
-// An account that is removed and made again while the device still leaves is registered with again.
-func TestAccountComesBack(t *testing.T) {
+// An account that is removed and added again during the de-registration is registered afterwards.
+func TestAccountIsAddedAgainWhileLeaving(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.slowLink(time.Second)
 		cfg, sec, srv := own(w)
@@ -98,8 +83,8 @@ func TestAccountComesBack(t *testing.T) {
 	})
 }
 
-// With an account goes all that was planned for it.
-func TestRemovedAccountLeavesNothing(t *testing.T) {
+// Removing an account cancels everything that was planned for it.
+func TestRemovedAccountLeavesNoJobs(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, _, srv := own(w)
 		c := w.start(cfg)
@@ -113,7 +98,7 @@ func TestRemovedAccountLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		left := make(chan int, 1)
-		<-time.After(5 * time.Minute) // the exchange layer has forgotten its messages
+		<-time.After(5 * time.Minute) // CoAP has forgotten its messages
 		c.Sched().Post(func() { left <- c.Sched().Len() })
 		if n := <-left; n != 0 {
 			t.Errorf("%d jobs are left", n)
@@ -121,8 +106,9 @@ func TestRemovedAccountLeavesNothing(t *testing.T) {
 	})
 }
 
-// A bootstrap server with a Short Server ID (some bootstrap servers write one) is no management server.
-func TestBootstrapAccountIsNone(t *testing.T) {
+// A bootstrap server with a Short Server ID (some bootstrap servers write one) is not a management
+// server.
+func TestBootstrapServerIsNoManagementServer(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, sec, _ := own(w)
 		if err := sec.Update(context.Background(), 1, func(i *security.Instance) error {
@@ -139,8 +125,9 @@ func TestBootstrapAccountIsNone(t *testing.T) {
 	})
 }
 
-// Objects without this toolkit's checks may hold a Short Server ID twice: the first counts.
-func TestUncheckedAccounts(t *testing.T) {
+// Objects without the checks of this toolkit may contain a Short Server ID twice: the first
+// instance counts.
+func TestDuplicateShortServerID(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		sec, err := gensecurity.New(gensecurity.Config{})
 		if err != nil {
@@ -177,8 +164,9 @@ func TestUncheckedAccounts(t *testing.T) {
 	})
 }
 
-// An account that cannot be used holds nobody back that it is not to, and is tried again when the application asks.
-func TestInvalidAccount(t *testing.T) {
+// An account that cannot be used does not block other accounts, and is tried again when the
+// application calls Register.
+func TestInvalidAccountIsTriedAgain(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		cfg := ordered(w, 1, 2)
 		var locked atomic.Bool
@@ -188,7 +176,7 @@ func TestInvalidAccount(t *testing.T) {
 			}
 			return nil
 		}
-		c, err := lwm2m.New(cfg) // which looks at the credentials, too
+		c, err := lwm2m.New(cfg) // New checks the credentials, too
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,146 +198,14 @@ func TestInvalidAccount(t *testing.T) {
 	})
 }
 
-// The order passes over who is offline, also when that comes about later.
-func TestOrderPassesOverOffline(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
-		cfg := ordered(w, 1, 2)
-		cfg.Servers[0].URI = "coap+tcp://s1"
-		w.servers[0].host.SetDown(true)
-		c := w.start(cfg)
-		w.servers[1].quiet(10 * time.Second)
-		w.wantState(1, lwm2m.StateConnecting)
-		c.Suspend("coap+tcp")
-		w.servers[1].within(time.Second)
-		w.wantState(2, lwm2m.StateRegistered)
-		w.wantState(1, lwm2m.StateSuspended)
-	})
-}
-
-// An account that is added offline waits for Resume, whatever its initial delay.
-func TestAddedOffline(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
-		cfg, sec, srv := own(w)
-		c := w.start(cfg)
-		w.servers[0].next()
-		w.wantState(1, lwm2m.StateRegistered)
-		c.Suspend()
-		w.wantState(1, lwm2m.StateSuspended)
-		s := security.Template()
-		s.ServerURI, s.BootstrapServer, s.SecurityMode, s.ShortServerID = dm.Str("coap://s2"), dm.Bool(false), dm.Int(3), dm.Int(2)
-		if err := sec.Add(2, s); err != nil {
-			t.Fatal(err)
-		}
-		i := server.Template()
-		i.ShortServerID, i.Lifetime, i.Binding, i.InitialRegistrationDelayTimer = dm.Int(2), dm.Int(3600), dm.Str("U"), dm.Uint(10)
-		i.NotificationStoringWhenDisabledOrOffline = dm.Bool(true)
-		if err := srv.Add(2, i); err != nil {
-			t.Fatal(err)
-		}
-		w.servers[1].quiet(time.Minute)
-		w.wantState(2, lwm2m.StateSuspended)
-		c.Resume()
-		w.servers[1].within(time.Second)
-		w.wantState(2, lwm2m.StateRegistered)
-	})
-}
-
-// A Disable Timeout of 0 is one of a second: the server asked for a pause and not for an end.
-func TestDisableTimeoutOfZero(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		cfg := w.config()
-		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.DisableTimeout = dm.Int(0) }
-		w.start(cfg)
-		srv := w.servers[0]
-		srv.next()
-		w.wantState(1, lwm2m.StateRegistered)
-		if code := srv.do(coap.POST, "/1/0/4", "", -1); code != coap.Changed {
-			t.Errorf("Disable: %v", code)
-		}
-		left := srv.next()
-		if r := srv.within(2 * time.Second); left.code != coap.DELETE || r.path != "/rd" || r.at.Sub(left.at) != time.Second {
-			t.Errorf("got %v and %v after it %v", left, r.at.Sub(left.at), r)
-		}
-	})
-}
-
-// A Disable takes the place of the one before, and Enable and Register begin with all attempts.
-func TestLastWordCounts(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		c := w.start(w.config())
-		srv := w.servers[0]
-		srv.next()
-		w.wantState(1, lwm2m.StateRegistered)
-		for _, d := range []time.Duration{time.Minute, 0} {
-			if err := c.Disable(1, d); err != nil {
-				t.Fatal(err)
-			}
-		}
-		srv.next()
-		srv.quiet(time.Hour)
-		srv.answers(refuse)
-		for what, again := range map[string]func() error{
-			"Enable":   func() error { return errors.Join(c.Disable(1, 0), c.Enable(1)) },
-			"Register": func() error { return errors.Join(c.Enable(1), c.Register(1)) },
-		} {
-			if err := c.Enable(1); err != nil {
-				t.Fatal(err)
-			}
-			srv.within(time.Second)
-			srv.intervals(1)
-			if s := w.wantState(1, lwm2m.StateError); s.Attempts < 2 {
-				t.Errorf("status %v", s)
-			}
-			if err := again(); err != nil {
-				t.Fatal(err)
-			}
-			srv.within(time.Second)
-			if s := w.wantState(1, lwm2m.StateError); s.Attempts != 1 || time.Until(s.Next) != time.Minute {
-				t.Errorf("after %s: status %v", what, s)
-			}
-			if err := c.Disable(1, 0); err != nil {
-				t.Fatal(err)
-			}
-			w.wantState(1, lwm2m.StateDeregistered)
-		}
-	})
-}
-
-// An account that was given up keeps no connection, and the first reason for a bootstrap is the one that is kept.
-func TestGivenUp(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
-		cfg := w.config()
-		cfg.Servers[1] = lwm2m.Server{URI: "coap://s2", Bootstrap: true}
-		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
-			i.CommunicationRetryCount, i.CommunicationSequenceRetryCount = dm.Uint(1), dm.Uint(3)
-			i.CommunicationSequenceDelayTimer = dm.Uint(1<<32 - 1)
-		}
-		w.servers[0].answers(refuse)
-		c := w.start(cfg)
-		w.servers[0].next()
-		w.servers[0].quiet(300 * time.Hour) // the delay without end leaves one sequence
-		w.wantState(1, lwm2m.StateFailed)
-		if n := len(w.sockets()); n != 0 {
-			t.Errorf("%d sockets are left", n)
-		}
-		why := c.Status().BootstrapWanted
-		if err := c.RequestBootstrap(); err != nil {
-			t.Fatal(err)
-		}
-		w.status(1)
-		if now := c.Status().BootstrapWanted; why == nil || !errors.Is(now, why) {
-			t.Errorf("a bootstrap is wanted because of %v, before because of %v", now, why)
-		}
-	})
-}
-
-// An account that changes while the device leaves its server is one to register with later all the same.
+// An account that changes during the de-registration can still be registered later.
 func TestAccountChangesWhileLeaving(t *testing.T) {
 	for name, later := range map[string]struct {
 		off, on func(*lwm2m.Client) error
 		state   lwm2m.State
 	}{
-		"disabled": {func(c *lwm2m.Client) error { return c.Disable(1, 0) }, func(c *lwm2m.Client) error { return c.Enable(1) }, lwm2m.StateDeregistering},
+		"disabled": {func(c *lwm2m.Client) error { return c.Disable(1, 0) },
+			func(c *lwm2m.Client) error { return c.Enable(1) }, lwm2m.StateDeregistering},
 		"disabled and offline": {
 			func(c *lwm2m.Client) error { err := c.Disable(1, 0); c.Suspend(); return err },
 			func(c *lwm2m.Client) error { c.Resume(); return c.Enable(1) },
@@ -380,4 +236,78 @@ func TestAccountChangesWhileLeaving(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An account whose URI changes during name resolution does not wait for the old name.
+func TestURIChangesWhileConnecting(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg, _, _ := own(w)
+		w.net.SetLookupDelay(30 * time.Second)
+		w.start(cfg)
+		w.wantState(1, lwm2m.StateConnecting)
+		w.net.SetLookupDelay(0)
+		w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s2"))
+		w.servers[1].within(time.Second)
+		w.wantState(1, lwm2m.StateRegistered)
+		w.servers[0].quiet(time.Minute)
+		w.wantState(1, lwm2m.StateRegistered)
+	})
+}
+
+func TestServersAtRunTime(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := w.config()
+		sec, srv := accounts(t, 1)
+		cfg.Servers = nil
+		cfg.Objects = append(cfg.Objects, sec, srv)
+		w.start(cfg)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+
+		addAccount(t, sec, srv, 2, "coap://s2")
+		if r := w.servers[1].within(time.Second); r.path != "/rd" || !strings.Contains(r.body, "</1/2>") {
+			t.Errorf("the new server got %v with %s", r, r.body)
+		}
+		w.wantState(2, lwm2m.StateRegistered)
+		for len(w.servers[0].requests) > 0 {
+			if r := w.servers[0].next(); r.code != coap.POST || r.path != "/rd/5a3f" {
+				t.Errorf("the other server got %v", r)
+			}
+		}
+		w.wantState(2, lwm2m.StateRegistered)
+
+		if err := srv.Remove(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.servers[0].within(time.Second); r.String() != "DELETE /rd/5a3f" {
+			t.Errorf("the removed server got %v", r)
+		}
+		if r := w.servers[1].within(time.Second); strings.Contains(r.body, "</1/1>") || r.path != "/rd/5a3f" {
+			t.Errorf("the remaining server got %v with %s", r, r.body)
+		}
+		w.wantState(2, lwm2m.StateRegistered)
+		if n := len(w.client.Status().Servers); n != 1 {
+			t.Errorf("%d servers in the status, want 1", n)
+		}
+	})
+}
+
+// A server with a new URI gets a Register at its new address.
+func TestServerURIChanges(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := w.config()
+		sec, srv := accounts(t, 1)
+		cfg.Servers = nil
+		cfg.Objects = append(cfg.Objects, sec, srv)
+		w.start(cfg)
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s2"))
+		if r := w.servers[1].within(time.Second); r.path != "/rd" {
+			t.Errorf("got %v, want a Register", r)
+		}
+		if s := w.wantState(1, lwm2m.StateRegistered); s.URI != "coap://s2" {
+			t.Errorf("status %v", s)
+		}
+	})
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// noteAlert stores the TLS alert that a server has sent in /1/x/11, if the account has that resource.
+// noteAlert stores the TLS alert that a server has sent in /1/x/11, if the account has that
+// resource.
 func (s *server) noteAlert(err error) {
 	var alert *socket.AlertError
 	if !errors.As(err, &alert) || !alert.Received {

@@ -33,7 +33,7 @@ func (p *plain) ReadFrom(b []byte) (int, net.Addr, error) {
 
 func (p *plain) WriteTo(b []byte, _ net.Addr) (int, error) { return p.WriteToUDPAddrPort(b, p.to) }
 
-// manual is a client whose loop the benchmark itself turns, and the end of a server that asks it.
+// manual is a client whose loop the benchmark runs, and a server that sends requests to it.
 type manual struct {
 	tb   testing.TB
 	pc   net.PacketConn
@@ -44,7 +44,7 @@ type manual struct {
 	mid  uint16
 }
 
-// newManual has the client register with the server behind pc.
+// newManual makes a client and registers it with the server behind pc.
 func newManual(tb testing.TB, pc net.PacketConn, cfg lwm2m.Config) *manual {
 	tb.Helper()
 	c, err := lwm2m.New(cfg)
@@ -110,7 +110,7 @@ func (m *manual) send(msg *coap.Message) {
 	}
 }
 
-// exchange sends a non-confirmable request and has the client answer it.
+// exchange sends a non-confirmable request and waits until the client has answered it.
 func (m *manual) exchange(msg *coap.Message, want coap.Code) {
 	m.mid++
 	msg.MessageID = m.mid
@@ -130,9 +130,12 @@ func benchConfig(tb testing.TB, uri string, dialers ...socket.Dialer) lwm2m.Conf
 		Servers: []lwm2m.Server{{URI: uri, Instance: func(i *lwm2m.ServerInstance) {
 			i.CommunicationRetryCount, i.CommunicationRetryTimer = dm.Uint(100), dm.Uint(1)
 		}}},
-		// Message IDs are soon free again, so that the history stays as it is in steady state. On a busy machine a Register may
-		// be too late, and is tried again.
-		Transmission:    coap.Params{AckTimeout: 100 * time.Millisecond, MaxLatency: time.Microsecond, MaxRetransmit: -1, ResponseTimeout: time.Minute},
+		// Message IDs are soon free again, so that the history stays as it is in steady state. On a
+		// busy machine a Register may be too late, and is tried again.
+		Transmission: coap.Params{
+			AckTimeout: 100 * time.Millisecond, MaxLatency: 50 * time.Millisecond,
+			MaxRetransmit: -1, ResponseTimeout: time.Minute,
+		},
 		ShutdownTimeout: time.Millisecond,
 	}
 }
@@ -171,7 +174,8 @@ func writeText(path, text string) *coap.Message {
 	return m
 }
 
-// One turn of the whole stack: loop, CoAP, device management, data model, with the network in memory or the system's.
+// One turn of the whole stack: loop, CoAP, device management, data model, with the network in
+// memory or the system's.
 func BenchmarkServe(b *testing.B) {
 	requests := []struct {
 		name string
@@ -213,7 +217,7 @@ func BenchmarkNew(b *testing.B) {
 // A Read allocates nothing in the whole stack, the system's UDP included.
 func TestReadAllocates(t *testing.T) {
 	m, q := overLoopback(t), read("/3/0/16")
-	for range 3000 { // until everything has its size
+	for range 3000 { // until every buffer has its final size
 		m.exchange(q, coap.Content)
 	}
 	if got := testing.AllocsPerRun(2000, func() { m.exchange(q, coap.Content) }); got > 0 {
@@ -221,8 +225,8 @@ func TestReadAllocates(t *testing.T) {
 	}
 }
 
-// What an idle registered client costs in a process of many, over the system's UDP, on one loop: its objects aside, which exist
-// before.
+// What an idle registered client costs in a process of many, over the system's UDP, on one loop:
+// its objects aside, which exist before.
 func BenchmarkIdleClient(b *testing.B) {
 	const count = 1000
 	for b.Loop() {

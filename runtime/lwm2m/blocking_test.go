@@ -20,21 +20,9 @@ import (
 	deviceobject "github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
-// served fails unless the server reads and writes the device without any delay.
-func (s *rdServer) served() {
-	s.t.Helper()
-	at := time.Now()
-	if code := s.do(coap.GET, "/3/0/16", "", -1); code != coap.Content {
-		s.t.Errorf("Read: %v", code)
-	}
-	if d := time.Since(at); d != 0 {
-		s.t.Errorf("the other server was answered after %v", d)
-	}
-}
-
-// Whatever the connection to one server waits for, another is registered with, served and left without delay, and so is the first
-// when the client is shut down.
-func TestConnectingHoldsNobodyUp(t *testing.T) {
+// While the client connects to one server, it registers with another server, serves it and
+// de-registers from it without delay. A shutdown does not wait for the connection.
+func TestConnectingBlocksNoOtherServer(t *testing.T) {
 	for name, prepare := range map[string]func(*world, *lwm2m.Config){
 		"name service": func(w *world, c *lwm2m.Config) {
 			w.net.SetLookupDelay(100 * time.Hour)
@@ -68,10 +56,10 @@ func TestConnectingHoldsNobodyUp(t *testing.T) {
 				if d := time.Since(at); d != 0 {
 					t.Errorf("registered after %v", d)
 				}
-				other.served()
+				other.wantServed()
 				<-time.After(10 * time.Second)
 				w.wantState(1, lwm2m.StateConnecting)
-				other.served()
+				other.wantServed()
 				at = time.Now()
 				w.shutdown()
 				if d := time.Since(at); d != 0 {
@@ -85,21 +73,21 @@ func TestConnectingHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// hanging is a name service that does not answer.
-type hanging struct{ asked chan struct{} }
+// hangingResolver is a name service that does not answer.
+type hangingResolver struct{ asked chan struct{} }
 
-func (h hanging) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+func (h hangingResolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
 	close(h.asked)
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-// The same over the system's UDP, whose sockets ask a resolver.
-func TestResolverHoldsNobodyUp(t *testing.T) {
+// The resolver of the operating system's UDP blocks no other server either.
+func TestResolverBlocksNoOtherServer(t *testing.T) {
 	noGoroutinesLeft(t)
 	s, uri := realServer(t)
 	cfg := realConfig(t, "coap://somewhere.invalid", uri)
-	resolver := hanging{make(chan struct{})}
+	resolver := hangingResolver{make(chan struct{})}
 	cfg.Dialers = []socket.Dialer{udp.Dialer{Resolver: resolver}}
 	c, err := lwm2m.New(cfg)
 	if err != nil {
@@ -122,9 +110,9 @@ func TestResolverHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// slowThings is a Temperature object whose value takes until release is closed, whatever its context says with stubborn, and a Device
-// whose Reboot does, too.
-func slowThings(t *testing.T, release chan struct{}, stubborn bool) []dm.Object {
+// slowObjects returns a Temperature object with a slow value and a Device with a slow Reboot. Both
+// return when release is closed, and also when their context ends unless stubborn is set.
+func slowObjects(t *testing.T, release chan struct{}, stubborn bool) []dm.Object {
 	t.Helper()
 	wait := func(ctx context.Context) error {
 		if stubborn {
@@ -142,7 +130,8 @@ func slowThings(t *testing.T, release chan struct{}, stubborn bool) []dm.Object 
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = o.Add(0, temperature.Instance{SensorValue: dm.Slow(func(ctx context.Context) (float64, error) { return 4.5, wait(ctx) })})
+	celsius := func(ctx context.Context) (float64, error) { return 4.5, wait(ctx) }
+	err = o.Add(0, temperature.Instance{SensorValue: dm.Slow(celsius)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,12 +149,12 @@ func slowThings(t *testing.T, release chan struct{}, stubborn bool) []dm.Object 
 	return []dm.Object{o, d}
 }
 
-// Slow functions run beside the loop, as many at a time as Config.Workers says.
-func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
+// Slow functions run outside the loop, at most Config.Workers at a time.
+func TestSlowFunctionsBlockNoOtherServer(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		release := make(chan struct{})
 		cfg := w.config()
-		cfg.Objects, cfg.Workers = slowThings(t, release, false), 1
+		cfg.Objects, cfg.Workers = slowObjects(t, release, false), 1
 		w.start(cfg)
 		for i, s := range w.servers {
 			s.next()
@@ -176,9 +165,9 @@ func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
 		go func() { codes <- w.servers[0].do(coap.GET, "/3303/0/5700", "", -1) }()
 		go func() { codes <- w.servers[1].do(coap.POST, "/3/0/4", "", -1) }()
 		synctest.Wait()
-		w.servers[2].served()
+		w.servers[2].wantServed()
 		<-time.After(20 * time.Second)
-		w.servers[2].served()
+		w.servers[2].wantServed()
 		if len(codes) != 0 {
 			t.Error("a slow function has returned before its time")
 		}
@@ -191,15 +180,16 @@ func TestSlowFunctionsHoldNobodyUp(t *testing.T) {
 	})
 }
 
-// What does not return when its context ends is given up after twice the time that the shut-down may take, and said to be.
-func TestStubbornFunctions(t *testing.T) {
+// A function or store that does not return although its context has ended is abandoned after twice
+// the ShutdownTimeout.
+func TestShutdownAbandonsStubbornFunctions(t *testing.T) {
 	for _, what := range []string{"function", "store"} {
 		t.Run(what, func(t *testing.T) {
 			inWorld(t, 1, func(w *world) {
 				release := make(chan struct{})
 				cfg := w.config()
 				cfg.ShutdownTimeout = 3 * time.Second
-				cfg.Objects = slowThings(t, release, true)
+				cfg.Objects = slowObjects(t, release, true)
 				cfg.Persist = func(context.Context, dm.Committed) error { <-release; return nil }
 				w.start(cfg)
 				w.servers[0].next()
@@ -221,7 +211,7 @@ func TestStubbornFunctions(t *testing.T) {
 	}
 }
 
-// Done means that nothing of the client runs any more, the store included.
+// Done is closed when nothing of the client runs any more, including the store.
 func TestDoneAfterStore(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		stored := false
@@ -249,14 +239,15 @@ func TestDoneAfterStore(t *testing.T) {
 		if <-c.Done(); !stored {
 			t.Error("the store has not returned")
 		}
-		if v, err := c.Model().Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(1, 0, 2)); err != nil || v.Integer() != 7 {
+		v, err := c.Model().Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(1, 0, 2))
+		if err != nil || v.Integer() != 7 {
 			t.Errorf("what was stored is not published: %v, %v", v, err)
 		}
 	})
 }
 
-// A store that hangs holds up nobody but those who write.
-func TestStoreHoldsNobodyUp(t *testing.T) {
+// A store that does not return delays only requests that write.
+func TestStoreBlocksOnlyWrites(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		release := make(chan struct{})
 		cfg := w.config()
@@ -271,10 +262,10 @@ func TestStoreHoldsNobodyUp(t *testing.T) {
 			go func() { codes <- fmt.Sprint(i+1, " ", s.do(coap.PUT, fmt.Sprintf("/1/%d/2", i), "7", 0)) }()
 			synctest.Wait()
 		}
-		w.servers[2].served()
+		w.servers[2].wantServed()
 		<-time.After(29 * time.Second)
-		w.servers[2].served()
-		if got := <-codes; got != "2 5.03" { // after its patience
+		w.servers[2].wantServed()
+		if got := <-codes; got != "2 5.03" { // after Limits.Patience
 			t.Errorf("got %s", got)
 		}
 		close(release)
@@ -284,25 +275,8 @@ func TestStoreHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-// send sends a request to the device without waiting for an answer, which may never come.
-func (s *rdServer) send(code coap.Code, path, body string) {
-	s.t.Helper()
-	sent := make(chan error, 1)
-	s.sched.Post(func() {
-		call := &coap.Call{Code: code, Body: []byte(body), Done: func(coap.Result) {}}
-		call.Options.AddPath(path)
-		s.mu.Lock()
-		c := s.conn
-		s.mu.Unlock()
-		sent <- c.Do(call)
-	})
-	if err := <-sent; err != nil {
-		s.t.Error(err)
-	}
-}
-
-// A function on the loop that changes the data model does not wait there for a change that the loop itself has to finish: that would
-// be for ever.
+// While a store runs, an executable on the loop that changes the data model is refused at once. It
+// cannot wait for the store, because the loop itself has to finish it.
 func TestExecutableDuringStore(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		release := make(chan struct{})
@@ -322,10 +296,11 @@ func TestExecutableDuringStore(t *testing.T) {
 		go func() { wrote <- w.servers[0].do(coap.PUT, "/1/0/2", "7", 0) }()
 		synctest.Wait()
 		at := time.Now()
-		if code := w.servers[1].do(coap.POST, "/3/0/12", "", -1); code != coap.ServiceUnavailable || time.Since(at) != 0 {
+		if code := w.servers[1].do(coap.POST, "/3/0/12", "", -1); code != coap.ServiceUnavailable ||
+			time.Since(at) != 0 {
 			t.Errorf("Reset Error Code was answered %v after %v", code, time.Since(at))
 		}
-		w.servers[1].served()
+		w.servers[1].wantServed()
 		close(release)
 		if code := <-wrote; code != coap.Changed {
 			t.Errorf("Write: %v", code)
@@ -336,8 +311,9 @@ func TestExecutableDuringStore(t *testing.T) {
 	})
 }
 
-// Slow functions behind an account are not asked on the loop: what they stand for counts as absent.
-func TestSlowAccount(t *testing.T) {
+// Slow functions behind the resources of an account are not called on the loop: these resources
+// count as absent.
+func TestSlowResourceOfAccountIsAbsent(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		release := make(chan struct{})
 		defer close(release)

@@ -36,7 +36,8 @@ type ca struct {
 
 func newCA(t *testing.T) *ca {
 	a := &ca{t: t}
-	a.cert, a.key = a.issue(x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	a.cert, a.key = a.issue(x509.Certificate{Subject: pkix.Name{CommonName: "CA"}, IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
 	return a
 }
 
@@ -78,7 +79,7 @@ func (a *ca) pool() *x509.CertPool {
 	return p
 }
 
-// device returns the credentials of a device that trusts the CA.
+// device returns the credentials of a device that trusts the CA trusted.
 func (a *ca) device(name string, trusted *ca) *lwm2m.Certificate {
 	cert, key := a.issue(x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature,
@@ -88,10 +89,12 @@ func (a *ca) device(name string, trusted *ca) *lwm2m.Certificate {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return &lwm2m.Certificate{Chain: [][]byte{cert.Raw}, PrivateKey: der, Server: trusted.cert.Raw, Usage: socket.UsageTrustAnchor}
+	return &lwm2m.Certificate{Chain: [][]byte{cert.Raw}, PrivateKey: der, Server: trusted.cert.Raw,
+		Usage: socket.UsageTrustAnchor}
 }
 
-// listen opens a listener for coaps or coaps+tcp at 127.0.0.1 that wants clients of the CA.
+// listen opens a listener for coaps or coaps+tcp at 127.0.0.1 that requires client certificates of
+// the CA.
 func (a *ca) listen(scheme string) socket.Listener {
 	a.t.Helper()
 	any := netip.MustParseAddrPort("127.0.0.1:0")
@@ -103,7 +106,8 @@ func (a *ca) listen(scheme string) socket.Listener {
 		}
 	} else if below, err = tcp.Listen(any); err == nil {
 		l, err = tls.Listen(below, &stdtls.Config{
-			Certificates: []stdtls.Certificate{a.server()}, ClientCAs: a.pool(), ClientAuth: stdtls.RequireAndVerifyClientCert,
+			Certificates: []stdtls.Certificate{a.server()}, ClientCAs: a.pool(),
+			ClientAuth: stdtls.RequireAndVerifyClientCert,
 		})
 	}
 	if err != nil {
@@ -113,8 +117,8 @@ func (a *ca) listen(scheme string) socket.Listener {
 	return l
 }
 
-// A device registers and is read with nothing but certificates; at a server that another CA vouches
-// for it says so.
+// A device registers and is read over connections that are secured with certificates. If another CA
+// has issued the certificate of the server, the status says so.
 func TestCertificates(t *testing.T) {
 	for _, scheme := range []string{"coaps", "coaps+tcp"} {
 		t.Run(scheme, func(t *testing.T) {

@@ -15,8 +15,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/security"
 )
 
-// Whatever happens to a client, in whatever order: when all is well again it is registered with every server, and in the end nothing of
-// it is left. Every state that a client could get stuck in is a failure of some seed.
+// A client recovers from any sequence of events: when the network and the servers work again it is
+// registered with every server, and after the shutdown nothing of it is left. A seed that fails
+// shows a state in which a client gets stuck.
 func TestChaos(t *testing.T) {
 	seeds := 100
 	if testing.Short() {
@@ -27,18 +28,18 @@ func TestChaos(t *testing.T) {
 			inWorld(t, 2, func(w *world) { newChaos(w, uint64(seed)).play() })
 		})
 		if t.Failed() {
-			return // the first seed says enough
+			return // one seed is enough to find the fault
 		}
 	}
 }
 
-// chaos is a client with two accounts of its own making, and what is done to it.
+// chaos is a client with two accounts that the application has made, and what happens to it.
 type chaos struct {
 	*world
 	rand   *rand.Rand
 	c      *lwm2m.Client
 	sensor *temperature.Object
-	away   [2]bool // the Server instance is removed
+	away   [2]bool // the Server instance was removed
 	add    func(i int)
 	remove func(i int)
 	did    []string
@@ -103,17 +104,20 @@ func (x *chaos) play() {
 	for range 5 + x.rand.IntN(40) {
 		x.step()
 		if x.rand.IntN(2) == 0 {
-			<-time.After([]time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second, 20 * time.Second, 5 * time.Minute}[x.rand.IntN(5)])
+			<-time.After([]time.Duration{
+				time.Millisecond, 100 * time.Millisecond, time.Second, 20 * time.Second, 5 * time.Minute,
+			}[x.rand.IntN(5)])
 		}
 	}
 	if x.rand.IntN(4) == 0 {
-		return // the end comes amid all of it
+		return // the client is shut down in the middle
 	}
 	x.heal()
 	<-time.After(10 * time.Minute)
 	for i, srv := range x.servers {
 		s := x.status(lwm2m.ShortServerID(i + 1))
-		for end := time.Now().Add(10 * time.Second); s.State == lwm2m.StateUpdating && time.Now().Before(end); s = x.status(lwm2m.ShortServerID(i + 1)) {
+		for end := time.Now().Add(10 * time.Second); s.State == lwm2m.StateUpdating &&
+			time.Now().Before(end); s = x.status(lwm2m.ShortServerID(i + 1)) {
 			<-time.After(100 * time.Millisecond)
 		}
 		if s.State != lwm2m.StateRegistered || s.Err != nil {
@@ -126,7 +130,7 @@ func (x *chaos) play() {
 	}
 }
 
-// heal makes all well.
+// heal makes the network and the servers work again.
 func (x *chaos) heal() {
 	for i, s := range x.servers {
 		s.answers(nil)
@@ -137,17 +141,17 @@ func (x *chaos) heal() {
 		}
 	}
 	x.c.Resume()
-	<-time.After(5 * time.Minute) // what is being removed has left, what is added has come
+	<-time.After(5 * time.Minute) // removed accounts have de-registered, added ones have registered
 	for i := range x.servers {
 		if err := x.c.Enable(lwm2m.ShortServerID(i + 1)); err != nil {
 			x.t.Error(err)
 		}
 	}
 	<-time.After(5 * time.Minute)
-	x.c.RegisterAll() // also where it was given up
+	x.c.RegisterAll() // also accounts in state failed
 }
 
-// step does one thing.
+// step makes one thing happen.
 func (x *chaos) step() {
 	i := x.rand.IntN(2)
 	id, s := lwm2m.ShortServerID(i+1), x.servers[i]
@@ -216,7 +220,7 @@ func (x *chaos) step() {
 	step.do()
 }
 
-// list changes the list of objects.
+// list changes the list of objects and instances.
 func (x *chaos) list() {
 	if x.sensor.Len() > 1 {
 		if err := x.sensor.Remove(context.Background(), 1); err != nil {
@@ -229,7 +233,7 @@ func (x *chaos) list() {
 	}
 }
 
-// forgetful answers as a server that has lost its registrations, and all that come.
+// forgetful answers like a server that has lost its registrations and accepts new ones.
 func forgetful(r request) answer {
 	if r.path == "/rd" {
 		return registrar(r)

@@ -21,11 +21,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// A Client is one device: it registers with its servers, keeps the registrations alive and serves
-// their requests. Make one with [New].
+// Client is one device. It registers with its servers, keeps the registrations alive and serves the
+// servers' requests. Create one with [New].
 //
-// A Client belongs to the goroutine that runs its loop, and callbacks are called there. Methods
-// that may be called from any goroutine say so; they never wait, except where they take a context.
+// A Client belongs to the goroutine that runs its loop, which also calls all callbacks. Methods
+// that may be called from any goroutine say so. They never wait, unless they take a context.
 type Client struct {
 	cfg     Config
 	loop    *Loop
@@ -60,9 +60,9 @@ type Client struct {
 	touched map[dm.InstanceID]bool // instances of Security that have
 }
 
-// New makes a client: it checks everything that can be checked and reports all faults at once,
-// makes the Model of the objects, and has the client begin with the first turn of its loop. Until
-// then it holds no socket and no goroutine.
+// New creates a client. It checks the configuration and reports all faults at once, and creates the
+// Model of the objects. The client begins with the first turn of its loop; until then it holds no
+// socket and no goroutine.
 func New(cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -89,7 +89,8 @@ func New(cfg Config) (*Client, error) {
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), clientKey{}, c))
 	c.ctx, c.cancel = serverobject.WithClient(ctx, control{c}), cancel
 	c.pool.init(c.loop.sched, cfg.Workers, c.finish)
-	c.stores.init(c.loop.sched, math.MaxInt, c.finish) // the Model's writer slot lets one in at a time
+	// The Model's writer slot lets one store run at a time.
+	c.stores.init(c.loop.sched, math.MaxInt, c.finish)
 	c.manager, err = manage.New(manage.Config{
 		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.runFor, Store: c.stores.run, Logger: c.log,
 		SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), Scratch: c.loop.scratch,
@@ -109,10 +110,10 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// check opens a socket for each account, without any input or output, to find what could never work.
-// A fault in an account of Config.Servers is a fault of the configuration. Accounts in Config.Objects
-// may have been stored by an earlier run: those that work must come up without the others, which show
-// as StateInvalid. Only where none can be used New fails.
+// check creates and closes a socket for each account, without input or output, to find accounts
+// that can never work. A fault in an account of Config.Servers is a fault of the configuration.
+// Accounts in Config.Objects may have been stored by an earlier run: those that work must come up
+// without the others, which show as StateInvalid. New fails only if none can be used.
 func (c *Client) check() error {
 	snap := c.model.Snapshot()
 	var faults []error
@@ -149,7 +150,7 @@ func (c *Client) checkAccount(snap dm.Snapshot, id dm.InstanceID) error {
 	return nil
 }
 
-// newSocket makes the socket for a Security instance.
+// newSocket creates the socket for a Security instance.
 func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID) (socket.Socket, socket.Endpoint, error) {
 	sec, err := c.credentials(snap, id)
 	if err != nil {
@@ -167,8 +168,8 @@ func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID) (socket.Socket, s
 	return socket.Open(c.cfg.Dialers, uri, cfg)
 }
 
-// checkServerURI refuses what a server URI has no use for: Core 1.2.2 §E.1 has scheme, host and port,
-// and anything else would be lost without a word. What socket.Open refuses is left to it.
+// checkServerURI refuses a URI with more than scheme, host and port, which Core 1.2.2 §E.1 does not
+// have and which would be lost silently. Everything else is left to socket.Open.
 func checkServerURI(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || u.Opaque != "" {
@@ -191,26 +192,26 @@ func checkServerURI(uri string) error {
 
 type clientKey struct{}
 
-// FromContext returns the client that calls a function, an executable or a hook, with the context
-// it was given. It is nil in a context that is not from a client, such as that of the application's
-// own Update.
+// FromContext returns the client that calls a function, an executable or a hook, from the context
+// which that function was given. It returns nil for any other context, such as that of the
+// application's own Update.
 func FromContext(ctx context.Context) *Client {
 	c, _ := ctx.Value(clientKey{}).(*Client)
 	return c
 }
 
-// Model is the device's objects. It may be called from any goroutine.
+// Model returns the device's objects. It may be called from any goroutine.
 func (c *Client) Model() *dm.Model { return c.model }
 
-// Notify says that a value that a function stands behind has changed, or all below p, so that
-// observers are told without waiting for the next sample. Values that are stored need no call. It
-// may be called from any goroutine.
+// Notify reports that the value of a function at p, or any below p, has changed, so that observers
+// are notified without waiting for the next sample. Stored values need no call. Notify may be
+// called from any goroutine.
 func (c *Client) Notify(p dm.Path) { c.device.Notify(p) }
 
-// Endpoint is the Endpoint Client Name. It may be called from any goroutine.
+// Endpoint returns the Endpoint Client Name. It may be called from any goroutine.
 func (c *Client) Endpoint() string { return c.cfg.Endpoint }
 
-// Sched is the scheduler of the client's loop; see [Loop.Sched].
+// Sched returns the scheduler of the client's loop. See [Loop.Sched].
 func (c *Client) Sched() *sched.Scheduler { return c.loop.sched }
 
 // Readable is [Loop.Readable] of the client's loop.
@@ -224,8 +225,8 @@ func (c *Client) ServeAny(ctx context.Context, maxWait time.Duration) error {
 	return c.loop.ServeAny(ctx, maxWait)
 }
 
-// Sockets are the client's sockets that are connected now. The result is the caller's; ask anew
-// after every turn.
+// Sockets returns the client's connections. The slice belongs to the caller. Call Sockets again
+// after every turn of the loop.
 func (c *Client) Sockets() []*Socket {
 	var own []*Socket
 	for _, s := range c.servers {
@@ -237,9 +238,9 @@ func (c *Client) Sockets() []*Socket {
 }
 
 // Run runs the client until ctx ends, then shuts it down as Shutdown does, and returns nil when
-// nothing of it is left. With a loop of its own it runs that; with a shared one it only waits,
-// while whoever made the loop runs it, and is an error where nobody does when ctx has ended. A
-// client can be run once: afterwards the error is [ErrClosed].
+// nothing of it is left. A client with a loop of its own runs that loop. A client with a shared
+// loop waits for its end; it is an error if no goroutine runs the loop when ctx ends. A client runs
+// once: another call returns [ErrClosed].
 func (c *Client) Run(ctx context.Context) error {
 	select {
 	case <-c.done:
@@ -268,16 +269,16 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown ends the client: it de-registers from all servers at once, for Config.ShutdownTimeout at
-// most, while the loop goes on. Done tells when nothing is left. It may be called from any
-// goroutine, repeatedly, and inside callbacks.
+// Shutdown ends the client. It de-registers from all servers at once, for Config.ShutdownTimeout at
+// most, while the loop continues. Done reports when nothing is left. Shutdown may be called from
+// any goroutine, repeatedly, and inside callbacks.
 func (c *Client) Shutdown() { c.loop.sched.Post(c.beginShutdown) }
 
-// Done is closed when the client was shut down and nothing of it is left: no socket, no goroutine,
-// no job. It may be called from any goroutine.
+// Done returns a channel that is closed when the client is shut down and nothing of it is left: no
+// socket, no goroutine, no job. Done may be called from any goroutine.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Status is where the client stands. It may be called from any goroutine; what it returns does not
+// Status returns the state of the client. It may be called from any goroutine. The result does not
 // change.
 func (c *Client) Status() Status {
 	s := *c.status.Load()
@@ -288,14 +289,14 @@ func (c *Client) Status() Status {
 
 // publish makes the present status visible to other goroutines.
 func (c *Client) publish() {
-	s := &Status{Offline: c.offline.all, BootstrapWanted: c.bootstrapReason, Closed: c.finished}
+	s := &Status{Offline: c.offline.all, BootstrapReason: c.bootstrapReason, Closed: c.finished}
 	for _, v := range c.servers {
 		s.Servers = append(s.Servers, v.describe())
 	}
 	c.status.Store(s)
 }
 
-// begin is the client's first turn.
+// begin is called in the client's first turn.
 func (c *Client) begin() {
 	c.loop.clients = append(c.loop.clients, c)
 	c.unsubscribe = c.model.Subscribe(c.modelChanged)
@@ -316,8 +317,8 @@ func (c *Client) beginShutdown() {
 	c.finish()
 }
 
-// giveUpShutdown drops what has not ended in time: first the servers, then what runs beside the
-// loop, whose context has ended long since.
+// giveUpShutdown drops what has not ended in time: first the servers, then what runs on other
+// goroutines, whose context has ended by then.
 func (c *Client) giveUpShutdown() {
 	for _, s := range slices.Clone(c.servers) {
 		c.log.Warn("the server was not told in time that the device is gone", "server", s.settings.shortID)
@@ -337,7 +338,7 @@ func (c *Client) giveUpShutdown() {
 	c.finish()
 }
 
-// finish ends the client when nothing is left.
+// finish ends the client if nothing of it is left.
 func (c *Client) finish() {
 	if !c.closing || c.finished || len(c.servers) > 0 {
 		return
@@ -352,7 +353,7 @@ func (c *Client) finish() {
 	c.loop.sched.Cancel(&c.deadline)
 	c.loop.sched.Cancel(&c.updates)
 	c.unsubscribe()
-	c.loop.forget(c)
+	c.loop.remove(c)
 	c.publish()
 	close(c.done)
 }

@@ -3,6 +3,7 @@ package lwm2m_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,89 +13,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-// An account that loses its place in the order (/1/x/13) waits for no turn any more.
-func TestPlaceIsTakenAway(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
-		cfg := ordered(w, 1, 2)
-		with := cfg.Servers[0].Instance
-		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
-			with(i)
-			i.RegistrationFailureBlock = dm.Bool(true)
-		}
-		w.servers[0].answers(refuse)
-		w.start(cfg)
-		w.servers[0].intervals(1)
-		w.wantState(2, lwm2m.StateInitial)
-		tx, err := w.client.Model().Begin(context.Background(), dm.Application)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer tx.Rollback()
-		instance := dm.InstancePath(1, 1)
-		entries := []dm.Entry{
-			{Path: dm.ResourcePath(1, 1, 1), Value: dm.IntegerValue(3600)},
-			{Path: dm.ResourcePath(1, 1, 6), Value: dm.BooleanValue(true)},
-			{Path: dm.ResourcePath(1, 1, 7), Value: dm.StringValue("U")},
-			{Path: dm.ResourcePath(1, 1, 0), Value: dm.IntegerValue(2)},
-		}
-		if err := tx.Write(instance, dm.Replace, entries); err != nil {
-			t.Fatal(err)
-		}
-		if err := tx.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if r := w.servers[1].within(time.Second); r.path != "/rd" {
-			t.Errorf("got %v, want a Register", r)
-		}
-		w.wantState(2, lwm2m.StateRegistered)
-	})
-}
-
-// A client that is made while its loop ends is shut down with the others.
-func TestClientMadeAtTheEnd(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		l, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var late *lwm2m.Client
-		cfg := w.config()
-		cfg.Loop = l
-		cfg.OnStatus = func(s lwm2m.ServerStatus) {
-			if s.State != lwm2m.StateDeregistering {
-				return
-			}
-			again := w.config()
-			again.Loop = l
-			var err error
-			if late, err = lwm2m.New(again); err != nil {
-				t.Error(err)
-			}
-		}
-		if _, err := lwm2m.New(cfg); err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- l.Run(ctx) }()
-		w.servers[0].next()
-		stop()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Error(err)
-			}
-		case <-time.After(time.Hour):
-			t.Error("the loop has not ended")
-			late.Shutdown()
-			<-ended
-		}
-		<-late.Done()
-	})
-}
-
-// The loop turns on one goroutine: who would turn it from within, or beside Run, is told so.
-func TestLoopTurnsOnce(t *testing.T) {
+// A loop runs on one goroutine: a turn from within a turn, or in parallel with Run, is ErrRunning.
+func TestLoopRefusesNestedTurns(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		var inside []error
 		cfg := w.config()
@@ -123,16 +43,16 @@ func TestLoopTurnsOnce(t *testing.T) {
 	})
 }
 
-// Accounts are added and removed by what runs on the loop: a function that a server executes, be it about that server itself. From a
-// hook, which is within a transaction, it is refused at once instead of waited for.
-func TestAccountsFromWithin(t *testing.T) {
+// A function that a server executes can add and remove accounts on the loop, including the account
+// of that server. A hook runs inside a transaction: it is refused at once and does not wait.
+func TestAccountsChangeOnTheLoop(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		cfg, sec, srv := own(w)
 		var inHook error
 		var hooked time.Duration
 		sensor, err := temperature.New(temperature.Config{Hooks: temperature.Hooks{Changed: func(ctx context.Context, _ *temperature.Tx) {
 			if lwm2m.FromContext(ctx) == nil {
-				return // that is the Add below
+				return // the Add below
 			}
 			at := time.Now()
 			inHook = srv.Remove(ctx, 1)
@@ -157,7 +77,7 @@ func TestAccountsFromWithin(t *testing.T) {
 		if code := w.servers[0].do(coap.PUT, "/3303/0/5750", "boiler", 0); code != coap.Changed {
 			t.Errorf("Write: %v", code)
 		}
-		w.wantState(1, lwm2m.StateRegistered) // the hook comes behind the answer
+		w.wantState(1, lwm2m.StateRegistered) // the hook runs after the response
 		if !errors.Is(inHook, dm.ErrInTransaction) || hooked != 0 {
 			t.Errorf("within a hook: %v after %v", inHook, hooked)
 		}
@@ -175,7 +95,7 @@ func TestAccountsFromWithin(t *testing.T) {
 	})
 }
 
-// Every method that may be called from any goroutine may be called when the state changes, at any state.
+// OnStatus may call every method that is safe from any goroutine, in every state.
 func TestMethodsInCallbacks(t *testing.T) {
 	for name, call := range map[string]func(*lwm2m.Client) error{
 		"Update":    func(c *lwm2m.Client) error { c.UpdateAll(); return nil },
@@ -205,5 +125,93 @@ func TestMethodsInCallbacks(t *testing.T) {
 				w.wantState(1, lwm2m.StateRegistered)
 			})
 		})
+	}
+}
+
+// A function finds the client in its context.
+func TestFromContext(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		got := make(chan *lwm2m.Client, 1)
+		cfg := w.config()
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+			i.Disable = func(ctx context.Context, _ dm.Args) error {
+				got <- lwm2m.FromContext(ctx)
+				return nil
+			}
+		}
+		c := w.start(cfg)
+		w.servers[0].next()
+		w.status(1)
+		w.execute(dm.ResourcePath(1, 0, 4))
+		if found := <-got; found != c {
+			t.Errorf("the client in the context is %p, want %p", found, c)
+		}
+		if lwm2m.FromContext(context.Background()) != nil {
+			t.Error("there is a client in an empty context")
+		}
+	})
+}
+
+// Many goroutines call the methods of a client at the same time. Afterwards it registers.
+func TestManyGoroutines(t *testing.T) {
+	s, uri := realServer(t)
+	cfg := realConfig(t, uri)
+	cfg.Objects = append(cfg.Objects, newSensor(t, 0))
+	sensor := cfg.Objects[1].(interface {
+		Remove(context.Context, dm.InstanceID) error
+	})
+	c, err := lwm2m.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	go func() { // the requests are not checked
+		for range s.requests {
+		}
+	}()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		s.stop()
+		<-s.done
+		close(s.requests)
+	}()
+	var wg sync.WaitGroup
+	for _, call := range []func(i int) error{
+		func(int) error { return c.Update(1) },
+		func(int) error { c.RegisterAll(); return nil },
+		func(i int) error { return c.Disable(1, time.Duration(i%3)*time.Millisecond) },
+		func(int) error { return c.Enable(1) },
+		func(int) error { c.Suspend(); return nil },
+		func(int) error { c.Resume(); return nil },
+		func(int) error { c.Suspend("coap"); c.Resume("coap"); return nil },
+		func(int) error { c.Notify(dm.ObjectPath(3303)); _ = c.Status().String(); return nil },
+		func(i int) error { return sensor.Remove(ctx, dm.InstanceID(i+1)) },
+	} {
+		wg.Go(func() {
+			for i := range 200 {
+				if err := call(i); err != nil && !errors.Is(err, dm.NotFound) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c.Resume()
+	if err := c.Enable(1); err != nil {
+		t.Fatal(err)
+	}
+	registered := func() bool { st, _ := c.Status().Server(1); return st.State == lwm2m.StateRegistered }
+	for end := time.Now().Add(20 * time.Second); !registered(); {
+		if time.Now().After(end) {
+			t.Fatalf("in the end: %v", c.Status())
+		}
+		done := make(chan struct{})
+		c.Sched().Post(func() { close(done) })
+		<-done
 	}
 }

@@ -20,76 +20,99 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// New names every fault, and where it is.
-func TestNewRefuses(t *testing.T) {
+// The error of New names every fault and the field that has it.
+func TestNewRefusesFaults(t *testing.T) {
 	uri := []lwm2m.Server{{URI: "coap://host"}}
 	sec, srv := accounts(t, 1)
+	type (
+		config      = lwm2m.Config
+		server      = lwm2m.Server
+		psk         = lwm2m.PSK
+		certificate = lwm2m.Certificate
+	)
+	account := func(s server) config { return config{Servers: []server{s}} }
 	for name, c := range map[string]struct {
 		cfg  lwm2m.Config
 		want string
 	}{
-		"endpoint too long":   {lwm2m.Config{Endpoint: strings.Repeat("x", 201)}, "Endpoint has 201 bytes"},
-		"endpoint":            {lwm2m.Config{Endpoint: "a\nb"}, "control characters"},
-		"versions":            {lwm2m.Config{MinVersion: registry.V(1, 2), MaxVersion: registry.V(1, 1)}, "MinVersion 1.2 is above MaxVersion 1.1"},
-		"unknown version":     {lwm2m.Config{MaxVersion: registry.V(2, 0)}, "LwM2M has 1.0, 1.1 and 1.2"},
-		"profile and version": {lwm2m.Config{Profile: lwm2m.Profile{ID: "6:27354b9a"}, MaxVersion: registry.V(1, 1)}, "needs LwM2M 1.2"},
-		"profile":             {lwm2m.Config{Profile: lwm2m.Profile{ID: "x&y"}}, "write it as 6:27354b9a"},
-		"profile without id":  {lwm2m.Config{Profile: lwm2m.Profile{Objects: []dm.Path{{}}}}, "without Profile.ID"},
-		"endpoint no UTF-8":   {lwm2m.Config{Endpoint: "a\xffb"}, "no UTF-8"},
-		"sms twice":           {lwm2m.Config{SMSNumber: "49+12345"}, "must consist of digits"},
-		"sms of nothing":      {lwm2m.Config{SMSNumber: "+"}, "must consist of digits"},
-		"large blocks":        {lwm2m.Config{BlockSize: 2048}, "from 16 to 1024"},
-		"small blocks":        {lwm2m.Config{BlockSize: 8}, "from 16 to 1024"},
-		"lifetime too long":   {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Lifetime: 70 * 366 * 24 * time.Hour}}}, "at most 68 years"},
-		"sms":                 {lwm2m.Config{SMSNumber: "call me"}, "must consist of digits"},
-		"alternate":           {lwm2m.Config{AlternatePath: "/3"}, "no segment of digits alone"},
-		"alternate root":      {lwm2m.Config{AlternatePath: "/"}, "AlternatePath"},
-		"alternate blank":     {lwm2m.Config{AlternatePath: "/a b"}, "AlternatePath"},
-		"alternate colon":     {lwm2m.Config{AlternatePath: "/a:"}, "AlternatePath"},
-		"alternate brace":     {lwm2m.Config{AlternatePath: "/a{"}, "AlternatePath"},
-		"alternate bracket":   {lwm2m.Config{AlternatePath: "/a["}, "AlternatePath"},
-		"endpoint DEL":        {lwm2m.Config{Endpoint: "a\x7fb"}, "control characters"},
-		"unknown least":       {lwm2m.Config{MinVersion: registry.V(0, 9)}, "LwM2M has 1.0, 1.1 and 1.2"},
-		"large payload":       {lwm2m.Config{MaxPayload: 1<<30 + 1}, "MaxPayload is 1073741825"},
-		"connect timeout":     {lwm2m.Config{ConnectTimeout: -1}, "ConnectTimeout is -1ns"},
-		"format":              {lwm2m.Config{Format: content.Opaque}, "cannot carry an object"},
-		"alternate slash":     {lwm2m.Config{AlternatePath: "/a/"}, "AlternatePath"},
-		"alternate relative":  {lwm2m.Config{AlternatePath: "a"}, "AlternatePath"},
-		"block size":          {lwm2m.Config{BlockSize: 100}, "power of two"},
-		"payload":             {lwm2m.Config{MaxPayload: -1}, "MaxPayload is -1"},
-		"loop not made":       {lwm2m.Config{Loop: &lwm2m.Loop{}}, "Loop is the zero value: make it with NewLoop"},
-		"workers":             {lwm2m.Config{Workers: -1}, "Workers is -1"},
-		"times":               {lwm2m.Config{ConnectTimeout: -1, ShutdownTimeout: -1}, "ShutdownTimeout is -1ns"},
-		"transmission":        {lwm2m.Config{Transmission: coap.Params{AckTimeout: -1}}, "AckTimeout is -1ns"},
-		"nil object":          {lwm2m.Config{Objects: []dm.Object{nil}}, "Objects[0] is nil"},
-		"nil typed object":    {lwm2m.Config{Objects: []dm.Object{(*dm.TypedObject[temperature.Instance])(nil)}}, "Objects[0] is nil, or its zero value"},
-		"object not made":     {lwm2m.Config{Objects: []dm.Object{&temperature.Object{}}}, "Objects[0] is nil, or its zero value"},
-		"nil dialer":          {lwm2m.Config{Dialers: []socket.Dialer{nil}}, "Dialers[0] is nil"},
-		"socket security":     {lwm2m.Config{Socket: socket.Config{Security: socket.Security{Mode: socket.ModePSK}}}, "Socket.Security is set"},
-		"no uri":              {lwm2m.Config{Servers: []lwm2m.Server{{}}}, "Config.Servers[0]: server URI"},
-		"same id":             {lwm2m.Config{Servers: []lwm2m.Server{uri[0], {URI: "coap://b", ShortID: 1}}}, "ShortID 1 is that of Servers[0]"},
-		"periods":             {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", MinPeriod: 5 * time.Second, MaxPeriod: time.Second}}}, "MaxPeriod is 1s, it must not be below MinPeriod, 5s"},
-		"bootstrap id":        {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Bootstrap: true, ShortID: 3}}}, "a bootstrap server has an account without ShortID"},
-		"bootstrap lifetime":  {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Bootstrap: true, Lifetime: time.Hour}}}, "leave them out"},
-		"reserved id":         {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", ShortID: 65535}}}, "ShortID is 65535"},
-		"no credentials":      {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b"}}}, "needs PSK or Certificate"},
-		"needless":            {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}}}}, "write coaps"},
-		"half a psk":          {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i"}}}}, "both Identity and Key"},
-		"other half of a psk": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Key: []byte("k")}}}}, "both Identity and Key"},
-		"empty chain":         {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", Certificate: &lwm2m.Certificate{}}}}, "Certificate.Chain is empty"},
-		"certificate usage":   {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", Certificate: &lwm2m.Certificate{Usage: 4}}}}, "Usage must be from 0 to 3"},
-		"needless chain":      {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Certificate: &lwm2m.Certificate{Chain: [][]byte{{1}}}}}}, "write coaps"},
-		"negative period":     {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", MinPeriod: -time.Second}}}, "MinPeriod is -1s, it must not be negative"},
-		"both":                {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}, Certificate: &lwm2m.Certificate{}}}}, "use one"},
-		"lifetime":            {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Lifetime: time.Millisecond}}}, "whole seconds"},
-		"no dialer":           {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coaps://b", PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}}}}, "net/dtls"},
-		"unknown scheme":      {lwm2m.Config{Servers: []lwm2m.Server{{URI: "gopher://b"}}}, "no dialer for the scheme"},
-		"objects and servers": {lwm2m.Config{Servers: uri, Objects: []dm.Object{sec, srv}}, "use one or the other"},
-		"security alone":      {lwm2m.Config{Objects: []dm.Object{sec}}, "add the other"},
-		"two of a kind":       {lwm2m.Config{Objects: []dm.Object{newSensor(t), newSensor(t)}}, "share the ID 3303"},
-		"bad instance": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b", Instance: func(i *lwm2m.ServerInstance) { i.Binding = dm.Str("X") }}}},
+		"endpoint too long": {config{Endpoint: strings.Repeat("x", 201)}, "Endpoint has 201 bytes"},
+		"endpoint":          {config{Endpoint: "a\nb"}, "control characters"},
+		"versions": {config{MinVersion: registry.V(1, 2), MaxVersion: registry.V(1, 1)},
+			"MinVersion 1.2 is above MaxVersion 1.1"},
+		"unknown version": {config{MaxVersion: registry.V(2, 0)}, "LwM2M has 1.0, 1.1 and 1.2"},
+		"profile and version": {config{Profile: lwm2m.Profile{ID: "6:27354b9a"}, MaxVersion: registry.V(1, 1)},
+			"needs LwM2M 1.2"},
+		"profile":            {config{Profile: lwm2m.Profile{ID: "x&y"}}, "write it as 6:27354b9a"},
+		"profile without id": {config{Profile: lwm2m.Profile{Objects: []dm.Path{{}}}}, "without Profile.ID"},
+		"endpoint no UTF-8":  {config{Endpoint: "a\xffb"}, "must be UTF-8"},
+		"sms twice":          {config{SMSNumber: "49+12345"}, "must consist of digits"},
+		"sms of nothing":     {config{SMSNumber: "+"}, "must consist of digits"},
+		"large blocks":       {config{BlockSize: 2048}, "from 16 to 1024"},
+		"small blocks":       {config{BlockSize: 8}, "from 16 to 1024"},
+		"lifetime too long": {account(server{URI: "coap://b", Lifetime: 70 * 366 * 24 * time.Hour}),
+			"at most 68 years"},
+		"sms":                {config{SMSNumber: "call me"}, "must consist of digits"},
+		"alternate":          {config{AlternatePath: "/3"}, "no segment of digits alone"},
+		"alternate root":     {config{AlternatePath: "/"}, "AlternatePath"},
+		"alternate blank":    {config{AlternatePath: "/a b"}, "AlternatePath"},
+		"alternate colon":    {config{AlternatePath: "/a:"}, "AlternatePath"},
+		"alternate brace":    {config{AlternatePath: "/a{"}, "AlternatePath"},
+		"alternate bracket":  {config{AlternatePath: "/a["}, "AlternatePath"},
+		"endpoint DEL":       {config{Endpoint: "a\x7fb"}, "control characters"},
+		"unknown least":      {config{MinVersion: registry.V(0, 9)}, "LwM2M has 1.0, 1.1 and 1.2"},
+		"large payload":      {config{MaxPayload: 1<<30 + 1}, "MaxPayload is 1073741825"},
+		"connect timeout":    {config{ConnectTimeout: -1}, "ConnectTimeout is -1ns"},
+		"format":             {config{Format: content.Opaque}, "cannot carry an object"},
+		"alternate slash":    {config{AlternatePath: "/a/"}, "AlternatePath"},
+		"alternate relative": {config{AlternatePath: "a"}, "AlternatePath"},
+		"block size":         {config{BlockSize: 100}, "power of two"},
+		"payload":            {config{MaxPayload: -1}, "MaxPayload is -1"},
+		"loop not made":      {config{Loop: &lwm2m.Loop{}}, "Loop is the zero value: make it with NewLoop"},
+		"workers":            {config{Workers: -1}, "Workers is -1"},
+		"times":              {config{ConnectTimeout: -1, ShutdownTimeout: -1}, "ShutdownTimeout is -1ns"},
+		"transmission":       {config{Transmission: coap.Params{AckTimeout: -1}}, "AckTimeout is -1ns"},
+		"nil object":         {config{Objects: []dm.Object{nil}}, "Objects[0] is nil"},
+		"nil typed object": {config{Objects: []dm.Object{(*dm.TypedObject[temperature.Instance])(nil)}},
+			"Objects[0] is nil, or its zero value"},
+		"object not made": {config{Objects: []dm.Object{&temperature.Object{}}},
+			"Objects[0] is nil, or its zero value"},
+		"nil dialer": {config{Dialers: []socket.Dialer{nil}}, "Dialers[0] is nil"},
+		"socket security": {config{Socket: socket.Config{Security: socket.Security{Mode: socket.ModePSK}}},
+			"Socket.Security is set"},
+		"no uri": {account(server{}), "Config.Servers[0]: server URI"},
+		"same id": {config{Servers: []server{uri[0], {URI: "coap://b", ShortID: 1}}},
+			"ShortID 1 is already used by Servers[0]"},
+		"periods": {account(server{URI: "coap://b", MinPeriod: 5 * time.Second,
+			MaxPeriod: time.Second}), "MaxPeriod is 1s, it must not be below MinPeriod, 5s"},
+		"bootstrap id": {account(server{URI: "coap://b", Bootstrap: true, ShortID: 3}),
+			"a bootstrap server has no ShortID"},
+		"bootstrap lifetime": {account(server{URI: "coap://b", Bootstrap: true, Lifetime: time.Hour}),
+			"leave them out"},
+		"reserved id":    {account(server{URI: "coap://b", ShortID: 65535}), "ShortID is 65535"},
+		"no credentials": {account(server{URI: "coaps://b"}), "needs PSK or Certificate"},
+		"needless": {account(server{URI: "coap://b", PSK: psk{Identity: "i", Key: []byte("k")}}),
+			"write coaps"},
+		"half a psk":          {account(server{URI: "coaps://b", PSK: psk{Identity: "i"}}), "both Identity and Key"},
+		"other half of a psk": {account(server{URI: "coaps://b", PSK: psk{Key: []byte("k")}}), "both Identity and Key"},
+		"empty chain": {account(server{URI: "coaps://b", Certificate: &certificate{}}),
+			"Certificate.Chain is empty"},
+		"certificate usage": {account(server{URI: "coaps://b", Certificate: &certificate{Usage: 4}}),
+			"Usage must be from 0 to 3"},
+		"needless chain": {account(server{URI: "coap://b", Certificate: &certificate{Chain: [][]byte{{1}}}}),
+			"write coaps"},
+		"negative period": {account(server{URI: "coap://b", MinPeriod: -time.Second}),
+			"MinPeriod is -1s, it must not be negative"},
+		"both": {account(server{URI: "coaps://b", PSK: psk{Identity: "i", Key: []byte("k")},
+			Certificate: &certificate{}}), "use one"},
+		"lifetime": {account(server{URI: "coap://b", Lifetime: time.Millisecond}),
+			"whole number of seconds"},
+		"no dialer": {account(server{URI: "coaps://b", PSK: psk{Identity: "i", Key: []byte("k")}}),
+			"net/dtls"},
+		"unknown scheme":      {account(server{URI: "gopher://b"}), "no dialer for the scheme"},
+		"objects and servers": {config{Servers: uri, Objects: []dm.Object{sec, srv}}, "use one or the other"},
+		"security alone":      {config{Objects: []dm.Object{sec}}, "add the other"},
+		"two of a kind":       {config{Objects: []dm.Object{newSensor(t), newSensor(t)}}, "share the ID 3303"},
+		"bad instance": {account(server{URI: "coap://b", Instance: func(i *lwm2m.ServerInstance) { i.Binding = dm.Str("X") }}),
 			"binding"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,17 +127,19 @@ func TestNewRefuses(t *testing.T) {
 
 func TestNewNamesAllFaults(t *testing.T) {
 	_, err := lwm2m.New(lwm2m.Config{
-		Endpoint: "\x00", BlockSize: 3, Workers: -2, Limits: lwm2m.Limits{Observations: -1, Patience: -1}, Logger: quiet(),
+		Endpoint: "\x00", BlockSize: 3, Workers: -2, Limits: lwm2m.Limits{Observations: -1, Patience: -1},
+		Logger: quiet(),
 	})
-	for _, want := range []string{"Endpoint", "BlockSize", "Workers", "Config.Limits.Observations", "Config.Limits.Patience"} {
+	for _, want := range []string{"Endpoint", "BlockSize", "Workers", "Config.Limits.Observations",
+		"Config.Limits.Patience"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one that names %s", err, want)
 		}
 	}
 }
 
-// Secure may refuse, and the account says so at once.
-func TestSecureRefuses(t *testing.T) {
+// An error of Config.Secure is an error of New.
+func TestErrorOfSecure(t *testing.T) {
 	broken := errors.New("the secure element does not answer")
 	_, err := lwm2m.New(lwm2m.Config{
 		Servers: []lwm2m.Server{{URI: "coap://h"}}, Logger: quiet(),
@@ -130,7 +155,7 @@ func TestSecureRefuses(t *testing.T) {
 	}
 }
 
-func TestNoSecretsShown(t *testing.T) {
+func TestPrintingShowsNoSecrets(t *testing.T) {
 	psk := lwm2m.PSK{Identity: "probe", Key: []byte("hunter2")}
 	cert := lwm2m.Certificate{PrivateKey: []byte("hunter2")}
 	server := lwm2m.Server{URI: "coaps://h", PSK: psk, Certificate: &cert}
@@ -148,7 +173,8 @@ func TestNoSecretsShown(t *testing.T) {
 		}
 		b.Write(j)
 	}
-	for _, secret := range []string{"hunter2", fmt.Sprintf("%x", "hunter2"), fmt.Sprint([]byte("hunter2")), "aHVudGVyMg"} {
+	for _, secret := range []string{"hunter2", fmt.Sprintf("%x", "hunter2"), fmt.Sprint([]byte("hunter2")),
+		"aHVudGVyMg"} {
 		if strings.Contains(b.String(), secret) {
 			t.Errorf("the key is shown as %q", secret)
 		}
@@ -159,7 +185,8 @@ func TestNoSecretsShown(t *testing.T) {
 		}
 	}
 	for psk, want := range map[*lwm2m.PSK]string{
-		{}: "no PSK", {Identity: "i"}: `PSK, identity "i", key [redacted]`, {Key: []byte("k")}: `PSK, identity "", key [redacted]`,
+		{}: "no PSK", {Identity: "i"}: `PSK, identity "i", key [redacted]`,
+		{Key: []byte("k")}: `PSK, identity "", key [redacted]`,
 	} {
 		if got := fmt.Sprint(psk); got != want {
 			t.Errorf("shown is %q, want %q", got, want)
@@ -170,12 +197,14 @@ func TestNoSecretsShown(t *testing.T) {
 	}
 }
 
-// What the short form says is in the objects, and reaches the dialer as credentials.
+// The short form of an account sets the resources of both objects, and the dialer gets its
+// credentials.
 func TestShortForm(t *testing.T) {
-	dialer := &noting{host: simnet.New(1).NewHost("device")}
+	dialer := &recordingDialer{host: simnet.New(1).NewHost("device")}
 	c, err := lwm2m.New(lwm2m.Config{
 		Servers: []lwm2m.Server{
-			{URI: "coaps://h", ShortID: 7, PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")}, Lifetime: 90 * time.Second, MinPeriod: time.Second,
+			{URI: "coaps://h", ShortID: 7, PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")},
+				Lifetime: 90 * time.Second, MinPeriod: time.Second,
 				MaxPeriod: time.Minute, DropNotifications: true},
 			{URI: "coaps://bs", Bootstrap: true, PSK: lwm2m.PSK{Identity: "b", Key: []byte("k")}},
 		},
@@ -198,7 +227,8 @@ func TestShortForm(t *testing.T) {
 			t.Errorf("%s is %v (%v), want %s", path, v, err, want)
 		}
 	}
-	if len(dialer.seen) != 2 || string(dialer.seen[0].Identity) != "i" || string(dialer.seen[0].Key.Bytes()) != "k" || dialer.seen[0].Mode != socket.ModePSK {
+	if len(dialer.seen) != 2 || string(dialer.seen[0].Identity) != "i" ||
+		string(dialer.seen[0].Key.Bytes()) != "k" || dialer.seen[0].Mode != socket.ModePSK {
 		t.Errorf("credentials %v", dialer.seen)
 	}
 	if s.Has(dm.InstancePath(1, 1)) {
@@ -206,27 +236,29 @@ func TestShortForm(t *testing.T) {
 	}
 }
 
-// noting is a secured dialer that notes what it is given and makes plain sockets.
-type noting struct {
+// recordingDialer is a dialer for coaps that records credentials and makes sockets without
+// security.
+type recordingDialer struct {
 	host *simnet.Host
 	seen []socket.Security
 }
 
-func (n *noting) Schemes() []string { return []string{"coaps"} }
+func (n *recordingDialer) Schemes() []string { return []string{"coaps"} }
 
-func (n *noting) NewSocket(c socket.Config) (socket.Socket, error) {
+func (n *recordingDialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	n.seen = append(n.seen, c.Security)
 	return n.host.Dialer().NewSocket(socket.Config{})
 }
 
-// TestNewWarns: what a client can do without, but hardly should, is said once, with what to do.
+// New warns once about a client without servers or without a Device object, and says what to do.
 func TestNewWarns(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg        lwm2m.Config
 		want, wont string
 	}{
-		"nothing":   {lwm2m.Config{}, "set Config.Servers, or add instances", "none"},
-		"no device": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b"}}}, "runtime/objects/device makes one", "no server"},
+		"nothing": {lwm2m.Config{}, "set Config.Servers, or add instances", "none"},
+		"no device": {lwm2m.Config{Servers: []lwm2m.Server{{URI: "coap://b"}}},
+			"runtime/objects/device makes one", "no server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log strings.Builder
@@ -241,10 +273,11 @@ func TestNewWarns(t *testing.T) {
 	}
 }
 
-// Instances gives what Config.Servers would make, and names every fault instead.
+// Instances returns what Config.Servers would make, or an error that names every fault.
 func TestServerInstances(t *testing.T) {
 	sec, srv, err := lwm2m.Server{URI: "coap://b", ShortID: 7, Lifetime: time.Hour}.Instances()
-	if err != nil || sec.ServerURI.Or("") != "coap://b" || sec.ShortServerID.Or(0) != 7 || srv.ShortServerID.Or(0) != 7 || srv.Lifetime.Or(0) != 3600 {
+	if err != nil || sec.ServerURI.Or("") != "coap://b" || sec.ShortServerID.Or(0) != 7 ||
+		srv.ShortServerID.Or(0) != 7 || srv.Lifetime.Or(0) != 3600 {
 		t.Errorf("%v, %v, %v", sec, srv, err)
 	}
 	sec, srv, err = lwm2m.Server{URI: "coap://b", Bootstrap: true}.Instances()
@@ -262,7 +295,8 @@ func TestServerInstances(t *testing.T) {
 	}
 }
 
-// What an account leaves out has the stated default, and what it says is taken over.
+// The fields that an account leaves out have the documented defaults, and the other fields set
+// resources.
 func TestDefaultsOfServers(t *testing.T) {
 	sec, srv, err := lwm2m.Server{URI: "coap://b", ShortID: 7}.Instances()
 	if err != nil {
@@ -279,9 +313,11 @@ func TestDefaultsOfServers(t *testing.T) {
 	if v, ok := srv.DefaultMaximumPeriod.Get(); ok {
 		t.Errorf("pmax is %d", v)
 	}
-	sec, srv, err = lwm2m.Server{URI: "coaps+tcp://b", ShortID: 65534, Lifetime: -time.Second, Certificate: &lwm2m.Certificate{
-		Chain: [][]byte{{1, 2}, {3}}, PrivateKey: []byte("key"), Server: []byte("server"), Usage: socket.UsageDomainIssued, ServerName: "example.com",
-	}}.Instances()
+	sec, srv, err = lwm2m.Server{URI: "coaps+tcp://b", ShortID: 65534, Lifetime: -time.Second,
+		Certificate: &lwm2m.Certificate{
+			Chain: [][]byte{{1, 2}, {3}}, PrivateKey: []byte("key"), Server: []byte("server"),
+			Usage: socket.UsageDomainIssued, ServerName: "example.com",
+		}}.Instances()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,13 +332,14 @@ func TestDefaultsOfServers(t *testing.T) {
 	chain, _ := sec.PublicKeyOrIdentity.Get()
 	key, _ := sec.SecretKey.Get()
 	server, _ := sec.ServerPublicKey.Get()
-	if mode != 2 || usage != 3 || name != "example.com" || string(chain.Reveal()) != "\x01\x02\x03" || string(key.Reveal()) != "key" || string(server.Reveal()) != "server" {
+	if mode != 2 || usage != 3 || name != "example.com" || string(chain.Reveal()) != "\x01\x02\x03" ||
+		string(key.Reveal()) != "key" || string(server.Reveal()) != "server" {
 		t.Errorf("mode %d, usage %d, name %q, chain %x", mode, usage, name, chain.Reveal())
 	}
 }
 
-// What is just allowed is allowed, and without a logger there is one.
-func TestNewAccepts(t *testing.T) {
+// New accepts the limits of every range, and a configuration without a logger.
+func TestNewAcceptsLimits(t *testing.T) {
 	for name, c := range map[string]lwm2m.Config{
 		"endpoint":       {Endpoint: strings.Repeat("x", 200), Logger: quiet()},
 		"blank":          {Endpoint: "a b", Logger: quiet()},
@@ -320,4 +357,23 @@ func TestNewAccepts(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// New closes the sockets that it makes for its checks. Sockets without a logger of their own get
+// that of the client.
+func TestNewClosesSockets(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		logger := &loggers{sessions: d}
+		cfg.Dialers = []socket.Dialer{logger}
+		if _, err := lwm2m.New(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.ends(); got != "close" {
+			t.Errorf("the socket that New made to see whether it can be was ended by %q", got)
+		}
+		if logger.with != cfg.Logger {
+			t.Errorf("it was made with the logger %v", logger.with)
+		}
+	})
 }

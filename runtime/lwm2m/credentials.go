@@ -8,7 +8,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// credentials translates a Security instance into what sockets understand (Core 1.2.2 Appendix E.1).
+// credentials translates a Security instance into the configuration of a socket (Core 1.2.2
+// Appendix E.1).
 func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, error) {
 	v := valuesOf(s, securityID, id)
 	var sec socket.Security
@@ -26,10 +27,11 @@ func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, 
 	return sec, nil
 }
 
+// translate sets the fields of sec that a Security instance decides.
 func translate(v values, sec *socket.Security) error {
 	mode, ok := v.get(gensecurity.SecurityModeID)
 	if !ok {
-		return fmt.Errorf("%s: there is no Security Mode", v.p)
+		return fmt.Errorf("%s: Security Mode has no value", v.p)
 	}
 	switch mode.Integer() {
 	case gensecurity.SecurityModeNoSec:
@@ -49,7 +51,7 @@ func translate(v values, sec *socket.Security) error {
 			return err
 		}
 	default:
-		return fmt.Errorf("%s: Security Mode %d does not exist", v.p, mode.Integer())
+		return fmt.Errorf("%s: Security Mode is %d, it must be from 0 to 4", v.p, mode.Integer())
 	}
 	sec.ServerName = v.text(gensecurity.SNIID)
 	v.each(gensecurity.CiphersuiteID, func(val dm.Value) {
@@ -60,6 +62,7 @@ func translate(v values, sec *socket.Security) error {
 	return nil
 }
 
+// certificates sets the certificates of the device and of the server, and the private key.
 func certificates(v values, sec *socket.Security) error {
 	sec.Mode = socket.ModeCertificate
 	chain, err := socket.ParseCertificates(v.opaque(gensecurity.PublicKeyOrIdentityID))
@@ -77,7 +80,7 @@ func certificates(v values, sec *socket.Security) error {
 	return privateKey(v, sec)
 }
 
-// privateKey leaves the key to Config.Secure where the account has none.
+// privateKey sets the private key. If the account has none, Config.Secure may set it.
 func privateKey(v values, sec *socket.Security) error {
 	key := v.opaque(gensecurity.SecretKeyID)
 	if len(key) == 0 {

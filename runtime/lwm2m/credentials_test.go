@@ -18,15 +18,15 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/server"
 )
 
-// keeper is a dialer that keeps what it is asked for.
-type keeper struct {
+// lastSecurity is a dialer that keeps the Security of the last socket.
+type lastSecurity struct {
 	socket.Dialer
 	got *socket.Security
 }
 
-func (k keeper) Schemes() []string { return []string{"coaps"} }
+func (k lastSecurity) Schemes() []string { return []string{"coaps"} }
 
-func (k keeper) NewSocket(c socket.Config) (socket.Socket, error) {
+func (k lastSecurity) NewSocket(c socket.Config) (socket.Socket, error) {
 	*k.got = c.Security
 	c.Security = socket.Security{}
 	return k.Dialer.NewSocket(c)
@@ -46,7 +46,7 @@ func selfSigned(t *testing.T) []byte {
 	return der
 }
 
-// Every resource of a Security instance that says how a connection is secured arrives at the socket.
+// Every resource of a Security instance about credentials reaches the socket.
 func TestCredentials(t *testing.T) {
 	roots := x509.NewCertPool()
 	certificate := selfSigned(t)
@@ -61,9 +61,10 @@ func TestCredentials(t *testing.T) {
 		"SNI": {func(i *security.Instance) { i.SNI = dm.Str("example.com") }, func(s *socket.Security) bool {
 			return s.ServerName == "example.com"
 		}, ""},
-		"ciphersuites": {func(i *security.Instance) { i.Ciphersuite = dm.List[uint64](0xc0a8, 0x10001, 0xae) }, func(s *socket.Security) bool {
-			return slices.Equal(s.CipherSuites, []socket.CipherSuite{0xc0a8, 0xae})
-		}, ""},
+		"ciphersuites": {func(i *security.Instance) { i.Ciphersuite = dm.List[uint64](0xc0a8, 0x10001, 0xae) },
+			func(s *socket.Security) bool {
+				return slices.Equal(s.CipherSuites, []socket.CipherSuite{0xc0a8, 0xae})
+			}, ""},
 		"NoSec": {func(i *security.Instance) { i.SecurityMode = dm.Int(3) }, func(s *socket.Security) bool {
 			return s.Mode == socket.ModeNoSec && s.Identity == nil
 		}, ""},
@@ -71,7 +72,8 @@ func TestCredentials(t *testing.T) {
 			i.SecurityMode, i.PublicKeyOrIdentity, i.SecretKey = dm.Int(2), dm.Key(certificate), dm.Key(nil)
 			i.ServerPublicKey, i.CertificateUsage, i.MatchingType = dm.Key([]byte("hash")), dm.Uint(1), dm.Uint(2)
 		}, func(s *socket.Security) bool {
-			return s.Mode == socket.ModeCertificate && s.Usage == socket.UsageServiceConstraint && s.Matching == socket.MatchingType(2) &&
+			return s.Mode == socket.ModeCertificate && s.Usage == socket.UsageServiceConstraint &&
+				s.Matching == socket.MatchingType(2) &&
 				string(s.ServerPublicKey) == "hash" && s.TrustStore == roots
 		}, ""},
 		"usage that does not exist": {func(i *security.Instance) {
@@ -80,10 +82,11 @@ func TestCredentials(t *testing.T) {
 		"matching type that does not exist": {func(i *security.Instance) {
 			i.SecurityMode, i.PublicKeyOrIdentity, i.MatchingType = dm.Int(2), dm.Key(certificate), dm.Uint(256)
 		}, nil, "Matching Type"},
-		"private key that is none": {func(i *security.Instance) {
-			i.SecurityMode, i.PublicKeyOrIdentity, i.SecretKey = dm.Int(2), dm.Key(certificate), dm.Key([]byte("hunter2"))
+		"invalid private key": {func(i *security.Instance) {
+			i.SecurityMode, i.PublicKeyOrIdentity, i.SecretKey = dm.Int(2), dm.Key(certificate),
+				dm.Key([]byte("hunter2"))
 		}, nil, "Secret Key"},
-		"certificate that is none": {func(i *security.Instance) {
+		"invalid certificate": {func(i *security.Instance) {
 			i.SecurityMode, i.PublicKeyOrIdentity = dm.Int(2), dm.Key([]byte("hunter2"))
 		}, nil, "Public Key or Identity"},
 	} {
@@ -100,18 +103,21 @@ func TestCredentials(t *testing.T) {
 				addAccount(t, sec, srv, 1, "coaps://s1")
 				var got socket.Security
 				err = sec.Update(context.Background(), 1, func(i *security.Instance) error {
-					i.SecurityMode, i.PublicKeyOrIdentity, i.SecretKey = dm.Int(0), dm.Key([]byte("dev")), dm.Key([]byte("key"))
+					i.SecurityMode, i.PublicKeyOrIdentity, i.SecretKey = dm.Int(0), dm.Key([]byte("dev")),
+						dm.Key([]byte("key"))
 					c.change(i)
 					return nil
 				})
 				if err == nil {
 					_, err = lwm2m.New(lwm2m.Config{
-						Objects: []dm.Object{sec, srv, newDevice(t)}, Dialers: []socket.Dialer{keeper{w.host.Dialer(), &got}}, Logger: quiet(),
+						Objects: []dm.Object{sec, srv, newDevice(t)},
+						Dialers: []socket.Dialer{lastSecurity{w.host.Dialer(), &got}}, Logger: quiet(),
 						TrustStore: roots,
 					})
 				}
 				switch {
-				case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault) || !strings.Contains(err.Error(), "/0/1") ||
+				case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault) ||
+					!strings.Contains(err.Error(), "/0/1") ||
 					strings.Contains(err.Error(), "hunter2")):
 					t.Errorf("error %v, want one about %s of /0/1 without the secret", err, c.fault)
 				case c.fault == "" && (err != nil || !c.check(&got)):

@@ -6,5 +6,5 @@ import (
 	"github.com/lwm2mgen/toolkit/net/udp"
 )
 
-// defaultDialers are the networks of a client that names none.
+// defaultDialers returns the networks of a client whose configuration names none.
 func defaultDialers() []socket.Dialer { return []socket.Dialer{udp.Dialer{}, tcp.Dialer{}} }

@@ -17,7 +17,15 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// The device registers over DTLS with a pre-shared key and is read; with another key it says why it is not registered.
+// withKey returns the configuration of a server that has one key for every identity.
+func withKey(key string) dtls.ServerConfig {
+	return dtls.ServerConfig{
+		Key: func([]byte) (socket.Secret, error) { return socket.NewSecret([]byte(key)), nil },
+	}
+}
+
+// The device registers over DTLS with a pre-shared key and is read. With another key the status
+// says why it is not registered.
 func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 	for _, key := range []string{"right", "wrong"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -26,14 +34,15 @@ func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l, err := dtls.Listen(below, dtls.ServerConfig{Key: func([]byte) (socket.Secret, error) { return socket.NewSecret([]byte("right")), nil }})
+			l, err := dtls.Listen(below, withKey("right"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			srv := lwm2mtest.NewServer(t, l)
 			c, err := lwm2m.New(lwm2m.Config{
 				Endpoint: "dev", Objects: []dm.Object{newDevice(t)}, Logger: quiet(),
-				Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "dev", Key: []byte(key)}, Lifetime: time.Minute}},
+				Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "dev", Key: []byte(key)},
+					Lifetime: time.Minute}},
 				Dialers: []socket.Dialer{n.NewHost("device").Dialer(), dtls.Dialer{}},
 			})
 			if err != nil {
@@ -50,7 +59,8 @@ func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 			} else {
 				<-time.After(5 * time.Minute)
 				s, _ := c.Status().Server(1)
-				if s.State.Registered() || !errors.Is(s.Err, context.DeadlineExceeded) && !errors.Is(s.Err, socket.ErrTimeout) {
+				if s.State.Registered() || !errors.Is(s.Err, context.DeadlineExceeded) &&
+					!errors.Is(s.Err, socket.ErrTimeout) {
 					t.Errorf("status %v", s)
 				}
 				t.Log(s)
@@ -63,7 +73,7 @@ func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 	}
 }
 
-// A device without an endpoint name is known by what it has proved in the handshake (Core 1.2.2 §6.2.1).
+// A device without an endpoint name is known by the identity of the handshake (Core 1.2.2 §6.2.1).
 func TestEndpointNameFromIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -71,14 +81,15 @@ func TestEndpointNameFromIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := dtls.Listen(below, dtls.ServerConfig{Key: func([]byte) (socket.Secret, error) { return socket.NewSecret([]byte("key")), nil }})
+		l, err := dtls.Listen(below, withKey("key"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		srv := lwm2mtest.NewServer(t, l)
 		c, err := lwm2m.New(lwm2m.Config{
 			Objects: []dm.Object{newDevice(t)}, Logger: quiet(),
-			Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "probe-7", Key: []byte("key")}, Lifetime: time.Minute}},
+			Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "probe-7", Key: []byte("key")},
+				Lifetime: time.Minute}},
 			Dialers: []socket.Dialer{n.NewHost("device").Dialer(), dtls.Dialer{}},
 		})
 		if err != nil {

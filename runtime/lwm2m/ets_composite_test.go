@@ -12,10 +12,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// compositeFormats are the formats that every version of composite operations knows.
+// compositeFormats are the formats that every version supports for composite operations.
 var compositeFormats = [...]content.Format{content.SenMLJSON, content.SenMLCBOR}
 
-// of are the values of several nodes, each read by itself. Composites come in ascending order.
+// of returns the values of several nodes, each read with a Read of its own. Composites are read in
+// ascending order.
 func (m *managed) of(paths ...string) []string {
 	m.t.Helper()
 	var list []string
@@ -29,7 +30,8 @@ func TestETS_1_1_int_229_ReadComposite(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		for _, f := range compositeFormats {
 			m.same("/3 and /1/0", m.values(m.composite(f, "/3", "/1/0")), m.of("/1/0", "/3"))
-			m.same("and what they contain", m.values(m.composite(f, "/3", "/1/0", "/1/0/1", "/3/0/11/0")), m.of("/1/0", "/3"))
+			m.same("and what they contain", m.values(m.composite(f, "/3", "/1/0", "/1/0/1", "/3/0/11/0")),
+				m.of("/1/0", "/3"))
 			m.same("a resource and an instance of one", m.values(m.composite(f, "/1/0/1", "/3/0/11/0")),
 				[]string{"/1/0/1=86400", "/3/0/11/0=0"})
 		}
@@ -58,7 +60,7 @@ func TestETS_1_1_int_230_WriteComposite(t *testing.T) {
 			m.reads("/16/0", content.SenMLJSON,
 				`[{"bn":"/16/0/","n":"0/0","vs":"aa"},{"n":"0/1","vs":"maker"},{"n":"0/2","vs":"model"},{"n":"0/3","vs":"dd"}]`)
 		}
-		// All of it or nothing.
+		// Everything is written, or nothing.
 		before := m.of("/1", "/16")
 		m.iPATCH(coap.MethodNotAllowed, content.SenMLJSON, `[{"n":"/16/0/0/0","vs":"xx"},{"n":"/1/0/1","v":99},{"n":"/1/0/0","v":7}]`)
 		m.iPATCH(coap.NotFound, content.SenMLJSON, `[{"n":"/1/0/1","v":99},{"n":"/16/7/0/0","vs":"xx"}]`)
@@ -70,7 +72,8 @@ func TestETS_1_1_int_230_WriteComposite(t *testing.T) {
 // iPATCH sends a Write-Composite.
 func (m *managed) iPATCH(want coap.Code, f content.Format, payload string) {
 	m.t.Helper()
-	m.answers(want, lwm2mtest.Operation{Method: coap.IPATCH, Accept: content.None, Format: f, Payload: m.bytesOf(f, payload)})
+	m.answers(want, lwm2mtest.Operation{Method: coap.IPATCH, Accept: content.None, Format: f,
+		Payload: m.bytesOf(f, payload)})
 }
 
 func TestETS_1_1_int_235_ReadCompositeRoot(t *testing.T) {
@@ -90,7 +93,8 @@ func TestETS_1_1_int_235_ReadCompositeRoot(t *testing.T) {
 func TestETS_1_1_int_236_ReadCompositePartialPresence(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		for _, f := range compositeFormats {
-			got := m.values(m.composite(f, "/1/0", "/3/0/11/0", "/3339/0/5522", "/3353/0/6030", "/0/0/0", "/3/7", "/3/0/11/9"))
+			got := m.values(m.composite(f, "/1/0", "/3/0/11/0", "/3339/0/5522", "/3353/0/6030", "/0/0/0", "/3/7",
+				"/3/0/11/9"))
 			m.same("what is there", got, m.of("/1/0", "/3/0/11/0"))
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// etsCases are how many cases the specification has in each of its sections.
+// etsCases is the number of cases in each section of the specification.
 var etsCases = map[string]int{
 	"Bootstrap": 14, "Registration": 11, "Device management": 39, "Information reporting": 13, "Security": 6,
 	"Core objects": 54, "Additional objects": 18,
@@ -30,7 +30,8 @@ var (
 	etsTest    = regexp.MustCompile("`(Test\\w+)`")
 )
 
-// etsPage reads the page: its cases in order, how many there are by section and status, and its text.
+// etsPage reads the page. It returns the cases in order, their number by section and status, and
+// the text.
 func etsPage(t *testing.T) (rows []etsRow, counts map[string]map[string]int, text string) {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "conformance.md"))
@@ -64,7 +65,7 @@ func etsPage(t *testing.T) (rows []etsRow, counts map[string]map[string]int, tex
 	return rows, counts, string(page)
 }
 
-// etsTests are the names of this package's tests of cases.
+// etsTests returns the names of the tests of cases in this package.
 func etsTests(t *testing.T) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
@@ -82,7 +83,8 @@ func etsTests(t *testing.T) map[string]bool {
 	return found
 }
 
-// docs/conformance.md has every case once, names tests that exist, and no test of a case is missing.
+// docs/conformance.md has every case once, names tests that exist, and no test of a case is
+// missing.
 func TestConformancePage(t *testing.T) {
 	rows, counts, text := etsPage(t)
 	tests := etsTests(t)
@@ -117,7 +119,8 @@ func TestConformancePage(t *testing.T) {
 		}
 	}
 	for _, r := range rows {
-		if to := strings.TrimPrefix(strings.SplitN(r.note, ":", 2)[0], "to "); r.status == "delegated" && passing[to] != (r.test != "") {
+		if to := strings.TrimPrefix(strings.SplitN(r.note, ":", 2)[0], "to "); r.status == "delegated" &&
+			passing[to] != (r.test != "") {
 			t.Errorf("%s is delegated to %q, which passes: %v", r.id, to, passing[to])
 		}
 	}
@@ -134,7 +137,8 @@ func checkTotals(t *testing.T, counts map[string]map[string]int, text string) {
 	t.Helper()
 	all := map[string]int{}
 	line := func(name string, c map[string]int) string {
-		return fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", name, c["passes"], c["not yet"], c["delegated"], c["no procedure"], c["all"])
+		return fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", name, c["passes"], c["not yet"], c["delegated"],
+			c["no procedure"], c["all"])
 	}
 	for section, c := range counts {
 		for k, n := range c {

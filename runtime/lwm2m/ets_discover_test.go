@@ -21,7 +21,8 @@ func onBatteries(t *testing.T, versions []registry.Version, fn func(m *managed))
 			o, err := device.New(device.Config{})
 			must(m.t, err)
 			must(m.t, o.Add(0, device.Instance{
-				ModelNumber: all.ModelNumber, SerialNumber: all.SerialNumber, FirmwareVersion: all.FirmwareVersion, Reboot: all.Reboot,
+				ModelNumber: all.ModelNumber, SerialNumber: all.SerialNumber,
+				FirmwareVersion: all.FirmwareVersion, Reboot: all.Reboot,
 				AvailablePowerSources: all.AvailablePowerSources, PowerSourceVoltage: all.PowerSourceVoltage,
 				PowerSourceCurrent: all.PowerSourceCurrent, BatteryLevel: all.BatteryLevel, ErrorCode: all.ErrorCode,
 				SupportedBindingAndModes: all.SupportedBindingAndModes,
@@ -59,9 +60,10 @@ func TestETS_1_1_int_261_WriteAttributesLevels(t *testing.T) {
 		m.attributes("/3/0/11/0", "pmax=100", "epmin=1", "epmax=20")
 		m.discovers("/3/0/11", "", "</3/0/11>;dim=1;pmin=10;pmax=320,</3/0/11/0>;pmax=100;epmin=1;epmax=20")
 		m.discovers("/3/0/11/0", "", "</3/0/11/0>;pmin=10;pmax=100;epmin=1;epmax=20")
-		// As the case is printed, with a semicolon within one part of the query, it is an error.
+		// The case prints a semicolon within one part of the query, which is an error.
 		m.answers(coap.BadRequest, lwm2mtest.Operation{
-			Method: coap.PUT, Path: "/3/0/11/0", Query: []string{"epmin=1;epmax=20"}, Accept: content.None, Format: content.None,
+			Method: coap.PUT, Path: "/3/0/11/0", Query: []string{"epmin=1;epmax=20"}, Accept: content.None,
+			Format: content.None,
 		})
 	})
 }
@@ -104,17 +106,23 @@ func TestETS_1_1_int_221_SecurityIsClosed(t *testing.T) {
 			for _, path := range []string{o, o + "/0", o + "/0/0"} {
 				refused(lwm2mtest.Operation{Method: coap.GET, Path: path, Accept: content.TLV, Format: content.None})
 				refused(lwm2mtest.Operation{Method: coap.GET, Path: path, Accept: content.Link, Format: content.None})
-				refused(lwm2mtest.Operation{Method: coap.PUT, Path: path, Accept: content.None, Format: content.Text, Payload: []byte("coap://x")})
-				refused(lwm2mtest.Operation{Method: coap.PUT, Path: path, Query: []string{"pmin=10"}, Accept: content.None, Format: content.None})
+				refused(lwm2mtest.Operation{Method: coap.PUT, Path: path, Accept: content.None,
+					Format: content.Text, Payload: []byte("coap://x")})
+				refused(lwm2mtest.Operation{Method: coap.PUT, Path: path, Query: []string{"pmin=10"},
+					Accept: content.None, Format: content.None})
 				refused(lwm2mtest.Operation{Method: coap.POST, Path: path, Accept: content.None, Format: content.None})
 			}
-			refused(lwm2mtest.Operation{Method: coap.DELETE, Path: o + "/0", Accept: content.None, Format: content.None})
-			if obs, a, err := m.dev.Observe(context.Background(), o+"/0/0", content.TLV); obs != nil || err != nil || a.Code != coap.Unauthorized {
+			refused(lwm2mtest.Operation{Method: coap.DELETE, Path: o + "/0", Accept: content.None,
+				Format: content.None})
+			if obs, a, err := m.dev.Observe(context.Background(), o+"/0/0", content.TLV); obs != nil ||
+				err != nil || a.Code != coap.Unauthorized {
 				m.t.Errorf("Observe %s/0/0: %v (%v)", o, a, err)
 			}
 		}
 		m.iPATCH(coap.Unauthorized, content.SenMLJSON, `[{"n":"/0/0/0","vs":"coap://x"}]`)
-		if v, err := m.client.Model().Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(0, 0, 0)); err != nil || v.Text() != "coap://server" {
+		uri := dm.ResourcePath(0, 0, 0)
+		v, err := m.client.Model().Snapshot().Value(context.Background(), dm.Application, uri)
+		if err != nil || v.Text() != "coap://server" {
 			m.t.Errorf("the server's URI is %v (%v)", v, err)
 		}
 	})

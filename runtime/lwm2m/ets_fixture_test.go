@@ -22,8 +22,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// managed is a registered device with what the cases of device management ask for: /1/0, a Device with
-// every resource and two power sources, and /16/0.
+// managed is a registered device with the objects that the cases of device management need: /1/0, a
+// Device with every resource and two power sources, and /16/0.
 type managed struct {
 	*bench
 	dev       *lwm2mtest.Client
@@ -47,7 +47,7 @@ func onVersion(t *testing.T, v registry.Version, prepare, fn func(m *managed)) {
 		onBench(t, func(b *bench) {
 			m := &managed{bench: b, version: v}
 			if v == registry.V(1, 1) {
-				m.ver = ";ver=1.2" // the version of the object, where that of the enabler is another
+				m.ver = ";ver=1.2" // LwM2M itself has another version
 			}
 			b.cfg.MinVersion, b.cfg.MaxVersion = v, v
 			b.cfg.Servers[0] = lwm2m.Server{
@@ -74,7 +74,8 @@ func onVersion(t *testing.T, v registry.Version, prepare, fn func(m *managed)) {
 	})
 }
 
-// etsInstance has the values of the example in Core 1.2.2 §7.4.5, and every other resource.
+// etsInstance returns a Device with the values of the example in Core 1.2.2 §7.4.5, and with every
+// other resource.
 func etsInstance() device.Instance {
 	nothing := func(context.Context, dm.Args) error { return nil }
 	return device.Instance{
@@ -112,17 +113,19 @@ func etsOSCORE(t *testing.T) dm.Object {
 	o, err := oscore.New(oscore.Config{})
 	must(t, err)
 	must(t, o.Add(0, oscore.Instance{
-		OSCOREMasterSecret: dm.Key([]byte("0123456789abcdef")), OSCORESenderID: dm.Key([]byte("s")), OSCORERecipientID: dm.Key([]byte("r")),
+		OSCOREMasterSecret: dm.Key([]byte("0123456789abcdef")), OSCORESenderID: dm.Key([]byte("s")),
+		OSCORERecipientID: dm.Key([]byte("r")),
 	}))
 	return o
 }
 
-// etsCOSE stands for object 23, which has readable resources here: being hidden is what counts.
+// etsCOSE stands for object 23. It has readable resources, which no server may read.
 func etsCOSE(t *testing.T) dm.Object {
 	t.Helper()
-	def := &registry.Object{ID: 23, Version: registry.V(1, 0), Name: "LwM2M COSE", Multiple: true, Resources: []registry.Resource{
-		{ID: 0, Name: "Name", Ops: registry.R, Type: registry.String},
-	}}
+	def := &registry.Object{
+		ID: 23, Version: registry.V(1, 0), Name: "LwM2M COSE", Multiple: true,
+		Resources: []registry.Resource{{ID: 0, Name: "Name", Ops: registry.R, Type: registry.String}},
+	}
 	type instance struct{ name dm.Res[string] }
 	cell := func(i *instance, id dm.ResourceID) dm.Cell {
 		if id == 0 {
@@ -143,7 +146,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// inHex reports whether the tests write payloads of a format in hexadecimal.
+// inHex reports whether these tests write payloads of the format in hexadecimal.
 func inHex(f content.Format) bool {
 	switch f {
 	case content.Text, content.Link, content.SenMLJSON, content.LwM2MJSON, content.None:
@@ -152,7 +155,7 @@ func inHex(f content.Format) bool {
 	return true
 }
 
-// bytesOf returns the payload that s stands for.
+// bytesOf returns the payload that s describes.
 func (m *managed) bytesOf(f content.Format, s string) []byte {
 	m.t.Helper()
 	if !inHex(f) {
@@ -163,7 +166,7 @@ func (m *managed) bytesOf(f content.Format, s string) []byte {
 	return b
 }
 
-// answers does an operation and fails unless the answer has the code.
+// answers performs an operation and fails unless the response has the code.
 func (m *managed) answers(want coap.Code, op lwm2mtest.Operation) lwm2mtest.Answer {
 	m.t.Helper()
 	a, err := m.dev.Do(context.Background(), op)
@@ -183,7 +186,7 @@ func (m *managed) get(path string, f content.Format) lwm2mtest.Answer {
 	return a
 }
 
-// reads fails unless a node reads exactly like this.
+// reads fails unless a Read of the node returns exactly this payload.
 func (m *managed) reads(path string, f content.Format, want string) {
 	m.t.Helper()
 	if a := m.get(path, f); string(a.Payload) != string(m.bytesOf(f, want)) {
@@ -191,7 +194,7 @@ func (m *managed) reads(path string, f content.Format, want string) {
 	}
 }
 
-// put replaces a node (PUT), post updates it (POST); both succeed.
+// put replaces a node (PUT), and post updates it (POST). Both fail unless that succeeds.
 func (m *managed) put(path string, f content.Format, payload string) {
 	m.t.Helper()
 	m.write(coap.Changed, coap.PUT, path, f, payload)
@@ -204,16 +207,18 @@ func (m *managed) post(path string, f content.Format, payload string) {
 
 func (m *managed) write(want, method coap.Code, path string, f content.Format, payload string) {
 	m.t.Helper()
-	m.answers(want, lwm2mtest.Operation{Method: method, Path: path, Accept: content.None, Format: f, Payload: m.bytesOf(f, payload)})
+	m.answers(want, lwm2mtest.Operation{Method: method, Path: path, Accept: content.None, Format: f,
+		Payload: m.bytesOf(f, payload)})
 }
 
 // attributes writes attributes to a node.
 func (m *managed) attributes(path string, set ...string) {
 	m.t.Helper()
-	m.answers(coap.Changed, lwm2mtest.Operation{Method: coap.PUT, Path: path, Query: set, Accept: content.None, Format: content.None})
+	m.answers(coap.Changed, lwm2mtest.Operation{Method: coap.PUT, Path: path, Query: set, Accept: content.None,
+		Format: content.None})
 }
 
-// discovers fails unless Discover lists exactly this.
+// discovers fails unless Discover returns exactly these links.
 func (m *managed) discovers(path, query, want string) {
 	m.t.Helper()
 	op := lwm2mtest.Operation{Method: coap.GET, Path: path, Accept: content.Link, Format: content.None}
@@ -235,7 +240,7 @@ func (m *managed) composite(f content.Format, paths ...string) lwm2mtest.Answer 
 	return a
 }
 
-// values are the values of an answer by their paths, in order.
+// values returns the values of a response with their paths, in order.
 func (m *managed) values(a lwm2mtest.Answer) []string {
 	m.t.Helper()
 	entries, err := a.Entries()
@@ -249,7 +254,7 @@ func (m *managed) values(a lwm2mtest.Answer) []string {
 	return list
 }
 
-// same fails unless lists of values are the same.
+// same fails unless two lists of values are equal.
 func (m *managed) same(what string, got, want []string) {
 	m.t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -257,7 +262,7 @@ func (m *managed) same(what string, got, want []string) {
 	}
 }
 
-// silent fails if the device has sent requests that nobody looked at.
+// silent fails if the device has sent requests that no test has checked.
 func (m *managed) silent() {
 	m.t.Helper()
 	synctest.Wait()

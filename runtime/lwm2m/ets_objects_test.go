@@ -17,12 +17,13 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
-// behaving is a Device with the behaviour of package objects/device.
+// behaving returns a Device with the behaviour of package objects/device.
 func behaving(t *testing.T, c device.Config) dm.Object {
 	t.Helper()
 	all := etsInstance()
 	c.Instance = device.Instance{
-		Manufacturer: all.Manufacturer, ModelNumber: all.ModelNumber, SerialNumber: all.SerialNumber, FirmwareVersion: all.FirmwareVersion,
+		Manufacturer: all.Manufacturer, ModelNumber: all.ModelNumber, SerialNumber: all.SerialNumber,
+		FirmwareVersion: all.FirmwareVersion,
 	}
 	d, err := device.New(c)
 	must(t, err)
@@ -56,7 +57,7 @@ func TestETS_1_1_int_241_Reboot(t *testing.T) {
 		b.does(coap.Changed, func(ctx context.Context, c *lwm2mtest.Client) (lwm2mtest.Answer, error) {
 			return c.Execute(ctx, "/3/0/4", "")
 		})
-		<-reboot // the server has its answer by now
+		<-reboot // the server already has the response
 		halt()
 		b.want("DELETE " + location)
 		defer boot()()
@@ -76,7 +77,7 @@ func TestETS_1_1_int_651_DeviceAccess(t *testing.T) {
 		m.reads("/3/0/14", content.Text, "+02:00")
 		m.reads("/3/0/15", content.Text, "Europe/Paris")
 		<-time.After(25 * time.Second)
-		m.reads("/3/0/13", content.Text, "1367491240") // the clock goes on
+		m.reads("/3/0/13", content.Text, "1367491240") // the clock runs
 		var restore []string
 		for _, line := range before {
 			path, value, _ := strings.Cut(line, "=")
@@ -92,7 +93,8 @@ func TestETS_1_1_int_651_DeviceAccess(t *testing.T) {
 		restore[0] = `{"bn":"/3/0/",` + restore[0][1:]
 		m.post("/3/0", content.SenMLJSON, "["+strings.Join(restore, ",")+"]")
 		after := slices.DeleteFunc(m.values(m.get("/3/0", content.TLV)), func(line string) bool {
-			return strings.HasPrefix(line, "/3/0/15=") && !slices.Contains(before, line) // a zone that the system does not name
+			// The system may not name a time zone.
+			return strings.HasPrefix(line, "/3/0/15=") && !slices.Contains(before, line)
 		})
 		m.same("what was there before", after, before)
 	})
@@ -101,7 +103,8 @@ func TestETS_1_1_int_651_DeviceAccess(t *testing.T) {
 func TestETS_1_1_int_652_FirmwareVersion(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		m.reads("/3/0/3", content.Text, "1.0")
-		a := m.answers(coap.Content, lwm2mtest.Operation{Method: coap.GET, Path: "/3/0/3", Accept: content.None, Format: content.None})
+		a := m.answers(coap.Content, lwm2mtest.Operation{Method: coap.GET, Path: "/3/0/3", Accept: content.None,
+			Format: content.None})
 		m.same("in the format of the device's choice", m.values(a), []string{"/3/0/3=1.0"})
 	})
 }
@@ -116,7 +119,8 @@ func TestETS_1_1_int_680_CreateDevice(t *testing.T) {
 
 func TestETS_1_1_int_685_DeleteDevice(t *testing.T) {
 	onManaged(t, func(m *managed) {
-		m.answers(coap.MethodNotAllowed, lwm2mtest.Operation{Method: coap.DELETE, Path: "/3/0", Accept: content.None, Format: content.None})
+		m.answers(coap.MethodNotAllowed, lwm2mtest.Operation{Method: coap.DELETE, Path: "/3/0",
+			Accept: content.None, Format: content.None})
 		m.reads("/3/0", content.TLV, deviceTLV)
 	})
 }
@@ -124,9 +128,11 @@ func TestETS_1_1_int_685_DeleteDevice(t *testing.T) {
 func TestETS_1_1_int_1630_CreatePortfolio(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		m.discovers("/16", "", "</16>,</16/0>,</16/0/0>;dim=4")
-		const first, second = "08001D 88001A 4400686F7374 45016D616B6572 45026D6F64656C 4403736F6674", "080112 88000F 4600686F73742D32 45016D6F64656C"
+		const first, second = "08001D 88001A 4400686F7374 45016D616B6572 45026D6F64656C 4403736F6674",
+			"080112 88000F 4600686F73742D32 45016D6F64656C"
 		a := m.answers(coap.Created, lwm2mtest.Operation{
-			Method: coap.POST, Path: "/16", Accept: content.None, Format: content.TLV, Payload: m.bytesOf(content.TLV, second),
+			Method: coap.POST, Path: "/16", Accept: content.None, Format: content.TLV,
+			Payload: m.bytesOf(content.TLV, second),
 		})
 		if a.Location != "/16/1" {
 			m.t.Errorf("it is at %q, want /16/1", a.Location)
@@ -142,12 +148,15 @@ func TestETS_1_1_int_1630_CreatePortfolio(t *testing.T) {
 func TestETS_1_1_int_1635_DeletePortfolio(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		m.discovers("/16", "", "</16>,</16/0>,</16/0/0>;dim=4")
-		m.answers(coap.Deleted, lwm2mtest.Operation{Method: coap.DELETE, Path: "/16/0", Accept: content.None, Format: content.None})
-		if r := m.want("POST " + m.location()); !strings.Contains(string(r.Payload), "</16>") || strings.Contains(string(r.Payload), "</16/0>") {
+		m.answers(coap.Deleted, lwm2mtest.Operation{Method: coap.DELETE, Path: "/16/0", Accept: content.None,
+			Format: content.None})
+		if r := m.want("POST " + m.location()); !strings.Contains(string(r.Payload), "</16>") ||
+			strings.Contains(string(r.Payload), "</16/0>") {
 			m.t.Errorf("the Update lists %s", r.Payload)
 		}
 		m.discovers("/16", "", "</16>")
-		m.answers(coap.NotFound, lwm2mtest.Operation{Method: coap.DELETE, Path: "/16/0", Accept: content.None, Format: content.None})
+		m.answers(coap.NotFound, lwm2mtest.Operation{Method: coap.DELETE, Path: "/16/0", Accept: content.None,
+			Format: content.None})
 	})
 }
 
@@ -168,7 +177,8 @@ func TestETS_1_1_int_950_TwoServers(t *testing.T) {
 		second.WaitRegistered("dev")
 		for s, lt := range map[*lwm2mtest.Server]string{m.server: "lt=86400", second: "lt=3600"} {
 			r := s.Requests()[0]
-			if r.Method != coap.POST || r.Path != "/rd" || !slices.Contains(r.Query, "ep=dev") || !slices.Contains(r.Query, lt) {
+			if r.Method != coap.POST || r.Path != "/rd" || !slices.Contains(r.Query, "ep=dev") ||
+				!slices.Contains(r.Query, lt) {
 				m.t.Errorf("the device sent %v, want a Register with %s", r, lt)
 			}
 		}

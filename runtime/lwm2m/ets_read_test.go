@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// What the fixtures read like, as a whole. The first part of the Device in TLV is the example of Core 1.2.2
-// §7.4.5, the beginnings of the others are the examples of their sections.
+// The payloads of the fixtures. The first part of the Device in TLV is the example of Core 1.2.2
+// §7.4.5; the others begin with the examples of their sections.
 const (
 	deviceTLV = `C80014 4F70656E204D6F62696C6520416C6C69616E6365
 		C80116 4C69676874776569676874204D324D20436C69656E74
@@ -59,7 +59,8 @@ func TestETS_1_1_int_203_ReadTLV(t *testing.T) {
 		m.reads("/3/0", content.TLV, deviceTLV)
 		list := m.values(m.get("/3/0", content.TLV))
 		for _, want := range []string{
-			"/3/0/0=Open Mobile Alliance", "/3/0/1=Lightweight M2M Client", "/3/0/2=345000123", "/3/0/3=1.0", "/3/0/11/0=0", "/3/0/16=U",
+			"/3/0/0=Open Mobile Alliance", "/3/0/1=Lightweight M2M Client", "/3/0/2=345000123", "/3/0/3=1.0",
+			"/3/0/11/0=0", "/3/0/16=U",
 		} {
 			if !slices.Contains(list, want) {
 				m.t.Errorf("%v lacks %s", list, want)
@@ -95,13 +96,15 @@ func TestETS_1_1_int_223_ReadObjectInstance(t *testing.T) {
 		m.reads("/1/0", content.TLV, serverTLV)
 		m.reads("/1/0", content.SenMLJSON, serverSenML)
 		m.reads("/3/0", content.SenMLJSON, deviceSenML)
-		m.answers(coap.NotFound, lwm2mtest.Operation{Method: coap.GET, Path: "/1/1", Accept: content.TLV, Format: content.None})
+		m.answers(coap.NotFound, lwm2mtest.Operation{Method: coap.GET, Path: "/1/1", Accept: content.TLV,
+			Format: content.None})
 	})
 }
 
 func TestETS_1_1_int_224_ReadResource(t *testing.T) {
 	onManaged(t, func(m *managed) {
-		for path, want := range map[string]string{"/1/0/0": "1", "/1/0/1": "86400", "/1/0/6": "0", "/1/0/7": "U", "/3/0/16": "U"} {
+		for path, want := range map[string]string{"/1/0/0": "1", "/1/0/1": "86400", "/1/0/6": "0", "/1/0/7": "U",
+			"/3/0/16": "U"} {
 			m.reads(path, content.Text, want)
 		}
 		m.reads("/1/0/1", content.TLV, "C40100015180")
@@ -115,7 +118,8 @@ func TestETS_1_1_int_225_ReadResourceInstance(t *testing.T) {
 		m.reads("/3/0/7/1", content.Text, "5000")
 		m.reads("/3/0/7/1", content.SenMLJSON, `[{"bn":"/3/0/7/1","v":5000}]`)
 		m.reads("/3/0/7/1", content.TLV, "42011388")
-		m.answers(coap.NotFound, lwm2mtest.Operation{Method: coap.GET, Path: "/3/0/7/2", Accept: content.Text, Format: content.None})
+		m.answers(coap.NotFound, lwm2mtest.Operation{Method: coap.GET, Path: "/3/0/7/2", Accept: content.Text,
+			Format: content.None})
 	})
 }
 
@@ -134,14 +138,16 @@ func TestETS_1_1_int_232_ReadSenMLCBOR(t *testing.T) {
 			A2 00 61 33 02 0A  A2 00 61 35 02 1A 00015180  A2 00 61 36 04 F4  A2 00 61 37 03 61 55`)
 		m.reads("/3/0/16", content.SenMLCBOR, "81 A2 21 67 2F332F302F3136 03 61 55")
 		m.reads("/3/0/11/0", content.SenMLCBOR, "81 A2 21 69 2F332F302F31312F30 02 00")
-		m.same("the Device in SenML CBOR", m.values(m.get("/3/0", content.SenMLCBOR)), m.values(m.get("/3/0", content.SenMLJSON)))
+		m.same("the Device in SenML CBOR", m.values(m.get("/3/0", content.SenMLCBOR)),
+			m.values(m.get("/3/0", content.SenMLJSON)))
 	})
 }
 
 func TestETS_1_1_int_237_ReadWithoutAccept(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		for _, path := range []string{"/1", "/3"} {
-			a := m.answers(coap.Content, lwm2mtest.Operation{Method: coap.GET, Path: path, Accept: content.None, Format: content.None})
+			a := m.answers(coap.Content, lwm2mtest.Operation{Method: coap.GET, Path: path, Accept: content.None,
+				Format: content.None})
 			if a.Format == content.None {
 				m.t.Errorf("Read %s: the answer does not say its format", path)
 			}

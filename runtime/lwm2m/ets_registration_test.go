@@ -19,7 +19,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// The tests here are OMA's enabler test cases (ETS) for the registration interface, named by their ids.
+// The tests here are OMA's enabler test cases (ETS) for the registration interface, named by their
+// ids.
 
 // bench is one device and one server of package lwm2mtest, on a network in memory.
 type bench struct {
@@ -30,7 +31,7 @@ type bench struct {
 	device *simnet.Host
 	client *lwm2m.Client
 	cfg    lwm2m.Config
-	seen   int // requests that were looked at
+	seen   int // requests that were checked
 }
 
 // onBench runs a test case in virtual time. It starts the device itself.
@@ -70,7 +71,7 @@ func (b *bench) start() {
 	})
 }
 
-// next is the next request of the device.
+// next returns the next request of the device.
 func (b *bench) next() lwm2mtest.Request {
 	b.t.Helper()
 	r, seen := b.server.WaitRequest(b.seen, func(lwm2mtest.Request) bool { return true })
@@ -78,7 +79,7 @@ func (b *bench) next() lwm2mtest.Request {
 	return r
 }
 
-// want fails unless the device's next request reads like this.
+// want fails unless the next request of the device prints like this.
 func (b *bench) want(request string) lwm2mtest.Request {
 	b.t.Helper()
 	r := b.next()
@@ -88,7 +89,7 @@ func (b *bench) want(request string) lwm2mtest.Request {
 	return r
 }
 
-// does fails unless the device answers an operation with the code.
+// does performs an operation and fails unless the response has the code.
 func (b *bench) does(want coap.Code, do func(context.Context, *lwm2mtest.Client) (lwm2mtest.Answer, error)) {
 	b.t.Helper()
 	ans, err := do(context.Background(), b.server.WaitRegistered("dev"))
@@ -97,7 +98,7 @@ func (b *bench) does(want coap.Code, do func(context.Context, *lwm2mtest.Client)
 	}
 }
 
-// location is where the server has the device.
+// location returns the location of the registration.
 func (b *bench) location() string { return b.server.WaitRegistered("dev").Registration().Location }
 
 func TestETS_1_1_int_101_InitialRegistration(t *testing.T) {
@@ -122,7 +123,8 @@ func TestETS_1_1_int_101_InitialRegistration(t *testing.T) {
 						got = append(got, l.Path)
 					}
 				}
-				if want := []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}; !slices.Equal(got, want) || reg.Objects.Has(dm.ObjectPath(0)) || reg.Objects.Has(dm.ObjectPath(21)) {
+				if want := []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}; !slices.Equal(got, want) ||
+					reg.Objects.Has(dm.ObjectPath(0)) || reg.Objects.Has(dm.ObjectPath(21)) {
 					t.Errorf("the device lists %v, want %v and neither /0 nor /21", reg.Objects.Nodes, want)
 				}
 				synctest.Wait()
@@ -143,7 +145,7 @@ func TestETS_1_1_int_102_Update(t *testing.T) {
 		})
 		b.want("POST " + b.location() + "?lt=20")
 		b.want("POST " + b.location())
-		// Without updates the registration expires, and the device finds out and registers again.
+		// Without Updates the registration expires. The device notices and registers again.
 		b.net.Cut(b.place, b.device)
 		b.server.WaitEvent(0, lwm2mtest.Expired, "dev")
 		b.net.Heal(b.place, b.device)
@@ -243,7 +245,8 @@ func TestETS_1_2_int_110_ProfileID(t *testing.T) {
 		b.cfg.Profile.ID = "6:27354b9a"
 		b.start()
 		r := b.next()
-		if !slices.Contains(r.Query, "pid=6:27354b9a") || !slices.Contains(r.Query, "lwm2m=1.2") || len(r.Payload) > 0 || r.Format != content.None {
+		if !slices.Contains(r.Query, "pid=6:27354b9a") || !slices.Contains(r.Query, "lwm2m=1.2") ||
+			len(r.Payload) > 0 || r.Format != content.None {
 			t.Errorf("the device sent %v with %q, want the profile and no objects", r, r.Payload)
 		}
 		reg := b.server.WaitRegistered("dev").Registration()
@@ -257,14 +260,16 @@ func TestETS_1_2_int_110_ProfileID(t *testing.T) {
 	})
 }
 
-// A server that does not know the profile, and gets no list, refuses; the device says so.
+// A server that does not know the profile refuses a Register without a list, and the status says
+// so.
 func TestUnknownProfile(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.cfg.Profile.ID = "6:27354b9a"
 		b.start()
 		b.next()
 		synctest.Wait()
-		if s, _ := b.client.Status().Server(1); s.State.Registered() || s.Err == nil || !strings.Contains(s.Err.Error(), "4.00") {
+		if s, _ := b.client.Status().Server(1); s.State.Registered() || s.Err == nil ||
+			!strings.Contains(s.Err.Error(), "4.00") {
 			t.Errorf("status %v", s)
 		}
 	})
@@ -274,14 +279,16 @@ func TestETS_1_2_int_111_ProfileIDAndList(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.cfg.Objects = append(b.cfg.Objects, newSensor(t, 0))
 		b.server.DefineProfile("6:27354b9a", dm.InstancePath(1, 0), dm.InstancePath(3, 0))
-		b.cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.InstancePath(1, 0), dm.InstancePath(3, 0)}}
+		b.cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.InstancePath(1, 0),
+			dm.InstancePath(3, 0)}}
 		b.start()
 		r := b.next()
 		want := `</>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</3303>;ver=1.1,</3303/0>`
 		if !slices.Contains(r.Query, "pid=6:27354b9a") || string(r.Payload) != want {
 			t.Errorf("the device sent %v with %s, want the profile and %s", r, r.Payload, want)
 		}
-		all := []corelink.RegisteredNode{{Path: dm.InstancePath(1, 0)}, {Path: dm.InstancePath(3, 0)}, {Path: dm.ObjectPath(3303), Version: registry.V(1, 1)}, {Path: dm.InstancePath(3303, 0)}}
+		all := []corelink.RegisteredNode{{Path: dm.InstancePath(1, 0)}, {Path: dm.InstancePath(3, 0)},
+			{Path: dm.ObjectPath(3303), Version: registry.V(1, 1)}, {Path: dm.InstancePath(3303, 0)}}
 		if got := b.server.WaitRegistered("dev").Registration().Objects.Nodes; !slices.Equal(got, all) {
 			t.Errorf("the server knows of %v, want %v", got, all)
 		}

@@ -23,7 +23,7 @@ type watch struct {
 	at  time.Time
 }
 
-// observes begins an observation, whose answer must be the value in SenML JSON.
+// observes begins an observation. Its response must be the value in SenML JSON.
 func (m *managed) observes(path, want string, query ...string) *watch {
 	m.t.Helper()
 	obs, a, err := m.dev.Observe(context.Background(), path, content.SenMLJSON, query...)
@@ -33,7 +33,7 @@ func (m *managed) observes(path, want string, query ...string) *watch {
 	return &watch{m, obs, time.Now()}
 }
 
-// after fails unless the next notification comes after d and is this.
+// after fails unless the next notification arrives after d and has this payload.
 func (w *watch) after(d time.Duration, want string) {
 	w.m.t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), time.Hour)
@@ -45,7 +45,7 @@ func (w *watch) after(d time.Duration, want string) {
 	w.at = time.Now()
 }
 
-// voltage sets the voltage of power source 0, on the device itself.
+// voltage sets the voltage of power source 0, as the application.
 func (m *managed) voltage(v int64) {
 	m.t.Helper()
 	must(m.t, m.object.Update(context.Background(), 0, func(i *device.Instance) error {
@@ -54,7 +54,7 @@ func (m *managed) voltage(v int64) {
 	}))
 }
 
-// sends counts the datagrams that the device sends from now on.
+// sends returns a counter of the datagrams that the device sends from now on.
 func (m *managed) sends() *atomic.Int64 {
 	var n atomic.Int64
 	from := map[netip.Addr]bool{}
@@ -88,7 +88,7 @@ func TestETS_1_1_int_301_Observe(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		m.reads("/3/0/6", content.SenMLJSON, `[{"bn":"/3/0/6/","n":"0","v":1},{"n":"1","v":5}]`)
 		voltage, current := reporting(m)
-		voltage.after(15*time.Second, voltages) // nothing has changed: at pmax
+		voltage.after(15*time.Second, voltages) // at pmax, because nothing has changed
 		current.after(20*time.Second, currents)
 		voltage.after(15*time.Second, voltages)
 		<-time.After(time.Second)
@@ -96,7 +96,7 @@ func TestETS_1_1_int_301_Observe(t *testing.T) {
 		voltage.after(5*time.Second, dropped) // not before pmin
 		<-time.After(7 * time.Second)
 		m.voltage(3800)
-		voltage.after(7*time.Second, voltages) // at once when pmin is over
+		voltage.after(7*time.Second, voltages) // at once after pmin
 		voltage.after(15*time.Second, voltages)
 	})
 }
@@ -159,7 +159,7 @@ func TestETS_1_2_int_312_ObserveParameters(t *testing.T) {
 		voltage.after(15*time.Second, voltages)
 		m.voltage(3700)
 		voltage.after(5*time.Second, dropped)
-		m.discovers("/3/0/7", "", "</3/0/7>;dim=2,</3/0/7/0>,</3/0/7/1>") // nothing is attached by that
+		m.discovers("/3/0/7", "", "</3/0/7>;dim=2,</3/0/7/0>,</3/0/7/1>") // nothing is attached
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 )
 
-// What /1/0 reads like after the sets of values of 215 and 220.
+// The payloads of /1/0 after the sets of values of 215 and 220.
 const serverSet = `C10001 C40100015180 C10265 C20303F2 C20507D0 C10601 C10755`
 
 func TestETS_1_1_int_205_WriteText(t *testing.T) {
@@ -22,7 +22,7 @@ func TestETS_1_1_int_205_WriteText(t *testing.T) {
 		m.put("/1/0/3", content.Text, "10")
 		m.put("/1/0/5", content.Text, "86400")
 		m.reads("/1/0", content.TLV, serverTLV)
-		m.silent() // nothing of that is registered
+		m.silent() // no Update is needed
 	})
 }
 
@@ -45,7 +45,7 @@ func TestETS_1_1_int_215_WriteTLV(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		m.post("/1/0", content.TLV, "C10265 C20303F2 C20507D0 C10601 C10755")
 		m.reads("/1/0", content.TLV, serverSet)
-		// Replacing restores what was there: the Short Server ID, which no server writes, stays.
+		// The Replace restores the values. The Short Server ID, which no server can write, stays.
 		m.put("/1/0", content.TLV, "C40100015180 C10201 C1030A C40500015180 C10600 C10755")
 		m.reads("/1/0", content.TLV, serverTLV)
 		m.silent()
@@ -61,8 +61,10 @@ func TestETS_1_1_int_220_WriteJSON(t *testing.T) {
 		m.put("/1/0", content.LwM2MJSON,
 			`{"bn":"/1/0/","e":[{"n":"1","v":86400},{"n":"2","v":1},{"n":"3","v":10},{"n":"5","v":86400},{"n":"6","bv":false},{"n":"7","sv":"U"}]}`)
 		m.reads("/1/0", content.LwM2MJSON, before.Text())
-		// The set as it is printed, with a number that is none in JSON, is refused and changes nothing.
-		m.write(coap.BadRequest, coap.POST, "/1/0", content.LwM2MJSON, `{"bn":"/1/0/","e":[{"n":"3","v":20},{"n":"2","v":0101}]}`)
+		// The printed set contains a number that is not valid JSON. It is refused and changes
+		// nothing.
+		m.write(coap.BadRequest, coap.POST, "/1/0", content.LwM2MJSON,
+			`{"bn":"/1/0/","e":[{"n":"3","v":20},{"n":"2","v":0101}]}`)
 		m.reads("/1/0", content.LwM2MJSON, before.Text())
 	})
 }
@@ -71,9 +73,9 @@ func TestETS_1_1_int_226_PartialUpdate(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		m.post("/1/0", content.TLV, "C1013C C10601")
 		m.want("POST " + m.location() + "?lt=60")
-		m.silent() // one Update tells it all
+		m.silent() // one Update is enough
 		m.reads("/1/0", content.TLV, "C10001 C1013C C10201 C1030A C40500015180 C10601 C10755")
-		// A write that crosses the Update of the one before is told by the next Update.
+		// A change during the Update for the previous change is sent with the next Update.
 		must(m.t, m.net.SetLink(m.place, m.device, linkDelay(time.Second)))
 		written := make(chan error, 1)
 		go func() {
@@ -85,7 +87,8 @@ func TestETS_1_1_int_226_PartialUpdate(t *testing.T) {
 		must(m.t, <-written)
 		first := m.want("POST " + m.location() + "?lt=100")
 		if next := m.want("POST " + m.location() + "?lt=120"); next.Time.Sub(first.Time) != 2*time.Second {
-			m.t.Errorf("the second Update came after %v, want it after the answer to the first", next.Time.Sub(first.Time))
+			m.t.Errorf("the second Update came after %v, want it after the answer to the first",
+				next.Time.Sub(first.Time))
 		}
 	})
 }
@@ -141,10 +144,10 @@ func TestETS_1_1_int_256_WriteFailure(t *testing.T) {
 	onManaged(t, func(m *managed) {
 		m.write(coap.MethodNotAllowed, coap.PUT, "/1/0/0", content.Text, "2")
 		m.reads("/1/0/0", content.Text, "1")
-		// Within a larger write it takes the rest with it.
+		// As a part of a larger Write it makes the whole Write fail.
 		m.write(coap.MethodNotAllowed, coap.POST, "/1/0", content.TLV, "C1013C C10002")
 		m.reads("/1/0", content.TLV, serverTLV)
-		// And the device goes on.
+		// The device still works.
 		m.put("/1/0/2", content.Text, "2")
 		m.reads("/1/0/2", content.Text, "2")
 		m.silent()

@@ -19,7 +19,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	// A device's network is udp.Dialer{} and tcp.Dialer{}, which is what no Dialers at all mean; this one has nobody on it.
+	// A device leaves Dialers out: udp.Dialer{} and tcp.Dialer{} are the default. This example uses
+	// an in-memory network without a server.
 	network := simnet.New(1)
 	client, err := lwm2m.New(lwm2m.Config{
 		Endpoint: "urn:dev:ops:probe-7",
@@ -44,20 +45,20 @@ func Example() {
 	// de-registered
 }
 
-// New says everything that is wrong at once.
+// New reports every fault of the configuration at once.
 func ExampleNew_faults() {
 	_, err := lwm2m.New(lwm2m.Config{
-		Servers:       []lwm2m.Server{{URI: "coap://lwm2m.example.com"}},
-		AlternatePath: "/3",
-		BlockSize:     1000,
+		Servers:   []lwm2m.Server{{URI: "coap://lwm2m.example.com"}},
+		BlockSize: 1000,
+		Workers:   -1,
 	})
 	fmt.Println(err)
 	// Output:
-	// lwm2m: Config.AlternatePath is "/3", write it as /lwm2m or /a/b: letters, digits, - . _ ~, and no segment of digits alone
+	// lwm2m: Config.Workers is -1, it must not be negative
 	// lwm2m: Config.BlockSize is 1000, it must be a power of two from 16 to 1024
 }
 
-// Status says why a device is not registered.
+// Status tells why a device is not registered.
 func ExampleClient_Status() {
 	client, err := lwm2m.New(lwm2m.Config{
 		Servers: []lwm2m.Server{{URI: "coap://lwm2m.example.com"}},
@@ -82,7 +83,7 @@ func ExampleClient_Status() {
 	// next attempt in a minute: true
 }
 
-// A Loop shared by several clients runs them all.
+// Several clients share one Loop, which runs them on one goroutine.
 func ExampleLoop() {
 	loop, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
 	if err != nil {
@@ -92,7 +93,8 @@ func ExampleLoop() {
 	network := simnet.New(1)
 	for i := range 3 {
 		_, err := lwm2m.New(lwm2m.Config{
-			Endpoint: fmt.Sprint("probe-", i), Servers: []lwm2m.Server{{URI: "coap://lwm2m.example.com"}}, Loop: loop,
+			Endpoint: fmt.Sprint("probe-", i), Loop: loop,
+			Servers: []lwm2m.Server{{URI: "coap://lwm2m.example.com"}},
 			Dialers: []socket.Dialer{network.NewHost("").Dialer()}, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

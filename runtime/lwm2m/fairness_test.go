@@ -18,7 +18,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// duo is one device and two servers of package lwm2mtest.
+// duo is one device with two servers of package lwm2mtest.
 type duo struct {
 	net     *simnet.Network
 	device  *simnet.Host
@@ -32,7 +32,8 @@ func newDuo(t *testing.T, objects ...dm.Object) *duo {
 	d := &duo{net: simnet.New(1)}
 	d.device = d.net.NewHost("device")
 	cfg := lwm2m.Config{
-		Endpoint: "dev", Dialers: []socket.Dialer{d.device.Dialer()}, Objects: append(objects, newDevice(t)), Logger: quiet(),
+		Endpoint: "dev", Dialers: []socket.Dialer{d.device.Dialer()}, Objects: append(objects, newDevice(t)),
+		Logger:     quiet(),
 		MaxPayload: 2 << 20,
 	}
 	for i, name := range []string{"a", "b"} {
@@ -67,8 +68,9 @@ func firmware(t *testing.T) *firmwareupdate.Object {
 		t.Fatal(err)
 	}
 	err = o.Add(0, firmwareupdate.Instance{
-		Package: dm.Bytes([]byte("old")), PackageURI: dm.Str(""), Update: func(context.Context, dm.Args) error { return nil },
-		State: dm.Int(0), UpdateResult: dm.Int(0), FirmwareUpdateDeliveryMethod: dm.Int(1),
+		Package: dm.Bytes([]byte("old")), PackageURI: dm.Str(""),
+		Update: func(context.Context, dm.Args) error { return nil },
+		State:  dm.Int(0), UpdateResult: dm.Int(0), FirmwareUpdateDeliveryMethod: dm.Int(1),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,9 +78,9 @@ func firmware(t *testing.T) *firmwareupdate.Object {
 	return o
 }
 
-// While one server writes a megabyte in blocks, the other is served after one datagram of the transfer at most, and sees the old
-// state or the new one, never a part.
-func TestTransferHoldsNobodyUp(t *testing.T) {
+// While one server writes a megabyte in blocks, a Read of another server waits for at most one
+// datagram of the transfer. It sees the old or the new value, never a part.
+func TestTransferBlocksNoOtherServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fw := firmware(t)
 		d := newDuo(t, fw)
@@ -87,7 +89,8 @@ func TestTransferHoldsNobodyUp(t *testing.T) {
 		if err := d.net.SetDefaultLink(simnet.Link{Delay: delay}); err != nil {
 			t.Fatal(err)
 		}
-		// What is sent, in order: 'w' the answer to a block of the transfer, 'r' a Read, 'a' its answer.
+		// The messages in order: w is the response to a block of the transfer, r is a Read, a is
+		// its response.
 		type sent struct {
 			kind byte
 			at   time.Time
@@ -139,7 +142,7 @@ func TestTransferHoldsNobodyUp(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		var arrived time.Time // the Read that waits
+		var arrived time.Time // the Read that waits for its response
 		waiting, worst, counted := 0, 0, 0
 		for _, p := range passed {
 			switch {
@@ -159,8 +162,9 @@ func TestTransferHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-// A socket with much to read does not hold up another: each gets its turn after one message of the others.
-func TestTurns(t *testing.T) {
+// A socket with many messages does not delay another one: a socket is served after one message of
+// every other.
+func TestServersTakeTurns(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		c := w.start(w.config())
 		for i, s := range w.servers {
@@ -179,7 +183,7 @@ func TestTurns(t *testing.T) {
 			}
 			return true
 		})
-		// The loop is held up while requests pile up, as by a slow hook.
+		// The loop is blocked while requests arrive, as by a slow hook.
 		held, release := make(chan struct{}), make(chan struct{})
 		c.Sched().Post(func() { close(held); <-release })
 		<-held
@@ -195,31 +199,4 @@ func TestTurns(t *testing.T) {
 			t.Errorf("answers in the order %s, want the second server's behind one of the first at most", order)
 		}
 	})
-}
-
-// ask sends n requests at once without waiting for their answers.
-func (s *rdServer) ask(n int) {
-	s.t.Helper()
-	sent := make(chan error, 1)
-	s.sched.Post(func() {
-		s.mu.Lock()
-		c := s.conn
-		s.mu.Unlock()
-		err := c.SetParams(coap.Params{NStart: n})
-		for range n {
-			call := &coap.Call{Code: coap.GET, Done: func(r coap.Result) {
-				if r.Err != nil || r.Code != coap.Content {
-					s.t.Errorf("Read: %v, %v", r.Code, r.Err)
-				}
-			}}
-			call.Options.AddPath("/3/0/16")
-			if err == nil {
-				err = c.Do(call)
-			}
-		}
-		sent <- err
-	})
-	if err := <-sent; err != nil {
-		s.t.Fatal(err)
-	}
 }

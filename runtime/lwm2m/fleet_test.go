@@ -27,12 +27,14 @@ type fleet struct {
 	clients []*lwm2m.Client
 }
 
-// bad is what the devices' network is like.
-var bad = simnet.Link{Delay: 50 * time.Millisecond, Jitter: 2 * time.Second, Loss: 0.2, Duplicate: 0.1, Reorder: 0.1}
+// badNetwork is the link between the devices and the server.
+var badNetwork = simnet.Link{
+	Delay: 50 * time.Millisecond, Jitter: 2 * time.Second, Loss: 0.2, Duplicate: 0.1, Reorder: 0.1,
+}
 
 func newFleet(t *testing.T, listen func(socket.Listener) (socket.Listener, error)) *fleet {
 	n := simnet.New(7)
-	if err := n.SetDefaultLink(bad); err != nil {
+	if err := n.SetDefaultLink(badNetwork); err != nil {
 		t.Fatal(err)
 	}
 	f := &fleet{t: t, net: n, cloud: n.NewHost("cloud")}
@@ -55,7 +57,8 @@ func (f *fleet) add(server lwm2m.Server, dialers ...socket.Dialer) {
 	f.t.Helper()
 	server.Lifetime = 5 * time.Minute
 	c, err := lwm2m.New(lwm2m.Config{
-		Endpoint: fmt.Sprintf("dev%d", len(f.clients)), Loop: f.loop, Logger: quiet(), Objects: []dm.Object{newDevice(f.t)},
+		Endpoint: fmt.Sprintf("dev%d", len(f.clients)), Loop: f.loop, Logger: quiet(),
+		Objects: []dm.Object{newDevice(f.t)},
 		Servers: []lwm2m.Server{server}, Dialers: dialers,
 	})
 	if err != nil {
@@ -77,7 +80,8 @@ func (f *fleet) run() (stop func()) {
 	}
 }
 
-// settle makes the network good, and checks an hour later that every device is registered, knows where, and can be read.
+// settle makes the network reliable, waits for an hour, and checks that every device is registered
+// at the location that it knows, and can be read.
 func (f *fleet) settle() {
 	f.t.Helper()
 	if err := f.net.SetDefaultLink(simnet.Link{Delay: 50 * time.Millisecond}); err != nil {
@@ -96,7 +100,7 @@ func (f *fleet) settle() {
 	}
 }
 
-// count is how often something has happened since an earlier number of events.
+// count returns how many events of a kind have happened after the first since events.
 func (f *fleet) count(kind lwm2mtest.EventKind, since int) (n int) {
 	for _, e := range f.server.Events()[since:] {
 		if e.Kind == kind {
@@ -106,7 +110,7 @@ func (f *fleet) count(kind lwm2mtest.EventKind, since int) (n int) {
 	return n
 }
 
-// A fleet spends a day on a bad network, with an outage of its own for every device.
+// A fleet stays registered for a day on a bad network, with one outage for every device.
 func TestFleetOnBadNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, func(l socket.Listener) (socket.Listener, error) { return l, nil })
@@ -127,8 +131,8 @@ func TestFleetOnBadNetwork(t *testing.T) {
 	})
 }
 
-// A fleet behind NATs that forget it: with Connection IDs (RFC 9146) the server does not notice, without
-// every device makes a new session and registers anew.
+// A fleet is behind NATs that rebind. With Connection IDs (RFC 9146) the server does not notice.
+// Without them every device begins a new session and registers again.
 func TestFleetBehindNAT(t *testing.T) {
 	const devices, rebinds = 8, 10
 	for name, cidLength := range map[string]int{"Connection ID": 8, "none": 0} {
@@ -136,13 +140,15 @@ func TestFleetBehindNAT(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				key := []byte("one key for them all")
 				f := newFleet(t, func(l socket.Listener) (socket.Listener, error) {
-					return dtls.Listen(l, dtls.ServerConfig{ConnectionIDLength: cidLength, Key: func([]byte) (socket.Secret, error) { return socket.NewSecret(key), nil }})
+					return dtls.Listen(l, dtls.ServerConfig{ConnectionIDLength: cidLength,
+						Key: func([]byte) (socket.Secret, error) { return socket.NewSecret(key), nil }})
 				})
 				nats := make([]*simnet.NAT, devices)
 				for i := range nats {
 					nats[i] = f.net.NewNAT()
 					site := nats[i].NewHost(fmt.Sprintf("site%d", i))
-					f.add(lwm2m.Server{URI: "coaps://cloud:5683", PSK: lwm2m.PSK{Identity: "dev", Key: key}}, site.Dialer(), dtls.Dialer{})
+					f.add(lwm2m.Server{URI: "coaps://cloud:5683", PSK: lwm2m.PSK{Identity: "dev", Key: key}},
+						site.Dialer(), dtls.Dialer{})
 				}
 				defer f.run()()
 				<-time.After(time.Hour)
@@ -154,7 +160,7 @@ func TestFleetBehindNAT(t *testing.T) {
 					<-time.After(30 * time.Minute)
 				}
 				got := f.count(lwm2mtest.Registered, since)
-				// A quarter is left for what the bad network costs, or hides.
+				// The bad network may add or hide a quarter of the registrations.
 				if most := devices * rebinds / 4; cidLength > 0 && got > most {
 					t.Errorf("%d registrations, want %d at most", got, most)
 				}

@@ -17,7 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
-// datagram is a message as its bytes, for seeds.
+// datagram encodes a message.
 func datagram(tb testing.TB, m coap.Message) []byte {
 	tb.Helper()
 	b, err := m.AppendUDP(nil)
@@ -36,15 +36,19 @@ func operation(tb testing.TB, code coap.Code, path string, format int, body stri
 	return datagram(tb, m)
 }
 
-// FuzzServer is a server that sends anything: two datagrams, as its answers to Register and Update and besides. Whatever they are, the
-// loop goes on, and the client can be shut down.
+// FuzzServer runs a client against a server that sends two arbitrary datagrams, as responses to
+// Register and Update and unasked. The loop continues, and the client can be shut down.
 func FuzzServer(f *testing.F) {
 	f.Add([]byte{}, []byte{}, true)
 	for _, d := range [][]byte{
-		operation(f, coap.GET, "/3/0", -1, ""), operation(f, coap.GET, "/0", -1, ""), operation(f, coap.PUT, "/1/0/1", 0, "20"),
-		operation(f, coap.POST, "/1/0/4", -1, ""), operation(f, coap.POST, "/1/0/8", -1, ""), operation(f, coap.POST, "/1/0/9", -1, ""),
-		operation(f, coap.POST, "/1/0", 0, ""), operation(f, coap.DELETE, "/1/0", -1, ""), operation(f, coap.POST, "/bs", -1, ""),
-		operation(f, coap.PUT, "/1/0/7", 0, "T"), operation(f, coap.PUT, "/1/0/18", 0, "0"), operation(f, coap.PUT, "/1/0/22", 0, "X"),
+		operation(f, coap.GET, "/3/0", -1, ""), operation(f, coap.GET, "/0", -1, ""),
+		operation(f, coap.PUT, "/1/0/1", 0, "20"),
+		operation(f, coap.POST, "/1/0/4", -1, ""), operation(f, coap.POST, "/1/0/8", -1, ""),
+		operation(f, coap.POST, "/1/0/9", -1, ""),
+		operation(f, coap.POST, "/1/0", 0, ""), operation(f, coap.DELETE, "/1/0", -1, ""),
+		operation(f, coap.POST, "/bs", -1, ""),
+		operation(f, coap.PUT, "/1/0/7", 0, "T"), operation(f, coap.PUT, "/1/0/18", 0, "0"),
+		operation(f, coap.PUT, "/1/0/22", 0, "X"),
 		datagram(f, coap.Message{Type: coap.Acknowledgement, Code: coap.PreconditionFailed, MessageID: 1}),
 		datagram(f, coap.Message{Type: coap.Reset, MessageID: 1}),
 		{0x40, 0, 0, 1}, {0xff}, {0x48, 2},
@@ -66,7 +70,7 @@ func fuzzServer(t *testing.T, first, second []byte, answering bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pc.Close() //nolint:errcheck // nothing depends on it
+	defer pc.Close() // the test does not depend on it
 	c := fuzzedClient(t, n.NewHost("device"))
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -74,7 +78,8 @@ func fuzzServer(t *testing.T, first, second []byte, answering bool) {
 	buf := make([]byte, 2000)
 	var from net.Addr
 	for _, d := range [][]byte{first, second, first} {
-		// Whatever the device asks is answered well, or with the fuzzer's bytes under the right message ID and token.
+		// Requests of the device get a correct response, or the fuzzer's message with the right
+		// message ID and token.
 		_ = pc.SetReadDeadline(time.Now().Add(2 * time.Minute))
 		size, addr, err := pc.ReadFrom(buf)
 		if err == nil {
@@ -102,7 +107,7 @@ func fuzzServer(t *testing.T, first, second []byte, answering bool) {
 	}
 }
 
-// fuzzAnswer answers a request of the device.
+// fuzzAnswer returns the response to a request of the device.
 func fuzzAnswer(t *testing.T, request, d []byte, well bool) []byte {
 	var m, a coap.Message
 	if m.ParseUDP(request) != nil || m.Type != coap.Confirmable || !m.Code.IsRequest() {
@@ -133,7 +138,8 @@ func fuzzedClient(t *testing.T, host *simnet.Host) *lwm2m.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := temp.Add(0, temperature.Instance{SensorValue: dm.Float(20), ApplicationType: dm.Str("boiler")}); err != nil {
+	err = temp.Add(0, temperature.Instance{SensorValue: dm.Float(20), ApplicationType: dm.Str("boiler")})
+	if err != nil {
 		t.Fatal(err)
 	}
 	c, err := lwm2m.New(lwm2m.Config{

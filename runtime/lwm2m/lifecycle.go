@@ -1,18 +1,21 @@
 package lwm2m
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// Update sends a registration update to a server, even if nothing has changed. A server that the
-// device is not registered with is left to the attempts that are planned. The error is
-// [ErrUnknownServer]. Update may be called from any goroutine.
+// Update sends a registration update to a server, even if nothing has changed. It has no effect on
+// a server that the device is not registered with: the Register to come says everything. The error
+// is [ErrUnknownServer]. Update may be called from any goroutine.
 func (c *Client) Update(id ShortServerID) error {
 	return c.with(id, (*server).requestUpdate)
 }
@@ -20,11 +23,11 @@ func (c *Client) Update(id ShortServerID) error {
 // UpdateAll is Update for every server. It may be called from any goroutine.
 func (c *Client) UpdateAll() { c.withAll((*server).requestUpdate) }
 
-// Register registers with a server again, at once and whatever was planned: where the client has given
-// up, during the initial delay, and where an account that failed holds this one back (/1/x/15). An
-// account whose turn in the order of registrations has not come registers when it comes, one that is
-// offline when it is online again, and a disabled one when it is enabled. The error is
-// [ErrUnknownServer]. Register may be called from any goroutine.
+// Register registers with a server again at once and replaces any planned attempt. It also works
+// after the client has given up, during the initial delay, and if an account that has failed holds
+// this one back (/1/x/15). If the account's turn in the order of registrations has not come,
+// Register waits for it; if the account is offline or disabled, Register waits until it is online
+// or enabled again. The error is [ErrUnknownServer]. Register may be called from any goroutine.
 func (c *Client) Register(id ShortServerID) error {
 	return c.with(id, func(s *server) {
 		if first := s.wishes.after; first != nil && first.state.Outcome == account.Failed {
@@ -34,8 +37,8 @@ func (c *Client) Register(id ShortServerID) error {
 	})
 }
 
-// RegisterAll is Register for every server, in the order of registrations. It may be called from any
-// goroutine.
+// RegisterAll is Register for every server, in the order of registrations. It may be called from
+// any goroutine.
 func (c *Client) RegisterAll() { c.withAll((*server).requestRegister) }
 
 func (s *server) requestUpdate() {
@@ -44,14 +47,14 @@ func (s *server) requestUpdate() {
 }
 func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
 
-// Disable de-registers from the server and stays away from it for d, or until Enable if d is 0. It
-// may be called from any goroutine; the error is [ErrUnknownServer].
+// Disable de-registers from a server and disables its account for d, or until Enable is called if d
+// is 0. The error is [ErrUnknownServer]. Disable may be called from any goroutine.
 func (c *Client) Disable(id ShortServerID, d time.Duration) error {
 	return c.with(id, func(s *server) { s.setDisabled(true, d) })
 }
 
-// Enable ends a Disable, be it the application's or the server's own (/1/x/4). It may be called
-// from any goroutine; the error is [ErrUnknownServer].
+// Enable ends a Disable, of the application or of the server itself (/1/x/4). The error is
+// [ErrUnknownServer]. Enable may be called from any goroutine.
 func (c *Client) Enable(id ShortServerID) error {
 	return c.with(id, func(s *server) { s.setDisabled(false, 0) })
 }
@@ -69,22 +72,26 @@ func (s *server) setDisabled(disabled bool, d time.Duration) {
 	}
 }
 
-// offline is what of the client is suspended.
+// offline says what of the client is suspended.
 type offline struct {
 	all     bool
 	schemes map[string]bool // of URIs, in lower case
+	servers map[ShortServerID]bool
 }
 
-func (o *offline) covers(uri string) bool { return o.all || o.schemes[schemeOf(uri)] }
+func (o *offline) covers(v *settings) bool {
+	return o.all || o.schemes[schemeOf(v.uri)] || o.servers[v.shortID]
+}
 
-// Suspend takes the client offline without telling the servers: connections are ended, with their
-// security sessions kept where the network can, and nothing is sent until Resume. With schemes of
-// URIs only the servers that are reached by them, such as "coap+tcp". Registrations whose lifetime
-// ends meanwhile are made anew. It may be called from any goroutine.
+// Suspend takes the client offline without telling the servers. It ends the connections, keeps
+// their security sessions if the network can, and nothing is sent until Resume. With URI schemes,
+// such as "coap+tcp", it affects only the servers that are reached by them. A registration whose
+// lifetime passes in the meantime is renewed by a Register. Suspend may be called from any
+// goroutine.
 func (c *Client) Suspend(schemes ...string) { c.setOffline(true, schemes) }
 
-// Resume ends a Suspend: without schemes altogether, with schemes for those. Servers that still
-// know the device get an Update. It may be called from any goroutine.
+// Resume ends a Suspend, for all servers or for those that are reached by the given URI schemes.
+// Servers that still know the device get an Update. Resume may be called from any goroutine.
 func (c *Client) Resume(schemes ...string) { c.setOffline(false, schemes) }
 
 func (c *Client) setOffline(off bool, schemes []string) {
@@ -105,38 +112,131 @@ func (c *Client) setOffline(off bool, schemes []string) {
 				delete(c.offline.schemes, strings.ToLower(s))
 			}
 		}
-		for _, s := range slices.Clone(c.servers) {
-			if covered := c.offline.covers(s.settings.uri); s.wishes.offline != covered {
-				s.wishes.offline = covered
-				s.handle(account.Event{Kind: account.FactsChanged})
-			}
-		}
-		c.publish()
+		c.applyOffline()
 	})
 }
 
-// RequestBootstrap says that a bootstrap is to be had; it shows in Status until it was. It may be
-// called from any goroutine; the error is [ErrNoBootstrap].
+// SuspendServer is Suspend for one server. The error is [ErrUnknownServer]. It may be called from
+// any goroutine.
+func (c *Client) SuspendServer(id ShortServerID) error {
+	return c.with(id, func(*server) {
+		if c.offline.servers == nil {
+			c.offline.servers = map[ShortServerID]bool{}
+		}
+		c.offline.servers[id] = true
+		c.applyOffline()
+	})
+}
+
+// ResumeServer ends a SuspendServer. A Suspend of the client, or of the server's URI scheme, goes
+// on. The error is [ErrUnknownServer]. It may be called from any goroutine.
+func (c *Client) ResumeServer(id ShortServerID) error {
+	return c.with(id, func(*server) {
+		delete(c.offline.servers, id)
+		c.applyOffline()
+	})
+}
+
+// applyOffline suspends and resumes the accounts that offline covers by now.
+func (c *Client) applyOffline() {
+	for _, s := range slices.Clone(c.servers) {
+		if covered := c.offline.covers(&s.settings); s.wishes.offline != covered {
+			s.wishes.offline = covered
+			s.handle(account.Event{Kind: account.FactsChanged})
+		}
+	}
+	c.publish()
+}
+
+// Reconnect ends the connection to a server and connects again, with the security session if the
+// network can keep it: for a device that has moved to another network and knows it before the old
+// connection times out. A server that is not connected is left to the attempts that are planned.
+// The error is [ErrUnknownServer]. Reconnect may be called from any goroutine.
+func (c *Client) Reconnect(id ShortServerID) error {
+	return c.with(id, func(s *server) {
+		if s.link.Socket() != nil {
+			s.link.Suspend(errReconnect)
+			s.handle(account.Event{Kind: account.ConnectionLost})
+		}
+	})
+}
+
+var errReconnect = errors.New("lwm2m: the application reconnects")
+
+// SetTransmission changes the transmission parameters of CoAP for one server, at once and for later
+// connections. The error is [ErrUnknownServer], or names what is out of range in p. SetTransmission
+// may be called from any goroutine.
+func (c *Client) SetTransmission(id ShortServerID, p coap.Params) error {
+	if err := p.Validate(); err != nil {
+		return fmt.Errorf("lwm2m: %w", err)
+	}
+	return c.with(id, func(s *server) { s.setTransmission(p) })
+}
+
+func (s *server) setTransmission(p coap.Params) {
+	s.transmission = p
+	if err := s.link.SetParams(p); err != nil {
+		s.log.Error("the transmission parameters are not changed", "reason", err.Error())
+	}
+}
+
+// Stats returns the counters of all connections to a server since its account was added; false if
+// there is no such account. It belongs to the goroutine of the loop: call it in a callback, or by
+// Sched().Post.
+func (c *Client) Stats(id ShortServerID) (coap.Stats, bool) {
+	for _, s := range c.servers {
+		if s.settings.shortID == id {
+			return s.link.Stats(), true
+		}
+	}
+	return coap.Stats{}, false
+}
+
+// RemoveServer removes an account: its instances of the Security and the Server object, in one
+// transaction. The client then de-registers from that server. The error is [ErrUnknownServer] or
+// that of a hook or of Persist; nothing is removed then. RemoveServer waits for other transactions
+// until ctx ends. It may be called from any goroutine, but not from a hook.
+func (c *Client) RemoveServer(ctx context.Context, id ShortServerID) error {
+	t, err := c.model.Begin(ctx, dm.Application)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	accounts := accountsIn(c.model.Snapshot())
+	i := slices.IndexFunc(accounts, func(v settings) bool { return v.shortID == id })
+	if i < 0 {
+		return ErrUnknownServer
+	}
+	for _, p := range []dm.Path{dm.InstancePath(serverID, accounts[i].instance), dm.InstancePath(securityID, accounts[i].security)} {
+		if err := t.Delete(p); err != nil {
+			return err
+		}
+	}
+	return t.Commit()
+}
+
+// RequestBootstrap requests a bootstrap, which shows in Status. The error is [ErrNoBootstrap].
+// RequestBootstrap may be called from any goroutine.
 func (c *Client) RequestBootstrap() error {
 	if !bootstrapAccount(c.model.Snapshot()) {
 		return ErrNoBootstrap
 	}
-	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was asked for"), nil) })
+	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was requested"), nil) })
 	return nil
 }
 
-// requestBootstrap notes, once, why a bootstrap is needed.
-// by is the account that has given up registering, if that is why.
+// requestBootstrap notes once why a bootstrap is needed; by is the account that has given up
+// registering, if that is the reason.
 func (c *Client) requestBootstrap(reason error, by *server) {
 	if c.bootstrapReason != nil || c.closing {
 		return
 	}
 	c.bootstrapReason, c.bootstrapBy = reason, by
-	c.log.Warn("a bootstrap is wanted", "endpoint", c.cfg.Endpoint, "reason", reason.Error())
+	c.log.Warn("a bootstrap is needed", "endpoint", c.cfg.Endpoint, "reason", reason.Error())
 	c.publish()
 }
 
-// noBootstrapFor withdraws the request that an account made which is registered by now.
+// noBootstrapFor withdraws the request of an account that is registered by now.
 func (c *Client) noBootstrapFor(s *server) {
 	if c.bootstrapBy == s {
 		c.bootstrapReason, c.bootstrapBy = nil, nil
@@ -194,6 +294,9 @@ func (k control) UpdateAccount(id dm.InstanceID) error {
 	a, err := k.settings(id)
 	if err != nil {
 		return err
+	}
+	if st, ok := k.c.Status().Server(a.shortID); ok && errors.Is(st.Err, ErrDisabled) {
+		return dm.Errorf(dm.MethodNotAllowed, "%w", ErrDisabled) // another server asks for it
 	}
 	return k.c.Update(a.shortID)
 }

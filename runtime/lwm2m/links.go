@@ -9,14 +9,16 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// hidden are the objects that no management server sees: Security, OSCORE and COSE (Core 1.2.2 §6.2.1).
+// hidden are the objects that management servers cannot access: Security, OSCORE and COSE (Core
+// 1.2.2 §6.2.1).
 var hidden = [...]dm.ObjectID{securityID, oscoreID, coseID}
 
 func isHidden(id dm.ObjectID) bool { return slices.Contains(hidden[:], id) }
 
-// coreVersion is the version of a core object that a registration with the enabler's version v means when it does not name
-// another (Core 1.2.2 §7.2.3 and Appendix E; for 1.1 the versions of its objects as registered). Objects that are not part of
-// the enabler are 1.0 then.
+// coreVersion returns the version that an object has in a registration with version v of LwM2M if
+// the registration does not name a version (Core 1.2.2 §7.2.3 and Appendix E; for LwM2M 1.1 the
+// versions of its objects as registered). Objects that are not part of LwM2M itself have version
+// 1.0.
 func coreVersion(id dm.ObjectID, v registry.Version) registry.Version {
 	switch {
 	case v.Compare(registry.V(1, 2)) >= 0:
@@ -39,13 +41,16 @@ func coreVersion(id dm.ObjectID, v registry.Version) registry.Version {
 	return registry.V(1, 0)
 }
 
-// The formats beyond plain text and octet stream that a registration names, the preferred first.
+// The formats that a registration names besides plain text and octet stream, the preferred first.
 var (
 	formats10 = [...]content.Format{content.LwM2MJSON}
 	formats11 = [...]content.Format{content.SenMLCBOR, content.SenMLJSON, content.CBOR, content.TLV, content.LwM2MJSON}
-	formats12 = [...]content.Format{content.SenMLCBOR, content.LwM2MCBOR, content.SenMLJSON, content.CBOR, content.TLV, content.LwM2MJSON}
+	formats12 = [...]content.Format{
+		content.SenMLCBOR, content.LwM2MCBOR, content.SenMLJSON, content.CBOR, content.TLV, content.LwM2MJSON,
+	}
 )
 
+// contentFormats returns the formats that a registration with version v names.
 func contentFormats(v registry.Version) []content.Format {
 	switch {
 	case v.Compare(registry.V(1, 2)) >= 0:
@@ -56,11 +61,12 @@ func contentFormats(v registry.Version) []content.Format {
 	return formats10[:]
 }
 
-// linkList is the objects and instances of a registration with the enabler's version v (Core 1.2.2 §6.2.1), without those that
-// profile covers. With noFormats it does not list the Content-Formats.
+// linkList returns the list of objects and instances for a registration with version v (Core 1.2.2
+// §6.2.1), without those that profile contains. With noFormats the list does not name the
+// Content-Formats.
 func linkList(s dm.Snapshot, v registry.Version, alternate string, profile *Profile, noFormats bool) []byte {
 	if profile != nil && len(profile.Objects) == 0 {
-		return nil // the profile says it all
+		return nil // the profile contains everything
 	}
 	l := links{s: s, version: v, profile: profile}
 	l.e.Begin(nil, alternate)
@@ -74,11 +80,11 @@ func linkList(s dm.Snapshot, v registry.Version, alternate string, profile *Prof
 			l.object(id)
 		}
 	}
-	list, _ := l.e.Finish() // New has checked the alternate path, the only thing that can be wrong
+	list, _ := l.e.Finish() // New has checked the alternate path, the only cause of an error
 	return list
 }
 
-// links is a list being written.
+// links writes a list of links.
 type links struct {
 	e       corelink.Encoder
 	s       dm.Snapshot
@@ -86,11 +92,13 @@ type links struct {
 	profile *Profile
 }
 
+// covered reports whether the profile contains p.
 func (l *links) covered(p dm.Path) bool {
 	return l.profile != nil && slices.ContainsFunc(l.profile.Objects, func(q dm.Path) bool { return q.Contains(p) })
 }
 
-// object lists an object's instances, and the object itself where it has none or where its version has to be named.
+// object lists the instances of an object. It lists the object itself if it has no instance, or if
+// its version has to be named.
 func (l *links) object(id dm.ObjectID) {
 	path := dm.ObjectPath(id)
 	if l.covered(path) {

@@ -14,33 +14,37 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// A Loop is what any number of clients share: one scheduler, one queue of sockets that have something to read, one goroutine. A turn
-// costs what is ready, not what exists. Make one with [NewLoop], name it in each client's Config.Loop, and call Run.
+// A Loop is an event loop that any number of clients share: one scheduler, one queue of readable
+// sockets, one goroutine. The cost of a turn depends on how many sockets are readable and jobs are
+// due, not on how many exist. Make a Loop with [NewLoop], set it as Config.Loop of each client, and
+// call Run.
 //
-// A Loop and its clients belong to the goroutine that runs it. Readable may be called from any goroutine, and so may what the
-// scheduler documents so.
+// A Loop and its clients belong to the goroutine that runs the Loop. Readable is safe to call from
+// any goroutine, and so are the methods of the scheduler that say so.
 type Loop struct {
 	sched    *sched.Scheduler
 	endpoint *coap.Endpoint
 	group    *link.Group // of the connections
 	scratch  *manage.Scratch
-	clients  []*Client // that have begun and not ended
+	clients  []*Client // that have started and not ended
 	running  atomic.Bool
 }
 
-// LoopConfig is what a Loop is made with.
+// LoopConfig configures a [Loop]. The zero value is ready to use.
 type LoopConfig struct {
-	// MaxMemory bounds, in bytes, what the servers of all clients together can make the loop keep. Zero: 64 MiB.
+	// MaxMemory bounds the memory that the servers of all clients together can make the loop keep,
+	// in bytes. The zero value means 64 MiB.
 	MaxMemory int
 }
 
-// ErrRunning: the loop is turning already, on another goroutine or further up on this one.
+// ErrRunning means that the loop already runs: on another goroutine, or on this one in a function
+// that has called the present one.
 var ErrRunning = errors.New("lwm2m: the loop is running already")
 
-// perTurn bounds the messages of one turn, so that jobs get theirs.
+// perTurn bounds the messages of one turn, so that jobs are not delayed.
 const perTurn = 32
 
-// NewLoop makes a loop without clients.
+// NewLoop returns a loop without clients. The error says which field of c is not valid.
 func NewLoop(c LoopConfig) (*Loop, error) {
 	l := &Loop{sched: sched.New(), scratch: manage.NewScratch()}
 	var err error
@@ -52,24 +56,27 @@ func NewLoop(c LoopConfig) (*Loop, error) {
 	return l, nil
 }
 
-// Sched is the scheduler of all clients of the loop. Own jobs are welcome on it. Its OnWake is the loop's, and belongs to
-// a loop that polls the sockets' system handles and never calls ServeAny or Run.
+// Sched returns the scheduler of all clients of the loop. A program may add jobs of its own. The
+// loop uses the scheduler's OnWake; only a program that polls the system handles of the sockets,
+// and never calls ServeAny or Run, may replace it.
 func (l *Loop) Sched() *sched.Scheduler { return l.sched }
 
-// Readable is a channel that has one element when some socket may have something to read. The first call has every socket
-// watched, for the rest of the loop's life, by a [socket.Poller] where it does not notify by itself. A loop that polls the sockets'
-// system handles itself must not call it. It may be called from any goroutine.
+// Readable returns a channel that has one element when a socket may have data to read. From the
+// first call on the loop watches every socket; a [socket.Poller] watches those that do not notify
+// by themselves. A program that polls the system handles of the sockets must not call Readable. It
+// is safe to call from any goroutine.
 func (l *Loop) Readable() <-chan struct{} { return l.group.Readable() }
 
-// forget takes an ended client out. With the last one ends the watching.
-func (l *Loop) forget(c *Client) {
+// remove removes a client that has ended. Without a client the loop watches no socket.
+func (l *Loop) remove(c *Client) {
 	l.clients = slices.DeleteFunc(l.clients, func(o *Client) bool { return o == c })
 	if len(l.clients) == 0 {
 		l.group.ClosePoller()
 	}
 }
 
-// Sockets are the sockets of all clients that are connected now. The result is the caller's; ask anew after every turn.
+// Sockets returns the connected sockets of all clients. The caller owns the slice. It is valid
+// until the next turn of the loop.
 func (l *Loop) Sockets() []*Socket {
 	var all []*Socket
 	for _, c := range l.clients {
@@ -78,12 +85,12 @@ func (l *Loop) Sockets() []*Socket {
 	return all
 }
 
-// Run runs the loop, with all clients that are and will be made with it, until ctx ends. Then it shuts every client down, which
-// takes as long as the longest of their ShutdownTimeouts at most, and returns nil when nothing of them is left. The error is
-// [ErrRunning] when the loop runs already.
+// Run runs the loop until ctx ends, with all clients that were made with it or will be. Then it
+// shuts down every client and returns nil when all have ended. Shutting down takes at most as long
+// as the longest ShutdownTimeout allows. The error is [ErrRunning] if the loop already runs.
 func (l *Loop) Run(ctx context.Context) error { return l.run(ctx, nil) }
 
-// run also ends when the one client that the loop is for has ended.
+// run is Run. It also returns when only has ended, the one client of a loop that is not shared.
 func (l *Loop) run(ctx context.Context, only *Client) error {
 	if !l.running.CompareAndSwap(false, true) {
 		return ErrRunning
@@ -94,23 +101,23 @@ func (l *Loop) run(ctx context.Context, only *Client) error {
 	for ctx.Err() == nil && (only == nil || !only.finished) {
 		l.turn(link.MaxWait)
 	}
-	l.sched.Run() // clients that were made just now
+	l.sched.Run() // starts the clients that were made in the last turn
 	for l.shutdown(); len(l.clients) > 0; l.shutdown() {
 		l.turn(link.MaxWait)
 	}
 	return nil
 }
 
-// shutdown begins the end of all clients, those included that have been made since it was begun.
+// shutdown starts to shut down all clients, including those that were made during the shutdown.
 func (l *Loop) shutdown() {
 	for _, c := range slices.Clone(l.clients) {
 		c.beginShutdown()
 	}
 }
 
-// ServeAny is one turn of the loop: it waits until a socket has something to read, but not longer than maxWait and not beyond the
-// next job, handles what has arrived, and runs the jobs that are due. The error is that of ctx, which ends the wait, or [ErrRunning]
-// where it is called from within a turn.
+// ServeAny runs one turn of the loop: it waits until a socket is readable, a job is due or maxWait
+// has passed, handles the messages that have arrived, and runs the jobs that are due. The error is
+// ctx.Err() if ctx ends the wait, or [ErrRunning] if ServeAny is called from within a turn.
 func (l *Loop) ServeAny(ctx context.Context, maxWait time.Duration) error {
 	if !l.running.CompareAndSwap(false, true) {
 		return ErrRunning

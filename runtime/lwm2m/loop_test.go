@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,46 +11,13 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
-	"github.com/lwm2mgen/toolkit/net/udp"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-// noGoroutinesLeft fails if more goroutines than before are there some seconds after the test.
-func noGoroutinesLeft(t *testing.T) {
-	t.Helper()
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
-			if time.Now().After(end) {
-				buf := make([]byte, 1<<16)
-				t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
-			}
-		}
-	})
-}
-
-// realServer is a server on a port of the loopback interface.
-func realServer(t *testing.T) (*rdServer, string) {
-	t.Helper()
-	l, err := udp.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return serverOn(t, l), "coap://" + l.Addr().String()
-}
-
-func realConfig(t *testing.T, uris ...string) lwm2m.Config {
-	t.Helper()
-	cfg := lwm2m.Config{Endpoint: "dev", Objects: []dm.Object{newDevice(t)}, Logger: quiet()}
-	for _, uri := range uris {
-		cfg.Servers = append(cfg.Servers, lwm2m.Server{URI: uri})
-	}
-	return cfg
-}
-
-// The whole loop over the system's UDP: with one server it waits in the socket itself, with several it watches them.
+// Run works over the operating system's UDP: with one server it waits in the socket, with several
+// it watches them.
 func TestRunOverUDP(t *testing.T) {
 	for _, n := range []int{1, 3} {
 		t.Run(fmt.Sprint(n, " servers"), func(t *testing.T) {
@@ -92,7 +57,7 @@ func TestRunOverUDP(t *testing.T) {
 	}
 }
 
-// A loop of one's own, in each of the ways that the package documentation shows.
+// Event loops of a program's own work in each of the ways that the package documentation shows.
 func TestOwnLoop(t *testing.T) {
 	loops := map[string]func(context.Context, *lwm2m.Client, chan func()) error{
 		"select": func(ctx context.Context, c *lwm2m.Client, events chan func()) error {
@@ -121,7 +86,7 @@ func TestOwnLoop(t *testing.T) {
 					return nil
 				case e := <-events:
 					e()
-				case <-time.After(min(c.Sched().Wait(time.Minute), time.Millisecond)): // in place of poll(2)
+				case <-time.After(min(c.Sched().Wait(time.Minute), time.Millisecond)):
 				}
 				for _, s := range c.Sockets() {
 					if err := c.Serve(ctx, s); err != nil && !errors.Is(err, socket.ErrRefused) {
@@ -181,7 +146,8 @@ func TestServeAnyEndsWithContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		at := time.Now()
-		if err := l.ServeAny(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) || time.Since(at) != time.Second {
+		if err := l.ServeAny(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) ||
+			time.Since(at) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(at))
 		}
 		at = time.Now()
@@ -191,14 +157,15 @@ func TestServeAnyEndsWithContext(t *testing.T) {
 	})
 }
 
-// A client whose shared loop nobody runs says so, instead of waiting for ever.
-func TestSharedLoopThatNobodyRuns(t *testing.T) {
+// Run of a client whose shared loop is not run returns an error and does not wait for ever.
+func TestSharedLoopIsNotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := lwm2m.New(lwm2m.Config{Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}}, Loop: l, Logger: quiet()})
+		c, err := lwm2m.New(lwm2m.Config{Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}}, Loop: l,
+			Logger: quiet()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,8 +177,8 @@ func TestSharedLoopThatNobodyRuns(t *testing.T) {
 	})
 }
 
-// Many clients on one loop: each registers, and all de-register when the loop ends.
-func TestSharedLoop(t *testing.T) {
+// Many clients on one loop register, and all de-register when the loop ends.
+func TestManyClientsOnOneLoop(t *testing.T) {
 	const clients = 50
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -243,7 +210,7 @@ func TestSharedLoop(t *testing.T) {
 		}
 		one, end := context.WithCancel(context.Background())
 		end()
-		if err := all[0].Run(one); err != nil { // one client leaves
+		if err := all[0].Run(one); err != nil { // one client ends
 			t.Error(err)
 		}
 		if r := s.next(); r.code != coap.DELETE {
@@ -267,21 +234,7 @@ func TestSharedLoop(t *testing.T) {
 	})
 }
 
-// A client that is shut down ends its Run, which is its own loop's.
-func TestShutdownEndsRun(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		c := w.start(w.config())
-		w.servers[0].next()
-		w.wantState(1, lwm2m.StateRegistered)
-		c.Shutdown()
-		if err := <-w.ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-		w.ended <- nil // for the end of the test
-	})
-}
-
-// A loop can be run again, and takes clients after all that it had have ended.
+// A loop can run again with new clients after all its clients have ended.
 func TestLoopRunsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -295,7 +248,8 @@ func TestLoopRunsAgain(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- l.Run(ctx) }()
 			_, err := lwm2m.New(lwm2m.Config{
-				Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}, {URI: "coap://s2"}}, Loop: l, Logger: quiet(),
+				Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s1"}, {URI: "coap://s2"}}, Loop: l,
+				Logger:  quiet(),
 				Dialers: []socket.Dialer{n.NewHost("").Dialer()}, Objects: []dm.Object{newDevice(t)},
 			})
 			if err != nil {
@@ -323,8 +277,8 @@ func TestLoopRunsAgain(t *testing.T) {
 	})
 }
 
-// Serve refuses what is none of its loop's, and does nothing once its context has ended.
-func TestServeRefuses(t *testing.T) {
+// Serve refuses a socket of another loop, and does nothing after its context has ended.
+func TestServeRefusesForeignSocket(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.start(w.config())
 		w.servers[0].next()
@@ -340,19 +294,19 @@ func TestServeRefuses(t *testing.T) {
 			}
 		}
 		w.stop()
-		w.ended <- <-w.ended // left to the end of the test
+		w.ended <- <-w.ended // for the end of the test
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		for _, ctx := range []context.Context{context.Background(), ended, ended} {
 			if err := w.client.Serve(ctx, socket); !errors.Is(err, ctx.Err()) {
-				t.Errorf("Serve of a socket that is over: %v, want %v", err, ctx.Err())
+				t.Errorf("Serve of a socket that was closed: %v, want %v", err, ctx.Err())
 			}
 		}
 	})
 }
 
-// Readable tells of the sockets that were there before it was first called, too.
-func TestReadableLater(t *testing.T) {
+// Readable also reports sockets that were connected before its first call.
+func TestReadableCoversEarlierSockets(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		c, err := lwm2m.New(w.config())
 		if err != nil {

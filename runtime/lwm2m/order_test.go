@@ -1,12 +1,12 @@
 package lwm2m_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -26,12 +26,12 @@ func TestSeveralServers(t *testing.T) {
 			t.Errorf("got %v", r)
 		}
 		if len(w.servers[0].requests)+len(w.servers[2].requests) != 0 {
-			t.Error("other servers were told of one's lifetime")
+			t.Error("a change of one account was sent to other servers")
 		}
 	})
 }
 
-// ordered is a configuration in which server i has place places[i].
+// ordered returns a configuration in which server i has the place places[i] in the order (/1/x/13).
 func ordered(w *world, places ...uint64) lwm2m.Config {
 	cfg := w.config()
 	for i, place := range places {
@@ -58,13 +58,14 @@ func TestOrder(t *testing.T) {
 		w.start(cfg)
 		begin := time.Now()
 		second := w.servers[1].next()
-		if s := w.wantState(1, lwm2m.StateInitial); s.Err == nil || !strings.Contains(s.Err.Error(), "server 2 comes first") {
+		if s := w.wantState(1, lwm2m.StateInitial); s.Err == nil ||
+			!strings.Contains(s.Err.Error(), "server 2 comes first") {
 			t.Errorf("status %v", s)
 		}
 		third := w.servers[2].next()
 		first := w.servers[0].next()
 		got := []time.Duration{second.at.Sub(begin), third.at.Sub(begin), first.at.Sub(begin)}
-		// Each Register takes two seconds, and one a minute of delay besides.
+		// Each Register takes two seconds. One account has an initial delay of a minute.
 		if !equalDurations(got, time.Second, 63*time.Second, 65*time.Second) {
 			t.Errorf("servers 2, 3, 1 registered with after %v", got)
 		}
@@ -92,7 +93,7 @@ func TestFailureBlocks(t *testing.T) {
 			if s := w.wantState(2, lwm2m.StateInitial); s.Err == nil || !strings.Contains(s.Err.Error(), "holds back") {
 				t.Errorf("status %v", s)
 			}
-			if err := c.Disable(1, 0); err != nil { // who is not there blocks nobody
+			if err := c.Disable(1, 0); err != nil { // a disabled account blocks no other
 				t.Fatal(err)
 			}
 			w.servers[1].within(time.Second)
@@ -101,65 +102,7 @@ func TestFailureBlocks(t *testing.T) {
 	}
 }
 
-func TestServersAtRunTime(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
-		cfg := w.config()
-		sec, srv := accounts(t, 1)
-		cfg.Servers = nil
-		cfg.Objects = append(cfg.Objects, sec, srv)
-		w.start(cfg)
-		w.servers[0].next()
-		w.wantState(1, lwm2m.StateRegistered)
-
-		addAccount(t, sec, srv, 2, "coap://s2")
-		if r := w.servers[1].within(time.Second); r.path != "/rd" || !strings.Contains(r.body, "</1/2>") {
-			t.Errorf("the new server got %v with %s", r, r.body)
-		}
-		w.wantState(2, lwm2m.StateRegistered)
-		for len(w.servers[0].requests) > 0 {
-			if r := w.servers[0].next(); r.code != coap.POST || r.path != "/rd/5a3f" {
-				t.Errorf("the other server got %v", r)
-			}
-		}
-		w.wantState(2, lwm2m.StateRegistered)
-
-		if err := srv.Remove(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
-		if r := w.servers[0].within(time.Second); r.String() != "DELETE /rd/5a3f" {
-			t.Errorf("the removed server got %v", r)
-		}
-		if r := w.servers[1].within(time.Second); strings.Contains(r.body, "</1/1>") || r.path != "/rd/5a3f" {
-			t.Errorf("the remaining server got %v with %s", r, r.body)
-		}
-		w.wantState(2, lwm2m.StateRegistered)
-		if n := len(w.client.Status().Servers); n != 1 {
-			t.Errorf("%d servers in the status, want 1", n)
-		}
-	})
-}
-
-// A server that moves is registered with anew, at its new place.
-func TestServerMoves(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
-		cfg := w.config()
-		sec, srv := accounts(t, 1)
-		cfg.Servers = nil
-		cfg.Objects = append(cfg.Objects, sec, srv)
-		w.start(cfg)
-		w.servers[0].next()
-		w.wantState(1, lwm2m.StateRegistered)
-		w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s2"))
-		if r := w.servers[1].within(time.Second); r.path != "/rd" {
-			t.Errorf("got %v, want a Register", r)
-		}
-		if s := w.wantState(1, lwm2m.StateRegistered); s.URI != "coap://s2" {
-			t.Errorf("status %v", s)
-		}
-	})
-}
-
-// A server that is registered holds nobody back, whatever its failure would.
+// A server that is registered does not block others, even if its failure would.
 func TestSuccessDoesNotBlock(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		cfg := ordered(w, 1, 2)
@@ -175,17 +118,23 @@ func TestSuccessDoesNotBlock(t *testing.T) {
 	})
 }
 
-// Nothing that happens meanwhile lets a server begin before its turn.
+// No event lets a server start before its turn.
 func TestOrderIsKept(t *testing.T) {
 	for name, happens := range map[string]func(w *world, c *lwm2m.Client) error{
 		"an account changes": func(w *world, _ *lwm2m.Client) error {
 			w.update(dm.ResourcePath(1, 1, 1), dm.IntegerValue(60))
 			return nil
 		},
-		"offline and back":     func(w *world, c *lwm2m.Client) error { c.Suspend("coap+tcp"); c.Resume("coap+tcp"); return nil },
-		"disabled and enabled": func(w *world, c *lwm2m.Client) error { return errors.Join(c.Disable(2, 0), c.Enable(2)) },
-		"an Update":            func(w *world, c *lwm2m.Client) error { c.UpdateAll(); return nil },
-		"a Register":           func(w *world, c *lwm2m.Client) error { return c.Register(2) },
+		"offline and back": func(w *world, c *lwm2m.Client) error {
+			c.Suspend("coap+tcp")
+			c.Resume("coap+tcp")
+			return nil
+		},
+		"disabled and enabled": func(w *world, c *lwm2m.Client) error {
+			return errors.Join(c.Disable(2, 0), c.Enable(2))
+		},
+		"an Update":  func(w *world, c *lwm2m.Client) error { c.UpdateAll(); return nil },
+		"a Register": func(w *world, c *lwm2m.Client) error { return c.Register(2) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 2, func(w *world) {
@@ -202,29 +151,63 @@ func TestOrderIsKept(t *testing.T) {
 					t.Errorf("status %v", s)
 				}
 				w.servers[0].answers(nil)
-				w.servers[1].next() // when the first Register has timed out, and the next has not
+				w.servers[1].next() // after the first Register has timed out
 				w.wantState(2, lwm2m.StateRegistered)
 			})
 		})
 	}
 }
 
-// An account whose turn has come waits for nothing but its initial delay, and says so.
-func TestInitialDelayInStatus(t *testing.T) {
+// The order of registrations skips accounts that are offline, also if they go offline later.
+func TestOrderSkipsOfflineServers(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		cfg := ordered(w, 1, 2)
-		with := cfg.Servers[1].Instance
-		cfg.Servers[1].Instance = func(i *lwm2m.ServerInstance) {
-			with(i)
-			i.InitialRegistrationDelayTimer = dm.Uint(60)
-		}
-		w.start(cfg)
-		w.servers[0].next()
-		s := w.wantState(2, lwm2m.StateInitial)
-		if s.Err != nil || s.Plan != "first attempt" || time.Until(s.Next) != time.Minute {
-			t.Errorf("status %v", s)
-		}
-		w.servers[1].quiet(time.Minute - time.Millisecond)
+		cfg.Servers[0].URI = "coap+tcp://s1"
+		w.servers[0].host.SetDown(true)
+		c := w.start(cfg)
+		w.servers[1].quiet(10 * time.Second)
+		w.wantState(1, lwm2m.StateConnecting)
+		c.Suspend("coap+tcp")
 		w.servers[1].within(time.Second)
+		w.wantState(2, lwm2m.StateRegistered)
+		w.wantState(1, lwm2m.StateSuspended)
+	})
+}
+
+// An account that loses its place in the order (/1/x/13) no longer waits for its turn.
+func TestAccountLosesPlaceInOrder(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg := ordered(w, 1, 2)
+		with := cfg.Servers[0].Instance
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+			with(i)
+			i.RegistrationFailureBlock = dm.Bool(true)
+		}
+		w.servers[0].answers(refuse)
+		w.start(cfg)
+		w.servers[0].intervals(1)
+		w.wantState(2, lwm2m.StateInitial)
+		tx, err := w.client.Model().Begin(context.Background(), dm.Application)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback()
+		instance := dm.InstancePath(1, 1)
+		entries := []dm.Entry{
+			{Path: dm.ResourcePath(1, 1, 1), Value: dm.IntegerValue(3600)},
+			{Path: dm.ResourcePath(1, 1, 6), Value: dm.BooleanValue(true)},
+			{Path: dm.ResourcePath(1, 1, 7), Value: dm.StringValue("U")},
+			{Path: dm.ResourcePath(1, 1, 0), Value: dm.IntegerValue(2)},
+		}
+		if err := tx.Write(instance, dm.Replace, entries); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.servers[1].within(time.Second); r.path != "/rd" {
+			t.Errorf("got %v, want a Register", r)
+		}
+		w.wantState(2, lwm2m.StateRegistered)
 	})
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-// A program that recovers around ServeAny goes on after a panic of a hook, a function, a slow function
-// and the store, and sees each. With Config.RecoverPanics it sees none. The requests are answered 5.00.
+// A program that recovers around ServeAny goes on after a panic of a hook, a function, a slow
+// function and the store, and sees each. With Config.RecoverPanics it sees none. The requests are
+// answered 5.00.
 func TestRecoveringAroundServeAny(t *testing.T) {
 	for _, recovers := range []bool{false, true} {
 		t.Run(fmt.Sprint("RecoverPanics ", recovers), func(t *testing.T) {
@@ -50,7 +51,7 @@ func recoverAroundServeAny(t *testing.T, w *world, recovers bool) {
 	cfg.RecoverPanics = recovers
 	cfg.Objects = append(cfg.Objects, things)
 	cfg.Persist = func(_ context.Context, c dm.Committed) error {
-		if !hookPanics && !c.Origin.IsApplication() {
+		if !hookPanics && c.Origin != dm.Application {
 			panic("store")
 		}
 		return nil

@@ -10,14 +10,15 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// offer is what a registration tells a server: what of it changes is sent with an update.
+// offer is what a registration tells a server about the device. An Update sends what has changed.
 type offer struct {
 	lifetime time.Duration
 	binding  string
 	links    string
 }
 
-// offerFor is what server s is to know now, if it is registered with version v.
+// offerFor returns what the server of account a has to know if the device is registered with
+// version v. With noFormats the list of objects does not name the Content-Formats.
 func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version, noFormats bool) offer {
 	return offer{
 		lifetime: a.lifetime,
@@ -26,7 +27,7 @@ func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version, noForm
 	}
 }
 
-// profileFor is the profile that a registration with version v makes use of, or nil.
+// profileFor returns the profile that a registration with version v uses, or nil.
 func (c *Client) profileFor(v registry.Version) *Profile {
 	if c.cfg.Profile.ID == "" || v.Compare(registry.V(1, 2)) < 0 {
 		return nil
@@ -34,8 +35,8 @@ func (c *Client) profileFor(v registry.Version) *Profile {
 	return &c.cfg.Profile
 }
 
-// bindingFor is the parameter `b`: in LwM2M 1.0 queue mode is a Q in it, later it is a parameter of its own (Core 1.2.2
-// §6.2.1).
+// bindingFor returns the parameter `b`. In LwM2M 1.0 it contains a Q for queue mode, which is a
+// parameter of its own in later versions (Core 1.2.2 §6.2.1).
 func bindingFor(binding string, queue bool, v registry.Version) string {
 	plain := strings.ReplaceAll(binding, "Q", "")
 	if v.Compare(registry.V(1, 1)) >= 0 {
@@ -44,7 +45,7 @@ func bindingFor(binding string, queue bool, v registry.Version) string {
 	if !queue && plain == binding {
 		return plain
 	}
-	switch plain { // the only combinations of 1.0 (1.0.2 §5.3.1.1)
+	switch plain { // LwM2M 1.0 has no other combinations (1.0.2 §5.3.1.1)
 	case "U", "S":
 		return plain + "Q"
 	case "US":
@@ -53,7 +54,7 @@ func bindingFor(binding string, queue bool, v registry.Version) string {
 	return plain
 }
 
-// queued reports whether the account is registered with queue mode by a parameter of its own.
+// queued reports whether a registration with version v has the parameter `Q` for queue mode.
 func (c *Client) queued(a *settings, v registry.Version) bool {
 	return v.Compare(registry.V(1, 1)) >= 0 && (c.cfg.QueueMode || strings.Contains(a.binding, "Q"))
 }
@@ -79,7 +80,7 @@ func (c *Client) addRegister(o *coap.Options, a *settings, v registry.Version, o
 	}
 }
 
-// addUpdate adds the query parameters of an Update: what of old has changed.
+// addUpdate adds the query parameters of an Update: those that differ between old and now.
 func addUpdate(o *coap.Options, old, now *offer) {
 	if old.lifetime != now.lifetime {
 		o.AddQuery("lt=" + strconv.FormatInt(int64(now.lifetime/time.Second), 10))
@@ -89,8 +90,9 @@ func addUpdate(o *coap.Options, old, now *offer) {
 	}
 }
 
-// updateIn is how long after a registration or update the next one is due: half the lifetime if that is short, otherwise
-// so long before its end that an update with all its retransmissions still arrives. false: the registration does not end.
+// updateIn returns how long after a Register or an Update the next Update is due: after half of a
+// short lifetime, otherwise so long before the end of the lifetime that an Update with all its
+// retransmissions still arrives. It returns false if the registration never expires.
 func updateIn(lifetime time.Duration, p coap.Params) (time.Duration, bool) {
 	if lifetime == 0 {
 		return 0, false

@@ -10,8 +10,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-// pickyServer answers as Wakaama's server does: 4.00 to any list of Content-Formats, 4.12 to a version
-// above 1.1.
+// pickyServer answers as Wakaama's server does: 4.00 to any list of Content-Formats, 4.12 to a
+// version above 1.1.
 func pickyServer(r request) answer {
 	switch {
 	case r.path == "/rd" && strings.Contains(r.body, "ct="):

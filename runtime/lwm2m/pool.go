@@ -6,8 +6,8 @@ import (
 )
 
 // pool runs slow functions on a bounded number of goroutines, which exist only while there is work.
-// Servers take turns: a function waits for those that run, and for one of each other server at most.
-// It belongs to the loop's goroutine.
+// Servers take turns: a function waits for those that run, and for one of each other server at
+// most. It belongs to the loop's goroutine.
 type pool struct {
 	sched *sched.Scheduler
 	limit int
@@ -55,7 +55,8 @@ func (p *pool) queue(server dm.ShortServerID) *queue {
 	return q
 }
 
-// next returns the function whose turn it is, nil where none waits. Its server is the last in turn now.
+// next returns the function whose turn it is, nil where none waits. Its server is the last in turn
+// now.
 func (p *pool) next() func() {
 	if len(p.turns) == 0 {
 		return nil
@@ -71,7 +72,7 @@ func (p *pool) next() func() {
 
 func (p *pool) finished() {
 	if p.busy == 0 {
-		return // it was given up
+		return // abandon was called
 	}
 	p.busy--
 	if fn := p.next(); fn != nil {
@@ -83,7 +84,7 @@ func (p *pool) finished() {
 	}
 }
 
-// abandon forgets the functions that run, and those that wait.
+// abandon drops the functions that wait, and no longer waits for those that run.
 func (p *pool) abandon() {
 	p.busy, p.turns = 0, nil
 }

@@ -44,8 +44,8 @@ func (c *Client) handleChanges() {
 	c.planUpdates()
 }
 
-// planUpdates has what has changed told to the servers: in the next turn, or Config.UpdateDelay after
-// the last time, so that changes which follow one another are few Updates.
+// planUpdates has what has changed told to the servers: in the next turn, or Config.UpdateDelay
+// after the last time, so that changes which follow one another are few Updates.
 func (c *Client) planUpdates() {
 	if !c.updates.Pending() {
 		c.loop.sched.After(&c.updates, max(0, c.updatesFrom.Sub(c.loop.sched.Now())))
@@ -133,7 +133,7 @@ func (s *server) change(v settings, credentials bool) {
 	s.link.Renew()
 	s.peer.Reset()
 	s.registration, s.err = registration{}, nil
-	s.wishes.offline = s.client.offline.covers(v.uri)
+	s.wishes.offline = s.client.offline.covers(&v)
 	s.log.Info("the account has changed", "uri", v.uri)
 	s.handle(account.Event{Kind: account.AccountChanged})
 }

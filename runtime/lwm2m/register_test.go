@@ -1,22 +1,15 @@
 package lwm2m_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
-	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
-
-func socketRefused(err error) bool { return errors.Is(err, socket.ErrRefused) }
-
-func clientContext(c *lwm2m.Client) context.Context { return lwm2m.ContextOf(c) }
 
 const links12 = `</>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</1/0>,</3/0>`
 
@@ -40,7 +33,8 @@ func TestRegister(t *testing.T) {
 		if left := time.Until(s.Expires); left != time.Hour {
 			t.Errorf("the registration expires in %v, want 1h", left)
 		}
-		if got := w.sockets(); len(got) != 1 || got[0].ServerID() != 1 || got[0].URI() != "coap://s1" || got[0].QueueMode() {
+		if got := w.sockets(); len(got) != 1 || got[0].ServerID() != 1 || got[0].URI() != "coap://s1" ||
+			got[0].QueueMode() {
 			t.Errorf("sockets %v", got)
 		}
 		w.shutdown()
@@ -48,110 +42,6 @@ func TestRegister(t *testing.T) {
 			t.Errorf("at the end %v, want the de-registration", r)
 		}
 		w.servers[0].quiet(time.Hour)
-	})
-}
-
-// The update comes MAX_TRANSMIT_WAIT (93 s) before the end of a long lifetime, and after half of a short one.
-func TestUpdateTiming(t *testing.T) {
-	for _, c := range []struct{ lifetime, want time.Duration }{
-		{time.Hour, time.Hour - 93*time.Second},
-		{186 * time.Second, 93 * time.Second},
-		{100 * time.Second, 50 * time.Second},
-		{time.Second, time.Second / 2},
-	} {
-		inWorld(t, 1, func(w *world) {
-			cfg := w.config()
-			cfg.Servers[0].Lifetime = c.lifetime
-			w.start(cfg)
-			first := w.servers[0].next()
-			for range 3 {
-				r := w.servers[0].next()
-				if got := r.at.Sub(first.at); got != c.want || r.String() != "POST /rd/5a3f" || r.format != -1 {
-					t.Errorf("lifetime %v: %v with format %d after %v, want a bare update after %v", c.lifetime, r, r.format, got, c.want)
-				}
-				first = r
-			}
-			if s := w.wantState(1, lwm2m.StateRegistered); s.Plan != "update" || time.Until(s.Next) != c.want {
-				t.Errorf("plan %q in %v", s.Plan, time.Until(s.Next))
-			}
-		})
-	}
-}
-
-func TestInfiniteLifetime(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		cfg := w.config()
-		cfg.Servers[0].Lifetime = -1 * time.Second
-		w.start(cfg)
-		if r := w.servers[0].next(); !r.has("lt=0") {
-			t.Errorf("got %v, want lt=0", r)
-		}
-		w.servers[0].quiet(200 * time.Hour)
-		if s := w.wantState(1, lwm2m.StateRegistered); !s.Expires.IsZero() || !s.Next.IsZero() {
-			t.Errorf("status %+v", s)
-		}
-	})
-}
-
-func TestUpdateSendsWhatChanged(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		c := w.start(w.config())
-		srv := w.servers[0]
-		srv.next()
-		w.status(1)
-
-		w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(7200))
-		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?lt=7200" || r.body != "" {
-			t.Errorf("after a change of the lifetime %v with %q", r, r.body)
-		}
-		w.update(dm.ResourcePath(1, 0, 7), dm.StringValue("UT"))
-		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?b=UT" || r.body != "" {
-			t.Errorf("after a change of the binding %v with %q", r, r.body)
-		}
-		if err := c.Model().Register(context.Background(), newSensor(t, 1, 5)); err != nil {
-			t.Fatal(err)
-		}
-		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f" || r.body != links12+",</3303>;ver=1.1,</3303/1>,</3303/5>" || r.format != 40 {
-			t.Errorf("after a new object %v with %q", r, r.body)
-		}
-		w.update(dm.ResourcePath(1, 0, 2), dm.IntegerValue(5))
-		srv.quiet(time.Minute)
-		if s := w.wantState(1, lwm2m.StateRegistered); s.Lifetime != 2*time.Hour {
-			t.Errorf("status %+v", s)
-		}
-	})
-}
-
-// Changes while an update is under way are told of with the next.
-func TestUpdateDuringUpdate(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		if err := w.net.SetDefaultLink(linkDelay(500 * time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
-		w.start(w.config())
-		srv := w.servers[0]
-		srv.next()
-		<-time.After(time.Second)
-		w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(7200))
-		srv.next()
-		w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(7201))
-		w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(7202))
-		if r := srv.within(2 * time.Second); r.String() != "POST /rd/5a3f?lt=7202" {
-			t.Errorf("got %v, want one update with the last lifetime", r)
-		}
-		srv.quiet(time.Minute)
-	})
-}
-
-func TestTrigger(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		w.start(w.config())
-		w.servers[0].next()
-		w.status(1)
-		w.execute(dm.ResourcePath(1, 0, 8))
-		if r := w.servers[0].within(time.Second); r.String() != "POST /rd/5a3f" || r.body != "" {
-			t.Errorf("got %v, want an update without parameters", r)
-		}
 	})
 }
 
@@ -182,8 +72,8 @@ func TestRegisterAgainAfterUpdateFailed(t *testing.T) {
 			for len(w.states) > 0 {
 				seen = append(seen, (<-w.states).State)
 			}
-			want := []lwm2m.State{lwm2m.StateConnecting, lwm2m.StateRegistering, lwm2m.StateRegistered, lwm2m.StateUpdating,
-				lwm2m.StateReregistering, lwm2m.StateRegistered}
+			want := []lwm2m.State{lwm2m.StateConnecting, lwm2m.StateRegistering, lwm2m.StateRegistered,
+				lwm2m.StateUpdating, lwm2m.StateReregistering, lwm2m.StateRegistered}
 			if !slices.Equal(seen, want) {
 				t.Errorf("states %v, want %v", seen, want)
 			}
@@ -203,7 +93,7 @@ func TestRegisterAgainAfterSilence(t *testing.T) {
 		}
 		<-time.After(94 * time.Second)
 		w.net.Heal(w.host, srv.host)
-		// The update has timed out; the Register after it is being sent again and again.
+		// The Update has timed out; the Register after it is being retransmitted.
 		if r := srv.within(10 * time.Minute); r.path != "/rd" {
 			t.Errorf("got %v, want a Register", r)
 		}
@@ -211,86 +101,24 @@ func TestRegisterAgainAfterSilence(t *testing.T) {
 	})
 }
 
-func TestVersionFallBack(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		cfg := w.config()
-		cfg.QueueMode = true
-		srv := w.servers[0]
-		srv.answers(func(r request) answer {
-			if r.path == "/rd" && !r.has("lwm2m=1.0") {
-				return answer{code: coap.PreconditionFailed}
-			}
-			return registrar(r)
-		})
-		c := w.start(cfg)
-		if r := srv.next(); !r.has("lwm2m=1.2") {
-			t.Errorf("first %v", r)
-		}
-		want := `</>;rt="oma.lwm2m";ct="112 110 60 11542 11543",</1>;ver=1.2,</1/0>,</3>;ver=1.2,</3/0>`
-		if r := srv.next(); !r.has("lwm2m=1.1") || !r.has("Q") || !r.has("b=U") || r.body != want {
-			t.Errorf("then %v with %s, want version 1.1 with Q and %s", r, r.body, want)
-		}
-		want = `</>;rt="oma.lwm2m";ct=11543,</1>;ver="1.2",</1/0>,</3>;ver="1.2",</3/0>`
-		if r := srv.next(); !r.has("lwm2m=1.0") || r.has("Q") || !r.has("b=UQ") || r.body != want {
-			t.Errorf("at last %v with %s, want version 1.0 with b=UQ and %s", r, r.body, want)
-		}
-		w.wantState(1, lwm2m.StateRegistered)
-		// It is remembered.
-		if err := c.Register(1); err != nil {
-			t.Fatal(err)
-		}
-		if r := srv.next(); !r.has("lwm2m=1.0") {
-			t.Errorf("registering again begins with %v", r)
-		}
-	})
-}
-
-func TestVersionExhausted(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		cfg := w.config()
-		cfg.MinVersion, cfg.MaxVersion = registry.V(1, 1), registry.V(1, 1)
-		srv := w.servers[0]
-		srv.answers(func(request) answer { return answer{code: coap.PreconditionFailed, text: "only 1.0"} })
-		w.start(cfg)
-		if r := srv.next(); !r.has("lwm2m=1.1") {
-			t.Errorf("got %v", r)
-		}
-		s := w.wantState(1, lwm2m.StateError)
-		var refused *lwm2m.ResponseError
-		if !errors.Is(s.Err, lwm2m.ErrVersion) || !errors.As(s.Err, &refused) || refused.Diagnostic != "only 1.0" {
-			t.Errorf("error %v", s.Err)
-		}
-	})
-}
-
-func TestServerVersions(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		cfg := w.config()
-		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.SupportedServerVersions = dm.List("1.0", "1.1.1", "2.0") }
-		w.start(cfg)
-		if r := w.servers[0].next(); !r.has("lwm2m=1.1") {
-			t.Errorf("got %v, want the highest common version 1.1", r)
-		}
-	})
-}
-
-func TestParameters(t *testing.T) {
+func TestRegisterParameters(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
 		cfg.SMSNumber, cfg.QueueMode, cfg.AlternatePath = "+4912345", true, "/lwm2m"
 		w.start(cfg)
 		r := w.servers[0].next()
-		if want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=U", "Q", "sms=+4912345"}; !slices.Equal(r.query, want) {
+		want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=U", "Q", "sms=+4912345"}
+		if !slices.Equal(r.query, want) {
 			t.Errorf("query %q, want %q", r.query, want)
 		}
-		want := `</lwm2m>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</lwm2m/1/0>,</lwm2m/3/0>`
-		if r.body != want {
-			t.Errorf("links %s, want %s", r.body, want)
+		links := `</lwm2m>;rt="oma.lwm2m";ct="112 11544 110 60 11542 11543",</lwm2m/1/0>,</lwm2m/3/0>`
+		if r.body != links {
+			t.Errorf("links %s, want %s", r.body, links)
 		}
 	})
 }
 
-func TestNoLocation(t *testing.T) {
+func TestRegisterWithoutLocation(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.servers[0].answers(func(request) answer { return answer{code: coap.Created} })
 		w.start(w.config())
@@ -301,32 +129,102 @@ func TestNoLocation(t *testing.T) {
 	})
 }
 
-func TestStream(t *testing.T) {
+// A location may have any path.
+func TestLocationOfOneSegment(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		cfg := w.config()
-		cfg.Servers[0].URI = "coap+tcp://s1"
-		w.start(cfg)
+		w.servers[0].answers(func(r request) answer {
+			switch {
+			case r.path == "/rd":
+				return answer{code: coap.Created, location: "/7"}
+			case r.code == coap.DELETE:
+				return answer{code: coap.Deleted}
+			}
+			return answer{code: coap.Changed}
+		})
+		c := w.start(w.config())
+		w.servers[0].next()
+		if s := w.wantState(1, lwm2m.StateRegistered); s.Location != "/7" {
+			t.Errorf("status %v", s)
+		}
+		if err := c.Update(1); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.servers[0].within(time.Second); r.String() != "POST /7" {
+			t.Errorf("got %v", r)
+		}
+		w.shutdown()
+		if r := w.servers[0].next(); r.String() != "DELETE /7" {
+			t.Errorf("got %v", r)
+		}
+	})
+}
+
+// Register does not register a disabled or offline account, and waits for a de-registration in
+// flight.
+func TestRegisterRespectsDisableAndSuspend(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
 		srv := w.servers[0]
-		if r := srv.next(); !r.has("b=T") {
-			t.Errorf("got %v, want binding T", r)
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		register := func() {
+			t.Helper()
+			if err := c.Register(1); err != nil {
+				t.Fatal(err)
+			}
 		}
+		c.Suspend()
+		register()
+		srv.quiet(time.Minute)
+		w.wantState(1, lwm2m.StateSuspended)
+		c.Resume()
+		srv.within(time.Second)
 		w.wantState(1, lwm2m.StateRegistered)
-		<-time.After(time.Minute)
-		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
-		if r := srv.within(time.Minute); r.path != "/rd" {
-			t.Errorf("after the connection ended %v, want a Register", r)
+		w.slowLink(time.Second)
+		if err := c.Disable(1, 0); err != nil {
+			t.Fatal(err)
 		}
+		w.wantState(1, lwm2m.StateDeregistering)
+		if err := c.Enable(1); err != nil {
+			t.Fatal(err)
+		}
+		register()
+		if r := srv.within(2 * time.Second); r.code != coap.DELETE {
+			t.Errorf("got %v", r)
+		}
+		if r := srv.within(3 * time.Second); r.path != "/rd" {
+			t.Errorf("got %v, want a Register", r)
+		}
+		<-time.After(2 * time.Second)
 		w.wantState(1, lwm2m.StateRegistered)
-		// At once again: the server may have restarted. The client tries once more after a short pause
-		// and is in no hurry after that.
-		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
-		srv.quiet(time.Second - time.Nanosecond)
-		srv.within(time.Second + time.Nanosecond)
-		w.wantState(1, lwm2m.StateRegistered)
-		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
-		srv.quiet(59 * time.Second)
-		w.wantState(1, lwm2m.StateError)
+		if err := c.Disable(1, 0); err != nil {
+			t.Fatal(err)
+		}
 		srv.within(2 * time.Second)
+		register()
+		srv.quiet(time.Minute)
+		w.wantState(1, lwm2m.StateDeregistered)
+	})
+}
+
+// Register sends a Register, even over a new connection after which an Update would be enough.
+func TestRegisterWhileConnecting(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		w.servers[0].next()
 		w.wantState(1, lwm2m.StateRegistered)
+		c.Suspend()
+		w.wantState(1, lwm2m.StateSuspended)
+		w.net.SetLookupDelay(time.Second)
+		c.Resume()
+		w.wantState(1, lwm2m.StateConnecting)
+		if err := c.Register(1); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.servers[0].within(2 * time.Second); r.path != "/rd" {
+			t.Errorf("got %v, want a Register", r)
+		}
+		w.wantState(1, lwm2m.StateRegistered)
+		w.servers[0].quiet(time.Minute)
 	})
 }

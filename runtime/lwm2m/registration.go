@@ -29,8 +29,8 @@ type registration struct {
 	compare  bool       // it is time to compare: Config.UpdateDelay has passed since
 }
 
-// path returns the location as text, escaped as in a URI: a server chooses it, and control characters
-// could forge lines of a log.
+// path returns the location as text, escaped as in a URI: a server chooses it, and control
+// characters could forge lines of a log.
 func (r *registration) path() string {
 	var b strings.Builder
 	for _, segment := range r.location {
@@ -58,8 +58,8 @@ func (r *registration) address(o *coap.Options) {
 	}
 }
 
-// offerChanged reports whether the server was told something else than what is true now. It compares
-// only after a change of the data model.
+// offerChanged reports whether the server was told something else than what is true now. It
+// compares only after a change of the data model.
 func (s *server) offerChanged() bool {
 	r := &s.registration
 	if r.compare && r.location != nil && s.call == nil {
@@ -186,7 +186,7 @@ func (s *server) registered(told offer, sent sched.Time) {
 		return
 	}
 	r.expires = sent.Add(told.lifetime)
-	wait, _ := updateIn(told.lifetime, s.client.cfg.Transmission)
+	wait, _ := updateIn(told.lifetime, s.transmission)
 	r.updateAt = sent.Add(wait)
 	r.until = time.Now().Add(r.expires.Sub(s.client.loop.sched.Now()))
 }
@@ -199,13 +199,14 @@ func (s *server) responseEvent(r coap.Result) account.Event {
 	_, err := locationOf(r.Options)
 	e := account.Event{Kind: account.ResponseReceived, Code: account.Code(r.Code), Location: err == nil}
 	if wait, ok := r.Options.Uint(coap.OptionMaxAge); ok && (r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests) {
-		e.MaxAge = min(seconds(uint64(wait)), s.client.cfg.MaxServerPause) // RFC 7252 §5.9.3.4, RFC 8516
+		// RFC 7252 §5.9.3.4, RFC 8516
+		e.MaxAge = min(seconds(uint64(wait)), s.client.cfg.MaxServerPause)
 	}
 	return e
 }
 
-// The bounds of a location that the client takes: of a Uri-Path option (RFC 7252 §5.10), and of all of
-// them, far above what any server needs.
+// The bounds of a location that the client takes: of a Uri-Path option (RFC 7252 §5.10), and of all
+// of them, far above what any server needs.
 const (
 	maxSegment  = 255
 	maxLocation = 1024

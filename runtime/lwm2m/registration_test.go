@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,9 +46,9 @@ func TestLostUpdateSaysEverythingAgain(t *testing.T) {
 	})
 }
 
-// A server that has no time for an Update knows the device all the same: the client stays registered
-// and sends the Update again, after Max-Age where that is longer than the pause of /1/x/18. After as
-// many refusals as /1/x/17 says it registers again.
+// A server that has no time for an Update knows the device all the same: the client stays
+// registered and sends the Update again, after Max-Age where that is longer than the pause of
+// /1/x/18. After as many refusals as /1/x/17 says it registers again.
 func TestUpdateRefusedForTheMoment(t *testing.T) {
 	for _, code := range []coap.Code{coap.ServiceUnavailable, coap.TooManyRequests, coap.InternalServerError, coap.GatewayTimeout} {
 		inWorld(t, 1, func(w *world) {
@@ -57,12 +58,13 @@ func TestUpdateRefusedForTheMoment(t *testing.T) {
 			srv := w.servers[0]
 			srv.next()
 			w.wantState(1, lwm2m.StateRegistered)
-			maxAge := uint32(900)
+			var maxAge atomic.Uint32
+			maxAge.Store(900)
 			srv.answers(func(r request) answer {
 				if r.path == "/rd" {
 					return registrar(r)
 				}
-				return answer{code: code, maxAge: maxAge}
+				return answer{code: code, maxAge: maxAge.Load()}
 			})
 			if err := c.Update(1); err != nil {
 				t.Fatal(err)
@@ -77,7 +79,7 @@ func TestUpdateRefusedForTheMoment(t *testing.T) {
 			if code != coap.ServiceUnavailable && code != coap.TooManyRequests {
 				want = time.Minute
 			}
-			maxAge = 0
+			maxAge.Store(0)
 			for _, pause := range []time.Duration{want, 120 * time.Second, 240 * time.Second, 480 * time.Second} {
 				again := srv.next()
 				if got := again.at.Sub(first.at); again.path != "/rd/5a3f" || got != pause {
@@ -130,8 +132,8 @@ func TestMaxAgeIsBounded(t *testing.T) {
 	}
 }
 
-// A change and an Update that is asked for in the same turn are one Update, and so are the changes that
-// follow within Config.UpdateDelay.
+// A change and an Update that is asked for in the same turn are one Update, and so are the changes
+// that follow within Config.UpdateDelay.
 func TestChangesAreFewUpdates(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		sensor := newSensor(t, 0)
@@ -286,14 +288,14 @@ func TestBootstrapRequestEndsWithRegistration(t *testing.T) {
 		srv.answers(refuse)
 		c := w.start(cfg)
 		srv.next()
-		if s := w.wantState(1, lwm2m.StateFailed); s.Awaits != "a bootstrap" || c.Status().BootstrapWanted == nil {
+		if s := w.wantState(1, lwm2m.StateFailed); s.Awaits != "a bootstrap" || c.Status().BootstrapReason == nil {
 			t.Errorf("status %v", c.Status())
 		}
 		srv.answers(nil)
 		c.RegisterAll()
 		srv.next()
 		w.wantState(1, lwm2m.StateRegistered)
-		if err := c.Status().BootstrapWanted; err != nil {
+		if err := c.Status().BootstrapReason; err != nil {
 			t.Errorf("a bootstrap is still wanted: %v", err)
 		}
 	})
@@ -336,8 +338,8 @@ func TestLowerVersionRespectsSupportedVersions(t *testing.T) {
 	})
 }
 
-// A lifetime that is hardly longer than the round trip does not make Updates follow each other without
-// a pause.
+// A lifetime that is hardly longer than the round trip does not make Updates follow each other
+// without a pause.
 func TestUpdatesKeepAPause(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		if err := w.net.SetDefaultLink(linkDelay(time.Second)); err != nil {
@@ -384,8 +386,8 @@ func TestNewWithOneUnusableAccount(t *testing.T) {
 	}
 }
 
-// A location is taken back to the server as a Uri-Path, and printed: one that cannot be is refused, and
-// no control character of it forges a line.
+// A location is taken back to the server as a Uri-Path, and printed: one that cannot be is refused,
+// and no control character of it forges a line.
 func TestLocationsThatCannotBeUsed(t *testing.T) {
 	for name, c := range map[string]struct {
 		location, want string

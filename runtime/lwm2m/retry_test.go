@@ -6,36 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
-
-// intervals are the times between n requests.
-func (s *rdServer) intervals(n int) []time.Duration {
-	s.t.Helper()
-	last := s.within(200 * time.Hour).at
-	var d []time.Duration
-	for range n {
-		at := s.within(200 * time.Hour).at
-		d = append(d, at.Sub(last))
-		last = at
-	}
-	return d
-}
-
-func equalDurations(a []time.Duration, b ...time.Duration) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
 
 func refuse(request) answer { return answer{code: coap.Forbidden, text: "not you"} }
 
@@ -45,7 +19,8 @@ func TestRetryDefaults(t *testing.T) {
 		w.servers[0].answers(refuse)
 		w.start(w.config())
 		got := w.servers[0].intervals(6)
-		if !equalDurations(got, 60*time.Second, 120*time.Second, 240*time.Second, 480*time.Second, time.Hour, 60*time.Second) {
+		if !equalDurations(got, 60*time.Second, 120*time.Second, 240*time.Second, 480*time.Second, time.Hour,
+			60*time.Second) {
 			t.Errorf("attempts at intervals %v", got)
 		}
 	})
@@ -73,7 +48,8 @@ func TestRetryConfigured(t *testing.T) {
 		if s.Attempts != 1 || s.Plan != "next attempt" || time.Until(s.Next) != 10*time.Second {
 			t.Errorf("status %+v", s)
 		}
-		if text := s.String(); !strings.Contains(text, "4.03") || !strings.Contains(text, "not you") || !strings.Contains(text, "next attempt at") {
+		if text := s.String(); !strings.Contains(text, "4.03") || !strings.Contains(text, "not you") ||
+			!strings.Contains(text, "next attempt at") {
 			t.Errorf("the status reads %q", text)
 		}
 		srv.intervals(4)
@@ -107,7 +83,7 @@ func TestRetryIntervals(t *testing.T) {
 	})
 }
 
-// The largest delay means that there is no sequence after the first.
+// With the largest delay no sequence follows the first one.
 func TestRetryNever(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
@@ -129,7 +105,7 @@ func TestRetryNever(t *testing.T) {
 	})
 }
 
-func TestBusyServer(t *testing.T) {
+func TestMaxAgeDelaysRegister(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.servers[0].answers(func(request) answer { return answer{code: coap.ServiceUnavailable, maxAge: 900} })
 		w.start(w.config())
@@ -139,70 +115,62 @@ func TestBusyServer(t *testing.T) {
 	})
 }
 
-func TestBootstrapWanted(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
+// After a refusal with Max-Age the client pauses that long, or for the pause of the retry sequence
+// if that is longer.
+func TestMaxAgeOfRefusals(t *testing.T) {
+	for _, c := range []struct {
+		code   coap.Code
+		maxAge uint32
+		want   time.Duration
+	}{
+		{coap.ServiceUnavailable, 10, 60 * time.Second},
+		{coap.TooManyRequests, 900, 900 * time.Second},
+		{coap.Forbidden, 900, 60 * time.Second},
+	} {
+		inWorld(t, 1, func(w *world) {
+			w.servers[0].answers(func(request) answer { return answer{code: c.code, maxAge: c.maxAge} })
+			w.start(w.config())
+			if got := w.servers[0].intervals(1); !equalDurations(got, c.want) {
+				t.Errorf("%v with Max-Age %d: tried again after %v, want %v", c.code, c.maxAge, got, c.want)
+			}
+		})
+	}
+}
+
+// A diagnostic payload is kept if it is UTF-8, and cut to 200 bytes.
+func TestDiagnosticIsBounded(t *testing.T) {
+	for text, want := range map[string]string{
+		strings.Repeat("é", 150):       strings.Repeat("é", 100),
+		"x" + strings.Repeat("é", 150): "x" + strings.Repeat("é", 99),
+		"\xff\xfe":                     "",
+	} {
+		inWorld(t, 1, func(w *world) {
+			w.servers[0].answers(func(request) answer { return answer{code: coap.BadRequest, text: text} })
+			w.start(w.config())
+			w.servers[0].next()
+			var refused *lwm2m.ResponseError
+			if s := w.wantState(1, lwm2m.StateError); !errors.As(s.Err, &refused) || refused.Diagnostic != want {
+				t.Errorf("error %v, want the text %q", s.Err, want)
+			}
+		})
+	}
+}
+
+// A retry timer of 0 counts as one second, so that the device pauses between attempts.
+func TestRetryTimerIsNotZero(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
-		cfg.Servers[1] = lwm2m.Server{URI: "coap://s2", Bootstrap: true}
-		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.CommunicationRetryCount = dm.Uint(1) }
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+			i.CommunicationRetryCount, i.CommunicationRetryTimer = dm.Uint(2), dm.Uint(0)
+			i.CommunicationSequenceDelayTimer, i.CommunicationSequenceRetryCount = dm.Uint(0), dm.Uint(0)
+		}
 		w.servers[0].answers(refuse)
-		c := w.start(cfg)
-		w.servers[0].next()
-		w.servers[0].quiet(200 * time.Hour)
-		w.wantState(1, lwm2m.StateFailed)
-		var refused *lwm2m.ResponseError
-		if err := c.Status().BootstrapWanted; !errors.As(err, &refused) {
-			t.Errorf("a bootstrap is wanted because of %v", err)
-		}
-		if len(c.Status().Servers) != 1 {
-			t.Errorf("the bootstrap server is taken for a management server: %v", c.Status().Servers)
-		}
-	})
-}
-
-func TestRequestBootstrap(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		c := w.start(w.config())
-		w.servers[0].next()
-		w.wantState(1, lwm2m.StateRegistered)
-		if err := c.RequestBootstrap(); !errors.Is(err, lwm2m.ErrNoBootstrap) {
-			t.Errorf("without a bootstrap server: %v", err)
-		}
-		if code := w.servers[0].do(coap.POST, "/1/0/9", "", -1); code != coap.MethodNotAllowed {
-			t.Errorf("the server's trigger: %v, want 4.05", code)
-		}
-	})
-}
-
-// A host name that cannot be resolved, a dead server, and one that nobody listens at: each says why.
-func TestWhyNotRegistered(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		cfg := w.config()
-		cfg.Servers = append(cfg.Servers, lwm2m.Server{URI: "coap://nowhere"})
-		w.servers[0].host.SetDown(true)
 		w.start(cfg)
-		if s := w.wantState(2, lwm2m.StateError); !errors.Is(s.Err, socket.ErrAddressNotFound) {
+		if got := w.servers[0].intervals(3); !equalDurations(got, time.Second, time.Second, time.Second) {
+			t.Errorf("attempts at intervals %v", got)
+		}
+		if s := w.status(1); s.Attempts != 4 {
 			t.Errorf("status %v", s)
 		}
-		if s := w.wantState(1, lwm2m.StateRegistering); s.Err != nil {
-			t.Errorf("status %v", s)
-		}
-		<-time.After(94 * time.Second)
-		if s := w.wantState(1, lwm2m.StateError); !errors.Is(s.Err, coap.ErrTimeout) {
-			t.Errorf("status %v", s)
-		}
-	})
-}
-
-// A second address of a host is tried when the first is silent.
-func TestOtherAddress(t *testing.T) {
-	inWorld(t, 2, func(w *world) {
-		cfg := w.config()
-		cfg.Servers = cfg.Servers[:1]
-		cfg.Servers[0].URI = "coap://both"
-		w.net.SetName("both", w.servers[0].host.Addrs()[0], w.servers[1].host.Addrs()[0])
-		w.servers[0].host.SetDown(true)
-		w.start(cfg)
-		w.servers[1].next()
-		w.wantState(1, lwm2m.StateRegistered)
 	})
 }

@@ -9,7 +9,7 @@ import (
 
 const redacted = "[redacted]"
 
-// String shows the identity alone.
+// String returns the identity, and no key.
 func (p PSK) String() string {
 	if p.Identity == "" && len(p.Key) == 0 {
 		return "no PSK"
@@ -17,26 +17,26 @@ func (p PSK) String() string {
 	return fmt.Sprintf("PSK, identity %q, key %s", p.Identity, redacted)
 }
 
-// Format writes String for every verb.
+// Format writes String for every verb of package fmt.
 func (p PSK) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
 
-// LogValue gives slog the String.
+// LogValue returns String for package slog.
 func (p PSK) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
-// MarshalJSON gives the String. There is no way back.
+// MarshalJSON returns String as JSON, which cannot be decoded again.
 func (p PSK) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
 
-// String shows no key.
+// String returns a description without the key.
 func (c Certificate) String() string {
 	return fmt.Sprintf("certificate chain of %d, certificate usage %s, server name %q, private key %s",
 		len(c.Chain), c.Usage, c.ServerName, redacted)
 }
 
-// Format writes String for every verb.
+// Format writes String for every verb of package fmt.
 func (c Certificate) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
-// LogValue gives slog the String.
+// LogValue returns String for package slog.
 func (c Certificate) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// MarshalJSON gives the String. There is no way back.
+// MarshalJSON returns String as JSON, which cannot be decoded again.
 func (c Certificate) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }

@@ -35,11 +35,12 @@ type server struct {
 	peer   *manage.Peer
 	call   *coap.Call // the request in flight
 
-	slow     sched.Job // an attempt that takes longer than a first transmission should
-	timer    sched.Job
-	timerAt  time.Time
-	enabling sched.Job // ends a Disable
-	enableAt time.Time
+	transmission coap.Params
+	slow         sched.Job // an attempt that takes longer than a first transmission should
+	timer        sched.Job
+	timerAt      time.Time
+	enabling     sched.Job // ends a Disable
+	enableAt     time.Time
 
 	err      error // the last failure, nil after a success
 	failures int   // attempts that have failed in a row
@@ -61,7 +62,8 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s := &server{client: c, settings: v, versions: c.versionsFor(v.versions)}
 	s.log = c.log.With("server", v.shortID)
 	s.shown.since = time.Now()
-	s.wishes.offline = c.offline.covers(v.uri)
+	s.transmission = c.cfg.Transmission
+	s.wishes.offline = c.offline.covers(&v)
 	s.timer.Func = s.timerFired
 	s.slow.Func = s.onSlow
 	s.enabling.Func = func() { s.setDisabled(false, 0) }
@@ -75,7 +77,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.link = link.New(link.Config{
 		Group: c.loop.group, Open: s.open, Context: c.ctx, Timeout: c.cfg.ConnectTimeout, Logger: s.log,
 		Conn: coap.ConnConfig{
-			Handler: s.peer, Params: c.cfg.Transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
+			Handler: s.peer, Params: s.transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
 			KeepOnTimeout: true,
 		},
 		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Refused: s.onRefused,
@@ -205,13 +207,12 @@ func (s *server) execute(a account.Action) {
 
 // attemptBegins starts the job that speaks up when an attempt gets no answer.
 func (s *server) attemptBegins() {
-	s.client.loop.sched.After(&s.slow, s.client.firstTimeout())
+	s.client.loop.sched.After(&s.slow, firstTimeout(s.transmission))
 }
 
-// firstTimeout returns the time after which the first transmission of a message is lost: the longest
-// first retransmission time-out (RFC 7252 §4.2).
-func (c *Client) firstTimeout() time.Duration {
-	p := c.cfg.Transmission
+// firstTimeout returns the time after which the first transmission of a message is lost: the
+// longest first retransmission time-out (RFC 7252 §4.2).
+func firstTimeout(p coap.Params) time.Duration {
 	timeout, factor := p.AckTimeout, p.AckRandomFactor
 	if timeout == 0 {
 		timeout = 2 * time.Second

@@ -15,26 +15,26 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
-// sessions is a dialer for coaps over a plain network: its sockets say of each connection what the test wants, and fail to connect when it
-// wants that.
+// sessions is a dialer for coaps over a network without security. The test decides whether its
+// sockets connect, and whether they resume a session.
 type sessions struct {
 	socket.Dialer
 	mu         sync.Mutex
 	resumption socket.Resumption
 	fail       error
-	mum        bool // the sockets cannot tell whether a session goes on
+	mum        bool // the sockets cannot tell whether a session was resumed
 	broken     error
 	ended      []string
 }
 
-// breaks has the next datagram that arrives be the end of the connection.
+// breaks makes the next datagram that arrives end the connection with an error.
 func (d *sessions) breaks(why error) {
 	d.mu.Lock()
 	d.broken = why
 	d.mu.Unlock()
 }
 
-// ends is how connections were ended since the last call.
+// ends returns how connections were ended since the last call.
 func (d *sessions) ends() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -123,7 +123,7 @@ func secured(w *world) (lwm2m.Config, *sessions) {
 	return cfg, d
 }
 
-// A session that is resumed goes on with an Update; with a new one the server is registered with anew.
+// After a resumed session the client sends an Update, and after a new session a Register.
 func TestResumption(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
@@ -151,8 +151,8 @@ func TestResumption(t *testing.T) {
 	})
 }
 
-// Over a secured network that cannot tell, the session may be another one: the server is registered with anew.
-func TestNoSessionAbility(t *testing.T) {
+// If a secured network cannot tell whether a session was resumed, the client sends a Register.
+func TestUnknownResumption(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
 		d.mum = true
@@ -169,11 +169,12 @@ func TestNoSessionAbility(t *testing.T) {
 	})
 }
 
-// An alert of the server is kept in /1/x/11, and says in the status why there is no registration.
-func TestAlert(t *testing.T) {
+// An alert of the server is stored in /1/x/11, and the status shows it.
+func TestReceivedAlertIsStored(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
-		alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: true}
+		alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity,
+			Received: true}
 		d.set(socket.NewSession, alert)
 		c := w.start(cfg)
 		if s := w.wantState(1, lwm2m.StateError); !errors.Is(s.Err, alert) || !strings.Contains(s.String(), "unknown") {
@@ -190,8 +191,9 @@ func TestAlert(t *testing.T) {
 	})
 }
 
-// An alert that ends a connection is kept as well; one that the device itself has sent is none of the server's.
-func TestWhoseAlert(t *testing.T) {
+// An alert of the server that ends a connection is stored, too. An alert that the device has sent
+// is not.
+func TestAlertEndsConnection(t *testing.T) {
 	for _, received := range []bool{true, false} {
 		inWorld(t, 1, func(w *world) {
 			cfg, d := secured(w)
@@ -199,9 +201,10 @@ func TestWhoseAlert(t *testing.T) {
 			w.servers[0].next()
 			w.wantState(1, lwm2m.StateRegistered)
 			<-time.After(time.Minute)
-			alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: received}
+			alert := &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity,
+				Received: received}
 			d.breaks(alert)
-			if err := c.Update(1); err != nil { // something arrives
+			if err := c.Update(1); err != nil { // the response arrives
 				t.Fatal(err)
 			}
 			w.servers[0].next()
@@ -215,33 +218,34 @@ func TestWhoseAlert(t *testing.T) {
 	}
 }
 
-// An account may do without a place for the alert.
-func TestAlertWithoutPlace(t *testing.T) {
+// An account without /1/x/11 stores no alert.
+func TestAlertWithoutResource(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
 		var mu sync.Mutex
 		var log bytes.Buffer
 		cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); log.Write(p); mu.Unlock() }), nil))
 		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) { i.TLSAlertCode = dm.Res[uint64]{} }
-		d.set(socket.NewSession, &socket.AlertError{Level: socket.AlertFatal, Description: socket.AlertUnknownPSKIdentity, Received: true})
+		d.set(socket.NewSession, &socket.AlertError{Level: socket.AlertFatal,
+			Description: socket.AlertUnknownPSKIdentity, Received: true})
 		w.start(cfg)
 		w.wantState(1, lwm2m.StateError)
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.Contains(log.String(), "could not be stored") {
-			t.Errorf("it was tried all the same: %s", log.String())
+			t.Errorf("the client tried to store it: %s", log.String())
 		}
 	})
 }
 
-// Offline, a connection is suspended so that its session can go on, and closed in the end.
+// Suspend keeps the security session, and the shutdown closes the connection.
 func TestSuspendKeepsSession(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
 		c := w.start(cfg)
 		w.servers[0].next()
 		w.wantState(1, lwm2m.StateRegistered)
-		d.ends() // New has looked at a socket
+		d.ends() // of the socket that New has made
 		c.Suspend()
 		w.wantState(1, lwm2m.StateSuspended)
 		if got := d.ends(); got != "shutdown" {
@@ -270,13 +274,14 @@ func TestSuspendKeepsSession(t *testing.T) {
 	})
 }
 
-// What happens is logged, with reasons and without secrets.
-func TestLog(t *testing.T) {
+// Changes of the state are logged with reasons and without secrets.
+func TestStateChangesAreLogged(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg, d := secured(w)
 		var mu sync.Mutex
 		var b bytes.Buffer
-		cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); b.Write(p); mu.Unlock() }), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); b.Write(p); mu.Unlock() }),
+			&slog.HandlerOptions{Level: slog.LevelDebug}))
 		d.set(socket.NewSession, socket.ErrUnreachable)
 		w.start(cfg)
 		w.wantState(1, lwm2m.StateError)
@@ -312,7 +317,7 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// loggers is sessions that note what logger sockets are made with.
+// loggers is a sessions dialer that records the logger of the last socket.
 type loggers struct {
 	*sessions
 	with *slog.Logger

@@ -13,7 +13,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// settings is what the Security and Server objects say about one management server.
+// settings are the values of the Security and Server objects for one management server.
 type settings struct {
 	shortID            ShortServerID
 	security, instance dm.InstanceID // in the Security and the Server object
@@ -22,12 +22,12 @@ type settings struct {
 	lifetime       time.Duration // 0 means that the registration never expires
 	binding        string
 	disableTimeout time.Duration
-	versions       []registry.Version // that the server supports (/1/x/25); none if it does not say
+	versions       []registry.Version // that the server supports (/1/x/25); empty if absent
 
 	ordered      bool // the account has a place in the order of registrations (/1/x/13)
 	priority     uint64
 	initialDelay time.Duration  // /1/x/14
-	block        bool           // its failure holds back those behind it (/1/x/15)
+	block        bool           // its failure blocks the accounts after it (/1/x/15)
 	bootstrap    bool           // its failure requests a bootstrap (/1/x/16)
 	retry        account.Policy // /1/x/17 to /1/x/20
 }
@@ -41,18 +41,19 @@ const (
 	defaultDisableTimeout = 86400
 )
 
-// defaultRestart is the pause after the last sequence of attempts where neither a bootstrap can follow
-// nor the server has set /1/x/19. Core has no attempts after the last sequence at all: a device would
+// defaultRestart is the pause after the last sequence of attempts if no bootstrap can follow and
+// the server has not set /1/x/19. Core defines no attempts after the last sequence: a device would
 // be lost for ever after an outage of a quarter of an hour.
 const defaultRestart = time.Hour
 
-// forever is the value of a timer that never ends.
+// forever is the value of a timer that never ends, in seconds.
 const forever = math.MaxUint32
 
-// minPause is the shortest pause that a server can ask for, so that no device does nothing but try.
+// minPause is the shortest pause that a server can set, so that a device does not send requests
+// without a pause.
 const minPause = time.Second
 
-// seconds bounds a duration, so that no server makes it overflow.
+// seconds returns n seconds, at most account.MaxPause, so that no value of a server overflows.
 func seconds(n uint64) time.Duration {
 	if n >= uint64(account.MaxPause/time.Second) {
 		return account.MaxPause
@@ -60,11 +61,11 @@ func seconds(n uint64) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// count bounds a number of attempts or sequences.
+// count returns a number of attempts or sequences that fits into 32 bits.
 func count(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
-// values reads single resources of a snapshot, as the application. What a slow function stands behind counts as absent: these are
-// read on the loop.
+// values reads single resources of an instance in a snapshot, as the application. A resource with a
+// slow function counts as absent, because values are read on the loop.
 type values struct {
 	ctx context.Context
 	s   dm.Snapshot
@@ -96,7 +97,7 @@ func (v values) bool(id dm.ResourceID, other bool) bool {
 	return other
 }
 
-// number reads Integer and Unsigned Integer alike; older versions of the objects differ in it.
+// number reads an Integer or an Unsigned Integer: the versions of the objects differ in this type.
 func (v values) number(id dm.ResourceID, other uint64) uint64 {
 	val, ok := v.get(id)
 	switch {
@@ -113,7 +114,7 @@ func (v values) opaque(id dm.ResourceID) []byte {
 	return val.Opaque()
 }
 
-// each reads the instances of a multiple resource.
+// each calls fn for every instance of a multiple resource.
 func (v values) each(id dm.ResourceID, fn func(dm.Value)) {
 	p, ok := v.p.Child(uint16(id))
 	if !ok || !v.s.Has(p) {
@@ -124,11 +125,12 @@ func (v values) each(id dm.ResourceID, fn func(dm.Value)) {
 			fn(val)
 		}
 		return nil
-	}) // what cannot be read is as good as absent
+	}) // a resource that cannot be read counts as absent
 }
 
-// accountsIn finds the management servers of a snapshot, by ascending instance of the Server object. A Server instance
-// without a Security instance, or the other way round, is no account.
+// accountsIn returns the accounts of management servers in a snapshot, by ascending instance of the
+// Server object. A Server instance without a Security instance is not an account, nor the other way
+// round.
 func accountsIn(s dm.Snapshot) []settings {
 	type place struct {
 		id  dm.InstanceID
@@ -159,6 +161,7 @@ func accountsIn(s dm.Snapshot) []settings {
 	return accounts
 }
 
+// readSettings reads the resources of a Server instance.
 func readSettings(v values) settings {
 	a := settings{
 		lifetime:       seconds(v.number(genserver.LifetimeID, uint64(defaultLifetime/time.Second))),
@@ -193,7 +196,7 @@ func readSettings(v values) settings {
 	return a
 }
 
-// bootstrapAccount reports whether there is an account of a bootstrap server.
+// bootstrapAccount reports whether the device has the account of a bootstrap server.
 func bootstrapAccount(s dm.Snapshot) bool {
 	for id := range s.Instances(securityID) {
 		if valuesOf(s, securityID, id).bool(gensecurity.BootstrapServerID, false) {
@@ -203,7 +206,7 @@ func bootstrapAccount(s dm.Snapshot) bool {
 	return false
 }
 
-// uriOf returns the server's URI in a Security instance.
+// uriOf returns the server URI of a Security instance.
 func uriOf(s dm.Snapshot, id dm.InstanceID) string {
 	return valuesOf(s, securityID, id).text(gensecurity.ServerURIID)
 }

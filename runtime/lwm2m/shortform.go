@@ -29,7 +29,7 @@ const (
 	coseID     dm.ObjectID = 23
 )
 
-// objects returns c's objects, with the two that c.Servers stands for.
+// objects returns the objects of c, including the two that are made from c.Servers.
 func (c *Config) objects() ([]dm.Object, error) {
 	has := map[dm.ObjectID]bool{}
 	for _, o := range c.Objects {
@@ -38,11 +38,13 @@ func (c *Config) objects() ([]dm.Object, error) {
 	switch {
 	case has[securityID] && has[serverID]:
 		if len(c.Servers) > 0 {
-			return nil, errors.New("lwm2m: Config.Servers is set, and Config.Objects holds Security and Server: use one or the other")
+			return nil, errors.New(
+				"lwm2m: Config.Servers is set, and Config.Objects has Security (0) and Server (1): use one or the other")
 		}
 		return c.Objects, nil
 	case has[securityID], has[serverID]:
-		return nil, errors.New("lwm2m: Config.Objects holds one of Security (0) and Server (1): add the other, or use Config.Servers")
+		return nil, errors.New(
+			"lwm2m: Config.Objects has only one of Security (0) and Server (1): add the other, or use Config.Servers")
 	}
 	sec, err := securityobject.New(securityobject.Config{})
 	if err != nil {
@@ -58,6 +60,7 @@ func (c *Config) objects() ([]dm.Object, error) {
 	return append([]dm.Object{sec, srv}, c.Objects...), nil
 }
 
+// addAccounts adds the instances of every account in c.Servers. The error names every fault.
 func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Object) error {
 	var faults []error
 	used := map[ShortServerID]int{}
@@ -71,7 +74,8 @@ func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Objec
 			s.ShortID = ShortServerID(i + 1)
 		}
 		if other, taken := used[s.ShortID]; taken && !s.Bootstrap {
-			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: ShortID %d is that of Servers[%d], too", i, s.ShortID, other))
+			faults = append(faults, fmt.Errorf(
+				"lwm2m: Config.Servers[%d]: ShortID %d is already used by Servers[%d]", i, s.ShortID, other))
 			continue
 		}
 		if err := sec.Add(dm.InstanceID(i), s.security()); err != nil {
@@ -90,6 +94,7 @@ func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Objec
 	return errors.Join(faults...)
 }
 
+// validate returns an error that names every fault of s.
 func (s *Server) validate() error {
 	var faults []error
 	fault := func(bad bool, format string, args ...any) {
@@ -106,29 +111,34 @@ func (s *Server) validate() error {
 	fault(s.Certificate != nil && len(s.Certificate.Chain) == 0, "Certificate.Chain is empty")
 	fault(s.Certificate != nil && s.Certificate.Usage > socket.UsageDomainIssued, "Certificate.Usage must be from 0 to 3")
 	secured := strings.HasPrefix(strings.ToLower(s.URI), "coaps")
-	fault(secured && !psk && s.Certificate == nil, "a URI of scheme coaps needs PSK or Certificate")
-	fault(!secured && (psk || s.Certificate != nil), "there are credentials, but the URI's scheme is not secured: write coaps or coaps+tcp")
+	fault(secured && !psk && s.Certificate == nil, "URI has a secured scheme, which needs PSK or Certificate")
+	fault(!secured && (psk || s.Certificate != nil),
+		"PSK or Certificate is set, but the scheme of URI is not secured: write coaps or coaps+tcp")
 	for _, d := range []struct {
 		name string
 		d    time.Duration
 	}{{"Lifetime", s.Lifetime}, {"MinPeriod", s.MinPeriod}, {"MaxPeriod", s.MaxPeriod}} {
-		fault(d.d%time.Second != 0, "%s is %v, it must be in whole seconds", d.name, d.d)
+		fault(d.d%time.Second != 0, "%s is %v, it must be a whole number of seconds", d.name, d.d)
 		fault(d.d < 0 && d.name != "Lifetime", "%s is %v, it must not be negative", d.name, d.d)
-		fault(d.d > math.MaxInt32*time.Second, "%s is %v, at most 68 years are allowed", d.name, d.d)
+		fault(d.d > math.MaxInt32*time.Second, "%s is %v, it must be at most 68 years", d.name, d.d)
 	}
-	fault(s.MaxPeriod > 0 && s.MaxPeriod < s.MinPeriod, "MaxPeriod is %v, it must not be below MinPeriod, %v", s.MaxPeriod, s.MinPeriod)
-	fault(s.Bootstrap && (s.ShortID != 0 || s.Lifetime != 0 || s.Binding != "" || s.MinPeriod != 0 || s.MaxPeriod != 0 || s.DropNotifications || s.Instance != nil),
-		"a bootstrap server has an account without ShortID, Lifetime, Binding, MinPeriod, MaxPeriod, DropNotifications and Instance: leave them out")
+	fault(s.MaxPeriod > 0 && s.MaxPeriod < s.MinPeriod,
+		"MaxPeriod is %v, it must not be below MinPeriod, %v", s.MaxPeriod, s.MinPeriod)
+	fault(s.Bootstrap && (s.ShortID != 0 || s.Lifetime != 0 || s.Binding != "" || s.MinPeriod != 0 || s.MaxPeriod != 0 ||
+		s.DropNotifications || s.Instance != nil),
+		"the account of a bootstrap server has no ShortID, Lifetime, Binding, MinPeriod, MaxPeriod, "+
+			"DropNotifications or Instance: leave them out")
 	return errors.Join(faults...)
 }
 
-// Instances returns what stands for the account in the Security (0) and the Server object (1): for programs that make these objects
-// themselves, and add accounts to them while the client runs. ShortID must be set then. A bootstrap account has no Server
-// instance, and the zero value is returned. An error names every fault of s.
+// Instances returns the instances of the Security (0) and the Server object (1) for the account. It
+// is for programs that make these objects themselves and add accounts while the client runs.
+// ShortID must be set, except in the account of a bootstrap server, which has no Server instance:
+// the second result is the zero value then. The error names every fault of s.
 func (s Server) Instances() (SecurityInstance, ServerInstance, error) {
 	err := s.validate()
 	if err == nil && s.ShortID == 0 && !s.Bootstrap {
-		err = fmt.Errorf("ShortID is 0, it must be from 1 to %d: the program knows which are free", maxShortID)
+		err = fmt.Errorf("ShortID is 0, it must be from 1 to %d: choose one that no other account has", maxShortID)
 	}
 	switch {
 	case err != nil:
@@ -139,7 +149,7 @@ func (s Server) Instances() (SecurityInstance, ServerInstance, error) {
 	return s.security(), s.server(), nil
 }
 
-// security is the account's Security instance.
+// security returns the Security instance of the account.
 func (s *Server) security() securityobject.Instance {
 	i := securityobject.Instance{
 		ServerURI:           dm.Str(s.URI),
@@ -170,7 +180,7 @@ func (s *Server) security() securityobject.Instance {
 	return i
 }
 
-// server is the account's Server instance.
+// server returns the Server instance of the account.
 func (s *Server) server() serverobject.Instance {
 	i := serverobject.Template()
 	lifetime := s.Lifetime
@@ -203,6 +213,7 @@ func (s *Server) server() serverobject.Instance {
 	return i
 }
 
+// schemeOf returns the scheme of a URI in lower case.
 func schemeOf(uri string) string {
 	scheme, _, _ := strings.Cut(uri, ":")
 	return strings.ToLower(scheme)

@@ -9,41 +9,44 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 )
 
-// A Socket is one connection of a client to a server. It belongs to the goroutine of its loop, and is over when the client closes
-// the connection; serving it then does nothing.
+// A Socket is one connection of a client to a server, for programs that wait for sockets
+// themselves. It belongs to the goroutine of its loop. After the client has closed the connection,
+// serving the Socket does nothing.
 type Socket struct {
 	server *server
 	link   *link.Socket
 }
 
-// ServerID returns the Short Server ID of the server at the other end.
+// ServerID returns the Short Server ID of the server.
 func (s *Socket) ServerID() ShortServerID { return s.server.settings.shortID }
 
-// URI returns the server's URI, whose scheme says which transport it is.
+// URI returns the URI of the server. Its scheme says which transport the connection uses.
 func (s *Socket) URI() string { return s.server.settings.uri }
 
-// QueueMode reports whether the server was told that the device is not always reachable.
+// QueueMode reports whether the device is registered with queue mode, so that it need not be
+// reachable at all times.
 func (s *Socket) QueueMode() bool {
 	return s.server.client.queued(&s.server.settings, s.server.registration.version)
 }
 
-// Net returns the socket itself: for its abilities, such as the system's handle for poll. It must be
-// neither received from nor closed.
+// Net returns the socket of the network layer, for its abilities, such as the system handle for
+// poll. The caller must neither receive from it nor close it.
 func (s *Socket) Net() socket.Socket { return s.link.Net() }
 
-// Stats returns the counters of the connection.
+// Stats returns the counters of the connection's CoAP messages.
 func (s *Socket) Stats() coap.Stats { return s.link.Stats() }
 
-// Serve handles what has arrived on s, up to a bound that keeps other sockets from starving: it is served again while it
-// stays readable. It never waits. An error says why the connection ended, which the client has acted upon already, or that ctx has;
-// it is [ErrRunning] where Serve is called from within a turn of the loop.
+// Serve handles messages that have arrived on s and never waits. It handles a bounded number, so
+// that other sockets are served, too: call it again while s stays readable. The error says why the
+// connection has ended, which the client has handled already, or is ctx.Err(). It is [ErrRunning]
+// if Serve is called from within a turn of the loop.
 func (l *Loop) Serve(ctx context.Context, s *Socket) error {
 	if !l.running.CompareAndSwap(false, true) {
 		return ErrRunning
 	}
 	defer l.running.Store(false)
 	if s == nil || s.server.client.loop != l {
-		return errors.New("lwm2m: Serve of a socket of another loop")
+		return errors.New("lwm2m: Serve: the socket belongs to another loop")
 	}
 	return l.group.Serve(ctx, s.link)
 }

@@ -19,37 +19,36 @@ type State uint8
 
 // The states of an account.
 const (
-	// StateInitial: nothing was tried yet: it is another server's turn, or the initial delay
+	// StateInitial: nothing has been tried; it is another server's turn, or the initial delay
 	// (/1/x/14) has not passed.
 	StateInitial State = iota
-	// StateInvalid: the account cannot be used: its URI, credentials or dialer. It is tried again
-	// when the account changes.
+	// StateInvalid: the URI, the credentials or the dialer cannot be used. The client tries again
+	// when the account changes, or when Register is called.
 	StateInvalid
-	// StateConnecting: the name is resolved, the connection made, the handshake under way.
+	// StateConnecting: the client resolves the name, connects and shakes hands.
 	StateConnecting
-	// StateRegistering: Register was sent.
+	// StateRegistering: Register is sent.
 	StateRegistering
 	// StateRegistered: the server knows the device, and nothing is under way.
 	StateRegistered
-	// StateUpdating: Update was sent; the server knows the device.
+	// StateUpdating: Update is sent; the server knows the device.
 	StateUpdating
-	// StateReregistering: Register was sent because an Update failed, or the registration had
-	// ended.
+	// StateReregistering: Register is sent after an earlier registration, because an Update has
+	// failed or the registration has ended.
 	StateReregistering
-	// StateError: the last attempt failed; the next one is planned.
+	// StateError: the last attempt has failed; the next one is planned.
 	StateError
-	// StateFailed: registering was given up: every attempt of every sequence failed (/1/x/17 to
-	// 20).
+	// StateFailed: every attempt of every sequence has failed (/1/x/17 to /1/x/20).
 	StateFailed
-	// StateDeregistering: De-register was sent.
+	// StateDeregistering: De-register is sent, or the response to Register is awaited first.
 	StateDeregistering
-	// StateDeregistered: the server was told that the device is gone: the account is disabled, or
-	// the client shut down.
+	// StateDeregistered: the account is disabled or removed, or the client is shut down. Err says
+	// whether the server could not be told.
 	StateDeregistered
 	// StateSuspended: the client is offline. Location is set if the server still knows the device.
 	StateSuspended
-	// StateAsleep: the server knows the device, and the receiver is off until something is sent (queue
-	// mode).
+	// StateAsleep: the server knows the device, and the receiver is off until something is sent
+	// (queue mode).
 	StateAsleep
 )
 
@@ -71,22 +70,22 @@ func (s State) String() string {
 // Registered reports whether the server knows the device and can reach it.
 func (s State) Registered() bool { return s == StateRegistered || s == StateUpdating }
 
-// Status is where a client stands.
+// Status is the state of a client.
 type Status struct {
 	// Servers are the accounts of management servers, by ascending Short Server ID.
 	Servers []ServerStatus
-	// Offline says that the client is suspended as a whole.
+	// Offline reports whether the client is suspended as a whole.
 	Offline bool
-	// BootstrapWanted says why a bootstrap is to be had: a server asked for it, or registering was
-	// given up (/1/x/16). Nil: none is.
-	BootstrapWanted error
-	// Closed says that the client was shut down.
+	// BootstrapReason says why a bootstrap is needed: a server or the application has requested it,
+	// or registering has failed (/1/x/16). It is nil if none is needed.
+	BootstrapReason error
+	// Closed reports whether the client is shut down.
 	Closed bool
-	// Model is what went wrong inside the data model.
+	// Model counts what has gone wrong inside the data model.
 	Model dm.Status
 }
 
-// Server returns the status of one account; false if there is none.
+// Server returns the status of one account, and false if there is none.
 func (s Status) Server(shortID ShortServerID) (ServerStatus, bool) {
 	for _, v := range s.Servers {
 		if v.ShortID == shortID {
@@ -96,7 +95,7 @@ func (s Status) Server(shortID ShortServerID) (ServerStatus, bool) {
 	return ServerStatus{}, false
 }
 
-// String says in one line for each server where the client stands, and why.
+// String returns one line for each server, with its state and the reason.
 func (s Status) String() string {
 	var lines []string
 	for _, v := range s.Servers {
@@ -108,8 +107,8 @@ func (s Status) String() string {
 	if s.Offline {
 		lines = append(lines, "the client is offline")
 	}
-	if s.BootstrapWanted != nil {
-		lines = append(lines, fmt.Sprintf("a bootstrap is wanted: %v", s.BootstrapWanted))
+	if s.BootstrapReason != nil {
+		lines = append(lines, fmt.Sprintf("a bootstrap is needed: %v", s.BootstrapReason))
 	}
 	if s.Closed {
 		lines = append(lines, "the client is shut down")
@@ -117,42 +116,42 @@ func (s Status) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// ServerStatus is where a client stands with one server, and why.
+// ServerStatus is the state of one account, and the reason for it.
 type ServerStatus struct {
 	// ShortID and URI name the server.
 	ShortID ShortServerID
 	URI     string
-	// State is where it stands, since Since.
+	// State is the state, and Since when the account got it.
 	State State
 	Since time.Time
-	// Err is what went wrong last; nil when nothing did since the last success. A *[ResponseError]
-	// is the server's own answer.
+	// Err is the reason of the state: the last failure, or why the account is not registered. It is
+	// nil after a success. A *[ResponseError] is the server's own answer.
 	Err error
 	// Attempts is how many attempts in a row have failed.
 	Attempts int
-	// Next is when the client does the next thing by itself, and Plan says what: an attempt, an
-	// update, enabling the account. Zero: nothing is planned.
+	// Next is when the client acts by itself, and Plan says what it does then: an attempt, an
+	// update, enabling the account. Both are zero if nothing is planned.
 	Next time.Time
 	Plan string
-	// Awaits says what the account waits for, in words, also where nothing is planned: a response, a
-	// bootstrap, its turn, a call of the application.
+	// Awaits says what the account waits for, in words, also where nothing is planned: a response,
+	// a bootstrap, its turn, a call of the application.
 	Awaits string
 
 	// Version, Location, Lifetime and Expires describe the registration while the server knows the
-	// device. A Lifetime of 0 is for ever, with a zero Expires.
+	// device. A Lifetime of 0 never expires, and Expires is zero then.
 	Version  registry.Version
 	Location string
 	Lifetime time.Duration
 	Expires  time.Time
-	// Reduced says what the registration leaves out because the server refused it otherwise, in words
-	// such as "without ct" or "LwM2M 1.1 instead of 1.2". It is empty if nothing is left out.
+	// Reduced says what the registration leaves out because the server refused it otherwise, in
+	// words such as "without ct" or "LwM2M 1.1 instead of 1.2". It is empty if nothing is left out.
 	Reduced string
-	// Secured says how the connection began, in words such as "session resumed"; empty without
-	// security or connection.
+	// Secured says how the security session of the connection began, in words such as "session
+	// resumed". It is empty without security or without a connection.
 	Secured string
 }
 
-// String says in one line where the client stands with the server, and why, without any secret.
+// String returns one line with the state and its reason, without any secret.
 func (s ServerStatus) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "server %d (%s): %s", s.ShortID, s.URI, s.State)
@@ -183,11 +182,11 @@ type ResponseError struct {
 	Operation string
 	// Code is the server's answer.
 	Code coap.Code
-	// Diagnostic is the text that came with it, cut to 200 bytes; it may be empty.
+	// Diagnostic is the diagnostic payload of the answer, cut to 200 bytes. It may be empty.
 	Diagnostic string
 }
 
-// Error names operation, code and text.
+// Error returns operation, code and diagnostic payload in words.
 func (e *ResponseError) Error() string {
 	s := fmt.Sprintf("the server answered %s with %s", e.Operation, e.Code)
 	if e.Diagnostic != "" {
@@ -196,19 +195,20 @@ func (e *ResponseError) Error() string {
 	return s
 }
 
-// Causes of states, to be compared with errors.Is.
+// The reasons of states. Compare them with errors.Is.
 var (
-	// ErrNoLocation: the server's answer to Register has no Location-Path, or one that cannot be used.
+	// ErrNoLocation: the server's answer to Register has no Location-Path, or one that cannot be
+	// used.
 	ErrNoLocation = errors.New("lwm2m: the server registered the device without a usable location")
 	// ErrVersion: the server accepts none of the versions of Config.
 	ErrVersion = errors.New("lwm2m: the server accepts no version of LwM2M that this client may use")
-	// ErrOffline: the client was suspended.
+	// ErrOffline: the client is suspended, see [Client.Suspend].
 	ErrOffline = errors.New("lwm2m: the client is offline")
-	// ErrDisabled: the account was disabled.
+	// ErrDisabled: the account is disabled, by [Client.Disable] or by the server (/1/x/4).
 	ErrDisabled = errors.New("lwm2m: the account is disabled")
-	// ErrRemoved: the account was removed from the Security or the Server object.
+	// ErrRemoved: the account is removed from the Security or the Server object.
 	ErrRemoved = errors.New("lwm2m: the account is removed")
-	// ErrClosed: the client was shut down.
+	// ErrClosed: the client is shut down.
 	ErrClosed = errors.New("lwm2m: the client is shut down")
 	// ErrUnknownServer: there is no account with this Short Server ID.
 	ErrUnknownServer = errors.New("lwm2m: no account has this Short Server ID")

@@ -25,13 +25,15 @@ const (
 	maxShortID         = 65534
 )
 
-// versions are those of LwM2M that the client speaks, ascending.
+// versions are the versions of LwM2M that the client supports, in ascending order.
 var versions = [...]registry.Version{registry.V(1, 0), registry.V(1, 1), registry.V(1, 2)}
 
-// profileForm is the hash algorithm's number and the hash in hexadecimal or base64url.
+// profileForm matches a Profile ID: the number of the hash algorithm, and the hash in hexadecimal
+// or base64url.
 var profileForm = regexp.MustCompile(`^[0-9]{1,3}:[0-9A-Za-z_-]+$`)
 
-// withDefaults reports every fault of c and fills in what is zero.
+// withDefaults returns c with a value in every field that has a default. The error names every
+// fault.
 func (c Config) withDefaults() (Config, error) {
 	var faults []error
 	fault := func(bad bool, format string, args ...any) {
@@ -41,15 +43,19 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	fault(len(c.Endpoint) > maxEndpoint, "Endpoint has %d bytes, at most %d are allowed", len(c.Endpoint), maxEndpoint)
 	fault(strings.ContainsFunc(c.Endpoint, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }),
-		"Endpoint %.40q has control characters, or is no UTF-8", c.Endpoint)
+		"Endpoint is %.40q, it must be UTF-8 without control characters", c.Endpoint)
 	faults = append(faults, c.checkVersions()...)
 	fault(c.Profile.ID == "" && len(c.Profile.Objects) > 0, "Profile.Objects is set without Profile.ID")
-	fault(c.Profile.ID != "" && !profileForm.MatchString(c.Profile.ID), "Profile.ID is %.40q, write it as 6:27354b9a", c.Profile.ID)
-	fault(c.Profile.ID != "" && c.MaxVersion.Compare(registry.V(1, 2)) < 0, "Profile.ID needs LwM2M 1.2, which MaxVersion excludes")
+	fault(c.Profile.ID != "" && !profileForm.MatchString(c.Profile.ID),
+		"Profile.ID is %.40q, it must be a number and a hash: write it as 6:27354b9a", c.Profile.ID)
+	fault(c.Profile.ID != "" && c.MaxVersion.Compare(registry.V(1, 2)) < 0,
+		"Profile.ID needs LwM2M 1.2, but MaxVersion is %v", c.MaxVersion)
 	fault(strings.Trim(strings.TrimPrefix(c.SMSNumber, "+"), "0123456789") != "" || c.SMSNumber == "+",
-		"SMSNumber is %.40q, it must consist of digits, with a + before them", c.SMSNumber)
+		"SMSNumber is %.40q, it must consist of digits, optionally after a +", c.SMSNumber)
 	fault(c.AlternatePath != "" && !validAlternate(c.AlternatePath),
-		"AlternatePath is %.40q, write it as /lwm2m or /a/b: letters, digits, - . _ ~, and no segment of digits alone", c.AlternatePath)
+		"AlternatePath is %.40q, it must be a path such as /lwm2m or /a/b of letters, digits and - . _ ~, "+
+			"with no segment of digits alone",
+		c.AlternatePath)
 	fault(c.ConnectTimeout < 0, "ConnectTimeout is %v, it must not be negative", c.ConnectTimeout)
 	fault(c.UpdateDelay < 0, "UpdateDelay is %v, it must not be negative", c.UpdateDelay)
 	fault(c.MaxServerPause < 0, "MaxServerPause is %v, it must not be negative", c.MaxServerPause)
@@ -59,7 +65,8 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.BlockSize != 0 && (c.BlockSize < 16 || c.BlockSize > 1024 || c.BlockSize&(c.BlockSize-1) != 0),
 		"BlockSize is %d, it must be a power of two from 16 to 1024", c.BlockSize)
 	fault(c.MaxPayload < 0 || c.MaxPayload > 1<<30, "MaxPayload is %d, it must be from 0 to 1 GiB", c.MaxPayload)
-	fault(c.Format != 0 && !c.Format.Carries(content.Read, dm.ObjectLevel), "Format is %v, which cannot carry an object", c.Format)
+	fault(c.Format != 0 && !c.Format.Carries(content.Read, dm.ObjectLevel),
+		"Format is %v, which cannot carry an object", c.Format)
 	fault(c.Limits.Observations < 0, "Limits.Observations is %d, it must not be negative", c.Limits.Observations)
 	fault(c.Limits.ObservedValues < 0, "Limits.ObservedValues is %d, it must not be negative", c.Limits.ObservedValues)
 	fault(c.Limits.Attributes < 0, "Limits.Attributes is %d, it must not be negative", c.Limits.Attributes)
@@ -68,7 +75,8 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.Transmission.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("lwm2m: Config.Transmission: %w", err))
 	}
-	fault(c.Socket.Security.Mode != socket.ModeNoSec, "Socket.Security is set: credentials belong to the accounts, or to Secure")
+	fault(c.Socket.Security.Mode != socket.ModeNoSec,
+		"Socket.Security is set: put credentials into the accounts, or set Secure")
 	for i, d := range c.Dialers {
 		fault(d == nil, "Dialers[%d] is nil", i)
 	}
@@ -102,7 +110,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// checkVersions fills in the bounds as well, which later checks look at.
+// checkVersions checks the bounds of the version. It also sets their defaults, which later checks
+// use.
 func (c *Config) checkVersions() []error {
 	if c.MinVersion.IsZero() {
 		c.MinVersion = versions[0]
@@ -120,15 +129,18 @@ func (c *Config) checkVersions() []error {
 		return false
 	}
 	if !known(c.MinVersion) || !known(c.MaxVersion) {
-		faults = append(faults, fmt.Errorf("lwm2m: Config.MinVersion %v and MaxVersion %v: LwM2M has 1.0, 1.1 and 1.2", c.MinVersion, c.MaxVersion))
+		faults = append(faults, fmt.Errorf(
+			"lwm2m: Config.MinVersion %v and MaxVersion %v: LwM2M has 1.0, 1.1 and 1.2", c.MinVersion, c.MaxVersion))
 	}
 	if c.MinVersion.Compare(c.MaxVersion) > 0 {
-		faults = append(faults, fmt.Errorf("lwm2m: Config.MinVersion %v is above MaxVersion %v", c.MinVersion, c.MaxVersion))
+		faults = append(faults, fmt.Errorf(
+			"lwm2m: Config.MinVersion %v is above MaxVersion %v", c.MinVersion, c.MaxVersion))
 	}
 	return faults
 }
 
-// validAlternate accepts segments that a link needs no escaping for, and that cannot be taken for object IDs.
+// validAlternate reports whether p is a path whose segments need no escaping in a link, and cannot
+// be mistaken for object IDs.
 func validAlternate(p string) bool {
 	if p[0] != '/' || len(p) < 2 {
 		return false

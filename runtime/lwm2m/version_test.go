@@ -15,7 +15,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// Nothing below Config.MinVersion is offered, and the next attempt begins from the highest again.
+// The client offers no version below Config.MinVersion, and the next attempt begins with the
+// highest again.
 func TestVersionBounds(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
@@ -31,7 +32,8 @@ func TestVersionBounds(t *testing.T) {
 	})
 }
 
-// Of the versions that a server speaks (/1/x/25) those count that the client may use; where there is none, the highest is tried.
+// Of the versions that a server supports (/1/x/25) those within the bounds of Config count. If
+// there is none, the client offers the highest.
 func TestServerVersionsWithinBounds(t *testing.T) {
 	for _, c := range []struct {
 		least, most registry.Version
@@ -56,8 +58,8 @@ func TestServerVersionsWithinBounds(t *testing.T) {
 	}
 }
 
-// A lower version is kept over refusals for other reasons, which are told as they are.
-func TestVersionOutlivesRefusals(t *testing.T) {
+// A lower version is kept after refusals for other reasons, and the status shows these reasons.
+func TestVersionIsKeptAfterRefusals(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		srv := w.servers[0]
 		srv.answers(func(r request) answer {
@@ -78,11 +80,12 @@ func TestVersionOutlivesRefusals(t *testing.T) {
 	})
 }
 
-// The version that was agreed upon decides how requests are answered.
+// The registered version decides the default format of responses.
 func TestVersionDecidesFormat(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.server.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
-			return lwm2mtest.Reply{Code: coap.PreconditionFailed}, strings.Contains(r.String(), "/rd") && !strings.Contains(r.String(), "lwm2m=1.0")
+			refused := strings.Contains(r.String(), "/rd") && !strings.Contains(r.String(), "lwm2m=1.0")
+			return lwm2mtest.Reply{Code: coap.PreconditionFailed}, refused
 		})
 		b.start()
 		ans, err := b.server.WaitRegistered("dev").Read(context.Background(), "/3/0", content.None)
@@ -92,7 +95,7 @@ func TestVersionDecidesFormat(t *testing.T) {
 	})
 }
 
-// What the server speaks (/1/x/25) may change while the device is registered; the next registration goes by it.
+// If /1/x/25 changes while the device is registered, the next registration uses the new value.
 func TestServerVersionsChange(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
@@ -111,7 +114,7 @@ func TestServerVersionsChange(t *testing.T) {
 	})
 }
 
-// A profile is LwM2M 1.2's: a server of another version gets the list.
+// A profile needs LwM2M 1.2: with an older version the list of objects is sent.
 func TestProfileNeedsVersion(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
@@ -133,13 +136,15 @@ func TestProfileNeedsVersion(t *testing.T) {
 	})
 }
 
-// An object whose instances the profile covers is not listed, not even for its version; others of it are.
+// An object whose instances the profile contains is not listed, not even for its version. Its other
+// instances are.
 func TestProfileCoversInstances(t *testing.T) {
 	for _, ids := range [][]dm.InstanceID{{0}, {0, 1}} {
 		inWorld(t, 1, func(w *world) {
 			cfg := w.config()
 			cfg.Objects = append(cfg.Objects, newSensor(t, ids...))
-			cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.ObjectPath(1), dm.ObjectPath(3), dm.InstancePath(3303, 0)}}
+			cfg.Profile = lwm2m.Profile{ID: "6:27354b9a", Objects: []dm.Path{dm.ObjectPath(1), dm.ObjectPath(3),
+				dm.InstancePath(3303, 0)}}
 			w.start(cfg)
 			want := ""
 			if len(ids) > 1 {
@@ -153,7 +158,7 @@ func TestProfileCoversInstances(t *testing.T) {
 	}
 }
 
-// Queue mode may be a letter of the account's binding.
+// A Q in the binding of an account means queue mode.
 func TestQueueModeByBinding(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
@@ -161,6 +166,95 @@ func TestQueueModeByBinding(t *testing.T) {
 		w.start(cfg)
 		if r := w.servers[0].next(); !r.has("b=U") || !r.has("Q") {
 			t.Errorf("got %v, want b=U&Q", r)
+		}
+	})
+}
+
+// A server at another URI is offered the highest version again.
+func TestNewURIOffersHighestVersion(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		cfg, _, _ := own(w)
+		w.servers[0].answers(func(r request) answer {
+			if r.path == "/rd" && !r.has("lwm2m=1.0") {
+				return answer{code: coap.PreconditionFailed}
+			}
+			return registrar(r)
+		})
+		w.start(cfg)
+		for range 3 {
+			w.servers[0].next()
+		}
+		if s := w.wantState(1, lwm2m.StateRegistered); s.Version != registry.V(1, 0) {
+			t.Errorf("status %+v", s)
+		}
+		w.update(dm.ResourcePath(0, 1, 0), dm.StringValue("coap://s2"))
+		if r := w.servers[1].within(time.Second); !r.has("lwm2m=1.2") {
+			t.Errorf("got %v", r)
+		}
+	})
+}
+
+func TestVersionFallBack(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.QueueMode = true
+		srv := w.servers[0]
+		srv.answers(func(r request) answer {
+			if r.path == "/rd" && !r.has("lwm2m=1.0") {
+				return answer{code: coap.PreconditionFailed}
+			}
+			return registrar(r)
+		})
+		c := w.start(cfg)
+		if r := srv.next(); !r.has("lwm2m=1.2") {
+			t.Errorf("first %v", r)
+		}
+		want := `</>;rt="oma.lwm2m";ct="112 110 60 11542 11543",</1>;ver=1.2,</1/0>,</3>;ver=1.2,</3/0>`
+		if r := srv.next(); !r.has("lwm2m=1.1") || !r.has("Q") || !r.has("b=U") || r.body != want {
+			t.Errorf("then %v with %s, want version 1.1 with Q and %s", r, r.body, want)
+		}
+		want = `</>;rt="oma.lwm2m";ct=11543,</1>;ver="1.2",</1/0>,</3>;ver="1.2",</3/0>`
+		if r := srv.next(); !r.has("lwm2m=1.0") || r.has("Q") || !r.has("b=UQ") || r.body != want {
+			t.Errorf("at last %v with %s, want version 1.0 with b=UQ and %s", r, r.body, want)
+		}
+		w.wantState(1, lwm2m.StateRegistered)
+		// The client keeps this version.
+		if err := c.Register(1); err != nil {
+			t.Fatal(err)
+		}
+		if r := srv.next(); !r.has("lwm2m=1.0") {
+			t.Errorf("registering again begins with %v", r)
+		}
+	})
+}
+
+func TestVersionExhausted(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.MinVersion, cfg.MaxVersion = registry.V(1, 1), registry.V(1, 1)
+		srv := w.servers[0]
+		srv.answers(func(request) answer { return answer{code: coap.PreconditionFailed, text: "only 1.0"} })
+		w.start(cfg)
+		if r := srv.next(); !r.has("lwm2m=1.1") {
+			t.Errorf("got %v", r)
+		}
+		s := w.wantState(1, lwm2m.StateError)
+		var refused *lwm2m.ResponseError
+		if !errors.Is(s.Err, lwm2m.ErrVersion) || !errors.As(s.Err, &refused) || refused.Diagnostic != "only 1.0" {
+			t.Errorf("error %v", s.Err)
+		}
+	})
+}
+
+func TestSupportedServerVersions(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.Servers[0].Instance = func(i *lwm2m.ServerInstance) {
+			i.SupportedServerVersions = dm.List("1.0", "1.1.1", "2.0")
+		}
+		w.start(cfg)
+		if r := w.servers[0].next(); !r.has("lwm2m=1.1") {
+			t.Errorf("got %v, want the highest common version 1.1", r)
 		}
 	})
 }

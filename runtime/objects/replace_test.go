@@ -14,7 +14,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/server"
 )
 
-// readyMade is a ready-made object with its instance 0, what a Replace names, and what was written before.
+// readyMade is a ready-made object with its instance 0, what a Replace names, and what was written
+// before.
 type readyMade struct {
 	name    string
 	who     dm.Origin
@@ -86,8 +87,8 @@ func readyMadeObjects() []readyMade {
 	}
 }
 
-// A Replace leaves nothing of what was written before, in every format (Core 1.2.2 §6.3.3): the instance
-// is as if the Replace had been the only Write.
+// A Replace leaves nothing of what was written before, in every format (Core 1.2.2 §6.3.3): the
+// instance is as if the Replace had been the only Write.
 func TestReplaceLeavesNothing(t *testing.T) {
 	for _, c := range readyMadeObjects() {
 		for _, f := range []content.Format{

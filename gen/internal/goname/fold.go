@@ -2,9 +2,9 @@ package goname
 
 import "strings"
 
-// fold returns s in ASCII: Latin letters without their accents and a few symbols as letters. What
-// has no ASCII form becomes a blank and so parts words. File systems and import paths are
-// the reason why names stay within ASCII.
+// fold returns s in ASCII: Latin letters without their accents and a few symbols as letters. Any
+// other character becomes a blank, which separates words. Names are limited to ASCII for the sake
+// of file systems and import paths.
 func fold(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -22,8 +22,8 @@ func fold(s string) string {
 	return b.String()
 }
 
-// latin is what the letters of the Latin languages, digits set high or low, and the Greek letters
-// that occur in units are in ASCII.
+// latin maps the letters of the Latin languages, superscript and subscript digits, and the Greek
+// letters of units to ASCII.
 var latin = letters(map[string]string{
 	"A": "ÀÁÂÃÅĀĂĄ", "a": "àáâãåāăąª", "AE": "ÄÆ", "ae": "äæ",
 	"C": "ÇĆĈĊČ", "c": "çćĉċč", "D": "ĎĐÐ", "d": "ďđð",

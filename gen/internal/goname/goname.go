@@ -1,7 +1,7 @@
-// Package goname makes Go names of the names that OMA registers.
+// Package goname turns the names that OMA registers into Go names.
 //
-// It knows the language's rules and habits only; names that collide with each other are the
-// caller's to tell apart.
+// It applies the rules and conventions of the language to one name at a time. The caller resolves
+// collisions.
 package goname
 
 import (
@@ -10,9 +10,9 @@ import (
 )
 
 // Exported returns an exported Go identifier for a registered name such as "Min Measured Value" or
-// "5QI": the words without what stands between them, each with a capital letter, and initialisms as
-// Go writes them. The result consists of ASCII letters and digits. It is empty when the name holds
-// no letter or digit that has an ASCII form.
+// "5QI": its words joined, each with a capital letter, and initialisms as Go writes them. The
+// result consists of ASCII letters and digits. It is empty if the name has no letter or digit with
+// an ASCII form.
 func Exported(name string) string {
 	words := split(fold(name))
 	if len(words) == 0 {
@@ -22,11 +22,12 @@ func Exported(name string) string {
 	return digit + join(words, shouting(name))
 }
 
-// Suffix returns what a registered name adds to an identifier: as Exported, but a leading digit
-// stays.
+// Suffix returns a registered name in the form that can be appended to an identifier: as Exported,
+// but a leading digit is kept.
 func Suffix(name string) string { return join(split(fold(name)), shouting(name)) }
 
-// shouting reports whether a name is written like MAX_RETRANSMIT, so that its capitals mean nothing.
+// shouting reports whether a name is written like MAX_RETRANSMIT, so that capitals do not separate
+// words.
 func shouting(name string) bool {
 	return strings.Contains(name, "_") && !strings.ContainsFunc(name, unicode.IsLower)
 }
@@ -41,7 +42,8 @@ func join(words []string, shouting bool) string {
 
 // Package returns a package name for the registered name of an object: its letters and digits in
 // lower case, without the "LWM2M" or "LwM2M v1.1" that some names start with. The result may be a
-// word that Go or its library knows (see Taken), and is empty where Exported's would be.
+// keyword or the name of another package (see Taken). It is empty if Exported returns an empty
+// name.
 func Package(object string) string {
 	words := split(fold(object))
 	if rest := withoutEnabler(words); len(rest) > 0 {
@@ -96,9 +98,9 @@ func humpEnd(w string) int {
 	return len(w)
 }
 
-// spellDigit makes a word that starts with a digit fit to start an identifier. It returns what to
-// put in front and cuts from w what that replaces: a single digit is spelt out ("5QI" is FiveQI),
-// more of them are told to be a number ("24 hours" is N24Hours).
+// spellDigit prepares a word that starts with a digit for the start of an identifier. It returns
+// the text to put before the word and removes from w what that text replaces: a single digit is
+// spelled out ("5QI" is FiveQI), several digits get the letter N ("24 hours" is N24Hours).
 func spellDigit(w *string) string {
 	s := *w
 	switch {
@@ -113,9 +115,11 @@ func spellDigit(w *string) string {
 
 var digits = [...]string{"Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"}
 
-// split returns the runs of letters and digits in s. The plural in "Key(s)" parts no word.
+// split returns the runs of letters and digits in s. The plural in "Key(s)" belongs to the word.
 func split(s string) []string {
-	return strings.FieldsFunc(strings.ReplaceAll(s, "(s)", "s"), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.FieldsFunc(strings.ReplaceAll(s, "(s)", "s"), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

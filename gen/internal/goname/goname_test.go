@@ -130,7 +130,7 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// TestValid checks of any string that it gives a valid name or none.
+// TestValid checks that every string gives a valid name or an empty one.
 func TestValid(t *testing.T) {
 	exported := func(name string) bool {
 		got := Exported(name)

@@ -2,7 +2,7 @@ package goname
 
 import "go/token"
 
-// initialisms are the short words that are written in capitals wherever they stand, as in ServerURI.
+// initialisms are the short words that Go writes in capitals, as in ServerURI.
 var initialisms = set(
 	"ACK", "AES", "API", "APN", "ASCII", "CPU", "CRC", "DNS", "DTLS", "ECDSA", "EUI", "GPS", "GSM",
 	"HTTP", "HTTPS", "ICCID", "ID", "IMEI", "IMSI", "IP", "JSON", "LED", "LTE", "MAC", "MCC", "MNC",
@@ -11,12 +11,12 @@ var initialisms = set(
 	"UDP", "UI", "URI", "URL", "URN", "USB", "UTC", "UTF8", "UUID", "VM", "XML",
 )
 
-// Reserved reports whether Go refuses or ignores a package of that name.
+// Reserved reports whether Go refuses or ignores a package with the name.
 func Reserved(pkg string) bool { return reserved[pkg] || token.IsKeyword(pkg) }
 
-// Taken reports whether a package of that name would be a nuisance: it is reserved, a word of the
-// language, or the name of a package that programs with objects
-// import all the time, so that one of the two would have to be renamed.
+// Taken reports whether a package should not have the name: it is reserved, a predeclared
+// identifier of the language, or the name of a package that programs with objects often import, so
+// that one of the two imports would need another name.
 func Taken(pkg string) bool { return taken[pkg] || Reserved(pkg) }
 
 // reserved has what the go command treats in a way of its own, as packages or folders.

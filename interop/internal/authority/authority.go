@@ -25,7 +25,7 @@ type Authority struct {
 	serial int64
 }
 
-// New makes a certificate authority that lasts as long as the test.
+// New makes a certificate authority for the duration of the test.
 func New(t *testing.T, name string) *Authority {
 	t.Helper()
 	a := &Authority{dir: t.TempDir(), key: newKey(t), serial: 1}
@@ -106,12 +106,12 @@ func (a *Authority) Bundle(t *testing.T, c *x509.Certificate, key *ecdsa.Private
 	return path
 }
 
-// CAFile writes the authority's own certificate and returns the file's name.
+// CAFile writes the certificate of the authority and returns the name of the file.
 func (a *Authority) CAFile(t *testing.T) string {
 	return a.File(t, "ca.pem", "CERTIFICATE", a.cert.Raw)
 }
 
-// Pool is a trust store with the authority alone.
+// Pool returns a trust store with the authority alone.
 func (a *Authority) Pool() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(a.cert)
@@ -135,7 +135,7 @@ func (a *Authority) Revoke(t *testing.T, c *x509.Certificate) *x509.RevocationLi
 	return l
 }
 
-// Device is the security of a device with a certificate of a.
+// Device returns the Security of a device with a certificate of a.
 func (a *Authority) Device(t *testing.T) socket.Security {
 	t.Helper()
 	c, key := a.Issue(t, time.Hour)

@@ -11,12 +11,13 @@ import (
 	"time"
 )
 
-// grace is how long goroutines that are already on their way out get to finish.
+// grace is the time that goroutines get to finish.
 const grace = 5 * time.Second
 
-// Check records the goroutines that exist now and fails tb at its end if there are others then, naming them. Call it first in a test, so that it
-// runs after every other clean-up. A test that uses it must not run in parallel with others. Inside a
-// testing/synctest bubble it is not needed: there the bubble itself fails if a goroutine stays.
+// Check records the goroutines that exist now and fails tb at its end if there are others then,
+// naming them. Call it first in a test, so that it runs after every other clean-up. A test that
+// uses it must not run in parallel with others. Inside a testing/synctest bubble it is not needed:
+// there the bubble itself fails if a goroutine stays.
 func Check(tb testing.TB) {
 	tb.Helper()
 	before := stacks()
@@ -27,8 +28,9 @@ func Check(tb testing.TB) {
 	})
 }
 
-// Main is the TestMain of a package: it runs the tests and then fails if any of them has left a goroutine behind. Tests that call Check besides
-// learn which of them it was. While fuzzing it does not look.
+// Main is the TestMain of a package: it runs the tests and then fails if any of them has left a
+// goroutine behind. Tests that also call Check learn which of them it was. While fuzzing it does
+// not look.
 func Main(m *testing.M) {
 	code := m.Run()
 	if f := flag.Lookup("test.fuzz"); code == 0 && (f == nil || f.Value.String() == "") {
@@ -43,7 +45,8 @@ func Main(m *testing.M) {
 // Snapshot is the set of goroutines that exist now.
 func Snapshot() map[string]string { return stacks() }
 
-// Left waits until every goroutine that is not in before has gone, for a few seconds at most, and returns the stacks of those that stay.
+// Left waits until every goroutine that is not in before has gone, for a few seconds at most, and
+// returns the stacks of those that stay.
 func Left(before map[string]string) []string {
 	pause := time.Millisecond
 	for end := time.Now().Add(grace); ; pause = min(2*pause, 100*time.Millisecond) {
@@ -60,7 +63,8 @@ func Left(before map[string]string) []string {
 	}
 }
 
-// stacks returns the stack of every goroutine of the program under test by its identifier, apart from the caller's and the testing package's.
+// stacks returns the stack of every goroutine of the program under test by its identifier, apart
+// from the caller's and the testing package's.
 func stacks() map[string]string {
 	buf := make([]byte, 1<<16)
 	for {
@@ -83,7 +87,8 @@ func stacks() map[string]string {
 	return m
 }
 
-// ours tells goroutines that code under test may have started from those of the runtime and of package testing.
+// ours reports whether code under test may have started a goroutine, as opposed to the runtime and
+// package testing.
 func ours(stack string) bool {
 	for _, foreign := range []string{
 		"testing.Main(", "testing.tRunner(", "testing.(*M).", "testing.runFuzz", "testing.(*F).",

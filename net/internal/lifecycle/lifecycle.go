@@ -1,5 +1,6 @@
-// Package lifecycle is what the sockets of all IP networks, real and simulated, have in common: the states, name resolution, trying
-// addresses in turn, sticking to the last one, and keeping the local port.
+// Package lifecycle is the common half of the sockets of all IP networks, real and simulated: the
+// states, name resolution, trying addresses in turn, preferring the last one, and keeping the local
+// port.
 package lifecycle
 
 import (
@@ -11,40 +12,55 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/accept"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Conn is one connection: what a socket has between Connect and Close.
+// Conn is one connection, from Connect to Close.
 type Conn interface {
 	LocalAddr() netip.AddrPort
 	RemoteAddr() netip.AddrPort
-	// Close ends the connection for good; nothing of it is left when it returns.
+	// Close ends the connection. None of its resources are left when it returns.
 	Close() error
 }
 
-// Network is what differs from network to network.
+// Network is the half of a Socket that depends on the network.
 type Network[C Conn] interface {
 	// Resolve returns the addresses of a host name, at least one.
 	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
-	// Dial connects to one address. A local port that is taken is socket.ErrAddressInUse.
+	// Dial connects to one address. If the local port is taken, the error is
+	// socket.ErrAddressInUse.
 	Dial(ctx context.Context, local, remote netip.AddrPort) (C, error)
 }
 
-// Socket holds the state of a socket whose connections are of type C. All its methods may be called from any goroutine.
+// Socket holds the state of a socket whose connections are of type C. All its methods may be called
+// from any goroutine.
 type Socket[C Conn] struct {
-	net    Network[C]
-	family socket.Family
-	cur    atomic.Pointer[C] // nil when not open
+	net Network[C]
+	cur atomic.Pointer[C] // nil when not open
 
 	mu       sync.Mutex
-	state    socket.State // never StateBound: that is StateClosed with bound set
 	bound    netip.AddrPort
-	cancel   context.CancelCauseFunc // of the Connect under way, else nil
+	cancel   context.CancelCauseFunc // of the Connect in progress, else nil
 	local    netip.AddrPort          // of the last connection
 	remote   netip.AddrPort
 	sticky   netip.Addr
 	rest     []netip.Addr // addresses not yet tried since Connect
 	restPort uint16
+	state    socket.State // never StateBound: that is StateClosed with bound set
+	family   socket.Family
+}
+
+// CheckPlain checks the configuration of a socket without security, made by the package pkg. It
+// refuses credentials and says where they belong.
+func CheckPlain(pkg string, c *socket.Config, where string) error {
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", pkg, err)
+	}
+	if m := c.Security.Mode; m != socket.ModeNoSec {
+		return fmt.Errorf("%s: security mode %s: %w; use %s", pkg, m, socket.ErrNotSupported, where)
+	}
+	return nil
 }
 
 // Init prepares a socket that can be connected.
@@ -52,7 +68,7 @@ func (s *Socket[C]) Init(n Network[C], c *socket.Config) {
 	s.net, s.family, s.bound, s.sticky = n, c.Family, unmap(c.Local), c.Sticky.Unmap()
 }
 
-// unmap makes an IPv4-mapped address one of IPv4.
+// unmap converts an IPv4-mapped address to IPv4.
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 // Accept prepares a socket around a connection that a listener has taken.
@@ -70,7 +86,7 @@ func (s *Socket[C]) Conn() (C, bool) {
 	return none, false
 }
 
-// Connect is the Connect of a socket.
+// Connect implements socket.Socket.
 func (s *Socket[C]) Connect(ctx context.Context, remote socket.Endpoint) error {
 	ctx, done, err := s.begin(ctx, false)
 	if err != nil {
@@ -103,13 +119,14 @@ func (s *Socket[C]) ConnectNext(ctx context.Context) error {
 	return nil
 }
 
-// begin enters the connecting state. next says that an open connection is to be given up for another address.
+// begin enters the connecting state. next says that an open connection is replaced by one to
+// another address.
 func (s *Socket[C]) begin(ctx context.Context, next bool) (context.Context, func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.net == nil:
-		return nil, nil, fmt.Errorf("%w: the socket was made by a listener", socket.ErrNotSupported)
+		return nil, nil, accept.ErrAccepted
 	case s.cancel != nil, s.state.Open() && !next:
 		return nil, nil, socket.ErrConnected
 	case next && len(s.rest) == 0:
@@ -133,7 +150,8 @@ func (s *Socket[C]) end() {
 	s.cancel = nil
 }
 
-// reason prefers the end of the context, or of the socket, to the error it made, which may come a moment before.
+// reason returns the end of the context, or of the socket, instead of the error that it caused,
+// which may come a moment earlier.
 func (s *Socket[C]) reason(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -161,7 +179,7 @@ func (s *Socket[C]) resolve(ctx context.Context, host string) ([]netip.Addr, err
 	return ordered, nil
 }
 
-// dialAny connects to the first of addrs that can be connected to.
+// dialAny connects to the first of addrs that accepts a connection.
 func (s *Socket[C]) dialAny(ctx context.Context, addrs []netip.Addr, port uint16) error {
 	var errs []error
 	for i, a := range addrs {
@@ -181,7 +199,8 @@ func (s *Socket[C]) dialAny(ctx context.Context, addrs []netip.Addr, port uint16
 	return errors.Join(errs...)
 }
 
-// dial tries the address that Bind has fixed, or else the port of the last connection before any other.
+// dial uses the address of Bind, or else tries the port of the last connection before any other
+// port.
 func (s *Socket[C]) dial(ctx context.Context, remote netip.AddrPort) (C, error) {
 	s.mu.Lock()
 	bound, last := s.bound, s.local
@@ -200,7 +219,7 @@ func (s *Socket[C]) dial(ctx context.Context, remote netip.AddrPort) (C, error) 
 	return c, err
 }
 
-// publish makes c the connection of the socket, unless that was closed meanwhile.
+// publish makes c the connection of the socket, unless that was closed in the meantime.
 func (s *Socket[C]) publish(ctx context.Context, c C, rest []netip.Addr, port uint16) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,7 +234,7 @@ func (s *Socket[C]) publish(ctx context.Context, c C, rest []netip.Addr, port ui
 	return nil
 }
 
-// Close is the Close of a socket.
+// Close implements socket.Socket.
 func (s *Socket[C]) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -232,7 +251,7 @@ func (s *Socket[C]) Shutdown() error {
 	return s.drop(socket.StateShutdown)
 }
 
-// drop ends the connection, or the Connect under way.
+// drop ends the connection, or the Connect in progress.
 func (s *Socket[C]) drop(to socket.State) error {
 	s.state = to
 	if s.cancel != nil {
@@ -244,7 +263,7 @@ func (s *Socket[C]) drop(to socket.State) error {
 	return nil
 }
 
-// State is the State of a socket.
+// State implements socket.Socket.
 func (s *Socket[C]) State() socket.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -259,27 +278,27 @@ func (s *Socket[C]) Bind(local netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.net == nil {
-		return fmt.Errorf("bind: %w: the socket was made by a listener", socket.ErrNotSupported)
+		return fmt.Errorf("bind: %w", accept.ErrAccepted)
 	}
 	s.bound = unmap(local)
 	return nil
 }
 
-// Bound is what Bind has set.
+// Bound returns the address that Bind has set.
 func (s *Socket[C]) Bound() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.bound
 }
 
-// LocalAddr is half of socket.Addresses.
+// LocalAddr implements socket.Addresses.
 func (s *Socket[C]) LocalAddr() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.local
 }
 
-// RemoteAddr is the other half.
+// RemoteAddr implements socket.Addresses.
 func (s *Socket[C]) RemoteAddr() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()

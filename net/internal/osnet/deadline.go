@@ -6,36 +6,40 @@ import (
 	"time"
 )
 
-// Deadline is the receive deadline of a socket, kept over its connections. The zero value is none.
-type Deadline struct {
-	noWait atomic.Bool
+// recvDeadline is the receive deadline of a socket. It holds over reconnects. The zero value is no
+// deadline.
+type recvDeadline struct {
+	// True if the deadline had passed when it was set.
+	passed atomic.Bool
 
 	mu   sync.Mutex
 	t    time.Time
-	conn Readable
+	conn readDeadliner // the connection that the deadline is for, nil if there is none
 }
 
-// Readable is the side of a connection that a deadline is for.
-type Readable interface {
+// readDeadliner is the part of a connection that a recvDeadline uses.
+type readDeadliner interface {
 	SetReadDeadline(t time.Time) error
 }
 
-// NoWait reports whether the deadline had passed when it was set: Recv need not try to wait.
-func (d *Deadline) NoWait() bool { return d.noWait.Load() }
+// noWait reports whether the deadline had passed when it was set, so that Recv need not try to
+// wait.
+func (d *recvDeadline) noWait() bool { return d.passed.Load() }
 
-// Set sets the deadline, also of the connection there is, whose pending read it wakes if it has passed.
-func (d *Deadline) Set(t time.Time) {
+// set sets the deadline of the socket and of its connection. If t has passed, a pending read ends.
+func (d *recvDeadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.t = t
-	d.noWait.Store(passed(t))
+	d.passed.Store(hasPassed(t))
 	if d.conn != nil {
 		_ = d.conn.SetReadDeadline(t) // fails on a closed connection only, which needs none
 	}
 }
 
-// Apply makes c the connection that the deadline is for, nil for none, and gives it the deadline.
-func (d *Deadline) Apply(c Readable) {
+// follow makes c the connection that the deadline is for, nil for none, and applies the deadline to
+// it.
+func (d *recvDeadline) follow(c readDeadliner) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn = c; c != nil {
@@ -43,9 +47,10 @@ func (d *Deadline) Apply(c Readable) {
 	}
 }
 
-// Wake has a pending read time out once; Again then tells that it was not the deadline. It cannot put the deadline back itself: the runtime
-// forgets a time-out whose deadline is moved on before the reader has run.
-func (d *Deadline) Wake() {
+// interrupt makes a pending read time out once; retry then reports that it was not the deadline. It
+// cannot restore the deadline itself: the runtime forgets a time-out if the deadline is moved
+// before the reader has run.
+func (d *recvDeadline) interrupt() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn != nil {
@@ -53,16 +58,16 @@ func (d *Deadline) Wake() {
 	}
 }
 
-// Again reports whether a read that has timed out is to be tried again, because the deadline is another one meanwhile, or was
-// moved for a moment. It gives the connection the deadline that holds.
-func (d *Deadline) Again() bool {
+// retry reports whether a read that has timed out must be repeated, because the deadline has
+// changed or the read was interrupted. It restores the deadline of the connection.
+func (d *recvDeadline) retry() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if passed(d.t) || d.conn == nil {
+	if hasPassed(d.t) || d.conn == nil {
 		return false
 	}
 	_ = d.conn.SetReadDeadline(d.t)
 	return true
 }
 
-func passed(t time.Time) bool { return !t.IsZero() && !t.After(time.Now()) }
+func hasPassed(t time.Time) bool { return !t.IsZero() && !t.After(time.Now()) }

@@ -1,10 +1,13 @@
 package osnet
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
 	"syscall"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
 // Control is the Control of a net.Dialer.
@@ -18,25 +21,39 @@ func Network(transport string, remote netip.Addr) string {
 	return transport + "6"
 }
 
-// Local is what a net.Dialer binds for this local end: the port if there is one, and the address.
-func Local(local netip.AddrPort, remote netip.Addr) netip.AddrPort {
-	if local.Addr().IsValid() {
-		return local
+// localAddr returns what a net.Dialer binds for this local end, nil for none: the port if there is
+// one, and the address.
+func localAddr(kind socket.Kind, local netip.AddrPort, remote netip.Addr) net.Addr {
+	switch {
+	case local == netip.AddrPort{}:
+		return nil
+	case local.Addr().IsValid():
+	case remote.Is4():
+		local = netip.AddrPortFrom(netip.IPv4Unspecified(), local.Port())
+	default:
+		local = netip.AddrPortFrom(netip.IPv6Unspecified(), local.Port())
 	}
-	if remote.Is4() {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), local.Port())
+	if kind == socket.Stream {
+		return net.TCPAddrFromAddrPort(local)
 	}
-	return netip.AddrPortFrom(netip.IPv6Unspecified(), local.Port())
+	return net.UDPAddrFromAddrPort(local)
 }
 
-// Dial connects with d from the given local end. Others may share it if share is set.
-func Dial(ctx context.Context, d net.Dialer, transport string, local net.Addr, remote netip.AddrPort, share bool, control Control) (net.Conn, error) {
-	d.LocalAddr = local
+// dial connects from the given local end, zero for any. Other sockets may share it if share is set.
+func dial(
+	ctx context.Context, o Options, kind socket.Kind, local, remote netip.AddrPort, share bool,
+) (net.Conn, error) {
+	transport := "udp"
+	if kind == socket.Stream {
+		transport = "tcp"
+	}
+	d, control := o.Dialer, o.Control // the function below must not keep all of o
+	d.LocalAddr = localAddr(kind, local, remote.Addr())
 	d.ControlContext = func(_ context.Context, network, address string, c syscall.RawConn) error {
 		if share {
 			var err error
-			if e := c.Control(func(fd uintptr) { err = ShareAddress(fd) }); e != nil || err != nil {
-				return firstOf(e, err)
+			if e := c.Control(func(fd uintptr) { err = shareAddress(fd) }); e != nil || err != nil {
+				return cmp.Or(e, err)
 			}
 		}
 		if control != nil {
@@ -49,11 +66,4 @@ func Dial(ctx context.Context, d net.Dialer, transport string, local net.Addr, r
 		return nil, Error(err)
 	}
 	return c, nil
-}
-
-func firstOf(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }

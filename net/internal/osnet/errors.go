@@ -1,4 +1,4 @@
-// Package osnet is what the sockets on top of the operating system's have in common.
+// Package osnet is the common half of the sockets over those of the operating system.
 package osnet
 
 import (
@@ -12,7 +12,8 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Error makes an error of package net, or of the system, one that wraps the sentinel of package socket for it, if there is one.
+// Error wraps an error of package net, or of the system, together with the sentinel of package
+// socket for it, if there is one.
 func Error(err error) error {
 	if err == nil {
 		return nil
@@ -32,7 +33,7 @@ func kindOf(err error) error {
 	case errors.As(err, &dns):
 		return socket.ErrAddressNotFound
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return nil // says it best itself
+		return nil // has no sentinel
 	case errors.As(err, &errno):
 		return kindOfErrno(errno)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -41,7 +42,7 @@ func kindOf(err error) error {
 	return nil
 }
 
-// commonErrno knows the numbers that all systems share by name.
+// commonErrno returns the sentinel of the error numbers that all systems share by name.
 func commonErrno(errno syscall.Errno) error {
 	switch errno {
 	case syscall.ECONNREFUSED:
@@ -62,14 +63,14 @@ func commonErrno(errno syscall.Errno) error {
 	return nil
 }
 
-// netError is a cause with the sentinel that it counts as.
+// netError is a cause with its sentinel.
 type netError struct {
 	kind, cause error
 }
 
 func (e *netError) Error() string {
 	var op *net.OpError
-	if errors.As(e.cause, &op) { // drops what the caller says again: operation and addresses
+	if errors.As(e.cause, &op) { // drops operation and addresses, which the caller adds
 		return fmt.Sprintf("%v (%v)", e.kind, op.Err)
 	}
 	return fmt.Sprintf("%v (%v)", e.kind, e.cause)

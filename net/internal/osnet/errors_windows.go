@@ -6,7 +6,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Windows Sockets has numbers of its own beside those of package syscall.
+// Windows Sockets has other numbers than package syscall.
 const (
 	wsaEMSGSIZE      syscall.Errno = 10040
 	wsaEADDRINUSE    syscall.Errno = 10048

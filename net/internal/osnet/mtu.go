@@ -10,16 +10,17 @@ const (
 	headerTCP  = 20
 )
 
-// FallbackMTU is assumed where the system does not know: what every IPv6 link carries (RFC 8200 §5).
+// FallbackMTU is the MTU where the system does not know it: every IPv6 link carries it (RFC 8200
+// §5).
 const FallbackMTU = 1280
 
-// maxPacket is the largest length that an IPv4 header, or a UDP header over IPv6, can tell.
+// maxPacket is the largest length that an IPv4 header, or a UDP header over IPv6, can hold.
 const maxPacket = 65535
 
-// UDPPayload is how much of a packet of mtu bytes to remote is left for a datagram.
+// UDPPayload returns how much of a packet of mtu bytes to remote is left for a datagram.
 func UDPPayload(mtu int, remote netip.Addr) int { return payload(mtu, remote, headerUDP) }
 
-// TCPPayload is how much of a packet of mtu bytes to remote is left for a segment.
+// TCPPayload returns how much of a packet of mtu bytes to remote is left for a segment.
 func TCPPayload(mtu int, remote netip.Addr) int { return payload(mtu, remote, headerTCP) }
 
 func payload(mtu int, remote netip.Addr, header int) int {

@@ -2,8 +2,9 @@ package osnet
 
 import "syscall"
 
-// PathMTU is what the system knows of the path of the connected socket fd; zero if it does not tell.
-func PathMTU(fd uintptr, ipv4 bool) int {
+// pathMTU returns the MTU of the path of the connected socket fd, zero if the system does not know
+// it.
+func pathMTU(fd uintptr, ipv4 bool) int {
 	level, option := syscall.IPPROTO_IPV6, syscall.IPV6_MTU
 	if ipv4 {
 		level, option = syscall.IPPROTO_IP, syscall.IP_MTU

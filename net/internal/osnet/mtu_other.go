@@ -2,5 +2,5 @@
 
 package osnet
 
-// PathMTU is what the system knows of the path of the connected socket fd; zero if it does not tell, as here.
-func PathMTU(uintptr, bool) int { return 0 }
+// pathMTU returns zero: this system does not report the MTU of a path.
+func pathMTU(uintptr, bool) int { return 0 }

@@ -11,8 +11,8 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Lookup resolves host with r, or with the system's resolver if r is nil. Ending ctx ends it.
-func Lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
+// lookup resolves host with r, or with the system's resolver if r is nil.
+func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
 	if r == nil {
 		r = net.DefaultResolver
 	}

@@ -4,8 +4,9 @@ package osnet
 
 import "syscall"
 
-// ShareAddress lets other sockets be bound to the same local address and port, as long as they allow it too.
-func ShareAddress(fd uintptr) error {
+// shareAddress allows other sockets to be bound to the same local address and port, if they allow
+// it too.
+func shareAddress(fd uintptr) error {
 	if err := syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
 		return err
 	}

@@ -4,5 +4,6 @@ package osnet
 
 import "github.com/lwm2mgen/toolkit/net/socket"
 
-// ShareAddress lets other sockets be bound to the same local address and port; here it cannot.
-func ShareAddress(uintptr) error { return socket.ErrNotSupported }
+// shareAddress returns ErrNotSupported: on this system sockets cannot share a local address and
+// port.
+func shareAddress(uintptr) error { return socket.ErrNotSupported }

@@ -13,13 +13,14 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Credential makes of a Security's own certificates and key what handshakes need. A key of a kind that cannot sign a
-// handshake is refused.
+// Credential returns the certificates and the key of a Security for handshakes. It refuses a key
+// that cannot sign a handshake.
 func Credential(sec *socket.Security) (tls.Certificate, error) {
 	switch k := sec.PrivateKey.Public().(type) {
 	case *ecdsa.PublicKey, *rsa.PublicKey, ed25519.PublicKey:
 	default:
-		return tls.Certificate{}, fmt.Errorf("security: %w: a PrivateKey whose public half is a %T; it must be ECDSA, RSA or Ed25519",
+		return tls.Certificate{}, fmt.Errorf("security: %w: a PrivateKey whose public half is a %T; it must be "+
+			"ECDSA, RSA or Ed25519",
 			socket.ErrNotSupported, k)
 	}
 	leaf, err := x509.ParseCertificate(sec.Certificates[0])
@@ -31,13 +32,14 @@ func Credential(sec *socket.Security) (tls.Certificate, error) {
 		c.Certificate = append(c.Certificate, bytes.Clone(der))
 	}
 	if sec.RebuildChain {
-		c.Certificate = append(c.Certificate, missing(sec)...)
+		c.Certificate = append(c.Certificate, missingIssuers(sec)...)
 	}
 	return c, nil
 }
 
-// missing returns the issuers from the trust store that complete the chain, without a root, which the peer has to have anyway.
-func missing(sec *socket.Security) [][]byte {
+// missingIssuers returns the issuers from the trust store that complete the chain, without a root,
+// which the peer must have.
+func missingIssuers(sec *socket.Security) [][]byte {
 	certs := make([]*x509.Certificate, 0, len(sec.Certificates))
 	for _, der := range sec.Certificates {
 		c, err := x509.ParseCertificate(der)
@@ -51,10 +53,11 @@ func missing(sec *socket.Security) [][]byte {
 		return nil
 	}
 	chains, err := last.Verify(x509.VerifyOptions{
-		Roots: sec.TrustStore, CurrentTime: last.NotBefore.Add(time.Second), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		Roots: sec.TrustStore, CurrentTime: last.NotBefore.Add(time.Second),
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		return nil // the peer may still know the way
+		return nil // the peer may still be able to complete the chain
 	}
 	var out [][]byte
 	for _, c := range chains[0][1:] {

@@ -27,7 +27,7 @@ func TestServerName(t *testing.T) {
 	}
 }
 
-// TestNoName: without any name to compare only a pinned certificate can be trusted.
+// TestNoName: without a name to compare, only a pinned certificate can be trusted.
 func TestNoName(t *testing.T) {
 	for usage := range socket.CertificateUsage(4) {
 		_, err := NewVerifier(&socket.Security{Usage: usage}, "")
@@ -86,7 +86,8 @@ func TestRevocation(t *testing.T) {
 	wantAlert(t, "no certificate", verify(t, sec), socket.AlertNoCertificate)
 }
 
-// TestUsagesAndMatchings: every certificate usage with every matching type accepts what is configured and nothing else.
+// TestUsagesAndMatchings: every certificate usage accepts, with every matching type, the configured
+// certificate and no other.
 func TestUsagesAndMatchings(t *testing.T) {
 	root := pkitest.NewCA(t, "Root")
 	leaf := root.Issue(t, []string{"server.example"})
@@ -122,7 +123,7 @@ func TestUsagesAndMatchings(t *testing.T) {
 	}
 }
 
-// TestLongNamesAreCut: what a peer chose must not fill a log.
+// TestLongNamesAreCut: names that a peer chose must not fill a log.
 func TestLongNamesAreCut(t *testing.T) {
 	ca := pkitest.NewCA(t, strings.Repeat("x", 5000))
 	err := verify(t, socket.Security{Mode: socket.ModeCertificate, TrustStore: pkitest.NewCA(t, "Other").Pool()}, ca.Issue(t, nil).Cert)

@@ -1,5 +1,6 @@
-// Package pki verifies the certificates of peers as a Security demands: certificate usages 0-3 with matching types 0-3 (RFC 6698 §2.1), a
-// trust store, names and revocation lists. It is shared by DTLS and TLS.
+// Package pki verifies the certificates of peers as a Security requires: certificate usages 0-3
+// with matching types 0-3 (RFC 6698 §2.1), a trust store, names and revocation lists. DTLS and TLS
+// share it.
 package pki
 
 import (
@@ -18,8 +19,8 @@ import (
 
 // An Error says why a peer's certificate is refused.
 type Error struct {
-	Alert  socket.Alert // what to tell the peer
-	Reason string       // with what to do
+	Alert  socket.Alert // the alert to send to the peer
+	Reason string       // with the remedy
 	Err    error        // of crypto/x509; may be nil
 }
 
@@ -40,17 +41,19 @@ type Verifier struct {
 	name string
 }
 
-// NewVerifier makes a verifier for the server that a connection to host reaches. A Security without any name to compare with is refused, except
-// for usage 3, where the certificate itself is compared.
+// NewVerifier returns a verifier for the server at host. It refuses a Security without a name to
+// compare, except for usage 3, which compares the certificate itself.
 func NewVerifier(sec *socket.Security, host string) (*Verifier, error) {
 	name := ServerName(sec, host)
 	if name == "" && sec.Usage != socket.UsageDomainIssued {
-		return nil, errors.New("security: there is no name to compare the server's certificate with: set ServerName, or name the host in the server's URI")
+		return nil, errors.New("security: there is no name to compare the server's certificate with: set " +
+			"ServerName, or name the host in the server's URI")
 	}
 	return &Verifier{sec, name}, nil
 }
 
-// ServerName is the name that the server's certificate must carry: that of the Security, or else the host without its zone.
+// ServerName returns the name that the server's certificate must carry: ServerName of the Security,
+// or else the host without its zone.
 func ServerName(sec *socket.Security, host string) string {
 	if sec.ServerName != "" {
 		host = sec.ServerName
@@ -59,7 +62,8 @@ func ServerName(sec *socket.Security, host string) string {
 	return strings.TrimSuffix(name, ".")
 }
 
-// Verify checks a server's certificates, its own first, in DER, as they were at the time now. The error is an *Error.
+// Verify checks a server's certificates, its own first, in DER, as they were at the time now. The
+// error is an *Error.
 func (v *Verifier) Verify(raw [][]byte, now time.Time) error {
 	certs, err := parse(raw)
 	if err != nil {
@@ -103,21 +107,23 @@ func parse(raw [][]byte) ([]*x509.Certificate, error) {
 	for i, der := range raw {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, &Error{Alert: socket.AlertBadCertificate, Reason: fmt.Sprintf("certificate %d of the peer cannot be read", i), Err: err}
+			return nil, &Error{Alert: socket.AlertBadCertificate,
+				Reason: fmt.Sprintf("certificate %d of the peer cannot be read", i), Err: err}
 		}
 		certs[i] = c
 	}
 	return certs, nil
 }
 
-// verifyAnchor does usage 2: the certificate configured is the only root.
+// verifyAnchor verifies with usage 2: the configured certificate is the only root.
 func (v *Verifier) verifyAnchor(certs []*x509.Certificate, now time.Time) error {
 	roots := x509.NewCertPool()
 	found := false
 	if v.sec.Matching == socket.MatchExact {
 		anchor, err := x509.ParseCertificate(v.sec.ServerPublicKey)
 		if err != nil {
-			return &Error{Alert: socket.AlertInternalError, Reason: "the trust anchor configured cannot be read", Err: err}
+			return &Error{Alert: socket.AlertInternalError, Reason: "the trust anchor configured cannot be read",
+				Err: err}
 		}
 		roots.AddCert(anchor)
 		found = true
@@ -131,15 +137,17 @@ func (v *Verifier) verifyAnchor(certs []*x509.Certificate, now time.Time) error 
 	if !found {
 		return &Error{
 			Alert: socket.AlertUnknownCA,
-			Reason: fmt.Sprintf("no certificate in the server's chain of %d has the hash configured for the trust anchor (certificate usage 2 with matching type %d): "+
-				"the server must send its CA's certificate too, or matching type 0 be used", len(certs), v.sec.Matching),
+			Reason: fmt.Sprintf("no certificate in the server's chain of %d has the hash configured for the "+
+				"trust anchor (certificate usage 2 with matching type %d): "+
+				"the server must send its CA's certificate too, or matching type 0 be used", len(certs),
+				v.sec.Matching),
 		}
 	}
 	_, err := v.chains(certs, roots, now)
 	return err
 }
 
-// matches reports whether c is what ServerPublicKey stands for.
+// matches reports whether c is the certificate that ServerPublicKey describes.
 func (v *Verifier) matches(c *x509.Certificate) bool {
 	switch v.sec.Matching {
 	case socket.MatchExact:
@@ -160,13 +168,17 @@ func (v *Verifier) matches(c *x509.Certificate) bool {
 func (v *Verifier) mismatch(leaf *x509.Certificate, reason string) error {
 	return &Error{
 		Alert: socket.AlertCertificateUnknown,
-		Reason: fmt.Sprintf("%s (certificate usage %d, %s, matching type %d); it sent the one of %q issued by %q with the SHA-256 hash %x",
-			reason, v.sec.Usage, v.sec.Usage, v.sec.Matching, short(leaf.Subject.String()), short(leaf.Issuer.String()), sha256.Sum256(leaf.Raw)),
+		Reason: fmt.Sprintf("%s (certificate usage %d, %s, matching type %d); it sent the one of %q issued by "+
+			"%q with the SHA-256 hash %x",
+			reason, v.sec.Usage, v.sec.Usage, v.sec.Matching, shorten(leaf.Subject.String()),
+			shorten(leaf.Issuer.String()), sha256.Sum256(leaf.Raw)),
 	}
 }
 
-// chains verifies certs up to one of roots, with name and revocation, and returns the chains that are good.
-func (v *Verifier) chains(certs []*x509.Certificate, roots *x509.CertPool, now time.Time) ([][]*x509.Certificate, error) {
+// chains verifies certs up to one of roots, with name and revocation, and returns the valid chains.
+func (v *Verifier) chains(
+	certs []*x509.Certificate, roots *x509.CertPool, now time.Time,
+) ([][]*x509.Certificate, error) {
 	chains, err := chainsTo(certs, roots, now, x509.ExtKeyUsageServerAuth)
 	if err != nil {
 		return nil, err
@@ -187,12 +199,14 @@ func VerifyClient(raw [][]byte, roots *x509.CertPool, now time.Time) error {
 	return err
 }
 
-func chainsTo(certs []*x509.Certificate, roots *x509.CertPool, now time.Time, usage x509.ExtKeyUsage) ([][]*x509.Certificate, error) {
+func chainsTo(
+	certs []*x509.Certificate, roots *x509.CertPool, now time.Time, usage x509.ExtKeyUsage,
+) ([][]*x509.Certificate, error) {
 	between := x509.NewCertPool()
 	for _, c := range certs[1:] {
 		between.AddCert(c)
 	}
-	if roots == nil { // x509 would take the system's
+	if roots == nil { // x509 would use the system's CAs
 		roots = x509.NewCertPool()
 	}
 	chains, err := certs[0].Verify(x509.VerifyOptions{
@@ -210,15 +224,17 @@ func (v *Verifier) checkName(leaf *x509.Certificate) error {
 		return nil
 	}
 	return &Error{
-		Alert:  socket.AlertBadCertificate,
-		Reason: fmt.Sprintf("the server's certificate is not for the name %q; set ServerName if the server has another one", short(v.name)),
-		Err:    err,
+		Alert: socket.AlertBadCertificate,
+		Reason: fmt.Sprintf("the server's certificate is not for the name %q; set ServerName if the server has "+
+			"another one", shorten(v.name)),
+		Err: err,
 	}
 }
 
-// chainError finds the alert and the words for an error of x509.
+// chainError returns the alert and the text for an error of x509.
 func chainError(leaf *x509.Certificate, now time.Time, err error) error {
-	e := &Error{Alert: socket.AlertBadCertificate, Reason: fmt.Sprintf("the certificate of %q is not valid", short(leaf.Subject.String())), Err: err}
+	e := &Error{Alert: socket.AlertBadCertificate, Err: err,
+		Reason: fmt.Sprintf("the certificate of %q is not valid", shorten(leaf.Subject.String()))}
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	switch {
@@ -229,19 +245,19 @@ func chainError(leaf *x509.Certificate, now time.Time, err error) error {
 			c = leaf
 		}
 		e.Reason = fmt.Sprintf("the certificate of %q is valid from %s to %s only, and by this device's clock it is %s",
-			short(c.Subject.String()), stamp(c.NotBefore), stamp(c.NotAfter), stamp(now))
+			shorten(c.Subject.String()), stamp(c.NotBefore), stamp(c.NotAfter), stamp(now))
 	case errors.As(err, &unknown):
 		e.Alert = socket.AlertUnknownCA
 		e.Reason = fmt.Sprintf("the certificate of %q was issued by %q, and there is no way from there to a trusted CA",
-			short(leaf.Subject.String()), short(leaf.Issuer.String()))
+			shorten(leaf.Subject.String()), shorten(leaf.Issuer.String()))
 	}
 	return e
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// short bounds what a text shows of names that a peer chose.
-func short(s string) string {
+// shorten shortens names that a peer chose.
+func shorten(s string) string {
 	const most = 120
 	if len(s) > most {
 		return s[:most] + "..."

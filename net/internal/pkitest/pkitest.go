@@ -57,7 +57,9 @@ func newCA(tb testing.TB, name string, parent *CA) *CA {
 	return ca
 }
 
-func create(tb testing.TB, tmpl, issuer *x509.Certificate, pub crypto.PublicKey, signer crypto.Signer) *x509.Certificate {
+func create(
+	tb testing.TB, tmpl, issuer *x509.Certificate, pub crypto.PublicKey, signer crypto.Signer,
+) *x509.Certificate {
 	tb.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, issuer, pub, signer)
 	if err != nil {
@@ -70,14 +72,14 @@ func create(tb testing.TB, tmpl, issuer *x509.Certificate, pub crypto.PublicKey,
 	return c
 }
 
-// Pool is a trust store with ca alone.
+// Pool returns a trust store with ca alone.
 func (ca *CA) Pool() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(ca.Cert)
 	return p
 }
 
-// Leaf is a certificate with its key.
+// Leaf is a certificate with its private key.
 type Leaf struct {
 	Cert *x509.Certificate
 	Key  crypto.Signer
@@ -92,7 +94,8 @@ func (l *Leaf) TLS(chain ...*x509.Certificate) tls.Certificate {
 	return c
 }
 
-// Issue makes a certificate for names, of which numeric ones become addresses. Each change may alter it before it is signed.
+// Issue makes a certificate for names, of which numeric ones become addresses. Each change may
+// alter it before it is signed.
 func (ca *CA) Issue(tb testing.TB, names []string, change ...func(*x509.Certificate)) *Leaf {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -102,7 +105,7 @@ func (ca *CA) Issue(tb testing.TB, names []string, change ...func(*x509.Certific
 	return ca.IssueFor(tb, key, names, change...)
 }
 
-// IssueFor is Issue for a key of the caller's.
+// IssueFor is Issue for a given key.
 func (ca *CA) IssueFor(tb testing.TB, key crypto.Signer, names []string, change ...func(*x509.Certificate)) *Leaf {
 	tb.Helper()
 	ca.serial++
@@ -133,7 +136,8 @@ func Expired(c *x509.Certificate) {
 // Revoke makes a revocation list with these certificates on it.
 func (ca *CA) Revoke(tb testing.TB, leaves ...*Leaf) *x509.RevocationList {
 	tb.Helper()
-	tmpl := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour)}
+	tmpl := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute),
+		NextUpdate: time.Now().Add(time.Hour)}
 	for _, l := range leaves {
 		tmpl.RevokedCertificateEntries = append(tmpl.RevokedCertificateEntries,
 			x509.RevocationListEntry{SerialNumber: l.Cert.SerialNumber, RevocationTime: time.Now().Add(-time.Minute)})

@@ -1,4 +1,4 @@
-// Package proof authenticates what a device stores of its security sessions with the credentials of the session.
+// Package proof authenticates stored security sessions with the credentials of the device.
 package proof
 
 import (
@@ -17,17 +17,18 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// A Prover proves with a device's credentials: with an HMAC-SHA256 whose key is derived from the pre-shared key, or, if there is a Signer, with its
-// signature.
+// A Prover makes and checks proofs with the credentials of a device: an HMAC-SHA256 with a key
+// derived from the pre-shared key, or, if there is a Signer, its signature.
 type Prover struct {
 	PSK    socket.Secret
 	Signer crypto.Signer
 }
 
-// ErrForged is the error for a proof that does not fit.
+// ErrForged is the error for a proof that is not valid.
 var ErrForged = errors.New("it was damaged, forged, or made with another key")
 
-// context sets signatures and derived keys apart from all others that the key makes: what TLS signs never begins like it.
+// context separates signatures and derived keys from all others made with the key: what TLS signs
+// never begins with it.
 const context = "LwM2M device toolkit, stored DTLS session\x00"
 
 // Append appends the proof for b to b.
@@ -55,7 +56,7 @@ func (p *Prover) mac(b []byte) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-// message is what is signed: a hash, except with Ed25519.
+// message returns what is signed: a hash, except with Ed25519.
 func (p *Prover) message(b []byte) ([]byte, crypto.SignerOpts) {
 	h := sha256.New()
 	h.Write([]byte(context))
@@ -66,7 +67,7 @@ func (p *Prover) message(b []byte) ([]byte, crypto.SignerOpts) {
 	return h.Sum(nil), crypto.SHA256
 }
 
-// Cut takes the proof off b if it is right, and is ErrForged otherwise.
+// Cut returns b without its proof. If the proof is not valid, the error is ErrForged.
 func (p *Prover) Cut(b []byte) ([]byte, error) {
 	if p.Signer == nil {
 		if len(b) < sha256.Size {

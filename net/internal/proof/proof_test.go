@@ -13,7 +13,7 @@ func TestProof(t *testing.T) {
 	for name, key := range pkitest.Keys(t) {
 		provers[name] = &Prover{Signer: key}
 	}
-	text := []byte("what is proved")
+	text := []byte("text to prove")
 	for name, p := range provers {
 		b, err := p.Append(bytes.Clone(text))
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// many are the formats that carry instances, one has those that carry one value, by name.
+// many are the formats that carry instances, one are those that carry one value, by name.
 var (
 	many = map[string]content.Format{
 		"TLV": content.TLV, "SenMLCBOR": content.SenMLCBOR, "SenMLJSON": content.SenMLJSON,
@@ -20,7 +20,7 @@ var (
 	one = map[string]content.Format{"Text": content.Text, "CBOR": content.CBOR}
 )
 
-// encoding is what an encode needs, made once.
+// encoding holds the encoder, the entries and the buffer of repeated encodes.
 type encoding struct {
 	enc     codec.Encoder
 	format  content.Format
@@ -41,7 +41,7 @@ func (e *encoding) run(t testing.TB) int {
 	return len(b)
 }
 
-// decoding is what a decode needs, made once.
+// decoding holds the decoder and the payload of repeated decodes.
 type decoding struct {
 	dec     codec.Decoder
 	format  content.Format
@@ -69,13 +69,13 @@ func (d *decoding) run(t testing.TB) {
 	}
 }
 
-// battery is one resource.
+// battery is the entry of one resource.
 var battery = []dm.Entry{formattest.At("/3/0/9", dm.IntegerValue(100))}
 
 func TestAllocations(t *testing.T) {
 	check := func(name string, limit float64, run func()) {
 		t.Helper()
-		run() // the first run makes what later ones use again
+		run() // the first run allocates the buffers that later runs reuse
 		if n := testing.AllocsPerRun(200, run); n > limit {
 			t.Errorf("%s: %v allocations, more than %v", name, n, limit)
 		}
@@ -92,7 +92,7 @@ func TestAllocations(t *testing.T) {
 		d := newDecoding(t, f, "/3/0", formattest.Device0())
 		check("decode instance "+name, texts, func() { d.run(t) })
 		if d.n == 0 {
-			t.Errorf("%s: nothing was decoded", name)
+			t.Errorf("%s: no entries were decoded", name)
 		}
 	}
 	for _, set := range []map[string]content.Format{many, one} {
@@ -168,7 +168,7 @@ func records() []record {
 	return all
 }
 
-// BenchmarkReflection is the same instance through encoding/json and fxamacker/cbor.
+// BenchmarkReflection encodes and decodes the same instance with encoding/json and fxamacker/cbor.
 func BenchmarkReflection(b *testing.B) {
 	for name, m := range map[string]struct {
 		marshal   func(any) ([]byte, error)

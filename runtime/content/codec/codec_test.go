@@ -14,7 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// formats are all that carry values, with whether they carry more than one.
+// formats are all formats that carry values; many says whether a format carries more than one.
 var formats = []struct {
 	format content.Format
 	many   bool
@@ -31,14 +31,15 @@ func decode(d *codec.Decoder, f content.Format, payload []byte, r content.Reques
 	return got, err
 }
 
-// TestEveryValue brings every value through every format, with one Encoder and one Decoder.
+// TestEveryValue encodes and decodes every value in every format, with one Encoder and one Decoder.
 func TestEveryValue(t *testing.T) {
 	var enc codec.Encoder
 	var dec codec.Decoder
 	for _, f := range formats {
 		t.Run(f.format.String(), func(t *testing.T) {
 			for _, v := range formattest.Values() {
-				for _, p := range []dm.Path{formattest.Every(v.Type()), dm.ResourceInstancePath(formattest.EveryID, 3, dm.ResourceID(formattest.EveryMultiple+v.Type()), 7)} {
+				multiple := dm.ResourceID(formattest.EveryMultiple + v.Type())
+				for _, p := range []dm.Path{formattest.Every(v.Type()), dm.ResourceInstancePath(formattest.EveryID, 3, multiple, 7)} {
 					e := []dm.Entry{{Path: p, Value: v}}
 					b, err := enc.Encode(f.format, nil, content.Target{Base: p}, e)
 					if f.format == content.Opaque && v.Type() != registry.Opaque {
@@ -60,7 +61,7 @@ func TestEveryValue(t *testing.T) {
 	}
 }
 
-// TestInstances brings whole instances and objects through every format that carries them.
+// TestInstances encodes and decodes whole instances and objects in every format that carries them.
 func TestInstances(t *testing.T) {
 	var enc codec.Encoder
 	var dec codec.Decoder
@@ -87,7 +88,7 @@ func TestInstances(t *testing.T) {
 	}
 }
 
-// TestComposite brings values of several objects through every format that carries them.
+// TestComposite encodes and decodes values of several objects in every format that carries them.
 func TestComposite(t *testing.T) {
 	entries := slices.Concat(formattest.Servers(), formattest.AccessControl(), formattest.Device0(), formattest.Linked65())
 	var enc codec.Encoder
@@ -149,8 +150,8 @@ func TestUnknownFormat(t *testing.T) {
 	}
 }
 
-// TestStartsOver uses an Encoder and a Decoder again after each kind of failure.
-func TestStartsOver(t *testing.T) {
+// TestReuseAfterFailure uses an Encoder and a Decoder again after each kind of failure.
+func TestReuseAfterFailure(t *testing.T) {
 	var enc codec.Encoder
 	var dec codec.Decoder
 	stop := errors.New("stop")
@@ -165,7 +166,7 @@ func TestStartsOver(t *testing.T) {
 		}
 		broken := append(formattest.Device0()[:5:5], formattest.At("/4/0/0", dm.IntegerValue(1)))
 		if _, err := enc.Encode(f.format, nil, target, broken); err == nil {
-			t.Errorf("%v: encoded what lies outside of the base", f.format)
+			t.Errorf("%v: encoded a path outside of the base", f.format)
 		}
 		if got, err := enc.Encode(f.format, nil, target, formattest.Device0()); err != nil || string(got) != string(want) {
 			t.Errorf("%v: after a failure %x, %v", f.format, got, err)
@@ -184,8 +185,8 @@ func TestStartsOver(t *testing.T) {
 	}
 }
 
-// TestNoSecret holds errors to saying nothing of a value.
-func TestNoSecret(t *testing.T) {
+// TestErrorsShowNoValue checks that no error contains the value, which may be a secret.
+func TestErrorsShowNoValue(t *testing.T) {
 	const secret = "Hunter2"
 	payloads := map[content.Format]string{
 		content.Text:      secret,
@@ -210,8 +211,8 @@ func TestNoSecret(t *testing.T) {
 	}
 }
 
-// TestHidesSecrets decodes a secret resource in every format: what comes out does not print itself.
-func TestHidesSecrets(t *testing.T) {
+// TestSecretsAreHidden decodes a secret resource in every format: its value does not print itself.
+func TestSecretsAreHidden(t *testing.T) {
 	vault := &registry.Object{ID: 33001, Version: registry.V(1, 0), Name: "Vault", Resources: []registry.Resource{
 		{ID: 0, Name: "Owner", Ops: registry.RW, Type: registry.String},
 		{ID: 1, Name: "Key", Type: registry.Opaque, Secret: true},

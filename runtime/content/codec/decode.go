@@ -2,19 +2,19 @@ package codec
 
 import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/content/cbor"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/cbor"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/lwm2mcbor"
-	"github.com/lwm2mgen/toolkit/runtime/content/lwm2mjson"
-	"github.com/lwm2mgen/toolkit/runtime/content/opaque"
-	"github.com/lwm2mgen/toolkit/runtime/content/senml"
-	"github.com/lwm2mgen/toolkit/runtime/content/text"
-	"github.com/lwm2mgen/toolkit/runtime/content/tlv"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/lwm2mcbor"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/lwm2mjson"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/opaque"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/senml"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/text"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/tlv"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Decoder reads payloads of any format. It is reused rather than made anew; one goroutine at a time
-// uses it. The zero value is ready; it must not be copied.
+// Decoder reads payloads, one after another. Reuse a Decoder: it keeps its buffers. One goroutine
+// at a time may use it. The zero value is ready to use. A Decoder must not be copied.
 type Decoder struct {
 	text      text.Decoder
 	opaque    opaque.Decoder
@@ -26,40 +26,36 @@ type Decoder struct {
 	lwm2mCBOR lwm2mcbor.Decoder
 }
 
-// Decode yields the entries of a payload in a format. A format that has no decoder is 4.15. See
-// content.Decoder.
+// Decode calls yield for each entry, in the order of the payload. When Decode fails, discard the
+// entries that yield has seen. The error is what yield returned, or a *dm.Error: 4.15 for a format
+// that does not carry values, 4.00 for a payload that is not valid. A 4.00 names the path, or the
+// base where the payload is broken before a path is known.
+//
+// Opaque values share the payload's bytes. The same path comes twice only with different times.
 func (d *Decoder) Decode(f content.Format, payload []byte, r content.Request, yield func(dm.Entry) error) error {
-	dec := d.decoder(f)
-	if dec == nil {
-		return fault.Unsupported(r.Base, "%v is no format for values", f)
-	}
-	return dec.Decode(payload, r, yield)
-}
-
-func (d *Decoder) decoder(f content.Format) content.Decoder {
 	switch f.Canonical() {
 	case content.Text:
-		return &d.text
+		return d.text.Decode(payload, r, yield)
 	case content.Opaque:
-		return &d.opaque
+		return d.opaque.Decode(payload, r, yield)
 	case content.CBOR:
-		return &d.cbor
+		return d.cbor.Decode(payload, r, yield)
 	case content.SenMLJSON, content.SenMLETCHJSON:
-		return &d.senmlJSON
+		return d.senmlJSON.Decode(payload, r, yield)
 	case content.SenMLCBOR, content.SenMLETCHCBOR:
-		return &d.senmlCBOR
+		return d.senmlCBOR.Decode(payload, r, yield)
 	case content.TLV:
-		return &d.tlv
+		return d.tlv.Decode(payload, r, yield)
 	case content.LwM2MJSON:
-		return &d.json
+		return d.json.Decode(payload, r, yield)
 	case content.LwM2MCBOR:
-		return &d.lwm2mCBOR
+		return d.lwm2mCBOR.Decode(payload, r, yield)
 	}
-	return nil
+	return fault.Unsupported(r.Base, "%v is not a format for values", f)
 }
 
-// DecodePaths yields the paths of a Read-Composite or an Observe-Composite. A format that carries no
-// paths is 4.15. See content.PathDecoder.
+// DecodePaths calls yield for each path of a Read-Composite or an Observe-Composite, in the order
+// of the payload, repetitions included. Its errors are those of Decode.
 func (d *Decoder) DecodePaths(f content.Format, payload []byte, r content.Request, yield func(dm.Path) error) error {
 	switch f {
 	case content.SenMLJSON, content.SenMLETCHJSON:
@@ -69,5 +65,5 @@ func (d *Decoder) DecodePaths(f content.Format, payload []byte, r content.Reques
 	case content.LwM2MCBOR:
 		return d.lwm2mCBOR.DecodePaths(payload, r, yield)
 	}
-	return fault.Unsupported(r.Base, "%v is no format for paths", f)
+	return fault.Unsupported(r.Base, "%v is not a format for paths", f)
 }

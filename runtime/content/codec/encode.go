@@ -1,25 +1,27 @@
-// Package codec holds all data formats of LwM2M behind one Encoder and one Decoder, which choose by
-// Content-Format.
 package codec
 
 import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/content/cbor"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/cbor"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
-	"github.com/lwm2mgen/toolkit/runtime/content/lwm2mcbor"
-	"github.com/lwm2mgen/toolkit/runtime/content/lwm2mjson"
-	"github.com/lwm2mgen/toolkit/runtime/content/opaque"
-	"github.com/lwm2mgen/toolkit/runtime/content/senml"
-	"github.com/lwm2mgen/toolkit/runtime/content/text"
-	"github.com/lwm2mgen/toolkit/runtime/content/tlv"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/lwm2mcbor"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/lwm2mjson"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/opaque"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/senml"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/text"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/tlv"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Encoder writes payloads of any format, one after another: Begin, Value or Entry for each value,
-// Finish. It is reused rather than made anew; in steady state it allocates nothing. One goroutine at a
-// time uses it. The zero value is ready; it must not be copied.
+// Encoder writes payloads, one after another: Begin, then Value or Entry for each value, then
+// Finish. Reuse an Encoder: after the first payloads it allocates nothing. One goroutine at a time
+// may use it. The zero value is ready to use. An Encoder must not be copied.
+//
+// Its errors are *dm.Error: 4.06 for a value that the format cannot carry, 5.00 for a value that no
+// format can carry and for calls in the wrong order. After an error the payload is unusable; Begin
+// starts the next one.
 type Encoder struct {
-	now content.Encoder // one of those below, between Begin and Finish
+	current format // between Begin and Finish
 
 	text      text.Encoder
 	opaque    opaque.Encoder
@@ -31,16 +33,23 @@ type Encoder struct {
 	lwm2mCBOR lwm2mcbor.Encoder
 }
 
-// Begin starts a payload behind the bytes of dst. A format that has no encoder is 4.06. See
-// content.Encoder.
-func (e *Encoder) Begin(f content.Format, dst []byte, t content.Target) error {
-	if e.now = e.encoder(f); e.now == nil {
-		return fault.NotAcceptable(t.Base, "%v is no format for values", f)
-	}
-	return e.now.Begin(dst, t)
+// format is the encoder of one format.
+type format interface {
+	Begin(dst []byte, t content.Target) error
+	Entry(e dm.Entry) error
+	Finish() ([]byte, error)
 }
 
-func (e *Encoder) encoder(f content.Format) content.Encoder {
+// Begin starts a payload that is appended to dst. The Encoder owns dst until Finish. A format that
+// does not carry values is refused with 4.06.
+func (e *Encoder) Begin(f content.Format, dst []byte, t content.Target) error {
+	if e.current = e.encoder(f); e.current == nil {
+		return fault.NotAcceptable(t.Base, "%v is not a format for values", f)
+	}
+	return e.current.Begin(dst, t)
+}
+
+func (e *Encoder) encoder(f content.Format) format {
 	switch f.Canonical() {
 	case content.Text:
 		return &e.text
@@ -62,42 +71,44 @@ func (e *Encoder) encoder(f content.Format) content.Encoder {
 	return nil
 }
 
-// Value appends one value. It is a dm.Yield, for walks of the data model: take the method value once
-// and keep it, because taking it allocates.
+// Value appends one value. Its signature is that of dm.Yield, for walks of the data model: take the
+// method value once and keep it, because taking it allocates.
 func (e *Encoder) Value(p dm.Path, v dm.Value) error {
 	return e.Entry(dm.Entry{Path: p, Value: v})
 }
 
-// Entry appends one value that may have a time. See content.Encoder.
+// Entry appends one value, which may have a time. The zero dm.Value at an instance, or at a
+// resource that has resource instances, says that the node is empty. Entries come in ascending
+// order of paths; SenML takes them in any order.
 func (e *Encoder) Entry(x dm.Entry) error {
-	if e.now == nil {
-		return fault.Internal(x.Path, "no payload has begun")
+	if e.current == nil {
+		return fault.Internal(x.Path, "an entry comes before Begin")
 	}
-	return e.now.Entry(x)
+	return e.current.Entry(x)
 }
 
-// SetPrefix changes the gateway prefix for the entries that follow, so that one answer carries values
-// of several devices. It comes between Begin and Finish. A format without names in its payload is
-// 4.06.
+// SetPrefix changes the gateway prefix for the entries that follow, so that one payload carries
+// values of several devices. Call it between Begin and Finish. A format whose payloads have no
+// names is refused with 4.06.
 func (e *Encoder) SetPrefix(prefix string) error {
-	p, ok := e.now.(interface{ SetPrefix(prefix string) error })
+	p, ok := e.current.(interface{ SetPrefix(prefix string) error })
 	if !ok {
 		return fault.NotAcceptable(dm.Path{}, "the format cannot carry values of several devices")
 	}
 	return p.SetPrefix(prefix)
 }
 
-// Finish ends the payload and returns dst with it.
+// Finish ends the payload and returns dst with the payload appended.
 func (e *Encoder) Finish() ([]byte, error) {
-	if e.now == nil {
-		return nil, fault.Internal(dm.Path{}, "no payload has begun")
+	if e.current == nil {
+		return nil, fault.Internal(dm.Path{}, "Finish comes before Begin")
 	}
-	now := e.now
-	e.now = nil
-	return now.Finish()
+	current := e.current
+	e.current = nil
+	return current.Finish()
 }
 
-// Encode appends a payload of entries to dst, as Begin, Entry for each and Finish do.
+// Encode appends a payload of entries to dst: it calls Begin, Entry for each of them, and Finish.
 func (e *Encoder) Encode(f content.Format, dst []byte, t content.Target, entries []dm.Entry) ([]byte, error) {
 	if err := e.Begin(f, dst, t); err != nil {
 		return dst, err
@@ -110,8 +121,9 @@ func (e *Encoder) Encode(f content.Format, dst []byte, t content.Target, entries
 	return e.Finish()
 }
 
-// AppendPaths appends the payload of a Read-Composite or an Observe-Composite. A format that carries
-// no paths is 4.15.
+// AppendPaths appends the payload of a Read-Composite or an Observe-Composite: paths without
+// values. The prefix is the gateway prefix of the device, as in content.Target. A format that does
+// not carry paths is refused with 4.15.
 func AppendPaths(f content.Format, dst []byte, paths []dm.Path, prefix string) ([]byte, error) {
 	switch f {
 	case content.SenMLJSON, content.SenMLETCHJSON:
@@ -121,5 +133,5 @@ func AppendPaths(f content.Format, dst []byte, paths []dm.Path, prefix string) (
 	case content.LwM2MCBOR:
 		return lwm2mcbor.AppendPaths(dst, paths)
 	}
-	return dst, fault.Unsupported(dm.Path{}, "%v is no format for paths", f)
+	return dst, fault.Unsupported(dm.Path{}, "%v is not a format for paths", f)
 }

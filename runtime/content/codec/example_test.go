@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -9,6 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
+// One instance in every format that can carry more than one value.
 func ExampleEncoder() {
 	var enc codec.Encoder
 	entries := []dm.Entry{
@@ -32,6 +34,36 @@ func ExampleEncoder() {
 	// a1190ce7a100a2191644f94da01916456343656c <nil>
 }
 
+// One resource in the formats that carry a single value.
+func ExampleEncoder_singleValue() {
+	var enc codec.Encoder
+	p := dm.ResourcePath(3303, 0, 5700)
+	entries := []dm.Entry{{Path: p, Value: dm.FloatValue(22.5)}}
+	b, err := enc.Encode(content.Text, nil, content.Target{Base: p}, entries)
+	fmt.Println(string(b), err)
+	b, err = enc.Encode(content.CBOR, nil, content.Target{Base: p}, entries)
+	fmt.Printf("%x %v\n", b, err)
+	// Output:
+	// 22.5 <nil>
+	// f94da0 <nil>
+}
+
+// Values that were measured at different times, for a Send.
+func ExampleEncoder_history() {
+	var enc codec.Encoder
+	var entries []dm.Entry
+	for i, v := range []float64{22.5, 22.75} {
+		entries = append(entries, dm.Entry{
+			Path: dm.ResourcePath(3303, 0, 5700), Value: dm.FloatValue(v), Time: 1.7e9 + float64(i)*60,
+		})
+	}
+	b, err := enc.Encode(content.SenMLJSON, nil, content.Target{}, entries)
+	fmt.Println(strings.ReplaceAll(string(b), ",{", ",\n{"), err)
+	// Output:
+	// [{"bn":"/3303/0/","bt":1700000000,"n":"5700","v":22.5},
+	// {"bt":1700000060,"n":"5700","v":22.75}] <nil>
+}
+
 func ExampleDecoder() {
 	temperature := registry.Object{ID: 3303, Name: "Temperature", Multiple: true, Resources: []registry.Resource{
 		{ID: 5700, Name: "Sensor Value", Ops: registry.R, Type: registry.Float},
@@ -52,4 +84,12 @@ func ExampleDecoder() {
 	// /3303/0/5700 Float 22.5
 	// <nil>
 	// /3303/0/5700: 4.00 Bad Request: the payload has a text where the type is Float
+}
+
+// The payload of a Read-Composite names paths without values.
+func ExampleAppendPaths() {
+	paths := []dm.Path{dm.InstancePath(3, 0), dm.ResourcePath(3303, 0, 5700)}
+	b, err := codec.AppendPaths(content.SenMLJSON, nil, paths, "")
+	fmt.Println(string(b), err)
+	// Output: [{"n":"/3/0"},{"n":"/3303/0/5700"}] <nil>
 }

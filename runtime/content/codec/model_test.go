@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// device is an instance of object 3 as the generator writes it, with what the examples have.
+// device is an instance of object 3 as the generator writes it, with the resources of the examples.
 type device struct {
 	Manufacturer, Model, Serial, Firmware dm.Res[string]
 	Sources, Voltage, Current, Errors     dm.Multi[int64]
@@ -91,7 +91,7 @@ func newModel(t testing.TB) *dm.Model {
 	return m
 }
 
-// reading is a Read as a server makes it: the data model is walked, and the Encoder appends.
+// reading is a Read of a server: the Encoder is the yield function of a walk over the data model.
 type reading struct {
 	enc   codec.Encoder
 	yield dm.Yield
@@ -118,8 +118,8 @@ func (r *reading) read(t testing.TB, m *dm.Model, f content.Format, p dm.Path) [
 	return b
 }
 
-// TestReadModel reads the data model in every format: the payload has its values, and nothing is
-// allocated on the way.
+// TestReadModel reads the data model in every format: the payload has its values, and the read does
+// not allocate.
 func TestReadModel(t *testing.T) {
 	m, r := newModel(t), newReading()
 	var dec codec.Decoder

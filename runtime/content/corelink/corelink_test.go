@@ -21,7 +21,7 @@ func path(t testing.TB, s string) dm.Path {
 	return p
 }
 
-// TestEncode writes the lists of the specification's examples.
+// TestEncode writes the lists of links in the examples of the specification.
 func TestEncode(t *testing.T) {
 	for _, v := range []struct {
 		name, root, want string

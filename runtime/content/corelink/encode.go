@@ -1,5 +1,17 @@
-// Package corelink is application/link-format (RFC 6690) as LwM2M uses it: the list of objects in a
-// Register or an Update, and the answers to Discover and Bootstrap-Discover.
+// Package corelink reads and writes lists of links in the format application/link-format (RFC
+// 6690): the objects of a Register or an Update, and the responses to Discover and
+// Bootstrap-Discover.
+//
+// A client does this itself. Import corelink for a server or a test server, which reads the objects
+// of a client from its Register:
+//
+//	reg, err := corelink.ParseRegistration(payload)
+//	if reg.Has(dm.ObjectPath(3303)) {
+//		// The client has a temperature sensor.
+//	}
+//
+// [Parse] yields the links of any list, such as the response to a Discover, with their attributes.
+// An [Encoder] writes a list. [Registration] and [Link] are the results.
 package corelink
 
 import (
@@ -12,9 +24,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Encoder writes one list of links after another: Begin, then for each link Link (or Root, Enabler)
-// and its attributes, then Finish. It is reused rather than made anew; in steady state it allocates
-// nothing. One goroutine at a time uses it. The zero value is ready.
+// Encoder writes lists of links, one after another: Begin, then for each link Link (or Root,
+// Enabler) and its attributes, then Finish. Reuse an Encoder: it allocates nothing but the list.
+// One goroutine at a time may use it. The zero value is ready to use.
 type Encoder struct {
 	buf   []byte
 	start int
@@ -22,13 +34,14 @@ type Encoder struct {
 	err   error
 }
 
-// Begin starts a list behind the bytes of dst. Root is what stands before every path, such as
-// "/lwm2m" for an alternate path or "/dev0" for a device behind a gateway; empty means nothing.
+// Begin starts a list that is appended to dst. root precedes every path, such as "/lwm2m" for an
+// alternate path or "/dev0" for a device behind a gateway. It may be empty.
 func (e *Encoder) Begin(dst []byte, root string) {
 	*e = Encoder{buf: dst, start: len(dst), root: root}
 	for i := range len(root) {
 		if c := root[i]; c <= ' ' || c == '"' || c == '<' || c == '>' || c >= 0x7f || i == 0 && c != '/' {
-			e.err = fault.Internal(dm.Path{}, "the root path %.32q of links must start with a slash and be a URI path", root)
+			e.err = fault.Internal(dm.Path{},
+				"the root path %.32q of links must start with a slash and be a URI path", root)
 		}
 	}
 }
@@ -49,8 +62,8 @@ func (e *Encoder) Link(p dm.Path) {
 	e.buf = append(e.buf, '>')
 }
 
-// Root starts the link of the root with what a Register says of it: that it is LwM2M's, and the
-// formats that the client prefers, most preferred first (Core 1.2.2 §6.2.1.2).
+// Root starts the link of the root in a Register: that it is the root of LwM2M, and the formats
+// that the client prefers, most preferred first (Core 1.2.2 §6.2.1.2).
 func (e *Encoder) Root(formats ...content.Format) {
 	e.Link(dm.Path{})
 	e.Text("rt", "oma.lwm2m")
@@ -71,8 +84,8 @@ func (e *Encoder) Root(formats ...content.Format) {
 	e.buf = append(e.buf, '"')
 }
 
-// Enabler starts what a Bootstrap-Discover begins with: the version of LwM2M. Version 1.0 has an
-// attribute without a link (Core 1.0.2 §5.2.7.3, Core 1.2.2 §6.1.7.3).
+// Enabler appends the version of LwM2M, with which the response to a Bootstrap-Discover begins. In
+// version 1.0 it is an attribute without a link (Core 1.0.2 §5.2.7.3, Core 1.2.2 §6.1.7.3).
 func (e *Encoder) Enabler(v registry.Version) {
 	if v.Compare(registry.V(1, 0)) > 0 {
 		e.Link(dm.Path{})
@@ -85,7 +98,7 @@ func (e *Encoder) Enabler(v registry.Version) {
 	e.buf = append(e.buf, '"')
 }
 
-// name appends the name of an attribute, which is one of LwM2M's.
+// name appends the name of an attribute.
 func (e *Encoder) name(name string) {
 	e.buf = append(append(e.buf, ';'), name...)
 }
@@ -96,7 +109,7 @@ func (e *Encoder) Int(name string, v int64) {
 	e.buf = strconv.AppendInt(append(e.buf, '='), v, 10)
 }
 
-// Float adds an attribute with a number, such as gt=22.5. It is finite.
+// Float adds an attribute with a number, such as gt=22.5. The number must be finite.
 func (e *Encoder) Float(name string, v float64) {
 	e.name(name)
 	e.buf = strconv.AppendFloat(append(e.buf, '='), v, 'f', -1, 64)
@@ -142,7 +155,8 @@ func (e *Encoder) appendVersion(v registry.Version) {
 	e.buf = strconv.AppendUint(e.buf, uint64(v.Minor), 10)
 }
 
-// Finish ends the list and returns dst with it. It reports a root or a text that no link can have.
+// Finish ends the list and returns dst with the list appended. It returns an error for a root or a
+// text that a link cannot hold.
 func (e *Encoder) Finish() ([]byte, error) {
 	b, err := e.buf, e.err
 	*e = Encoder{}

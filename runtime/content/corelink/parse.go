@@ -11,16 +11,16 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Link is one link of a list. It shares the bytes of the list.
+// Link is one link of a list.
 type Link struct {
-	// Target is what stands between < and >. It is empty for an attribute without a link, with which
-	// a Bootstrap-Discover of LwM2M 1.0 begins.
+	// Target is the text between < and >. It is empty for an attribute without a link, with which
+	// the response to a Bootstrap-Discover begins in LwM2M 1.0.
 	Target string
 	attrs  string
 }
 
-// Path returns the node that the link names below root, such as "/lwm2m" or ""; false where it names
-// none.
+// Path returns the node that the link names below root, which is an alternate path such as "/lwm2m"
+// or empty. It returns false if the link does not name a node.
 func (l Link) Path(root string) (dm.Path, bool) {
 	rest, ok := strings.CutPrefix(l.Target, root)
 	if !ok {
@@ -33,8 +33,8 @@ func (l Link) Path(root string) (dm.Path, bool) {
 	return p, err == nil
 }
 
-// Attr returns the value of an attribute, without its quotes; false where the link does not have it.
-// An attribute without a value is "".
+// Attr returns the value of an attribute, without its quotes, and whether the link has the
+// attribute. An attribute without a value has the value "".
 func (l Link) Attr(name string) (string, bool) {
 	for n, v := range l.Attrs() {
 		if n == name {
@@ -58,7 +58,7 @@ func (l Link) Attrs() iter.Seq2[string, string] {
 	}
 }
 
-// Errors of broken lists.
+// Errors of lists that are not well-formed.
 var (
 	errShort  = errors.New("it ends too early")
 	errLink   = errors.New("a link must read like </3303/0>")
@@ -67,8 +67,9 @@ var (
 	errFollow = errors.New("a comma or a semicolon is expected here")
 )
 
-// Parse yields the links of a list (RFC 6690 §2). Blanks around commas and semicolons are accepted,
-// because LwM2M's own examples have them. Its error is what yield returned, or a *dm.Error with 4.00.
+// Parse calls yield for each link of a list (RFC 6690 §2). It accepts blanks around commas and
+// semicolons, because the examples of LwM2M have them. The error is what yield returned, or a
+// *dm.Error with 4.00.
 func Parse(list []byte, yield func(Link) error) error {
 	if !utf8.Valid(list) {
 		return fault.BadRequest(dm.Path{}, "the list of links is not valid UTF-8")
@@ -180,7 +181,7 @@ func (s *scanner) attr() (name, value string, err error) {
 	return name, value, nil
 }
 
-// run reads the characters of a class.
+// run reads the longest run of characters of a class.
 func (s *scanner) run(is func(byte) bool) string {
 	start := s.pos
 	for s.pos < len(s.s) && is(s.s[s.pos]) {
@@ -234,7 +235,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// String returns the link as a list has it.
+// String returns the link in the format of a list.
 func (l Link) String() string {
 	if l.attrs == "" {
 		return "<" + l.Target + ">"

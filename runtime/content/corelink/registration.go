@@ -11,12 +11,13 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Registration is what the payload of a Register or an Update says. It is for servers.
+// Registration is the content of a Register or an Update, as a server reads it.
 type Registration struct {
-	// Root is the alternate path, such as "/lwm2m". Empty means that objects are at the root.
+	// Root is the alternate path, such as "/lwm2m". The zero value means that the objects are at
+	// the root.
 	Root string
-	// Formats are the formats that the client prefers, most preferred first. Empty means that it does
-	// not say.
+	// Formats are the formats that the client prefers, most preferred first. The zero value means
+	// that the client names none.
 	Formats []content.Format
 	// Nodes are the objects and instances, in the list's order.
 	Nodes []RegisteredNode
@@ -26,17 +27,17 @@ type Registration struct {
 type RegisteredNode struct {
 	// Path is the object or the instance.
 	Path dm.Path
-	// Version is the object's version. Zero means that it is not said.
+	// Version is the version of the object. The zero value means that the client does not name it.
 	Version registry.Version
 }
 
-// Has reports whether a node is in the list; an object is also there when an instance is.
+// Has reports whether a node is registered. An object is registered if one of its instances is.
 func (r Registration) Has(p dm.Path) bool {
 	return slices.ContainsFunc(r.Nodes, func(n RegisteredNode) bool { return p.Contains(n.Path) })
 }
 
-// ParseRegistration reads the payload of a Register or an Update. Links that name neither an object
-// nor an instance are left out. Its error is a *dm.Error with 4.00.
+// ParseRegistration reads the payload of a Register or an Update. It skips links that name neither
+// an object nor an instance. The error is a *dm.Error with 4.00.
 func ParseRegistration(list []byte) (Registration, error) {
 	var r Registration
 	err := Parse(list, func(l Link) error { return r.root(l) })
@@ -46,7 +47,7 @@ func ParseRegistration(list []byte) (Registration, error) {
 	return r, err
 }
 
-// root takes the link that says where LwM2M's objects are.
+// root reads the root and the formats, if l is the link of the root.
 func (r *Registration) root(l Link) error {
 	types, ok := l.Attr("rt")
 	if !ok || !slices.Contains(strings.Fields(types), "oma.lwm2m") {

@@ -1,10 +1,12 @@
-// Package dmtest tests an object of the data model as its servers will use it: generated, with the
-// hooks, functions and template of the program that it is for.
+// Package dmtest tests an object of the data model in the way in which servers will use it. The
+// object is a generated one with the hooks, functions and template of your program:
 //
 //	func TestSetPoint(t *testing.T) {
-//		obj := newSetPoint(fakeValve()) // as the program makes it, with an instance
+//		obj := newSetPoint(fakeValve()) // with an instance, as your program creates it
 //		dmtest.Object(t, obj)
 //	}
 //
-// Object writes to the object, with hooks and all, hundreds of times: give it one that drives fakes.
+// [Object] is the test, and [Except] is its [Option] that leaves resources out. Object writes to
+// the object hundreds of times, and the hooks run. Give it an object that drives fakes instead of
+// hardware.
 package dmtest

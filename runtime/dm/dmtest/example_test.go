@@ -10,19 +10,19 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm/dmtest"
 )
 
-// first is a testing.TB that prints the first fault. A test of your own hands its t to Object.
+// first is a testing.TB that prints the first error. Your test passes its t to Object.
 type first struct {
 	testing.TB
-	told bool
+	printed bool
 }
 
 func (f *first) Helper() {}
 
 func (f *first) Errorf(format string, args ...any) {
-	if !f.told {
+	if !f.printed {
 		fmt.Printf(format+"\n", args...)
 	}
-	f.told = true
+	f.printed = true
 }
 
 // A set point whose Commit hook turns a valve, and whose Rollback hook was forgotten.

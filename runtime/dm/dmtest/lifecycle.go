@@ -7,7 +7,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// checkLifecycle makes and deletes instances as servers do.
+// checkLifecycle creates and deletes instances like a server.
 func (k *kit) checkLifecycle() {
 	k.t.Helper()
 	o := k.obj.ID()
@@ -25,7 +25,7 @@ func (k *kit) checkLifecycle() {
 	}
 	id, err := k.freeInstance()
 	if err != nil {
-		return // all are taken
+		return // all IDs are taken
 	}
 	p := dm.InstancePath(o, id)
 	create := func(payload []dm.Entry) operation {
@@ -38,7 +38,7 @@ func (k *kit) checkLifecycle() {
 	if err := k.try(writable.name, dm.Server(1), writable.do); err != nil {
 		writable = create(k.payload(p, func(r *registry.Resource) bool { return r.Ops.Writable() && r.Mandatory }))
 		if k.try(writable.name, dm.Server(1), writable.do) != nil {
-			return // servers make none, or the hooks want other values
+			return // servers cannot create one, or the hooks refuse the values
 		}
 	}
 	k.checkMade(p)
@@ -54,16 +54,16 @@ func (k *kit) checkLifecycle() {
 	k.checkSame("making and deleting an instance", home)
 	k.checkFailures(dm.Server(1), k.between(writable), home)
 	if err := k.try(writable.name, dm.Server(1), writable.do); err != nil {
-		k.t.Errorf("after failures making an instance does not work any more: %v", err)
+		k.t.Errorf("after failures an instance cannot be created: %v", err)
 		return
 	}
 	k.checkFailures(dm.Server(1), k.between(remove), k.tree(k.m.Snapshot()))
 	if err := k.try(remove.name, dm.Server(1), remove.do); err != nil {
-		k.t.Errorf("after failures deleting an instance does not work any more: %v", err)
+		k.t.Errorf("after failures an instance cannot be deleted: %v", err)
 	}
 }
 
-// between returns the operation between writes to the witnesses that change them.
+// between returns the operation between writes that change the witnesses.
 func (k *kit) between(o operation) []operation {
 	return append(append(k.witnessed(k.before, 7), o), k.witnessed(k.after, 7)...)
 }
@@ -76,23 +76,24 @@ func (k *kit) freeInstance() (id dm.InstanceID, err error) {
 	return id, err
 }
 
-// checkMade reports mandatory resources that an instance made by a server lacks.
+// checkMade reports mandatory resources that are missing from an instance that a server created.
 func (k *kit) checkMade(p dm.Path) {
 	k.t.Helper()
 	s := k.m.Snapshot()
 	for i := range k.def.Resources {
 		r := &k.def.Resources[i]
 		if rp, _ := p.Child(r.ID); r.Mandatory && !s.Has(rp) {
-			k.t.Errorf("an instance that a server makes lacks the mandatory %s (%d)", r.Name, r.ID)
+			k.t.Errorf("an instance that a server creates lacks the mandatory %s (%d)", r.Name, r.ID)
 		}
 	}
 	err := s.Read(context.Background(), dm.Server(1), p, func(dm.Path, dm.Value) error { return nil })
 	if err != nil {
-		k.t.Errorf("an instance that a server makes cannot be read: %v", err)
+		k.t.Errorf("an instance that a server creates cannot be read: %v", err)
 	}
 }
 
-// checkSingle reports a single-instance object whose instance a management server makes or deletes.
+// checkSingle reports a single-instance object whose instance a management server can create or
+// delete.
 func (k *kit) checkSingle() {
 	k.t.Helper()
 	o := k.obj.ID()

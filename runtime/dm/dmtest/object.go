@@ -9,11 +9,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// An Option changes what Object does.
+// An Option changes what Object checks.
 type Option func(*kit)
 
-// Except leaves the values of resources alone: those that a hook amends, that hardware rounds, or that
-// must not be written at random even in a test.
+// Except leaves the values of resources alone. Use it for resources that a hook amends, that
+// hardware rounds, or that a test must not write at random.
 func Except(ids ...dm.ResourceID) Option {
 	return func(k *kit) {
 		for _, id := range ids {
@@ -22,22 +22,23 @@ func Except(ids ...dm.ResourceID) Option {
 	}
 }
 
-// Object checks an object that is part of no Model yet, with its instances; where it has none, one is
-// made as the bootstrap server makes it. It reports as errors of t:
+// Object checks an object with its instances. The object must not be part of a Model yet. If it has
+// no instance, Object creates one like a bootstrap server. It reports as errors of t:
 //
-//   - a definition with faults, and resources that are open to whom they should not be;
-//   - values that the definition allows and that do not read as they were written, for resources with
-//     a stored value, or that no hook ever accepts;
-//   - values of other types and values just outside of every bound that are not refused with 4.00;
-//   - transactions that fail and do not leave everything as it was: at the n-th write, at Begin,
-//     Validate and Commit of an object before and of one after this one, and at the store. Resources
-//     that are live and can be written count: Rollback must undo what Commit did to them;
-//   - changes that can be seen before they are published, or that differ when they are repeated;
-//   - instances that servers can make and that lack mandatory resources, and the reserved ID;
-//   - streams with a second writer.
+//   - a definition with faults, and resources that allow operations that their definition does not;
+//   - values that the definition allows and that do not read as they were written (for resources
+//     with a stored value), or that the hooks always refuse;
+//   - values of other types, and values just outside of a bound, that are not refused with 4.00;
+//   - transactions that fail and do not leave everything as it was. They fail at each write, at
+//     Begin, Validate and Commit of an object before and an object after this one, and at the
+//     store. This includes live resources that can be written: Rollback must undo what Commit did
+//     to them;
+//   - changes that are visible before they are published, or that differ when they are repeated;
+//   - instances that a server can create and that lack mandatory resources or have the reserved ID;
+//   - streams that accept a second writer.
 //
-// Hooks may refuse values; then everything must be as before. Executables are not executed. Afterwards
-// the object is part of no Model, and holds other values than before.
+// Hooks may refuse values; then everything must be as before. Object does not call executables.
+// Afterwards the object is not part of a Model and has other values than before.
 func Object(t testing.TB, obj dm.Object, options ...Option) {
 	t.Helper()
 	k := &kit{t: t, obj: obj, except: map[dm.ResourceID]bool{}}
@@ -75,7 +76,7 @@ type kit struct {
 	m      *dm.Model
 	faults faults
 	except map[dm.ResourceID]bool
-	// before and after are witnesses with a lower and a higher object ID, where there is one.
+	// before and after are witnesses with a lower and a higher object ID, if there is one.
 	before, after *dm.TypedObject[witness]
 	targets       []*target
 }
@@ -85,7 +86,7 @@ type target struct {
 	path         dm.Path
 	def          *registry.Resource
 	live, stream bool
-	good         []dm.Value // what was accepted
+	good         []dm.Value // values that were accepted
 }
 
 // open puts the object and the witnesses into a Model.
@@ -93,7 +94,7 @@ func (k *kit) open() bool {
 	k.t.Helper()
 	m, err := dm.NewModel(dm.ModelConfig{
 		Persist: func(context.Context, dm.Committed) error { return k.faults.step("Persist") },
-		Logger:  slog.New(slog.DiscardHandler), // what it would say is reported
+		Logger:  slog.New(slog.DiscardHandler), // the test reports what would be logged
 	}, k.obj)
 	if err != nil {
 		k.t.Errorf("the object cannot be part of a Model: %v", err)
@@ -122,7 +123,7 @@ func (k *kit) witness(id dm.ObjectID, where string) *dm.TypedObject[witness] {
 	return o
 }
 
-// close takes the object out of the Model.
+// close removes the object from the Model.
 func (k *kit) close() {
 	if err := k.m.Unregister(context.Background(), k.obj.ID()); err != nil {
 		k.t.Errorf("taking the object out of its Model: %v", err)
@@ -142,7 +143,7 @@ func (k *kit) transact(who dm.Origin, fn func(*dm.Transaction) error) error {
 	return tx.Commit()
 }
 
-// try runs one transaction that may be refused, and checks that nothing is left of it then.
+// try runs one transaction that may be refused. If it is, try checks that everything is as before.
 func (k *kit) try(what string, who dm.Origin, fn func(*dm.Transaction) error) error {
 	k.t.Helper()
 	was := k.tree(k.m.Snapshot())
@@ -153,7 +154,7 @@ func (k *kit) try(what string, who dm.Origin, fn func(*dm.Transaction) error) er
 	return err
 }
 
-// checkSame reports what differs from before.
+// checkSame reports the differences from before.
 func (k *kit) checkSame(after string, was tree) {
 	k.t.Helper()
 	if d := was.diff(k.tree(k.m.Snapshot())); d != "" {
@@ -165,12 +166,12 @@ func (k *kit) checkDefinition() {
 	k.t.Helper()
 	for _, f := range k.def.Validate() {
 		if f.Severity == registry.Error {
-			k.t.Errorf("the definition is wrong: %v", f)
+			k.t.Errorf("the definition has a fault: %v", f)
 		}
 	}
 }
 
-// populate makes an instance where there is none.
+// populate creates an instance if there is none.
 func (k *kit) populate() bool {
 	k.t.Helper()
 	for range k.m.Snapshot().Instances(k.obj.ID()) {
@@ -186,7 +187,7 @@ func (k *kit) populate() bool {
 	return err == nil
 }
 
-// payload returns a value for each resource with values that wanted picks.
+// payload returns a value for each resource with values for which wanted returns true.
 func (k *kit) payload(p dm.Path, wanted func(*registry.Resource) bool) []dm.Entry {
 	var list []dm.Entry
 	for i := range k.def.Resources {
@@ -201,7 +202,8 @@ func (k *kit) payload(p dm.Path, wanted func(*registry.Resource) bool) []dm.Entr
 	return list
 }
 
-// entriesFor returns what writes v to a resource: as its value, or as two resource instances.
+// entriesFor returns the entries that write v to a resource: as its value, or as two resource
+// instances.
 func entriesFor(r *registry.Resource, p dm.Path, v dm.Value) []dm.Entry {
 	if !r.Multiple {
 		return []dm.Entry{{Path: p, Value: v}}

@@ -7,7 +7,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// writer returns who may write a resource; false where nobody may.
+// writer returns an origin that may write the resource, or false if none may.
 func (k *kit) writer(x *target) (dm.Origin, bool) {
 	switch {
 	case x.def.Ops.Executable(), x.stream, x.live && !x.def.Ops.Writable(), k.except[x.path.Resource()]:
@@ -26,7 +26,7 @@ func (k *kit) write(x *target, who dm.Origin, v dm.Value) error {
 	})
 }
 
-// checkAccess reports operations that the definition does not allow and that succeed.
+// checkAccess reports operations that succeed although the definition does not allow them.
 func (k *kit) checkAccess(x *target) {
 	k.t.Helper()
 	server, ctx := dm.Server(1), context.Background()
@@ -54,7 +54,7 @@ func (k *kit) checkAccess(x *target) {
 	}
 }
 
-// checkSecret reports a secret that a server reads, or that is not marked as one.
+// checkSecret reports a secret that a server can read, or that is not marked as secret.
 func (k *kit) checkSecret(x *target, s dm.Snapshot) {
 	k.t.Helper()
 	ctx := context.Background()
@@ -62,7 +62,7 @@ func (k *kit) checkSecret(x *target, s dm.Snapshot) {
 	if dm.CodeOf(err) != dm.MethodNotAllowed {
 		k.t.Errorf("%v (%s): the bootstrap server reads a secret: %v", x.path, x.def.Name, err)
 	}
-	_ = s.Read(ctx, dm.Application, x.path, func(p dm.Path, v dm.Value) error { // it may have no value
+	_ = s.Read(ctx, dm.Application, x.path, func(p dm.Path, v dm.Value) error {
 		if !v.IsSecret() {
 			k.t.Errorf("%v (%s): the secret would show in a log", p, x.def.Name)
 		}
@@ -70,7 +70,7 @@ func (k *kit) checkSecret(x *target, s dm.Snapshot) {
 	})
 }
 
-// checkRoundTrips writes values that the definition allows, and reads them.
+// checkRoundTrips writes values that the definition allows and reads them.
 func (k *kit) checkRoundTrips(x *target) {
 	k.t.Helper()
 	if x.live {
@@ -90,8 +90,10 @@ func (k *kit) checkRoundTrips(x *target) {
 		x.good = append(x.good, v)
 		s := k.m.Snapshot()
 		for _, e := range entriesFor(x.def, x.path, v) {
-			if got, err := s.Value(context.Background(), dm.Application, e.Path); !x.live && (err != nil || !got.Equal(v)) {
-				k.t.Errorf("%v (%s): written was the %s %s, read was %s (%v)", e.Path, x.def.Name, v.Type(), text(v), text(got), err)
+			if got, err := s.Value(context.Background(), dm.Application, e.Path); !x.live &&
+				(err != nil || !got.Equal(v)) {
+				k.t.Errorf("%v (%s): written was the %s %s, read was %s (%v)", e.Path, x.def.Name, v.Type(),
+					text(v), text(got), err)
 			}
 		}
 		for p := range same {
@@ -115,7 +117,8 @@ func (k *kit) checkRoundTrips(x *target) {
 func (k *kit) companions(x *target) map[dm.Path]bool {
 	same := map[dm.Path]bool{}
 	for _, y := range k.targets {
-		if y != x && y.def.Type == x.def.Type && !y.def.Multiple && !x.def.Multiple && y.path.Up(dm.InstanceLevel) == x.path.Up(dm.InstanceLevel) && !y.live && !y.stream {
+		if y != x && y.def.Type == x.def.Type && !y.def.Multiple && !x.def.Multiple &&
+			y.path.Up(dm.InstanceLevel) == x.path.Up(dm.InstanceLevel) && !y.live && !y.stream {
 			same[y.path] = true
 		}
 	}
@@ -127,7 +130,7 @@ func (k *kit) checkLive(x *target) {
 	k.t.Helper()
 	err := k.m.Snapshot().Read(context.Background(), dm.Application, x.path, func(_ dm.Path, v dm.Value) error {
 		if v.Type() != x.def.Type {
-			k.t.Errorf("%v (%s): the function gave a %s, not a %s", x.path, x.def.Name, v.Type(), x.def.Type)
+			k.t.Errorf("%v (%s): the function returns a %s, not a %s", x.path, x.def.Name, v.Type(), x.def.Type)
 		}
 		return nil
 	})
@@ -146,7 +149,8 @@ func (k *kit) checkRefusals(x *target) {
 	for _, v := range outside(x.def) {
 		for _, who := range []dm.Origin{who, dm.Bootstrap, dm.Application} {
 			if err := k.write(x, who, v); dm.CodeOf(err) != dm.BadRequest {
-				k.t.Errorf("%v (%s, %s): %v writing the %s %s gets %v, want 4.00", x.path, x.def.Name, x.def.Range, who, v.Type(), text(v), err)
+				k.t.Errorf("%v (%s, %s): %v writing the %s %s gets %v, want 4.00", x.path, x.def.Name, x.def.Range,
+					who, v.Type(), text(v), err)
 			}
 		}
 	}
@@ -161,7 +165,8 @@ func (k *kit) checkRefusals(x *target) {
 	}
 }
 
-// checkStream reports a stream that lets a second writer in, or none after one that gave up.
+// checkStream reports a stream that accepts a second writer, or that accepts none after an aborted
+// one.
 func (k *kit) checkStream(x *target) {
 	k.t.Helper()
 	if !x.stream || k.except[x.path.Resource()] {
@@ -172,7 +177,7 @@ func (k *kit) checkStream(x *target) {
 		s := k.m.Snapshot()
 		up, is, err := s.OpenUpload(ctx, dm.Bootstrap, x.path)
 		if !is || err != nil && dm.CodeOf(err) == dm.MethodNotAllowed {
-			return // it only gives a stream
+			return // the stream can only be read
 		}
 		if err != nil {
 			k.t.Errorf("%v (%s): an upload cannot start: %v", x.path, x.def.Name, err)

@@ -88,7 +88,7 @@ func full[T any](t *testing.T) T {
 		switch f := v.Field(i).Addr().Interface().(type) {
 		case *dm.Exec:
 			*f = func(context.Context, dm.Args) error { t.Error("the kit executes"); return nil }
-		default: // a Res or a Multi: setting makes it supported, whatever the value
+		default: // a Res or a Multi: Set makes it supported
 			set := v.Field(i).Addr().MethodByName("Set")
 			args := make([]reflect.Value, set.Type().NumIn())
 			for n := range args {
@@ -101,11 +101,11 @@ func full[T any](t *testing.T) T {
 	return inst
 }
 
-// shipped returns a test of a generated object all of whose resources are supported.
+// shipped returns a test of a generated object that supports all of its resources.
 func shipped[T any](create func(dm.ObjectConfig[T]) (*dm.TypedObject[T], error)) func(*testing.T) {
 	return func(t *testing.T) {
 		o, err := create(dm.ObjectConfig[T]{Template: full[T](t)})
-		o = made(t, o, err)
+		o = must(t, o, err)
 		dmtest.Object(t, o)
 		if o.Len() != 1 {
 			t.Errorf("there are %d instances", o.Len())
@@ -113,7 +113,7 @@ func shipped[T any](create func(dm.ObjectConfig[T]) (*dm.TypedObject[T], error))
 	}
 }
 
-// Every object that the toolkit ships keeps its promises.
+// Every object that the toolkit ships passes the kit.
 func TestShippedObjects(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"accelerometer":          shipped(accelerometer.New),

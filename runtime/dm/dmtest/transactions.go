@@ -14,31 +14,32 @@ type operation struct {
 	do   func(*dm.Transaction) error
 }
 
-// steps are where a transaction is made to fail, besides at its operations. Commit of the witness
-// before comes before that of the tested object, Commit of the one after and the store come after it.
+// steps are the places where a transaction is made to fail, in addition to its operations. Commit
+// of the witness before runs before Commit of the tested object; Commit of the witness after and
+// the store run after it.
 var steps = []string{
 	"Begin before", "Begin after", "Validate before", "Validate after", "Commit before", "Commit after", "Persist",
 }
 
-// checkTransactions moves the object between two states that differ in as many resources as its hooks
-// allow, and makes the move fail at every step.
+// checkTransactions changes the object between two states that differ in as many resources as its
+// hooks allow, and makes the change fail at every step.
 func (k *kit) checkTransactions(who dm.Origin) {
 	k.t.Helper()
 	var writable []*target
 	for _, x := range k.targets {
-		if _, ok := k.writer(x); ok && len(x.good) > 1 && (who.IsBootstrap() || x.def.Ops.Writable()) {
+		if _, ok := k.writer(x); ok && len(x.good) > 1 && (who == dm.Bootstrap || x.def.Ops.Writable()) {
 			writable = append(writable, x)
 		}
 	}
 	if len(writable) == 0 || k.checkMoves(who, writable) {
 		return
 	}
-	for _, x := range writable { // hooks refuse them together
+	for _, x := range writable { // the hooks refuse all together
 		k.checkMoves(who, []*target{x})
 	}
 }
 
-// checkMoves reports false where the hooks refuse to move.
+// checkMoves returns false if the hooks refuse the change.
 func (k *kit) checkMoves(who dm.Origin, group []*target) bool {
 	k.t.Helper()
 	there, back := k.move(group, 1), k.move(group, 0)
@@ -59,20 +60,20 @@ func (k *kit) checkMoves(who dm.Origin, group []*target) bool {
 		home = k.tree(k.m.Snapshot())
 	}
 	k.checkFailures(who, there, home)
-	if who.IsBootstrap() {
+	if who == dm.Bootstrap {
 		k.checkCorrection(there, home, away)
 		return true
 	}
 	if err := run(there); err != nil {
-		k.t.Errorf("after failures a transaction that worked does not any more: %v", err)
+		k.t.Errorf("after failures a transaction that succeeded before fails: %v", err)
 	} else if d := away.diff(k.tree(k.m.Snapshot())); d != "" {
 		k.t.Errorf("after failures a transaction has another result: %s", d)
 	}
 	return true
 }
 
-// move returns the operations that write the n-th good value of every resource in the group, between
-// writes to the witnesses.
+// move returns the operations that write the n-th good value of every resource in the group,
+// between writes to the witnesses.
 func (k *kit) move(group []*target, n int) []operation {
 	list := k.witnessed(k.before, n)
 	for _, x := range group {
@@ -104,7 +105,8 @@ func all(list []operation) func(*dm.Transaction) error {
 	}
 }
 
-// checkFailures runs the operations with a failure at every step; each must leave home.
+// checkFailures runs the operations with a failure at every step. Each failure must leave the state
+// home.
 func (k *kit) checkFailures(who dm.Origin, list []operation, home tree) {
 	k.t.Helper()
 	for n := range len(list) + 1 {
@@ -116,7 +118,7 @@ func (k *kit) checkFailures(who dm.Origin, list []operation, home tree) {
 			return errInjected
 		})
 		if !errors.Is(err, errInjected) {
-			k.t.Errorf("%s is told as %v", what, err)
+			k.t.Errorf("%s is reported as %v", what, err)
 		}
 		k.checkSame(what, home)
 	}
@@ -125,7 +127,7 @@ func (k *kit) checkFailures(who dm.Origin, list []operation, home tree) {
 		err := k.transact(who, all(list))
 		hits := k.disarm()
 		if hits != 1 || !errors.Is(err, errInjected) {
-			k.t.Errorf("a failure of the step %q was reached %d times and is told as %v", step, hits, err)
+			k.t.Errorf("a failure of the step %q was reached %d times and is reported as %v", step, hits, err)
 		}
 		k.checkSame(fmt.Sprintf("a failure of the step %q", step), home)
 	}
@@ -142,15 +144,15 @@ func (k *kit) reachable() []string {
 	return list
 }
 
-// arm makes a step fail, and has every hook of the witnesses look whether something of the transaction
-// can be seen too early.
+// arm makes a step fail. It also makes every hook of the witnesses check that no change is visible
+// before it is published.
 func (k *kit) arm(step string, home tree) {
 	seen := false
 	k.faults.at, k.faults.hits = step, 0
 	k.faults.spy = func() {
 		if d := differences(home.stored, k.tree(k.m.Snapshot()).stored, ""); len(d) > 0 && !seen {
 			seen = true
-			k.t.Errorf("before the transaction is published this can be seen: %s", d[0])
+			k.t.Errorf("before the transaction is published a read shows: %s", d[0])
 		}
 	}
 }
@@ -160,8 +162,8 @@ func (k *kit) disarm() (hits int) {
 	return k.faults.hits
 }
 
-// checkCorrection runs the operations as a bootstrap sequence, a request each, whose end fails at
-// every step and succeeds when the cause is gone.
+// checkCorrection runs the operations as a bootstrap sequence of one request each. Its end fails at
+// every step and succeeds after the cause is removed.
 func (k *kit) checkCorrection(list []operation, home, away tree) {
 	k.t.Helper()
 	ctx := context.Background()
@@ -188,7 +190,7 @@ func (k *kit) checkCorrection(list []operation, home, away tree) {
 		err := tx.Commit()
 		k.disarm()
 		if !errors.Is(err, errInjected) {
-			k.t.Errorf("the end of a bootstrap sequence with a failure of the step %q gives %v", step, err)
+			k.t.Errorf("the end of a bootstrap sequence with a failure of the step %q returns %v", step, err)
 			return
 		}
 		k.checkSame(fmt.Sprintf("the end of a bootstrap sequence with a failure of the step %q", step), home)

@@ -9,14 +9,14 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// tree is everything that a Model holds, and what its live writable resources read at a moment.
+// tree is everything that a Model holds, and what its live writable resources read at one moment.
 type tree struct {
 	stored map[dm.Path]dm.Value
 	live   map[dm.Path]dm.Value
 }
 
-// tree takes a copy of the Model as a snapshot shows it. Of live resources it takes those alone that
-// are written: a sensor may well show something else a moment later.
+// tree copies the Model from a snapshot. It includes only those live resources that can be written,
+// because a sensor may have another value a moment later.
 func (k *kit) tree(s dm.Snapshot) tree {
 	t := tree{map[dm.Path]dm.Value{}, map[dm.Path]dm.Value{}}
 	for o := range s.Objects() {
@@ -24,7 +24,7 @@ func (k *kit) tree(s dm.Snapshot) tree {
 		for i := range s.Instances(o) {
 			t.stored[dm.InstancePath(o, i)] = dm.Value{}
 		}
-		_ = s.Stored(dm.ObjectPath(o), func(p dm.Path, v dm.Value) error { // of an object that is there
+		_ = s.Stored(dm.ObjectPath(o), func(p dm.Path, v dm.Value) error { // the object exists
 			t.stored[p] = v
 			return nil
 		})
@@ -34,13 +34,14 @@ func (k *kit) tree(s dm.Snapshot) tree {
 			_ = s.Read(context.Background(), dm.Application, target.path, func(p dm.Path, v dm.Value) error {
 				t.live[p] = v
 				return nil
-			}) // one that reads nothing is absent from the tree
+			}) // a resource without a value is not in the tree
 		}
 	}
 	return t
 }
 
-// diff says in a few lines what differs between two trees, "" when nothing does. Secrets stay hidden.
+// diff describes the differences between two trees in a few lines, "" if there are none. Secrets
+// stay hidden.
 func (t tree) diff(u tree) string {
 	lines := append(differences(t.stored, u.stored, ""), differences(t.live, u.live, " (live)")...)
 	if more := len(lines) - 5; more > 0 {
@@ -76,5 +77,5 @@ func differences(a, b map[dm.Path]dm.Value, kind string) []string {
 	return lines
 }
 
-// text returns a value for a report; a long one is cut, and a secret one hidden.
+// text returns a value for a report, cut if it is long and hidden if it is secret.
 func text(v dm.Value) string { return fmt.Sprintf("%.80q", v.String()) }

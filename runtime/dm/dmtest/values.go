@@ -8,10 +8,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// longest bounds the texts and bytes that are written to resources with a length range.
+// longest is the largest length of the texts and bytes that are written to resources with a length
+// range.
 const longest = 1 << 16
 
-// samples returns values that the definition allows, at the edges of its range and between them.
+// samples returns values that the definition allows, at the bounds of its range and between them.
 func samples(def *registry.Resource) []dm.Value {
 	var list []dm.Value
 	for _, v := range proposals(def) {
@@ -22,8 +23,8 @@ func samples(def *registry.Resource) []dm.Value {
 	return distinct(list)
 }
 
-// outside returns values that the definition does not allow: just outside of every bound, and those
-// of other types.
+// outside returns values that the definition does not allow: just outside of every bound, and of
+// other types.
 func outside(def *registry.Resource) []dm.Value {
 	var list []dm.Value
 	for _, v := range proposals(def) {
@@ -50,8 +51,8 @@ func outside(def *registry.Resource) []dm.Value {
 	return distinct(list)
 }
 
-// proposals returns values of the resource's type: some that people would use, and those at and next
-// to every bound.
+// proposals returns values of the resource's type: common ones, and those at and next to every
+// bound.
 func proposals(def *registry.Resource) []dm.Value {
 	list := usual(def.Type)
 	for _, i := range def.Range {
@@ -71,7 +72,8 @@ func proposals(def *registry.Resource) []dm.Value {
 func usual(t registry.Type) []dm.Value {
 	switch t {
 	case registry.Integer:
-		return []dm.Value{dm.IntegerValue(1), dm.IntegerValue(0), dm.IntegerValue(-7), dm.IntegerValue(math.MaxInt64), dm.IntegerValue(math.MinInt64)}
+		return []dm.Value{dm.IntegerValue(1), dm.IntegerValue(0), dm.IntegerValue(-7), dm.IntegerValue(math.MaxInt64),
+			dm.IntegerValue(math.MinInt64)}
 	case registry.UnsignedInteger:
 		return []dm.Value{dm.UnsignedValue(1), dm.UnsignedValue(0), dm.UnsignedValue(math.MaxUint64)}
 	case registry.Float:
@@ -85,14 +87,15 @@ func usual(t registry.Type) []dm.Value {
 	case registry.Time:
 		return []dm.Value{dm.TimeValue(1_700_000_000), dm.TimeValue(0), dm.TimeValue(1 << 33)}
 	case registry.Objlnk:
-		return []dm.Value{dm.LinkValue(dm.ObjectLink{Object: 3}), dm.LinkValue(dm.NullLink), dm.LinkValue(dm.ObjectLink{Object: 65534, Instance: 65534})}
+		return []dm.Value{dm.LinkValue(dm.ObjectLink{Object: 3}), dm.LinkValue(dm.NullLink),
+			dm.LinkValue(dm.ObjectLink{Object: 65534, Instance: 65534})}
 	case registry.Corelnk:
 		return []dm.Value{dm.CoreLinkValue("</3/0>"), dm.CoreLinkValue("")}
 	}
 	return nil
 }
 
-// around returns the value at a bound, or of that length, and its two neighbours.
+// around returns the value at a bound, or with that length, and its two neighbours.
 func around(t registry.Type, bound float64) []dm.Value {
 	var list []dm.Value
 	switch t {
@@ -148,7 +151,7 @@ func allowed(def *registry.Resource, v dm.Value) bool {
 	return true
 }
 
-// distinct returns the list without repetitions.
+// distinct returns the list without duplicates.
 func distinct(list []dm.Value) []dm.Value {
 	var once []dm.Value
 next:

@@ -10,9 +10,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// clock is the system's clock and time zone with what servers have set instead. A server that empties a
-// resource, by an empty text or by a Replace of the instance that does not name it, gives the system's
-// back. A clock of the system that Config.SetTime has set stays.
+// clock is the system's clock and time zone with what servers have set instead. A server that
+// empties a resource, by an empty text or by a Replace of the instance that does not name it, gives
+// the system's back. A clock of the system that Config.SetTime has set stays.
 type clock struct {
 	set func(context.Context, time.Time) error
 
@@ -23,9 +23,9 @@ type clock struct {
 
 // clockSetting is what servers have set.
 type clockSetting struct {
-	ahead              int64 // of the system's clock, in seconds: a time.Duration ends after 292 years
+	ahead              int64 // of the system's clock, in seconds; a Duration ends at 292 years
 	offset, zone       string
-	hasOffset, hasZone bool // set by a server
+	hasOffset, hasZone bool // a server has set it
 }
 
 func (c *clock) now(context.Context) (time.Time, error) {
@@ -44,7 +44,7 @@ func (c *clock) utcOffset(context.Context) (string, error) {
 	return time.Now().Format("-07:00"), nil
 }
 
-// timezone is empty where the system does not say its zone's name.
+// timezone returns ErrNoValue if the system does not know the name of its zone.
 func (c *clock) timezone(context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,9 +65,9 @@ const (
 )
 
 var (
-	// offsetForm is ISO 8601's, with or without UTC before it: +02:00, UTC-3, Z.
+	// offsetForm is the form of ISO 8601, with or without UTC before it: +02:00, UTC-3, Z.
 	offsetForm = regexp.MustCompile(`^(Z|UTC|(UTC)?[+-][01]?[0-9](:?[0-5][0-9])?)$`)
-	// zoneForm is that of names in the IANA time zone database.
+	// zoneForm is the form of names in the IANA time zone database.
 	zoneForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
 )
 
@@ -92,8 +92,8 @@ func (c *clock) validate(tx *device.Tx) error {
 	return nil
 }
 
-// commit takes over what was written. Setting the system's clock comes last, since it is the only part that can fail and
-// cannot be undone exactly.
+// commit applies what was written. It sets the system's clock last, because only that can fail, and
+// it cannot be undone exactly.
 func (c *clock) commit(ctx context.Context, tx *device.Tx) error {
 	c.mu.Lock()
 	before := c.v
@@ -137,13 +137,13 @@ func (c *clock) rollback() {
 	}
 }
 
-func (c *clock) settled() {
+func (c *clock) keepSetting() {
 	c.mu.Lock()
 	c.before = nil
 	c.mu.Unlock()
 }
 
-// hooks puts the clock before the program's own hooks, and behind them where something is undone.
+// hooks runs the clock before the program's hooks, and after them in Rollback.
 func (d *Device) hooks(own Hooks) Hooks {
 	h := own
 	h.Validate = func(ctx context.Context, tx *device.Tx) error {
@@ -167,7 +167,7 @@ func (d *Device) hooks(own Hooks) Hooks {
 		return err
 	}
 	h.Changed = func(ctx context.Context, tx *device.Tx) {
-		d.clock.settled()
+		d.clock.keepSetting()
 		if own.Changed != nil {
 			own.Changed(ctx, tx)
 		}

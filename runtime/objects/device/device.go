@@ -15,42 +15,49 @@ type (
 	Object = device.Object
 	// Instance is that instance.
 	Instance = device.Instance
-	// Hooks are called around transactions that touch it.
+	// Hooks run around transactions that touch the object.
 	Hooks = device.Hooks
 )
 
-// Config is what New needs. Its functions are called on the loop that serves the device and must be quick, and may be called from
-// several goroutines. The context says who asks (dm.OriginFrom) and has the client (lwm2m.FromContext).
+// Config is the configuration of New. For a server's request its functions run on the loop that
+// serves the device and must be quick; they may be called from several goroutines. The context
+// carries who asks (dm.OriginFrom) and the client (lwm2m.FromContext).
 type Config struct {
-	// Instance holds what the program knows of the device: manufacturer, versions, battery and so on. What New fills in
-	// itself must be left unsupported: the executables, ErrorCode, and the three resources of the clock. Zero: nothing but the
-	// mandatory resources.
+	// Instance holds what your program knows of the device: manufacturer, versions, battery and so
+	// on. Leave unsupported what New sets itself: the executables, ErrorCode, and the three
+	// resources of the clock. The zero value means only the mandatory resources.
 	Instance Instance
-	// Reboot restarts the device (/3/0/4). The server is answered when it returns, so it should return nil at once and restart
-	// a little later, after the client was shut down. Zero: the server is told that the device cannot (4.05).
+	// Reboot restarts the device (/3/0/4). The server is answered when Reboot returns, so return
+	// nil at once and restart a little later, after the client was shut down. The zero value means
+	// that the server is told that the device cannot reboot (4.05).
 	Reboot func(ctx context.Context) error
-	// FactoryReset is Reboot for the reset to the state of delivery (/3/0/5). Zero: there is no such resource.
+	// FactoryReset resets the device to its state of delivery (/3/0/5), under the rules of Reboot.
+	// The zero value means that the resource does not exist.
 	FactoryReset func(ctx context.Context) error
-	// PresentErrors returns the errors that are present now, without 0: it is asked when a server resets the error codes
-	// (/3/0/12). Zero: none is.
+	// PresentErrors returns the errors that are present now, without 0. It is called when a server
+	// resets the error codes (/3/0/12). The zero value means that no error is present.
 	PresentErrors func(ctx context.Context) []int64
-	// SetTime sets the clock of the system, when a server writes /3/0/13. An error refuses the write. Zero: the difference
-	// to the system's clock is remembered until the program ends.
+	// SetTime sets the system's clock when a server writes /3/0/13. An error refuses the write. The
+	// zero value means that the difference to the system's clock is remembered until the program
+	// ends.
 	SetTime func(ctx context.Context, t time.Time) error
-	// NoClock leaves out Current Time, UTC Offset and Timezone. Zero: the device has them.
+	// NoClock leaves out Current Time, UTC Offset and Timezone. The zero value means that the
+	// device has them.
 	NoClock bool
-	// Hooks are called besides this package's own: Validate and Commit after it, Rollback before it. Zero: none.
+	// Hooks run in addition to the hooks of this package: Validate and Commit after them, Rollback
+	// before them. The zero value means none.
 	Hooks Hooks
 }
 
-// Device is the Device object and what the program tells it. Its methods may be called from any goroutine.
+// Device is the Device object together with the state that the program sets. Its methods may be
+// called from any goroutine.
 type Device struct {
 	object  *Object
 	present func(ctx context.Context) []int64
 	clock   *clock
 }
 
-// New returns the object with its instance 0. It reports every fault of c at once.
+// New returns the object with its instance 0. Its error names every fault of c.
 func New(c Config) (*Device, error) {
 	d := &Device{present: c.PresentErrors, clock: &clock{set: c.SetTime}}
 	if err := refuseFilled(&c.Instance); err != nil {
@@ -85,7 +92,7 @@ func New(c Config) (*Device, error) {
 	return d, nil
 }
 
-// Object is what goes into lwm2m.Config.Objects.
+// Object returns the object for lwm2m.Config.Objects.
 func (d *Device) Object() *Object { return d.object }
 
 // refuseFilled reports resources that New sets itself.
@@ -111,6 +118,7 @@ func refuseFilled(i *Instance) error {
 	return errors.Join(faults...)
 }
 
+// call makes an executable of fn, nil for a nil fn.
 func call(fn func(context.Context) error) dm.Exec {
 	if fn == nil {
 		return nil

@@ -82,10 +82,10 @@ func TestReboot(t *testing.T) {
 	}
 	_, plain := modelOf(t, device.Config{})
 	if err := execute(plain, 4); !errors.Is(err, dm.MethodNotAllowed) {
-		t.Errorf("Reboot of a device that cannot: %v", err)
+		t.Errorf("Reboot without Config.Reboot: %v", err)
 	}
 	if err := execute(plain, 5); !errors.Is(err, dm.NotFound) {
-		t.Errorf("Factory Reset of a device that has none: %v", err)
+		t.Errorf("Factory Reset without Config.FactoryReset: %v", err)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestErrorCodes(t *testing.T) {
 	if err := execute(m, 12); err != nil {
 		t.Error(err)
 	}
-	want(3) // 0 is none
+	want(3) // 0 means no error
 	present = nil
 	if err := execute(m, 12); err != nil {
 		t.Error(err)
@@ -145,7 +145,7 @@ func TestClock(t *testing.T) {
 		if v, err := read(m, 13); err != nil || v.Seconds() != at.Unix()+10 {
 			t.Errorf("current time %v (%v), want %v and 10 s", v, err, at)
 		}
-		// However far away it is.
+		// The distance to the system's clock does not matter.
 		for _, seconds := range []int64{0, -1 << 40, 1 << 40, 1 << 62, -1 << 62, at.Unix()} {
 			if err := write(t, m, 13, dm.TimeValue(seconds)); err != nil {
 				t.Fatal(err)
@@ -183,7 +183,8 @@ func TestClock(t *testing.T) {
 	})
 }
 
-// What no server has set is the system's; an empty value gives it back.
+// Offset and zone are the system's until a server sets them, and again after it writes an empty
+// value.
 func TestZoneOfTheSystem(t *testing.T) {
 	was := time.Local
 	t.Cleanup(func() { time.Local = was })
@@ -212,7 +213,7 @@ func TestZoneOfTheSystem(t *testing.T) {
 	}
 }
 
-// The system's clock is set by the program, which may refuse: everything is as before then.
+// The program sets the system's clock and may refuse; then everything is as before.
 func TestSetTime(t *testing.T) {
 	var set []time.Time
 	var fail error
@@ -242,12 +243,13 @@ func TestSetTime(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	if v, _ := read(m, 14); v.Text() == "+09:00" {
-		t.Error("the offset was taken over although the write failed")
+		t.Error("the offset was set although the write failed")
 	}
 }
 
 func TestNewRefuses(t *testing.T) {
-	_, err := device.New(device.Config{Instance: device.Instance{ErrorCode: dm.List[int64](1), CurrentTime: dm.Time(time.Now())}})
+	_, err := device.New(device.Config{Instance: device.Instance{ErrorCode: dm.List[int64](1),
+		CurrentTime: dm.Time(time.Now())}})
 	for _, want := range []string{"ErrorCode", "CurrentTime", "Device.Raise"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one that names %s", err, want)
@@ -273,7 +275,7 @@ func TestNoClock(t *testing.T) {
 	}
 }
 
-// The program's own hooks run besides the clock's.
+// The program's own hooks run in addition to the clock's.
 func TestOwnHooks(t *testing.T) {
 	var order []string
 	var fail error
@@ -292,7 +294,7 @@ func TestOwnHooks(t *testing.T) {
 		Rollback: note("rollback"),
 		Changed:  func(context.Context, *dm.Tx[device.Instance]) { order = append(order, "changed") },
 	}})
-	order, fail = nil, dm.Errorf(dm.Conflict, "no") // New has added the instance with them
+	order, fail = nil, dm.Errorf(dm.Conflict, "no") // New has already called them
 	if err := write(t, m, 14, dm.StringValue("+09:00")); !errors.Is(err, dm.Conflict) {
 		t.Errorf("error %v", err)
 	}
@@ -303,16 +305,17 @@ func TestOwnHooks(t *testing.T) {
 		t.Error("the offset stayed after the rollback")
 	}
 	order, fail = nil, nil
-	if err := write(t, m, 14, dm.StringValue("+09:00")); err != nil || !slices.Equal(order, []string{"validate", "commit", "changed"}) {
+	if err := write(t, m, 14, dm.StringValue("+09:00")); err != nil ||
+		!slices.Equal(order, []string{"validate", "commit", "changed"}) {
 		t.Errorf("error %v, hooks ran as %v", err, order)
 	}
 	order = nil
 	if err := write(t, m, 14, dm.StringValue("hunter2")); err == nil || !slices.Equal(order, []string{"rollback"}) {
-		t.Errorf("error %v, hooks ran as %v: what the package refuses is no matter for them", err, order)
+		t.Errorf("error %v, hooks ran as %v: they must not see what the package refuses", err, order)
 	}
 }
 
-// What the clock refuses to take over is no matter for the program's own Commit.
+// The program's own Commit does not run if the clock refuses the change.
 func TestOwnCommitAfterClock(t *testing.T) {
 	committed, sealed := 0, false
 	_, m := modelOf(t, device.Config{

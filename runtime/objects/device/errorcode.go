@@ -8,9 +8,10 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Raise adds an error to those that are present (/3/0/11); servers that observe it are told. code is one of the ErrorCode
-// constants of generated/device, or the maker's own from 16 to 32. An error that is there already stays as it is. It waits for
-// other transactions until ctx ends.
+// Raise adds an error to the present errors (/3/0/11) and notifies the servers that observe them.
+// code is one of the ErrorCode constants of generated/device, or a code of your own from 16 to 32.
+// An error that is already present stays as it is. Raise waits for other transactions until ctx
+// ends.
 func (d *Device) Raise(ctx context.Context, code int64) error {
 	return d.change(ctx, func(present []int64) []int64 {
 		if slices.Contains(present, code) {
@@ -20,14 +21,14 @@ func (d *Device) Raise(ctx context.Context, code int64) error {
 	})
 }
 
-// Clear takes an error from those that are present. It waits for other transactions until ctx ends.
+// Clear removes an error from the present errors. It waits for other transactions until ctx ends.
 func (d *Device) Clear(ctx context.Context, code int64) error {
 	return d.change(ctx, func(present []int64) []int64 {
 		return slices.DeleteFunc(present, func(c int64) bool { return c == code })
 	})
 }
 
-// change rewrites the list of present errors, in which 0 stands for none.
+// change rewrites the list of present errors, in which 0 means none.
 func (d *Device) change(ctx context.Context, fn func([]int64) []int64) error {
 	return d.object.Update(ctx, 0, func(i *Instance) error {
 		var present []int64
@@ -46,7 +47,7 @@ func (d *Device) change(ctx context.Context, fn func([]int64) []int64) error {
 	})
 }
 
-// resetErrors is the executable Reset Error Code: what still applies is listed anew.
+// resetErrors is the executable Reset Error Code. It lists the errors that are still present.
 func (d *Device) resetErrors(ctx context.Context, _ dm.Args) error {
 	var still []int64
 	if d.present != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
-// A device that reports an error until it is over.
+// A device that reports an error while it lasts.
 func Example() {
 	dev, err := device.New(device.Config{
 		Instance: device.Instance{Manufacturer: dm.Str("Example"), SerialNumber: dm.Str("4711")},

@@ -8,7 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/security"
 )
 
-// An account as its program makes it. Most programs leave that to lwm2m.Config.Servers.
+// An account that the program creates. Most programs use lwm2m.Config.Servers instead.
 func ExampleNew() {
 	sec, err := security.New(security.Config{})
 	if err != nil {

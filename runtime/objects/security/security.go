@@ -1,8 +1,22 @@
-// Package security is the LwM2M Security object (0) with its checks: where each server is and how the connection to it is
-// secured. Instances are those of generated/security.
+// Package security is the LwM2M Security object (0) with its checks. It says where each server is
+// and how the connection to it is secured. Its instances are those of generated/security.
 //
-// Most programs do not need it: lwm2m.Config.Servers makes the object. Who wants hooks of their own, or stores and restores
-// the object, makes it here and puts it into lwm2m.Config.Objects, together with that of package server.
+// Most programs do not need it: lwm2m.Config.Servers creates the object. Use it if you need hooks
+// of your own, or if you store and restore the object. Then create the object here and put it into
+// lwm2m.Config.Objects, together with the object of package server:
+//
+//	sec, err := security.New(security.Config{})
+//	if err != nil {
+//		return err
+//	}
+//	account := security.Template()
+//	account.ServerURI = dm.Str("coap://lwm2m.example.com")
+//	account.BootstrapServer = dm.Bool(false)
+//	account.SecurityMode = dm.Int(3) // NoSec
+//	account.ShortServerID = dm.Int(1)
+//	err = sec.Add(0, account)
+//
+// The main names are [New], [Config], [Template], [Instance] and [Object].
 package security
 
 import (
@@ -19,21 +33,25 @@ type (
 	Object = security.Object
 	// Instance is one instance of it.
 	Instance = security.Instance
-	// Hooks are called around transactions that touch it.
+	// Hooks run around transactions that touch the object.
 	Hooks = security.Hooks
 )
 
-// Config is what New needs. The zero value is the plain object.
+// Config is the configuration of New. The zero value means the object with the behaviour of this
+// package only.
 type Config struct {
-	// Hooks are called besides this package's own; Validate after it. Zero: none.
+	// Hooks run in addition to the hooks of this package: Validate after this package's Validate.
+	// The zero value means none.
 	Hooks Hooks
-	// MaxInstances bounds how many instances the object may have through a bootstrap server. Zero: as many as there are IDs.
+	// MaxInstances is how many instances the object may have when a bootstrap server creates one.
+	// The zero value means as many as there are IDs.
 	MaxInstances int
 }
 
-// New returns the object without instances. Its Validate hook refuses with 4.00 what cannot lead to a connection: a URI without
-// scheme or host, a pre-shared key without identity or key, a management server without Short Server ID, and two management
-// servers with the same one.
+// New returns the object without instances. Its Validate hook refuses with 4.00 what cannot lead to
+// a connection: a URI without scheme or host, a pre-shared key without identity or key, a
+// management server without Short Server ID, and two management servers with the same Short Server
+// ID.
 func New(c Config) (*Object, error) {
 	hooks := c.Hooks
 	hooks.Validate = func(ctx context.Context, tx *security.Tx) error {
@@ -45,9 +63,10 @@ func New(c Config) (*Object, error) {
 	return security.New(security.Config{Hooks: hooks, Template: Template(), MaxInstances: c.MaxInstances})
 }
 
-// Template returns what an instance made by a bootstrap server starts with: it supports every resource that a client of
-// this toolkit makes use of, all without a value but for the three credentials: they are mandatory, and need not be written
-// where the mode has no use for them.
+// Template returns what an instance that a bootstrap server creates starts with. It supports every
+// resource that a client of this toolkit uses. All are without a value except the three
+// credentials, which have an empty one: they are mandatory, but need not be written if the security
+// mode does not use them.
 func Template() Instance {
 	return Instance{
 		ServerURI:                     dm.Empty[string](),
@@ -66,7 +85,7 @@ func Template() Instance {
 	}
 }
 
-// validate judges every instance that the transaction changes.
+// validate checks every instance that the transaction changes.
 func validate(tx *security.Tx) error {
 	changed := false
 	for c := range tx.Changes() {
@@ -93,15 +112,17 @@ func validate(tx *security.Tx) error {
 }
 
 func refuse(id dm.InstanceID, r dm.ResourceID, format string, args ...any) error {
-	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(security.ObjectID, id, r), Err: fmt.Errorf(format, args...)}
+	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(security.ObjectID, id, r),
+		Err: fmt.Errorf(format, args...)}
 }
 
-// check names no credential in its errors.
+// check checks one instance. Its errors contain no credential.
 func check(id dm.InstanceID, i *Instance) error {
 	if uri, ok := i.ServerURI.Get(); ok && uri != "" {
 		u, err := url.Parse(uri)
 		if err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "" || u.User != nil {
-			return refuse(id, security.ServerURIID, "a server URI needs a scheme and a host, and no user part, as in coaps://lwm2m.example.com")
+			return refuse(id, security.ServerURIID,
+				"a server URI needs a scheme and a host, and no user part, as in coaps://lwm2m.example.com")
 		}
 	}
 	if _, ok := i.ShortServerID.Get(); !ok && !i.BootstrapServer.Or(true) {
@@ -109,8 +130,10 @@ func check(id dm.InstanceID, i *Instance) error {
 	}
 	identity, _ := i.PublicKeyOrIdentity.Get()
 	key, _ := i.SecretKey.Get()
-	if i.SecurityMode.Or(security.SecurityModeNoSec) == security.SecurityModePSK && (identity.Len() == 0 || key.Len() == 0) {
-		return refuse(id, security.SecurityModeID, "a pre-shared key needs Public Key or Identity (3) and Secret Key (5)")
+	if i.SecurityMode.Or(security.SecurityModeNoSec) == security.SecurityModePSK &&
+		(identity.Len() == 0 || key.Len() == 0) {
+		return refuse(id, security.SecurityModeID,
+			"a pre-shared key needs Public Key or Identity (3) and Secret Key (5)")
 	}
 	return nil
 }

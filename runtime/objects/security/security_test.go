@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/security"
 )
 
-// filled is an instance that can be added.
+// filled returns an instance that can be added.
 func filled(short int64) security.Instance {
 	i := security.Template()
 	i.ServerURI, i.BootstrapServer, i.SecurityMode = dm.Str("coap://host"), dm.Bool(false), dm.Int(3)
@@ -61,7 +61,7 @@ func TestAccepts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bootstrap := filled(1) // its Short Server ID is of no account
+	bootstrap := filled(1) // the Short Server ID of a bootstrap server is ignored
 	bootstrap.BootstrapServer = dm.Bool(true)
 	psk := filled(2)
 	psk.ServerURI, psk.SecurityMode = dm.Str("coaps://[2001:db8::1]:5684"), dm.Int(0)
@@ -75,7 +75,7 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
-// What the package refuses is no matter for the program's own Validate.
+// The program's own Validate does not see what the package refuses.
 func TestOwnValidate(t *testing.T) {
 	called := 0
 	o, err := security.New(security.Config{Hooks: security.Hooks{Validate: func(context.Context, *dm.Tx[security.Instance]) error { called++; return nil }}})
@@ -95,7 +95,8 @@ func TestOwnValidate(t *testing.T) {
 	}
 }
 
-// A bootstrap server need not write credentials that the mode has no use for, and nobody else can read what it writes.
+// A bootstrap server need not write credentials that the security mode does not use. Only it can
+// read what it writes.
 func TestServerMade(t *testing.T) {
 	called := false
 	o, err := security.New(security.Config{Hooks: security.Hooks{Validate: func(context.Context, *dm.Tx[security.Instance]) error {
@@ -116,7 +117,8 @@ func TestServerMade(t *testing.T) {
 	defer tx.Rollback()
 	entry := func(r dm.ResourceID, v dm.Value) dm.Entry { return dm.Entry{Path: dm.ResourcePath(0, 2, r), Value: v} }
 	err = tx.Write(dm.InstancePath(0, 2), dm.Replace, []dm.Entry{
-		entry(0, dm.StringValue("coap://host")), entry(1, dm.BooleanValue(false)), entry(2, dm.IntegerValue(3)), entry(10, dm.IntegerValue(101)),
+		entry(0, dm.StringValue("coap://host")), entry(1, dm.BooleanValue(false)), entry(2, dm.IntegerValue(3)),
+		entry(10, dm.IntegerValue(101)),
 	})
 	if err == nil {
 		err = tx.Commit()
@@ -124,7 +126,8 @@ func TestServerMade(t *testing.T) {
 	if err != nil || !called {
 		t.Fatalf("error %v, own Validate called: %v", err, called)
 	}
-	if _, err := m.Snapshot().Value(context.Background(), dm.Server(101), dm.ResourcePath(0, 2, 0)); !errors.Is(err, dm.MethodNotAllowed) {
+	if _, err := m.Snapshot().Value(context.Background(), dm.Server(101), dm.ResourcePath(0, 2, 0)); !errors.Is(err,
+		dm.MethodNotAllowed) {
 		t.Errorf("a management server reads the URI: %v", err)
 	}
 }

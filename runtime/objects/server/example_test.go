@@ -7,7 +7,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/server"
 )
 
-// The settings of an account as its program makes them. Most programs leave that to lwm2m.Config.Servers.
+// The settings of an account that the program creates. Most programs use lwm2m.Config.Servers
+// instead.
 func ExampleNew() {
 	srv, err := server.New(server.Config{})
 	if err != nil {

@@ -6,21 +6,24 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Client is what the executables need of the client that serves the request. Its methods may be called from any goroutine and do
-// not wait: what they ask for is begun after the request was answered.
+// Client is what the executables need of the client that serves the request; package lwm2m
+// implements it. The methods may be called from any goroutine and do not wait: what they request
+// starts after the request has been answered.
 type Client interface {
-	// DisableAccount de-registers from the server that instance id of the Server object is about, for as long as its Disable
-	// Timeout says.
+	// DisableAccount de-registers from the server of instance id of the Server object, for as long
+	// as its Disable Timeout says.
 	DisableAccount(id dm.InstanceID) error
-	// UpdateAccount sends a registration update to that server.
+	// UpdateAccount sends a registration update to the server of instance id.
 	UpdateAccount(id dm.InstanceID) error
-	// RequestBootstrap begins a bootstrap on a server's wish; the error is 4.05 if the client has no bootstrap server.
+	// RequestBootstrap starts a bootstrap that a server has requested. The error is 4.05 if the
+	// client has no bootstrap server.
 	RequestBootstrap() error
 }
 
 type clientKey struct{}
 
-// WithClient returns a context that tells executables which client serves the request.
+// WithClient returns a context that carries the client that serves the request, for the
+// executables. It is for runtimes.
 func WithClient(ctx context.Context, c Client) context.Context {
 	return context.WithValue(ctx, clientKey{}, c)
 }
@@ -33,9 +36,9 @@ func clientFrom(ctx context.Context) (Client, error) {
 	return c, nil
 }
 
-// Disable is the executable Disable (/1/x/4): the client answers, de-registers and stays away from the server for the Disable
-// Timeout (/1/x/5), a day if there is none.
-func Disable(ctx context.Context, args dm.Args) error {
+// disable is the executable Disable (/1/x/4): the client answers, de-registers and does not
+// register again for the Disable Timeout (/1/x/5), or for a day if there is none.
+func disable(ctx context.Context, args dm.Args) error {
 	c, err := clientFrom(ctx)
 	if err != nil {
 		return err
@@ -43,9 +46,9 @@ func Disable(ctx context.Context, args dm.Args) error {
 	return c.DisableAccount(args.Instance)
 }
 
-// TriggerUpdate is the executable Registration Update Trigger (/1/x/8). Its argument, which names a transport, is accepted and
-// without effect: the server is reached by the one its account names.
-func TriggerUpdate(ctx context.Context, args dm.Args) error {
+// triggerUpdate is the executable Registration Update Trigger (/1/x/8). It accepts and ignores its
+// argument, which names a transport: the client uses the transport that the account names.
+func triggerUpdate(ctx context.Context, args dm.Args) error {
 	c, err := clientFrom(ctx)
 	if err != nil {
 		return err
@@ -53,8 +56,8 @@ func TriggerUpdate(ctx context.Context, args dm.Args) error {
 	return c.UpdateAccount(args.Instance)
 }
 
-// RequestBootstrap is the executable Bootstrap-Request Trigger (/1/x/9).
-func RequestBootstrap(ctx context.Context, _ dm.Args) error {
+// requestBootstrap is the executable Bootstrap-Request Trigger (/1/x/9).
+func requestBootstrap(ctx context.Context, _ dm.Args) error {
 	c, err := clientFrom(ctx)
 	if err != nil {
 		return err

@@ -13,21 +13,24 @@ type (
 	Object = server.Object
 	// Instance is one instance of it.
 	Instance = server.Instance
-	// Hooks are called around transactions that touch it.
+	// Hooks run around transactions that touch the object.
 	Hooks = server.Hooks
 )
 
-// Config is what New needs. The zero value is the plain object.
+// Config is the configuration of New. The zero value means the object with the behaviour of this
+// package only.
 type Config struct {
-	// Hooks are called besides this package's own; Validate after it, Create after the instance was made of Template. Zero:
-	// none.
+	// Hooks run in addition to the hooks of this package: Validate after this package's Validate,
+	// and Create after the instance was copied from Template. The zero value means none.
 	Hooks Hooks
-	// MaxInstances bounds how many instances the object may have through a bootstrap server. Zero: as many as there are IDs.
+	// MaxInstances is how many instances the object may have when a bootstrap server creates one.
+	// The zero value means as many as there are IDs.
 	MaxInstances int
 }
 
-// New returns the object without instances. Its Validate hook refuses with 4.00 what a client could not work with: negative
-// times, an unknown binding, a malformed version, and two instances with one Short Server ID.
+// New returns the object without instances. Its Validate hook refuses with 4.00 what a client
+// cannot use: negative times, an unknown binding, a malformed version, and two instances with the
+// same Short Server ID.
 func New(c Config) (*Object, error) {
 	hooks := c.Hooks
 	hooks.Validate = func(ctx context.Context, tx *server.Tx) error {
@@ -39,20 +42,20 @@ func New(c Config) (*Object, error) {
 	return server.New(server.Config{Hooks: hooks, Template: Template(), MaxInstances: c.MaxInstances})
 }
 
-// Template returns what an instance made by a bootstrap server starts with: it supports every resource that a client of
-// this toolkit makes use of, all without a value, and has the executables.
+// Template returns what an instance that a bootstrap server creates starts with. It supports every
+// resource that a client of this toolkit uses, all without a value, and has the executables.
 func Template() Instance {
 	return Instance{
 		ShortServerID:                            dm.Empty[int64](),
 		Lifetime:                                 dm.Empty[int64](),
 		DefaultMinimumPeriod:                     dm.Empty[int64](),
 		DefaultMaximumPeriod:                     dm.Empty[int64](),
-		Disable:                                  Disable,
+		Disable:                                  disable,
 		DisableTimeout:                           dm.Empty[int64](),
 		NotificationStoringWhenDisabledOrOffline: dm.Empty[bool](),
 		Binding:                                  dm.Empty[string](),
-		RegistrationUpdateTrigger:                TriggerUpdate,
-		BootstrapRequestTrigger:                  RequestBootstrap,
+		RegistrationUpdateTrigger:                triggerUpdate,
+		BootstrapRequestTrigger:                  requestBootstrap,
 		TLSAlertCode:                             dm.Empty[uint64](),
 		LastBootstrapped:                         dm.Empty[time.Time](),
 		RegistrationPriorityOrder:                dm.Empty[uint64](),

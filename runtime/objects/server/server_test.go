@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/server"
 )
 
-// filled is an instance that can be added.
+// filled returns an instance that can be added.
 func filled(short int64) server.Instance {
 	i := server.Template()
 	i.ShortServerID, i.Lifetime, i.Binding = dm.Int(short), dm.Int(60), dm.Str("U")
@@ -67,7 +67,7 @@ func TestValidate(t *testing.T) {
 				t.Errorf("error %v, want 4.00 at %s", err, c.path)
 			}
 			if o.Len() != 1 {
-				t.Error("the instance is there all the same")
+				t.Error("the refused instance was added")
 			}
 		})
 	}
@@ -85,7 +85,7 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
-// The program's own Validate comes after the package's.
+// The program's own Validate runs after the package's.
 func TestOwnValidate(t *testing.T) {
 	refused := errors.New("no")
 	called := 0
@@ -103,7 +103,7 @@ func TestOwnValidate(t *testing.T) {
 	}
 }
 
-// client notes what executables ask for.
+// client records what executables request.
 type client struct {
 	disabled, updated []dm.InstanceID
 	bootstraps        int
@@ -148,7 +148,7 @@ func TestExecutables(t *testing.T) {
 		}
 	}
 	if len(c.disabled) != 1 || c.disabled[0] != 5 || len(c.updated) != 1 || c.updated[0] != 5 || c.bootstraps != 1 {
-		t.Errorf("the client was asked for %+v", c)
+		t.Errorf("the executables requested %+v", c)
 	}
 	c.err = dm.Errorf(dm.MethodNotAllowed, "no bootstrap server")
 	if err := run(ctx, 9); !errors.Is(err, dm.MethodNotAllowed) {
@@ -156,7 +156,7 @@ func TestExecutables(t *testing.T) {
 	}
 }
 
-// A bootstrap server makes an instance of what is mandatory.
+// A bootstrap server creates an instance from the mandatory resources.
 func TestServerMade(t *testing.T) {
 	o := newObject(t, server.Config{})
 	m, err := dm.NewModel(dm.ModelConfig{}, o)
@@ -171,7 +171,8 @@ func TestServerMade(t *testing.T) {
 	p := dm.InstancePath(1, 2)
 	entry := func(r dm.ResourceID, v dm.Value) dm.Entry { return dm.Entry{Path: dm.ResourcePath(1, 2, r), Value: v} }
 	err = tx.Write(p, dm.Replace, []dm.Entry{
-		entry(0, dm.IntegerValue(101)), entry(1, dm.IntegerValue(60)), entry(6, dm.BooleanValue(false)), entry(7, dm.StringValue("U")),
+		entry(0, dm.IntegerValue(101)), entry(1, dm.IntegerValue(60)), entry(6, dm.BooleanValue(false)),
+		entry(7, dm.StringValue("U")),
 		entry(17, dm.UnsignedValue(3)),
 	})
 	if err == nil {

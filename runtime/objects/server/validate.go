@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// validate judges every instance that the transaction changes.
+// validate checks every instance that the transaction changes.
 func validate(tx *server.Tx) error {
 	changed := false
 	for c := range tx.Changes() {
@@ -35,11 +35,13 @@ func validate(tx *server.Tx) error {
 	return nil
 }
 
-// maxSeconds is 100 years, the longest time that a client keeps. A longer one would be cut on its way.
+// maxSeconds is 100 years, the longest time that a client keeps. A longer one would be cut on its
+// way.
 const maxSeconds = 100 * 365 * 24 * 60 * 60
 
 func refuse(id dm.InstanceID, r dm.ResourceID, format string, args ...any) error {
-	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(server.ObjectID, id, r), Err: fmt.Errorf(format, args...)}
+	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(server.ObjectID, id, r),
+		Err: fmt.Errorf(format, args...)}
 }
 
 func check(id dm.InstanceID, i *Instance) error {
@@ -63,11 +65,13 @@ func check(id dm.InstanceID, i *Instance) error {
 		return refuse(id, server.BindingID, "binding %.16q: use each of the letters U, T, S, N, M, H at most once, and a Q behind them", b)
 	}
 	if p, ok := i.PreferredTransport.Get(); ok && (len(p) != 1 || !strings.Contains(transports, p)) {
-		return refuse(id, server.PreferredTransportID, "preferred transport %.16q: it must be one of the letters U, T, S, N, M, H", p)
+		return refuse(id, server.PreferredTransportID,
+			"preferred transport %.16q: it must be one of the letters U, T, S, N, M, H", p)
 	}
 	for _, v := range i.SupportedServerVersions.All() {
 		if !validVersion(v) {
-			return refuse(id, server.SupportedServerVersionsID, "version %.16q: write it as major.minor or major.minor.patch", v)
+			return refuse(id, server.SupportedServerVersionsID,
+				"version %.16q: write it as major.minor or major.minor.patch", v)
 		}
 	}
 	return nil

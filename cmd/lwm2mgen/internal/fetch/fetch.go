@@ -1,5 +1,5 @@
 // Package fetch downloads object definitions into a folder and keeps their sums in a lock file, so
-// that the same definitions are used everywhere and, once there, without a network.
+// that every copy of a project uses the same definitions, and needs no network once it has them.
 package fetch
 
 import (
@@ -18,26 +18,29 @@ import (
 	"github.com/lwm2mgen/toolkit/registry/omaxml"
 )
 
-// Registry is where OMA publishes its repository of definitions.
+// Registry is the URL of OMA's repository of definitions.
 const Registry = "https://raw.githubusercontent.com/OpenMobileAlliance/lwm2m-registry/prod"
 
-// Fetcher downloads definitions. It is used by one goroutine.
+// Fetcher downloads definitions. One goroutine at a time may use it.
 type Fetcher struct {
-	// Dir is the folder of the definitions and the lock file; it is made when it is missing.
+	// Dir is the folder of the definitions and the lock file. Fetch creates it if it does not
+	// exist.
 	Dir string
-	// Mirror is the address of a copy of OMA's repository. Empty means Registry.
+	// Mirror is the URL of a copy of OMA's repository. The zero value means Registry.
 	Mirror string
-	// Client makes the requests. Nil means one that gives each of them 30 seconds.
+	// Client makes the requests. The zero value means a client with a timeout of 30 seconds.
 	Client *http.Client
-	// Progress is told one line about each file and each further attempt. Nil means not at all.
+	// Progress is called with a line about each file and each failed attempt. The zero value means
+	// no progress messages.
 	Progress func(line string)
-	// Pause waits between two attempts. Nil means as long as it is told, or until the context is done.
+	// Pause waits between two attempts. The zero value means to wait for the duration, or until the
+	// context is done.
 	Pause func(context.Context, time.Duration) error
 }
 
-// Fetch brings the definitions into the folder and their sums into the lock file; without any it
-// brings what the lock file lists. A file whose sum is as locked stays as it is. All definitions are tried; the
-// error joins one for each that could not be had.
+// Fetch downloads the definitions into the folder and writes their sums to the lock file. Without
+// refs it downloads the definitions that the lock file lists. It leaves a file with the locked sum
+// alone. Fetch tries all definitions; the error joins one error for each that failed.
 func (f *Fetcher) Fetch(ctx context.Context, refs []Ref) error {
 	if err := checkMirror(f.mirror()); err != nil {
 		return err
@@ -53,7 +56,7 @@ func (f *Fetcher) Fetch(ctx context.Context, refs []Ref) error {
 		}
 	}
 	if len(refs) == 0 {
-		return fmt.Errorf("%s lists nothing, name the objects to fetch", filepath.Join(f.Dir, LockName))
+		return fmt.Errorf("%s lists no definitions, name the objects to fetch", filepath.Join(f.Dir, LockName))
 	}
 	if err := os.MkdirAll(f.Dir, 0o777); err != nil {
 		return err
@@ -82,7 +85,7 @@ func (f *Fetcher) fetch(ctx context.Context, ref Ref, sums lock, say func(string
 			say("up to date")
 			return nil
 		}
-		return fmt.Errorf("%s: the file is not the one that %s locks, delete it to fetch it again", path, LockName)
+		return fmt.Errorf("%s: the file does not have the sum in %s, delete it to fetch it again", path, LockName)
 	}
 	data, err := f.download(ctx, ref, say)
 	if err != nil {
@@ -90,10 +93,11 @@ func (f *Fetcher) fetch(ctx context.Context, ref Ref, sums lock, say func(string
 	}
 	switch {
 	case locked != "" && sumOf(data) != locked:
-		return fmt.Errorf("%s: what %s has now is not what %s locks, delete the line of %s there to accept the change",
+		return fmt.Errorf("%s: the file in %s does not have the sum in %s, delete the line of %s there to accept the change",
 			path, f.mirror(), LockName, ref.File())
 	case !missing && sumOf(data) != sumOf(have):
-		return fmt.Errorf("%s: the file differs from what %s has, and %s does not list it; move it away", path, f.mirror(), LockName)
+		return fmt.Errorf("%s: the file differs from the one in %s, and %s does not list it, move it",
+			path, f.mirror(), LockName)
 	}
 	say(fmt.Sprintf("%d bytes", len(data)))
 	if err := replace(path, data); err != nil {
@@ -103,7 +107,7 @@ func (f *Fetcher) fetch(ctx context.Context, ref Ref, sums lock, say func(string
 	return sums.write(f.Dir)
 }
 
-// download returns the definition from the first place that has it.
+// download returns the definition from the first path that exists.
 func (f *Fetcher) download(ctx context.Context, ref Ref, say func(string)) ([]byte, error) {
 	for _, path := range ref.paths() {
 		url := strings.TrimSuffix(f.mirror(), "/") + "/" + path
@@ -122,17 +126,17 @@ func (f *Fetcher) download(ctx context.Context, ref Ref, say func(string)) ([]by
 	return nil, fmt.Errorf("object %s is not in %s, see the registry for its IDs and versions", ref, f.mirror())
 }
 
-// verify checks that data defines the object, so that no error page is ever kept as a definition.
+// verify checks that data defines the object, so that an error page is not written as a definition.
 func verify(data []byte, ref Ref) error {
 	objects, faults := omaxml.ReadBytes(ref.File(), data)
 	i := slices.IndexFunc(objects, func(o registry.Object) bool { return o.ID == ref.ID })
 	if i < 0 {
 		for _, fault := range faults {
 			if fault.Severity == registry.Error {
-				return fmt.Errorf("this is no definition of the object: %w", fault)
+				return fmt.Errorf("this is not a definition of the object: %w", fault)
 			}
 		}
-		return errors.New("this is no definition of the object")
+		return errors.New("this is not a definition of the object")
 	}
 	if v := objects[i].Version; !ref.Version.IsZero() && v.Compare(ref.Version) != 0 {
 		return fmt.Errorf("this is version %s, and there is no file of version %s", v, ref.Version)

@@ -60,7 +60,8 @@ const lamp = `<LWM2M><Object ObjectType="MODefinition"><Name>Lamp</Name><ObjectI
 <ObjectURN>urn:oma:lwm2m:x:33100</ObjectURN><LWM2MVersion>1.0</LWM2MVersion><ObjectVersion>1.0</ObjectVersion>
 <MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory><Resources></Resources></Object></LWM2M>`
 
-// fetcher returns a fetcher with a folder of its own that gets what handler serves and notes its pauses.
+// fetcher returns a fetcher with a folder of its own. handler serves its downloads, and it records
+// its pauses.
 func fetcher(t *testing.T, handler http.HandlerFunc) (*Fetcher, *[]time.Duration) {
 	t.Helper()
 	srv := httptest.NewServer(handler)
@@ -77,7 +78,7 @@ var lampRef = []Ref{{ID: 33100}}
 func TestRetries(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		failures int32 // how many requests fail before one succeeds
+		failures int32 // the number of requests that fail before one succeeds
 		fail     func(w http.ResponseWriter)
 		requests int32
 		err      string // "" for success
@@ -93,8 +94,8 @@ func TestRetries(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			fmt.Fprint(w, "<LWM2M>")
 		}, 2, ""},
-		{"error page", 9, func(w http.ResponseWriter) { fmt.Fprint(w, "<html>log in</html>") }, 1, "this is no definition of the object"},
-		{"another object", 9, func(w http.ResponseWriter) { fmt.Fprint(w, strings.ReplaceAll(lamp, "33100", "33101")) }, 1, "this is no definition of the object"},
+		{"error page", 9, func(w http.ResponseWriter) { fmt.Fprint(w, "<html>log in</html>") }, 1, "this is not a definition of the object"},
+		{"another object", 9, func(w http.ResponseWriter) { fmt.Fprint(w, strings.ReplaceAll(lamp, "33100", "33101")) }, 1, "this is not a definition of the object"},
 		{"too large", 9, func(w http.ResponseWriter) { _, _ = w.Write(make([]byte, omaxml.MaxSize+1)) }, 1, "larger than"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,7 +132,7 @@ func status(code int) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) { w.WriteHeader(code) }
 }
 
-// TestTimeout checks that a server that never answers does not hold a request for ever.
+// TestTimeout checks that a request ends if the server never responds.
 func TestTimeout(t *testing.T) {
 	done := make(chan struct{})
 	f, _ := fetcher(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -151,7 +152,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// TestCancel checks that a cancelled context ends the retries and leaves out what follows.
+// TestCancel checks that a cancelled context ends the retries and skips the remaining definitions.
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var requests atomic.Int32

@@ -20,12 +20,12 @@ const (
 
 var errNotFound = errors.New("404 Not Found")
 
-// temporary marks a failure that another attempt may get over.
+// temporary marks an error after which another attempt may succeed.
 type temporary struct{ error }
 
 func (t temporary) Unwrap() error { return t.error }
 
-// get returns what is at an address. It tries again when the network or the server fails.
+// get returns the content of a URL. It retries after a failure of the network or the server.
 func (f *Fetcher) get(ctx context.Context, url string, say func(string)) ([]byte, error) {
 	pause := firstPause
 	for n := 1; ; n++ {
@@ -66,7 +66,7 @@ func (f *Fetcher) getOnce(ctx context.Context, url string) ([]byte, error) {
 		return nil, temporary{err}
 	}
 	if len(data) > omaxml.MaxSize {
-		return nil, fmt.Errorf("this is larger than %d bytes, which no definition is", omaxml.MaxSize)
+		return nil, fmt.Errorf("the file is larger than %d bytes, the limit for a definition", omaxml.MaxSize)
 	}
 	return data, nil
 }
@@ -95,7 +95,7 @@ func (f *Fetcher) pause(ctx context.Context, d time.Duration) error {
 func checkMirror(mirror string) error {
 	u, err := url.Parse(mirror)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("the mirror %q is no address, write it as https://host/path", mirror)
+		return fmt.Errorf("the mirror %q is not a URL, write it as https://host/path", mirror)
 	}
 	return nil
 }

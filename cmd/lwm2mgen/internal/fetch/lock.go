@@ -20,7 +20,7 @@ const LockName = "lwm2m.lock"
 // lock holds the SHA-256 sum of each file, in hexadecimal.
 type lock map[string]string
 
-// readLock reads the lock file of a folder. A missing one is empty.
+// readLock reads the lock file of a folder. A missing file is an empty lock.
 func readLock(dir string) (lock, error) {
 	path := filepath.Join(dir, LockName)
 	text, err := os.ReadFile(path)
@@ -38,7 +38,8 @@ func readLock(dir string) (lock, error) {
 		}
 		sum, name, ok := strings.Cut(line, "  ")
 		if _, isRef := refOfFile(name); !ok || !isRef || !isSum(sum) {
-			return nil, fmt.Errorf("%s:%d: write a SHA-256 sum, two blanks and the name of a definition, or delete the line", path, i+1)
+			return nil, fmt.Errorf("%s:%d: write a SHA-256 sum, two blanks and the name of a definition, or delete the line",
+				path, i+1)
 		}
 		if l[name] != "" {
 			return nil, fmt.Errorf("%s:%d: %s has a sum already, delete one of the two lines", path, i+1, name)
@@ -83,13 +84,13 @@ func (l lock) files() []string {
 	})
 }
 
-// replace writes a file at once, so that no crash leaves half of it.
+// replace replaces a file atomically, so that a crash leaves either the old content or the new.
 func replace(path string, data []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // fails when all went well
+	defer os.Remove(tmp.Name()) // fails after a successful rename
 	_, err = tmp.Write(data)
 	if err == nil {
 		err = tmp.Chmod(0o644)

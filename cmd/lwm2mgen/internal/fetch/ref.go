@@ -8,11 +8,11 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Ref names a registered definition. The zero value is object 0 in its newest version.
+// Ref names a registered definition. The zero value means object 0 in its newest version.
 type Ref struct {
 	// ID is the object ID.
 	ID uint16
-	// Version is the object version. Zero means the newest.
+	// Version is the object version. The zero value means the newest.
 	Version registry.Version
 }
 
@@ -32,7 +32,7 @@ func ParseRef(s string) (Ref, error) {
 	return ref, nil
 }
 
-// String returns the reference as ParseRef reads it.
+// String returns the reference in the form that ParseRef reads.
 func (r Ref) String() string {
 	if r.Version.IsZero() {
 		return strconv.Itoa(int(r.ID))
@@ -40,8 +40,8 @@ func (r Ref) String() string {
 	return fmt.Sprintf("%d@%s", r.ID, r.Version)
 }
 
-// File returns the name of the definition's file, which is OMA's: 3303.xml for the newest version,
-// 3303-1_0.xml for a named one.
+// File returns the name of the file, which is the name that OMA gives it: 3303.xml for the newest
+// version, 3303-1_0.xml for a named one.
 func (r Ref) File() string {
 	if r.Version.IsZero() {
 		return fmt.Sprintf("%d.xml", r.ID)
@@ -57,8 +57,8 @@ func refOfFile(name string) (Ref, bool) {
 	return ref, isXML && err == nil && ref.File() == name
 }
 
-// paths returns where the definition may be in OMA's repository, the likelier place first: the newest
-// version of each object is at the root, all the others are in a folder.
+// paths returns the paths that the definition may have in OMA's repository, the likeliest first.
+// The newest version of each object is at the root, older versions are in a folder.
 func (r Ref) paths() []string {
 	newest := fmt.Sprintf("%d.xml", r.ID)
 	if r.Version.IsZero() {

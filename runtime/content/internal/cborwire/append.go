@@ -48,7 +48,7 @@ func AppendFloat(b []byte, v float64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, Simple<<5|double), math.Float64bits(v))
 }
 
-// FloatLen returns the length that AppendFloat appends.
+// FloatLen returns the number of bytes that AppendFloat appends.
 func FloatLen(v float64) int {
 	if _, ok := toHalf(v); ok {
 		return 3
@@ -67,7 +67,8 @@ const (
 	bias16     = 15
 )
 
-// toHalf returns the half float that equals v. A NaN has one only if it is the plain quiet one.
+// toHalf returns the half float that equals v, if there is one. Of the NaNs only those whose
+// payload fits have one.
 func toHalf(v float64) (uint16, bool) {
 	u := math.Float64bits(v)
 	sign := uint16(u>>48) & 0x8000

@@ -21,7 +21,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// read reads the one item of a payload.
+// read reads a payload of one item.
 func read(b []byte) (scalar.Scalar, error) {
 	r := cborwire.Reader{B: b}
 	v, err := r.Scalar()
@@ -88,7 +88,7 @@ func TestNaN(t *testing.T) {
 	}
 }
 
-// TestDecimal holds decimal fractions (RFC 8949 §3.4.4).
+// TestDecimal covers decimal fractions (RFC 8949 §3.4.4).
 func TestDecimal(t *testing.T) {
 	for _, v := range []struct {
 		hex  string
@@ -157,7 +157,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestTruncated cuts every vector everywhere.
+// TestTruncated cuts every vector at every byte.
 func TestTruncated(t *testing.T) {
 	for _, v := range appendixA {
 		b := unhex(t, v.hex)
@@ -169,7 +169,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestHead holds parse, append and length of heads against each other.
+// TestHead checks that parsing, appending and the length of heads agree.
 func TestHead(t *testing.T) {
 	args := []uint64{0, 1, 23, 24, 255, 256, 65535, 65536, 1<<32 - 1, 1 << 32, math.MaxUint64}
 	for major := cborwire.Unsigned; major <= cborwire.Tag; major++ {
@@ -202,7 +202,8 @@ func TestFillHead(t *testing.T) {
 	}
 }
 
-// TestHalf tries every half float: each is read as fxamacker/cbor reads it, and written back as short.
+// TestHalf tries every half float: each is read as fxamacker/cbor reads it, and written back as
+// short.
 func TestHalf(t *testing.T) {
 	for u := range 1 << 16 {
 		b := []byte{0xf9, byte(u >> 8), byte(u)}
@@ -223,7 +224,7 @@ func TestHalf(t *testing.T) {
 	}
 }
 
-// TestFloat holds AppendFloat against fxamacker/cbor's shortest floats.
+// TestFloat compares AppendFloat with the shortest floats of fxamacker/cbor.
 func TestFloat(t *testing.T) {
 	mode, err := cbor.EncOptions{ShortestFloat: cbor.ShortestFloat16}.EncMode()
 	if err != nil {
@@ -289,7 +290,8 @@ func TestSkip(t *testing.T) {
 	}
 }
 
-// FuzzScalar reads what fxamacker/cbor reads, with the same result, and never more.
+// FuzzScalar checks that the reader accepts only payloads that fxamacker/cbor accepts, with the
+// same result.
 func FuzzScalar(f *testing.F) {
 	for _, v := range appendixA {
 		f.Add(unhex(f, v.hex))

@@ -1,5 +1,5 @@
-// Package cborwire reads and appends the part of CBOR (RFC 8949) that LwM2M's formats are made of. It
-// uses no reflection and allocates only for strings that come in pieces.
+// Package cborwire reads and appends the part of CBOR (RFC 8949) that LwM2M's formats use. It uses
+// no reflection and allocates only for strings that come in pieces.
 package cborwire
 
 import (
@@ -34,7 +34,7 @@ const (
 // Break ends an item of indefinite length.
 const Break byte = 0xff
 
-// Errors of broken input.
+// Errors of input that is not well-formed.
 var (
 	ErrShort    = errors.New("it ends too early")
 	ErrReserved = errors.New("the additional information of a CBOR item is reserved")
@@ -46,12 +46,12 @@ var (
 type Head struct {
 	// Major is the major type, 0..7.
 	Major byte
-	// Info is the additional information, 0..31; for major type 7 it tells simple values and floats
-	// apart.
+	// Info is the additional information, 0..31. For major type 7 it distinguishes simple values
+	// and floats.
 	Info byte
 	// Arg is the argument: a number, a length, a count, a tag, or the bits of a float.
 	Arg uint64
-	// Indefinite says that strings, arrays or maps go on until a break.
+	// Indefinite says that the string, array or map continues until a break.
 	Indefinite bool
 }
 
@@ -120,7 +120,7 @@ func HeadLen(arg uint64) int {
 	return 9
 }
 
-// FillHead writes the head of an item whose content already stands after b[at], the one byte that is
+// FillHead writes the head of an item whose content already follows b[at], the one byte that is
 // reserved for the head. A longer head moves the content.
 func FillHead(b []byte, at int, major byte, arg uint64) []byte {
 	n := HeadLen(arg)

@@ -8,14 +8,14 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/scalar"
 )
 
-// Errors of input that is CBOR but no value of LwM2M.
+// Errors of input that is CBOR but not a value of LwM2M.
 var (
 	ErrKind    = errors.New("an item of another kind is expected here")
 	ErrUTF8    = errors.New("a text string is not valid UTF-8")
 	ErrTag     = errors.New("the tag has no meaning here")
 	ErrTagged  = errors.New("the content does not fit its tag")
 	ErrNumber  = errors.New("the number is too large")
-	ErrNoValue = errors.New("undefined and other simple values stand for nothing here")
+	ErrNoValue = errors.New("undefined and other simple values have no meaning here")
 )
 
 // The tags that are understood (RFC 8949 §3.4).
@@ -26,18 +26,18 @@ const (
 	tagCBOR    = 55799
 )
 
-// maxDepth bounds how deeply Skip follows what nobody asked for.
+// maxDepth bounds how deeply nested an item Skip accepts.
 const maxDepth = 16
 
-// Reader reads one payload from front to back. B is the payload, Pos the offset of what comes next.
-// After an error, Pos is where it was found.
+// Reader reads one payload from front to back. B is the payload, Pos the offset of the next byte.
+// After an error, Pos is the offset of the error.
 type Reader struct {
 	B   []byte
 	Pos int
 }
 
-// Head reads the next head. What a definite head announces is bounded by the bytes that follow: an
-// element takes one at least.
+// Head reads the next head. It refuses a length or a count that the bytes that follow cannot hold:
+// an element takes at least one byte.
 func (r *Reader) Head() (Head, error) {
 	h, n, err := ParseHead(r.B[r.Pos:])
 	if err != nil {
@@ -58,7 +58,7 @@ func (r *Reader) Head() (Head, error) {
 	return h, nil
 }
 
-// Peek returns the next head and leaves it to be read.
+// Peek returns the next head without reading it.
 func (r *Reader) Peek() (Head, error) {
 	pos := r.Pos
 	h, err := r.Head()
@@ -73,7 +73,7 @@ func (r *Reader) Start() {
 	}
 }
 
-// End reports bytes that follow the payload.
+// End returns an error if bytes follow the payload.
 func (r *Reader) End() error {
 	if r.Pos != len(r.B) {
 		return ErrTrailing
@@ -94,13 +94,13 @@ func (r *Reader) Open(major byte) (Items, error) {
 	return Items{left: h.Arg, indefinite: h.Indefinite}, err
 }
 
-// Items counts the elements of an array, or the pairs of a map, that are still to come.
+// Items counts the elements of an array, or the pairs of a map, that are still to be read.
 type Items struct {
 	left       uint64
 	indefinite bool
 }
 
-// More reports whether another element or pair follows; it reads the break of an indefinite item.
+// More reports whether another element or pair follows. It reads the break of an indefinite item.
 func (r *Reader) More(it *Items) (bool, error) {
 	if !it.indefinite {
 		if it.left == 0 {
@@ -176,7 +176,7 @@ func (r *Reader) tagged(tag uint64) (scalar.Scalar, error) {
 		return scalar.Scalar{}, ErrTag
 	}
 	if h, err := r.Peek(); err != nil || h.Major == Tag {
-		return scalar.Scalar{}, cmpErr(err, ErrTagged)
+		return scalar.Scalar{}, errOr(err, ErrTagged)
 	}
 	v, err := r.Scalar()
 	switch {
@@ -191,7 +191,7 @@ func (r *Reader) tagged(tag uint64) (scalar.Scalar, error) {
 	return v, ErrTagged
 }
 
-func cmpErr(err, otherwise error) error {
+func errOr(err, otherwise error) error {
 	if err != nil {
 		return err
 	}
@@ -207,17 +207,17 @@ func (r *Reader) decimal() (scalar.Scalar, error) {
 	var part [2]scalar.Scalar
 	for i := range part {
 		if more, err := r.More(&it); err != nil || !more {
-			return scalar.Scalar{}, cmpErr(err, ErrTagged)
+			return scalar.Scalar{}, errOr(err, ErrTagged)
 		}
 		if h, err := r.Peek(); err != nil || h.Major > Negative {
-			return scalar.Scalar{}, cmpErr(err, ErrTagged)
+			return scalar.Scalar{}, errOr(err, ErrTagged)
 		}
 		if part[i], err = r.Scalar(); err != nil {
 			return scalar.Scalar{}, err
 		}
 	}
 	if more, err := r.More(&it); err != nil || more {
-		return scalar.Scalar{}, cmpErr(err, ErrTagged)
+		return scalar.Scalar{}, errOr(err, ErrTagged)
 	}
 	exp, ok := part[0].Int64()
 	if !ok || part[1].Kind != scalar.Int {
@@ -230,8 +230,8 @@ func (r *Reader) decimal() (scalar.Scalar, error) {
 	return v, nil
 }
 
-// str reads the content of a string. Pieces of one are of its own kind, definite, and valid each by
-// itself (RFC 8949 §3.2.3).
+// str reads the content of a string. The pieces of an indefinite string are definite strings of the
+// same kind, and each is valid by itself (RFC 8949 §3.2.3).
 func (r *Reader) str(h Head) ([]byte, error) {
 	if !h.Indefinite {
 		s := r.B[r.Pos : r.Pos+int(h.Arg)]
@@ -266,7 +266,7 @@ func (r *Reader) str(h Head) ([]byte, error) {
 	}
 }
 
-// Skip reads one item of any kind and forgets it, without judging more than that it is well-formed.
+// Skip reads one item of any kind and discards it. It checks only that the item is well-formed.
 func (r *Reader) Skip() error { return r.skip(maxDepth) }
 
 func (r *Reader) skip(depth int) error {

@@ -11,9 +11,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Truncated cuts a payload everywhere. What is left is refused with 4.00, except where ends reports
-// that it is a whole payload itself: then it holds the first of the entries.
-func Truncated(t *testing.T, d content.Decoder, r content.Request, payload []byte, ends func(n int) bool) {
+// Truncated cuts a payload at every byte and checks that the decoder refuses the rest with 4.00.
+// Where ends reports that the rest is a whole payload, the rest must hold the first of the entries.
+func Truncated(t *testing.T, d Decoder, r content.Request, payload []byte, ends func(n int) bool) {
 	t.Helper()
 	all := Decode(t, d, r, payload)
 	for n := range payload {
@@ -30,8 +30,9 @@ func Truncated(t *testing.T, d content.Decoder, r content.Request, payload []byt
 	}
 }
 
-// Refused fails the test unless the payload is refused with a code, for the given path ("" is any).
-func Refused(t *testing.T, d content.Decoder, r content.Request, payload []byte, code dm.Code, path string) {
+// Refused fails the test unless the payload is refused with a code, for the given path. An empty
+// path matches any.
+func Refused(t *testing.T, d Decoder, r content.Request, payload []byte, code dm.Code, path string) {
 	t.Helper()
 	got, err := TryDecode(d, r, payload)
 	var e *dm.Error
@@ -43,17 +44,17 @@ func Refused(t *testing.T, d content.Decoder, r content.Request, payload []byte,
 	}
 }
 
-// Quirks say what a format does not bring back.
+// Quirks say what a format does not preserve.
 type Quirks struct {
-	// NoEmpty says that nodes with nothing below them are left out.
+	// NoEmpty says that empty nodes are left out.
 	NoEmpty bool
 	// Untyped says that a value of a resource without a definition may come back with another type.
 	Untyped bool
 }
 
-// RoundTrip decodes a payload and, if that succeeds, encodes its entries and decodes them again: they
-// must be the same. A refusal must be a *dm.Error with a code of the 4.xx class.
-func RoundTrip(t *testing.T, e content.Encoder, d content.Decoder, r content.Request, payload []byte, q Quirks) {
+// RoundTrip decodes a payload and, if that succeeds, encodes its entries and decodes them again:
+// they must be the same. A refusal must be a *dm.Error with a code of the 4.xx class.
+func RoundTrip(t *testing.T, e Encoder, d Decoder, r content.Request, payload []byte, q Quirks) {
 	t.Helper()
 	first, err := TryDecode(d, r, payload)
 	if err != nil {
@@ -80,8 +81,9 @@ func RoundTrip(t *testing.T, e content.Encoder, d content.Decoder, r content.Req
 	}
 }
 
-// normal sorts entries and leaves out what does not come back: see Quirks. It also leaves out what no
-// data model has: a resource that is empty, or has a value, and has resource instances besides.
+// normal sorts entries and removes those that the format does not preserve (see Quirks). It also
+// removes those that no data model has: a resource with resource instances that is also empty or
+// has a value.
 func normal(entries []dm.Entry, q Quirks) []dm.Entry {
 	slices.SortFunc(entries, func(a, b dm.Entry) int {
 		return cmp.Or(a.Path.Compare(b.Path), cmp.Compare(a.Time, b.Time))
@@ -113,8 +115,11 @@ func texts(entries []dm.Entry) []string {
 	return all
 }
 
-// Bases are paths for fuzzing: what a request may be for.
-var bases = []string{"/", "/3", "/3/0", "/3/0/6", "/3/0/6/1", "/33001", "/33001/0", "/33001/0/1", "/33001/0/24", "/33001/0/24/100", "/9999/1"}
+// bases are the paths of the requests for fuzzing.
+var bases = []string{
+	"/", "/3", "/3/0", "/3/0/6", "/3/0/6/1",
+	"/33001", "/33001/0", "/33001/0/1", "/33001/0/24", "/33001/0/24/100", "/9999/1",
+}
 
 // FuzzRequest returns one of the requests that fuzzing tries.
 func FuzzRequest(n uint8) content.Request {
@@ -125,5 +130,5 @@ func FuzzRequest(n uint8) content.Request {
 	return r
 }
 
-// FuzzBase returns the number of a request for the base, for seeds.
+// FuzzBase returns the number with which FuzzRequest returns a request for the base, for seeds.
 func FuzzBase(base string) uint8 { return uint8(max(0, slices.Index(bases, base))) }

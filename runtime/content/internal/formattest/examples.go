@@ -18,7 +18,7 @@ func At(path string, v dm.Value) dm.Entry {
 	return dm.Entry{Path: p, Value: v}
 }
 
-// Path returns the path that s writes; it is for constants of tests.
+// Path parses a path. It is for constants: it returns the root for a text that is not a path.
 func Path(s string) dm.Path { return At(s, dm.Value{}).Path }
 
 // Device0 is instance /3/0 of the examples (Core 1.2.2 Appendix E).
@@ -43,7 +43,7 @@ func Device0() []dm.Entry {
 	}
 }
 
-// AccessControl is object /2 of the examples, Servers /1, and Linked65 and Linked66 those of Appendix C.
+// AccessControl is object /2 of the examples.
 func AccessControl() []dm.Entry {
 	return []dm.Entry{
 		At("/2/0/0", dm.IntegerValue(1)),
@@ -90,13 +90,25 @@ func Linked66() []dm.Entry {
 	}
 }
 
+// Encoder is the encoder of one format.
+type Encoder interface {
+	Begin(dst []byte, t content.Target) error
+	Entry(e dm.Entry) error
+	Finish() ([]byte, error)
+}
+
+// Decoder is the decoder of one format.
+type Decoder interface {
+	Decode(payload []byte, r content.Request, yield func(dm.Entry) error) error
+}
+
 // Request returns a request for base with the definitions of the examples.
 func Request(base string) content.Request {
 	return content.Request{Base: Path(base), Schema: Schema}
 }
 
 // Encode returns the payload of entries.
-func Encode(t testing.TB, e content.Encoder, base string, entries []dm.Entry) []byte {
+func Encode(t testing.TB, e Encoder, base string, entries []dm.Entry) []byte {
 	t.Helper()
 	b, err := TryEncode(e, content.Target{Base: Path(base)}, entries)
 	if err != nil {
@@ -106,7 +118,7 @@ func Encode(t testing.TB, e content.Encoder, base string, entries []dm.Entry) []
 }
 
 // TryEncode returns the payload of entries, or the first error.
-func TryEncode(e content.Encoder, to content.Target, entries []dm.Entry) ([]byte, error) {
+func TryEncode(e Encoder, to content.Target, entries []dm.Entry) ([]byte, error) {
 	if err := e.Begin(nil, to); err != nil {
 		return nil, err
 	}
@@ -119,7 +131,7 @@ func TryEncode(e content.Encoder, to content.Target, entries []dm.Entry) ([]byte
 }
 
 // Decode returns the entries of a payload.
-func Decode(t testing.TB, d content.Decoder, r content.Request, payload []byte) []dm.Entry {
+func Decode(t testing.TB, d Decoder, r content.Request, payload []byte) []dm.Entry {
 	t.Helper()
 	entries, err := TryDecode(d, r, payload)
 	if err != nil {
@@ -128,8 +140,8 @@ func Decode(t testing.TB, d content.Decoder, r content.Request, payload []byte) 
 	return entries
 }
 
-// TryDecode returns the entries of a payload, and the error.
-func TryDecode(d content.Decoder, r content.Request, payload []byte) ([]dm.Entry, error) {
+// TryDecode returns the entries of a payload up to the first error.
+func TryDecode(d Decoder, r content.Request, payload []byte) ([]dm.Entry, error) {
 	var got []dm.Entry
 	err := d.Decode(payload, r, func(e dm.Entry) error {
 		got = append(got, e)
@@ -149,7 +161,7 @@ func Equal(t testing.TB, got, want []dm.Entry) {
 		case i >= len(got):
 			t.Errorf("entry %d is missing: %v", i, text(want[i]))
 		case i >= len(want):
-			t.Errorf("entry %d is too much: %v", i, text(got[i]))
+			t.Errorf("entry %d is unexpected: %v", i, text(got[i]))
 		case !same(got[i], want[i]):
 			t.Errorf("entry %d is %v, not %v", i, text(got[i]), text(want[i]))
 		}

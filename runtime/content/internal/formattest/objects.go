@@ -1,5 +1,5 @@
-// Package formattest is what the tests of the data formats share: definitions, the instances of the
-// specification's examples, and ways to run an encoder and a decoder.
+// Package formattest helps the tests of the data formats: definitions, the instances of the
+// examples in the specification, and functions that run an encoder and a decoder.
 package formattest
 
 import (
@@ -7,9 +7,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// The objects of the specification's examples (Core 1.2.2 Appendix E; 65 and 66 are those of Appendix
-// C), and 33001, which has a resource of each type at its type's number, and a multiple-instance one
-// at that number plus 20.
+// The objects of the examples in the specification (Core 1.2.2 Appendix E; 65 and 66 are those of
+// Appendix C), and object 33001. It has a resource of each type, whose ID is the number of the
+// type, and one with resource instances, whose ID is that number plus 20.
 var (
 	server = registry.Object{ID: 1, Name: "LwM2M Server", Multiple: true, Resources: []registry.Resource{
 		{ID: 0, Name: "Short Server ID", Ops: registry.R, Type: registry.Integer},
@@ -75,14 +75,14 @@ func everyType() registry.Object {
 	return o
 }
 
-// EveryID is the object with a resource of each type; EveryMultiple is added to the type's number for
-// the resource with resource instances.
+// EveryID is the object with a resource of each type. EveryMultiple is the distance from the ID of
+// a resource to the ID of the one of the same type with resource instances.
 const (
 	EveryID       = 33001
 	EveryMultiple = 20
 )
 
-// Schema gives the definitions of the examples.
+// Schema returns the definitions of the examples.
 func Schema(id dm.ObjectID) *registry.Object {
 	switch id {
 	case 1:

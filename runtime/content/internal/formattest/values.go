@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Values are values of every type, at the edges of each.
+// Values returns values of every type, including the limits of each.
 func Values() []dm.Value {
 	var all []dm.Value
 	for _, v := range []int64{0, 1, -1, 23, 24, -24, -25, 127, 128, -128, -129, 255, 256, math.MaxInt16, math.MinInt16,
@@ -40,8 +40,8 @@ func Values() []dm.Value {
 	)
 }
 
-// Instance returns an instance with all Values: one of each type as a resource, and all of each type
-// as resource instances.
+// Instance returns an instance with all Values: the first of each type as a resource, and all of
+// each type as resource instances.
 func Instance() []dm.Entry {
 	var single, multiple []dm.Entry
 	for t := registry.String; t <= registry.Corelnk; t++ {
@@ -61,7 +61,7 @@ func Instance() []dm.Entry {
 	return append(single, multiple...)
 }
 
-// Small returns the entries of Instance that are short, as seeds for fuzzing.
+// Small returns the short entries of Instance, as seeds for fuzzing.
 func Small() []dm.Entry {
 	return slices.DeleteFunc(Instance(), func(e dm.Entry) bool {
 		return len(e.Value.Text()) > 24 || len(e.Value.Opaque()) > 24 || e.Path.ResourceInstance() > 500

@@ -1,5 +1,5 @@
-// Package jsonwire reads and appends the part of JSON (RFC 8259) that LwM2M's formats are made of. It
-// uses no reflection and allocates only for strings with escapes.
+// Package jsonwire reads and appends the part of JSON (RFC 8259) that LwM2M's formats use. It uses
+// no reflection and allocates only for strings with escapes.
 package jsonwire
 
 import (
@@ -13,7 +13,7 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// AppendString appends a string in quotes. The text is valid UTF-8.
+// AppendString appends a string in quotes. The text must be valid UTF-8.
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	from := 0
@@ -48,8 +48,8 @@ func AppendBase64(b []byte, enc *base64.Encoding, v []byte) []byte {
 	return append(b, '"')
 }
 
-// AppendFloat appends the shortest number that reads back as v. JSON has none for NaN and infinities:
-// the caller keeps them away.
+// AppendFloat appends the shortest number that reads back as v. v must be finite: JSON has no NaN
+// and no infinities.
 func AppendFloat(b []byte, v float64) []byte {
 	format := byte('f')
 	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {

@@ -12,7 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/scalar"
 )
 
-// read reads a payload that is one scalar.
+// read reads a payload of one scalar.
 func read(s string) (scalar.Scalar, error) {
 	r := jsonwire.Reader{B: []byte(s)}
 	v, err := r.Scalar()
@@ -150,8 +150,8 @@ func TestAppendFloat(t *testing.T) {
 	}
 }
 
-// FuzzScalar reads what encoding/json reads, with the same result. The two differ in strings alone:
-// encoding/json mends what is not UTF-8.
+// FuzzScalar checks that the reader accepts the payloads that encoding/json accepts, with the same
+// result. The two differ only in strings: encoding/json replaces bytes that are not UTF-8.
 func FuzzScalar(f *testing.F) {
 	for _, s := range []string{"0", "-0", "1e3", "1.5", "18446744073709551615", "1e400", "01", `"a"`, `"\ud834\udd1e"`, `"\ud834"`,
 		"true", "false", "null", "nul", " 1 ", "[1]"} {

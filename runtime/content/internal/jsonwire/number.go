@@ -6,15 +6,16 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/scalar"
 )
 
-// decimal is a number as it is written, up to what fits its fields.
+// decimal is a number as the payload writes it.
 type decimal struct {
 	neg   bool
 	mag   uint64 // the digits without the point
-	exp   int64  // the power of ten that mag is to be multiplied with
-	exact bool   // whether mag has all digits
+	exp   int64  // the power of ten that multiplies mag
+	exact bool   // whether mag holds all digits
 }
 
-// number reads a number. Whole ones of 64 bits stay exact, however they are written.
+// number reads a number. A whole number of 64 bits stays exact, also when it is written as 1.0 or
+// 1e3.
 func (r *Reader) number() (scalar.Scalar, error) {
 	start := r.Pos
 	d, err := r.decimal()
@@ -93,7 +94,8 @@ func (r *Reader) digits(d *decimal) int {
 	return r.Pos - start
 }
 
-// maxExponent is where exponents stop to matter: the number is zero or too large beyond it.
+// maxExponent is the largest exponent that is read exactly. Beyond it a number is zero or too
+// large.
 const maxExponent = 1 << 20
 
 func (r *Reader) exponent(d *decimal) error {

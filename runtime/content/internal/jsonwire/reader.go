@@ -7,10 +7,10 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/scalar"
 )
 
-// Errors of broken input.
+// Errors of input that is not valid JSON.
 var (
 	ErrShort    = errors.New("it ends too early")
-	ErrKind     = errors.New("something else is expected here")
+	ErrKind     = errors.New("a value of another kind is expected here")
 	ErrTrailing = errors.New("text follows the payload's end")
 	ErrUTF8     = errors.New("a string is not valid UTF-8")
 	ErrControl  = errors.New("a string has a control character that is not escaped")
@@ -20,11 +20,11 @@ var (
 	ErrDepth    = errors.New("values are nested too deeply")
 )
 
-// maxDepth bounds how deeply Skip follows what nobody asked for.
+// maxDepth bounds how deeply nested a value Skip accepts.
 const maxDepth = 16
 
-// Reader reads one payload from front to back. B is the payload, Pos the offset of what comes next.
-// After an error, Pos is where it was found.
+// Reader reads one payload from front to back. B is the payload, Pos the offset of the next byte.
+// After an error, Pos is the offset of the error.
 type Reader struct {
 	B   []byte
 	Pos int
@@ -42,7 +42,7 @@ func (r *Reader) next() byte {
 	return 0
 }
 
-// End reports text that follows the payload.
+// End returns an error if text follows the payload.
 func (r *Reader) End() error {
 	if r.next(); r.Pos != len(r.B) {
 		return ErrTrailing
@@ -75,7 +75,8 @@ type Items struct {
 	first bool
 }
 
-// More reports whether another element or member follows; it reads the comma before it or the end.
+// More reports whether another element or member follows. It reads the comma before it, or the
+// closing bracket.
 func (r *Reader) More(it *Items) (bool, error) {
 	if r.next() == it.end {
 		r.Pos++
@@ -125,7 +126,7 @@ func (r *Reader) String() ([]byte, error) {
 	return nil, ErrShort
 }
 
-// unescape reads the rest of a string whose first escape stands at i.
+// unescape reads the rest of a string whose first escape is at i.
 func (r *Reader) unescape(i int) ([]byte, error) {
 	s := append([]byte(nil), r.B[r.Pos:i]...)
 	for r.Pos = i; r.Pos < len(r.B); {
@@ -151,7 +152,7 @@ func (r *Reader) unescape(i int) ([]byte, error) {
 	return nil, ErrShort
 }
 
-// escape reads what follows a backslash.
+// escape reads the rest of an escape, after its backslash, and appends the character to s.
 func (r *Reader) escape(s []byte) ([]byte, error) {
 	if r.Pos == len(r.B) {
 		return nil, ErrShort
@@ -271,7 +272,7 @@ func (r *Reader) literal(s string) error {
 	return nil
 }
 
-// Skip reads one value of any kind and forgets it.
+// Skip reads one value of any kind and discards it.
 func (r *Reader) Skip() error { return r.skip(maxDepth) }
 
 func (r *Reader) skip(depth int) error {

@@ -1,5 +1,5 @@
-// Package scalar holds a single value as a format shows it, before the definition of its resource
-// makes a typed value of it.
+// Package scalar holds a single value as a payload shows it, before the definition of its resource
+// gives it a type.
 package scalar
 
 import (
@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// Kind is what a format shows of a value by itself.
+// Kind is the kind of a value that the payload itself shows.
 type Kind uint8
 
-// The kinds. Base64 and Base64URL are text that stands for bytes, Link is text in a field for object
-// links, Date is text under CBOR's tag 0.
+// The kinds. Base64 and Base64URL are texts that encode bytes, Link is a text in a field for object
+// links, Date is a text with CBOR's tag 0.
 const (
 	Null Kind = iota
 	Bool
@@ -49,13 +49,13 @@ func (k Kind) String() string {
 	return "nothing"
 }
 
-// Scalar is one value. The zero value is null. B shares the payload's bytes, or is new where the
-// payload has the value in pieces or escaped.
+// Scalar is one value. The zero value means null. B shares the payload's bytes, or is a copy where
+// the payload holds the value in pieces or with escapes.
 type Scalar struct {
 	Kind Kind
 	// True is the truth of a Bool.
 	True bool
-	// Neg and Mag are sign and size of an Int; negative zero is a Float's concern.
+	// Neg and Mag are the sign and the magnitude of an Int. Negative zero is a Float.
 	Neg bool
 	Mag uint64
 	// F is the number of a Float.
@@ -78,7 +78,7 @@ func FromFloat(v float64) Scalar { return Scalar{Kind: Float, F: v} }
 // Number reports whether the value is a number.
 func (s *Scalar) Number() bool { return s.Kind == Int || s.Kind == Float }
 
-// Float64 returns the number, rounded to the nearest float64; 0 for other kinds.
+// Float64 returns the number, rounded to the nearest float64, or 0 for other kinds.
 func (s *Scalar) Float64() float64 {
 	switch s.Kind {
 	case Float:
@@ -92,7 +92,7 @@ func (s *Scalar) Float64() float64 {
 	return 0
 }
 
-// Int64 returns the number where it is whole and fits.
+// Int64 returns the number, if it is whole and fits.
 func (s *Scalar) Int64() (int64, bool) {
 	switch s.Kind {
 	case Int:
@@ -108,7 +108,7 @@ func (s *Scalar) Int64() (int64, bool) {
 	return 0, false
 }
 
-// Uint64 returns the number where it is whole, not negative and fits.
+// Uint64 returns the number, if it is whole, not negative and fits.
 func (s *Scalar) Uint64() (uint64, bool) {
 	switch s.Kind {
 	case Int:
@@ -121,7 +121,7 @@ func (s *Scalar) Uint64() (uint64, bool) {
 	return 0, false
 }
 
-// Add returns the sum of two numbers: exact where both are whole and the sum fits.
+// Add returns the sum of two numbers. It is exact if both are whole and the sum fits.
 func Add(a, b *Scalar) Scalar {
 	if a.Kind == Int && b.Kind == Int {
 		if a.Neg == b.Neg {
@@ -139,11 +139,11 @@ func Add(a, b *Scalar) Scalar {
 	return FromFloat(a.Float64() + b.Float64())
 }
 
-// maxDecimal bounds the text that Decimal makes of a mantissa and an exponent.
+// maxDecimal is the size of the text that Decimal makes of a mantissa and an exponent, in bytes.
 const maxDecimal = 64
 
-// Decimal returns mantissa times ten to the power of exp: an Int where it is whole and fits 64 bits,
-// else the nearest Float. It returns false where the number is too large for a float64.
+// Decimal returns the mantissa mag times ten to the power of exp: an Int if the result is whole and
+// fits 64 bits, else the nearest Float. It returns false if the number is too large for a float64.
 func Decimal(neg bool, mag uint64, exp int64) (Scalar, bool) {
 	if whole, ok := shift(mag, exp); ok {
 		return Scalar{Kind: Int, Neg: neg, Mag: whole}, true
@@ -160,7 +160,7 @@ func Decimal(neg bool, mag uint64, exp int64) (Scalar, bool) {
 	return FromFloat(f), err == nil
 }
 
-// shift returns mag times ten to the power of exp where that is a whole number below 2^64.
+// shift returns mag times ten to the power of exp, if that is a whole number below 2^64.
 func shift(mag uint64, exp int64) (uint64, bool) {
 	if mag == 0 {
 		return 0, true

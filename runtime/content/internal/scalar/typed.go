@@ -11,12 +11,12 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// errRange says that a number does not fit its type. Error texts here never show a value: it may be a
+// errRange says that a number does not fit its type. Error texts do not show the value: it may be a
 // secret.
 var errRange = errors.New("the number is out of the type's range or has a fraction")
 
-// Typed returns the value as the given type. None takes the type that the format shows: it is for
-// resources that no definition tells of.
+// Typed returns the value with the given type. None takes the type that the payload itself shows;
+// it is for resources without a definition.
 func (s *Scalar) Typed(t registry.Type) (dm.Value, error) {
 	switch t {
 	case registry.None:
@@ -59,14 +59,14 @@ func inRange(ok bool) error {
 	return errRange
 }
 
-// whole returns an Integer, or a Time that may also be a date.
+// whole returns an Integer or a Time. A Time may also be written as a date.
 func (s *Scalar) whole(t registry.Type) (dm.Value, error) {
 	v, ok := s.Int64()
 	switch {
 	case s.Kind == Date && t == registry.Time:
 		at, err := time.Parse(time.RFC3339Nano, string(s.B))
 		if err != nil || at.Nanosecond() != 0 {
-			return dm.Value{}, errors.New("the date is not one of RFC 3339 in whole seconds")
+			return dm.Value{}, errors.New("the date is not an RFC 3339 date in whole seconds")
 		}
 		return dm.TimeValue(at.Unix()), nil
 	case !s.Number():
@@ -104,7 +104,7 @@ func (s *Scalar) opaque() (dm.Value, error) {
 	return dm.OpaqueValue(b), nil
 }
 
-// Unbase64 decodes base64 strictly: one spelling for each value, and no line breaks.
+// Unbase64 decodes base64. It accepts one spelling of each value, without line breaks.
 func Unbase64(enc *base64.Encoding, text []byte) ([]byte, error) {
 	for _, c := range text {
 		if c == '\n' || c == '\r' {
@@ -114,7 +114,7 @@ func Unbase64(enc *base64.Encoding, text []byte) ([]byte, error) {
 	b := make([]byte, enc.DecodedLen(len(text)))
 	n, err := enc.Strict().Decode(b, text)
 	if err != nil {
-		return nil, errors.New("the text is not the base64 that the format asks for")
+		return nil, errors.New("the text is not valid base64 of the alphabet that the format uses")
 	}
 	return b[:n], nil
 }
@@ -127,8 +127,8 @@ func (s *Scalar) link() (dm.Value, error) {
 	return dm.LinkValue(l), nil
 }
 
-// ParseLink reads an object link such as 3303:0 without showing it in an error. The limit keeps what
-// is no link from being copied.
+// ParseLink reads an object link such as 3303:0. It returns no error, which might show a secret. It
+// checks the length first, so that a long text is not copied.
 func ParseLink(b []byte) (dm.ObjectLink, bool) {
 	if len(b) > len("65535:65535") {
 		return dm.NullLink, false

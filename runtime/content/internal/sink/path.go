@@ -7,8 +7,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// MaxName bounds the names that a payload gives to resources: a path has at most 24 characters, the
-// rest is for a gateway prefix.
+// MaxName is the longest name of a node in a payload, in bytes. A path has at most 24, the rest is
+// for a gateway prefix.
 const MaxName = 256
 
 var (
@@ -16,10 +16,10 @@ var (
 	errPrefix = errors.New("a name does not start with the gateway prefix of the device")
 )
 
-// Path reads a name as a path. A name with a slash at its start is absolute, with the gateway prefix
-// where the request has one; any other continues the request's base. In a Create, an absolute name
-// may leave out the instance ID (/3303//5700), and a relative one of a single ID is a resource: both
-// lie in the new instance.
+// Path reads a name as a path. A name that starts with a slash is absolute and begins with the
+// gateway prefix, if the request has one. Any other name continues the request's base. In a Create,
+// an absolute name may leave out the instance ID (/3303//5700), and a relative name of a single ID
+// is a resource: both name a resource of the new instance.
 func (s *Sink) Path(name []byte) (dm.Path, error) {
 	p, err := s.path(name)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Sink) path(name []byte) (dm.Path, error) {
 		return s.Req.Base, nil
 	case name[0] != '/':
 		p := s.Req.Base
-		if s.Req.Create && ids(name) == 1 {
+		if s.Req.Create && countIDs(name) == 1 {
 			p = dm.InstancePath(p.Object(), s.Req.NewInstance)
 		}
 		return appendIDs(p, name)
@@ -69,11 +69,12 @@ func (s *Sink) device(name []byte) ([]byte, error) {
 		return name, nil
 	}
 	prefix, name := splitPrefix(name)
-	s.looked = false // another device may define the object differently
+	s.cached = false // another device may define the object differently
 	return name, s.Req.Select(prefix)
 }
 
-// splitPrefix returns the gateway prefix of an absolute name, empty where it has none, and the rest.
+// splitPrefix returns the gateway prefix of an absolute name, empty where it has none, and the
+// rest.
 func splitPrefix(name []byte) (prefix, rest []byte) {
 	end, digits := 1, true
 	for ; end < len(name) && name[end] != '/'; end++ {
@@ -88,7 +89,7 @@ func splitPrefix(name []byte) (prefix, rest []byte) {
 	return name[1:end], name[end:]
 }
 
-// cutPrefix returns an absolute name without the gateway prefix.
+// cutPrefix returns an absolute name without the gateway prefix, and whether the name has it.
 func cutPrefix(name []byte, prefix string) ([]byte, bool) {
 	if prefix == "" {
 		return name, true
@@ -103,7 +104,7 @@ func cutPrefix(name []byte, prefix string) ([]byte, bool) {
 	return name[n:], name[n] == '/'
 }
 
-// cutEmpty splits /o//r into o and r.
+// cutEmpty splits /o//r into o and r. It reports whether the name has that form.
 func cutEmpty(name []byte) (before, after []byte, ok bool) {
 	for i := 1; i+1 < len(name); i++ {
 		if name[i] == '/' {
@@ -113,8 +114,8 @@ func cutEmpty(name []byte) (before, after []byte, ok bool) {
 	return nil, nil, false
 }
 
-// ids returns how many IDs a relative name has.
-func ids(name []byte) int {
+// countIDs returns the number of IDs in a relative name.
+func countIDs(name []byte) int {
 	n := 1
 	for _, c := range name {
 		if c == '/' {
@@ -124,7 +125,7 @@ func ids(name []byte) int {
 	return n
 }
 
-// appendIDs returns p with the IDs of a name such as 0/5700 below it.
+// appendIDs returns the path of the node with a name such as 0/5700 below p.
 func appendIDs(p dm.Path, name []byte) (dm.Path, error) {
 	for {
 		v, n := uint32(0), 0

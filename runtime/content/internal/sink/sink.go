@@ -1,5 +1,5 @@
-// Package sink is where decoders deliver what they read: it holds paths against the request, types
-// values by the resource's definition and refuses what comes twice.
+// Package sink takes the entries that the decoders read. It checks paths against the request, gives
+// values the types of their definitions and refuses a path that comes twice.
 package sink
 
 import (
@@ -14,22 +14,22 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Sink delivers the entries of one payload after another: Begin, then the entries, then Finish. The
-// zero value is ready.
+// Sink yields the entries of payloads, one payload after another: Begin, then the entries, then
+// Finish. The zero value is ready to use.
 type Sink struct {
 	Req   content.Request
 	yield func(dm.Entry) error
 
 	base    dm.Path
-	object  *registry.Object // of the last path, as looked up
+	object  *registry.Object // the definition of object last
 	last    dm.ObjectID
-	looked  bool
+	cached  bool // whether object and last are set
 	seen    []place
-	ordered bool
-	now     float64
+	ordered bool    // whether seen is in ascending order so far
+	now     float64 // the time that relative times refer to, 0 before the first
 }
 
-// place is what must not come twice.
+// place is a path at a time: a payload may name it once.
 type place struct {
 	path dm.Path
 	time float64
@@ -44,7 +44,8 @@ func (s *Sink) Begin(r content.Request, yield func(dm.Entry) error) {
 	*s = Sink{Req: r, yield: yield, base: r.Base, seen: s.seen[:0], ordered: true}
 }
 
-// Finish ends a payload and reports a path that came twice. It forgets what Begin was given.
+// Finish ends a payload and returns an error for a path that came twice. It drops the references
+// that Begin took.
 func (s *Sink) Finish() error {
 	defer s.release()
 	if s.ordered {
@@ -59,17 +60,17 @@ func (s *Sink) Finish() error {
 	return nil
 }
 
-// keepPlaces bounds what a Sink keeps for the next payload.
+// keepPlaces is the largest capacity of seen that a Sink keeps for the next payload.
 const keepPlaces = 1024
 
 func (s *Sink) release() {
-	s.Req, s.yield, s.object, s.looked = content.Request{}, nil, nil, false
+	s.Req, s.yield, s.object, s.cached = content.Request{}, nil, nil, false
 	if cap(s.seen) > keepPlaces {
 		s.seen = nil
 	}
 }
 
-// Broken returns a 4.00 for a payload that is broken at a byte offset.
+// Broken returns a 4.00 for a payload that is not well-formed at a byte offset.
 func (s *Sink) Broken(offset int, err error) error {
 	return fault.BadRequest(s.Req.Base, "the payload is broken at byte %d: %w", offset, err)
 }
@@ -77,26 +78,26 @@ func (s *Sink) Broken(offset int, err error) error {
 // Contains reports whether a path is the request's base or lies below it.
 func (s *Sink) Contains(p dm.Path) bool { return s.base.Contains(p) }
 
-// Within reports a path outside of the request's base.
+// Within returns an error for a path outside of the request's base.
 func (s *Sink) Within(p dm.Path) error {
 	if s.Contains(p) {
 		return nil
 	}
-	return fault.BadRequest(p, "the payload names what does not lie below %v", s.Req.Base)
+	return fault.BadRequest(p, "the payload names a node that is not at or below %v", s.Req.Base)
 }
 
-// Object returns the definition of an object, nil where there is none.
+// Object returns the definition of an object, or nil without one.
 func (s *Sink) Object(id dm.ObjectID) *registry.Object {
 	if s.Req.Schema == nil {
 		return nil
 	}
-	if !s.looked || s.last != id {
-		s.object, s.last, s.looked = s.Req.Schema(id), id, true
+	if !s.cached || s.last != id {
+		s.object, s.last, s.cached = s.Req.Schema(id), id, true
 	}
 	return s.object
 }
 
-// Type returns the type of a resource, None where no definition tells it.
+// Type returns the type of a resource, or None without a definition.
 func (s *Sink) Type(p dm.Path) registry.Type {
 	if r := s.resource(p); r != nil {
 		return r.Type
@@ -111,13 +112,13 @@ func (s *Sink) resource(p dm.Path) *registry.Resource {
 	return nil
 }
 
-// Scalar delivers a value that its definition makes a typed one of.
+// Scalar yields a value with the type of its definition.
 func (s *Sink) Scalar(p dm.Path, v *scalar.Scalar, time float64) error {
 	if err := s.Within(p); err != nil {
 		return err
 	}
 	if p.Level() < dm.ResourceLevel {
-		return fault.BadRequest(p, "the payload has a value for what is no resource")
+		return fault.BadRequest(p, "the payload has a value for a node that is not a resource")
 	}
 	typed, err := v.Typed(s.Type(p))
 	if err != nil {
@@ -126,9 +127,9 @@ func (s *Sink) Scalar(p dm.Path, v *scalar.Scalar, time float64) error {
 	return s.Value(p, typed, time)
 }
 
-// Value delivers a typed value; the zero Value says that a node has nothing below it. The path lies
-// within the base. That of a secret resource is hidden. That an instance is empty is not said of the base itself, which the request names
-// already.
+// Value yields a typed value at a path within the base. The zero Value says that the node is empty;
+// for an instance that is the base itself it is left out, because the request names that instance
+// already. The value of a secret resource is hidden.
 func (s *Sink) Value(p dm.Path, v dm.Value, time float64) error {
 	if v.Type() == registry.None && p == s.Req.Base && p.Level() == dm.InstanceLevel {
 		return nil
@@ -146,8 +147,8 @@ func (s *Sink) Value(p dm.Path, v dm.Value, time float64) error {
 	return s.yield(dm.Entry{Path: p, Value: v, Time: time})
 }
 
-// Time resolves a time in seconds that may be relative to now (RFC 8428 §4.5.3). Zero stays zero: it is
-// not said.
+// Time resolves a time in seconds that may be relative to now (RFC 8428 §4.5.3). Zero means no time
+// and stays zero.
 func (s *Sink) Time(p dm.Path, t float64) (float64, error) {
 	if t == 0 || fault.Time(t) {
 		return t, nil
@@ -160,7 +161,7 @@ func (s *Sink) Time(p dm.Path, t float64) (float64, error) {
 		s.now = float64(now.UnixMicro()) / 1e6
 	}
 	if t += s.now; !fault.Time(t) {
-		return 0, fault.BadRequest(p, "the payload has a time that lies before 1978 or is no number")
+		return 0, fault.BadRequest(p, "the payload has a time before 1978, or one that is not a number")
 	}
 	return t, nil
 }

@@ -68,7 +68,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-func TestTwice(t *testing.T) {
+func TestRepeatedPath(t *testing.T) {
 	one := scalar.FromInt(1)
 	deliver := func(s *sink.Sink, places ...string) error {
 		s.Begin(content.Request{Schema: formattest.Schema}, func(dm.Entry) error { return nil })
@@ -98,7 +98,7 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-func TestDelivery(t *testing.T) {
+func TestEntries(t *testing.T) {
 	stop := errors.New("stop")
 	one := scalar.FromInt(1)
 	for _, v := range []struct {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// full explores with three versions and two sequences of attempts instead of two and one, and with an
-// initial delay that comes and goes.
+// full explores with three versions and two sequences of attempts instead of two and one, and with
+// an initial delay that comes and goes.
 var full = flag.Bool("full", false, "explore with every setting of the facts")
 
 // decider is Next, or Next with a planted fault.
@@ -48,8 +48,8 @@ var events = []struct {
 
 const settings = 12
 
-// setting returns facts for a number of settings bits. With -short there is one version and no queue
-// mode.
+// setting returns facts for a number of settings bits. With -short there is one version and no
+// queue mode.
 func setting(bits int) Facts {
 	b := func(i int) bool { return bits>>i&1 != 0 }
 	f := Facts{
@@ -71,8 +71,8 @@ func setting(bits int) Facts {
 }
 
 // combinations returns all combinations of the facts that Next can tell apart. Of the first five
-// facts it looks at the goal and at Offline alone; waiting has two reasons. That it reads hardly any of
-// the others where a registration is not the goal is held up by -full, which has them all.
+// facts it looks at the goal and at Offline alone; waiting has two reasons. That it reads hardly
+// any of the others where a registration is not the goal is held up by -full, which has them all.
 func combinations() []Facts {
 	type key struct {
 		goal    Goal

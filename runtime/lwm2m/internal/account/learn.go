@@ -44,8 +44,8 @@ func (t *transition) learn(e Event) {
 	}
 }
 
-// registerRequested discards the planned attempts. Where registering is not the goal now, it follows
-// when it is: an offline device registers when it is online again.
+// registerRequested discards the planned attempts. Where registering is not the goal now, it
+// follows when it is: an offline device registers when it is online again.
 func (t *transition) registerRequested() {
 	t.restart()
 	t.Started = true
@@ -102,8 +102,8 @@ func (t *transition) updateResponse(e Event) {
 	}
 }
 
-// retryUpdate repeats an Update that was refused although the registration stands, atLeast from now.
-// After as many refusals as a sequence has attempts a Register replaces it.
+// retryUpdate repeats an Update that was refused although the registration stands, atLeast from
+// now. After as many refusals as a sequence has attempts a Register replaces it.
 func (t *transition) retryUpdate(atLeast time.Duration) {
 	pause := time.Duration(0)
 	policy := &t.facts.RegistrationRetry
@@ -158,8 +158,8 @@ func (t *transition) connectionLost(short bool) {
 	}
 }
 
-// networkRefused ends the attempt when it is refused for the second time: the first refusal may come
-// from a server that is just restarting.
+// networkRefused ends the attempt when it is refused for the second time: the first refusal may
+// come from a server that is just restarting.
 func (t *transition) networkRefused() {
 	switch {
 	case !t.Refused:

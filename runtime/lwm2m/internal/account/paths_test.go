@@ -45,7 +45,8 @@ func (l *longest) from(s State) int {
 // removal checks that a removed account is gone after a few events, whatever the network does.
 func removal(next decider, states []State) (most int, fault string) {
 	for _, f := range combinations() {
-		if !f.Removed || f.OfferChanged || f.Expired || f.Endless { // no decision on the way out reads these
+		// No decision on the way out reads the offer and the lifetime.
+		if !f.Removed || f.OfferChanged || f.Expired || f.Endless {
 			continue
 		}
 		l := longest{depth: map[State]int{}}

@@ -5,8 +5,8 @@ import "time"
 // MaxPause bounds every pause, so that no sum or product of durations overflows.
 const MaxPause = 100 * 365 * 24 * time.Hour
 
-// QuickPause is the pause before the quick retry after a short connection. As much again is added at
-// random, so that the devices of a server that restarts do not all come at once.
+// QuickPause is the pause before the quick retry after a short connection. As much again is added
+// at random, so that the devices of a server that restarts do not all come at once.
 const QuickPause = time.Second
 
 // Policy tells how failed attempts are repeated (/1/x/17 to /1/x/20, Core 1.2.2 §6.2.1): attempts

@@ -53,10 +53,14 @@ type Registration uint8
 
 // The states of a registration.
 const (
-	Unknown  Registration = iota // the server does not know the device, or nothing says that it does
-	Known                        // the server has the registration
-	Unsure                       // as Known, but an Update has ended without an outcome: the next one says everything
-	Outdated                     // the server has a registration that a Register is to replace
+	// Unknown: the server does not know the device, or nothing says that it does.
+	Unknown Registration = iota
+	// Known: the server has the registration.
+	Known
+	// Unsure: as Known, but an Update has ended without an outcome. The next one says everything.
+	Unsure
+	// Outdated: the server has a registration that a Register is to replace.
+	Outdated
 )
 
 // Timer names the purpose of the account's one timer.

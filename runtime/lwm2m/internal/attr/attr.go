@@ -1,11 +1,11 @@
 // Package attr decides when an observed node is sampled and when its server is notified, from the
-// notification attributes of LwM2M (Core 1.2.2 §5.1.2, §6.4). It holds their definitions (this file),
-// reads them from queries (parse.go), keeps those that a server has attached to nodes (nodes.go), and
-// turns them, what was observed and the time into decisions (monitor.go).
+// notification attributes of LwM2M (Core 1.2.2 §5.1.2, §6.4). It holds their definitions (this
+// file), reads them from queries (parse.go), keeps those that a server has attached to nodes
+// (nodes.go), and turns them, what was observed and the time into decisions (monitor.go).
 //
 // The package is pure: it knows neither CoAP nor the data model beyond paths and the types of
-// resources, holds no clock and no timer, and calls nothing. Its values belong to one goroutine at a
-// time.
+// resources, holds no clock and no timer, and calls nothing. Its values belong to one goroutine at
+// a time.
 package attr
 
 import "github.com/lwm2mgen/toolkit/registry"
@@ -24,8 +24,9 @@ const (
 	Epmax                  // maximum evaluation period in seconds
 	Edge                   // rising (1) or falling (0) edge
 	Con                    // confirmable notifications (1)
-	Hqmax                  // number of notifications that are stored while the server cannot be reached
-	Count                  // the number of attributes, not one of them
+	// Number of notifications that are stored while the server cannot be reached.
+	Hqmax
+	Count // the number of attributes, not one of them
 )
 
 // definition is what the specification says of an attribute, whatever its value.
@@ -60,8 +61,8 @@ func (a Attribute) String() string { return definitions[a].name }
 // number.
 func (a Attribute) Decimal() bool { return definitions[a].number }
 
-// checkFor reports why the attribute cannot be attached to a node. The definition of the resource is
-// nil for a node above resources.
+// checkFor reports why the attribute cannot be attached to a node. The definition of the resource
+// is nil for a node above resources.
 func (a Attribute) checkFor(def *registry.Resource) error {
 	if !definitions[a].ofValue {
 		return nil

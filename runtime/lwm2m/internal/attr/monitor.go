@@ -10,7 +10,8 @@ import (
 // Never is the instant that does not come.
 const Never sched.Time = math.MaxInt64
 
-// minSampling is the shortest time between two samples of a live value, whatever the attributes say.
+// minSampling is the shortest time between two samples of a live value, whatever the attributes
+// say.
 const minSampling = time.Second
 
 // rereadAfter is how long a value that could not be read is left alone.
@@ -19,17 +20,18 @@ const rereadAfter = 10 * time.Second
 // resendAfter is how long a notification that could not be sent is held back.
 const resendAfter = time.Second
 
-// A Monitor decides for one observation when its node is sampled and when its server is notified. It
-// is told what happens (a change, a sample, a notification) together with the time, and answers what to
-// do and when to look again. The values themselves it knows by a fingerprint, which differs where what
-// would be sent differs.
+// A Monitor decides for one observation when its node is sampled and when its server is notified.
+// It is told what happens (a change, a sample, a notification) together with the time, and answers
+// what to do and when to look again. The values themselves it knows by a fingerprint, which differs
+// where what would be sent differs.
 //
-// Pmin, Pmax, Epmin and Con are evaluated. Gt, Lt, St, Edge, Epmax and Hqmax are not: a change of the
-// value is always a reason to notify.
+// Pmin, Pmax, Epmin and Con are evaluated. Gt, Lt, St, Edge, Epmax and Hqmax are not: a change of
+// the value is always a reason to notify.
 type Monitor struct {
-	reported  sched.Time // when the last notification, or the answer to the Observe, was sent
-	sampled   sched.Time // when the value was read last
-	notBefore sched.Time // no earlier, because the value could not be read or the notification not sent
+	reported sched.Time // when the last notification, or the answer to the Observe, was sent
+	sampled  sched.Time // when the value was read last
+	// No earlier, because the value could not be read or the notification not sent.
+	notBefore sched.Time
 
 	// What the server knows: what was reported last, or what it wrote itself.
 	print uint64
@@ -39,8 +41,8 @@ type Monitor struct {
 	live    bool // functions give values of the node
 }
 
-// NewMonitor returns the Monitor of an observation that begins now: the answer to the Observe carried
-// the value with the fingerprint. live says that functions give values of the node.
+// NewMonitor returns the Monitor of an observation that begins now: the answer to the Observe
+// carried the value with the fingerprint. live says that functions give values of the node.
 func NewMonitor(now sched.Time, fingerprint uint64, live bool) Monitor {
 	return Monitor{reported: now, sampled: now, print: fingerprint, known: true, live: live}
 }
@@ -85,8 +87,8 @@ func after(t sched.Time, seconds float64) sched.Time {
 	return t.Add(time.Duration(min(seconds, 1<<32) * float64(time.Second)))
 }
 
-// Next returns when the value is to be sampled, with the attributes in force; Never where nothing but
-// a change gives a reason to.
+// Next returns when the value is to be sampled, with the attributes in force; Never where nothing
+// but a change gives a reason to.
 func (m *Monitor) Next(in *Set) sched.Time {
 	b := m.bounds(in)
 	next := min(b.pmax, b.sample)
@@ -99,8 +101,8 @@ func (m *Monitor) Next(in *Set) sched.Time {
 // Sampling takes note that the value is being read: what changes from now on needs another sample.
 func (m *Monitor) Sampling() { m.changed = false }
 
-// Sampled takes note that the value was read, or that reading it failed. live says that functions give
-// values of the node.
+// Sampled takes note that the value was read, or that reading it failed. live says that functions
+// give values of the node.
 func (m *Monitor) Sampled(now sched.Time, live bool) { m.sampled, m.live = now, live }
 
 // Decision is what to do with a sample.
@@ -113,8 +115,8 @@ const (
 	Notify                 // notify the server now
 )
 
-// Decide says what to do with the value that was sampled. A value that the server knows is no reason
-// to notify before Pmax.
+// Decide says what to do with the value that was sampled. A value that the server knows is no
+// reason to notify before Pmax.
 func (m *Monitor) Decide(now sched.Time, in *Set, fingerprint uint64) Decision {
 	b := m.bounds(in)
 	switch {
@@ -142,8 +144,8 @@ func (m *Monitor) Notified(now sched.Time, fingerprint uint64) {
 // of then.
 func (m *Monitor) NotSent(now sched.Time) { m.notBefore, m.changed = now.Add(resendAfter), true }
 
-// NoValue takes note that there is no value at the moment. The server is not notified; where Pmax has
-// passed, the value is tried again.
+// NoValue takes note that there is no value at the moment. The server is not notified; where Pmax
+// has passed, the value is tried again.
 func (m *Monitor) NoValue(now sched.Time, in *Set) {
 	if now >= m.bounds(in).pmax {
 		m.notBefore = now.Add(rereadAfter)
@@ -156,6 +158,6 @@ func (m *Monitor) Unreadable(now sched.Time) { m.notBefore, m.changed = now.Add(
 // Rebase takes note that the server knows the value, because it wrote the value itself.
 func (m *Monitor) Rebase(fingerprint uint64) { m.print, m.known = fingerprint, true }
 
-// Forget takes note that it cannot be told what the server knows: whatever is sampled next is a reason
-// to notify.
+// Forget takes note that it cannot be told what the server knows: whatever is sampled next is a
+// reason to notify.
 func (m *Monitor) Forget() { m.known = false }

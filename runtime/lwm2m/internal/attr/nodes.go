@@ -32,8 +32,9 @@ func (n *Nodes) At(p dm.Path) Set {
 	return Set{}
 }
 
-// InForce returns the attributes in force at a node: each one as it is attached at the deepest level
-// from the node up to its object. What is attached below the node does not count (Core 1.2.2 §6.4.2).
+// InForce returns the attributes in force at a node: each one as it is attached at the deepest
+// level from the node up to its object. What is attached below the node does not count (Core 1.2.2
+// §6.4.2).
 func (n *Nodes) InForce(p dm.Path) Set {
 	var s Set
 	if len(n.list) == 0 {

@@ -16,9 +16,8 @@ type Edit struct {
 	Remove    bool
 }
 
-// Parse reads one Uri-Query option of a Write-Attributes or an Observe, such as pmin=10. A bare name
-// such as pmin removes the attribute; pmin= is an error. Errors are
-// of type Error.
+// Parse reads one Uri-Query option of a Write-Attributes or an Observe, such as pmin=10. A bare
+// name such as pmin removes the attribute; pmin= is an error. Errors are of type Error.
 func Parse(query string) (Edit, error) {
 	name, text, hasValue := strings.Cut(query, "=")
 	a, ok := named(name)
@@ -80,9 +79,9 @@ func parseDecimal(s string) (float64, bool) {
 	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
 }
 
-// Apply returns the set with the edits made, checked as a whole for the node that it belongs to (Core
-// 1.2.2 §5.1.2). The definition of the resource is nil for a node above resources. Errors are of type
-// Error.
+// Apply returns the set with the edits made, checked as a whole for the node that it belongs to
+// (Core 1.2.2 §5.1.2). The definition of the resource is nil for a node above resources. Errors are
+// of type Error.
 func (s Set) Apply(edits []Edit, def *registry.Resource) (Set, error) {
 	for _, e := range edits {
 		if e.Remove {

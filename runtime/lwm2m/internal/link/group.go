@@ -102,9 +102,9 @@ func (g *Group) remove(s *Socket) {
 	}
 }
 
-// Serve handles what has arrived on s, up to a bound that keeps other sockets from starving. It never
-// waits. The error is why the connection has ended, which the link has been told already, or that of
-// ctx.
+// Serve handles what has arrived on s, up to a bound that keeps other sockets from starving. It
+// never waits. The error is why the connection has ended, which the link has been told already, or
+// that of ctx.
 func (g *Group) Serve(ctx context.Context, s *Socket) error {
 	for range perServe {
 		if err := ctx.Err(); err != nil {
@@ -136,11 +136,14 @@ func (g *Group) ServeReady(limit int) (more bool) {
 	if g.queued.Load() == 0 {
 		return more
 	}
-	g.signal() // those left were signalled together with those just looked at, and are not again while they wait
+	// Those left were signalled together with those just looked at, and are not signalled
+	// again while they wait.
+	g.signal()
 	return true
 }
 
-// serve has a socket receive and queues it again while there may be more, also where a handler panics.
+// serve has a socket receive and queues it again while there may be more, also where a handler
+// panics.
 func (g *Group) serve(s *Socket) (more bool) {
 	more = true
 	defer func() {

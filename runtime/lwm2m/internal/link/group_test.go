@@ -18,8 +18,9 @@ func newGroup(t *testing.T) *Group {
 	return NewGroup(s, e)
 }
 
-// A group that is driven by Serve alone keeps no connection that is over, however many there were.
-func TestReadyForgets(t *testing.T) {
+// A group that is served by Serve alone keeps no connection that has ended, however many there
+// were.
+func TestReadyQueueForgetsClosedSockets(t *testing.T) {
 	g := newGroup(t)
 	var all []*Socket
 	for range 100 {
@@ -32,14 +33,14 @@ func TestReadyForgets(t *testing.T) {
 	}
 	for _, s := range all {
 		g.unmarkReady(s)
-		g.markReady(s) // told too late
+		g.markReady(s) // a notification that comes too late
 	}
 	if n := len(g.ready) - g.head; n != 0 || g.queued.Load() != 0 || g.nextReady() != nil {
-		t.Errorf("%d sockets are left, %d by count", n, g.queued.Load())
+		t.Errorf("%d sockets are left in the queue, %d by its counter", n, g.queued.Load())
 	}
 	s := &Socket{group: g}
 	g.markReady(s)
 	if g.nextReady() != s || g.nextReady() != nil {
-		t.Error("the queue does not go on")
+		t.Error("the queue does not take another socket")
 	}
 }

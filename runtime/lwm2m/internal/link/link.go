@@ -35,8 +35,8 @@ type Config struct {
 	// Lost is called when the network or the server has ended the connection. short tells that it
 	// lasted less than 10 s.
 	Lost func(err error, short bool)
-	// Refused is called when the network has refused a datagram, as a port that nobody listens at does.
-	// The connection goes on.
+	// Refused is called when the network has refused a datagram, as a port that nobody listens at
+	// does. The connection goes on.
 	Refused func()
 	// Closing is called before a connection ends, whatever ends it.
 	Closing func()
@@ -54,12 +54,14 @@ type Opened struct {
 
 // Link is the connection to one server. Make one with [New].
 type Link struct {
-	cfg    Config
-	opened Opened // kept over reconnects, with port, session and addresses; no Socket until the first
-	renew  bool   // the next Connect makes a socket of its own
-	dial   *dial  // while connecting
-	ending *dial  // a cancelled dial that still uses the socket
+	cfg Config
+	// Kept over reconnects, with port, session and addresses; no Socket until the first.
+	opened Opened
+	renew  bool  // the next Connect makes a socket of its own
+	dial   *dial // while connecting
+	ending *dial // a cancelled dial that still uses the socket
 	socket *Socket
+	stats  coap.Stats // of the connections that have ended
 }
 
 // dial is a Connect that is under way.
@@ -86,6 +88,23 @@ func (l *Link) Session() string {
 		return ""
 	}
 	return l.socket.able.Session.Resumption().String()
+}
+
+// Stats returns the counters of all connections of the link.
+func (l *Link) Stats() coap.Stats {
+	if l.socket == nil {
+		return l.stats
+	}
+	return l.stats.Add(l.socket.Stats())
+}
+
+// SetParams changes the transmission parameters, of the connection and of later ones.
+func (l *Link) SetParams(p coap.Params) error {
+	l.cfg.Conn.Params = p
+	if l.socket == nil {
+		return nil
+	}
+	return l.socket.conn.SetParams(p)
 }
 
 // Connect begins to connect. With nextAddress it tries the next address of the server, if there are
@@ -115,7 +134,8 @@ func (l *Link) Connect(nextAddress bool) error {
 
 // open makes the socket unless there is one.
 func (l *Link) open() error {
-	if l.renew || l.ending != nil { // a cancelled dial that has not returned has the socket to itself
+	// A cancelled dial that has not returned has the socket to itself.
+	if l.renew || l.ending != nil {
 		l.closeSocket()
 	}
 	if l.opened.Socket != nil {
@@ -165,6 +185,9 @@ func connect(ctx context.Context, o Opened, nextAddress bool) error {
 func (l *Link) dialEnded(d *dial, err error) {
 	if l.ending == d {
 		l.ending = nil
+		if err == nil { // it was connected before it was cancelled
+			l.disconnect(true)
+		}
 	}
 	if l.dial != d {
 		return
@@ -184,7 +207,10 @@ func (l *Link) dialEnded(d *dial, err error) {
 
 // attach puts a new connection to use.
 func (l *Link) attach() error {
-	s := &Socket{link: l, group: l.cfg.Group, since: time.Now(), armed: unarmed, net: l.opened.Socket, able: socket.Detect(l.opened.Socket)}
+	s := &Socket{
+		link: l, group: l.cfg.Group, since: time.Now(), armed: unarmed,
+		net: l.opened.Socket, able: socket.Detect(l.opened.Socket),
+	}
 	if err := l.cfg.Group.add(s, l.cfg.Conn); err != nil {
 		return err
 	}
@@ -227,17 +253,25 @@ func (l *Link) end(reason error, keep bool) {
 	}
 	l.socket = nil
 	l.cfg.Closing()
-	_ = s.conn.Release() // what is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it
+	// What is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it.
+	_ = s.conn.Release()
 	s.conn.Close(reason)
+	l.stats = l.stats.Add(s.Stats())
 	l.cfg.Group.remove(s)
-	if keep && s.able.Shutdowner != nil && s.able.Shutdowner.Shutdown() == nil {
+	l.disconnect(keep)
+}
+
+// disconnect closes the socket for a later Connect, and keeps its security session if it has to and
+// the network can.
+func (l *Link) disconnect(keep bool) {
+	if s := socket.Detect(l.opened.Socket).Shutdowner; keep && s != nil && s.Shutdown() == nil {
 		return
 	}
 	_ = l.opened.Socket.Close() // it is closed whatever the error
 }
 
-// Renew has the next Connect make a socket of its own, for an account that has changed. A connection
-// goes on until it is closed.
+// Renew has the next Connect make a socket of its own, for an account that has changed. A
+// connection goes on until it is closed.
 func (l *Link) Renew() {
 	l.renew = true
 	if l.dial == nil && l.socket == nil {
@@ -266,8 +300,8 @@ func (l *Link) ReceiverOff() {
 	}
 }
 
-// RemoteAddr returns the numeric address of the server, as far as the network tells it; otherwise the
-// host and port of the URI.
+// RemoteAddr returns the numeric address of the server, as far as the network tells it; otherwise
+// the host and port of the URI.
 func (l *Link) RemoteAddr() string {
 	if l.opened.Socket != nil {
 		if a := socket.Detect(l.opened.Socket).Addresses; a != nil && a.RemoteAddr().IsValid() {

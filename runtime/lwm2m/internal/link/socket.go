@@ -95,8 +95,8 @@ func (s *Socket) noWait() {
 	}
 }
 
-// setDeadline makes Recv return at t at the latest. A deadline that comes a little earlier is left as
-// it is: setting one costs more than waking once too often.
+// setDeadline makes Recv return at t at the latest. A deadline that comes a little earlier is left
+// as it is: setting one costs more than waking once too often.
 func (s *Socket) setDeadline(t time.Time) {
 	if left := t.Sub(s.deadline); left >= 0 && left < time.Second && time.Now().Before(s.deadline) {
 		return

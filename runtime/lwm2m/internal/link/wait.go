@@ -38,8 +38,8 @@ func (g *Group) Wait(limit time.Duration) {
 }
 
 // read waits in the Recv of the only socket, the cheapest way to wait for one (several times 10 000
-// messages a second more than any other on one processor). While messages follow one another and the
-// next job stays the same, the deadline of Recv stays as well, and no clock is read: a job that
+// messages a second more than any other on one processor). While messages follow one another and
+// the next job stays the same, the deadline of Recv stays as well, and no clock is read: a job that
 // becomes due in the meantime ends Recv, or is found by the turn.
 func (g *Group) read(s *Socket, limit time.Duration) {
 	next, any := g.sched.Next()

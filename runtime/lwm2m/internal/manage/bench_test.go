@@ -93,7 +93,8 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// BenchmarkCreate is a Create, and the Delete that follows, of an object that has few instances or many.
+// BenchmarkCreate is a Create, and the Delete that follows, of an object that has few instances or
+// many.
 func BenchmarkCreate(b *testing.B) {
 	for _, n := range []int{100, 20000} {
 		b.Run(fmt.Sprint(n, "Instances"), func(b *testing.B) {

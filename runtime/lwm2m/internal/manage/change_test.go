@@ -154,7 +154,8 @@ func TestDroppedWhileGranted(t *testing.T) {
 		r.peers[0].begin(to("PUT /3303/1/5750").as(content.Text, "x"))
 		r.pass(time.Second)
 		for c := range r.m.changer.inProgress {
-			c.cancel = func() bool { return false } // it is too late, and the transaction not there yet
+			// It is too late, and the transaction not there yet.
+			c.cancel = func() bool { return false }
 		}
 		r.peers[0].peer.Detach()
 		if r.m.Idle() {

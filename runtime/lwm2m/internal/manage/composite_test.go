@@ -125,7 +125,8 @@ func TestCompositesOnSeveralDevices(t *testing.T) {
 			// devices.
 			{fetch("/", both), coap.Content,
 				`[{"bn":"/dev0/3303/0/","n":"5700","v":-7},{"n":"5750","vs":"dev0"},{"bn":"/3303/1/","n":"5700","v":4.25},{"n":"5750","vs":"fridge"}]`},
-			{fetch("/", `[{"n":"/dev1/3303/0/5601"},{"n":"/dev0/3303/0/5601"}]`), coap.Content, // by slow functions
+			// By slow functions.
+			{fetch("/", `[{"n":"/dev1/3303/0/5601"},{"n":"/dev0/3303/0/5601"}]`), coap.Content,
 				`[{"bn":"/dev1/3303/0/","n":"5601","v":-40},{"bn":"/dev0/3303/0/","n":"5601","v":-40}]`},
 			{fetch("/", `[{"n":"/dev1"}]`), coap.Content,
 				`[{"bn":"/dev1/3303/0/","n":"5601","v":-40},{"n":"5700","v":-7},{"n":"5750","vs":"dev1"}]`},

@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// due is the observations whose nodes are to be sampled now, of all Managers of a goroutine. It samples
-// them in slices, between which requests are served. Servers take turns.
+// due is the observations whose nodes are to be sampled now, of all Managers of a goroutine. It
+// samples them in slices, between which requests are served. Servers take turns.
 type due struct {
 	turns []*Peer // with observations in Peer.due, in the order of their turns
 	job   sched.Job
@@ -98,9 +98,9 @@ type sample struct {
 	live  bool // functions give values of the node
 }
 
-// serves reports whether an observation can use the sample: what is observed is the same, in the same
-// state of the data model, and the server has the same rights. Values of functions are good for one
-// slice, and for the server for which they were read.
+// serves reports whether an observation can use the sample: what is observed is the same, in the
+// same state of the data model, and the server has the same rights. Values of functions are good
+// for one slice, and for the server for which they were read.
 func (x *sample) serves(o *observation, slice uint64) bool {
 	switch s := o.x.scope; {
 	case x.scope == nil || x.err != nil || x.path != o.path || x.format != o.format ||

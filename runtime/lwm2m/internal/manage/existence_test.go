@@ -63,8 +63,8 @@ func TestPreconditions(t *testing.T) {
 	runRows(t, device12, rows)
 }
 
-// A resource exists where its instance supports it: Discover lists it and a Write finds it, whether it
-// has a value at the moment or not. A Read of a resource without a value is 4.04.
+// A resource exists where its instance supports it: Discover lists it and a Write finds it, whether
+// it has a value at the moment or not. A Read of a resource without a value is 4.04.
 func TestSupportedWithoutValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := device12

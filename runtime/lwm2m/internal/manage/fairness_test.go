@@ -14,7 +14,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// crowd is a device of two servers, with many instances of an object that the first one observes often.
+// crowd is a device of two servers, with many instances of an object that the first one observes
+// often.
 func crowd(tb testing.TB, instances, observations int, live bool) *rig {
 	tb.Helper()
 	o := device12
@@ -136,8 +137,8 @@ func TestEqualObservationsShareAReading(t *testing.T) {
 	})
 }
 
-// BenchmarkOtherServersRead is the time of a Read of one server while another has 1,000 observations of an
-// object that changes all the time, without the network.
+// BenchmarkOtherServersRead is the time of a Read of one server while another has 1,000
+// observations of an object that changes all the time, without the network.
 func BenchmarkOtherServersRead(b *testing.B) {
 	for _, live := range []bool{false, true} {
 		b.Run(fmt.Sprint("live=", live), func(b *testing.B) {

@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// A fingerprint identifies what was read of an observed node: it differs where what would be sent differs in
-// anything but the values that move although nothing happens (dm.Moving).
+// A fingerprint identifies what was read of an observed node: it differs where what would be sent
+// differs in anything but the values that move although nothing happens (dm.Moving).
 type fingerprint struct {
 	hash maphash.Hash
 	head [32]byte

@@ -14,8 +14,8 @@ import (
 )
 
 // FuzzRequest sends requests with any method, path, query, formats, options and payload to a device
-// with another device behind it. Each is answered once, nothing is left waiting, no secret is shown, and
-// the Security object stays as it is.
+// with another device behind it. Each is answered once, nothing is left waiting, no secret is
+// shown, and the Security object stays as it is.
 func FuzzRequest(f *testing.F) {
 	add := func(a ask) {
 		f.Add(uint8(a.method), a.target, uint16(a.format), uint16(a.accept), uint8(2), []byte(nil), []byte(a.body))

@@ -34,8 +34,8 @@ type Config struct {
 	// server is not notified of what it wrote itself.
 	SelfNotify bool
 	// RecoverPanics logs a panic of user code behind a request, a notification or the store (Error,
-	// with its stack), and goes on. The zero value means that the panic continues on the goroutine of
-	// the scheduler. In both cases the request is answered 5.00 and the writer slot is released.
+	// with its stack), and goes on. The zero value means that the panic continues on the goroutine
+	// of the scheduler. In both cases the request is answered 5.00 and the writer slot is released.
 	RecoverPanics bool
 	// Limits bound what servers can make the Manager keep. The zero value means the limits that
 	// Limits describes.

@@ -6,11 +6,11 @@ import (
 	"runtime/debug"
 )
 
-// Panics of user code: of hooks, functions, streams and the store. One rule holds on the loop and on
-// workers. Whatever user code does, the writer slot is released, the request is answered 5.00 and
-// what has been counted is uncounted. Then the panic continues, or is logged where
-// Config.RecoverPanics says so. A panic on a worker passes to the loop first, so that a program that
-// recovers around its loop sees every panic there.
+// Panics of user code: of hooks, functions, streams and the store. One rule holds on the loop and
+// on workers. Whatever user code does, the writer slot is released, the request is answered 5.00
+// and what has been counted is uncounted. Then the panic continues, or is logged where
+// Config.RecoverPanics says so. A panic on a worker passes to the loop first, so that a program
+// that recovers around its loop sees every panic there.
 
 // errPanic is the outcome of user code that has panicked, or has ended its goroutine.
 var errPanic = errors.New("user code has panicked, or has called runtime.Goexit")
@@ -35,8 +35,8 @@ func (c *Config) guard(fn, failed func()) {
 	returned = true
 }
 
-// guardStream calls fn, which calls user code, from inside the transfer of a payload, which ends with an
-// error before the panic continues. Where fn does not return, guardStream calls failed.
+// guardStream calls fn, which calls user code, from inside the transfer of a payload, which ends
+// with an error before the panic continues. Where fn does not return, guardStream calls failed.
 func (c *Config) guardStream(fn, failed func()) {
 	returned := false
 	defer func() {

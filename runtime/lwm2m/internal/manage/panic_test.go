@@ -76,7 +76,8 @@ func faultyRows() []faultyRow {
 	}
 }
 
-// recovering turns the rig until cond holds, on goroutines that a panic, or runtime.Goexit, may end.
+// recovering turns the rig until cond holds, on goroutines that a panic, or runtime.Goexit, may
+// end.
 func (r *rig) recovering(cond func() bool) (fell []any) {
 	for range 1000 {
 		if cond() {

@@ -41,8 +41,8 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 	o.schedule()
 }
 
-// mayObserve reports whether the server may have another observation, of so many values. One with the
-// token of an existing observation replaces that.
+// mayObserve reports whether the server may have another observation, of so many values. One with
+// the token of an existing observation replaces that.
 func (s *scope) mayObserve(r *coap.Request, values int) bool {
 	if s.closed {
 		return false
@@ -99,7 +99,8 @@ func (x *reporter) markChanged(p dm.Path, own bool) {
 			o.written = true
 		default:
 			if moves && o.path.Level() < dm.ResourceLevel {
-				o.monitor.Forget() // its value is left out of the fingerprint, and this is a change of it
+				// Its value is left out of the fingerprint, and this is a change of it.
+				o.monitor.Forget()
 			}
 			if !o.monitor.Pending() { // otherwise its sample is scheduled already
 				o.monitor.Changed()

@@ -190,8 +190,8 @@ func (q *request) classify() error {
 	return errNoMethod
 }
 
-// checkQuery refuses attributes beside the payload of a Write: neither is done. A query that names no
-// attribute means nothing.
+// checkQuery refuses attributes beside the payload of a Write: neither is done. A query that names
+// no attribute means nothing.
 func (q *request) checkQuery() error {
 	for v := range q.r.Options().Values(coap.OptionURIQuery) {
 		if attr.IsAttribute(string(v)) {
@@ -201,9 +201,9 @@ func (q *request) checkQuery() error {
 	return nil
 }
 
-// precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8), whatever the operation. Nodes of
-// the data model have no entity tags, so only their existence counts: that a Discover lists them. A
-// resource instance of a live resource counts as existing where the resource does.
+// precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8), whatever the operation. Nodes
+// of the data model have no entity tags, so only their existence counts: that a Discover lists
+// them. A resource instance of a live resource counts as existing where the resource does.
 func (q *request) precondition() error {
 	o := q.r.Options()
 	match, none := o.Has(coap.OptionIfMatch), o.Has(coap.OptionIfNoneMatch)

@@ -10,7 +10,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// A request's path is the alternate path, then the prefix of a device, then the path in its data model.
+// A request's path is the alternate path, then the prefix of a device, then the path in its data
+// model.
 func TestRoute(t *testing.T) {
 	for _, c := range []struct {
 		root, path string

@@ -10,9 +10,9 @@ import (
 )
 
 // Scratch is what the Managers of one goroutine share: the memory with which payloads are read and
-// written, one after another, so that a process of many clients has it once, and the observations that
-// are due, so that those of all clients are sampled fairly. Managers that share a Scratch have the same
-// scheduler.
+// written, one after another, so that a process of many clients has it once, and the observations
+// that are due, so that those of all clients are sampled fairly. Managers that share a Scratch have
+// the same scheduler.
 type Scratch struct {
 	due due
 

@@ -27,6 +27,7 @@ func observing(t *testing.T, o setup, target string, before ...string) *story {
 	t.Helper()
 	r := newRig(t, o)
 	s := &story{rig: r, p: r.peers[0]}
+	r.must(s.p.end.Ping(func(error) {})) // the round-trip time is known, as after a Register
 	for _, line := range before {
 		if got := s.p.do(to(line)); got.code != coap.Changed {
 			t.Fatalf("%s: %v", line, got.code)
