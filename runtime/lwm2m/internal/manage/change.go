@@ -109,7 +109,11 @@ func (c *change) passToLoop(t *dm.Transaction) {
 func (c *change) resume() {
 	t := c.handover.Swap(nil)
 	c.leave()
-	defer c.raiseStorePanic()
+	if t != nil { // what the store left belongs to whoever has the transaction
+		p := c.storePanic
+		c.storePanic = nil
+		defer c.x.cfg.raise(p)
+	}
 	switch {
 	case t == nil: // the change has been dropped
 	case c.dropped:
