@@ -29,8 +29,8 @@ import (
 
 // These functions are compiled and never called.
 var _ = []any{
-	runBoiler, runClient, runParts, newWithAccounts, newOverModem, testPort, runEngine, encode, decode,
-	encodeLinks, addFunctions, (*modemSocket).onReceived, (*modemSocket).Recv,
+	runBoiler, runClient, runParts, newWithAccounts, newOverModem, newWithStatus, impatientAccount,
+	testPort, runEngine, encode, decode, encodeLinks, addFunctions, (*modemSocket).onReceived, (*modemSocket).Recv,
 }
 
 // adc, bus and modem stand in for packages of a device maker.
@@ -60,7 +60,7 @@ func runBoiler(ctx context.Context, key []byte, dev *device.Device, plausible, a
 		Endpoint: "urn:dev:ops:boiler-7",
 		Servers: []lwm2m.Server{{
 			URI: "coaps://lwm2m.example.com",
-			PSK: lwm2m.PSK{Identity: "boiler-7", Key: key},
+			PSK: lwm2m.PSK{Identity: "boiler-7", Key: socket.NewSecret(key)},
 		}},
 		Dialers: []socket.Dialer{udp.Dialer{}, dtls.Dialer{}},
 		Objects: []dm.Object{dev.Object(), temp},
@@ -191,7 +191,7 @@ func encodeLinks(buf []byte) ([]byte, error) {
 	e.Begin(buf[:0], "")
 	e.Root(content.SenMLCBOR, content.TLV)
 	e.Link(dm.ObjectPath(3303))
-	e.Version("ver", registry.V(1, 1), false)
+	e.Version("ver", registry.V(1, 1))
 	e.Link(dm.InstancePath(3303, 0))
 	list, err := e.Finish()
 	return list, err

@@ -133,3 +133,23 @@ func TestRestartedServer(t *testing.T) {
 		}
 	})
 }
+
+func TestWakaama(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		l, err := n.NewHost("cloud").Listen(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := lwm2mtest.NewServer(t, l)
+		srv.Intercept(lwm2mtest.Wakaama)
+		boiler, _, err := newBoiler("coap://cloud", n.NewHost("site").Dialer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, boiler)
+		if v := srv.WaitRegistered("boiler-7").Registration().Version; v != "1.1" {
+			t.Errorf("registered with %s", v)
+		}
+	})
+}

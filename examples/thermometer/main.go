@@ -45,7 +45,7 @@ func serve(ctx context.Context, out io.Writer, endpoint, server string) error {
 		Servers:  []lwm2m.Server{{URI: server, Lifetime: 5 * time.Minute}},
 		Objects:  objects,
 		Logger:   slog.New(trace{say: say}),
-		OnStatus: func(s lwm2m.ServerStatus) { say("device: %v at %s", s.State, server) },
+		OnStatus: func(s lwm2m.ServerStatus) { say("device: %s", describe(s)) },
 	})
 	if err != nil {
 		return err
@@ -54,6 +54,18 @@ func serve(ctx context.Context, out io.Writer, endpoint, server string) error {
 		return err
 	}
 	return nil
+}
+
+// describe returns the state of a server, with its reason and what comes next.
+func describe(s lwm2m.ServerStatus) string {
+	text := fmt.Sprintf("%v at %s", s.State, s.URI)
+	if s.Err != nil {
+		text += ": " + s.Err.Error()
+	}
+	if !s.Next.IsZero() {
+		text += fmt.Sprintf("; %s in %v", s.Plan, time.Until(s.Next).Round(time.Second))
+	}
+	return text
 }
 
 // printer returns a function that prints one line. The function is safe for concurrent use.

@@ -3,10 +3,48 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"regexp"
 	"strings"
 	"testing"
 )
+
+// cancelAt is a writer that calls stop when text has been written.
+type cancelAt struct {
+	bytes.Buffer
+	text string
+	stop func()
+}
+
+func (c *cancelAt) Write(p []byte) (int, error) {
+	n, err := c.Buffer.Write(p)
+	if strings.Contains(c.String(), c.text) {
+		c.stop()
+	}
+	return n, err
+}
+
+// With -server the device prints at once that nobody answers, and then why it is not registered and
+// when it tries again.
+func TestServerThatRefuses(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uri := "coap+tcp://" + l.Addr().String()
+	_ = l.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	out := &cancelAt{text: "next attempt", stop: stop}
+	if err := serve(ctx, out, "thermometer", uri); err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(`(?s)device: an attempt may fail: no response yet: 127\.0\.0\.1:\d+ refuses connections\n` +
+		`.*device: error at ` + regexp.QuoteMeta(uri) + `: .*refused.*; next attempt in 1m0s\n`)
+	if !want.MatchString(out.String()) {
+		t.Errorf("the output is\n%s", out.String())
+	}
+}
 
 // The tour prints every operation with its result, in order.
 func TestTour(t *testing.T) {

@@ -17,6 +17,9 @@ func (trace) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle implements slog.Handler.
 func (t trace) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "registration state" {
+		return nil // OnStatus prints it
+	}
 	var method, path, reason string
 	note := func(a slog.Attr) bool {
 		switch a.Key {
@@ -24,7 +27,7 @@ func (t trace) Handle(_ context.Context, r slog.Record) error {
 			method = a.Value.String() + " "
 		case "path":
 			path = a.Value.String() + ": "
-		case "error":
+		case "error", "reason":
 			reason = a.Value.String()
 		}
 		return true

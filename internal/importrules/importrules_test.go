@@ -44,6 +44,8 @@ var rules = []rule{
 	{"runtime/lwm2m/internal/account", []string{"registry"}},
 	{"runtime/lwm2m/internal/attr", []string{"registry", "runtime/dm", "runtime/sched"}},
 	{"runtime/lwm2m/internal/link", []string{"runtime/coap", "runtime/sched", "net/socket"}},
+	{"runtime/lwm2m/internal/manage", []string{"runtime/lwm2m/internal/attr", "runtime/dm", "runtime/content/...", "runtime/coap",
+		"runtime/sched", "registry"}},
 	// The client creates these two objects itself, so they cannot import it.
 	{"runtime/objects/security", []string{"generated/security", "runtime/dm", "registry"}},
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},

@@ -1,7 +1,7 @@
 // A management server made of Eclipse Leshan's libraries. It reads commands from standard input and
 // prints events and answers to standard output, each a JSON object in one line. The first line is the
 // event "started" with the server's URI. An event has the member "event". An answer has the member "id"
-// of its command.
+// of its command. The property "port" is the UDP port of the server, 0 for a free one.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -57,7 +57,7 @@ public class Peer {
         models = new ArrayList<>(ObjectLoader.loadAllDefault());
         for (String dir : args) models.addAll(ObjectLoader.loadObjectsFromDir(new File(dir)));
         CaliforniumServerEndpointsProvider endpoints = new CaliforniumServerEndpointsProvider.Builder(new CoapServerProtocolProvider())
-                .addEndpoint(new InetSocketAddress("127.0.0.1", 0), Protocol.COAP).build();
+                .addEndpoint(new InetSocketAddress("127.0.0.1", Integer.getInteger("port", 0)), Protocol.COAP).build();
         LeshanServerBuilder builder = new LeshanServerBuilder();
         builder.setObjectModelProvider(new VersionedModelProvider(models));
         builder.setEndpointsProviders(endpoints);

@@ -17,7 +17,8 @@ import (
 
 // peer is a running Leshan server.
 type peer struct {
-	uri string
+	uri  string
+	stop func() // ends the server and waits for its end
 
 	in     io.WriteCloser
 	lines  chan message // events
@@ -48,10 +49,15 @@ func (m message) code() string { return strings.Trim(string(m.Code), `"`) }
 
 const patience = 20 * time.Second
 
-// startPeer starts a Leshan server with the object definitions of the given folders.
-func startPeer(t *testing.T, models ...string) *peer {
+// startPeer starts a Leshan server with the object definitions of the given folders, on a free
+// port.
+func startPeer(t *testing.T, models ...string) *peer { return startPeerAt(t, "0", models...) }
+
+// startPeerAt starts the server on a UDP port.
+func startPeerAt(t *testing.T, port string, models ...string) *peer {
 	lib := maven.Libraries(t, "leshan")
-	cmd := exec.Command("java", append([]string{"-Xmx256m", "-cp", filepath.Join(lib, "*"), "Peer.java"}, models...)...)
+	args := []string{"-Xmx256m", "-Dport=" + port, "-cp", filepath.Join(lib, "*"), "Peer.java"}
+	cmd := exec.Command("java", append(args, models...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -69,13 +75,14 @@ func startPeer(t *testing.T, models ...string) *peer {
 		defer close(read)
 		p.read(out)
 	}()
-	t.Cleanup(func() {
+	p.stop = sync.OnceFunc(func() {
 		_ = in.Close() // ends the server
 		end := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		<-read
 		_ = cmd.Wait()
 		end.Stop()
 	})
+	t.Cleanup(p.stop)
 	p.uri = p.event(t, "started", time.Minute).URI
 	return p
 }

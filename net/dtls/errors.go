@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	pion "github.com/pion/dtls/v3"
+
 	"github.com/lwm2mgen/toolkit/net/internal/secured"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -23,7 +25,7 @@ func handshakeError(
 	ctx context.Context, err error, g *guard, p *parameters, timedOut bool, waited time.Duration,
 ) error {
 	g.mu.Lock()
-	seen, sent, refused := g.seen, g.alert, g.refused
+	seen, sent, refused, failure := g.seen, g.alert, g.refused, g.failure
 	g.mu.Unlock()
 	var received pionAlert
 	switch {
@@ -35,14 +37,33 @@ func handshakeError(
 		return fmt.Errorf("handshake: %w: %s", context.Cause(ctx), explainSilence(&seen, p))
 	case timedOut:
 		return fmt.Errorf("handshake: %w after %s: %s", socket.ErrTimeout, waited, explainSilence(&seen, p))
+	case failure != nil: // without what pion adds to it
+		return fmt.Errorf("handshake: %w", failure)
 	case errors.As(err, &received):
 		return receivedAlert(received, p, &seen)
 	case sent != nil:
 		return fmt.Errorf("handshake: %w", &socket.AlertError{
-			Level: sent.Level, Description: sent.Description, Err: err,
+			Level: sent.Level, Description: sent.Description, Err: withoutPrefixes(err),
 		})
 	}
-	return fmt.Errorf("handshake: %w", err)
+	return fmt.Errorf("handshake: %w", withoutPrefixes(err))
+}
+
+// withoutPrefixes returns err without the errors of pion that add nothing but words.
+func withoutPrefixes(err error) error {
+	var h *pion.HandshakeError
+	if errors.As(err, &h) && h.Err != nil {
+		err = h.Err
+	}
+	var f *pion.FatalError
+	var i *pion.InternalError
+	switch {
+	case errors.As(err, &f) && f.Err != nil:
+		return f.Err
+	case errors.As(err, &i) && i.Err != nil:
+		return i.Err
+	}
+	return err
 }
 
 // explainSilence describes what was received from the server and what it probably means.

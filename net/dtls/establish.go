@@ -99,6 +99,7 @@ func (s *conn) handshake(ctx context.Context, p *parameters) (*established, erro
 	p.interval = first
 	g := newGuard(s.Below, packetAddr("peer"))
 	p = p.withAlertOfVerify(g)
+	reportSigns(ctx, g, p)
 	timed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(total, func() { cancel(errTimers) })

@@ -19,6 +19,8 @@ type guard struct {
 	below    socket.Socket
 	addr     packetAddr
 	progress func() // called when the peer has made progress
+	signs    signs
+	client   bool // the peer is a server
 
 	reading sync.Mutex // held by ReadFrom
 
@@ -34,6 +36,13 @@ type guard struct {
 	nextSeq  uint64     // one above the highest sequence number sent in epoch 1
 	refused  *pki.Error // why the peer's certificate is not accepted
 	alert    *socket.AlertError
+
+	sentFlight   flight
+	failure      error  // of the socket below, which has ended the handshake
+	alertWaiting []byte // record of an alert that may be forged
+	alertTimer   *time.Timer
+	alertReady   bool   // alertWaiting has waited long enough
+	passed       uint64 // plaintext records passed to pion
 }
 
 // progress is the progress of a handshake, as the guard sees it.
@@ -51,20 +60,6 @@ type progress struct {
 	messages      int  // handshake messages of both sides, repetitions included
 }
 
-// Handshake message types (RFC 5246 §7.4, RFC 6347 §4.3.2).
-const (
-	msgHelloVerify = 3
-	msgServerHello = 2
-	msgCertificate = 11
-	msgHelloDone   = 14
-	msgClientKey   = 16
-)
-
-const (
-	messageHead = 12 // of a handshake message (RFC 6347 §4.2.2)
-	emptyList   = 3  // length of an empty Certificate message
-)
-
 // maxHeld bounds the bytes of application data kept for after the handshake.
 const maxHeld = 32 << 10
 
@@ -80,10 +75,13 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 	for {
 		g.mu.Lock()
 		closed, past := g.closed, !g.deadline.IsZero() && !g.deadline.After(time.Now())
+		alert := g.takeAlert()
 		g.mu.Unlock()
 		switch {
 		case closed:
 			return 0, nil, net.ErrClosed
+		case alert != nil:
+			return copy(p, alert), g.addr, nil
 		case past:
 			return 0, nil, socket.ErrTimeout
 		}
@@ -94,6 +92,11 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 		case err == socket.ErrTimeout, errors.Is(err, socket.ErrMessageTooLong):
 			// Only the deadline decides; a datagram longer than any of a handshake is dropped.
 			continue
+		case isRefused(err):
+			if !g.networkRefused(err) {
+				continue
+			}
+			return 0, nil, err
 		default:
 			return 0, nil, err
 		}
@@ -115,8 +118,12 @@ func (g *guard) inbound(datagram []byte) int {
 		}
 		rest = after
 		switch {
-		case h.epoch == 0 && wellFormed(&h, record):
+		case h.epoch == 0 && g.wellFormed(&h, record):
+			if g.waits(&h, record) {
+				continue
+			}
 			g.note(&h, record, false)
+			g.renumber(record)
 		case h.epoch == 1 && h.typ == typeHandshake:
 			g.seen.gotFinished = true
 		case h.epoch == 1 && h.typ == typeConnectionID && !g.seen.sentFinished:
@@ -134,26 +141,15 @@ func (g *guard) inbound(datagram []byte) int {
 	after := g.seen
 	step = after.helloVerify != before.helloVerify || after.serverHello != before.serverHello ||
 		after.helloDone != before.helloDone || after.gotFinished != before.gotFinished
+	if step {
+		g.sentFlight.answered()
+		g.dropAlert()
+	}
 	g.mu.Unlock()
 	if step {
 		g.progress()
 	}
 	return kept
-}
-
-// wellFormed reports whether a plaintext record is one that a peer may send. Others would make pion
-// fail.
-func wellFormed(h *header, record []byte) bool {
-	body := record[h.body:]
-	switch h.typ {
-	case typeHandshake:
-		return len(body) >= messageHead
-	case typeChangeCipherSpec:
-		return len(body) == 1 && body[0] == 1
-	case typeAlert:
-		return len(body) == 2 && (body[0] == 1 || body[0] == 2)
-	}
-	return false
 }
 
 func (g *guard) hold(h *header, record []byte) {
@@ -206,8 +202,15 @@ func (g *guard) WriteTo(p []byte, _ net.Addr) (int, error) {
 	if len(g.flight) > maxFlight {
 		g.flight = g.flight[1:]
 	}
+	if g.alertWaiting != nil {
+		return size, nil // a server that has ended the handshake would take it for another one
+	}
 	g.seen.sent++
-	if err := g.below.Send(p); err != nil && !isRepaired(err) {
+	err := g.below.Send(p)
+	if isRefused(err) { // the refusal of an earlier datagram, which the system reports once
+		err = g.below.Send(p)
+	}
+	if err != nil && !isRepaired(err) {
 		return 0, err
 	}
 	return size, nil
@@ -236,6 +239,12 @@ func isRepaired(err error) bool {
 }
 
 func (g *guard) outbound(p []byte) {
+	repeated := false
+	defer func() {
+		if repeated {
+			g.noteRepeated()
+		}
+	}()
 	for rest := p; len(rest) > 0; {
 		h, record, after, ok := splitOutgoing(rest)
 		if !ok {
@@ -254,6 +263,9 @@ func (g *guard) outbound(p []byte) {
 			}
 			g.alert = &socket.AlertError{Level: socket.AlertLevel(record[headerLen]), Description: description}
 		default:
+			if h.typ == typeHandshake && g.sentFlight.isRepeated(record[h.body:]) {
+				repeated = true
+			}
 			g.note(&h, record, true)
 		}
 	}
@@ -280,6 +292,7 @@ func (g *guard) verified(err error) {
 func (g *guard) Close() error {
 	g.mu.Lock()
 	g.closed = true
+	g.dropAlert()
 	g.below.SetRecvDeadline(socket.NoWait())
 	g.mu.Unlock()
 	return nil
@@ -290,7 +303,7 @@ func (g *guard) SetReadDeadline(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.deadline = t
-	if !g.closed {
+	if !g.closed && !g.alertReady {
 		g.below.SetRecvDeadline(t)
 	}
 	return nil

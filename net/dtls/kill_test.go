@@ -96,6 +96,7 @@ type wire struct {
 
 	mu      sync.Mutex
 	backs   map[string]*net.UDPConn
+	retired []*net.UDPConn    // of earlier devices
 	records map[string]string // by Connection ID, epoch and sequence number
 	count   int
 	reused  []string
@@ -116,6 +117,9 @@ func newWire(t *testing.T, server net.Addr) *wire {
 		_ = front.Close()
 		w.mu.Lock()
 		for _, b := range w.backs {
+			_ = b.Close()
+		}
+		for _, b := range w.retired {
 			_ = b.Close()
 		}
 		w.mu.Unlock()
@@ -259,6 +263,7 @@ func TestKillLoop(t *testing.T) {
 	results := make(map[string]int)
 	const rounds = 60
 	for i := 0; i < rounds && !t.Failed(); i++ {
+		w.forgetDevices()
 		d := startDevice(t, w.front.LocalAddr().(*net.UDPAddr).Port, dir, i%2 == 0)
 		first := d.run(results)
 		if i%2 == 1 && first != socket.ConnectionIDResumed.String() {
@@ -327,6 +332,18 @@ func (d *device) run(results map[string]int) (first string) {
 	}
 	_ = d.cmd.Wait()
 	return first
+}
+
+// forgetDevices makes the datagrams of later devices come from new ports, and keeps the ports of
+// the earlier ones. A device that gets the port of a killed one by chance would otherwise be the
+// same peer for pion's server, which hears no ClientHello from an address that has a connection.
+func (w *wire) forgetDevices() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range w.backs {
+		w.retired = append(w.retired, b)
+	}
+	clear(w.backs)
 }
 
 // rebind makes later datagrams come from new ports.

@@ -1,8 +1,6 @@
 package dtls
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"sync"
 	"time"
@@ -51,7 +49,8 @@ type listener struct {
 	byCID map[string]*serverSocket
 }
 
-// Close implements socket.Listener. Accepted connections can no longer receive.
+// Close implements socket.Listener. Accepted connections can no longer receive: the error is
+// ErrReset.
 func (l *listener) Close() error {
 	return l.CloseWith(func() {
 		l.mu.Lock()
@@ -64,7 +63,7 @@ func (l *listener) Close() error {
 
 // accept makes a path for an address that has sent a datagram.
 func (l *listener) accept(s socket.Socket) {
-	p := &path{listener: l, socket: s, inbox: socket.NewInbox(socket.Datagram, 0)}
+	p := &path{listener: l, socket: s}
 	l.mu.Lock()
 	full := l.Ctx.Err() != nil || len(l.paths) >= maxAddresses
 	if !full {
@@ -82,11 +81,10 @@ func (l *listener) accept(s socket.Socket) {
 type path struct {
 	listener *listener
 	socket   socket.Socket // below
-	inbox    *socket.Inbox // open during a handshake
 
-	mu          sync.Mutex
-	current     *serverSocket // the connection at this address; may be nil
-	handshaking bool
+	mu       sync.Mutex
+	current  *serverSocket // the connection at this address; may be nil
+	attempts []*attempt    // the oldest first
 }
 
 // largest is the size of the largest datagram that is processed.
@@ -102,10 +100,9 @@ func (p *path) read() {
 		case err == nil:
 			p.datagram(buf[:n])
 		case errors.Is(err, socket.ErrTimeout):
-			if p.isUnused() {
+			if !p.stays() {
 				return
 			}
-			p.socket.SetRecvDeadline(time.Time{})
 		case errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrReset):
 			return
 		}
@@ -113,12 +110,12 @@ func (p *path) read() {
 }
 
 func (p *path) onSocketEnd() {
-	p.inbox.Close()
 	l := p.listener
 	l.mu.Lock()
 	delete(l.paths, p)
 	l.mu.Unlock()
 	p.mu.Lock()
+	p.endAttempts(p.attempts)
 	s := p.current
 	p.mu.Unlock()
 	if s != nil {
@@ -128,7 +125,7 @@ func (p *path) onSocketEnd() {
 }
 
 // datagram dispatches a datagram: to the connection with its Connection ID, to the connection at
-// this address, or to a handshake, which it may start. During a handshake at the address of a
+// this address, or to handshakes, of which it may start one. During a handshake at the address of a
 // connection both get the datagram, because only they can find out whose it is.
 func (p *path) datagram(b []byte) {
 	h, record, _, ok := splitRecord(b, p.listener.cidLen)
@@ -145,19 +142,17 @@ func (p *path) datagram(b []byte) {
 			return
 		}
 	}
+	hello := isClientHello(&h, record)
 	p.mu.Lock()
 	s := p.current
-	if isClientHello(&h, record) && !p.handshaking && p.listener.BeginHandshake() {
-		p.handshaking = true
-		p.inbox.Open()
-		p.listener.Go(p.handshake)
+	if hello {
+		p.clientHello(&h, record, b)
+	} else {
+		p.feed(p.attempts, b)
 	}
-	busy := p.handshaking
-	if busy {
-		p.inbox.Put(b) // before p.mu is released: after the handshake the inbox is no longer read
-	}
+	busy := len(p.attempts) > 0
 	p.mu.Unlock()
-	if s != nil && !isClientHello(&h, record) {
+	if s != nil && !hello {
 		s.deliver(p, b)
 	}
 	if s == nil && !busy {
@@ -165,10 +160,10 @@ func (p *path) datagram(b []byte) {
 	}
 }
 
-// isClientHello reports whether a record starts a handshake.
+// isClientHello reports whether a record begins with a ClientHello or a fragment of one.
 func isClientHello(h *header, record []byte) bool {
-	const clientHello = 1
-	return h.typ == typeHandshake && h.epoch == 0 && len(record) > h.body && record[h.body] == clientHello
+	return h.typ == typeHandshake && h.epoch == 0 && len(record) >= h.body+messageHead &&
+		record[h.body] == msgClientHello
 }
 
 const (
@@ -182,9 +177,28 @@ const (
 
 // expireIfUnused ends an unused path after a time.
 func (p *path) expireIfUnused(after time.Duration) {
-	if p.isUnused() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expire(after)
+}
+
+// expire ends an unused path after a time. The caller holds p.mu.
+func (p *path) expire(after time.Duration) {
+	if p.current == nil && len(p.attempts) == 0 {
 		p.socket.SetRecvDeadline(time.Now().Add(after))
 	}
+}
+
+// stays reports whether the path is in use although it was to expire, and keeps it then until it is
+// not.
+func (p *path) stays() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current == nil && len(p.attempts) == 0 {
+		return false
+	}
+	p.socket.SetRecvDeadline(time.Time{}) // under p.mu, so that it does not undo that of expire
+	return true
 }
 
 // removeConn removes a connection from the path, and ends the path after a time if it is unused.
@@ -193,94 +207,8 @@ func (p *path) removeConn(s *serverSocket, after time.Duration) {
 	if p.current == s {
 		p.current = nil
 	}
+	p.expire(after)
 	p.mu.Unlock()
-	p.expireIfUnused(after)
-}
-
-func (p *path) isUnused() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.current == nil && !p.handshaking
-}
-
-// handshake runs a handshake and queues the connection for Accept.
-func (p *path) handshake() {
-	l := p.listener
-	c, err := p.establish()
-	p.mu.Lock()
-	p.handshaking = false
-	rest := p.takeUnread()
-	var old *serverSocket
-	if err == nil {
-		old, p.current = p.current, c.server
-	}
-	p.mu.Unlock()
-	l.EndHandshake()
-	if old != nil {
-		old.endReplaced()
-	}
-	if err == nil {
-		for _, b := range rest {
-			c.server.deliver(p, b)
-		}
-	}
-	if err != nil {
-		secured.LogDebug(l.params.log, "dtls: handshake with a client failed", err)
-		p.expireIfUnused(linger)
-		return
-	}
-	l.Offer(c)
-}
-
-// takeUnread closes the inbox of the handshake and returns the datagrams that it did not read.
-func (p *path) takeUnread() [][]byte {
-	var rest [][]byte
-	p.inbox.SetRecvDeadline(socket.NoWait())
-	for buf := make([]byte, largest); ; {
-		n, err := p.inbox.Recv(buf)
-		if err != nil {
-			p.inbox.Close()
-			return rest
-		}
-		rest = append(rest, bytes.Clone(buf[:n]))
-	}
-}
-
-func (p *path) establish() (*conn, error) {
-	l := p.listener
-	params := *l.params
-	s := newServerSocket(p)
-	if l.cidLen > 0 {
-		var err error
-		if params.cid, err = newCID(l.cidLen, l.used); err != nil {
-			return nil, err
-		}
-	}
-	params.mtu = handshakeMTU(p.socket)
-	ctx, cancel := context.WithTimeout(l.Ctx, l.timeout)
-	defer cancel()
-	g := newGuard(&pathSocket{Socket: p.socket, inbox: p.inbox}, packetAddr("client"))
-	g.cidLen = l.cidLen
-	use := params.withAlertOfVerify(g)
-	e, err := pionEngine{}.handshake(ctx, g, use)
-	if err != nil {
-		return nil, handshakeError(ctx, err, g, use, false, l.timeout)
-	}
-	ln, err := newLink(s, e)
-	if err != nil {
-		return nil, err
-	}
-	ln.onNewestRecord = s.moveToLastPath
-	s.cid = string(e.recvCID)
-	s.peer = Peer{Identity: e.identity, Certificates: e.peer, Messages: e.messages}
-	c := &conn{server: s, log: l.params.log}
-	c.InitAccepted(c, s, ln)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s.cid != "" {
-		l.byCID[s.cid] = s
-	}
-	return c, nil
 }
 
 func (l *listener) byID(cid []byte) *serverSocket {

@@ -98,3 +98,52 @@ func TestUnacceptedConnectionsAreFew(t *testing.T) {
 		}
 	})
 }
+
+// TestClosedListenerEndsConnections: a Recv that is pending when the listener is closed returns,
+// with and without Connection IDs, and at each address that the client has had.
+func TestClosedListenerEndsConnections(t *testing.T) {
+	for _, length := range []int{0, 6} {
+		for moves := range 2 {
+			if length == 0 && moves > 0 {
+				continue // it cannot move
+			}
+			synctest.Test(t, func(t *testing.T) {
+				n := simnet.New(1)
+				cfg := pskServerConfig()
+				cfg.ConnectionIDLength = length
+				l := listenSim(t, n, cfg)
+				nat := n.NewNAT()
+				s := (&world{net: n}).socketAt(t, nat.NewHost("inside"), pskSecurity())
+				mustConnect(t, s, serverEnd)
+				peer, err := l.Accept(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range moves {
+					nat.Rebind()
+					mustPass(t, s, peer, "hello")
+				}
+				peer.SetRecvDeadline(time.Time{})
+				ended := make(chan error, 1)
+				go func() {
+					_, err := peer.Recv(make([]byte, 10))
+					ended <- err
+				}()
+				synctest.Wait()
+				if err := l.Close(); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				select {
+				case err := <-ended:
+					if !errors.Is(err, socket.ErrReset) {
+						t.Errorf("Connection IDs of %d bytes, %d moves: Recv returned %v", length, moves, err)
+					}
+				default:
+					t.Errorf("Connection IDs of %d bytes, %d moves: Recv is still pending", length, moves)
+				}
+				_ = peer.Close()
+			})
+		}
+	}
+}

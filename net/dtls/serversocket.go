@@ -104,8 +104,8 @@ func (s *serverSocket) moveToLastPath() {
 	}
 }
 
-// onPathLost removes a path that has ended. Without a Connection ID the connection ends with its
-// path.
+// onPathLost removes a path that has ended. The connection ends with its path if it has no
+// Connection ID or if the listener is closed.
 func (s *serverSocket) onPathLost(p *path) {
 	s.mu.Lock()
 	last := s.now == p
@@ -114,7 +114,7 @@ func (s *serverSocket) onPathLost(p *path) {
 		s.now = nil
 	}
 	s.mu.Unlock()
-	if last && s.cid == "" {
+	if last && (s.cid == "" || s.listener.Ctx.Err() != nil) {
 		s.inbox.PutError(fmt.Errorf("%w: the client's address is gone", socket.ErrReset))
 	}
 }

@@ -23,7 +23,7 @@ type history struct {
 type reaction uint8
 
 const (
-	reactIgnore reaction = iota // not at all: it was not confirmable, or has no answer yet
+	reactIgnore reaction = iota // not at all: it was not confirmable, or has no response yet
 	reactAck                    // an empty acknowledgement
 	reactReset                  // a reset
 	reactAnswer                 // the answer stored in a chunk

@@ -12,8 +12,12 @@ type Target struct {
 	// Base is the path of the request that the payload answers or belongs to. Only values at or
 	// below it are encoded. Composites, Send and Bootstrap-Pack have the root as their base.
 	Base dm.Path
-	// Prefix is the gateway prefix of the device, without slashes (LwM2M Gateway 1.0). The zero
-	// value means no prefix. Formats that do not name objects leave it out.
+	// Root is the alternate path of the device, such as "/lwm2m", with which names in SenML and
+	// SenML-ETCH begin (Transport 1.2.1 §6.4.1). Payloads of the bootstrap interface never have
+	// one. The zero value means none. The other formats leave it out.
+	Root string
+	// Prefix is the gateway prefix of the device, without slashes (LwM2M Gateway 1.0). In a name it
+	// follows Root. The zero value means no prefix. Formats that do not name objects leave it out.
 	Prefix string
 }
 
@@ -31,8 +35,12 @@ type Request struct {
 	Create bool
 	// NewInstance is the ID for the instance that a Create payload leaves unnamed.
 	NewInstance dm.InstanceID
-	// Prefix is the gateway prefix that paths in the payload must have, without slashes. The zero
-	// value means no prefix.
+	// Root is the alternate path of the device, such as "/lwm2m". Names in SenML and SenML-ETCH may
+	// begin with it, and need not (Transport 1.2.1 §6.4.1). The zero value means none, as in
+	// payloads of the bootstrap interface.
+	Root string
+	// Prefix is the gateway prefix that paths in the payload must have, without slashes. In a name
+	// it follows Root. The zero value means no prefix.
 	Prefix string
 	// Select replaces Prefix for a payload whose names may belong to several devices. It is called
 	// with the gateway prefix of each name, before the path of the name is yielded, and returns an

@@ -23,13 +23,13 @@ func (s *server) noteAlert(err error) {
 	}
 }
 
-// storeValue writes a resource as the application does. Hooks run on the loop, as those of servers'
-// requests do; only the store is called on a worker.
+// storeValue writes a resource with the application as the origin. Hooks run on the loop, as for a
+// server's request; only Config.Persist runs on a worker.
 func (c *Client) storeValue(p dm.Path, v dm.Value) {
 	c.pending++
 	c.model.BeginAsync(c.ctx, dm.Application, func(t *dm.Transaction) {
 		select {
-		case <-c.done: // the writer slot came too late: nothing runs the loop any more
+		case <-c.done: // the client has ended before the writer slot was free
 			t.Rollback()
 		default:
 			c.loop.sched.Post(func() { c.write(t, p, v) })
@@ -40,17 +40,17 @@ func (c *Client) storeValue(p dm.Path, v dm.Value) {
 func (c *Client) write(t *dm.Transaction, p dm.Path, v dm.Value) {
 	if err := t.Write(p, dm.Update, []dm.Entry{{Path: p, Value: v}}); err != nil {
 		t.Rollback()
-		c.written(p, err)
+		c.onStoreEnded(p, err)
 		return
 	}
 	if err := t.Prepare(); err != nil {
-		c.written(p, err)
+		c.onStoreEnded(p, err)
 		return
 	}
 	if !t.Persists() {
 		t.Publish()
 		t.Finish()
-		c.written(p, nil)
+		c.onStoreEnded(p, nil)
 		return
 	}
 	c.stores.run(func() {
@@ -62,13 +62,13 @@ func (c *Client) write(t *dm.Transaction, p dm.Path, v dm.Value) {
 				t.Publish()
 				t.Finish()
 			}
-			c.written(p, err)
+			c.onStoreEnded(p, err)
 		})
 	})
 }
 
-// written ends a storeValue.
-func (c *Client) written(p dm.Path, err error) {
+// onStoreEnded is called when a storeValue has ended.
+func (c *Client) onStoreEnded(p dm.Path, err error) {
 	if err != nil {
 		c.log.Info("a value could not be stored", "path", p.String(), "reason", err.Error())
 	}

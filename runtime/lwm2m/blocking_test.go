@@ -39,7 +39,7 @@ func TestConnectingBlocksNoOtherServer(t *testing.T) {
 			}
 			w.t.Cleanup(func() { _ = silent.Close() })
 			c.Servers[0].URI = "coaps://silent"
-			c.Servers[0].PSK = lwm2m.PSK{Identity: "dev", Key: []byte("key")}
+			c.Servers[0].PSK = lwm2m.PSK{Identity: "dev", Key: socket.NewSecret([]byte("key"))}
 			c.Dialers = append(c.Dialers, dtls.Dialer{})
 		},
 	} {

@@ -89,7 +89,7 @@ func (a *ca) device(name string, trusted *ca) *lwm2m.Certificate {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return &lwm2m.Certificate{Chain: [][]byte{cert.Raw}, PrivateKey: der, Server: trusted.cert.Raw,
+	return &lwm2m.Certificate{Chain: [][]byte{cert.Raw}, PrivateKey: socket.NewSecret(der), Server: trusted.cert.Raw,
 		Usage: socket.UsageTrustAnchor}
 }
 

@@ -27,20 +27,20 @@ import (
 // A Client belongs to the goroutine that runs its loop, which also calls all callbacks. Methods
 // that may be called from any goroutine say so. They never wait, unless they take a context.
 type Client struct {
-	cfg     Config
-	loop    *Loop
-	own     bool // the loop is the client's own
-	model   *dm.Model
-	log     *slog.Logger
-	ctx     context.Context // what user code gets, with the client in it
-	cancel  context.CancelFunc
-	pool    pool // slow functions
-	stores  pool // Config.Persist
-	manager *manage.Manager
-	device  *manage.Device // the client's own
-	pending int            // connections that are being made, and values that are being stored
-	servers []*server
-	offline offline
+	cfg      Config
+	loop     *Loop
+	ownsLoop bool // the loop is not shared
+	model    *dm.Model
+	log      *slog.Logger
+	ctx      context.Context // for user code, with the client in it
+	cancel   context.CancelFunc
+	pool     pool // slow functions
+	stores   pool // Config.Persist
+	manager  *manage.Manager
+	device   *manage.Device // the client's own
+	pending  int            // calls of link.Connect and storeValue that have not ended
+	servers  []*server
+	offline  offline
 
 	reconciling, reconcileAgain bool
 
@@ -56,12 +56,12 @@ type Client struct {
 	status atomic.Pointer[Status]
 
 	mu      sync.Mutex
-	dirty   bool                   // the model has changed since the last look
-	touched map[dm.InstanceID]bool // instances of Security that have
+	dirty   bool                   // the model has changed since the last reconcile
+	touched map[dm.InstanceID]bool // instances of Security that have changed since then
 }
 
-// New creates a client. It checks the configuration and reports all faults at once, and creates the
-// Model of the objects. The client begins with the first turn of its loop; until then it holds no
+// New creates a client. It checks the configuration, reports all faults at once, and creates the
+// Model of the objects. The client starts in the first turn of its loop; until then it has no
 // socket and no goroutine.
 func New(cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
@@ -84,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 		if c.loop, err = NewLoop(LoopConfig{}); err != nil {
 			return nil, err
 		}
-		c.own = true
+		c.ownsLoop = true
 	}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), clientKey{}, c))
 	c.ctx, c.cancel = serverobject.WithClient(ctx, control{c}), cancel
@@ -105,15 +105,16 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.deadline.Func = c.giveUpShutdown
 	c.updates.Func = c.sendUpdates
+	c.checkBindings(c.model.Snapshot())
 	c.publish()
 	c.loop.sched.Post(c.begin)
 	return c, nil
 }
 
 // check creates and closes a socket for each account, without input or output, to find accounts
-// that can never work. A fault in an account of Config.Servers is a fault of the configuration.
-// Accounts in Config.Objects may have been stored by an earlier run: those that work must come up
-// without the others, which show as StateInvalid. New fails only if none can be used.
+// that can never work. A fault of an account in Config.Servers is a fault of the configuration.
+// Accounts in Config.Objects may have been stored by an earlier run: the client uses those that
+// work, and the others have StateInvalid. New fails only if no account works.
 func (c *Client) check() error {
 	snap := c.model.Snapshot()
 	var faults []error
@@ -132,7 +133,7 @@ func (c *Client) check() error {
 	}
 	if len(c.cfg.Servers) == 0 && len(faults) < accounts {
 		for _, err := range faults {
-			c.log.Error("an account cannot be used", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+			c.log.Error("the account cannot be used", "endpoint", c.cfg.Endpoint, "reason", err.Error())
 		}
 		return nil
 	}
@@ -192,9 +193,9 @@ func checkServerURI(uri string) error {
 
 type clientKey struct{}
 
-// FromContext returns the client that calls a function, an executable or a hook, from the context
-// which that function was given. It returns nil for any other context, such as that of the
-// application's own Update.
+// FromContext returns the client that calls a function, an executable or a hook. ctx is the context
+// that the client has passed to it. For any other context, such as that of the application's own
+// Update, FromContext returns nil.
 func FromContext(ctx context.Context) *Client {
 	c, _ := ctx.Value(clientKey{}).(*Client)
 	return c
@@ -203,9 +204,9 @@ func FromContext(ctx context.Context) *Client {
 // Model returns the device's objects. It may be called from any goroutine.
 func (c *Client) Model() *dm.Model { return c.model }
 
-// Notify reports that the value of a function at p, or any below p, has changed, so that observers
-// are notified without waiting for the next sample. Stored values need no call. Notify may be
-// called from any goroutine.
+// Notify says that a live value at or below p has changed: the functions behind it return something
+// else than before. Observers are notified without waiting for the next sample. Stored values need
+// no call. Notify may be called from any goroutine.
 func (c *Client) Notify(p dm.Path) { c.device.Notify(p) }
 
 // Endpoint returns the Endpoint Client Name. It may be called from any goroutine.
@@ -237,17 +238,17 @@ func (c *Client) Sockets() []*Socket {
 	return own
 }
 
-// Run runs the client until ctx ends, then shuts it down as Shutdown does, and returns nil when
-// nothing of it is left. A client with a loop of its own runs that loop. A client with a shared
-// loop waits for its end; it is an error if no goroutine runs the loop when ctx ends. A client runs
-// once: another call returns [ErrClosed].
+// Run runs the client until ctx ends, then shuts it down as Shutdown does. It returns nil when the
+// client has no socket, goroutine or job left. If the client has a loop of its own, Run runs that
+// loop. If the loop is shared, Run only waits; it returns an error if no goroutine runs the loop
+// when ctx ends. A client runs once: later calls return [ErrClosed].
 func (c *Client) Run(ctx context.Context) error {
 	select {
 	case <-c.done:
 		return ErrClosed
 	default:
 	}
-	if c.own {
+	if c.ownsLoop {
 		return c.loop.run(ctx, c)
 	}
 	select {
@@ -264,18 +265,18 @@ func (c *Client) Run(ctx context.Context) error {
 		<-c.done
 	case <-c.done:
 	case <-stuck.C:
-		return errors.New("lwm2m: nobody runs the loop that the client shares: whoever made it with NewLoop must call its Run")
+		return errors.New("lwm2m: no goroutine runs the client's shared loop: the program that made it with NewLoop must call its Run")
 	}
 	return nil
 }
 
-// Shutdown ends the client. It de-registers from all servers at once, for Config.ShutdownTimeout at
-// most, while the loop continues. Done reports when nothing is left. Shutdown may be called from
-// any goroutine, repeatedly, and inside callbacks.
+// Shutdown ends the client. It de-registers from all servers in parallel, which takes at most
+// Config.ShutdownTimeout, while the loop continues. Done reports the end. Shutdown may be called
+// from any goroutine, repeatedly, and in callbacks.
 func (c *Client) Shutdown() { c.loop.sched.Post(c.beginShutdown) }
 
-// Done returns a channel that is closed when the client is shut down and nothing of it is left: no
-// socket, no goroutine, no job. Done may be called from any goroutine.
+// Done returns a channel that is closed when the client is shut down and has no socket, goroutine
+// or job left. Done may be called from any goroutine.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
 // Status returns the state of the client. It may be called from any goroutine. The result does not
@@ -296,14 +297,14 @@ func (c *Client) publish() {
 	c.status.Store(s)
 }
 
-// begin is called in the client's first turn.
+// begin starts the client, in its first turn of the loop.
 func (c *Client) begin() {
 	c.loop.clients = append(c.loop.clients, c)
 	c.unsubscribe = c.model.Subscribe(c.modelChanged)
 	c.reconcile()
 }
 
-// beginShutdown de-registers everywhere.
+// beginShutdown removes all accounts, which de-registers from their servers.
 func (c *Client) beginShutdown() {
 	if c.closing {
 		return
@@ -311,22 +312,22 @@ func (c *Client) beginShutdown() {
 	c.closing = true
 	c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
 	for _, s := range slices.Clone(c.servers) {
-		s.wishes.removed = true
+		s.intent.removed = true
 		s.handle(account.Event{Kind: account.FactsChanged})
 	}
 	c.finish()
 }
 
-// giveUpShutdown drops what has not ended in time: first the servers, then what runs on other
-// goroutines, whose context has ended by then.
+// giveUpShutdown abandons what has not ended in time: the first time the servers, the second time
+// the goroutines that have not returned although their context has ended.
 func (c *Client) giveUpShutdown() {
 	for _, s := range slices.Clone(c.servers) {
 		c.log.Warn("the server was not told in time that the device is gone", "server", s.settings.shortID)
-		s.wishes.offline = true // which nothing is sent in
+		s.intent.offline = true // so that nothing more is sent
 		s.handle(account.Event{Kind: account.FactsChanged})
 	}
-	if c.late { // no server is left then, so that something of this runs
-		c.log.Error("slow functions, the store or connecting do not return although their context has ended", "functions", c.pool.busy,
+	if c.late { // no server is left, so some of these goroutines still run
+		c.log.Error("slow functions, Persist or connecting have not returned although their context has ended", "functions", c.pool.busy,
 			"stores", c.stores.busy, "connections", c.pending)
 		c.pool.abandon()
 		c.stores.abandon()
@@ -338,7 +339,7 @@ func (c *Client) giveUpShutdown() {
 	c.finish()
 }
 
-// finish ends the client if nothing of it is left.
+// finish ends the client if it is shutting down and no server and no goroutine is left.
 func (c *Client) finish() {
 	if !c.closing || c.finished || len(c.servers) > 0 {
 		return
@@ -349,7 +350,7 @@ func (c *Client) finish() {
 		return
 	}
 	c.finished = true
-	c.manager.Stop() // nothing may run the loop from now on
+	c.manager.Stop() // the loop may not run again
 	c.loop.sched.Cancel(&c.deadline)
 	c.loop.sched.Cancel(&c.updates)
 	c.unsubscribe()

@@ -42,8 +42,9 @@ type Config struct {
 	// SMSNumber is the MSISDN at which the device receives SMS (`sms`). The zero value means that
 	// it receives none.
 	SMSNumber string
-	// AlternatePath is the path under which the objects of the device are, such as "/lwm2m". The
-	// zero value means the root.
+	// AlternatePath is the path under which the objects of the device are, such as "/lwm2m": at
+	// most 100 bytes. Names in SenML begin with it; servers may leave it out there (Transport 1.2.1
+	// §6.4.1). The zero value means the root.
 	AlternatePath string
 	// QueueMode registers the device with queue mode: it may be unreachable between its
 	// registration updates. The zero value means that the device is always reachable.
@@ -52,6 +53,12 @@ type Config struct {
 	// Format is the Content-Format of responses to requests that accept any. The zero value means
 	// TLV with LwM2M 1.0, and SenML CBOR with later versions.
 	Format content.Format
+	// Formats are the Content-Formats that a Register announces (`ct`), the preferred first, such
+	// as SenML CBOR alone for a server that reads no lists. They bound nothing: the client reads
+	// and writes every format. A registration leaves out formats that its version of LwM2M does not
+	// have. An empty list that is not nil announces none. The zero value means all formats of the
+	// version.
+	Formats []content.Format
 	// SelfNotify sends notifications to a server also for its own writes. The zero value means that
 	// a server is not notified of what it has written itself.
 	SelfNotify bool
@@ -162,8 +169,10 @@ type Server struct {
 	// Lifetime is how long a registration lasts without an update, in whole seconds. A negative
 	// value means for ever, which is 0 on the wire. The zero value means 24 h.
 	Lifetime time.Duration
-	// Binding lists the transports to register, as letters of /1/x/7. The zero value means T for a
-	// URI over TCP, and U for others.
+	// Binding lists the transports to register (`b`), as letters of /1/x/7. Those that the client
+	// does not support are left out of a registration. The zero value means all that it supports
+	// (Client.Bindings), as Core 1.2.2 §6.2.1 recommends; for Server.Instances, which knows no
+	// client, it means T for a URI over TCP, and U for others.
 	Binding string
 	// MinPeriod and MaxPeriod are the pmin and pmax of observations without their own, in whole
 	// seconds. The zero values mean none.
@@ -176,14 +185,12 @@ type Server struct {
 	Instance func(*ServerInstance)
 }
 
-// PSK is a pre-shared key. Printing a PSK, or a struct with a PSK in an exported field, shows no
-// key. If the field is not exported, package fmt prints the bytes of the key: it does not call
-// methods there.
+// PSK is a pre-shared key. Printing a PSK shows no key, in whatever struct it is.
 type PSK struct {
 	// Identity is sent as plaintext.
 	Identity string
-	// Key is the secret.
-	Key []byte
+	// Key is the secret, made with socket.NewSecret.
+	Key socket.Secret
 }
 
 // Certificate holds the certificates and the private key that secure a connection. It prints like a
@@ -193,8 +200,8 @@ type Certificate struct {
 	// each in DER. socket.ParseCertificates reads PEM.
 	Chain [][]byte
 	// PrivateKey is the key of the first certificate of Chain, in PKCS #8, SEC 1 or PKCS #1, as DER
-	// or PEM. The zero value means that Config.Secure sets the key.
-	PrivateKey []byte
+	// or PEM, in a socket.NewSecret. The zero value means that Config.Secure sets the key.
+	PrivateKey socket.Secret
 	// Server is a certificate in DER that the server's certificate is compared with, as Usage says.
 	// The zero value means none.
 	Server []byte

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/udp"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -53,6 +55,11 @@ func TestNewRefusesFaults(t *testing.T) {
 			"at most 68 years"},
 		"sms":                {config{SMSNumber: "call me"}, "must consist of digits"},
 		"alternate":          {config{AlternatePath: "/3"}, "no segment of digits alone"},
+		"formats link":       {config{Formats: []content.Format{content.TLV, content.Link}}, "Formats[1] is link format"},
+		"formats none":       {config{Formats: []content.Format{content.None}}, "Formats[0]"},
+		"formats unknown":    {config{Formats: []content.Format{50}}, "Formats[0]"},
+		"formats twice":      {config{Formats: []content.Format{content.TLV, content.TLV}}, "contains already"},
+		"alternate length":   {config{AlternatePath: "/" + strings.Repeat("a", 100)}, "at most 100"},
 		"alternate root":     {config{AlternatePath: "/"}, "AlternatePath"},
 		"alternate blank":    {config{AlternatePath: "/a b"}, "AlternatePath"},
 		"alternate colon":    {config{AlternatePath: "/a:"}, "AlternatePath"},
@@ -90,10 +97,10 @@ func TestNewRefusesFaults(t *testing.T) {
 			"leave them out"},
 		"reserved id":    {account(server{URI: "coap://b", ShortID: 65535}), "ShortID is 65535"},
 		"no credentials": {account(server{URI: "coaps://b"}), "needs PSK or Certificate"},
-		"needless": {account(server{URI: "coap://b", PSK: psk{Identity: "i", Key: []byte("k")}}),
+		"needless": {account(server{URI: "coap://b", PSK: psk{Identity: "i", Key: socket.NewSecret([]byte("k"))}}),
 			"write coaps"},
 		"half a psk":          {account(server{URI: "coaps://b", PSK: psk{Identity: "i"}}), "both Identity and Key"},
-		"other half of a psk": {account(server{URI: "coaps://b", PSK: psk{Key: []byte("k")}}), "both Identity and Key"},
+		"other half of a psk": {account(server{URI: "coaps://b", PSK: psk{Key: socket.NewSecret([]byte("k"))}}), "both Identity and Key"},
 		"empty chain": {account(server{URI: "coaps://b", Certificate: &certificate{}}),
 			"Certificate.Chain is empty"},
 		"certificate usage": {account(server{URI: "coaps://b", Certificate: &certificate{Usage: 4}}),
@@ -102,11 +109,11 @@ func TestNewRefusesFaults(t *testing.T) {
 			"write coaps"},
 		"negative period": {account(server{URI: "coap://b", MinPeriod: -time.Second}),
 			"MinPeriod is -1s, it must not be negative"},
-		"both": {account(server{URI: "coaps://b", PSK: psk{Identity: "i", Key: []byte("k")},
+		"both": {account(server{URI: "coaps://b", PSK: psk{Identity: "i", Key: socket.NewSecret([]byte("k"))},
 			Certificate: &certificate{}}), "use one"},
 		"lifetime": {account(server{URI: "coap://b", Lifetime: time.Millisecond}),
 			"whole number of seconds"},
-		"no dialer": {account(server{URI: "coaps://b", PSK: psk{Identity: "i", Key: []byte("k")}}),
+		"no dialer": {account(server{URI: "coaps://b", PSK: psk{Identity: "i", Key: socket.NewSecret([]byte("k"))}}),
 			"net/dtls"},
 		"unknown scheme":      {account(server{URI: "gopher://b"}), "no dialer for the scheme"},
 		"objects and servers": {config{Servers: uri, Objects: []dm.Object{sec, srv}}, "use one or the other"},
@@ -156,14 +163,31 @@ func TestErrorOfSecure(t *testing.T) {
 }
 
 func TestPrintingShowsNoSecrets(t *testing.T) {
-	psk := lwm2m.PSK{Identity: "probe", Key: []byte("hunter2")}
-	cert := lwm2m.Certificate{PrivateKey: []byte("hunter2")}
+	psk := lwm2m.PSK{Identity: "probe", Key: socket.NewSecret([]byte("hunter2"))}
+	cert := lwm2m.Certificate{PrivateKey: socket.NewSecret([]byte("hunter2"))}
 	server := lwm2m.Server{URI: "coaps://h", PSK: psk, Certificate: &cert}
+	client, err := lwm2m.New(lwm2m.Config{
+		Endpoint: "probe", Objects: []dm.Object{newDevice(t)}, Logger: quiet(), Dialers: []socket.Dialer{dtls.Dialer{}, udp.Dialer{}},
+		Servers: []lwm2m.Server{{URI: "coaps://h", PSK: psk}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var b strings.Builder
 	log := slog.New(slog.NewTextHandler(&b, nil))
 	log.Info("x", "psk", psk, "certificate", cert, "server", server)
+	log.Info("x", "client", client)
+	type device struct {
+		client *lwm2m.Client
+		psk    lwm2m.PSK
+		cert   *lwm2m.Certificate
+		all    []any
+	}
+	own := device{client, psk, &cert, []any{psk, cert, server, client}}
+	log.Info("x", "own", own, "pointer", &own)
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		fmt.Fprintf(&b, format+format+format, psk, cert, server)
+		fmt.Fprintf(&b, format+format+format, own, &own, client)
 		fmt.Fprintf(&b, format, lwm2m.Config{Servers: []lwm2m.Server{server}})
 	}
 	for _, v := range []any{psk, cert, server} {
@@ -186,7 +210,7 @@ func TestPrintingShowsNoSecrets(t *testing.T) {
 	}
 	for psk, want := range map[*lwm2m.PSK]string{
 		{}: "no PSK", {Identity: "i"}: `PSK, identity "i", key [redacted]`,
-		{Key: []byte("k")}: `PSK, identity "", key [redacted]`,
+		{Key: socket.NewSecret([]byte("k"))}: `PSK, identity "", key [redacted]`,
 	} {
 		if got := fmt.Sprint(psk); got != want {
 			t.Errorf("shown is %q, want %q", got, want)
@@ -203,10 +227,10 @@ func TestShortForm(t *testing.T) {
 	dialer := &recordingDialer{host: simnet.New(1).NewHost("device")}
 	c, err := lwm2m.New(lwm2m.Config{
 		Servers: []lwm2m.Server{
-			{URI: "coaps://h", ShortID: 7, PSK: lwm2m.PSK{Identity: "i", Key: []byte("k")},
+			{URI: "coaps://h", ShortID: 7, PSK: lwm2m.PSK{Identity: "i", Key: socket.NewSecret([]byte("k"))},
 				Lifetime: 90 * time.Second, MinPeriod: time.Second,
 				MaxPeriod: time.Minute, DropNotifications: true},
-			{URI: "coaps://bs", Bootstrap: true, PSK: lwm2m.PSK{Identity: "b", Key: []byte("k")}},
+			{URI: "coaps://bs", Bootstrap: true, PSK: lwm2m.PSK{Identity: "b", Key: socket.NewSecret([]byte("k"))}},
 		},
 		Dialers: []socket.Dialer{dialer}, Logger: quiet(),
 	})
@@ -315,7 +339,7 @@ func TestDefaultsOfServers(t *testing.T) {
 	}
 	sec, srv, err = lwm2m.Server{URI: "coaps+tcp://b", ShortID: 65534, Lifetime: -time.Second,
 		Certificate: &lwm2m.Certificate{
-			Chain: [][]byte{{1, 2}, {3}}, PrivateKey: []byte("key"), Server: []byte("server"),
+			Chain: [][]byte{{1, 2}, {3}}, PrivateKey: socket.NewSecret([]byte("key")), Server: []byte("server"),
 			Usage: socket.UsageDomainIssued, ServerName: "example.com",
 		}}.Instances()
 	if err != nil {

@@ -41,7 +41,7 @@ func TestETS_1_1_int_401_DTLSPSK(t *testing.T) {
 			srv := lwm2mtest.NewServer(t, l)
 			c, err := lwm2m.New(lwm2m.Config{
 				Endpoint: "dev", Objects: []dm.Object{newDevice(t)}, Logger: quiet(),
-				Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "dev", Key: []byte(key)},
+				Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "dev", Key: socket.NewSecret([]byte(key))},
 					Lifetime: time.Minute}},
 				Dialers: []socket.Dialer{n.NewHost("device").Dialer(), dtls.Dialer{}},
 			})
@@ -88,7 +88,7 @@ func TestEndpointNameFromIdentity(t *testing.T) {
 		srv := lwm2mtest.NewServer(t, l)
 		c, err := lwm2m.New(lwm2m.Config{
 			Objects: []dm.Object{newDevice(t)}, Logger: quiet(),
-			Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "probe-7", Key: []byte("key")},
+			Servers: []lwm2m.Server{{URI: "coaps://s", PSK: lwm2m.PSK{Identity: "probe-7", Key: socket.NewSecret([]byte("key"))},
 				Lifetime: time.Minute}},
 			Dialers: []socket.Dialer{n.NewHost("device").Dialer(), dtls.Dialer{}},
 		})

@@ -147,7 +147,7 @@ func TestFleetBehindNAT(t *testing.T) {
 				for i := range nats {
 					nats[i] = f.net.NewNAT()
 					site := nats[i].NewHost(fmt.Sprintf("site%d", i))
-					f.add(lwm2m.Server{URI: "coaps://cloud:5683", PSK: lwm2m.PSK{Identity: "dev", Key: key}},
+					f.add(lwm2m.Server{URI: "coaps://cloud:5683", PSK: lwm2m.PSK{Identity: "dev", Key: socket.NewSecret(key)}},
 						site.Dialer(), dtls.Dialer{})
 				}
 				defer f.run()()

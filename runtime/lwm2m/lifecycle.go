@@ -13,25 +13,25 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// Update sends a registration update to a server, even if nothing has changed. It has no effect on
-// a server that the device is not registered with: the Register to come says everything. The error
-// is [ErrUnknownServer]. Update may be called from any goroutine.
+// Update sends an Update to a server, even if nothing has changed. It has no effect if the device
+// is not registered with the server, because the next Register contains everything. The error is
+// [ErrUnknownServer]. Update may be called from any goroutine.
 func (c *Client) Update(id ShortServerID) error {
-	return c.with(id, (*server).requestUpdate)
+	return c.post(id, (*server).requestUpdate)
 }
 
 // UpdateAll is Update for every server. It may be called from any goroutine.
-func (c *Client) UpdateAll() { c.withAll((*server).requestUpdate) }
+func (c *Client) UpdateAll() { c.postAll((*server).requestUpdate) }
 
 // Register registers with a server again at once and replaces any planned attempt. It also works
-// after the client has given up, during the initial delay, and if an account that has failed holds
-// this one back (/1/x/15). If the account's turn in the order of registrations has not come,
+// after the client has given up, during the initial delay, and if an account that has failed blocks
+// this one (/1/x/15). If the account's turn in the order of registrations has not come,
 // Register waits for it; if the account is offline or disabled, Register waits until it is online
 // or enabled again. The error is [ErrUnknownServer]. Register may be called from any goroutine.
 func (c *Client) Register(id ShortServerID) error {
-	return c.with(id, func(s *server) {
-		if first := s.wishes.after; first != nil && first.state.Outcome == account.Failed {
-			s.wishes.turn, s.wishes.after = true, nil
+	return c.post(id, func(s *server) {
+		if first := s.intent.after; first != nil && first.state.Outcome == account.Failed {
+			s.intent.turn, s.intent.after = true, nil
 		}
 		s.requestRegister()
 	})
@@ -39,24 +39,25 @@ func (c *Client) Register(id ShortServerID) error {
 
 // RegisterAll is Register for every server, in the order of registrations. It may be called from
 // any goroutine.
-func (c *Client) RegisterAll() { c.withAll((*server).requestRegister) }
+func (c *Client) RegisterAll() { c.postAll((*server).requestRegister) }
 
 func (s *server) requestUpdate() {
-	s.wishes.update = true
+	s.intent.update = true
 	s.client.planUpdates()
 }
+
 func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
 
 // Disable de-registers from a server and disables its account for d, or until Enable is called if d
 // is 0. The error is [ErrUnknownServer]. Disable may be called from any goroutine.
 func (c *Client) Disable(id ShortServerID, d time.Duration) error {
-	return c.with(id, func(s *server) { s.setDisabled(true, d) })
+	return c.post(id, func(s *server) { s.setDisabled(true, d) })
 }
 
 // Enable ends a Disable, of the application or of the server itself (/1/x/4). The error is
 // [ErrUnknownServer]. Enable may be called from any goroutine.
 func (c *Client) Enable(id ShortServerID) error {
-	return c.with(id, func(s *server) { s.setDisabled(false, 0) })
+	return c.post(id, func(s *server) { s.setDisabled(false, 0) })
 }
 
 // setDisabled disables an account, for d unless that is 0, or enables it.
@@ -66,13 +67,16 @@ func (s *server) setDisabled(disabled bool, d time.Duration) {
 		s.client.loop.sched.After(&s.enabling, d)
 		s.enableAt = time.Now().Add(d)
 	}
-	if s.wishes.disabled != disabled {
-		s.wishes.disabled = disabled
+	if s.intent.disabled != disabled {
+		s.intent.disabled = disabled
+		if !disabled {
+			s.err = nil // what failed before the Disable is not why the account is where it is
+		}
 		s.handle(account.Event{Kind: account.FactsChanged})
 	}
 }
 
-// offline says what of the client is suspended.
+// offline says which servers are suspended.
 type offline struct {
 	all     bool
 	schemes map[string]bool // of URIs, in lower case
@@ -83,15 +87,16 @@ func (o *offline) covers(v *settings) bool {
 	return o.all || o.schemes[schemeOf(v.uri)] || o.servers[v.shortID]
 }
 
-// Suspend takes the client offline without telling the servers. It ends the connections, keeps
-// their security sessions if the network can, and nothing is sent until Resume. With URI schemes,
-// such as "coap+tcp", it affects only the servers that are reached by them. A registration whose
-// lifetime passes in the meantime is renewed by a Register. Suspend may be called from any
-// goroutine.
+// Suspend takes the client offline without telling the servers. It ends the connections and keeps
+// their security sessions if the network supports that. The client sends nothing until Resume. With
+// URI schemes, such as "coap+tcp", Suspend affects only the servers with a URI of these schemes. If
+// the lifetime of a registration passes in the meantime, the client registers again after Resume.
+// Suspend may be called from any goroutine.
 func (c *Client) Suspend(schemes ...string) { c.setOffline(true, schemes) }
 
-// Resume ends a Suspend, for all servers or for those that are reached by the given URI schemes.
-// Servers that still know the device get an Update. Resume may be called from any goroutine.
+// Resume ends a Suspend for the servers with a URI of the given schemes. Without schemes it ends
+// every Suspend and every SuspendServer. Servers that still know the device get an Update, others a
+// Register. Resume may be called from any goroutine.
 func (c *Client) Resume(schemes ...string) { c.setOffline(false, schemes) }
 
 func (c *Client) setOffline(off bool, schemes []string) {
@@ -119,7 +124,7 @@ func (c *Client) setOffline(off bool, schemes []string) {
 // SuspendServer is Suspend for one server. The error is [ErrUnknownServer]. It may be called from
 // any goroutine.
 func (c *Client) SuspendServer(id ShortServerID) error {
-	return c.with(id, func(*server) {
+	return c.post(id, func(*server) {
 		if c.offline.servers == nil {
 			c.offline.servers = map[ShortServerID]bool{}
 		}
@@ -128,20 +133,20 @@ func (c *Client) SuspendServer(id ShortServerID) error {
 	})
 }
 
-// ResumeServer ends a SuspendServer. A Suspend of the client, or of the server's URI scheme, goes
-// on. The error is [ErrUnknownServer]. It may be called from any goroutine.
+// ResumeServer ends a SuspendServer. A Suspend of the client, or of the server's URI scheme,
+// remains in effect. The error is [ErrUnknownServer]. It may be called from any goroutine.
 func (c *Client) ResumeServer(id ShortServerID) error {
-	return c.with(id, func(*server) {
+	return c.post(id, func(*server) {
 		delete(c.offline.servers, id)
 		c.applyOffline()
 	})
 }
 
-// applyOffline suspends and resumes the accounts that offline covers by now.
+// applyOffline suspends the accounts that offline covers and resumes the others.
 func (c *Client) applyOffline() {
 	for _, s := range slices.Clone(c.servers) {
-		if covered := c.offline.covers(&s.settings); s.wishes.offline != covered {
-			s.wishes.offline = covered
+		if covered := c.offline.covers(&s.settings); s.intent.offline != covered {
+			s.intent.offline = covered
 			s.handle(account.Event{Kind: account.FactsChanged})
 		}
 	}
@@ -149,28 +154,22 @@ func (c *Client) applyOffline() {
 }
 
 // Reconnect ends the connection to a server and connects again, with the security session if the
-// network can keep it: for a device that has moved to another network and knows it before the old
-// connection times out. A server that is not connected is left to the attempts that are planned.
-// The error is [ErrUnknownServer]. Reconnect may be called from any goroutine.
+// network supports that. Use it when the device has moved to another network and the old connection
+// is dead, but has not timed out. A Register in flight is sent again and does not count as a failed
+// attempt. Without a connection Reconnect has no effect: the next attempt follows as planned. The
+// error is [ErrUnknownServer]. Reconnect may be called from any goroutine.
 func (c *Client) Reconnect(id ShortServerID) error {
-	return c.with(id, func(s *server) {
-		if s.link.Socket() != nil {
-			s.link.Suspend(errReconnect)
-			s.handle(account.Event{Kind: account.ConnectionLost})
-		}
-	})
+	return c.post(id, func(s *server) { s.handle(account.Event{Kind: account.ReconnectRequested}) })
 }
 
-var errReconnect = errors.New("lwm2m: the application reconnects")
-
-// SetTransmission changes the transmission parameters of CoAP for one server, at once and for later
-// connections. The error is [ErrUnknownServer], or names what is out of range in p. SetTransmission
-// may be called from any goroutine.
+// SetTransmission changes the CoAP transmission parameters for one server, for the present
+// connection and later ones. The error is [ErrUnknownServer], or says which field of p is out of
+// range. SetTransmission may be called from any goroutine.
 func (c *Client) SetTransmission(id ShortServerID, p coap.Params) error {
 	if err := p.Validate(); err != nil {
 		return fmt.Errorf("lwm2m: %w", err)
 	}
-	return c.with(id, func(s *server) { s.setTransmission(p) })
+	return c.post(id, func(s *server) { s.setTransmission(p) })
 }
 
 func (s *server) setTransmission(p coap.Params) {
@@ -180,8 +179,8 @@ func (s *server) setTransmission(p coap.Params) {
 	}
 }
 
-// Stats returns the counters of all connections to a server since its account was added; false if
-// there is no such account. It belongs to the goroutine of the loop: call it in a callback, or by
+// Stats returns the counters of all connections to a server since its account was added, and false
+// if there is no such account. Call Stats on the goroutine of the loop: in a callback, or through
 // Sched().Post.
 func (c *Client) Stats(id ShortServerID) (coap.Stats, bool) {
 	for _, s := range c.servers {
@@ -192,10 +191,11 @@ func (c *Client) Stats(id ShortServerID) (coap.Stats, bool) {
 	return coap.Stats{}, false
 }
 
-// RemoveServer removes an account: its instances of the Security and the Server object, in one
-// transaction. The client then de-registers from that server. The error is [ErrUnknownServer] or
-// that of a hook or of Persist; nothing is removed then. RemoveServer waits for other transactions
-// until ctx ends. It may be called from any goroutine, but not from a hook.
+// RemoveServer removes an account: it deletes the instances in the Security and the Server object
+// in one transaction. The client then de-registers from the server. The error is
+// [ErrUnknownServer], or the error of a hook or of Config.Persist; nothing is removed then.
+// RemoveServer waits for other transactions until ctx ends. It may be called from any goroutine,
+// but not from a hook.
 func (c *Client) RemoveServer(ctx context.Context, id ShortServerID) error {
 	t, err := c.model.Begin(ctx, dm.Application)
 	if err != nil {
@@ -215,8 +215,8 @@ func (c *Client) RemoveServer(ctx context.Context, id ShortServerID) error {
 	return t.Commit()
 }
 
-// RequestBootstrap requests a bootstrap, which shows in Status. The error is [ErrNoBootstrap].
-// RequestBootstrap may be called from any goroutine.
+// RequestBootstrap requests a bootstrap; Status.BootstrapReason shows the request. The error is
+// [ErrNoBootstrap]. RequestBootstrap may be called from any goroutine.
 func (c *Client) RequestBootstrap() error {
 	if !bootstrapAccount(c.model.Snapshot()) {
 		return ErrNoBootstrap
@@ -225,8 +225,8 @@ func (c *Client) RequestBootstrap() error {
 	return nil
 }
 
-// requestBootstrap notes once why a bootstrap is needed; by is the account that has given up
-// registering, if that is the reason.
+// requestBootstrap records why a bootstrap is needed, unless a reason is recorded already. by is
+// the account whose attempts have failed, or nil for another reason.
 func (c *Client) requestBootstrap(reason error, by *server) {
 	if c.bootstrapReason != nil || c.closing {
 		return
@@ -236,28 +236,32 @@ func (c *Client) requestBootstrap(reason error, by *server) {
 	c.publish()
 }
 
-// noBootstrapFor withdraws the request of an account that is registered by now.
-func (c *Client) noBootstrapFor(s *server) {
+// withdrawBootstrap withdraws the request of an account that is registered now.
+func (c *Client) withdrawBootstrap(s *server) {
 	if c.bootstrapBy == s {
 		c.bootstrapReason, c.bootstrapBy = nil, nil
 	}
 }
 
-// with calls fn on the loop for one account.
-func (c *Client) with(id ShortServerID, fn func(*server)) error {
+// post calls fn on the loop for one account.
+func (c *Client) post(id ShortServerID, fn func(*server)) error {
 	if !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(v settings) bool { return v.shortID == id }) {
 		return ErrUnknownServer
 	}
-	c.withAll(func(s *server) {
-		if s.settings.shortID == id {
+	c.postAll(func(s *server) {
+		switch {
+		case s.settings.shortID != id:
+		case s.intent.removed: // the account is there again, and this is the one before it
+			s.later = append(s.later, fn)
+		default:
 			fn(s)
 		}
 	})
 	return nil
 }
 
-// withAll calls fn on the loop for every account.
-func (c *Client) withAll(fn func(*server)) {
+// postAll calls fn on the loop for every account.
+func (c *Client) postAll(fn func(*server)) {
 	c.loop.sched.Post(func() {
 		if c.closing {
 			return
@@ -268,7 +272,7 @@ func (c *Client) withAll(fn func(*server)) {
 	})
 }
 
-// control is what the executables of the Server object see of the client.
+// control gives the executables of the Server object access to the client.
 type control struct{ c *Client }
 
 func (k control) settings(id dm.InstanceID) (settings, error) {

@@ -50,9 +50,14 @@ var (
 	}
 )
 
-// contentFormats returns the formats that a registration with version v names.
-func contentFormats(v registry.Version) []content.Format {
+// contentFormats returns the formats that a registration with version v names: those of
+// Config.Formats that the version has, or all.
+func contentFormats(chosen []content.Format, v registry.Version) []content.Format {
 	switch {
+	case chosen != nil:
+		return slices.DeleteFunc(slices.Clone(chosen), func(f content.Format) bool {
+			return v.Compare(formatSince(f)) < 0
+		})
 	case v.Compare(registry.V(1, 2)) >= 0:
 		return formats12[:]
 	case v.Compare(registry.V(1, 1)) >= 0:
@@ -61,20 +66,33 @@ func contentFormats(v registry.Version) []content.Format {
 	return formats10[:]
 }
 
+// formatSince returns the version of LwM2M that has introduced a format.
+func formatSince(f content.Format) registry.Version {
+	switch f {
+	case content.LwM2MCBOR:
+		return registry.V(1, 2)
+	case content.CBOR, content.SenMLJSON, content.SenMLCBOR, content.SenMLETCHJSON, content.SenMLETCHCBOR:
+		return registry.V(1, 1)
+	}
+	return registry.V(1, 0)
+}
+
+// canAnnounce reports whether a registration can name a format: one for values or paths.
+func canAnnounce(f content.Format) bool {
+	return f.Carries(content.Read, dm.ResourceLevel) || f.Carries(content.CompositePaths, dm.RootLevel)
+}
+
 // linkList returns the list of objects and instances for a registration with version v (Core 1.2.2
-// §6.2.1), without those that profile contains. With noFormats the list does not name the
-// Content-Formats.
-func linkList(s dm.Snapshot, v registry.Version, alternate string, profile *Profile, noFormats bool) []byte {
+// §6.2.1), without those that profile contains. The root names the formats, unless there are none.
+func linkList(
+	s dm.Snapshot, v registry.Version, alternate string, profile *Profile, formats []content.Format,
+) []byte {
 	if profile != nil && len(profile.Objects) == 0 {
 		return nil // the profile contains everything
 	}
 	l := links{s: s, version: v, profile: profile}
 	l.e.Begin(nil, alternate)
-	if noFormats {
-		l.e.Root()
-	} else {
-		l.e.Root(contentFormats(v)...)
-	}
+	l.e.Root(formats...)
 	for id := range s.Objects() {
 		if !isHidden(id) {
 			l.object(id)
@@ -117,7 +135,7 @@ func (l *links) object(id dm.ObjectID) {
 	if all == 0 || named && len(instances) > 0 {
 		l.e.Link(path)
 		if named {
-			l.e.Version("ver", version, l.version.Compare(registry.V(1, 0)) == 0)
+			l.e.Version("ver", version)
 		}
 	}
 	for _, p := range instances {

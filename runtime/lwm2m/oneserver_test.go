@@ -2,6 +2,7 @@ package lwm2m_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,34 @@ func TestRemoveServer(t *testing.T) {
 		snap := c.Model().Snapshot()
 		if snap.Has(dm.InstancePath(0, 0)) || snap.Has(dm.InstancePath(1, 0)) || !snap.Has(dm.InstancePath(0, 1)) {
 			t.Error("the instances of the account are not the ones that are gone")
+		}
+	})
+}
+
+// A Register whose outcome nobody knows may have reached the server: Status of an account that is
+// disabled then does not say that the server was told.
+func TestDisableAfterRegisterWithoutOutcome(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		srv.silent()
+		w.must(c.Register(1))
+		srv.next()
+		c.Suspend()
+		w.must(c.Disable(1, 0))
+		if s := w.wantState(1, lwm2m.StateDeregistered); !errors.Is(s.Err, lwm2m.ErrDisabled) || !strings.Contains(s.Err.Error(), "was not told") {
+			t.Errorf("status %v", s)
+		}
+		srv.answers(nil)
+		c.Resume()
+		w.must(c.Enable(1))
+		srv.next()
+		w.must(c.Disable(1, 0))
+		srv.next()
+		if s := w.wantState(1, lwm2m.StateDeregistered); s.Err != lwm2m.ErrDisabled {
+			t.Errorf("status %v", s)
 		}
 	})
 }

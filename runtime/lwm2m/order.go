@@ -6,18 +6,18 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// giveTurns lets the accounts begin whose place in the order of registrations has come (/1/x/13),
-// and says in the status of the others which one they wait for.
-func (c *Client) giveTurns() {
+// startInOrder starts the accounts whose turn in the order of registrations has come (/1/x/13).
+// The status of the others says which account they wait for.
+func (c *Client) startInOrder() {
 	if c.reconciling || c.closing {
 		return
 	}
 	places := make([]account.Place, len(c.servers))
 	for i, s := range c.servers {
-		facts := s.wished()
+		facts := s.viewFacts()
 		places[i] = account.Place{
 			Ordered: s.settings.ordered, Priority: s.settings.priority, Block: s.settings.block,
-			HadTurn: s.wishes.turn, Goal: facts.Goal(), Outcome: s.state.Outcome,
+			HadTurn: s.intent.turn, Goal: facts.Goal(), Outcome: s.state.Outcome,
 		}
 	}
 	var begin []*server
@@ -25,13 +25,13 @@ func (c *Client) giveTurns() {
 	for i, first := range account.Turns(places) {
 		s := c.servers[i]
 		switch {
-		case s.wishes.turn:
+		case s.intent.turn:
 		case first >= 0:
-			changed = changed || s.wishes.after != c.servers[first]
-			s.wishes.after = c.servers[first]
+			changed = changed || s.intent.after != c.servers[first]
+			s.intent.after = c.servers[first]
 		default:
-			s.wishes.turn, s.wishes.after = true, nil
-			s.wishes.startAt = c.loop.sched.Now().Add(s.settings.initialDelay)
+			s.intent.turn, s.intent.after = true, nil
+			s.intent.startAt = c.loop.sched.Now().Add(s.settings.initialDelay)
 			begin = append(begin, s)
 		}
 	}
@@ -43,13 +43,13 @@ func (c *Client) giveTurns() {
 	}
 }
 
-// waitsFor is the reason of an account that another one holds back.
-func waitsFor(first *server) error {
+// waitReason returns the reason of an account that waits for another one.
+func waitReason(first *server) error {
 	if first == nil {
-		return nil // the order is not looked at yet
+		return nil // the order has not been computed yet
 	}
 	if first.state.Outcome == account.Failed {
-		return fmt.Errorf("server %d failed to register and holds back those behind it", first.settings.shortID)
+		return fmt.Errorf("server %d failed to register and holds back the servers after it", first.settings.shortID)
 	}
 	return fmt.Errorf("server %d comes first in the order of registrations", first.settings.shortID)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -20,10 +21,14 @@ type offer struct {
 // offerFor returns what the server of account a has to know if the device is registered with
 // version v. With noFormats the list of objects does not name the Content-Formats.
 func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version, noFormats bool) offer {
+	var formats []content.Format
+	if !noFormats {
+		formats = contentFormats(c.cfg.Formats, v)
+	}
 	return offer{
 		lifetime: a.lifetime,
-		binding:  bindingFor(a.binding, c.cfg.QueueMode, v),
-		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v), noFormats)),
+		binding:  bindingFor(within(a.binding, bindingsOf(c.cfg.Dialers)), c.cfg.QueueMode, v),
+		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v), formats)),
 	}
 }
 
@@ -42,16 +47,21 @@ func bindingFor(binding string, queue bool, v registry.Version) string {
 	if v.Compare(registry.V(1, 1)) >= 0 {
 		return plain
 	}
-	if !queue && plain == binding {
-		return plain
+	var old string // LwM2M 1.0 has U and S, each with or without Q, and US and UQS (1.0.2 §5.3.1.1)
+	for _, letter := range []string{"U", "S"} {
+		if strings.Contains(plain, letter) {
+			old += letter
+		}
 	}
-	switch plain { // LwM2M 1.0 has no other combinations (1.0.2 §5.3.1.1)
-	case "U", "S":
-		return plain + "Q"
-	case "US":
+	switch {
+	case old == "":
+		return plain
+	case !queue && plain == binding:
+		return old
+	case old == "US":
 		return "UQS"
 	}
-	return plain
+	return old + "Q"
 }
 
 // queued reports whether a registration with version v has the parameter `Q` for queue mode.

@@ -41,7 +41,8 @@ func TestBindingFor(t *testing.T) {
 		v10, v11 string
 	}{
 		{"U", false, "U", "U"}, {"U", true, "UQ", "U"}, {"UQ", false, "UQ", "U"}, {"US", true, "UQS", "US"},
-		{"S", true, "SQ", "S"}, {"UQS", false, "UQS", "US"}, {"UT", true, "UT", "UT"}, {"", false, "", ""},
+		{"S", true, "SQ", "S"}, {"UQS", false, "UQS", "US"}, {"UT", true, "UQ", "UT"}, {"UT", false, "U", "UT"},
+		{"UTS", false, "US", "UTS"}, {"T", true, "T", "T"}, {"", false, "", ""},
 	} {
 		if got := bindingFor(c.binding, c.queue, registry.V(1, 0)); got != c.v10 {
 			t.Errorf("binding %q, queue mode %v in 1.0 is %q, want %q", c.binding, c.queue, got, c.v10)

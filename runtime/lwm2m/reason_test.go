@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
@@ -12,19 +13,23 @@ import (
 func TestStateAndReasonFit(t *testing.T) {
 	failure := errors.New("the last failure")
 	pairs := map[State]int{}
+	model, err := dm.NewModel(dm.ModelConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for bits := range 1 << 6 {
 		b := func(i int) bool { return bits>>i&1 != 0 }
 		for _, st := range accountStates() {
-			s := &server{client: &Client{closing: b(0)}, state: st, err: failure}
-			s.wishes = wishes{removed: b(1), disabled: b(2), offline: b(3), turn: b(4)}
-			if st.Effort == account.Removed && !s.wishes.removed {
+			s := &server{client: &Client{closing: b(0), model: model}, state: st, err: failure}
+			s.intent = intent{removed: b(1), disabled: b(2), offline: b(3), turn: b(4)}
+			if st.Effort == account.Removed && !s.intent.removed {
 				continue // it cannot be
 			}
-			if !s.wishes.turn {
-				s.wishes.after = &server{settings: settings{shortID: 7}}
+			if !s.intent.turn {
+				s.intent.after = &server{settings: settings{shortID: 7}}
 			}
 			s.registration.before = b(5)
-			state, err := State(st.View(s.wished())), s.reason()
+			state, err := State(st.View(s.viewFacts())), s.reason()
 			pairs[state]++
 			left := errors.Is(err, ErrClosed) || errors.Is(err, ErrRemoved) || errors.Is(err, ErrDisabled)
 			bad := false
@@ -41,7 +46,7 @@ func TestStateAndReasonFit(t *testing.T) {
 				bad = true
 			}
 			if bad {
-				t.Fatalf("state %v with reason %v, wishes %+v, account %+v", state, err, s.wishes, st)
+				t.Fatalf("state %v with reason %v, intent %+v, account %+v", state, err, s.intent, st)
 			}
 		}
 	}
@@ -61,7 +66,7 @@ func accountStates() []account.State {
 				for tm := account.NoTimer; tm <= account.AwakeWindow; tm++ {
 					for e := account.Trying; e <= account.Removed; e++ {
 						for _, untold := range []bool{false, true} {
-							all = append(all, account.State{Connection: c, Request: q, Registration: r, Timer: tm, Effort: e, Untold: untold})
+							all = append(all, account.State{Connection: c, Request: q, Registration: r, Timer: tm, Effort: e, ServerUnaware: untold})
 						}
 					}
 				}

@@ -8,7 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// modelChanged is told of every transaction, on whichever goroutine published it.
+// modelChanged is called after every transaction, on the goroutine that published it.
 func (c *Client) modelChanged(b dm.Batch) {
 	relevant := false
 	c.mu.Lock()
@@ -32,7 +32,8 @@ func (c *Client) modelChanged(b dm.Batch) {
 	}
 }
 
-// handleChanges handles what has changed since the last call.
+// handleChanges processes the transactions since its last call: it reconciles the accounts and
+// schedules Updates.
 func (c *Client) handleChanges() {
 	if c.closing {
 		return
@@ -44,21 +45,21 @@ func (c *Client) handleChanges() {
 	c.planUpdates()
 }
 
-// planUpdates has what has changed told to the servers: in the next turn, or Config.UpdateDelay
-// after the last time, so that changes which follow one another are few Updates.
+// planUpdates schedules sendUpdates: for the next turn of the loop, or for Config.UpdateDelay after
+// its last call, so that a series of changes makes few Updates.
 func (c *Client) planUpdates() {
 	if !c.updates.Pending() {
 		c.loop.sched.After(&c.updates, max(0, c.updatesFrom.Sub(c.loop.sched.Now())))
 	}
 }
 
-// sendUpdates tells the servers what has changed, and sends the Updates that were asked for.
+// sendUpdates reports changes to the servers, and sends the Updates that were requested.
 func (c *Client) sendUpdates() {
 	c.updatesFrom = c.loop.sched.Now().Add(c.cfg.UpdateDelay)
 	for _, s := range slices.Clone(c.servers) {
 		s.registration.compare = s.registration.stale
-		if s.wishes.update {
-			s.wishes.update = false
+		if s.intent.update {
+			s.intent.update = false
 			s.handle(account.Event{Kind: account.UpdateRequested})
 		} else {
 			s.handle(account.Event{Kind: account.FactsChanged})
@@ -66,11 +67,11 @@ func (c *Client) sendUpdates() {
 	}
 }
 
-// reconcile makes the accounts what the Security and Server objects say.
+// reconcile adds, changes and removes accounts until they match the Security and Server objects.
 func (c *Client) reconcile() {
 	c.reconcileAgain = true
 	if c.reconciling {
-		return // an account has left, and the loop below goes through the accounts again
+		return // the loop below, further up the stack, repeats
 	}
 	c.reconciling = true
 	for c.reconcileAgain {
@@ -78,7 +79,7 @@ func (c *Client) reconcile() {
 		c.reconcileOnce()
 	}
 	c.reconciling = false
-	c.giveTurns()
+	c.startInOrder()
 	c.publish()
 }
 
@@ -90,7 +91,7 @@ func (c *Client) reconcileOnce() {
 	accounts := accountsIn(c.model.Snapshot())
 	for _, s := range slices.Clone(c.servers) {
 		if !slices.ContainsFunc(accounts, func(v settings) bool { return v.shortID == s.settings.shortID }) {
-			s.wishes.removed = true
+			s.intent.removed = true
 			s.handle(account.Event{Kind: account.FactsChanged})
 		}
 	}
@@ -115,11 +116,10 @@ func (c *Client) addServer(v settings) {
 	c.log.Info("server added", "server", v.shortID, "uri", v.uri)
 }
 
-// change takes over what an account says now. A connection to another URI, or with other
-// credentials, is replaced.
+// change applies new settings. If the URI or the credentials differ, the connection is replaced.
 func (s *server) change(v settings, credentials bool) {
-	if s.wishes.removed {
-		return // when it has left, the account is added again
+	if s.intent.removed {
+		return // remove reconciles again, which adds the account
 	}
 	old := s.settings
 	s.settings = v
@@ -133,22 +133,36 @@ func (s *server) change(v settings, credentials bool) {
 	s.link.Renew()
 	s.peer.Reset()
 	s.registration, s.err = registration{}, nil
-	s.wishes.offline = s.client.offline.covers(&v)
+	s.intent.offline = s.client.offline.covers(&v)
 	s.log.Info("the account has changed", "uri", v.uri)
 	s.handle(account.Event{Kind: account.AccountChanged})
 }
 
-// dismiss forgets an account that has left.
-func (c *Client) dismiss(s *server) {
+// remove removes an account after its last event.
+func (c *Client) remove(s *server) {
 	s.link.Discard(ErrClosed)
 	c.loop.sched.Cancel(&s.enabling)
 	c.loop.sched.Cancel(&s.slow)
 	s.peer.Close()
 	c.servers = slices.DeleteFunc(c.servers, func(o *server) bool { return o == s })
+	delete(c.offline.servers, s.settings.shortID)
 	c.log.Info("server removed", "server", s.settings.shortID, "uri", s.settings.uri)
 	if !c.closing {
-		c.reconcile() // it may have been added again in the meantime
+		c.reconcile() // the account may have been added again in the meantime
+		c.callLater(s)
 	}
 	c.publish()
 	c.finish()
+}
+
+// callLater calls what was asked for an account that was added again before it had left.
+func (c *Client) callLater(left *server) {
+	i := slices.IndexFunc(c.servers, func(s *server) bool { return s.settings.shortID == left.settings.shortID })
+	if i < 0 {
+		return
+	}
+	s := c.servers[i]
+	for _, fn := range left.later {
+		fn(s)
+	}
 }

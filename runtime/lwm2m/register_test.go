@@ -20,7 +20,7 @@ func TestRegister(t *testing.T) {
 		if r.code != coap.POST || r.path != "/rd" || r.format != 40 {
 			t.Errorf("got %v with format %d, want POST /rd with 40", r, r.format)
 		}
-		if want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=U"}; !slices.Equal(r.query, want) {
+		if want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=UT"}; !slices.Equal(r.query, want) {
 			t.Errorf("query %q, want %q", r.query, want)
 		}
 		if r.body != links12 {
@@ -107,7 +107,7 @@ func TestRegisterParameters(t *testing.T) {
 		cfg.SMSNumber, cfg.QueueMode, cfg.AlternatePath = "+4912345", true, "/lwm2m"
 		w.start(cfg)
 		r := w.servers[0].next()
-		want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=U", "Q", "sms=+4912345"}
+		want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=UT", "Q", "sms=+4912345"}
 		if !slices.Equal(r.query, want) {
 			t.Errorf("query %q, want %q", r.query, want)
 		}

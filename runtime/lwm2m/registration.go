@@ -16,21 +16,22 @@ import (
 
 const linkFormat = 40 // application/link-format
 
-// registration is what a server was told about the device, and answered.
+// registration is the last registration with a server: what the device sent and the server
+// answered.
 type registration struct {
-	location []string
+	location []string // path segments
 	version  registry.Version
-	offer    offer
-	expires  sched.Time // without a meaning if the lifetime is 0
-	updateAt sched.Time // likewise
+	offer    offer      // that the server has confirmed
+	expires  sched.Time // meaningless if the lifetime is 0
+	updateAt sched.Time // when the next Update is due; meaningless if the lifetime is 0
 	until    time.Time  // expires as wall-clock time, zero if the lifetime is 0
-	before   bool       // there was a registration since the account last changed
-	stale    bool       // the data model has changed since offer was compared with it
-	compare  bool       // it is time to compare: Config.UpdateDelay has passed since
+	before   bool       // the device has registered since the account last changed
+	stale    bool       // the data model has changed since it was compared with offer
+	compare  bool       // compare now: Config.UpdateDelay has passed
 }
 
-// path returns the location as text, escaped as in a URI: a server chooses it, and control
-// characters could forge lines of a log.
+// path returns the location as text, escaped as in a URI: a server chooses the location, and
+// control characters could forge lines of a log.
 func (r *registration) path() string {
 	var b strings.Builder
 	for _, segment := range r.location {
@@ -39,14 +40,14 @@ func (r *registration) path() string {
 	return b.String()
 }
 
-// expired reports whether the server has forgotten the device by now.
+// expired reports whether the lifetime has passed, so that the server has forgotten the device.
 func (r *registration) expired(now sched.Time) bool {
 	return r.offer.lifetime > 0 && now >= r.expires
 }
 
-// untilUpdate returns the time until the next Update. It is at least a second, or half of a shorter
-// lifetime, also where the round trip takes up most of the lifetime: otherwise Updates would follow
-// each other without a pause.
+// untilUpdate returns the time until the next Update. It is at least a second, or half of a
+// lifetime below two seconds: otherwise, with a round trip almost as long as the lifetime, Updates
+// would follow each other without a pause.
 func (r *registration) untilUpdate(now sched.Time) time.Duration {
 	return max(r.updateAt.Sub(now), min(time.Second, r.offer.lifetime/2))
 }
@@ -58,8 +59,8 @@ func (r *registration) address(o *coap.Options) {
 	}
 }
 
-// offerChanged reports whether the server was told something else than what is true now. It
-// compares only after a change of the data model.
+// offerChanged reports whether the registration differs from what the device would register now.
+// It compares only after a change of the data model.
 func (s *server) offerChanged() bool {
 	r := &s.registration
 	if r.compare && r.location != nil && s.call == nil {
@@ -81,12 +82,15 @@ func (s *server) send(a account.Action) {
 	}
 }
 
-// request sends a request; done gets its outcome unless the request is cancelled.
+// request sends a request and calls done with the result, unless the request is cancelled.
 func (s *server) request(call *coap.Call, done func(coap.Result)) {
 	s.call = call
 	call.Done = func(r coap.Result) {
 		if s.call == call {
 			s.call = nil
+			if r.Err == nil {
+				s.answered()
+			}
 			done(r)
 		}
 	}
@@ -107,23 +111,24 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 		call.Options.SetContentFormat(linkFormat)
 	}
 	s.registration.stale, s.registration.compare = false, false
-	// A registration begins without observations, and the server's first requests may overtake its
-	// response.
+	// A new registration has no observations. The server's first requests may arrive before its
+	// response to Register.
 	s.peer.Reset()
 	s.peer.SetVersion(version)
 	s.request(call, func(r coap.Result) {
 		e := s.responseEvent(r)
+		e.Formats = strings.Contains(off.links, ";ct=")
 		switch {
 		case e.Code == account.Created && e.Location:
 			s.registration.location, _ = locationOf(r.Options)
 			s.registration.version = version
-			s.registered(off, sent)
+			s.onRegistered(off, sent)
 		case e.Code == account.Created:
 			_, s.err = locationOf(r.Options)
 		case e.Code == account.PreconditionFailed && int(s.state.VersionStep)+1 < len(s.versions):
-			s.log.Info("the server does not support this version of LwM2M, the next lower one is tried", "version", version)
-		case e.Code == account.BadRequest && !noFormats:
-			s.log.Info("the server refused the registration, it is tried without the list of Content-Formats (ct)",
+			s.log.Info("the server does not support this version of LwM2M; trying the next lower version", "version", version)
+		case e.Code == account.BadRequest && e.Formats:
+			s.log.Info("the server refused the registration; trying again without the list of Content-Formats (ct)",
 				"reason", refusal("Register", r).Error())
 		case e.Code == account.PreconditionFailed:
 			s.err = fmt.Errorf("%w: %w", ErrVersion, refusal("Register", r))
@@ -134,20 +139,20 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 	})
 }
 
-// sendUpdate sends what has changed since the server was told last, or everything where it is not
-// sure what the server was told.
+// sendUpdate sends an Update with what has changed since the last confirmed Register or Update, or
+// with everything if full is set.
 func (s *server) sendUpdate(full bool) {
 	c := s.client
 	off := c.offerFor(c.model.Snapshot(), &s.settings, s.registration.version, s.state.NoFormats)
 	sent := c.loop.sched.Now()
 	call := &coap.Call{Code: coap.POST, Priority: coap.PriorityHigh}
 	s.registration.address(&call.Options)
-	told := s.registration.offer
+	known := s.registration.offer
 	if full {
-		told = offer{lifetime: -1}
+		known = offer{lifetime: -1}
 	}
-	addUpdate(&call.Options, &told, &off)
-	if off.links != told.links {
+	addUpdate(&call.Options, &known, &off)
+	if off.links != known.links {
 		call.Body = []byte(off.links)
 		call.Options.SetContentFormat(linkFormat)
 	}
@@ -155,17 +160,18 @@ func (s *server) sendUpdate(full bool) {
 	s.request(call, func(r coap.Result) {
 		e := s.responseEvent(r)
 		if e.Code == account.Changed {
-			s.registered(off, sent)
+			s.onRegistered(off, sent)
 		} else {
 			s.err = refusal("Update", r)
-			s.log.Info("the Update has failed", "reason", s.err.Error())
+			s.log.Info("the Update failed", "reason", s.err.Error())
 		}
 		s.handle(e)
 	})
 }
 
-// sendDeregister tells the server that the device leaves. The response is ignored.
+// sendDeregister sends a De-register. The response is logged and otherwise ignored.
 func (s *server) sendDeregister() {
+	s.peer.Reset() // a de-registration ends the observations (Core 1.2.2 §6.2.3)
 	call := &coap.Call{Code: coap.DELETE, Priority: coap.PriorityHigh}
 	s.registration.address(&call.Options)
 	s.request(call, func(r coap.Result) {
@@ -176,22 +182,22 @@ func (s *server) sendDeregister() {
 	})
 }
 
-// registered notes what a Register or an Update has told the server that was sent at the instant
-// sent.
-func (s *server) registered(told offer, sent sched.Time) {
+// onRegistered is called when a server has confirmed a Register or an Update. offered is what the
+// request contained, sent is when it was sent.
+func (s *server) onRegistered(offered offer, sent sched.Time) {
 	r := &s.registration
-	r.offer, r.before, r.until, s.err = told, true, time.Time{}, nil
-	s.client.noBootstrapFor(s)
-	if told.lifetime == 0 {
+	r.offer, r.before, r.until, s.err = offered, true, time.Time{}, nil
+	s.client.withdrawBootstrap(s)
+	if offered.lifetime == 0 {
 		return
 	}
-	r.expires = sent.Add(told.lifetime)
-	wait, _ := updateIn(told.lifetime, s.transmission)
+	r.expires = sent.Add(offered.lifetime)
+	wait, _ := updateIn(offered.lifetime, s.transmission)
 	r.updateAt = sent.Add(wait)
 	r.until = time.Now().Add(r.expires.Sub(s.client.loop.sched.Now()))
 }
 
-// responseEvent is the event of a request's outcome.
+// responseEvent returns the event for the result of a request.
 func (s *server) responseEvent(r coap.Result) account.Event {
 	if r.Err != nil {
 		return account.Event{Kind: account.NoResponse}
@@ -205,15 +211,14 @@ func (s *server) responseEvent(r coap.Result) account.Event {
 	return e
 }
 
-// The bounds of a location that the client takes: of a Uri-Path option (RFC 7252 §5.10), and of all
-// of them, far above what any server needs.
+// The bounds of a location that the client accepts, in bytes.
 const (
-	maxSegment  = 255
-	maxLocation = 1024
+	maxSegment  = 255  // of a Uri-Path option (RFC 7252 §5.10)
+	maxLocation = 1024 // of all segments; far above what any server needs
 )
 
-// locationOf returns the Location-Path of a response. It is an error if there is none, or one that
-// cannot be sent back as a Uri-Path.
+// locationOf returns the Location-Path of a response. It returns an error if there is none, or if
+// it cannot be sent back as a Uri-Path.
 func locationOf(o *coap.Options) ([]string, error) {
 	var location []string
 	total := 0
@@ -239,7 +244,7 @@ func locationOf(o *coap.Options) ([]string, error) {
 // maxDiagnostic is how much of a diagnostic payload is kept, in bytes.
 const maxDiagnostic = 200
 
-// refusal is the error of a request that did not succeed.
+// refusal returns the error of a failed request.
 func refusal(operation string, r coap.Result) error {
 	if r.Err != nil {
 		return fmt.Errorf("%s: %w", operation, r.Err)
@@ -251,15 +256,16 @@ func refusal(operation string, r coap.Result) error {
 	return e
 }
 
-// connectionLost is the error of a connection that the network or the server has ended.
-func connectionLost(err error, short bool) error {
+// connectionLostError returns the error of a connection that the network or the server has ended.
+func connectionLostError(err error, short bool) error {
 	if short {
-		return fmt.Errorf("the connection ended at once: %w", err)
+		return fmt.Errorf("the connection ended within seconds: %w", err)
 	}
 	return fmt.Errorf("the connection ended: %w", err)
 }
 
-// isWish reports whether an account is where it is because someone wants it so.
-func isWish(err error) bool {
+// isIntended reports whether an account is not registered because the application or the server
+// wants so, rather than because of a failure.
+func isIntended(err error) bool {
 	return errors.Is(err, ErrClosed) || errors.Is(err, ErrRemoved) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrOffline)
 }

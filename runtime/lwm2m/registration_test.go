@@ -33,7 +33,7 @@ func TestLostUpdateSaysEverythingAgain(t *testing.T) {
 		w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(3600))
 		srv.answers(nil)
 		c.Resume()
-		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?lt=3600&b=U" || r.body != links12 {
+		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?lt=3600&b=UT" || r.body != links12 {
 			t.Errorf("got %v with %q, want an Update with everything", r, r.body)
 		}
 		w.wantState(1, lwm2m.StateRegistered)
@@ -440,6 +440,33 @@ func TestServerURIWithMoreThanHostAndPort(t *testing.T) {
 		}
 		if s := w.wantState(1, lwm2m.StateInvalid); !strings.Contains(s.Err.Error(), "/path") {
 			t.Errorf("status %v", s)
+		}
+	})
+}
+
+// A registration that ends during the pause that the server asked for does not show as one.
+func TestRegistrationEndsDuringPause(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		cfg.Servers[0].Lifetime = 10 * time.Minute
+		srv := w.servers[0]
+		srv.answers(func(r request) answer {
+			if r.path == "/rd" {
+				return registrar(r)
+			}
+			return answer{code: coap.ServiceUnavailable, maxAge: 3600}
+		})
+		w.start(cfg)
+		srv.next()
+		srv.next()
+		<-time.After(30 * time.Minute)
+		if s := w.status(1); s.Location != "" && time.Until(s.Expires) <= 0 {
+			t.Errorf("20 minutes after the end of the registration: %v (expires %v)", s, time.Until(s.Expires))
+		}
+		for r := range srv.requests {
+			if r.path == "/rd" {
+				break // the Register after the end of the lifetime
+			}
 		}
 	})
 }

@@ -11,7 +11,7 @@ const redacted = "[redacted]"
 
 // String returns the identity, and no key.
 func (p PSK) String() string {
-	if p.Identity == "" && len(p.Key) == 0 {
+	if p.Identity == "" && p.Key.Len() == 0 {
 		return "no PSK"
 	}
 	return fmt.Sprintf("PSK, identity %q, key %s", p.Identity, redacted)

@@ -16,55 +16,58 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// server is one account of the client. It decides nothing itself: it reports events to
-// [account.Next], with the facts, and executes the actions. See handle.
+// server is one account of the client. It makes no decisions: it passes events and facts to
+// [account.Next] and executes the actions that Next returns. See handle.
 type server struct {
 	client   *Client
 	settings settings
 	log      *slog.Logger
 
 	state        account.State
-	wishes       wishes
-	versions     []registry.Version // to offer, the highest first
+	intent       intent
+	versions     []registry.Version // that Register offers, highest first
 	registration registration
-	events       []account.Event // that wait for handle
+	events       []account.Event // that handle has not processed
 	handling     bool
 
 	link   *link.Link
-	socket *Socket // of the connection, while there is one
+	socket *Socket // nil without a connection
 	peer   *manage.Peer
+	gate   gate       // in front of peer
 	call   *coap.Call // the request in flight
 
 	transmission coap.Params
-	slow         sched.Job // an attempt that takes longer than a first transmission should
-	timer        sched.Job
-	timerAt      time.Time
+	slow         sched.Job // shows that an attempt has no response yet
+	timer        sched.Job // the account's one timer, see account.Timer
+	timerAt      time.Time // when timer fires
 	enabling     sched.Job // ends a Disable
 	enableAt     time.Time
+	later        []func(*server) // for the account added again with the same ID
 
 	err      error // the last failure, nil after a success
-	failures int   // attempts that have failed in a row
+	failures int   // consecutive failed attempts
 	shown    shown
 }
 
-// wishes are what others want of an account.
-type wishes struct {
+// intent is what the application, the servers and the order of registrations ask of an account.
+type intent struct {
 	removed, disabled, offline bool
-	update                     bool // an Update, with the next of the client's Updates
+	update                     bool // an Update is requested; sendUpdates sends it
 
-	turn    bool       // the account's place in the order of registrations has come
-	startAt sched.Time // when the initial delay is over, once the turn has come
-	after   *server    // the account that comes first, until the turn has come
+	turn    bool       // the account's turn in the order of registrations has come
+	startAt sched.Time // end of the initial delay, set when the turn comes
+	after   *server    // the account that this one waits for, until its turn comes
 }
 
-// newServer adds an account. Nothing begins until its turn comes.
+// newServer creates the server of an account. It starts nothing: the account waits for its turn.
 func (c *Client) newServer(v settings) (*server, error) {
 	s := &server{client: c, settings: v, versions: c.versionsFor(v.versions)}
 	s.log = c.log.With("server", v.shortID)
 	s.shown.since = time.Now()
 	s.transmission = c.cfg.Transmission
-	s.wishes.offline = c.offline.covers(&v)
-	s.timer.Func = s.timerFired
+	s.gate.server = s
+	s.intent.offline = c.offline.covers(&v)
+	s.timer.Func = s.onTimer
 	s.slow.Func = s.onSlow
 	s.enabling.Func = func() { s.setDisabled(false, 0) }
 	var err error
@@ -77,17 +80,17 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.link = link.New(link.Config{
 		Group: c.loop.group, Open: s.open, Context: c.ctx, Timeout: c.cfg.ConnectTimeout, Logger: s.log,
 		Conn: coap.ConnConfig{
-			Handler: s.peer, Params: s.transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
+			Handler: &s.gate, Params: s.transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
 			KeepOnTimeout: true,
 		},
 		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Refused: s.onRefused,
-		Closing: s.onClosing, DialEnded: c.onPendingEnded,
+		Sign: s.onSign, Closing: s.onClosing, DialEnded: c.onPendingEnded,
 	})
 	return s, nil
 }
 
-// versionsFor returns the versions to offer to a server, the highest first: those of the client,
-// from the highest one that the server is known to support (/1/x/25).
+// versionsFor returns the versions to offer to a server, highest first: those of the client that
+// the server lists in /1/x/25, or all of the client's if the server lists none of them.
 func (c *Client) versionsFor(supported []registry.Version) []registry.Version {
 	var all []registry.Version
 	for i := len(versions) - 1; i >= 0; i-- {
@@ -107,8 +110,8 @@ func (c *Client) versionsFor(supported []registry.Version) []registry.Version {
 	return all
 }
 
-// handle is what every event of an account comes to: an answer, a connection, a timer, a call of
-// the application. Events that executing an action produces wait until its own event is done with.
+// handle processes an event: a response, a change of the connection, a timer or a call of the
+// application. An event that an action causes is queued and processed after the present one.
 func (s *server) handle(e account.Event) {
 	s.events = append(s.events, e)
 	if s.handling {
@@ -120,30 +123,31 @@ func (s *server) handle(e account.Event) {
 		s.step(e)
 	}
 	s.handling = false
+	s.gate.settle()
 	if s.state.Connection != account.Connecting && s.state.Request == account.NoRequest {
 		s.client.loop.sched.Cancel(&s.slow)
 	}
 	s.show()
 	if s.state.Effort == account.Removed {
-		s.client.dismiss(s)
+		s.client.remove(s)
 	}
-	s.client.giveTurns()
+	s.client.startInOrder()
 }
 
-// step decides about one event and executes the decision.
+// step processes one event: it asks account.Next what to do and executes the actions.
 func (s *server) step(e account.Event) {
 	facts := s.facts()
 	before := s.state
 	var actions []account.Action
 	s.state, actions = account.Next(before, e, facts)
-	s.count(before)
+	s.countFailures(before)
 	for _, a := range actions {
 		s.execute(a)
 	}
 }
 
-// count keeps the number of failed attempts for Status.
-func (s *server) count(before account.State) {
+// countFailures updates the number of consecutive failed attempts that Status shows.
+func (s *server) countFailures(before account.State) {
 	now := s.state
 	switch {
 	case now.Effort == account.GivenUp && before.Effort != account.GivenUp, now.Retry != before.Retry && now.Retry != account.Retry{}:
@@ -153,30 +157,29 @@ func (s *server) count(before account.State) {
 	}
 }
 
-// facts are what the account does not decide itself.
+// facts returns the present facts for account.Next.
 func (s *server) facts() account.Facts {
 	now := s.client.loop.sched.Now()
-	f := s.wished()
-	f.CanBootstrap = s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot())
+	f := s.viewFacts()
 	f.OfferChanged = s.offerChanged()
-	f.Endless = s.registration.offer.lifetime == 0
 	f.Expired = s.registration.expired(now)
+	f.UntilExpiry = s.registration.expires.Sub(now)
+	f.TimerLeft = time.Until(s.timerAt)
 	f.Versions = uint8(len(s.versions))
-	f.UntilStart = s.wishes.startAt.Sub(now)
+	f.UntilStart = s.intent.startAt.Sub(now)
 	f.UntilUpdate = s.registration.untilUpdate(now)
-	f.RegistrationRetry = s.settings.retry
 	return f
 }
 
-// execute takes one action of a decision.
+// execute executes one action.
 func (s *server) execute(a account.Action) {
 	switch a.Do {
 	case account.Dial:
-		s.attemptBegins()
+		s.startSlowTimer()
 		s.connect()
 	case account.Send:
-		s.show() // before the server can answer
-		s.attemptBegins()
+		s.startSlowTimer()
+		s.show() // before the response can change the state
 		s.send(a)
 	case account.CancelRequest:
 		call := s.call
@@ -198,20 +201,27 @@ func (s *server) execute(a account.Action) {
 		s.timerAt = time.Time{}
 	case account.ReceiverOff:
 		s.link.ReceiverOff()
-	case account.ReceiverOn: // sending turns it on
+	case account.ReceiverOn:
+		// The link turns the receiver on when it sends.
 	case account.RequestBootstrap:
 		s.client.requestBootstrap(s.err, s)
-	case account.Remove: // when all events are handled
+	case account.Remove:
+		// handle removes the account after the last event.
 	}
 }
 
-// attemptBegins starts the job that speaks up when an attempt gets no answer.
-func (s *server) attemptBegins() {
+// startSlowTimer starts the job that shows that an attempt has no response yet. The silence of an
+// earlier attempt does not count any more; a refusal stays the reason until there is an answer.
+func (s *server) startSlowTimer() {
+	var sign *stallError
+	if errors.As(s.err, &sign) && sign.cause == nil {
+		s.err = nil
+	}
 	s.client.loop.sched.After(&s.slow, firstTimeout(s.transmission))
 }
 
-// firstTimeout returns the time after which the first transmission of a message is lost: the
-// longest first retransmission time-out (RFC 7252 §4.2).
+// firstTimeout returns the longest time until the first retransmission of a message (RFC 7252
+// §4.2). Without a response by then, the first transmission or its response is lost.
 func firstTimeout(p coap.Params) time.Duration {
 	timeout, factor := p.AckTimeout, p.AckRandomFactor
 	if timeout == 0 {
@@ -223,44 +233,68 @@ func firstTimeout(p coap.Params) time.Duration {
 	return time.Duration(float64(timeout) * factor)
 }
 
-// onSlow shows that an attempt has no answer yet.
+// onSlow shows in Status and in the log that an attempt has no response yet.
 func (s *server) onSlow() {
-	s.sign(&signError{text: "no answer yet from " + s.link.RemoteAddr()})
+	if s.link.Sign() != nil {
+		return // a sign that says more
+	}
+	s.noteStall(&stallError{text: "no response yet from " + s.link.RemoteAddr()})
 	s.show()
 }
 
-// onRefused handles a refusal by the network.
+// onRefused is called when the network refuses a datagram.
 func (s *server) onRefused() {
 	if s.state.Request == account.NoRequest && s.state.Connection != account.Connecting {
-		return // the refused message was not an attempt's
+		return // no attempt is running: the datagram was a response or a notification
 	}
-	s.sign(&signError{text: "no answer yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
+	s.noteStall(&stallError{text: "no response yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
 	s.handle(account.Event{Kind: account.NetworkRefused})
 }
 
-// signError is an early sign that an attempt is going wrong.
-type signError struct {
+// onSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
+func (s *server) onSign(err error) {
+	text := s.link.RemoteAddr() + ": " + err.Error()
+	if errors.Is(err, socket.ErrRefused) {
+		text = "no response yet: " + s.link.RemoteAddr() + " refuses " + refusedUnits[s.link.Kind()]
+	}
+	s.noteStall(&stallError{text: text, cause: err})
+	s.show()
+}
+
+// refusedUnits names what a port refuses.
+var refusedUnits = map[socket.Kind]string{socket.Datagram: "datagrams", socket.Stream: "connections"}
+
+// stallError is an early sign that an attempt fails.
+type stallError struct {
 	text  string
 	cause error
 }
 
-func (e *signError) Error() string { return e.text }
-func (e *signError) Unwrap() error { return e.cause }
+func (e *stallError) Error() string { return e.text }
+func (e *stallError) Unwrap() error { return e.cause }
 
-// sign shows an early sign of an attempt that is going wrong.
-func (s *server) sign(err error) {
+// noteStall records an early sign that an attempt fails as the reason in Status, and logs it once.
+func (s *server) noteStall(err error) {
 	if s.err == nil || s.err.Error() != err.Error() {
-		s.log.Info("an attempt gets no answer", "reason", err.Error())
+		s.log.Info("an attempt may fail", "reason", err.Error())
 	}
 	s.err = err
 }
 
-func (s *server) timerFired() {
+// answered drops the sign of an attempt that has got an answer after all.
+func (s *server) answered() {
+	var sign *stallError
+	if errors.As(s.err, &sign) {
+		s.err = nil
+	}
+}
+
+func (s *server) onTimer() {
 	s.timerAt = time.Time{}
 	s.handle(account.Event{Kind: account.TimerFired})
 }
 
-// connect begins to connect.
+// connect starts to connect.
 func (s *server) connect() {
 	s.client.pending++
 	silent := errors.Is(s.err, coap.ErrTimeout) || errors.Is(s.err, socket.ErrRefused)
@@ -271,13 +305,14 @@ func (s *server) connect() {
 	}
 }
 
-// open makes the socket for the account as it is now.
+// open creates a socket with the account's present URI and credentials.
 func (s *server) open() (link.Opened, error) {
 	sock, remote, err := s.client.newSocket(s.client.model.Snapshot(), s.settings.security)
-	return link.Opened{Socket: sock, Remote: remote, Secured: secured(s.settings.uri)}, err
+	return link.Opened{Socket: sock, Remote: remote, Secured: isSecured(s.settings.uri)}, err
 }
 
 func (s *server) onConnected(survives bool) {
+	s.answered()
 	s.socket = &Socket{server: s, link: s.link.Socket()}
 	s.peer.Attach(s.link.Conn())
 	s.handle(account.Event{Kind: account.DialSucceeded, Survives: survives})
@@ -289,19 +324,20 @@ func (s *server) onConnectFailed(err error) {
 	s.handle(account.Event{Kind: account.DialFailed})
 }
 
-// onClosing is called before a connection ends, whatever ends it.
+// onClosing is called before a connection ends, for every reason.
 func (s *server) onClosing() {
-	s.call, s.socket = nil, nil // the outcome of the request is not of interest any more
+	s.gate.early = nil
+	s.call, s.socket = nil, nil // the result of the request in flight is discarded
 	s.peer.Detach()
 }
 
 func (s *server) onConnectionLost(err error, short bool) {
 	s.noteAlert(err)
-	s.err = connectionLost(err, short)
+	s.err = connectionLostError(err, short)
 	s.handle(account.Event{Kind: account.ConnectionLost, Short: short})
 }
 
-// onPendingEnded counts what has ended: a Connect of which nothing runs any more, or a storeValue.
+// onPendingEnded is called when a Connect or a storeValue has ended, including its goroutines.
 func (c *Client) onPendingEnded() {
 	if c.finished {
 		return

@@ -119,7 +119,7 @@ func secured(w *world) (lwm2m.Config, *sessions) {
 	d := &sessions{Dialer: w.host.Dialer()}
 	cfg.Dialers = []socket.Dialer{d}
 	cfg.Servers[0].URI = "coaps://s1:5683"
-	cfg.Servers[0].PSK = lwm2m.PSK{Identity: "dev", Key: []byte("hunter2")}
+	cfg.Servers[0].PSK = lwm2m.PSK{Identity: "dev", Key: socket.NewSecret([]byte("hunter2"))}
 	return cfg, d
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// settings are the values of the Security and Server objects for one management server.
+// settings are the values of one account in the Security and Server objects.
 type settings struct {
 	shortID            ShortServerID
 	security, instance dm.InstanceID // in the Security and the Server object
@@ -27,8 +27,8 @@ type settings struct {
 	ordered      bool // the account has a place in the order of registrations (/1/x/13)
 	priority     uint64
 	initialDelay time.Duration  // /1/x/14
-	block        bool           // its failure blocks the accounts after it (/1/x/15)
-	bootstrap    bool           // its failure requests a bootstrap (/1/x/16)
+	block        bool           // if it fails, the accounts after it do not register (/1/x/15)
+	bootstrap    bool           // if it fails, a bootstrap is requested (/1/x/16)
 	retry        account.Policy // /1/x/17 to /1/x/20
 }
 
@@ -42,18 +42,18 @@ const (
 )
 
 // defaultRestart is the pause after the last sequence of attempts if no bootstrap can follow and
-// the server has not set /1/x/19. Core defines no attempts after the last sequence: a device would
-// be lost for ever after an outage of a quarter of an hour.
+// the server has not set /1/x/19. Core defines no attempts after the last sequence: after an outage
+// of 15 minutes a device would stay unreachable for ever.
 const defaultRestart = time.Hour
 
 // forever is the value of a timer that never ends, in seconds.
 const forever = math.MaxUint32
 
-// minPause is the shortest pause that a server can set, so that a device does not send requests
-// without a pause.
+// minPause is the shortest pause that a server can set. Without it a value of 0 would make the
+// device send requests without a pause.
 const minPause = time.Second
 
-// seconds returns n seconds, at most account.MaxPause, so that no value of a server overflows.
+// seconds returns n seconds, but at most account.MaxPause, so that no value overflows.
 func seconds(n uint64) time.Duration {
 	if n >= uint64(account.MaxPause/time.Second) {
 		return account.MaxPause
@@ -61,11 +61,11 @@ func seconds(n uint64) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// count returns a number of attempts or sequences that fits into 32 bits.
-func count(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
+// clampCount returns a number of attempts or sequences, but at most what 32 bits hold.
+func clampCount(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
-// values reads single resources of an instance in a snapshot, as the application. A resource with a
-// slow function counts as absent, because values are read on the loop.
+// values reads resources of one instance in a snapshot, with the rights of the application. A
+// resource with a slow function counts as absent, because values are read on the loop.
 type values struct {
 	ctx context.Context
 	s   dm.Snapshot
@@ -179,10 +179,10 @@ func readSettings(v values) settings {
 		restart = defaultRestart
 	}
 	a.retry = account.Policy{
-		Attempts:      count(v.number(genserver.CommunicationRetryCountID, defaultRetryCount)),
+		Attempts:      clampCount(v.number(genserver.CommunicationRetryCountID, defaultRetryCount)),
 		FirstPause:    max(minPause, seconds(v.number(genserver.CommunicationRetryTimerID, defaultRetryTimer))),
 		SequencePause: max(minPause, seconds(delay)),
-		Sequences:     count(v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount)),
+		Sequences:     clampCount(v.number(genserver.CommunicationSequenceRetryCountID, defaultSequenceCount)),
 		RestartPause:  max(minPause, restart),
 		NoneAfter:     delay >= forever,
 	}

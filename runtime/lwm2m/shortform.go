@@ -78,6 +78,9 @@ func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Objec
 				"lwm2m: Config.Servers[%d]: ShortID %d is already used by Servers[%d]", i, s.ShortID, other))
 			continue
 		}
+		if s.Binding == "" && !s.Bootstrap {
+			s.Binding = bindingFor(bindingsOf(c.Dialers), false, c.MaxVersion)
+		}
 		if err := sec.Add(dm.InstanceID(i), s.security()); err != nil {
 			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: %w", i, err))
 			continue
@@ -105,9 +108,9 @@ func (s *Server) validate() error {
 	_, _, err := socket.ParseURI(s.URI)
 	fault(err != nil, "%w", err)
 	fault(s.ShortID > maxShortID, "ShortID is %d, it must be from 1 to %d", s.ShortID, maxShortID)
-	psk := s.PSK.Identity != "" || len(s.PSK.Key) != 0
+	psk := s.PSK.Identity != "" || s.PSK.Key.Len() != 0
 	fault(psk && s.Certificate != nil, "PSK and Certificate are both set: use one")
-	fault(psk && (s.PSK.Identity == "" || len(s.PSK.Key) == 0), "PSK needs both Identity and Key")
+	fault(psk && (s.PSK.Identity == "" || s.PSK.Key.Len() == 0), "PSK needs both Identity and Key")
 	fault(s.Certificate != nil && len(s.Certificate.Chain) == 0, "Certificate.Chain is empty")
 	fault(s.Certificate != nil && s.Certificate.Usage > socket.UsageDomainIssued, "Certificate.Usage must be from 0 to 3")
 	secured := strings.HasPrefix(strings.ToLower(s.URI), "coaps")
@@ -166,12 +169,12 @@ func (s *Server) security() securityobject.Instance {
 	case s.PSK.Identity != "":
 		i.SecurityMode = dm.Int(gensecurity.SecurityModePSK)
 		i.PublicKeyOrIdentity = dm.Key([]byte(s.PSK.Identity))
-		i.SecretKey = dm.Key(s.PSK.Key)
+		i.SecretKey = dm.Key(s.PSK.Key.Bytes())
 	case cert != nil:
 		i.SecurityMode = dm.Int(gensecurity.SecurityModeCertificate)
 		i.PublicKeyOrIdentity = dm.Key(bytes.Join(cert.Chain, nil))
 		i.ServerPublicKey = dm.Key(cert.Server)
-		i.SecretKey = dm.Key(cert.PrivateKey)
+		i.SecretKey = dm.Key(cert.PrivateKey.Bytes())
 		i.CertificateUsage = dm.Uint(uint64(cert.Usage))
 		if cert.ServerName != "" {
 			i.SNI = dm.Str(cert.ServerName)

@@ -9,44 +9,44 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 )
 
-// shown is what Status, OnStatus and the log say about an account at present.
+// shown is the state that Status, OnStatus and the log have last shown.
 type shown struct {
 	state State
 	since time.Time
 }
 
-// reason returns why the account is where it is. It follows from the wishes and, where nobody
-// wishes anything else, from the last failure, so that no reason outlives its cause.
+// reason returns why the account is in its state. It is computed from the intent and the last
+// failure, so that no reason outlives its cause.
 func (s *server) reason() error {
 	switch {
-	case s.wishes.removed && s.client.closing:
-		return s.left(ErrClosed)
-	case s.wishes.removed:
-		return s.left(ErrRemoved)
-	case s.wishes.disabled:
-		return s.left(ErrDisabled)
-	case s.wishes.offline:
+	case s.intent.removed && s.client.closing:
+		return s.departureReason(ErrClosed)
+	case s.intent.removed:
+		return s.departureReason(ErrRemoved)
+	case s.intent.disabled:
+		return s.departureReason(ErrDisabled)
+	case s.intent.offline:
 		return ErrOffline
-	case !s.wishes.turn:
-		return waitsFor(s.wishes.after)
+	case !s.intent.turn:
+		return waitReason(s.intent.after)
 	}
 	return s.err
 }
 
-// left is the reason of an account that has left, or is leaving.
-func (s *server) left(why error) error {
-	if s.state.Untold {
+// departureReason returns the reason of an account that has left its server or is leaving it.
+func (s *server) departureReason(why error) error {
+	if s.state.ServerUnaware {
 		return fmt.Errorf("%w; the server was not told and learns of it when the registration expires", why)
 	}
 	return why
 }
 
-// plan returns what the account does next by itself, in words, and when. It is empty where nothing
-// is planned.
+// plan returns the next action that the account takes by itself, in words, and its time. Both are
+// zero if nothing is planned.
 func (s *server) plan() (string, time.Time) {
 	plan := ""
 	switch {
-	case s.wishes.disabled && s.enabling.Pending():
+	case s.intent.disabled && s.enabling.Pending():
 		return "enabled again", s.enableAt
 	case s.state.Timer == account.InitialDelay:
 		plan = "first attempt"
@@ -64,18 +64,22 @@ func (s *server) plan() (string, time.Time) {
 	return plan, s.timerAt
 }
 
-// wished returns the facts that the view and the order of registrations depend on.
-func (s *server) wished() account.Facts {
+// viewFacts returns the facts that Status and the order of registrations depend on. It does not
+// compare the offer, which takes building it.
+func (s *server) viewFacts() account.Facts {
 	return account.Facts{
-		Removed: s.wishes.removed, Disabled: s.wishes.disabled, Offline: s.wishes.offline, Turn: s.wishes.turn,
-		RegisteredBefore: s.registration.before,
+		Removed: s.intent.removed, Disabled: s.intent.disabled, Offline: s.intent.offline, Turn: s.intent.turn,
+		RegisteredBefore:  s.registration.before,
+		CanBootstrap:      s.settings.bootstrap && bootstrapAccount(s.client.model.Snapshot()),
+		Endless:           s.registration.offer.lifetime == 0,
+		RegistrationRetry: s.settings.retry,
 	}
 }
 
-// show publishes the status, and logs and reports a changed state.
+// show publishes the status. It logs a changed state and calls Config.OnStatus.
 func (s *server) show() {
 	old := s.shown.state
-	s.shown.state = State(s.state.View(s.wished()))
+	s.shown.state = State(s.state.View(s.viewFacts()))
 	changed := s.shown.state != old
 	if changed {
 		s.shown.since = time.Now()
@@ -95,7 +99,7 @@ func (s *server) logState(old State) {
 	attrs := []any{"endpoint", s.client.cfg.Endpoint, "from", old.String(), "to", s.shown.state.String()}
 	if err := s.reason(); err != nil {
 		attrs = append(attrs, "reason", err.Error())
-		if !isWish(err) {
+		if !isIntended(err) {
 			level = slog.LevelWarn
 		}
 	}
@@ -112,17 +116,17 @@ func (s *server) describe() ServerStatus {
 		Attempts: s.failures, Secured: s.link.Session(),
 	}
 	st.Plan, st.Next = s.plan()
-	st.Awaits = s.state.Awaits(s.facts())
+	st.Awaits = s.state.Awaits(s.viewFacts())
 	if s.state.Registration != account.Unknown {
 		st.Version, st.Location = s.registration.version, s.registration.path()
-		st.Reduced = s.reduced()
+		st.Reduced = s.reductions()
 		st.Lifetime, st.Expires = s.registration.offer.lifetime, s.registration.until
 	}
 	return st
 }
 
-// reduced returns what the registration leaves out because the server refused it otherwise.
-func (s *server) reduced() string {
+// reductions returns what the registration omits because the server refused a complete one.
+func (s *server) reductions() string {
 	var parts []string
 	if s.state.VersionStep > 0 {
 		parts = append(parts, fmt.Sprintf("LwM2M %s instead of %s", s.registration.version, s.versions[0]))
@@ -133,5 +137,5 @@ func (s *server) reduced() string {
 	return strings.Join(parts, ", ")
 }
 
-// secured reports whether connections to a server have a security session.
-func secured(uri string) bool { return strings.HasPrefix(schemeOf(uri), "coaps") }
+// isSecured reports whether connections to a server have a security session.
+func isSecured(uri string) bool { return strings.HasPrefix(schemeOf(uri), "coaps") }

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
-	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 )
 
@@ -32,9 +31,6 @@ func (s *Socket) QueueMode() bool {
 // Net returns the socket of the network layer, for its abilities, such as the system handle for
 // poll. The caller must neither receive from it nor close it.
 func (s *Socket) Net() socket.Socket { return s.link.Net() }
-
-// Stats returns the counters of the connection's CoAP messages.
-func (s *Socket) Stats() coap.Stats { return s.link.Stats() }
 
 // Serve handles messages that have arrived on s and never waits. It handles a bounded number, so
 // that other sockets are served, too: call it again while s stays readable. The error says why the

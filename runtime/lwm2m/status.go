@@ -14,22 +14,22 @@ import (
 // ShortServerID identifies a server among those of a device, 1..65534.
 type ShortServerID = dm.ShortServerID
 
-// State is where the client stands with one server.
+// State is the state of one account: what the client is doing about the server.
 type State uint8
 
 // The states of an account.
 const (
-	// StateInitial: nothing has been tried; it is another server's turn, or the initial delay
-	// (/1/x/14) has not passed.
+	// StateInitial: the client has not tried to register: another server comes first, or the
+	// initial delay (/1/x/14) has not passed.
 	StateInitial State = iota
 	// StateInvalid: the URI, the credentials or the dialer cannot be used. The client tries again
 	// when the account changes, or when Register is called.
 	StateInvalid
-	// StateConnecting: the client resolves the name, connects and shakes hands.
+	// StateConnecting: name resolution, connection or handshake.
 	StateConnecting
 	// StateRegistering: Register is sent.
 	StateRegistering
-	// StateRegistered: the server knows the device, and nothing is under way.
+	// StateRegistered: the server knows the device, and no request is in flight.
 	StateRegistered
 	// StateUpdating: Update is sent; the server knows the device.
 	StateUpdating
@@ -81,7 +81,7 @@ type Status struct {
 	BootstrapReason error
 	// Closed reports whether the client is shut down.
 	Closed bool
-	// Model counts what has gone wrong inside the data model.
+	// Model counts failures inside the data model.
 	Model dm.Status
 }
 
@@ -129,8 +129,8 @@ type ServerStatus struct {
 	Err error
 	// Attempts is how many attempts in a row have failed.
 	Attempts int
-	// Next is when the client acts by itself, and Plan says what it does then: an attempt, an
-	// update, enabling the account. Both are zero if nothing is planned.
+	// Next is the time of the client's next action, and Plan names the action in words: an attempt,
+	// an update, enabling the account. Both are zero if nothing is planned.
 	Next time.Time
 	Plan string
 	// Awaits says what the account waits for, in words, also where nothing is planned: a response,
@@ -143,8 +143,8 @@ type ServerStatus struct {
 	Location string
 	Lifetime time.Duration
 	Expires  time.Time
-	// Reduced says what the registration leaves out because the server refused it otherwise, in
-	// words such as "without ct" or "LwM2M 1.1 instead of 1.2". It is empty if nothing is left out.
+	// Reduced says what the registration omits because the server refused a complete one, in words
+	// such as "without ct" or "LwM2M 1.1 instead of 1.2". It is empty if nothing is omitted.
 	Reduced string
 	// Secured says how the security session of the connection began, in words such as "session
 	// resumed". It is empty without security or without a connection.
@@ -176,13 +176,13 @@ func (s ServerStatus) String() string {
 	return b.String()
 }
 
-// ResponseError is a request of the registration interface that a server refused.
+// ResponseError is the error of a Register or an Update that a server has refused.
 type ResponseError struct {
 	// Operation is "Register" or "Update".
 	Operation string
-	// Code is the server's answer.
+	// Code is the response code.
 	Code coap.Code
-	// Diagnostic is the diagnostic payload of the answer, cut to 200 bytes. It may be empty.
+	// Diagnostic is the diagnostic payload of the response, cut to 200 bytes. It may be empty.
 	Diagnostic string
 }
 
@@ -197,10 +197,9 @@ func (e *ResponseError) Error() string {
 
 // The reasons of states. Compare them with errors.Is.
 var (
-	// ErrNoLocation: the server's answer to Register has no Location-Path, or one that cannot be
-	// used.
+	// ErrNoLocation: the response to Register has no Location-Path, or one that cannot be used.
 	ErrNoLocation = errors.New("lwm2m: the server registered the device without a usable location")
-	// ErrVersion: the server accepts none of the versions of Config.
+	// ErrVersion: the server accepts no version from Config.MinVersion to Config.MaxVersion.
 	ErrVersion = errors.New("lwm2m: the server accepts no version of LwM2M that this client may use")
 	// ErrOffline: the client is suspended, see [Client.Suspend].
 	ErrOffline = errors.New("lwm2m: the client is offline")

@@ -122,8 +122,8 @@ func TestStreamReconnects(t *testing.T) {
 		cfg.Servers[0].URI = "coap+tcp://s1"
 		w.start(cfg)
 		srv := w.servers[0]
-		if r := srv.next(); !r.has("b=T") {
-			t.Errorf("got %v, want binding T", r)
+		if r := srv.next(); !r.has("b=UT") {
+			t.Errorf("got %v, want b=UT", r)
 		}
 		w.wantState(1, lwm2m.StateRegistered)
 		<-time.After(time.Minute)

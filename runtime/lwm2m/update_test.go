@@ -168,8 +168,8 @@ func TestUpdateSendsWhatChanged(t *testing.T) {
 		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?lt=7200" || r.body != "" {
 			t.Errorf("after a change of the lifetime %v with %q", r, r.body)
 		}
-		w.update(dm.ResourcePath(1, 0, 7), dm.StringValue("UT"))
-		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?b=UT" || r.body != "" {
+		w.update(dm.ResourcePath(1, 0, 7), dm.StringValue("T"))
+		if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?b=T" || r.body != "" {
 			t.Errorf("after a change of the binding %v with %q", r, r.body)
 		}
 		if err := c.Model().Register(context.Background(), newSensor(t, 1, 5)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,10 @@ const (
 	defaultWorkers     = 4
 	defaultLifetime    = 24 * time.Hour
 	maxShortID         = 65534
+
+	// maxAlternatePath leaves enough of the 256 bytes of a name in SenML for a gateway prefix and
+	// the path of a node.
+	maxAlternatePath = 100
 )
 
 // versions are the versions of LwM2M that the client supports, in ascending order.
@@ -56,6 +61,8 @@ func (c Config) withDefaults() (Config, error) {
 		"AlternatePath is %.40q, it must be a path such as /lwm2m or /a/b of letters, digits and - . _ ~, "+
 			"with no segment of digits alone",
 		c.AlternatePath)
+	fault(len(c.AlternatePath) > maxAlternatePath, "AlternatePath has %d bytes, at most %d are allowed",
+		len(c.AlternatePath), maxAlternatePath)
 	fault(c.ConnectTimeout < 0, "ConnectTimeout is %v, it must not be negative", c.ConnectTimeout)
 	fault(c.UpdateDelay < 0, "UpdateDelay is %v, it must not be negative", c.UpdateDelay)
 	fault(c.MaxServerPause < 0, "MaxServerPause is %v, it must not be negative", c.MaxServerPause)
@@ -67,6 +74,10 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.MaxPayload < 0 || c.MaxPayload > 1<<30, "MaxPayload is %d, it must be from 0 to 1 GiB", c.MaxPayload)
 	fault(c.Format != 0 && !c.Format.Carries(content.Read, dm.ObjectLevel),
 		"Format is %v, which cannot carry an object", c.Format)
+	for i, f := range c.Formats {
+		fault(!canAnnounce(f), "Formats[%d] is %v, which is not a format of values", i, f)
+		fault(slices.Contains(c.Formats[:i], f), "Formats[%d] is %v, which the list contains already", i, f)
+	}
 	fault(c.Limits.Observations < 0, "Limits.Observations is %d, it must not be negative", c.Limits.Observations)
 	fault(c.Limits.ObservedValues < 0, "Limits.ObservedValues is %d, it must not be negative", c.Limits.ObservedValues)
 	fault(c.Limits.Attributes < 0, "Limits.Attributes is %d, it must not be negative", c.Limits.Attributes)

@@ -210,10 +210,10 @@ func TestVersionFallBack(t *testing.T) {
 			t.Errorf("first %v", r)
 		}
 		want := `</>;rt="oma.lwm2m";ct="112 110 60 11542 11543",</1>;ver=1.2,</1/0>,</3>;ver=1.2,</3/0>`
-		if r := srv.next(); !r.has("lwm2m=1.1") || !r.has("Q") || !r.has("b=U") || r.body != want {
+		if r := srv.next(); !r.has("lwm2m=1.1") || !r.has("Q") || !r.has("b=UT") || r.body != want {
 			t.Errorf("then %v with %s, want version 1.1 with Q and %s", r, r.body, want)
 		}
-		want = `</>;rt="oma.lwm2m";ct=11543,</1>;ver="1.2",</1/0>,</3>;ver="1.2",</3/0>`
+		want = `</>;rt="oma.lwm2m";ct=11543,</1>;ver=1.2,</1/0>,</3>;ver=1.2,</3/0>`
 		if r := srv.next(); !r.has("lwm2m=1.0") || r.has("Q") || !r.has("b=UQ") || r.body != want {
 			t.Errorf("at last %v with %s, want version 1.0 with b=UQ and %s", r, r.body, want)
 		}

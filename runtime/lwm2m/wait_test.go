@@ -139,7 +139,7 @@ func TestReadableReportsRemainingMessages(t *testing.T) {
 			t.Error("there are requests left, and Readable does not say so")
 		}
 		at := time.Now()
-		until(func() bool { return c.Sockets()[0].Stats().MessagesReceived >= 101 })
+		until(func() bool { st, _ := c.Stats(1); return st.MessagesReceived >= 101 })
 		if d := time.Since(at); d != 0 {
 			t.Errorf("the rest was served after %v", d)
 		}

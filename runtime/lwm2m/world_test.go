@@ -177,3 +177,11 @@ func (w *world) slowLink(d time.Duration) {
 		w.t.Fatal(err)
 	}
 }
+
+// must fails the test on an error.
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}

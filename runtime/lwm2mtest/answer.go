@@ -2,6 +2,7 @@ package lwm2mtest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -17,12 +18,13 @@ type Answer struct {
 	Format content.Format
 	// Payload is the payload. Text returns it as a string.
 	Payload []byte
-	// Location is the path of a created instance, such as "/3303/1". The zero value means that the
-	// response names no path.
+	// Location is the path of a created instance, such as "/3303/1", without the device's alternate
+	// path. The zero value means that the response names no path.
 	Location string
 
 	server *Server
 	base   string // the path of the request
+	root   string // the device's alternate path
 }
 
 // Text returns the payload as text.
@@ -54,7 +56,7 @@ func (a Answer) Entries() ([]dm.Entry, error) {
 		d       codec.Decoder
 		entries []dm.Entry
 	)
-	r := content.Request{Base: base, Schema: a.server.definition}
+	r := content.Request{Base: base, Root: a.root, Schema: a.server.definition}
 	err = d.Decode(a.Format, a.Payload, r, func(e dm.Entry) error {
 		entries = append(entries, e)
 		return nil
@@ -85,13 +87,13 @@ func (c *Client) newAnswer(path string, r coap.Result) (Answer, error) {
 	if r.Err != nil {
 		return Answer{}, r.Err
 	}
-	a := Answer{Code: r.Code, Format: content.None, Payload: r.Body, server: c.server, base: path}
+	a := Answer{Code: r.Code, Format: content.None, Payload: r.Body, server: c.server, base: path, root: c.root()}
 	if path == "" {
 		a.base = "/"
 	}
 	if f, ok := r.Options.ContentFormat(); ok {
 		a.Format = content.Format(f)
 	}
-	a.Location = string(r.Options.AppendLocationPath(nil))
+	a.Location = strings.TrimPrefix(string(r.Options.AppendLocationPath(nil)), a.root)
 	return a, nil
 }

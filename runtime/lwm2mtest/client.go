@@ -79,7 +79,7 @@ func (c *Client) Do(ctx context.Context, op Operation) (Answer, error) {
 
 func (c *Client) newCall(op Operation) *coap.Call {
 	call := &coap.Call{Code: op.Method, Body: op.Payload, NonConfirmable: op.NonConfirmable}
-	call.Options.AddPath(c.Registration().Objects.Root + op.Path)
+	call.Options.AddPath(c.root() + op.Path)
 	for _, q := range op.Query {
 		call.Options.AddString(coap.OptionURIQuery, q)
 	}
@@ -173,7 +173,7 @@ func (c *Client) Delete(ctx context.Context, path string) (Answer, error) {
 
 // ReadComposite reads several nodes in one request. Request and response have the format f.
 func (c *Client) ReadComposite(ctx context.Context, f content.Format, paths ...string) (Answer, error) {
-	payload, err := pathsPayload(f, paths)
+	payload, err := c.pathsPayload(f, paths)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -182,7 +182,8 @@ func (c *Client) ReadComposite(ctx context.Context, f content.Format, paths ...s
 
 // WriteComposite writes values at any paths of the data model in one request.
 func (c *Client) WriteComposite(ctx context.Context, f content.Format, entries ...dm.Entry) (Answer, error) {
-	payload, err := Encode(f, "/", entries...)
+	var e codec.Encoder
+	payload, err := e.Encode(f, nil, content.Target{Root: c.root()}, entries)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -190,7 +191,8 @@ func (c *Client) WriteComposite(ctx context.Context, f content.Format, entries .
 }
 
 // Encode returns the payload of a Write or a Create to path. The entries are in ascending order of
-// their paths.
+// their paths. Names in SenML are without the alternate path of a device, which a device has to
+// accept. For names with it, use package codec with content.Target.Root.
 func Encode(f content.Format, path string, entries ...dm.Entry) ([]byte, error) {
 	p, err := dm.ParsePath(path)
 	if err != nil {
@@ -210,8 +212,11 @@ func Value(path string, v dm.Value) dm.Entry {
 	return dm.Entry{Path: p, Value: v}
 }
 
+// root returns the alternate path under which the device has registered, such as "/lwm2m".
+func (c *Client) root() string { return c.Registration().Objects.Root }
+
 // pathsPayload returns the payload of a composite operation that names paths.
-func pathsPayload(f content.Format, paths []string) ([]byte, error) {
+func (c *Client) pathsPayload(f content.Format, paths []string) ([]byte, error) {
 	var list []dm.Path
 	for _, s := range paths {
 		p, err := dm.ParsePath(s)
@@ -220,5 +225,5 @@ func pathsPayload(f content.Format, paths []string) ([]byte, error) {
 		}
 		list = append(list, p)
 	}
-	return codec.AppendPaths(f, nil, list, "")
+	return codec.AppendPaths(f, nil, content.Target{Root: c.root()}, list)
 }

@@ -47,7 +47,7 @@ func (c *Client) Observe(
 func (c *Client) ObserveComposite(
 	ctx context.Context, f content.Format, paths ...string,
 ) (*Observation, Answer, error) {
-	payload, err := pathsPayload(f, paths)
+	payload, err := c.pathsPayload(f, paths)
 	if err != nil {
 		return nil, Answer{}, err
 	}

@@ -22,7 +22,7 @@ func (s *Server) handleSend(c *conn, r Request) Reply {
 				continue
 			}
 			cl.sent = append(cl.sent, Answer{
-				Code: coap.Content, Format: r.Format, Payload: r.Payload, server: s, base: "/",
+				Code: coap.Content, Format: r.Format, Payload: r.Payload, server: s, base: "/", root: cl.reg.Objects.Root,
 			})
 			reply.Code = coap.Changed
 		}

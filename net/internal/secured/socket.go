@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,10 +139,14 @@ func (s *Socket[L]) Resumption() socket.Resumption {
 // Connect implements socket.Socket.
 func (s *Socket[L]) Connect(ctx context.Context, remote socket.Endpoint) error {
 	err := s.connect(ctx, remote, false, func(ctx context.Context) error { return s.Below.Connect(ctx, remote) })
-	if err != nil {
-		return fmt.Errorf("connect %s with %s: %w", remote, s.protocol.Name(), err)
+	what := "connect " + remote.String()
+	switch {
+	case err == nil:
+		return nil
+	case strings.HasPrefix(err.Error(), what+":"): // the socket below says so already
+		return fmt.Errorf("%s: %w", s.protocol.Name(), err)
 	}
-	return nil
+	return fmt.Errorf("%s with %s: %w", what, s.protocol.Name(), err)
 }
 
 // ConnectNext implements socket.Alternates.

@@ -116,7 +116,7 @@ func TestPaths(t *testing.T) {
 	paths := []dm.Path{formattest.Path("/1/0/1"), formattest.Path("/3"), formattest.Path("/3303/0")}
 	var dec codec.Decoder
 	for _, f := range formats {
-		b, err := codec.AppendPaths(f.format, nil, paths, "")
+		b, err := codec.AppendPaths(f.format, nil, content.Target{}, paths)
 		var got []dm.Path
 		derr := dec.DecodePaths(f.format, b, content.Request{}, func(p dm.Path) error { got = append(got, p); return nil })
 		if !f.format.Carries(content.CompositePaths, dm.RootLevel) {
@@ -241,6 +241,36 @@ func TestSecretsAreHidden(t *testing.T) {
 			secret := e.Path.Resource() != 0
 			if !e.Value.Equal(entries[i].Value) || e.Value.IsSecret() != secret || strings.Contains(fmt.Sprintf("%+v", e), "Hunter2") == secret {
 				t.Errorf("%v: %+v, secret %v", f, e, e.Value.IsSecret())
+			}
+		}
+	}
+}
+
+// TestTimeInCBOR shows where a Time has tag 1: in the format of one value. The maps and records of
+// the other formats hold a plain number. All of them are read with the tag and without.
+func TestTimeInCBOR(t *testing.T) {
+	clock := dm.ResourcePath(3, 0, 13)
+	for f, want := range map[content.Format]string{
+		content.CBOR:          "\xc1\x1a\x51\x82\x42\x8f",
+		content.SenMLCBOR:     "\x81\xa2\x21\x67/3/0/13\x02\x1a\x51\x82\x42\x8f",
+		content.SenMLETCHCBOR: "\x81\xa2\x21\x67/3/0/13\x02\x1a\x51\x82\x42\x8f",
+		content.LwM2MCBOR:     "\xa1\x03\xa1\x00\xa1\x0d\x1a\x51\x82\x42\x8f",
+	} {
+		var e codec.Encoder
+		got, err := e.Encode(f, nil, content.Target{Base: clock}, []dm.Entry{{Path: clock, Value: dm.TimeValue(1367491215)}})
+		if err != nil || string(got) != want {
+			t.Errorf("%v: %x, %v, want %x", f, got, err, want)
+		}
+		for _, tag := range []string{"", "\xc1"} {
+			payload := []byte(strings.Replace(strings.Replace(want, "\xc1", "", 1), "\x1a\x51", tag+"\x1a\x51", 1))
+			var d codec.Decoder
+			var entries []dm.Entry
+			err := d.Decode(f, payload, formattest.Request("/3/0/13"), func(e dm.Entry) error {
+				entries = append(entries, e)
+				return nil
+			})
+			if err != nil || len(entries) != 1 || !entries[0].Value.Equal(dm.TimeValue(1367491215)) {
+				t.Errorf("%v: %x is read as %v, %v", f, payload, entries, err)
 			}
 		}
 	}

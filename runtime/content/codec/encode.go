@@ -122,14 +122,14 @@ func (e *Encoder) Encode(f content.Format, dst []byte, t content.Target, entries
 }
 
 // AppendPaths appends the payload of a Read-Composite or an Observe-Composite: paths without
-// values. The prefix is the gateway prefix of the device, as in content.Target. A format that does
-// not carry paths is refused with 4.15.
-func AppendPaths(f content.Format, dst []byte, paths []dm.Path, prefix string) ([]byte, error) {
+// values. Names in SenML have the Root and the Prefix of the target. A format that does not carry
+// paths is refused with 4.15.
+func AppendPaths(f content.Format, dst []byte, t content.Target, paths []dm.Path) ([]byte, error) {
 	switch f {
 	case content.SenMLJSON, content.SenMLETCHJSON:
-		return senml.AppendJSONPaths(dst, paths, prefix), nil
+		return senml.AppendJSONPaths(dst, t, paths)
 	case content.SenMLCBOR, content.SenMLETCHCBOR:
-		return senml.AppendCBORPaths(dst, paths, prefix), nil
+		return senml.AppendCBORPaths(dst, t, paths)
 	case content.LwM2MCBOR:
 		return lwm2mcbor.AppendPaths(dst, paths)
 	}

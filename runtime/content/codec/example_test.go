@@ -89,7 +89,7 @@ func ExampleDecoder() {
 // The payload of a Read-Composite names paths without values.
 func ExampleAppendPaths() {
 	paths := []dm.Path{dm.InstancePath(3, 0), dm.ResourcePath(3303, 0, 5700)}
-	b, err := codec.AppendPaths(content.SenMLJSON, nil, paths, "")
+	b, err := codec.AppendPaths(content.SenMLJSON, nil, content.Target{}, paths)
 	fmt.Println(string(b), err)
 	// Output: [{"n":"/3/0"},{"n":"/3303/0/5700"}] <nil>
 }

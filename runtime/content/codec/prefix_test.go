@@ -8,6 +8,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/codec"
+	"github.com/lwm2mgen/toolkit/runtime/content/internal/formattest"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -86,6 +87,109 @@ func TestDecodeSeveralDevices(t *testing.T) {
 		}
 		if got := strings.Join(got, ", "); got != want {
 			t.Errorf("%s\nyields %q, want %q", payload, got, want)
+		}
+	}
+}
+
+// TestAlternatePath shows which formats carry the alternate path (Transport 1.2.1 §6.4.1): SenML
+// and SenML-ETCH in names, before the gateway prefix. The keys of LwM2M CBOR are numbers, TLV has
+// IDs, and LwM2M JSON of 1.0 is not among the formats that the section names.
+func TestAlternatePath(t *testing.T) {
+	instance := dm.InstancePath(3303, 0)
+	entries := []dm.Entry{{Path: dm.ResourcePath(3303, 0, 5700), Value: dm.FloatValue(22.5)}}
+	for _, v := range []struct {
+		format        content.Format
+		root          string // the whole payload
+		rootAndPrefix string // nothing: the format carries no prefix
+	}{
+		{content.SenMLJSON, `[{"bn":"/lwm2m/3303/0/","n":"5700","v":22.5}]`, `[{"bn":"/lwm2m/dev0/3303/0/","n":"5700","v":22.5}]`},
+		{content.SenMLETCHJSON, `[{"bn":"/lwm2m/3303/0/","n":"5700","v":22.5}]`, `[{"bn":"/lwm2m/dev0/3303/0/","n":"5700","v":22.5}]`},
+		{content.SenMLCBOR, "\x81\xa3\x21\x6e/lwm2m/3303/0/\x00\x645700\x02\xf9\x4d\xa0", "\x81\xa3\x21\x73/lwm2m/dev0/3303/0/\x00\x645700\x02\xf9\x4d\xa0"},
+		{content.SenMLETCHCBOR, "\x81\xa3\x21\x6e/lwm2m/3303/0/\x00\x645700\x02\xf9\x4d\xa0", "\x81\xa3\x21\x73/lwm2m/dev0/3303/0/\x00\x645700\x02\xf9\x4d\xa0"},
+		{content.LwM2MJSON, `{"bn":"/3303/0/","e":[{"n":"5700","v":22.5}]}`, `{"bn":"/dev0/3303/0/","e":[{"n":"5700","v":22.5}]}`},
+		{content.LwM2MCBOR, "\xa1\x19\x0c\xe7\xa1\x00\xa1\x19\x16\x44\xf9\x4d\xa0", ""},
+		{content.TLV, "\xe4\x16\x44\x41\xb4\x00\x00", ""},
+	} {
+		for prefix, want := range map[string]string{"": v.root, "dev0": v.rootAndPrefix} {
+			if want == "" {
+				continue
+			}
+			var e codec.Encoder
+			got, err := e.Encode(v.format, nil, content.Target{Base: instance, Root: "/lwm2m", Prefix: prefix}, entries)
+			if err != nil || string(got) != want {
+				t.Errorf("%v: %q, %v, want %q", v.format, got, err, want)
+			}
+			without, err := e.Encode(v.format, nil, content.Target{Base: instance, Prefix: prefix}, entries)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, payload := range [][]byte{got, without} {
+				var d codec.Decoder
+				r := formattest.Request("/3303/0")
+				r.Root, r.Prefix = "/lwm2m", prefix
+				read, err := decode(&d, v.format, payload, r)
+				if err != nil || len(read) != 1 || read[0].Path != entries[0].Path || !read[0].Value.Equal(entries[0].Value) {
+					t.Errorf("%v: %q is read as %v, %v", v.format, payload, read, err)
+				}
+			}
+		}
+	}
+}
+
+// Names begin with the alternate path or do not, also within one payload; another path is refused.
+func TestNamesBelowAlternatePath(t *testing.T) {
+	for _, v := range []struct{ payload, want string }{
+		{`[{"n":"/a/b/3/0/0"},{"n":"/3/0/1"},{"n":"/a/b"},{"n":"/"}]`, "/3/0/0 /3/0/1 / /"},
+		{`[{"bn":"/a","n":"/b/3"},{"bn":"/a/b/3/","n":"0"},{"bn":"/a/b/3/0","n":"/1"}]`, "/3 /3/0 /3/0/1"},
+		{`[{"n":"/a/3/0/0"}]`, ""},
+		{`[{"n":"/a/b3/0/0"}]`, ""},
+		{`[{"n":"/a/bc/3"}]`, ""},
+		{`[{"n":"/a/b/a/b/3"}]`, ""},
+		{`[{"n":"/3/a/b"}]`, ""},
+		{`[{"n":"/a/b//3"}]`, ""},
+		{`[{"n":"a/b/3"}]`, ""},
+		{`[{"n":"/A/b/3"}]`, ""},
+	} {
+		var d codec.Decoder
+		var got []string
+		err := d.DecodePaths(content.SenMLETCHJSON, []byte(v.payload), content.Request{Root: "/a/b"}, func(p dm.Path) error {
+			got = append(got, p.String())
+			return nil
+		})
+		switch {
+		case v.want == "" && !errors.Is(err, dm.BadRequest):
+			t.Errorf("%s: %v, %v, want 4.00", v.payload, got, err)
+		case v.want != "" && (err != nil || strings.Join(got, " ") != v.want):
+			t.Errorf("%s: %v, %v, want %s", v.payload, got, err, v.want)
+		}
+	}
+}
+
+// The device of a name is told by the segment after the alternate path.
+func TestSelectBelowAlternatePath(t *testing.T) {
+	var d codec.Decoder
+	var device string
+	var got []string
+	r := content.Request{Root: "/lwm2m", Select: func(prefix []byte) error { device = string(prefix); return nil }}
+	const payload = `[{"n":"/lwm2m/3/0/0"},{"n":"/lwm2m/dev0/3/0/1"},{"n":"/dev1/3/0"},{"n":"/lwm2m/dev0"},{"n":"/lwm2m"}]`
+	err := d.DecodePaths(content.SenMLJSON, []byte(payload), r, func(p dm.Path) error {
+		got = append(got, device+p.String())
+		return nil
+	})
+	if want := "/3/0/0 dev0/3/0/1 dev1/3/0 dev0/ /"; err != nil || strings.Join(got, " ") != want {
+		t.Errorf("%v, %v, want %s", got, err, want)
+	}
+}
+
+// A Create in SenML without an instance ID leaves the ID empty after the alternate path, too.
+func TestCreateBelowAlternatePath(t *testing.T) {
+	var d codec.Decoder
+	r := formattest.Request("/3303")
+	r.Root, r.Create, r.NewInstance = "/lwm2m", true, 7
+	for _, name := range []string{"/lwm2m/3303//5700", "/3303//5700"} {
+		got, err := decode(&d, content.SenMLJSON, []byte(`[{"n":"`+name+`","v":1}]`), r)
+		if err != nil || len(got) != 1 || got[0].Path != dm.ResourcePath(3303, 7, 5700) {
+			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func TestEncode(t *testing.T) {
 				e.Root(content.SenMLCBOR, content.SenMLJSON, content.TLV)
 				e.Link(path(t, "/3/0"))
 				e.Link(path(t, "/44"))
-				e.Version("ver", registry.V(2, 2), false)
+				e.Version("ver", registry.V(2, 2))
 				e.Link(path(t, "/44/0"))
 			}},
 		{"Register of a device behind a gateway", "/dev0", `</dev0/3/0>,</dev0/3303/0>`, func(e *corelink.Encoder) {
@@ -59,7 +59,7 @@ func TestEncode(t *testing.T) {
 			e.Float("st", 0.5)
 			e.Link(path(t, "/3/0/16"))
 		}},
-		{"Core 1.0.2 §5.2.7.3, Bootstrap-Discover", "", `lwm2m="1.0",</0/0>,</0/1>;ssid=101,</1/0>;ssid=101,</4>;ver="1.1"`, func(e *corelink.Encoder) {
+		{"Core 1.0.2 §5.2.7.3, Bootstrap-Discover, with ver as in later versions", "", `lwm2m="1.0",</0/0>,</0/1>;ssid=101,</1/0>;ssid=101,</4>;ver=1.1`, func(e *corelink.Encoder) {
 			e.Enabler(registry.V(1, 0))
 			e.Link(path(t, "/0/0"))
 			e.Link(path(t, "/0/1"))
@@ -67,7 +67,7 @@ func TestEncode(t *testing.T) {
 			e.Link(path(t, "/1/0"))
 			e.Int("ssid", 101)
 			e.Link(path(t, "/4"))
-			e.Version("ver", registry.V(1, 1), true)
+			e.Version("ver", registry.V(1, 1))
 		}},
 		{"Core 1.2.2 §6.1.7.3, Bootstrap-Discover", "", `</>;lwm2m=1.2,</0/1>;ssid=101;uri="coaps://example.com/\"\\"`, func(e *corelink.Encoder) {
 			e.Enabler(registry.V(1, 2))
@@ -178,11 +178,12 @@ func TestParseRefused(t *testing.T) {
 }
 
 func TestRegistration(t *testing.T) {
-	r, err := corelink.ParseRegistration([]byte(`</lwm2m>;rt="oma.lwm2m";ct="110 112",</lwm2m/1/0>,</lwm2m/3303>;ver="1.1",</lwm2m/3303/0>,</sensors/temp>,</lwm2m/3/0/0>`))
+	r, err := corelink.ParseRegistration([]byte(`</lwm2m>;rt="oma.lwm2m";ct="110 112",</lwm2m/1/0>,</lwm2m/3303>;ver="1.1",</lwm2m/3303/0>,</lwm2m/44>;ver=2.2,</sensors/temp>,</lwm2m/3/0/0>`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodes := []corelink.RegisteredNode{{Path: path(t, "/1/0")}, {path(t, "/3303"), registry.V(1, 1)}, {Path: path(t, "/3303/0")}}
+	nodes := []corelink.RegisteredNode{{Path: path(t, "/1/0")}, {path(t, "/3303"), registry.V(1, 1)}, {Path: path(t, "/3303/0")},
+		{path(t, "/44"), registry.V(2, 2)}}
 	if r.Root != "/lwm2m" || !slices.Equal(r.Formats, []content.Format{content.SenMLJSON, content.SenMLCBOR}) || !slices.Equal(r.Nodes, nodes) {
 		t.Errorf("%+v", r)
 	}
@@ -214,7 +215,7 @@ func TestAllocations(t *testing.T) {
 		e.Link(p)
 		e.Int("pmin", 5)
 		e.Float("gt", 22.5)
-		e.Version("ver", registry.V(1, 1), false)
+		e.Version("ver", registry.V(1, 1))
 		e.Text("uri", "coaps://lwm2m.example.com")
 		if _, err := e.Finish(); err != nil {
 			t.Error(err)
@@ -231,7 +232,7 @@ func FuzzCorelink(f *testing.F) {
 	e.Enabler(registry.V(1, 0))
 	e.Root(content.SenMLCBOR, content.TLV)
 	e.Link(path(f, "/3303/0"))
-	e.Version("ver", registry.V(1, 1), true)
+	e.Version("ver", registry.V(1, 1))
 	e.Text("uri", `a"\,;>`)
 	e.Float("gt", -1.5)
 	b, err := e.Finish()

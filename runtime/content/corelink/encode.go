@@ -89,7 +89,7 @@ func (e *Encoder) Root(formats ...content.Format) {
 func (e *Encoder) Enabler(v registry.Version) {
 	if v.Compare(registry.V(1, 0)) > 0 {
 		e.Link(dm.Path{})
-		e.Version("lwm2m", v, false)
+		e.Version("lwm2m", v)
 		return
 	}
 	e.comma()
@@ -135,17 +135,12 @@ func (e *Encoder) Text(name, v string) {
 	}
 }
 
-// Version adds an attribute with a version: ver=1.1, or ver="1.1" as LwM2M 1.0 writes it.
-func (e *Encoder) Version(name string, v registry.Version, quoted bool) {
+// Version adds an attribute with a version, such as ver=1.1. The version has no quotes in any
+// version of LwM2M: Core 1.0.2 prints both forms, and some servers refuse the quotes.
+func (e *Encoder) Version(name string, v registry.Version) {
 	e.name(name)
 	e.buf = append(e.buf, '=')
-	if !quoted {
-		e.appendVersion(v)
-		return
-	}
-	e.buf = append(e.buf, '"')
 	e.appendVersion(v)
-	e.buf = append(e.buf, '"')
 }
 
 func (e *Encoder) appendVersion(v registry.Version) {

@@ -15,7 +15,7 @@ func ExampleEncoder() {
 	e.Root(content.SenMLCBOR, content.TLV)
 	e.Link(dm.InstancePath(3, 0))
 	e.Link(dm.ObjectPath(3303))
-	e.Version("ver", registry.V(1, 1), false)
+	e.Version("ver", registry.V(1, 1))
 	e.Link(dm.InstancePath(3303, 0))
 	b, err := e.Finish()
 	fmt.Println(string(b), err)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/device"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
 type (
@@ -25,7 +27,8 @@ type (
 type Config struct {
 	// Instance holds what your program knows of the device: manufacturer, versions, battery and so
 	// on. Leave unsupported what New sets itself: the executables, ErrorCode, and the three
-	// resources of the clock. The zero value means only the mandatory resources.
+	// resources of the clock. Without SupportedBindingAndModes (/3/0/16) the device lists the
+	// transports of the client's dialers. The zero value means only the mandatory resources.
 	Instance Instance
 	// Reboot restarts the device (/3/0/4). The server is answered when Reboot returns, so return
 	// nil at once and restart a little later, after the client was shut down. The zero value means
@@ -55,6 +58,7 @@ type Device struct {
 	object  *Object
 	present func(ctx context.Context) []int64
 	clock   *clock
+	binding atomic.Pointer[string] // as last learned from the client, nil before New of the client
 }
 
 // New returns the object with its instance 0. Its error names every fault of c.
@@ -74,7 +78,7 @@ func New(c Config) (*Device, error) {
 	inst.ErrorCode = dm.List(device.ErrorCodeNoError)
 	inst.ResetErrorCode = d.resetErrors
 	if !inst.SupportedBindingAndModes.Supported() {
-		inst.SupportedBindingAndModes = dm.Str("U")
+		inst.SupportedBindingAndModes = dm.Func(d.bindings)
 	}
 	if !c.NoClock {
 		inst.CurrentTime = dm.Moving(d.clock.now)
@@ -90,6 +94,21 @@ func New(c Config) (*Device, error) {
 	}
 	d.object = object
 	return d, nil
+}
+
+// bindings returns the transports that the client supports. The client puts itself into the context
+// of every request, and reads the resource once when it is made; a read without a client, such as
+// one of your program, returns what was learned then.
+func (d *Device) bindings(ctx context.Context) (string, error) {
+	if c := lwm2m.FromContext(ctx); c != nil {
+		if b := c.Bindings(); b != "" {
+			d.binding.Store(&b)
+		}
+	}
+	if b := d.binding.Load(); b != nil {
+		return *b, nil
+	}
+	return "U", nil // Core 1.2.2 §6.2.1: the default
 }
 
 // Object returns the object for lwm2m.Config.Objects.

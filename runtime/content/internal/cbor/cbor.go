@@ -1,14 +1,18 @@
 // Package cbor implements the format application/cbor: one value as one CBOR item (Core 1.2.2
-// §7.4.3).
+// §7.4.3). A Time goes out as a number with tag 1.
 package cbor
 
 import (
+	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/cborwire"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/single"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/sink"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
+
+// epochTime is the tag of a number of seconds since 1970 (RFC 8949 §3.4.2).
+const epochTime = 1
 
 // Encoder writes CBOR. See codec.Encoder.
 type Encoder struct{ single single.Encoder }
@@ -20,6 +24,12 @@ func (e *Encoder) Begin(dst []byte, t content.Target) error { return e.single.Be
 func (e *Encoder) Entry(x dm.Entry) error {
 	if err := e.single.Check(&x); err != nil {
 		return err
+	}
+	if x.Value.Type() == registry.Time {
+		// Core 1.1.1 has date/time strings here, Core 1.2 numbers or date/time strings, and both
+		// cite RFC 7049 §2.4.1, the section about tags 0 and 1. Leshan refuses a number without
+		// tag.
+		e.single.Buf = cborwire.AppendHead(e.single.Buf, cborwire.Tag, epochTime)
 	}
 	e.single.Buf = cborwire.AppendValue(e.single.Buf, &x.Value)
 	return nil

@@ -36,7 +36,8 @@ func TestVectors(t *testing.T) {
 		{"/1/0/7", "61 55", dm.StringValue("U")},
 		{"/1/0/2", "18 65", dm.IntegerValue(101)},
 		{"/1/0/3", "19 03f2", dm.IntegerValue(1010)},
-		{"/3/0/13", "1a 5182428f", dm.TimeValue(1367491215)},
+		{"/3/0/13", "c1 1a 5182428f", dm.TimeValue(1367491215)},
+		{"/3/0/13", "c1 20", dm.TimeValue(-1)},
 		{"/3303/0/5700", "f9 4da0", dm.FloatValue(22.5)},
 		{"/33001/0/6", "43 00fffe", dm.OpaqueValue([]byte{0, 0xff, 0xfe})},
 		{"/65/0/0/1", "64 36363a31", dm.LinkValue(dm.ObjectLink{Object: 66, Instance: 1})},
@@ -64,7 +65,7 @@ func TestPeer(t *testing.T) {
 		case registry.Integer:
 			same, again = is(t, b, v.Integer())
 		case registry.Time:
-			same, again = is(t, b, v.Seconds())
+			same, again = is(t, b, peer.Tag{Number: 1, Content: number(v.Seconds())})
 		case registry.UnsignedInteger:
 			same, again = is(t, b, v.Unsigned())
 		case registry.Float:
@@ -91,6 +92,14 @@ func TestPeer(t *testing.T) {
 	}
 }
 
+// number returns v as the peer decodes a whole number into an any.
+func number(v int64) any {
+	if v >= 0 {
+		return uint64(v)
+	}
+	return v
+}
+
 // is reports whether the peer reads b as want. It returns want for the peer to write.
 func is[T comparable](t *testing.T, b []byte, want T) (bool, any) {
 	t.Helper()
@@ -106,6 +115,7 @@ func TestAccepted(t *testing.T) {
 		name, base, payload string
 		want                dm.Value
 	}{
+		{"a time without a tag", "/3/0/13", "1a 5182428f", dm.TimeValue(1367491215)},
 		{"a time with tag 1", "/3/0/13", "c1 1a 5182428f", dm.TimeValue(1367491215)},
 		{"a whole float with tag 1", "/3/0/13", "c1 fb 41d46090a3c00000", dm.TimeValue(1367491215)},
 		{"a date with tag 0", "/3/0/13", "c0 74 323031332d30352d30325431303a34303a31355a", dm.TimeValue(1367491215)},

@@ -4,6 +4,7 @@ package fault
 import (
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/lwm2mgen/toolkit/registry"
@@ -61,6 +62,22 @@ func Prefix(prefix string) error {
 		default:
 			return Internal(dm.Path{}, "the gateway prefix %.32q must be made of letters, digits and -._~", prefix)
 		}
+	}
+	return nil
+}
+
+// Root returns an error for an alternate path that cannot precede a path: it must be empty, or
+// segments of the characters of a gateway prefix, each after a slash.
+func Root(root string) error {
+	if root == "" {
+		return nil
+	}
+	ok := root[0] == '/'
+	for segment := range strings.SplitSeq(root[1:], "/") {
+		ok = ok && segment != "" && Prefix(segment) == nil
+	}
+	if !ok {
+		return Internal(dm.Path{}, "the alternate path %.32q must read like /lwm2m", root)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func RoundTrip(t *testing.T, e Encoder, d Decoder, r content.Request, payload []
 		return
 	}
 	first = normal(first, q)
-	b, err := TryEncode(e, content.Target{Base: r.Base, Prefix: r.Prefix}, first)
+	b, err := TryEncode(e, content.Target{Base: r.Base, Root: r.Root, Prefix: r.Prefix}, first)
 	if len(first) == 0 && errors.Is(err, dm.NotAcceptable) {
 		return
 	}
@@ -124,6 +124,9 @@ var bases = []string{
 // FuzzRequest returns one of the requests that fuzzing tries.
 func FuzzRequest(n uint8) content.Request {
 	r := Request(bases[int(n)%len(bases)])
+	if n&64 != 0 {
+		r.Root = "/lwm2m"
+	}
 	if n >= 128 && r.Base.Level() == dm.ObjectLevel {
 		r.Create, r.NewInstance = true, 5
 	}

@@ -1,6 +1,7 @@
 package scalar
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -95,7 +96,10 @@ func (s *Scalar) opaque() (dm.Value, error) {
 	case Bytes:
 		return dm.OpaqueValue(s.B), nil
 	case Base64URL:
-		enc = base64.RawURLEncoding
+		enc = base64.RawURLEncoding // RFC 8428 §5, but some servers send the padding
+		if bytes.HasSuffix(s.B, []byte("=")) {
+			enc = base64.URLEncoding
+		}
 	}
 	b, err := Unbase64(enc, s.B)
 	if err != nil {

@@ -121,6 +121,9 @@ func TestEncodeRefused(t *testing.T) {
 		{"a time without end", content.Target{}, timed("/3/0/9", 1, math.Inf(1)), dm.NotAcceptable},
 		{"a String that is not UTF-8", content.Target{}, formattest.At("/3/0/14", dm.StringValue("\xff")), dm.InternalServerError},
 		{"outside of the base", content.Target{Base: formattest.Path("/1")}, timed("/3/0/9", 1, 0), dm.InternalServerError},
+		{"an alternate path without a slash", content.Target{Root: "lwm2m"}, timed("/3/0/9", 1, 0), dm.InternalServerError},
+		{"an alternate path that ends in a slash", content.Target{Root: "/lwm2m/"}, timed("/3/0/9", 1, 0), dm.InternalServerError},
+		{"an alternate path with quotes", content.Target{Root: `/"`}, timed("/3/0/9", 1, 0), dm.InternalServerError},
 		{"a prefix of two segments", content.Target{Prefix: "a/b"}, timed("/3/0/9", 1, 0), dm.InternalServerError},
 		{"a prefix with quotes", content.Target{Prefix: `"`}, timed("/3/0/9", 1, 0), dm.InternalServerError},
 	} {
@@ -161,15 +164,20 @@ func TestManyRecords(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	paths := []dm.Path{formattest.Path("/"), formattest.Path("/3"), formattest.Path("/1/0"), formattest.Path("/1/0/1"), formattest.Path("/3/0/11/0"), formattest.Path("/3")}
-	for _, prefix := range []string{"", "dev0"} {
-		r := content.Request{Prefix: prefix}
+	for _, target := range []content.Target{{}, {Prefix: "dev0"}, {Root: "/lwm2m"}, {Root: "/a/b", Prefix: "dev0"}} {
+		r := content.Request{Root: target.Root, Prefix: target.Prefix}
 		var text, binary []dm.Path
-		b := senml.AppendJSONPaths(nil, paths, prefix)
-		err := (&senml.JSONDecoder{}).DecodePaths(b, r, func(p dm.Path) error { text = append(text, p); return nil })
+		b, err := senml.AppendJSONPaths(nil, target, paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = (&senml.JSONDecoder{}).DecodePaths(b, r, func(p dm.Path) error { text = append(text, p); return nil })
 		if err != nil || !slices.Equal(text, paths) {
 			t.Errorf("%s: %v, %v", b, text, err)
 		}
-		b = senml.AppendCBORPaths(nil, paths, prefix)
+		if b, err = senml.AppendCBORPaths(nil, target, paths); err != nil {
+			t.Fatal(err)
+		}
 		err = (&senml.CBORDecoder{}).DecodePaths(b, r, func(p dm.Path) error { binary = append(binary, p); return nil })
 		if err != nil || !slices.Equal(binary, paths) {
 			t.Errorf("%x: %v, %v", b, binary, err)
@@ -178,9 +186,25 @@ func TestPaths(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	const want = `[{"n":"/dev0"},{"n":"/dev0/3"}]`
-	if got := senml.AppendJSONPaths(nil, paths[:2], "dev0"); string(got) != want {
-		t.Errorf("%s, want %s", got, want)
+	for _, v := range []struct {
+		target content.Target
+		want   string
+	}{
+		{content.Target{Prefix: "dev0"}, `[{"n":"/dev0"},{"n":"/dev0/3"}]`},
+		{content.Target{Root: "/lwm2m"}, `[{"n":"/lwm2m"},{"n":"/lwm2m/3"}]`},
+		{content.Target{Root: "/a/b", Prefix: "dev0"}, `[{"n":"/a/b/dev0"},{"n":"/a/b/dev0/3"}]`},
+	} {
+		if got, err := senml.AppendJSONPaths(nil, v.target, paths[:2]); err != nil || string(got) != v.want {
+			t.Errorf("%s, %v, want %s", got, err, v.want)
+		}
+	}
+	for _, bad := range []content.Target{{Root: "lwm2m"}, {Root: "/"}, {Root: "/a/"}, {Root: "/a//b"}, {Root: `/"`}, {Prefix: "a/b"}} {
+		if b, err := senml.AppendJSONPaths(nil, bad, paths); !errors.Is(err, dm.InternalServerError) {
+			t.Errorf("%+v: %s, %v, want 5.00", bad, b, err)
+		}
+		if b, err := senml.AppendCBORPaths(nil, bad, paths); !errors.Is(err, dm.InternalServerError) {
+			t.Errorf("%+v: %x, %v, want 5.00", bad, b, err)
+		}
 	}
 }
 
@@ -223,6 +247,7 @@ func seeds(f *testing.F, add func(json, cbor []byte, base string)) {
 }
 
 func FuzzJSON(f *testing.F) {
+	f.Add([]byte(`[{"bn":"/lwm2m","n":"/3/0/9","v":1}]`), uint8(64))
 	seeds(f, func(json, _ []byte, base string) { f.Add(json, formattest.FuzzBase(base)) })
 	f.Fuzz(func(t *testing.T, payload []byte, n uint8) {
 		r := formattest.FuzzRequest(n)
@@ -232,6 +257,7 @@ func FuzzJSON(f *testing.F) {
 }
 
 func FuzzCBOR(f *testing.F) {
+	f.Add(toCBOR(f, `[{"bn":"/lwm2m/3/0/","n":"9","v":1}]`), uint8(64))
 	seeds(f, func(_, cbor []byte, base string) { f.Add(cbor, formattest.FuzzBase(base)) })
 	f.Fuzz(func(t *testing.T, payload []byte, n uint8) {
 		r := formattest.FuzzRequest(n)
@@ -245,13 +271,16 @@ type pathDecoder interface {
 	DecodePaths(payload []byte, r content.Request, yield func(dm.Path) error) error
 }
 
-func fuzzPaths(t *testing.T, d pathDecoder, appendPaths func([]byte, []dm.Path, string) []byte, r content.Request, payload []byte) {
+func fuzzPaths(t *testing.T, d pathDecoder, appendPaths func([]byte, content.Target, []dm.Path) ([]byte, error), r content.Request, payload []byte) {
 	var first, second []dm.Path
 	if d.DecodePaths(payload, r, func(p dm.Path) error { first = append(first, p); return nil }) != nil {
 		return
 	}
-	b := appendPaths(nil, first, "")
-	err := d.DecodePaths(b, r, func(p dm.Path) error { second = append(second, p); return nil })
+	b, err := appendPaths(nil, content.Target{Root: r.Root}, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = d.DecodePaths(b, r, func(p dm.Path) error { second = append(second, p); return nil })
 	if err != nil || !slices.Equal(first, second) {
 		t.Fatalf("%x: %v, encoded as %x, is %v, %v", payload, first, b, second, err)
 	}

@@ -19,9 +19,8 @@ type CBOREncoder struct {
 
 // Begin starts a payload.
 func (e *CBOREncoder) Begin(dst []byte, t content.Target) error {
-	e.naming.begin(t)
 	e.buf, e.start, e.n, e.time = append(dst, 0), len(dst), 0, 0
-	return fault.Prefix(t.Prefix)
+	return e.naming.begin(t)
 }
 
 // Entry appends one value, in any order of paths. An empty node has no record.
@@ -56,12 +55,8 @@ func (e *CBOREncoder) record(x *dm.Entry) []byte {
 	b := cborwire.AppendHead(e.buf, cborwire.Map, fields)
 	if base != nil {
 		b = cborwire.AppendInt(b, labelBaseName)
-		size := len(base)
-		if e.prefix != "" {
-			size += 1 + len(e.prefix)
-		}
-		b = cborwire.AppendHead(b, cborwire.Text, uint64(size))
-		b = append(appendPrefix(b, e.prefix), base...)
+		b = cborwire.AppendHead(b, cborwire.Text, uint64(leadLen(e.root, e.prefix)+len(base)))
+		b = append(appendLead(b, e.root, e.prefix), base...)
 	}
 	if x.Time != e.time {
 		e.time = x.Time

@@ -21,9 +21,8 @@ type JSONEncoder struct {
 
 // Begin starts a payload.
 func (e *JSONEncoder) Begin(dst []byte, t content.Target) error {
-	e.naming.begin(t)
 	e.buf, e.time, e.begun = append(dst, '['), 0, false
-	return fault.Prefix(t.Prefix)
+	return e.naming.begin(t)
 }
 
 // Entry appends one value, in any order of paths. An empty node has no record.
@@ -55,7 +54,7 @@ func (e *JSONEncoder) record(x *dm.Entry) []byte {
 	base, name := e.step(x.Path)
 	if base != nil {
 		b = append(b, `"bn":"`...)
-		b = appendPrefix(b, e.prefix)
+		b = appendLead(b, e.root, e.prefix)
 		b = append(b, base...)
 		b = append(b, `",`...)
 	}

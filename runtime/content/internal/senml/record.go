@@ -151,7 +151,7 @@ func (k *pack) resolve() error {
 	if n == 0 || k.full[0] != '/' {
 		return fault.BadRequest(k.sink.Req.Base, "a record has no name, or one that does not start with a slash")
 	}
-	p, err := k.sink.Path(k.full[:n])
+	p, err := k.sink.Path(cutRoot(k.full[:n], k.sink.Req.Root))
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ const version = 10
 // the request itself is a base name without that slash.
 type naming struct {
 	base   dm.Path
+	root   string // the alternate path
 	prefix string
 	group  dm.Path // the path that the current base name was made for
 	whole  bool    // whether the current base name is the whole path and needs no name
@@ -47,8 +48,9 @@ type naming struct {
 	text   [32]byte
 }
 
-func (n *naming) begin(t content.Target) {
-	*n = naming{base: t.Base, prefix: t.Prefix}
+func (n *naming) begin(t content.Target) error {
+	*n = naming{base: t.Base, root: t.Root, prefix: t.Prefix}
+	return checkLead(t)
 }
 
 // SetPrefix changes the gateway prefix for the entries that follow. See codec.Encoder.SetPrefix.
@@ -78,19 +80,35 @@ func (n *naming) step(k dm.Path) (base, name []byte) {
 	return base, k.AppendIDs(text, level+1, k.Level())[len(base):]
 }
 
-// appendPrefix appends the gateway prefix, which precedes every absolute name.
-func appendPrefix(b []byte, prefix string) []byte {
+// appendLead appends what precedes the path in every absolute name: the alternate path, then the
+// gateway prefix.
+func appendLead(b []byte, root, prefix string) []byte {
+	b = append(b, root...)
 	if prefix == "" {
 		return b
 	}
 	return append(append(b, '/'), prefix...)
 }
 
-// appendName appends a path as one name.
-func appendName(b []byte, p dm.Path, prefix string) []byte {
-	b = appendPrefix(b, prefix)
-	if p.IsRoot() && prefix != "" {
-		return b
+// leadLen returns the number of bytes that appendLead appends.
+func leadLen(root, prefix string) int {
+	if prefix == "" {
+		return len(root)
 	}
-	return p.Append(b)
+	return len(root) + 1 + len(prefix)
+}
+
+// cutRoot returns an absolute name without the alternate path, if it begins with the alternate
+// path.
+func cutRoot(name []byte, root string) []byte {
+	n := len(root)
+	switch {
+	case n == 0 || len(name) < n || string(name[:n]) != root:
+		return name
+	case len(name) == n:
+		return name[:1] // the slash: the root of the data model
+	case name[n] == '/':
+		return name[n:]
+	}
+	return name
 }

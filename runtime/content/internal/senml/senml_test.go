@@ -1,6 +1,7 @@
 package senml_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -258,7 +259,8 @@ func TestRefusedJSON(t *testing.T) {
 		"a number without end":  `[{"n":"/33001/0/4","v":1e999}]`,
 		"not UTF-8":             "[{\"n\":\"/3/0/14\",\"vs\":\"\xff\"}]",
 		"half a surrogate pair": `[{"n":"/3/0/14","vs":"\ud834"}]`,
-		"padded base64url":      `[{"n":"/33001/0/6","vd":"YQ=="}]`,
+		"padding too short":     `[{"n":"/33001/0/6","vd":"YQ="}]`,
+		"padding in the middle": `[{"n":"/33001/0/6","vd":"YQ==YQ=="}]`,
 		"base64 for base64url":  `[{"n":"/33001/0/6","vd":"+/8"}]`,
 		"escaped duplicate":     `[{"n":"/3/0/9","\u006e":"/3/0/9","v":1}]`,
 	} {
@@ -304,6 +306,19 @@ func TestLinkAsText(t *testing.T) {
 	const pack = `[{"bn":"/66/0/2","n":"","vs":"67:0"}]`
 	formattest.Equal(t, formattest.Decode(t, &senml.JSONDecoder{}, formattest.Request("/66/0/2"), []byte(pack)), want)
 	formattest.Equal(t, formattest.Decode(t, &senml.CBORDecoder{}, formattest.Request("/66/0/2"), toCBOR(t, pack)), want)
+}
+
+// TestPaddedData reads base64url with the padding that RFC 8428 §5 leaves out, with one, two and no
+// characters of it. The encoder writes none.
+func TestPaddedData(t *testing.T) {
+	for text, data := range map[string]string{"YWI=": "ab", "YQ==": "a", "YWJj": "abc", "YQ": "a", "-_8=": "\xfb\xff", "": ""} {
+		want := []dm.Entry{formattest.At("/33001/0/6", dm.OpaqueValue([]byte(data)))}
+		pack := `[{"n":"/33001/0/6","vd":"` + text + `"}]`
+		formattest.Equal(t, formattest.Decode(t, &senml.JSONDecoder{}, formattest.Request("/33001/0/6"), []byte(pack)), want)
+		if got := formattest.Encode(t, &senml.JSONEncoder{}, "/33001/0/6", want); bytes.ContainsRune(got, '=') {
+			t.Errorf("%q is written with padding: %s", data, got)
+		}
+	}
 }
 
 // TestAcceptedCBOR covers the spellings that a sender may choose freely.

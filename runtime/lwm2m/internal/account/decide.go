@@ -2,8 +2,7 @@ package account
 
 import "time"
 
-// Next returns what an event makes of a state, and what has to be done. The actions have to be
-// executed in order.
+// Next returns the state after an event, and the actions to execute, in order.
 func Next(s State, e Event, f Facts) (State, []Action) {
 	if s.Effort == Removed || !s.expects(e.Kind) {
 		return s, nil
@@ -20,30 +19,31 @@ type transition struct {
 	State
 	facts   *Facts
 	actions []Action
-	delay   time.Duration // of Timer, if this transition has set it
+	delay   time.Duration // of Timer, if this transition has started it
 	spread  time.Duration
 }
 
+// decide takes one step towards the goal.
 func (t *transition) decide() {
 	switch t.facts.Goal() {
 	case GoalRegistered:
 		t.advance()
 	case GoalWait:
-		// What is in flight ends; nothing begins.
+		// A request or an attempt that is under way continues; no new one begins.
 	case GoalSuspended:
 		t.Timer, t.Effort = NoTimer, Trying
 		t.disconnect(SuspendConnection)
-	case GoalDeregistered, GoalGone:
-		t.leave()
+	case GoalDeregistered, GoalRemoved:
+		t.deregister()
 	}
 }
 
-// advance takes the next step towards being registered and staying so. The first case that applies
-// counts.
+// advance takes the next step to become registered or to stay registered. The first case that
+// applies decides.
 func (t *transition) advance() {
 	switch {
 	case t.Connection == Connecting, t.Request != NoRequest, t.Effort == Invalid, t.Timer == NextAttempt:
-		// The end of that, or a change of the account, is the next event.
+		// Wait for the connection, the response, a change of the account or the timer.
 	case t.Effort == GivenUp:
 		if !t.facts.CanBootstrap && !t.facts.RegistrationRetry.NoneAfter {
 			t.startTimer(NextAttempt, t.facts.RegistrationRetry.RestartPause)
@@ -59,7 +59,7 @@ func (t *transition) advance() {
 		}
 		t.do(Action{Do: Dial})
 	case t.Timer == UpdateRetry:
-		// The server asked to be left alone.
+		// Wait: the server has refused the Update for the moment.
 	case t.Registration == Unknown, t.Registration == Outdated, t.facts.Expired:
 		t.send(Register)
 	case t.UpdateDue, t.facts.OfferChanged:
@@ -69,7 +69,7 @@ func (t *transition) advance() {
 	}
 }
 
-// rest keeps a registration that needs nothing now.
+// rest starts the timer of a registration that needs no request now.
 func (t *transition) rest() {
 	if t.Connection == Asleep && !t.facts.QueueMode {
 		t.wake()
@@ -83,9 +83,9 @@ func (t *transition) rest() {
 	}
 }
 
-// leave de-registers if the server can be told, and ends the connection. A Register in flight is
-// awaited, because only its response tells what to de-register.
-func (t *transition) leave() {
+// deregister de-registers if there is a connection, then ends the connection. It first waits for
+// the response to a Register in flight, which contains the location to de-register.
+func (t *transition) deregister() {
 	t.Timer = NoTimer
 	if (t.Connection == Connected || t.Connection == Asleep) && !t.facts.Offline {
 		switch {
@@ -97,25 +97,29 @@ func (t *transition) leave() {
 			return
 		}
 	}
-	t.Untold = t.Untold || t.Registration != Unknown
+	t.ServerUnaware = t.ServerUnaware || t.Registration != Unknown
 	t.disconnect(CloseConnection)
-	t.State = State{VersionStep: t.VersionStep, NoFormats: t.NoFormats, Started: t.Started, Untold: t.Untold}
+	t.State = State{VersionStep: t.VersionStep, NoFormats: t.NoFormats, Started: t.Started, ServerUnaware: t.ServerUnaware}
 	if t.facts.Removed {
 		t.Effort = Removed
 		t.do(Action{Do: Remove})
 	}
 }
 
+// send sends a request.
+// send sends a request.
 func (t *transition) send(r Request) {
 	t.wake()
 	full := r == Update && t.Registration == Unsure
 	if r == Register {
 		t.Registration = Unknown
 	}
-	t.Request, t.Timer, t.UpdateDue, t.Untold, t.Refused = r, NoTimer, false, false, false
+	t.Request, t.Timer, t.UpdateDue, t.ServerUnaware, t.Refused = r, NoTimer, false, false, false
 	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep, NoFormats: t.NoFormats, Full: full})
 }
 
+// wake turns the receiver on.
+// wake turns the receiver on.
 func (t *transition) wake() {
 	if t.Connection == Asleep {
 		t.Connection = Connected
@@ -140,25 +144,27 @@ func (t *transition) cancel() {
 	}
 }
 
-// abandonRequest notes that the outcome of the request in flight will never be known.
+// abandonRequest forgets the request in flight, whose outcome remains unknown.
 func (t *transition) abandonRequest() {
 	switch t.Request {
+	case Register: // the server may have the new registration, or still the one that it replaces
+		t.ServerUnaware = true
 	case Update:
 		t.Registration = Unsure
 	case Deregister:
-		t.Registration, t.Untold = Unknown, true
+		t.Registration, t.ServerUnaware = Unknown, true
 	}
 	t.Request = NoRequest
 }
 
 func (t *transition) do(a Action) { t.actions = append(t.actions, a) }
 
-// startTimer sets the account's one timer and replaces a pending one.
+// startTimer starts the account's one timer and replaces a pending one.
 func (t *transition) startTimer(timer Timer, d time.Duration) {
 	t.Timer, t.delay, t.spread = timer, max(d, 1), 0
 }
 
-// settleTimer adds the action that makes the real timer what the state says.
+// settleTimer adds the action that makes the caller's timer agree with the state.
 func (t *transition) settleTimer(before Timer, k Kind) {
 	switch {
 	case t.Timer != NoTimer && t.delay > 0:

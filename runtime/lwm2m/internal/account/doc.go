@@ -7,13 +7,12 @@
 //
 //	state, actions = account.Next(state, account.Event{Kind: account.DialSucceeded}, facts)
 //
-// Next works in two steps that never mix. The first takes over what the event says and begins
-// nothing (learn.go). The second compares what is known with the [Goal] and takes one step towards
-// it (decide.go).
+// Next works in two separate steps. The first updates the state with the event and starts nothing
+// (learn.go). The second compares the state with the [Goal] and takes one step towards it
+// (decide.go).
 //
-// [Turns] is a second pure function: it decides in which order several accounts may begin.
+// [Turns] is a second pure function. It decides in which order several accounts register.
 //
-// The tests of the package visit every state that can be reached with every event and every
-// combination of facts. docs/registration.md shows the decisions as a table, which a test writes
-// from Next.
+// The tests of the package visit every reachable state with every event and every combination of
+// facts. docs/registration.md shows the decisions as a table, which a test writes from Next.
 package account

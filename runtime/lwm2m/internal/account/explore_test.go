@@ -14,7 +14,7 @@ var full = flag.Bool("full", false, "explore with every setting of the facts")
 // decider is Next, or Next with a planted fault.
 type decider func(State, Event, Facts) (State, []Action)
 
-// events are all events with every argument that makes a difference.
+// events are all events with every argument that Next distinguishes.
 var events = []struct {
 	name string
 	e    Event
@@ -24,6 +24,7 @@ var events = []struct {
 	{"versions changed", Event{Kind: VersionsChanged}},
 	{"Register requested", Event{Kind: RegisterRequested}},
 	{"Update requested", Event{Kind: UpdateRequested}},
+	{"Reconnect requested", Event{Kind: ReconnectRequested}},
 	{"wake requested", Event{Kind: WakeRequested}},
 	{"bootstrap ended", Event{Kind: BootstrapEnded}},
 	{"connected, session survives", Event{Kind: DialSucceeded, Survives: true}},
@@ -36,7 +37,7 @@ var events = []struct {
 	{"2.01 without location", Event{Kind: ResponseReceived, Code: Created}},
 	{"2.02", Event{Kind: ResponseReceived, Code: Deleted}},
 	{"2.04", Event{Kind: ResponseReceived, Code: Changed}},
-	{"4.00", Event{Kind: ResponseReceived, Code: 0x80}},
+	{"4.00", Event{Kind: ResponseReceived, Code: BadRequest, Formats: true}},
 	{"4.03", Event{Kind: ResponseReceived, Code: 0x83}},
 	{"4.04", Event{Kind: ResponseReceived, Code: 0x84}},
 	{"4.12", Event{Kind: ResponseReceived, Code: PreconditionFailed}},
@@ -55,7 +56,7 @@ func setting(bits int) Facts {
 	f := Facts{
 		Removed: b(0), Disabled: b(1), Offline: b(2), Turn: !b(3), Bootstrapping: b(4),
 		CanBootstrap: b(5), OfferChanged: b(6), Expired: b(7), Endless: b(8), QueueMode: b(9),
-		Versions: 3, UntilUpdate: time.Hour, UntilReceiverOff: 93 * time.Second,
+		Versions: 3, UntilUpdate: time.Hour, UntilExpiry: 2 * time.Hour, TimerLeft: 30 * time.Minute, UntilReceiverOff: 93 * time.Second,
 		RegistrationRetry: Policy{Attempts: 2, Sequences: 2, FirstPause: time.Minute, SequencePause: 24 * time.Hour, RestartPause: time.Hour, NoneAfter: b(10)},
 	}
 	if b(11) {
@@ -70,9 +71,9 @@ func setting(bits int) Facts {
 	return f
 }
 
-// combinations returns all combinations of the facts that Next can tell apart. Of the first five
-// facts it looks at the goal and at Offline alone; waiting has two reasons. That it reads hardly
-// any of the others where a registration is not the goal is held up by -full, which has them all.
+// combinations returns all combinations of the facts that Next distinguishes. Of the first five
+// facts Next reads the goal and Offline only; GoalWait has two reasons. Of the other facts it reads
+// hardly any unless the goal is a registration: -full checks that, because it has all combinations.
 func combinations() []Facts {
 	type key struct {
 		goal    Goal
@@ -104,14 +105,14 @@ func combinations() []Facts {
 	return list
 }
 
-// world is what the actions have made of connection, request and timer.
+// world is the connection, request and timer that result from the actions.
 type world struct {
 	connection Connection
 	request    Request
 	timer      Timer
 }
 
-// happen changes the world as an event does.
+// happen applies the effect of an event.
 func (w *world) happen(k Kind) {
 	switch k {
 	case DialSucceeded:
@@ -125,7 +126,7 @@ func (w *world) happen(k Kind) {
 	}
 }
 
-// execute takes an action. It returns why the action is impossible, or nothing.
+// execute executes an action. It returns why the action is impossible, or "".
 func (w *world) execute(a Action) string {
 	bad := false
 	switch a.Do {
@@ -154,8 +155,7 @@ func (w *world) execute(a Action) string {
 	return ""
 }
 
-// checkTransition holds one transition against what must be true of each. It returns the fault, or
-// nothing.
+// checkTransition checks what must be true of every transition. It returns the fault, or "".
 func checkTransition(s State, e Event, f Facts, to State, actions []Action) string {
 	w := world{s.Connection, s.Request, s.Timer}
 	w.happen(e.Kind)
@@ -197,7 +197,7 @@ func checkTransition(s State, e Event, f Facts, to State, actions []Action) stri
 func checkState(s State, e Event, f Facts, to State) string {
 	goal := f.Goal()
 	switch {
-	case to.Effort == Removed && to != State{Effort: Removed, VersionStep: to.VersionStep, NoFormats: to.NoFormats, Started: to.Started, Untold: to.Untold}:
+	case to.Effort == Removed && to != State{Effort: Removed, VersionStep: to.VersionStep, NoFormats: to.NoFormats, Started: to.Started, ServerUnaware: to.ServerUnaware}:
 		return "something is left of a removed account"
 	case to.VersionStep >= f.Versions:
 		return "a version is offered that does not exist"
@@ -218,13 +218,13 @@ func checkState(s State, e Event, f Facts, to State) string {
 		return "the server is not told over which connection the device can be reached"
 	case goal == GoalSuspended && (to.Connection != Disconnected || to.Timer != NoTimer), goal >= GoalDeregistered && to.Timer != NoTimer:
 		return "something continues that has to end"
-	case goal == GoalGone && f.Offline && to.Effort != Removed:
+	case goal == GoalRemoved && f.Offline && to.Effort != Removed:
 		return "an account that is removed while offline stays"
 	}
 	return checkOutcome(s, e, f, to)
 }
 
-// checkOutcome holds what a response or its absence makes known against the protocol.
+// checkOutcome checks what the state says about the registration after a response or without one.
 func checkOutcome(s State, e Event, f Facts, to State) string {
 	left := f.Goal() >= GoalDeregistered && to.Request == NoRequest && to.Connection == Disconnected
 	untold := e.Kind == FactsChanged || e.Kind == ConnectionLost || e.Kind == NoResponse && s.Request == Deregister
@@ -233,14 +233,14 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 	switch {
 	case e.Kind == ResponseReceived && accepted && f.Goal() <= GoalWait && (to.Outcome != Succeeded || to.Retry != Retry{}):
 		return "a success is not noted"
-	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration != Unknown && !e.Code.temporary():
+	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration != Unknown && !e.Code.isTemporary():
 		return "a registration that the server denies is kept"
-	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration == Unknown && e.Code.temporary() && f.Goal() == GoalRegistered && to.Request != Register:
-		return "a registration is lost for a refusal that says nothing about it"
+	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration == Unknown && e.Code.isTemporary() && f.Goal() == GoalRegistered && to.Request != Register:
+		return "a temporary refusal ends a registration"
 	case e.Kind == ResponseReceived && !accepted && s.Request != NoRequest && s.Request != Update && to.Registration == Known:
 		return "a refusal is taken for a registration"
-	case left && untold && s.Registration != Unknown && !to.Untold,
-		to.Untold && to.Registration != Unknown:
+	case left && untold && s.Registration != Unknown && !to.ServerUnaware,
+		to.ServerUnaware && to.Registration != Unknown:
 		return "the view says that the server was told that the device leaves"
 	case abandoned && to.Registration == Known:
 		return "an Update without an outcome is taken for one that arrived"
@@ -250,6 +250,8 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 		return "an attempt ends with the first refusal"
 	case e.Kind == NetworkRefused && s.Refused && to == s && f.Goal() == GoalRegistered:
 		return "an attempt goes on after the second refusal"
+	case e.Kind == ReconnectRequested && f.Goal() <= GoalWait && (to.Retry != s.Retry || to.Effort != s.Effort || s.Request == Deregister && to.Request != Deregister):
+		return "a new connection that the application wants is taken for a failure"
 	case e.Kind == NoResponse && s.Request != Deregister && to.Connection == Connected:
 		return "a connection in doubt is used again"
 	case e.Kind == ResponseReceived && !accepted && s.Request == Register && to.VersionStep == s.VersionStep && to.NoFormats == s.NoFormats && f.Goal() <= GoalWait &&

@@ -2,18 +2,20 @@ package account
 
 import "time"
 
-// learn takes over what an event says. It begins nothing: that is left to decide.
+// learn updates the state with an event. It starts nothing: decide does that.
 func (t *transition) learn(e Event) {
 	switch e.Kind {
-	case AccountChanged: // nothing that is known about the old server counts
+	case AccountChanged: // what is known about the old server no longer applies
 		t.disconnect(CloseConnection)
 		t.State = State{Started: t.Started}
 	case VersionsChanged:
 		t.VersionStep = 0
 	case RegisterRequested:
-		t.registerRequested()
+		t.onRegisterRequested()
 	case UpdateRequested:
 		t.UpdateDue = true
+	case ReconnectRequested:
+		t.onReconnectRequested()
 	case WakeRequested:
 		t.UpdateDue = t.UpdateDue || t.Connection == Asleep
 	case BootstrapEnded:
@@ -30,23 +32,23 @@ func (t *transition) learn(e Event) {
 		t.Connection = Disconnected
 		t.fail(0)
 	case DialImpossible:
-		t.Connection, t.Effort, t.Outcome = Disconnected, Invalid, Failed
+		t.Connection, t.Effort, t.Outcome, t.Timer = Disconnected, Invalid, Failed, NoTimer
 	case ConnectionLost:
-		t.connectionLost(e.Short)
+		t.onConnectionLost(e.Short)
 	case ResponseReceived:
-		t.response(e)
+		t.onResponse(e)
 	case NoResponse:
-		t.noResponse()
+		t.onNoResponse()
 	case NetworkRefused:
-		t.networkRefused()
+		t.onNetworkRefused()
 	case TimerFired:
-		t.timerFired()
+		t.onTimer()
 	}
 }
 
-// registerRequested discards the planned attempts. Where registering is not the goal now, it
-// follows when it is: an offline device registers when it is online again.
-func (t *transition) registerRequested() {
+// onRegisterRequested replaces the planned attempts by one at once. If registering is not the goal
+// now, the attempt follows when it is: an offline device registers when it is online again.
+func (t *transition) onRegisterRequested() {
 	t.restart()
 	t.Started = true
 	if t.Request == Update && t.facts.Goal() == GoalRegistered {
@@ -57,32 +59,41 @@ func (t *transition) registerRequested() {
 	}
 }
 
-// restart begins the sequences of attempts from the first one.
+// onReconnectRequested ends the connection, which does not count as a failed attempt: the request
+// in flight follows over the next connection. A device that de-registers keeps the connection,
+// because the server can be told only there.
+func (t *transition) onReconnectRequested() {
+	if (t.Connection == Connected || t.Connection == Asleep) && t.facts.Goal() <= GoalWait && t.Request != Deregister {
+		t.disconnect(SuspendConnection)
+	}
+}
+
+// restart restarts the sequences of attempts.
 func (t *transition) restart() {
 	t.Effort, t.Outcome, t.Retry, t.Timer = Trying, Undecided, Retry{}, NoTimer
 }
 
-func (t *transition) response(e Event) {
+func (t *transition) onResponse(e Event) {
 	request := t.Request
 	t.Request = NoRequest
 	switch request {
 	case Register:
-		t.registerResponse(e)
+		t.onRegisterResponse(e)
 	case Update:
-		t.updateResponse(e)
-	case Deregister: // the device leaves whatever the server says
+		t.onUpdateResponse(e)
+	case Deregister: // the response is ignored
 		t.Registration = Unknown
 	}
 }
 
-func (t *transition) registerResponse(e Event) {
+func (t *transition) onRegisterResponse(e Event) {
 	switch {
 	case e.Code == Created && e.Location:
-		t.registered()
+		t.succeed()
 	case e.Code == PreconditionFailed && t.VersionStep+1 < t.facts.Versions:
 		t.VersionStep++ // the next lower version, at once
-	case e.Code == BadRequest && !t.NoFormats:
-		t.NoFormats = true // some servers do not accept the list; without it, at once
+	case e.Code == BadRequest && !t.NoFormats && e.Formats:
+		t.NoFormats = true // some servers refuse the list: again without it, at once
 	default:
 		if e.Code == PreconditionFailed || e.Code == BadRequest {
 			t.VersionStep, t.NoFormats = 0, false // the next attempt offers everything again
@@ -91,19 +102,20 @@ func (t *transition) registerResponse(e Event) {
 	}
 }
 
-func (t *transition) updateResponse(e Event) {
+func (t *transition) onUpdateResponse(e Event) {
 	switch {
 	case e.Code == Changed:
-		t.registered()
-	case e.Code.temporary():
+		t.succeed()
+	case e.Code.isTemporary():
 		t.retryUpdate(e.MaxAge)
-	default: // a Register says everything
+	default: // a Register follows
 		t.Registration = Unknown
 	}
 }
 
-// retryUpdate repeats an Update that was refused although the registration stands, atLeast from
-// now. After as many refusals as a sequence has attempts a Register replaces it.
+// retryUpdate plans to repeat a refused Update after a pause of at least atLeast: the registration
+// is still valid. After as many refusals as a sequence has attempts, a Register replaces the
+// Update.
 func (t *transition) retryUpdate(atLeast time.Duration) {
 	pause := time.Duration(0)
 	policy := &t.facts.RegistrationRetry
@@ -113,23 +125,29 @@ func (t *transition) retryUpdate(atLeast time.Duration) {
 	} else {
 		t.Retry, t.Registration = Retry{}, Outdated
 	}
-	if pause = min(max(pause, atLeast), MaxPause); pause > 0 {
+	pause = min(max(pause, atLeast), MaxPause)
+	if !t.facts.Endless { // beyond its lifetime there is no registration to update
+		pause = min(pause, t.facts.UntilExpiry)
+	}
+	if pause > 0 {
 		t.startTimer(UpdateRetry, pause)
 	}
 }
 
-func (t *transition) registered() {
+// succeed records that the server has confirmed a Register or an Update.
+// succeed records that the server has confirmed a Register or an Update.
+func (t *transition) succeed() {
 	t.Registration, t.Outcome = Known, Succeeded
 	t.Effort, t.Retry, t.Timer = Trying, Retry{}, NoTimer
 }
 
-// noResponse handles a request that has timed out: the connection itself is in doubt.
-func (t *transition) noResponse() {
+// onNoResponse handles a request that has timed out: the connection itself is in doubt.
+func (t *transition) onNoResponse() {
 	switch t.Request {
 	case Register:
 		t.disconnect(CloseConnection)
 		t.fail(0)
-	case Update: // a Register over a new connection, at once
+	case Update: // at once a Register over a new connection
 		t.disconnect(CloseConnection)
 		t.Registration = Unknown
 	case Deregister:
@@ -137,20 +155,22 @@ func (t *transition) noResponse() {
 	}
 }
 
-func (t *transition) connectionLost(short bool) {
+func (t *transition) onConnectionLost(short bool) {
 	request := t.Request
 	t.abandonRequest()
 	t.Connection = Disconnected
 	switch {
 	case request == Deregister, t.facts.Goal() != GoalRegistered, t.Timer == NextAttempt, t.Effort != Trying:
 		// Nothing needs a connection now.
+	case short && t.Timer == UpdateRetry: // the pause that the server asked for goes on
+		t.startTimer(NextAttempt, max(QuickPause, t.facts.TimerLeft))
 	case short && !t.QuickUsed: // the server may just have restarted
 		t.QuickUsed = true
 		t.startTimer(NextAttempt, QuickPause)
 		t.spread = QuickPause
 	case short, request == Register:
 		t.fail(0)
-	default: // the connection worked and got old: reconnect at once
+	default: // the connection has worked for some time: reconnect at once
 		t.QuickUsed = false
 		if t.Timer != UpdateRetry {
 			t.Timer = NoTimer
@@ -158,23 +178,23 @@ func (t *transition) connectionLost(short bool) {
 	}
 }
 
-// networkRefused ends the attempt when it is refused for the second time: the first refusal may
-// come from a server that is just restarting.
-func (t *transition) networkRefused() {
+// onNetworkRefused ends the attempt at the second refusal. The first one may come from a server
+// that is restarting.
+func (t *transition) onNetworkRefused() {
 	switch {
 	case !t.Refused:
 		t.Refused = true
 	case t.Request == Deregister:
 		t.cancel()
 	case t.Request != NoRequest:
-		t.noResponse()
+		t.onNoResponse()
 	default:
 		t.disconnect(CloseConnection)
 		t.fail(0)
 	}
 }
 
-func (t *transition) timerFired() {
+func (t *transition) onTimer() {
 	timer := t.Timer
 	t.Timer = NoTimer
 	switch timer {
@@ -192,12 +212,12 @@ func (t *transition) timerFired() {
 	}
 }
 
-// fail counts a failed attempt and plans the next one, atLeast from now.
+// fail counts a failed attempt and plans the next one, after a pause of at least atLeast.
 func (t *transition) fail(atLeast time.Duration) {
 	if t.facts.Goal() > GoalWait {
-		return // registering is not the goal any more
+		return // registering is no longer the goal
 	}
-	pause, more := t.Retry.failed(&t.facts.RegistrationRetry)
+	pause, more := t.Retry.countFailure(&t.facts.RegistrationRetry)
 	pause = min(max(pause, atLeast), MaxPause)
 	if more {
 		t.startTimer(NextAttempt, pause)
@@ -209,7 +229,7 @@ func (t *transition) fail(atLeast time.Duration) {
 	case t.facts.CanBootstrap:
 		t.do(Action{Do: RequestBootstrap})
 	case !t.facts.RegistrationRetry.NoneAfter:
-		// Without this a device that nobody can bootstrap would be lost for ever.
+		// Otherwise a device without a bootstrap server would never register again.
 		t.startTimer(NextAttempt, pause)
 	}
 }

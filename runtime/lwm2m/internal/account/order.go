@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// Place is what the order of registrations depends on, for one account (Core 1.2.2 §6.2.1).
+// Place is the input of [Turns] for one account (Core 1.2.2 §6.2.1).
 type Place struct {
 	Ordered  bool   // the account has a Registration Priority Order (/1/x/13)
 	Priority uint64 // its value; a lower one comes first
-	Block    bool   // its failure holds back those behind it (/1/x/15)
+	Block    bool   // if it fails, the accounts after it do not start (/1/x/15)
 	HadTurn  bool   // its turn has come before; a turn is never taken back
 	Goal     Goal
 	Outcome  Outcome
 }
 
-// Turns returns for each account the index of the account that it waits for, or -1 if it may begin.
-// An account that is disabled, offline or removed holds nobody back.
+// Turns returns for each account the index of the account that it waits for, or -1 if it may start.
+// No account waits for one that is disabled, offline or removed.
 func Turns(places []Place) []int {
 	turns := make([]int, len(places))
 	var order []int
@@ -32,8 +32,8 @@ func Turns(places []Place) []int {
 		if !p.HadTurn {
 			turns[i] = first
 		}
-		holds := p.Outcome == Undecided || p.Outcome == Failed && p.Block
-		if first < 0 && p.Goal < GoalSuspended && holds {
+		blocks := p.Outcome == Undecided || p.Outcome == Failed && p.Block
+		if first < 0 && p.Goal < GoalSuspended && blocks {
 			first = i
 		}
 	}

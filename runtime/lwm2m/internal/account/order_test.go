@@ -7,7 +7,7 @@ import "testing"
 // others back only with /1/x/15.
 func TestTurns(t *testing.T) {
 	var places []Place
-	for g := GoalRegistered; g <= GoalGone; g++ {
+	for g := GoalRegistered; g <= GoalRemoved; g++ {
 		for o := Undecided; o <= Failed; o++ {
 			for i := range 4 {
 				places = append(places, Place{Ordered: true, Goal: g, Outcome: o, Block: i&1 != 0, HadTurn: i&2 != 0})

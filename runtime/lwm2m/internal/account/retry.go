@@ -5,30 +5,30 @@ import "time"
 // MaxPause bounds every pause, so that no sum or product of durations overflows.
 const MaxPause = 100 * 365 * 24 * time.Hour
 
-// QuickPause is the pause before the quick retry after a short connection. As much again is added
-// at random, so that the devices of a server that restarts do not all come at once.
+// QuickPause is the pause before the quick retry after a short connection. A random time of up to
+// QuickPause is added, so that the devices of a restarted server do not all connect at once.
 const QuickPause = time.Second
 
-// Policy tells how failed attempts are repeated (/1/x/17 to /1/x/20, Core 1.2.2 §6.2.1): attempts
-// at growing intervals form a sequence, and sequences follow each other at equal intervals.
+// Policy says how failed attempts are repeated (/1/x/17 to /1/x/20, Core 1.2.2 §6.2.1): attempts at
+// growing intervals form a sequence, and sequences follow each other at equal intervals.
 type Policy struct {
 	Attempts      uint32        // per sequence; 0 means 1
 	FirstPause    time.Duration // after the first attempt; it doubles after each further one
 	SequencePause time.Duration
 	Sequences     uint32        // 0 means 1
 	RestartPause  time.Duration // after the last sequence, if no bootstrap can follow
-	NoneAfter     bool          // no sequence follows the first one, ever
+	NoneAfter     bool          // no sequence ever follows the first one
 }
 
 // Retry counts failed attempts.
 type Retry struct {
-	Attempts  uint32 // of the present sequence
-	Sequences uint32 // that have failed
+	Attempts  uint32 // failed attempts of the present sequence
+	Sequences uint32 // failed sequences
 }
 
-// failed counts a failed attempt. It returns the pause before the next attempt, and whether the
-// attempts go on; if not, pause is the time until the sequences may restart.
-func (r *Retry) failed(p *Policy) (pause time.Duration, more bool) {
+// countFailure counts a failed attempt. It returns the pause before the next attempt, and whether
+// there is one; if not, pause is the time until the sequences may restart.
+func (r *Retry) countFailure(p *Policy) (pause time.Duration, more bool) {
 	r.Attempts++
 	if r.Attempts < p.Attempts {
 		return backoff(p.FirstPause, r.Attempts-1), true

@@ -28,7 +28,7 @@ func TestRetrySequences(t *testing.T) {
 	} {
 		var r Retry
 		for i, want := range c.want {
-			if pause, more := r.failed(&c.policy); pause != want.pause || more != want.more {
+			if pause, more := r.countFailure(&c.policy); pause != want.pause || more != want.more {
 				t.Errorf("%s, attempt %d: %v, %v, want %v", c.name, i+1, pause, more, want)
 			}
 		}
@@ -40,7 +40,7 @@ func TestRetryExtremes(t *testing.T) {
 	var r Retry
 	p := Policy{Attempts: 1<<32 - 1, FirstPause: MaxPause, SequencePause: MaxPause, RestartPause: MaxPause, Sequences: 1<<32 - 1}
 	for i := range 200 {
-		if pause, more := r.failed(&p); !more || pause <= 0 || pause > MaxPause {
+		if pause, more := r.countFailure(&p); !more || pause <= 0 || pause > MaxPause {
 			t.Fatalf("attempt %d: %v, %v", i, pause, more)
 		}
 	}

@@ -31,7 +31,8 @@ func TestRows(t *testing.T) {
 		{"5.00 to an Update", updating, Event{Kind: ResponseReceived, Code: 0xa0}, "Update again in 1 min"},
 		{"4.00 to an Update", updating, Event{Kind: ResponseReceived, Code: 0x80}, "Register"},
 		{"5.03 with Max-Age to a Register", registering, busy, "next attempt in 1 h"},
-		{"4.00 to a Register", registering, Event{Kind: ResponseReceived, Code: BadRequest}, "Register without ct"},
+		{"4.00 to a Register", registering, Event{Kind: ResponseReceived, Code: BadRequest, Formats: true}, "Register without ct"},
+		{"4.00 to a Register that has no ct", registering, Event{Kind: ResponseReceived, Code: BadRequest}, "next attempt in 1 min"},
 		{"4.00 to a Register without ct", plain, Event{Kind: ResponseReceived, Code: BadRequest}, "next attempt in 1 min"},
 		{"4.12 to a Register", registering, Event{Kind: ResponseReceived, Code: PreconditionFailed}, "Register one version lower"},
 		{"a short connection", up, Event{Kind: ConnectionLost, Short: true}, "next attempt in 1 s"},
@@ -40,6 +41,7 @@ func TestRows(t *testing.T) {
 		{"a connection after a lost Update", unsure, Event{Kind: DialSucceeded, Survives: true}, "Update with everything"},
 		{"a first refusal by the network", registering, Event{Kind: NetworkRefused}, "nothing"},
 		{"a second refusal by the network", refused, Event{Kind: NetworkRefused}, "disconnect, next attempt in 1 min"},
+		{"Reconnect during a Register", registering, Event{Kind: ReconnectRequested}, "disconnect, keep the session, connect"},
 		{"a wake", asleep, Event{Kind: WakeRequested}, "receiver on, Update"},
 	} {
 		if _, actions := Next(c.from, c.e, f); describe(actions) != c.want {

@@ -5,20 +5,20 @@ import "time"
 // State is what an account remembers between two events. The zero value is an account that was just
 // added.
 type State struct {
-	Connection   Connection
-	Request      Request      // in flight, at most one
-	Registration Registration // what the server knows about the device
-	Timer        Timer        // pending, at most one
-	Effort       Effort
-	Outcome      Outcome // for the order of registrations
-	Retry        Retry
-	VersionStep  uint8 // how many versions below the highest one Register offers, after 4.12
-	NoFormats    bool  // Register does not list Content-Formats (ct), after 4.00
-	Refused      bool  // the network has refused the attempt once
-	QuickUsed    bool  // the quick retry after a short connection is used up
-	Started      bool  // the initial delay has passed
-	Untold       bool  // the device has left and the server does not know, or may not know
-	UpdateDue    bool  // an Update has to be sent even if nothing has changed
+	Connection    Connection
+	Request       Request      // in flight, at most one
+	Registration  Registration // what the server knows about the device
+	Timer         Timer        // pending, at most one
+	Effort        Effort
+	Outcome       Outcome // for the order of registrations
+	Retry         Retry
+	VersionStep   uint8 // how many versions below the highest one Register offers, after 4.12
+	NoFormats     bool  // Register does not list Content-Formats (ct), after 4.00
+	Refused       bool  // the network has refused the attempt once
+	QuickUsed     bool  // the quick retry after a short connection is used up
+	Started       bool  // the initial delay has passed
+	ServerUnaware bool  // the device has left, and the server may not know
+	UpdateDue     bool  // an Update has to be sent even if nothing has changed
 }
 
 // Connection is the state of the connection to the server.
@@ -57,13 +57,13 @@ const (
 	Unknown Registration = iota
 	// Known: the server has the registration.
 	Known
-	// Unsure: as Known, but an Update has ended without an outcome. The next one says everything.
+	// Unsure: as Known, but the outcome of an Update is unknown. The next one contains everything.
 	Unsure
-	// Outdated: the server has a registration that a Register is to replace.
+	// Outdated: the server has a registration that the next Register replaces.
 	Outdated
 )
 
-// Timer names the purpose of the account's one timer.
+// Timer is the purpose of the account's one timer.
 type Timer uint8
 
 // The purposes of the timer.
@@ -71,12 +71,12 @@ const (
 	NoTimer      Timer = iota
 	InitialDelay       // Initial Registration Delay (/1/x/14)
 	NextAttempt        // pause after a failed attempt (/1/x/18 and /1/x/19)
-	UpdateRetry        // pause after an Update that was refused for the moment
-	NextUpdate         // the Update before the lifetime ends
-	AwakeWindow        // after it the receiver may be off (queue mode)
+	UpdateRetry        // pause after an Update that the server has refused for the moment
+	NextUpdate         // until the Update before the lifetime ends
+	AwakeWindow        // until the receiver may be off (queue mode)
 )
 
-// Effort tells how much the account still does to get registered.
+// Effort says whether the account tries to register.
 type Effort uint8
 
 // The efforts.
@@ -84,10 +84,10 @@ const (
 	Trying  Effort = iota
 	GivenUp        // every attempt of every sequence has failed
 	Invalid        // URI, credentials or dialer cannot be used
-	Removed        // the account has left; no event has an effect
+	Removed        // the account is removed; no event has an effect
 )
 
-// Outcome tells how the account's turn in the order of registrations ended.
+// Outcome says how the account's turn in the order of registrations has ended.
 type Outcome uint8
 
 // The outcomes.
@@ -102,25 +102,26 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	FactsChanged      Kind = iota // the caller's facts have changed
-	AccountChanged                // the account has another URI or other credentials
-	VersionsChanged               // /1/x/25 has changed
-	RegisterRequested             // by the application
-	UpdateRequested               // by the application or the server (/1/x/8)
-	WakeRequested                 // something has to be sent while the receiver is off
-	BootstrapEnded                // with or without success
+	FactsChanged       Kind = iota // the caller's facts have changed
+	AccountChanged                 // the account has another URI or other credentials
+	VersionsChanged                // /1/x/25 has changed
+	RegisterRequested              // by the application
+	UpdateRequested                // by the application or the server (/1/x/8)
+	ReconnectRequested             // by the application, which knows that the connection is dead
+	WakeRequested                  // something has to be sent while the receiver is off
+	BootstrapEnded                 // with or without success
 	DialSucceeded
 	DialFailed
 	DialImpossible // the account cannot be used
 	ConnectionLost
 	ResponseReceived
 	NoResponse     // the request in flight has failed without a response
-	NetworkRefused // the network has refused what was sent, as a port that nobody listens at does
+	NetworkRefused // the network has refused a datagram, such as at a port without a listener
 	TimerFired
 	kinds
 )
 
-// Event is something that has happened.
+// Event is an input of [Next].
 type Event struct {
 	Kind Kind
 
@@ -128,8 +129,9 @@ type Event struct {
 	Short    bool // ConnectionLost: the connection lasted less than 10 s
 
 	Code     Code          // ResponseReceived
+	Formats  bool          // ResponseReceived: the Register had a list of Content-Formats
 	Location bool          // ResponseReceived: with a Location-Path
-	MaxAge   time.Duration // ResponseReceived: how long the server asks to be left alone
+	MaxAge   time.Duration // ResponseReceived: the pause that the server asks for
 }
 
 // Code is a CoAP response code.
@@ -146,12 +148,13 @@ const (
 	TooManyRequests    Code = 0x9d
 )
 
-// temporary reports whether a response to an Update says nothing about the registration. Every 4.xx
-// but these two does: 4.04 that the server does not know it, the others that the server accepts no
-// such request, or none of this device, so that the same Update again is useless. RequestIncomplete
-// (RFC 7959 §2.9.2) is about the transfer and TooManyRequests (RFC 8516) about the rate, as 5.xx is
-// about the server. A 2.xx that Update does not have (Transport 1.2.2 §6.7) is no refusal either.
-func (c Code) temporary() bool {
+// isTemporary reports whether a response to an Update says nothing about the registration, so that
+// the Update can be repeated. A 4.xx response says something: 4.04 that the server does not know
+// the registration, the others that the server does not accept this Update or this device. Two are
+// exceptions: RequestIncomplete (RFC 7959 §2.9.2) is about the transfer, TooManyRequests (RFC 8516)
+// about the rate. A 5.xx response is about the server. A 2.xx response that is not defined for
+// Update (Transport 1.2.2 §6.7) is no refusal.
+func (c Code) isTemporary() bool {
 	return c>>5 != 4 || c == RequestIncomplete || c == TooManyRequests
 }
 
@@ -173,7 +176,7 @@ const (
 	Remove // forget the account
 )
 
-// Action is something to do.
+// Action is an instruction to the caller of [Next].
 type Action struct {
 	Do          Do
 	Request     Request       // Send
@@ -182,17 +185,17 @@ type Action struct {
 	Full        bool          // Send of an Update: with every parameter and the list of objects
 	Timer       Timer         // StartTimer
 	After       time.Duration // StartTimer, more than 0
-	Spread      time.Duration // StartTimer: a random time up to this has to be added to After
+	Spread      time.Duration // StartTimer: add a random time up to this to After
 }
 
-// expects reports whether an event can happen in a state. An event of a connection, a request or a
-// timer that is over has no effect.
+// expects reports whether an event can happen in a state. A late event of a connection, request or
+// timer that has ended has no effect.
 func (s *State) expects(k Kind) bool {
 	switch k {
 	case DialSucceeded, DialFailed, DialImpossible:
 		return s.Connection == Connecting
 	case ConnectionLost:
-		return s.Connection == Connected
+		return s.Connection == Connected || s.Connection == Asleep
 	case ResponseReceived, NoResponse:
 		return s.Request != NoRequest
 	case NetworkRefused:

@@ -124,7 +124,7 @@ var factChanges = []struct {
 // that lead elsewhere.
 func drawn(s State, e Event) bool {
 	switch e.Kind {
-	case AccountChanged, VersionsChanged, RegisterRequested, WakeRequested, NetworkRefused:
+	case AccountChanged, VersionsChanged, RegisterRequested, ReconnectRequested, WakeRequested, NetworkRefused:
 		return false
 	case ResponseReceived:
 		accepted := [...]Code{Register: Created, Update: Changed, Deregister: Deleted}[s.Request]
@@ -205,7 +205,7 @@ func codeTable() string {
 	}{
 		{"2.01 Created", Event{Code: Created, Location: true}}, {"2.01 without Location-Path", Event{Code: Created}},
 		{"2.02 Deleted", Event{Code: Deleted}}, {"2.04 Changed", Event{Code: Changed}},
-		{"4.00 Bad Request", Event{Code: 0x80}}, {"4.01 Unauthorized", Event{Code: 0x81}}, {"4.03 Forbidden", Event{Code: 0x83}},
+		{"4.00 Bad Request", Event{Code: BadRequest, Formats: true}}, {"4.01 Unauthorized", Event{Code: 0x81}}, {"4.03 Forbidden", Event{Code: 0x83}},
 		{"4.04 Not Found", Event{Code: 0x84}}, {"4.05 Method Not Allowed", Event{Code: 0x85}}, {"4.06 Not Acceptable", Event{Code: 0x86}},
 		{"4.08 Request Entity Incomplete", Event{Code: 0x88}}, {"4.12 Precondition Failed", Event{Code: PreconditionFailed}},
 		{"4.13 Request Entity Too Large", Event{Code: 0x8d}}, {"4.15 Unsupported Content-Format", Event{Code: 0x8f}},

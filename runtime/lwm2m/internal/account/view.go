@@ -1,6 +1,6 @@
 package account
 
-// View is a state as the application sees it. No decision depends on it.
+// View is the state that the application sees. No decision depends on it.
 type View uint8
 
 // The views.
@@ -30,7 +30,7 @@ var viewNames = [...]string{
 // String returns the view in words.
 func (v View) String() string { return viewNames[v] }
 
-// View returns the state as the application sees it.
+// View returns the state that the application sees.
 func (s State) View(f Facts) View {
 	goal := f.Goal()
 	switch {
@@ -62,8 +62,8 @@ func (s State) View(f Facts) View {
 	return ViewInitial
 }
 
-// Awaits returns the event that the account waits for, in words. It is empty only for a state that
-// nothing would ever end, which no event leads to.
+// Awaits returns the event that the account waits for, in words. It is empty for a dead end, that
+// is a state that no event would end; the tests show that no such state can be reached.
 func (s State) Awaits(f Facts) string {
 	goal := f.Goal()
 	switch {

@@ -52,6 +52,69 @@ func TestFailedConnect(t *testing.T) {
 	})
 }
 
+// Signs of a Connect are reported while it is under way, and not after it was cancelled.
+func TestSignsOfConnect(t *testing.T) {
+	onRig(t, func(r *rig) {
+		hold := make(chan struct{})
+		first, second := errors.New("no response yet"), errors.New("still none")
+		l := r.newLink(linkConfig{change: func(f *fakeSocket) { f.signs, f.hold = []error{first, second}, hold }})
+		l.begin()
+		hold <- struct{}{}
+		r.pass(time.Second)
+		l.want("sign: no response yet", "sign: still none", "connected, registration survives: true", "dial ended")
+		if l.Sign() != nil {
+			t.Errorf("after the Connect there is the sign %v", l.Sign())
+		}
+		l.Close(errReason)
+		l.begin()
+		l.Close(errReason)
+		hold <- struct{}{}
+		r.pass(time.Second)
+		l.want("closing", "dial ended")
+	})
+}
+
+// A Connect that is refused is repeated once, over every kind of socket: the first refusal is a
+// sign, the second one a failure.
+func TestRefusedConnect(t *testing.T) {
+	for name, c := range map[string]struct {
+		signs []error // of the socket
+		calls int
+	}{
+		"a socket that reports the first refusal": {[]error{socket.ErrRefused}, 1},
+		"a socket that fails at the first one":    {nil, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				l := r.newLink(linkConfig{change: func(f *fakeSocket) { f.signs, f.connectErr = c.signs, socket.ErrRefused }})
+				l.begin()
+				r.pass(0)
+				r.pass(2 * time.Second)
+				l.want("sign: connection refused", "failed", "dial ended")
+				if n := len(l.sockets[0].calls); n != c.calls {
+					t.Errorf("Connect was called %d times, want %d", n, c.calls)
+				}
+			})
+		})
+	}
+}
+
+// A server that starts after it has refused a stream is connected to with the same attempt.
+func TestServerStartsAfterRefusal(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{stream: true})
+		l.begin()
+		r.pass(1500 * time.Millisecond) // the name is looked up, the first Connect refused
+		if err := l.Sign(); !errors.Is(err, socket.ErrRefused) {
+			t.Errorf("the sign is %v", err)
+		}
+		r.listen()
+		r.pass(2 * time.Second) // the rest of the pause, and the name again
+		l.events = l.events[1:]
+		l.want("connected, registration survives: false", "dial ended")
+	})
+}
+
 func TestFailedOpen(t *testing.T) {
 	locked := errors.New("the secure element is locked")
 	onRig(t, func(r *rig) {

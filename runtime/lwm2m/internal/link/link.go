@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -38,6 +39,9 @@ type Config struct {
 	// Refused is called when the network has refused a datagram, as a port that nobody listens at
 	// does. The connection goes on.
 	Refused func()
+	// Sign is called for an early sign that a Connect may fail, as described at
+	// socket.WithProgress. The Connect goes on.
+	Sign func(err error)
 	// Closing is called before a connection ends, whatever ends it.
 	Closing func()
 	// DialEnded is called once for each Connect that returned nil when nothing of it runs any more,
@@ -62,10 +66,14 @@ type Link struct {
 	ending *dial // a cancelled dial that still uses the socket
 	socket *Socket
 	stats  coap.Stats // of the connections that have ended
+	sign   error      // the last sign of the Connect that is under way
 }
 
 // dial is a Connect that is under way.
-type dial struct{ cancel context.CancelFunc }
+type dial struct {
+	cancel  context.CancelFunc
+	refused atomic.Bool // the network has refused it once
+}
 
 // New returns a link without a connection.
 func New(cfg Config) *Link { return &Link{cfg: cfg} }
@@ -79,6 +87,14 @@ func (l *Link) Conn() *coap.Conn {
 		return nil
 	}
 	return l.socket.conn
+}
+
+// Kind returns whether the last connection, or attempt to make one, has datagrams or a stream.
+func (l *Link) Kind() socket.Kind {
+	if l.opened.Socket == nil {
+		return socket.Datagram
+	}
+	return l.opened.Socket.Kind()
 }
 
 // Session returns how the security session of the connection began, in words such as "session
@@ -114,12 +130,14 @@ func (l *Link) Connect(nextAddress bool) error {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(l.cfg.Context, l.cfg.Timeout)
-	d := &dial{cancel}
-	l.dial = d
+	d := &dial{cancel: cancel}
+	l.dial, l.sign = d, nil
 	o := l.opened
 	go func() {
 		defer cancel()
-		err := connect(ctx, o, nextAddress)
+		err := d.connect(ctx, o, nextAddress, func(err error) {
+			l.cfg.Group.sched.Post(func() { l.onSign(d, err) })
+		})
 		if err == nil && ctx.Err() != nil {
 			_ = o.Socket.Close() // the connection was made although it was cancelled
 			err = ctx.Err()
@@ -169,8 +187,34 @@ func (l *Link) logLacks() {
 	}
 }
 
-// connect connects a socket.
-func connect(ctx context.Context, o Opened, nextAddress bool) error {
+// refusedPause is the time between a Connect that was refused and its repetition.
+const refusedPause = time.Second
+
+// connect connects a socket. Whatever the network, a first refusal is a sign, as the server may
+// just be restarting, and the second one ends the attempt: where a refusal ends the Connect of the
+// socket without having been reported, as that of a stream does, connect calls Connect again.
+func (d *dial) connect(ctx context.Context, o Opened, nextAddress bool, sign func(error)) error {
+	reported := socket.WithProgress(ctx, func(err error) {
+		if errors.Is(err, socket.ErrRefused) {
+			d.refused.Store(true)
+		}
+		sign(err)
+	})
+	err := connectOnce(reported, o, nextAddress)
+	if !errors.Is(err, socket.ErrRefused) || d.refused.Load() {
+		return err
+	}
+	sign(err)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(refusedPause):
+	}
+	return connectOnce(reported, o, false)
+}
+
+// connectOnce calls Connect, or ConnectNext.
+func connectOnce(ctx context.Context, o Opened, nextAddress bool) error {
 	if alternates := socket.Detect(o.Socket).Alternates; nextAddress && alternates != nil {
 		err := alternates.ConnectNext(ctx)
 		if err == nil || !errors.Is(err, socket.ErrAddressNotFound) {
@@ -180,6 +224,17 @@ func connect(ctx context.Context, o Opened, nextAddress bool) error {
 	}
 	return o.Socket.Connect(ctx, o.Remote)
 }
+
+// onSign handles an early sign of a Connect, unless that was cancelled.
+func (l *Link) onSign(d *dial, err error) {
+	if l.dial == d {
+		l.sign = err
+		l.cfg.Sign(err)
+	}
+}
+
+// Sign returns the last early sign of the Connect that is under way, if there was one.
+func (l *Link) Sign() error { return l.sign }
 
 // dialEnded handles the end of a Connect, unless it was cancelled.
 func (l *Link) dialEnded(d *dial, err error) {
@@ -192,7 +247,7 @@ func (l *Link) dialEnded(d *dial, err error) {
 	if l.dial != d {
 		return
 	}
-	l.dial = nil
+	l.dial, l.sign = nil, nil
 	if err == nil {
 		if err = l.attach(); err != nil {
 			_ = l.opened.Socket.Close() // the next Connect connects it again
@@ -242,7 +297,7 @@ func (l *Link) Close(reason error) { l.end(reason, false) }
 func (l *Link) end(reason error, keep bool) {
 	if l.dial != nil {
 		l.dial.cancel()
-		l.ending, l.dial = l.dial, nil
+		l.ending, l.dial, l.sign = l.dial, nil, nil
 		if !keep {
 			l.closeSocket()
 		}

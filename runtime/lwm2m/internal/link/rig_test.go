@@ -112,6 +112,7 @@ func (r *rig) newLink(c linkConfig) *testLink {
 		Failed:    func(err error) { l.err = err; note("failed") },
 		Lost:      func(err error, short bool) { l.err = err; note("lost, short: %v", short) },
 		Refused:   func() { note("refused") },
+		Sign:      func(err error) { note("sign: %v", err) },
 		Closing: func() {
 			if l.Socket() != nil || l.Conn() != nil {
 				r.t.Error("the link still shows the connection that is closing")
@@ -172,6 +173,7 @@ type fakeSocket struct {
 	able       socket.Abilities
 	hold       chan struct{} // Connect waits for it, whatever its context says
 	connectErr error         // of Connect
+	signs      []error       // that Connect reports
 	resumption socket.Resumption
 
 	mu    sync.Mutex
@@ -203,7 +205,10 @@ func (f *fakeSocket) Connect(ctx context.Context, to socket.Endpoint) error {
 	f.note("connect")
 	if f.hold != nil {
 		<-f.hold
-		ctx = context.Background()
+		ctx = context.WithoutCancel(ctx)
+	}
+	for _, err := range f.signs {
+		socket.ReportProgress(ctx, err)
 	}
 	if f.connectErr != nil {
 		return f.connectErr

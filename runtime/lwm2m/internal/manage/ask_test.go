@@ -155,7 +155,7 @@ func paths(t testing.TB, f content.Format, list ...string) string {
 		}
 		p = append(p, path)
 	}
-	b, err := codec.AppendPaths(f, nil, p, "")
+	b, err := codec.AppendPaths(f, nil, content.Target{}, p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (x *composite) decode(q *request, dec decoder) error {
 		return errNoFormat
 	}
 	x.peer, x.parts, x.into = q.scope.peer, x.parts[:0], nil
-	req := content.Request{Prefix: q.scope.device.cfg.Prefix, Schema: x.defined}
+	req := content.Request{Root: x.peer.cfg.Root, Prefix: q.scope.device.cfg.Prefix, Schema: x.defined}
 	if q.anyDevice {
 		req.Select = x.choose
 	}
@@ -200,7 +200,7 @@ func (c *change) chooseDevice() error {
 		return nil
 	}
 	first, unknown := q.scope, false
-	req := content.Request{Select: func(prefix []byte) error {
+	req := content.Request{Root: q.scope.peer.cfg.Root, Select: func(prefix []byte) error {
 		s := q.scope.peer.scope(prefix)
 		if unknown = s == nil; !unknown {
 			first = s

@@ -75,7 +75,7 @@ func TestOperationsOnSeveralDevices(t *testing.T) {
 					{at("GET /3303/0/5700").accepting(text), coap.Content, "21.5"},
 					{at("GET /dev0/3303/0/5700").accepting(text), coap.Content, "-7"},
 					{at("GET /dev0/3303/0").accepting(json), coap.Content,
-						`[{"bn":"/dev0/3303/0/","n":"5601","v":-40},{"n":"5700","v":-7},{"n":"5750","vs":"dev0"}]`},
+						`[{"bn":"` + root + `/dev0/3303/0/","n":"5601","v":-40},{"n":"5700","v":-7},{"n":"5750","vs":"dev0"}]`},
 					{at("GET /dev0/3/0/0"), coap.NotFound, "/3/0/0"},
 					{at("GET /dev0/7"), coap.Unauthorized, ""},
 					{at("GET /dev1/3303/0/5700"), coap.NotFound, ""},

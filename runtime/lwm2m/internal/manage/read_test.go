@@ -85,8 +85,8 @@ func TestRead(t *testing.T) {
 	runRows(t, setup{servers: 1, peer: func(c *PeerConfig) { c.Root = "/lwm2m/v1" }}, []row{
 		{"alternate path", to("GET /lwm2m/v1/3/0/0").accepting(content.Text), coap.Content, "Acme", 0},
 		{"without the alternate path", to("GET /3/0/0"), coap.NotFound, "", 0},
-		{"Read-Composite, which has no path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/lwm2m/v1/3/0/0"}]`),
-			coap.BadRequest, "", 0},
+		{"Read-Composite, which has no path", to("FETCH /").as(content.SenMLJSON, `[{"n":"/lwm2m/v1/3/0/0"}]`).accepting(content.SenMLJSON),
+			coap.Content, `[{"bn":"/lwm2m/v1/3/0/","n":"0","vs":"Acme"}]`, content.SenMLJSON},
 		{"half of the alternate path", to("GET /lwm2m"), coap.NotFound, "", 0},
 		{"Discover under the alternate path", to("GET /lwm2m/v1/3303/1").accepting(content.Link), coap.Content,
 			"</lwm2m/v1/3303/1>,</lwm2m/v1/3303/1/5700>,</lwm2m/v1/3303/1/5750>", content.Link},
@@ -202,7 +202,7 @@ func TestDiscover(t *testing.T) {
 		{"root", link("/"), coap.MethodNotAllowed, "", 0},
 	})
 	for v, want := range map[registry.Version]string{
-		registry.V(1, 0): `</3303>;ver="1.1"`, registry.V(1, 1): "</3303>;ver=1.1", registry.V(1, 2): "</3303>;ver=1.1",
+		registry.V(1, 0): "</3303>;ver=1.1", registry.V(1, 1): "</3303>;ver=1.1", registry.V(1, 2): "</3303>;ver=1.1",
 	} {
 		o.version = v
 		runRows(t, o, []row{{"LwM2M " + v.String(), link("/3303?depth=0"), coap.Content, want, 0}})

@@ -75,7 +75,7 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 	if x.op == Discover {
 		return x.writeLinks(ctx, dst)
 	}
-	target := content.Target{Base: x.path, Prefix: x.scope.device.cfg.Prefix}
+	target := content.Target{Base: x.path, Root: x.scope.peer.cfg.Root, Prefix: x.scope.device.cfg.Prefix}
 	if err := x.enc.Begin(x.format, dst, target); err != nil {
 		return dst, err
 	}
@@ -166,7 +166,7 @@ func (x *reading) writeLinks(ctx context.Context, dst []byte) ([]byte, error) {
 	err := x.snapshot.Discover(ctx, x.scope.peer.who, x.path, d.depth, func(n dm.Node) error {
 		x.link.Link(n.Path)
 		if n.Path.Level() == dm.ObjectLevel && n.Version != implied(n.Path.Object(), d.version) {
-			x.link.Version("ver", n.Version, d.version.Compare(registry.V(1, 1)) < 0)
+			x.link.Version("ver", n.Version)
 		}
 		if n.Dim >= 0 {
 			x.link.Int("dim", int64(n.Dim))

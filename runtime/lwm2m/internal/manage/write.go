@@ -85,7 +85,7 @@ func (c *change) decode(t *dm.Transaction, op content.Operation, r content.Reque
 	if err := content.Check(q.format, op, q.path); err != nil {
 		return nil, err
 	}
-	r.Base = q.path
+	r.Base, r.Root = q.path, q.scope.peer.cfg.Root
 	if r.Prefix = q.scope.device.cfg.Prefix; q.anyDevice {
 		r.Select = q.selectOnly
 	}
