@@ -7,25 +7,44 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/generated/device"
 	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
-	"github.com/lwm2mgen/toolkit/runtime/objects/device"
 )
 
-// withReadyDevice puts the ready-made Device object in the place of the rig's.
+// withReadyDevice puts a Device object with a clock, as the ready-made one has it, in the place of the
+// rig's.
 func withReadyDevice(t *testing.T) setup {
 	o := device12
 	o.servers = 2
 	o.world = func(w *world) {
-		d, err := device.New(device.Config{Instance: device.Instance{BatteryLevel: dm.Func(func(context.Context) (int64, error) {
-			return int64(w.celsius), nil
-		})}})
+		var ahead time.Duration // of the system's clock, set by servers
+		d, err := device.New(device.Config{Hooks: device.Hooks{
+			Commit: func(_ context.Context, tx *device.Tx) error {
+				for ch := range tx.Changes() {
+					if set, ok := ch.New.CurrentTime.Get(); ok {
+						ahead = time.Until(set)
+					}
+				}
+				return nil
+			},
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.ready = d.Object()
+		err = d.Add(0, device.Instance{
+			Reboot:                   func(context.Context, dm.Args) error { return nil },
+			ErrorCode:                dm.List[int64](0),
+			SupportedBindingAndModes: dm.Str("U"),
+			BatteryLevel:             dm.Func(func(context.Context) (int64, error) { return int64(w.celsius), nil }),
+			CurrentTime:              dm.Moving(func(context.Context) (time.Time, error) { return time.Now().Add(ahead), nil }),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.ready = d
 	}
 	return o
 }
