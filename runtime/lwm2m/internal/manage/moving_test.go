@@ -14,8 +14,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// withReadyDevice puts a Device object with a clock, as the ready-made one has it, in the place of the
-// rig's.
+// withReadyDevice puts a Device object with a clock, as the ready-made one has it, in the place of
+// the rig's.
 func withReadyDevice(t *testing.T) setup {
 	o := device12
 	o.servers = 2

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +18,12 @@ import (
 
 // faultyCode is user code of which one place panics, or ends its goroutine.
 type faultyCode struct {
-	where string // "" for none
+	where atomic.Value // the name of the place, a string; none at first
 	how   func()
 }
 
 func (f *faultyCode) at(where string) {
-	if f.where == where {
+	if f.where.Load() == where {
 		f.how()
 	}
 }
@@ -125,7 +126,7 @@ func checkPanic(t *testing.T, row faultyRow, way string, how func(), recovers bo
 	r := newRig(t, o)
 	close(r.dev.release)
 	p := r.peers[0]
-	code.where = row.where
+	code.where.Store(row.where)
 	got, done := p.begin(row.ask)
 	fell := r.recovering(func() bool { return *done })
 	want := coap.InternalServerError
@@ -148,7 +149,7 @@ func checkPanic(t *testing.T, row faultyRow, way string, how func(), recovers bo
 		t.Errorf("logged: %v\n%s", logged, r.log.String())
 	}
 	// Everything goes on.
-	code.where = ""
+	code.where.Store("")
 	if !row.done {
 		if again := p.do(row.ask); again.code != row.code {
 			t.Errorf("the same request is answered %v, want %v", again.code, row.code)
@@ -171,13 +172,16 @@ func TestPanicOfAnObservedValue(t *testing.T) {
 			close(r.dev.release)
 			_, notes, _ := r.peers[0].watch(to("GET " + path).accepting(content.Text))
 			r.dev.celsius = 30
-			low := -9.0
-			r.dev.minimum = func() (float64, error) { code.at("slow function"); return low, nil }
-			for _, code.where = range []string{"function", "slow function"} {
+			var low atomic.Int64
+			low.Store(-9)
+			r.dev.minimum = func() (float64, error) { code.at("slow function"); return float64(low.Load()), nil }
+			for _, where := range []string{"function", "slow function"} {
+				code.where.Store(where)
 				r.pass(5 * time.Second)
 			}
-			code.where = ""
-			r.dev.celsius, low = 31, -10
+			code.where.Store("")
+			r.dev.celsius = 31
+			low.Store(-10)
 			r.pass(time.Minute)
 			if n := len(*notes); n == 0 || (*notes)[n-1].body != "31" && (*notes)[n-1].body != "-10" {
 				t.Errorf("%s: notified %v", path, *notes)
