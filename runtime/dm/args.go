@@ -47,8 +47,8 @@ func (a Args) All() iter.Seq2[int, string] {
 
 // ParseArgs parses the payload of an Execute: a list such as 0='5',1,2='text', in which each
 // argument is a digit with or without a value (Core 1.2.2 §6.3.5). Values consist of the printable
-// ASCII characters other than the single quote, and each digit occurs at most once. Errors have the
-// code 4.00.
+// ASCII characters other than space, the quotes " and ' and \, and each digit occurs at most once.
+// Errors have the code 4.00.
 func ParseArgs(s string) (Args, error) {
 	var a Args
 	for rest := s; rest != ""; {
@@ -89,7 +89,7 @@ func quoted(s string) (string, bool) {
 		switch c := s[i]; {
 		case c == '\'':
 			return s[1:i], true
-		case c < 0x20 || c > 0x7e:
+		case c <= ' ' || c > '~' || c == '"' || c == '\\':
 			return "", false
 		}
 	}

@@ -44,11 +44,23 @@ func TestParseArgs(t *testing.T) {
 	}
 }
 
+// The characters of a value are those of Core 1.2.2 §6.3.5: "!" / %x23-26 / %x28-5B / %x5D-7E.
+func TestCharactersOfArgs(t *testing.T) {
+	for c := range 256 {
+		_, err := dm.ParseArgs("0='x" + string([]byte{byte(c)}) + "x'")
+		want := c == '!' || c >= 0x23 && c <= 0x26 || c >= 0x28 && c <= 0x5b || c >= 0x5d && c <= 0x7e
+		if (err == nil) != want {
+			t.Errorf("the character %#x: %v", c, err)
+		}
+	}
+}
+
 func TestParseArgsRefuses(t *testing.T) {
 	for _, s := range []string{
 		",", "a", "10", "0=", "0='", "0='x", "0=x", "0=x'", "0='x'y", "0='x',", "0,", ",0", "0,,1", "0 ,1",
 		"0, 1", " 0", "0 ",
 		"0,0", "1='a',1='b'", "0='a'b'", "0='\x00'", "0='\n'", "0='ä'", "0='\x7f'", "0=\"x\"", "-1", "0==''",
+		"0=' '", "0='a b'", "0='\"'", "0='a\"'", "0='\\'", "0='\\n'",
 		"''", "=", "0='x' ",
 		strings.Repeat("0,", 1<<16),
 	} {

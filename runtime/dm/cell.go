@@ -21,10 +21,13 @@ type Cell interface {
 	hasValue() bool
 	// live reports whether a function or a stream provides the value.
 	live() bool
+	// moves reports whether the live resource is marked with Moving.
+	moves() bool
 
 	// read returns the value of a single resource, or of one resource instance.
 	read(ctx context.Context, ri ResourceInstanceID) (Value, error)
-	// each yields the resource's values: one at p, or those of its resource instances below p.
+	// each yields the resource's values: one at p, or those of its instances below p. A resource
+	// that can have instances and has none yields the zero Value at p.
 	each(ctx context.Context, p Path, yield Yield) error
 	// instances yields the IDs of the resource instances in ascending order.
 	instances(ctx context.Context, yield func(ResourceInstanceID) bool) error
@@ -56,8 +59,8 @@ type Cell interface {
 	check(def *registry.Resource, p Path) error
 	// stream returns the stream behind an Opaque resource, or nil.
 	stream() *stream
-	// warn reports whether a live value is found out of range for the first time.
-	warn() bool
+	// warn reports whether a live value is found to have a fault for the first time.
+	warn(fault) bool
 }
 
 // Yield receives one value with its path during a read. An error ends the read, which returns it.

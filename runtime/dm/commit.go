@@ -189,14 +189,22 @@ func (t *Transaction) Finish() {
 		s.close()
 	}
 	t.sinks = nil
+	defer t.changedHooks(t.parts)
 	if t.m.subscribers.any() {
 		if events := t.events(); len(events) > 0 {
 			t.m.subscribers.call(Batch{Origin: t.origin, Cause: t.cause, Events: events})
 		}
 	}
-	for _, p := range t.parts {
-		p.changed(t.ctx)
+}
+
+// changedHooks runs the Changed hooks of the parts; one that panics keeps none of the others from
+// running.
+func (t *Transaction) changedHooks(parts []*part) {
+	if len(parts) == 0 {
+		return
 	}
+	defer t.changedHooks(parts[1:])
+	parts[0].changed(t.ctx)
 }
 
 // Rollback discards all changes and ends the transaction. The Rollback hooks of all begun objects

@@ -223,6 +223,11 @@ func (o *core) fromTemplate(ctx context.Context, id InstanceID) (instance, error
 	return o.clone(inst), nil // the Create hook may have kept its pointer
 }
 
+// serversDelete reports whether management servers may delete instances: those that they can make,
+// and those that a Delete hook lets go. What the application alone makes no server could make
+// again.
+func (o *core) serversDelete() bool { return o.serverMade || o.hooks.remove != nil }
+
 // limit returns how many instances the object may have when a server creates one.
 func (o *core) limit() int {
 	switch {

@@ -46,11 +46,11 @@ func toValue[T DataType](v *T) Value {
 		return CoreLinkValue(*p)
 	case *Secret:
 		w := textValue(registry.Opaque, p.bytes())
-		w.secret = true
+		w.marks |= secret
 		return w
 	case *SecretString:
 		w := StringValue(p.Reveal())
-		w.secret = true
+		w.marks |= secret
 		return w
 	}
 	return Value{}
@@ -156,6 +156,10 @@ func checkValue(def *registry.Resource, p Path, v Value) error {
 		length = utf8.RuneCountInString(v.text())
 	case registry.Opaque:
 		length = int(v.num)
+	case registry.Float:
+		if !isNumber(v) {
+			return fail(BadRequest, p, "%s is %v, which is no number", def.Name, v)
+		}
 	case registry.Objlnk:
 		if l := v.Link(); l.Object == reserved && !l.IsNull() {
 			return fail(BadRequest, p, "%s links to %v: the object ID 65535 is reserved", def.Name, l)
@@ -174,6 +178,13 @@ func checkValue(def *registry.Resource, p Path, v Value) error {
 		return fail(BadRequest, p, "%s is %v, outside of %s", def.Name, v, def.Range)
 	}
 	return nil
+}
+
+// isNumber reports whether a Float is a number: JSON and SenML have none for NaN and infinities, so
+// that one would make an object unreadable.
+func isNumber(v Value) bool {
+	f := v.Float()
+	return f-f == 0
 }
 
 func inRange(r registry.Range, v Value) bool {

@@ -84,7 +84,7 @@ func TestEveryDataType(t *testing.T) {
 	all := [11][]dm.Value{
 		{dm.IntegerValue(0), dm.IntegerValue(math.MinInt64), dm.IntegerValue(math.MaxInt64)},
 		{dm.UnsignedValue(0), dm.UnsignedValue(math.MaxUint64)},
-		{dm.FloatValue(0), dm.FloatValue(math.Inf(-1)), dm.FloatValue(math.NaN()), dm.FloatValue(math.Copysign(0, -1))},
+		{dm.FloatValue(0), dm.FloatValue(-math.MaxFloat64), dm.FloatValue(math.Copysign(0, -1))},
 		{dm.BooleanValue(true), dm.BooleanValue(false)},
 		{dm.StringValue(""), dm.StringValue("Wärme")},
 		{dm.OpaqueValue(nil), dm.OpaqueValue([]byte{0, 255})},

@@ -2,8 +2,9 @@ package dm
 
 // Delete deletes the instance or the resource instance that p names. The bootstrap server may also
 // name an object, all instances of which are deleted. A server cannot delete the instance of a
-// single-instance object or the last resource instance of a mandatory resource. After an error
-// nothing is deleted, and the transaction can continue (Core 1.2.2 §6.3.7, §6.1.7.7).
+// single-instance object, an instance of an object that has neither a Template nor a Create or
+// Delete hook, or the last resource instance of a mandatory resource. After an error nothing is
+// deleted, and the transaction can continue (Core 1.2.2 §6.3.7, §6.1.7.7).
 func (t *Transaction) Delete(p Path) error {
 	if err := t.checkOpen(); err != nil {
 		return err
@@ -20,16 +21,15 @@ func (t *Transaction) Delete(p Path) error {
 		return fail(t.codeOr(NotFound), p, "the object has no such instance")
 	case !v.definition().Multiple && t.origin != Bootstrap && t.origin != Application:
 		return fail(MethodNotAllowed, p, "the instance of %s cannot be deleted", v.definition().Name)
+	case !v.serversDelete() && t.origin != Bootstrap && t.origin != Application:
+		return fail(MethodNotAllowed, p, "servers neither make nor delete instances of %s", v.definition().Name)
 	}
 	x, err := t.touch(p.Object())
 	if err != nil {
 		return err
 	}
 	var ids []InstanceID
-	for id, ok := x.next(0); ok; id, ok = x.next(uint32(id) + 1) {
-		if !p.Contains(InstancePath(p.Object(), id)) {
-			continue
-		}
+	for id, ok := x.next(p.firstInstance()); ok && p.Contains(InstancePath(p.Object(), id)); id, ok = x.next(uint32(id) + 1) {
 		if t.origin != Application {
 			if err := x.checkDelete(t.ctx, id); err != nil {
 				return err

@@ -130,3 +130,33 @@ func TestDeleteHook(t *testing.T) {
 		t.Errorf("%v; the hook was asked %v", err, asked)
 	}
 }
+
+// A management server deletes no instance that only the application can make, unless a Delete hook
+// lets it go.
+func TestDeleteWithoutTemplate(t *testing.T) {
+	noop := func(context.Context, dm.InstanceID) error { return nil }
+	for _, test := range []struct {
+		name   string
+		config dm.ObjectConfig[meter]
+		who    dm.Origin
+		want   dm.Code
+	}{
+		{"neither", dm.ObjectConfig[meter]{}, dm.Server(1), dm.MethodNotAllowed},
+		{"a Template", dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Mode: dm.Int(1)}}, dm.Server(1), 0},
+		{"a Delete hook", dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Delete: noop}}, dm.Server(1), 0},
+		{"neither, the bootstrap server", dm.ObjectConfig[meter]{}, dm.Bootstrap, 0},
+		{"neither, the application", dm.ObjectConfig[meter]{}, dm.Application, 0},
+	} {
+		o := newMeters(t, test.config)
+		if err := o.Add(1, meter{Level: dm.Float(1), Mode: dm.Int(1), Tags: dm.List("a", "b")}); err != nil {
+			t.Fatal(err)
+		}
+		m := newModel(t, dm.ModelConfig{}, o)
+		if err := del(m, test.who, dm.InstancePath(meterID, 1)); dm.CodeOf(err) != test.want {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+		if has := m.Snapshot().Has(dm.InstancePath(meterID, 1)); has != (test.want != 0) {
+			t.Errorf("%s: the instance is there: %v", test.name, has)
+		}
+	}
+}

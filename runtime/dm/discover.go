@@ -23,10 +23,10 @@ type Node struct {
 }
 
 // Discover yields the nodes at and below p. depth is how many levels below p it lists, 0 to 3;
-// DefaultDepth means 2 for an object and 1 for deeper nodes (Core 1.2.2 §6.3.2). It lists
-// instances, executables, resources that have a value, and supported multiple-instance resources,
-// as far as who may see them. Discover fails with NotFound where p names nothing. It is for
-// runtimes.
+// DefaultDepth means 2 for an object and 1 for deeper nodes (Core 1.2.2 §6.3.2). It lists instances
+// and the resources that an instance supports, with a value or without, as far as who may see them:
+// what a server can write or attach attributes to. It calls no function of a single resource.
+// Discover fails with NotFound where p names nothing. It is for runtimes.
 func (s Snapshot) Discover(ctx context.Context, who Origin, p Path, depth int, yield func(Node) error) error {
 	if depth == DefaultDepth {
 		depth = 1
@@ -105,7 +105,7 @@ func (d *discovery) shows(r *registry.Resource, c Cell) bool {
 	if r.Ops.BootstrapOnly() && d.who != Application && d.who != Bootstrap {
 		return false
 	}
-	return c.hasValue() || r.Ops.Executable() && c.supported()
+	return c.supported()
 }
 
 // listNamed lists the resource or resource instance that p names.

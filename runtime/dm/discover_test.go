@@ -45,8 +45,8 @@ func discoverModel(t *testing.T) *dm.Model {
 
 func TestDiscover(t *testing.T) {
 	const (
-		resources = "/33001/3/0 /33001/3/3 /33001/3/4;dim=2 /33001/3/5;dim=0 /33001/3/9"
-		deep      = "/33001/3/0 /33001/3/3 /33001/3/4;dim=2 /33001/3/4/0 /33001/3/4/1 /33001/3/5;dim=0 /33001/3/9"
+		resources = "/33001/3/0 /33001/3/1 /33001/3/2 /33001/3/3 /33001/3/4;dim=2 /33001/3/5;dim=0 /33001/3/9"
+		deep      = "/33001/3/0 /33001/3/1 /33001/3/2 /33001/3/3 /33001/3/4;dim=2 /33001/3/4/0 /33001/3/4/1 /33001/3/5;dim=0 /33001/3/9"
 		object    = "/33001;ver=1.2"
 		other     = "/33002;ver=1.0"
 	)
@@ -96,7 +96,7 @@ func TestDiscover(t *testing.T) {
 
 func TestDiscoverRefuses(t *testing.T) {
 	s := discoverModel(t).Snapshot()
-	for _, p := range []string{"/1", "/1/0", "/33001/0", "/33002/0", "/33001/3/99", "/33001/3/1", "/33001/3/2",
+	for _, p := range []string{"/1", "/1/0", "/33001/0", "/33002/0", "/33001/3/99",
 		"/33001/3/7", "/33001/3/8", "/33001/3/4/2", "/33001/3/0/0", "/33001/3/5/0"} {
 		if got, err := discover(s, dm.Server(1), path(t, p), dm.DefaultDepth); !errors.Is(err,
 			dm.NotFound) || got != "" {

@@ -9,6 +9,7 @@ import (
 var (
 	// ErrNoValue is returned by the function of a live resource that has no value at the moment.
 	// Reads of the instance leave the resource out; a read of the resource alone is answered 4.04.
+	// A Float that is NaN or infinite counts as no value.
 	ErrNoValue = errors.New("no value at the moment")
 	// ErrInTransaction reports a write from inside a hook of the same Model. Write after the hook
 	// has returned.

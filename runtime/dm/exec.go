@@ -38,6 +38,8 @@ func (e *Exec) hasValue() bool { return false }
 
 func (e *Exec) live() bool { return false }
 
+func (e *Exec) moves() bool { return false }
+
 func (e *Exec) staged() bool { return false }
 
 func (e *Exec) read(context.Context, ResourceInstanceID) (Value, error) {
@@ -77,4 +79,4 @@ func (e *Exec) check(*registry.Resource, Path) error { return nil }
 
 func (e *Exec) stream() *stream { return nil }
 
-func (e *Exec) warn() bool { return false }
+func (e *Exec) warn(fault) bool { return false }

@@ -26,6 +26,11 @@ import (
 // the loop no longer runs, and Changed or Rollback of that request runs on the goroutine of the
 // store.
 //
+// A hook that panics, or calls runtime.Goexit, keeps neither the writer slot nor a part of a
+// change: the Rollback hooks run, or the other Changed hooks. A server's request is answered 5.00;
+// then the panic continues on the loop, or is logged if Config.RecoverPanics of package lwm2m is
+// set.
+//
 // A hook must not write to the same Model. With the context that it received such a write fails
 // with ErrInTransaction.
 type Hooks[T any] struct {

@@ -141,6 +141,8 @@ func (m *Multi[T]) hasValue() bool { return m.state != unsupported }
 
 func (m *Multi[T]) live() bool { return m.state.isLive() }
 
+func (m *Multi[T]) moves() bool { return false }
+
 func (m *Multi[T]) staged() bool { return m.state.isStaged() }
 
 // values returns the resource instances, from the function if the resource is live.
@@ -184,6 +186,9 @@ func (m *Multi[T]) each(ctx context.Context, p Path, yield Yield) error {
 	t, err := m.values(ctx)
 	if err != nil {
 		return err
+	}
+	if t.n == 0 {
+		return yield(p, Value{})
 	}
 	for id, v, ok := t.next(0); ok; id, v, ok = t.next(uint32(id) + 1) {
 		if err := yield(p.child(id), toValue(&v)); err != nil {
@@ -308,4 +313,4 @@ func (m *Multi[T]) check(def *registry.Resource, p Path) error {
 
 func (m *Multi[T]) stream() *stream { return nil }
 
-func (m *Multi[T]) warn() bool { return m.source != nil && m.source.first() }
+func (m *Multi[T]) warn(f fault) bool { return m.source != nil && m.source.first(f) }

@@ -29,7 +29,7 @@ type ObjectConfig[T any] struct {
 	// Template is what an instance that a server creates starts with: which resources it supports,
 	// their initial values, live functions and executables. Mandatory resources are supported even
 	// if the template leaves them out. The zero value, without a Create hook, means that servers
-	// cannot create instances.
+	// cannot create instances, nor delete any without a Delete hook.
 	Template T
 	// MaxInstances is how many instances the object may have when a server creates one. The zero
 	// value means 65535, the number of IDs.

@@ -13,7 +13,7 @@ func TestPanics(t *testing.T) {
 	rollbacks := map[string]string{
 		"begin1": "", "create1": "rollback1", "delete1": "rollback1", "update": "rollback1", "validate1": "rollback1",
 		"commit1": "rollback1",
-		"persist": "rollback1", "rollback1": "", "changed1": "", "subscriber": "",
+		"persist": "rollback1", "rollback1": "", "changed1": "", "subscriber": "changed1",
 	}
 	for step, want := range rollbacks {
 		s := newScripted(t)

@@ -51,6 +51,8 @@ func (x *part) next(from uint32) (InstanceID, bool) {
 	return InstanceID(id), ok
 }
 
+func (x *part) free(from uint32) uint32 { return x.now.free(from) }
+
 func (x *part) cell(id InstanceID, r ResourceID) Cell { return x.cells(id).get(r) }
 
 // cells also finds prepared instances.
@@ -63,6 +65,8 @@ func (x *part) cells(id InstanceID) cells {
 	}
 	return cells{}
 }
+
+func (x *part) serversDelete() bool { return x.o.serversDelete() }
 
 func (x *part) commits() bool { return x.o.hooks.commit != nil }
 

@@ -133,6 +133,14 @@ func (p Path) Compare(q Path) int {
 	return cmp.Compare(p.level, q.level)
 }
 
+// firstInstance returns the lowest instance ID at or below p.
+func (p Path) firstInstance() uint32 {
+	if p.level < InstanceLevel {
+		return 0
+	}
+	return uint32(p.Instance())
+}
+
 // valid reports whether the path contains no reserved ID.
 func (p Path) valid() bool {
 	for l := ObjectLevel; l <= p.level; l++ {

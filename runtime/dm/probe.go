@@ -3,7 +3,8 @@ package dm
 import "context"
 
 // Live reports whether a function provides the value of a resource at or below p that who can read,
-// so that the value may change without a transaction. Streams do not count. Live is for runtimes.
+// so that the value may change without a transaction. Streams do not count; resources marked
+// with Moving count if p names them. Live is for runtimes.
 func (s Snapshot) Live(who Origin, p Path) bool {
 	if p.IsRoot() {
 		for _, o := range s.r.all() {
@@ -37,11 +38,21 @@ func liveInstance(v view, who Origin, p Path) bool {
 			continue
 		}
 		c := v.cell(p.Instance(), ResourceID(r.ID))
-		if c != nil && c.live() && c.stream() == nil {
+		if c != nil && c.live() && c.stream() == nil && (p.level >= ResourceLevel || !c.moves()) {
 			return true
 		}
 	}
 	return false
+}
+
+// Moves reports whether p lies in a resource that is marked with Moving. Moves is for runtimes.
+func (s Snapshot) Moves(p Path) bool {
+	v, ok := s.find(p.Object())
+	if !ok || p.level < ResourceLevel || !v.has(p.Instance()) {
+		return false
+	}
+	c := v.cell(p.Instance(), p.Resource())
+	return c != nil && c.moves()
 }
 
 // CheckWrite reports why a Write to p must fail whatever the payload is: nothing exists at p, or it

@@ -24,8 +24,9 @@ type Res[T DataType] struct {
 
 // source is the function or stream behind a live resource. All copies of the cell share it.
 type source[T DataType] struct {
-	fn   func(context.Context) (T, error)
-	slow bool
+	fn     func(context.Context) (T, error)
+	slow   bool
+	moving bool
 	*stream
 	warning
 }
@@ -88,6 +89,15 @@ func Func[T DataType](fn func(context.Context) (T, error)) Res[T] {
 // runs on a worker, and the loop serves other requests in the meantime.
 func Slow[T DataType](fn func(context.Context) (T, error)) Res[T] {
 	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, slow: true}}
+}
+
+// Moving returns a live resource as Func does, whose value moves although nothing happens, such as
+// the time of day or a time of operation. Passing time is no change: the value does not notify the
+// observers of its instance and object, who receive it with the next notification; those of the
+// resource itself are notified. A value that a transaction writes is a change, and so is one that
+// the application tells of by the resource's path (Notify of package lwm2m's Client).
+func Moving[T DataType](fn func(context.Context) (T, error)) Res[T] {
+	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, moving: true}}
 }
 
 // Supported reports whether the resource exists in this instance.
@@ -182,6 +192,8 @@ func (r *Res[T]) hasValue() bool {
 
 func (r *Res[T]) live() bool { return r.state.isLive() }
 
+func (r *Res[T]) moves() bool { return r.state.isLive() && r.source.moving }
+
 func (r *Res[T]) staged() bool { return r.state.isStaged() }
 
 func (r *Res[T]) read(ctx context.Context, _ ResourceInstanceID) (Value, error) {
@@ -193,7 +205,11 @@ func (r *Res[T]) read(ctx context.Context, _ ResourceInstanceID) (Value, error) 
 		if err != nil {
 			return Value{}, err
 		}
-		return toValue(&v), nil
+		w := toValue(&v)
+		if r.source.moving {
+			w.marks |= moving
+		}
+		return w, nil
 	}
 	return Value{}, ErrNoValue
 }
@@ -267,4 +283,4 @@ func (r *Res[T]) stream() *stream {
 	return r.source.stream
 }
 
-func (r *Res[T]) warn() bool { return r.source != nil && r.source.first() }
+func (r *Res[T]) warn(f fault) bool { return r.source != nil && r.source.first(f) }

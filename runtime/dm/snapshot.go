@@ -113,18 +113,32 @@ func (s Snapshot) readOne(ctx context.Context, def *registry.Resource, c Cell, p
 		}
 		return v, err
 	}
-	if def.Range != nil && c.live() {
-		s.warnOutOfRange(def, c, p, v)
+	if !s.judge(def, c, p, v) {
+		return Value{}, ErrNoValue
 	}
 	return v, nil
 }
 
-// warnOutOfRange logs, once, a live value that is outside of its range. The value is sent
-// nevertheless, because an impossible reading of a sensor is information.
-func (s Snapshot) warnOutOfRange(def *registry.Resource, c Cell, p Path, v Value) {
-	if err := checkValue(def, p, v); err != nil && c.warn() {
+// judge reports whether a live value is one that can be sent. A Float that is no number is none at
+// the moment. A value outside of its range is sent all the same: a sensor that shows an impossible
+// value is news. Each is logged once.
+func (s Snapshot) judge(def *registry.Resource, c Cell, p Path, v Value) bool {
+	if !c.live() {
+		return true
+	}
+	if v.typ == registry.Float && !isNumber(v) {
+		if c.warn(noNumber) {
+			s.m.logger().Warn("a live value is no number and counts as none", "path", p.String(), "value", v.String())
+		}
+		return false
+	}
+	if def.Range == nil {
+		return true
+	}
+	if err := checkValue(def, p, v); err != nil && c.warn(outOfRange) {
 		s.m.logger().Warn("a live value is outside of what its definition allows", "error", err)
 	}
+	return true
 }
 
 func (s Snapshot) wrongShape(p Path, multiple bool) error {
@@ -183,10 +197,11 @@ func mayRead(who Origin, def *registry.Resource) bool {
 	return who == Bootstrap || def.Ops.Readable()
 }
 
-// Read yields every value at and below p in ascending order of paths. Below an instance it leaves
-// out what cannot be read, what has no value at the moment, and streams; if p names such a
-// resource, Read fails with NotFound or MethodNotAllowed. Read also fails if p names nothing, and
-// with the error of a function or of yield.
+// Read yields every value at and below p in ascending order of paths. A resource that can have
+// resource instances and has none is yielded with the zero Value. Below an instance it leaves out
+// what cannot be read, what has no value at the moment, and streams; if p names such a resource,
+// Read fails with NotFound or MethodNotAllowed. Read also fails if p names nothing, and with the
+// error of a function or of yield.
 func (s Snapshot) Read(ctx context.Context, who Origin, p Path, yield Yield) error {
 	switch {
 	case p.IsRoot():
@@ -266,11 +281,13 @@ func (s Snapshot) values(ctx context.Context, def *registry.Resource, c Cell, p 
 		}
 		return yield(p, v)
 	}
-	if def.Range == nil || !c.live() {
+	if !c.live() || def.Range == nil && def.Type != registry.Float {
 		return c.each(ctx, p, yield)
 	}
 	return c.each(ctx, p, func(p Path, v Value) error {
-		s.warnOutOfRange(def, c, p, v)
+		if v.typ != registry.None && !s.judge(def, c, p, v) {
+			return nil
+		}
 		return yield(p, v)
 	})
 }
@@ -283,10 +300,10 @@ func (s Snapshot) Stored(p Path, yield Yield) error {
 	if !ok || p.IsRoot() {
 		return fail(NotFound, p, "the device has no such object")
 	}
-	for i, ok := v.next(0); ok; i, ok = v.next(uint32(i) + 1) {
+	for i, ok := v.next(p.firstInstance()); ok; i, ok = v.next(uint32(i) + 1) {
 		ip := InstancePath(p.Object(), i)
 		if !ip.Contains(p) && !p.Contains(ip) {
-			continue
+			break
 		}
 		if err := storedInstance(v, ip, yield); err != nil {
 			return err
@@ -309,7 +326,13 @@ func storedInstance(v view, ip Path, yield Yield) error {
 				return err
 			}
 		}
-		if err := c.each(context.Background(), rp, yield); err != nil && !errors.Is(err, ErrNoValue) {
+		values := func(p Path, v Value) error {
+			if v.typ == registry.None {
+				return nil // yielded already
+			}
+			return yield(p, v)
+		}
+		if err := c.each(context.Background(), rp, values); err != nil && !errors.Is(err, ErrNoValue) {
 			return err
 		}
 	}

@@ -69,6 +69,8 @@ type view interface {
 	has(InstanceID) bool
 	// next returns the lowest instance ID that is at least from.
 	next(from uint32) (InstanceID, bool)
+	// free returns the lowest instance ID that is at least from and not taken.
+	free(from uint32) uint32
 	// cell returns the cell of a resource, or nil if there is no such instance or resource. The
 	// caller must not change it.
 	cell(InstanceID, ResourceID) Cell
@@ -76,6 +78,8 @@ type view interface {
 	cells(InstanceID) cells
 	// commits reports whether the object has a Commit hook, which applies writes to live resources.
 	commits() bool
+	// serversDelete reports whether management servers may delete instances.
+	serversDelete() bool
 }
 
 // cells gives access to the cells of one instance. The zero value means that the instance does not
@@ -103,6 +107,8 @@ func (s *objectState) id() ObjectID { return ObjectID(s.o.def.ID) }
 
 func (s *objectState) definition() *registry.Object { return s.o.def }
 
+func (s *objectState) serversDelete() bool { return s.o.serversDelete() }
+
 func (s *objectState) commits() bool { return s.o.hooks.commit != nil }
 
 func (s *objectState) has(id InstanceID) bool {
@@ -114,6 +120,8 @@ func (s *objectState) next(from uint32) (InstanceID, bool) {
 	id, _, ok := s.inst.next(from)
 	return InstanceID(id), ok
 }
+
+func (s *objectState) free(from uint32) uint32 { return s.inst.free(from) }
 
 func (s *objectState) cell(id InstanceID, r ResourceID) Cell { return s.cells(id).get(r) }
 

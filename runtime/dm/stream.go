@@ -68,11 +68,17 @@ func (s *stream) openSink(ctx context.Context, p Path) (*openSink, error) {
 	if s.writing.Swap(true) {
 		return nil, fail(ServiceUnavailable, p, "the resource is already being written")
 	}
+	opened := false
+	defer func() {
+		if !opened { // also where the function panics
+			s.writing.Store(false)
+		}
+	}()
 	sink, err := s.sink(ctx)
 	if err != nil {
-		s.writing.Store(false)
 		return nil, withPath(p, err)
 	}
+	opened = true
 	return &openSink{path: p, sink: sink, stream: s}, nil
 }
 
@@ -87,8 +93,8 @@ type openSink struct {
 func (o *openSink) close() { o.stream.writing.Store(false) }
 
 func (o *openSink) abort() {
+	defer o.close()
 	o.sink.Abort()
-	o.close()
 }
 
 // maxWholeStream is the largest Source, in bytes, that a read of the whole value takes into memory.

@@ -1,6 +1,9 @@
 package dm
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // tree is a persistent map from IDs to values: put and remove return a new tree that shares
 // everything but the changed path with the old one, which stays unchanged. It is a radix tree with
@@ -16,6 +19,7 @@ type tree[V any] struct {
 // says which digits exist; missing ones take no space.
 type node[V any] struct {
 	bits uint16
+	full bool // no ID below the node is free
 	kids []*node[V]
 	vals []V
 }
@@ -25,6 +29,7 @@ type node[V any] struct {
 const (
 	digitBits = 4
 	digitMask = 1<<digitBits - 1
+	allDigits = 1<<(1<<digitBits) - 1
 )
 
 // slot returns the position of the digit of id at the given shift, and its bit.
@@ -59,7 +64,7 @@ func (t *tree[V]) get(id uint16) (v V, ok bool) {
 func (t tree[V]) put(id uint16, v V) tree[V] {
 	for h := heightFor(id); t.height < h; t.height++ {
 		if t.root != nil {
-			t.root = &node[V]{bits: 1, kids: []*node[V]{t.root}}
+			t.root = &node[V]{bits: 1, kids: []*node[V]{t.root}} // never full: there is one digit
 		}
 	}
 	added := false
@@ -80,6 +85,7 @@ func (n *node[V]) put(id uint16, v V, shift uint8, added *bool) *node[V] {
 	if shift == 0 {
 		*added = !has
 		m.vals = with(n.vals, i, v, has)
+		m.full = m.bits == allDigits
 		return m
 	}
 	var kid *node[V]
@@ -87,6 +93,7 @@ func (n *node[V]) put(id uint16, v V, shift uint8, added *bool) *node[V] {
 		kid = n.kids[i]
 	}
 	m.kids = with(n.kids, i, kid.put(id, v, shift-digitBits, added), has)
+	m.full = m.bits == allDigits && !slices.ContainsFunc(m.kids, func(k *node[V]) bool { return !k.full })
 	return m
 }
 
@@ -169,4 +176,39 @@ func (n *node[V]) next(from uint16, shift uint8) (id uint16, v V, ok bool) {
 		}
 	}
 	return 0, v, false
+}
+
+// free returns the lowest ID that is at least from and not in the tree. It looks at one node for
+// each radix digit, and at no more of those that are full.
+func (t *tree[V]) free(from uint32) (id uint32) {
+	if t.root == nil || from > reserved || heightFor(uint16(from)) > t.height {
+		return from
+	}
+	if id, ok := t.root.free(uint16(from), (t.height-1)*digitBits); ok {
+		return uint32(id)
+	}
+	return 1 << (uint32(t.height) * digitBits) // the first that needs another level
+}
+
+func (n *node[V]) free(from uint16, shift uint8) (uint16, bool) {
+	if n.full {
+		return 0, false
+	}
+	for d := from >> shift & digitMask; d <= digitMask; d++ {
+		sub := uint16(0)
+		if d == from>>shift&digitMask {
+			sub = from & (1<<shift - 1)
+		}
+		i, bit := n.slot(d<<shift, shift)
+		switch {
+		case n.bits&bit == 0:
+			return d<<shift | sub, true
+		case shift == 0:
+		default:
+			if id, ok := n.kids[i].free(sub, shift-digitBits); ok {
+				return d<<shift | id, true
+			}
+		}
+	}
+	return 0, false
 }

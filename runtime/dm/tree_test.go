@@ -25,6 +25,15 @@ func checkTree(t *testing.T, tr tree[int], want map[uint16]int) {
 	if !slices.Equal(got, ids) {
 		t.Fatalf("a walk finds %v, want %v", got, ids)
 	}
+	for _, from := range []uint32{0, 1, 15, 16, 17, 255, 256, 300, 4095, 4096, 65535, rand.Uint32N(1 << 16)} {
+		free := from
+		for _, taken := want[uint16(free)]; taken && free <= reserved; _, taken = want[uint16(free)] {
+			free++
+		}
+		if got := tr.free(from); got != free {
+			t.Fatalf("the first free ID from %d is %d, want %d", from, got, free)
+		}
+	}
 	if tr.root == nil {
 		if len(want) > 0 {
 			t.Fatal("the tree has no root")

@@ -19,13 +19,21 @@ import (
 // A Value may share the bytes of a text or an Opaque with its origin; see Opaque. Compare values
 // with Equal: == compares where the bytes are stored, not their content.
 type Value struct { // at most four fields, so that the compiler keeps it in registers
-	typ    registry.Type
-	secret bool
-	num    uint64 // the number, or how many bytes data points to
+	typ   registry.Type
+	marks marks
+	num   uint64 // the number, or how many bytes data points to
 	// data is the bytes of a String, Corelnk or Opaque. It is a plain pointer because fmt reads
 	// strings and slices in unexported fields and so bypasses the methods that hide a secret.
 	data unsafe.Pointer
 }
+
+// marks say what a value is besides its type and content.
+type marks uint8
+
+const (
+	secret marks = 1 << iota
+	moving
+)
 
 // textValue returns a Value of a type that consists of text or bytes.
 func textValue(t registry.Type, s string) Value {
@@ -81,14 +89,17 @@ func CoreLinkValue(v CoreLink) Value { return textValue(registry.Corelnk, string
 func (v Value) Type() registry.Type { return v.typ }
 
 // IsSecret reports whether the value must not be shown.
-func (v Value) IsSecret() bool { return v.secret }
+func (v Value) IsSecret() bool { return v.marks&secret != 0 }
 
 // Hidden returns the same value marked as one that must not be shown, like the value of a secret
 // resource.
 func (v Value) Hidden() Value {
-	v.secret = true
+	v.marks |= secret
 	return v
 }
+
+// IsMoving reports whether the value was read from a live resource that is marked with Moving.
+func (v Value) IsMoving() bool { return v.marks&moving != 0 }
 
 // Integer returns the number of an Integer, 0 for other types.
 func (v Value) Integer() int64 {
@@ -159,7 +170,7 @@ func (v Value) Equal(w Value) bool {
 // String returns the value in readable form: numbers and text as they are, opaque bytes in base64,
 // times in RFC 3339, secrets as [redacted].
 func (v Value) String() string {
-	if v.secret {
+	if v.IsSecret() {
 		return redacted
 	}
 	switch v.typ {

@@ -2,8 +2,16 @@ package dm
 
 import "sync/atomic"
 
-// warning records whether a message has been logged, so that it is logged once.
-type warning struct{ logged atomic.Bool }
+// fault is what can be wrong with a live value.
+type fault uint32
 
-// first reports whether this is its first call.
-func (w *warning) first() bool { return !w.logged.Swap(true) }
+const (
+	outOfRange fault = 1 << iota
+	noNumber
+)
+
+// warning remembers which faults have been logged.
+type warning struct{ logged atomic.Uint32 }
+
+// first reports whether this is its first call with a fault.
+func (w *warning) first(f fault) bool { return w.logged.Or(uint32(f))&uint32(f) == 0 }

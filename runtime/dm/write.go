@@ -74,14 +74,11 @@ func (t *Transaction) NewInstanceID(o ObjectID, least InstanceID) (InstanceID, e
 	if !ok {
 		return 0, fail(NotFound, ObjectPath(o), "the device has no such object")
 	}
-	id := least
-	for next, ok := v.next(uint32(id)); ok && next == id; next, ok = v.next(uint32(id)) {
-		id++
-	}
-	if id == reserved {
+	id := v.free(uint32(least))
+	if id >= reserved {
 		return 0, fail(MethodNotAllowed, ObjectPath(o), "all instance IDs are taken")
 	}
-	return id, nil
+	return InstanceID(id), nil
 }
 
 // codeOr returns code, or 4.00 for the bootstrap server, whose interface defines few codes

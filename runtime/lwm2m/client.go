@@ -92,8 +92,9 @@ func New(cfg Config) (*Client, error) {
 	// The Model's writer slot lets one store run at a time.
 	c.stores.init(c.loop.sched, math.MaxInt, c.finish)
 	c.manager, err = manage.New(manage.Config{
-		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.run, Store: c.stores.run, Logger: c.log,
+		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.runFor, Store: c.stores.run, Logger: c.log,
 		SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), Scratch: c.loop.scratch,
+		RecoverPanics: cfg.RecoverPanics,
 	})
 	if err == nil {
 		c.device, err = c.manager.AddDevice(manage.DeviceConfig{Model: c.model, Hidden: hidden[:], ImpliedVersion: coreVersion})

@@ -66,6 +66,16 @@ type Config struct {
 	// [Limits] documents.
 	Limits Limits
 
+	// RecoverPanics answers a request whose hook, function, stream or Persist panics with 5.00,
+	// logs the panic with its stack at level Error, and goes on; so it does with a value of an
+	// observation. The zero value means that the panic continues on the loop, out of Run, Serve or
+	// ServeAny, and ends the program unless it recovers there: after a panic nobody knows what
+	// state the program's own data and hardware are in, and a device that starts again is in a
+	// known one. In both cases the transaction is rolled back and the next one can begin. Neither
+	// catches what Go cannot recover (a fatal error of the runtime such as a concurrent map write)
+	// nor panics on goroutines of the program.
+	RecoverPanics bool
+
 	// Loop is an event loop that several clients share. The goroutine that called NewLoop must call
 	// its Run. The zero value means that the client has a loop of its own, which Client.Run runs.
 	Loop *Loop
@@ -125,6 +135,10 @@ type Limits struct {
 	// Observations is how many observations a server may have. A further observation is answered
 	// like a Read. The zero value means 1000.
 	Observations int
+	// ObservedValues is how many values the observations of a server may cover together, as counted
+	// when each begins. A further one is answered as a Read, except the first. The zero value means
+	// 100,000.
+	ObservedValues int
 	// Attributes is how many nodes a server may attach attributes to. A Write-Attributes for a
 	// further node is answered 5.03. The zero value means 1000.
 	Attributes int

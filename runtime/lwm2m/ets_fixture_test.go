@@ -53,7 +53,10 @@ func onVersion(t *testing.T, v registry.Version, prepare, fn func(m *managed)) {
 			b.cfg.Servers[0] = lwm2m.Server{
 				URI: "coap://server", Lifetime: 24 * time.Hour, MinPeriod: time.Second, MaxPeriod: 10 * time.Second,
 				DropNotifications: true,
-				Instance:          func(i *lwm2m.ServerInstance) { i.DisableTimeout = dm.Int(86400) },
+				Instance: func(i *lwm2m.ServerInstance) {
+					i.DisableTimeout = dm.Int(86400)
+					i.SupportedServerVersions = dm.Multi[string]{} // the cases do not have it
+				},
 			}
 			m.object, m.portfolio = etsDevice(t), etsPortfolio(t)
 			b.cfg.Objects = []dm.Object{m.object, m.portfolio, etsOSCORE(t), etsCOSE(t)}

@@ -121,7 +121,9 @@ func (v values) each(id dm.ResourceID, fn func(dm.Value)) {
 		return
 	}
 	_ = v.s.Read(v.ctx, dm.Application, p, func(_ dm.Path, val dm.Value) error {
-		fn(val)
+		if val.Type() != registry.None { // otherwise there is no instance
+			fn(val)
+		}
 		return nil
 	}) // a resource that cannot be read counts as absent
 }

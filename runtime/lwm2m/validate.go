@@ -79,6 +79,7 @@ func (c Config) withDefaults() (Config, error) {
 		fault(slices.Contains(c.Formats[:i], f), "Formats[%d] is %v, which the list contains already", i, f)
 	}
 	fault(c.Limits.Observations < 0, "Limits.Observations is %d, it must not be negative", c.Limits.Observations)
+	fault(c.Limits.ObservedValues < 0, "Limits.ObservedValues is %d, it must not be negative", c.Limits.ObservedValues)
 	fault(c.Limits.Attributes < 0, "Limits.Attributes is %d, it must not be negative", c.Limits.Attributes)
 	fault(c.Limits.Pending < 0, "Limits.Pending is %d, it must not be negative", c.Limits.Pending)
 	fault(c.Limits.Patience < 0, "Limits.Patience is %v, it must not be negative", c.Limits.Patience)

@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,6 +129,8 @@ func (s *Scheduler) Run() int {
 	s.round = s.clock.check()
 	s.running = true
 	defer func() { s.running = false }()
+	left := posted
+	defer func() { s.repost(left) }()
 	last, n := s.seq, 0
 	for len(s.heap) > 0 {
 		e := s.heap[0]
@@ -141,13 +144,25 @@ func (s *Scheduler) Run() int {
 		}
 		n++
 	}
-	for i, fn := range posted {
-		posted[i] = nil
+	for len(left) > 0 {
+		fn := left[0]
+		left[0], left = nil, left[1:]
 		fn()
 		n++
 	}
 	s.spare = posted[:0]
 	return n
+}
+
+// repost puts functions that a panic kept from running first in the next round.
+func (s *Scheduler) repost(fns []func()) {
+	if len(fns) == 0 {
+		return
+	}
+	s.mu.Lock()
+	s.posted = append(slices.Clone(fns), s.posted...)
+	s.mu.Unlock()
+	s.Wake()
 }
 
 func (s *Scheduler) takePosted() []func() {

@@ -63,8 +63,8 @@ func proposals(def *registry.Resource) []dm.Value {
 			list = append(list, around(def.Type, bound)...)
 		}
 	}
-	if def.Range != nil && def.Type == registry.Float {
-		list = append(list, dm.FloatValue(math.NaN()))
+	if def.Type == registry.Float {
+		list = append(list, dm.FloatValue(math.NaN()), dm.FloatValue(math.Inf(1)), dm.FloatValue(math.Inf(-1)))
 	}
 	return list
 }
@@ -140,7 +140,7 @@ func allowed(def *registry.Resource, v dm.Value) bool {
 	case registry.UnsignedInteger:
 		return def.Range.AllowsUint(v.Unsigned())
 	case registry.Float:
-		return def.Range.Allows(v.Float())
+		return !math.IsNaN(v.Float()) && !math.IsInf(v.Float(), 0) && def.Range.Allows(v.Float())
 	case registry.Time:
 		return def.Range.AllowsInt(v.Seconds())
 	case registry.String, registry.Corelnk:

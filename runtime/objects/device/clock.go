@@ -10,7 +10,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// clock is the system's clock and time zone, or what servers have set instead.
+// clock is the system's clock and time zone with what servers have set instead. A server that
+// empties a resource, by an empty text or by a Replace of the instance that does not name it, gives
+// the system's back. A clock of the system that Config.SetTime has set stays.
 type clock struct {
 	set func(context.Context, time.Time) error
 
@@ -55,6 +57,13 @@ func (c *clock) timezone(context.Context) (string, error) {
 	return "", dm.ErrNoValue
 }
 
+const (
+	// maxTime leaves half of all times for the clock to go on in.
+	maxTime = 1 << 62
+	// maxZone is more than any name of the IANA time zone database has.
+	maxZone = 64
+)
+
 var (
 	// offsetForm is the form of ISO 8601, with or without UTC before it: +02:00, UTC-3, Z.
 	offsetForm = regexp.MustCompile(`^(Z|UTC|(UTC)?[+-][01]?[0-9](:?[0-5][0-9])?)$`)
@@ -66,6 +75,12 @@ func (c *clock) validate(tx *device.Tx) error {
 	for ch := range tx.Changes() {
 		if ch.New == nil {
 			continue
+		}
+		if v, ok := ch.New.CurrentTime.Get(); ok && (v.Unix() > maxTime || v.Unix() < -maxTime) {
+			return dm.Errorf(dm.BadRequest, "the time %d is too far away to go on from", v.Unix())
+		}
+		if v, ok := ch.New.Timezone.Get(); ok && len(v) > maxZone {
+			return dm.Errorf(dm.BadRequest, "a time zone of %d characters: a name has at most %d", len(v), maxZone)
 		}
 		if v, ok := ch.New.UTCOffset.Get(); ok && v != "" && !offsetForm.MatchString(v) {
 			return dm.Errorf(dm.BadRequest, "UTC offset %.16q: write it as in +02:00 or UTC+2", v)
@@ -89,11 +104,16 @@ func (c *clock) commit(ctx context.Context, tx *device.Tx) error {
 		if ch.New == nil {
 			continue
 		}
-		if v, ok := ch.New.UTCOffset.Get(); ok {
-			c.v.offset, c.v.hasOffset = v, v != ""
+		if ch.Wrote(device.UTCOffsetID) { // a Replace that does not name it empties it
+			c.v.offset = ch.New.UTCOffset.Or("")
+			c.v.hasOffset = c.v.offset != ""
 		}
-		if v, ok := ch.New.Timezone.Get(); ok {
-			c.v.zone, c.v.hasZone = v, v != ""
+		if ch.Wrote(device.TimezoneID) {
+			c.v.zone = ch.New.Timezone.Or("")
+			c.v.hasZone = c.v.zone != ""
+		}
+		if ch.Wrote(device.CurrentTimeID) {
+			c.v.ahead = 0
 		}
 		if v, ok := ch.New.CurrentTime.Get(); ok {
 			at, written = v, true

@@ -81,7 +81,7 @@ func New(c Config) (*Device, error) {
 		inst.SupportedBindingAndModes = dm.Func(d.bindings)
 	}
 	if !c.NoClock {
-		inst.CurrentTime = dm.Func(d.clock.now)
+		inst.CurrentTime = dm.Moving(d.clock.now)
 		inst.UTCOffset = dm.Func(d.clock.utcOffset)
 		inst.Timezone = dm.Func(d.clock.timezone)
 	}

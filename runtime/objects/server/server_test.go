@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -32,6 +33,11 @@ func TestValidate(t *testing.T) {
 		path   string
 	}{
 		"lifetime":          {func(i *server.Instance) { i.Lifetime = dm.Int(-1) }, "/1/3/1"},
+		"long lifetime":     {func(i *server.Instance) { i.Lifetime = dm.Int(3_153_600_001) }, "/1/3/1"},
+		"longest lifetime":  {func(i *server.Instance) { i.Lifetime = dm.Int(math.MaxInt64) }, "/1/3/1"},
+		"long pmin":         {func(i *server.Instance) { i.DefaultMinimumPeriod = dm.Int(3_153_600_001) }, "/1/3/2"},
+		"long pmax":         {func(i *server.Instance) { i.DefaultMaximumPeriod = dm.Int(3_153_600_001) }, "/1/3/3"},
+		"long disable":      {func(i *server.Instance) { i.DisableTimeout = dm.Int(3_153_600_001) }, "/1/3/5"},
 		"pmin":              {func(i *server.Instance) { i.DefaultMinimumPeriod = dm.Int(-1) }, "/1/3/2"},
 		"pmax":              {func(i *server.Instance) { i.DefaultMaximumPeriod = dm.Int(-1) }, "/1/3/3"},
 		"disable":           {func(i *server.Instance) { i.DisableTimeout = dm.Int(-1) }, "/1/3/5"},
@@ -70,7 +76,7 @@ func TestValidate(t *testing.T) {
 func TestAccepts(t *testing.T) {
 	for _, b := range []string{"U", "UQ", "UQS", "UT", "N", "UTSNMH"} {
 		i := filled(1)
-		i.Binding = dm.Str(b)
+		i.Binding, i.Lifetime = dm.Str(b), dm.Int(3_153_600_000)
 		i.SupportedServerVersions = dm.List("1.0", "1.2.1")
 		i.PreferredTransport = dm.Str("T")
 		if err := newObject(t, server.Config{}).Add(0, i); err != nil {

@@ -35,6 +35,10 @@ func validate(tx *server.Tx) error {
 	return nil
 }
 
+// maxSeconds is 100 years, the longest time that a client keeps. A longer one would be cut on its
+// way.
+const maxSeconds = 100 * 365 * 24 * 60 * 60
+
 func refuse(id dm.InstanceID, r dm.ResourceID, format string, args ...any) error {
 	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(server.ObjectID, id, r),
 		Err: fmt.Errorf(format, args...)}
@@ -50,8 +54,11 @@ func check(id dm.InstanceID, i *Instance) error {
 		{server.DefaultMaximumPeriodID, i.DefaultMaximumPeriod},
 		{server.DisableTimeoutID, i.DisableTimeout},
 	} {
-		if v := t.r.Or(0); v < 0 {
+		switch v := t.r.Or(0); {
+		case v < 0:
 			return refuse(id, t.id, "%d seconds: a time must not be negative", v)
+		case v > maxSeconds:
+			return refuse(id, t.id, "%d seconds: a time has at most 100 years, %d seconds", v, maxSeconds)
 		}
 	}
 	if b, ok := i.Binding.Get(); ok && !validBinding(b) {

@@ -68,7 +68,7 @@ func TestParse(t *testing.T) {
 		"lt=.5":     {Attribute: Lt, Value: 0.5}, "st=0": {Attribute: St}, "edge=1": {Attribute: Edge, Value: 1},
 		"con=0":   {Attribute: Con},
 		"hqmax=7": {Attribute: Hqmax, Value: 7}, "epmin": {Attribute: Epmin, Remove: true},
-		"epmax=":                              {Attribute: Epmax, Remove: true},
+		"epmax":                               {Attribute: Epmax, Remove: true},
 		"gt=" + strings.Repeat("0", 63) + "1": {Attribute: Gt, Value: 1},
 	} {
 		if got, err := Parse(query); got != want || err != nil {
@@ -80,6 +80,7 @@ func TestParse(t *testing.T) {
 		"pmin=-1": "value of pmin", "pmin=1.5": "value of pmin", "pmin=4294967296": "value of pmin",
 		"edge=2": "value of edge", "con=2": "value of con",
 		"st=-1": "value of st", "gt=NaN": "value of gt", "gt=Inf": "value of gt", "gt=0x10": "value of gt",
+		"gt=": "value of gt", "pmin=": "value of pmin", "edge=": "value of edge", "epmax=": "value of epmax",
 		"gt=1e999": "value of gt", "lt=1_0": "value of lt",
 		"gt=" + strings.Repeat("0", 64) + "1": "value of gt",
 	} {

@@ -16,15 +16,15 @@ type Edit struct {
 	Remove    bool
 }
 
-// Parse reads one Uri-Query option of a Write-Attributes or an Observe, such as pmin=10. Errors are
-// of type Error.
+// Parse reads one Uri-Query option of a Write-Attributes or an Observe, such as pmin=10. A bare
+// name such as pmin removes the attribute; pmin= is an error. Errors are of type Error.
 func Parse(query string) (Edit, error) {
-	name, text, _ := strings.Cut(query, "=")
+	name, text, hasValue := strings.Cut(query, "=")
 	a, ok := named(name)
 	if !ok {
 		return Edit{}, Error("unknown attribute")
 	}
-	if text == "" {
+	if !hasValue {
 		return Edit{Attribute: a, Remove: true}, nil
 	}
 	v, ok := a.parseValue(text)
@@ -32,6 +32,13 @@ func Parse(query string) (Edit, error) {
 		return Edit{}, Error("the value of " + name + " is out of its range")
 	}
 	return Edit{Attribute: a, Value: v}, nil
+}
+
+// IsAttribute reports whether a Uri-Query option names an attribute, with a value or without.
+func IsAttribute(query string) bool {
+	name, _, _ := strings.Cut(query, "=")
+	_, ok := named(name)
+	return ok
 }
 
 // Add appends an edit to those of the same request, which must not name an attribute twice.

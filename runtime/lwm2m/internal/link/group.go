@@ -129,8 +129,7 @@ func (g *Group) ServeReady(limit int) (more bool) {
 		if s == nil {
 			return more
 		}
-		if n, err := s.receive(); n > 0 && err == nil {
-			g.markReady(s)
+		if g.serve(s) {
 			more = true
 		}
 	}
@@ -141,6 +140,20 @@ func (g *Group) ServeReady(limit int) (more bool) {
 	// again while they wait.
 	g.signal()
 	return true
+}
+
+// serve has a socket receive and queues it again while there may be more, also where a handler
+// panics.
+func (g *Group) serve(s *Socket) (more bool) {
+	more = true
+	defer func() {
+		if more {
+			g.markReady(s)
+		}
+	}()
+	n, err := s.receive()
+	more = n > 0 && err == nil
+	return more
 }
 
 func (g *Group) nextReady() *Socket {

@@ -19,7 +19,7 @@ func TestWriteAttributes(t *testing.T) {
 		good("/3?pmin=10&pmax=200"), good("/3/0?pmin=0"), good("/3/0/9?gt=50&lt=20.5&st=2"),
 		good("/3/0/7/1?epmin=1&epmax=20"),
 		good("/3?con=1&hqmax=10"), good("/3303/1/5700?gt=-1.5e1"), good("/1/0/6?edge=1"), good("/3?pmin"),
-		good("/3?pmin="),
+		bad("/3?pmin="), bad("/3/0/9?gt="), bad("/3?pmin=1&pmax="), good("/3/0/9?gt"),
 		good("/3?pmin=60&pmax=10"), good("/3/0/15?pmin=1"), good("/3/0/4?pmin=1"), good("/3/0/9?gt=5&lt=-1&st=2.9"),
 		good("/3/0/9?st=0"), good("/3/0/9?lt=5"), good("/3?epmin=5&epmax=5"),
 		good("/3/0/9?gt=" + strings.Repeat("0", 63) + "1"),
@@ -81,7 +81,7 @@ func TestDiscoverAttributes(t *testing.T) {
 			t.Errorf("the other server sees %s", got)
 		}
 		// Removed again.
-		set("/3/0/9?gt&lt=")
+		set("/3/0/9?gt&lt")
 		expect("/3/0/9", "</3/0/9>;pmin=10;pmax=320;st=0.25")
 		// The defaults of the account, with the parameter of LwM2M 1.2.
 		p.do(to("PUT /1/0/2").as(content.Text, "7"))
@@ -156,4 +156,25 @@ func TestAttributeLimit(t *testing.T) {
 			t.Errorf("%d nodes are watched, want 2", n)
 		}
 	})
+}
+
+// A Write with attributes beside its payload is 4.00 and does neither, also in several blocks.
+func TestWriteWithAttributes(t *testing.T) {
+	for _, size := range []int{1, 3000} {
+		for _, line := range []string{"PUT /3303/1/5750?pmin=10", "PUT /3303/1/5750?pmin", "PUT /3303/1/5750?x=1&gt=5"} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, device12)
+				p := r.peers[0]
+				if got := p.do(to(line).as(content.Text, strings.Repeat("x", size))); got.code != coap.BadRequest {
+					t.Errorf("%s with %d bytes: %v", line, size, got.code)
+				}
+				if got := p.text("/3303/1/5750"); got != "fridge" {
+					t.Errorf("%s wrote %q", line, got)
+				}
+				if got := p.do(to("GET /3303/1/5750").accepting(content.Link)); got.body != "</3303/1/5750>" {
+					t.Errorf("%s left %s", line, got.body)
+				}
+			})
+		}
+	}
 }

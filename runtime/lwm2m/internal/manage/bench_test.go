@@ -1,11 +1,14 @@
 package manage
 
 import (
+	"fmt"
 	"testing"
 
+	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 // exchange returns a function that makes one request and checks its answer, both ends' CoAP and the
@@ -85,6 +88,45 @@ func BenchmarkRequest(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				once()
+			}
+		})
+	}
+}
+
+// BenchmarkCreate is a Create, and the Delete that follows, of an object that has few instances or
+// many.
+func BenchmarkCreate(b *testing.B) {
+	for _, n := range []int{100, 20000} {
+		b.Run(fmt.Sprint(n, "Instances"), func(b *testing.B) {
+			r := newRig(b, device12)
+			for i := range n {
+				r.must(r.dev.things.Add(dm.InstanceID(i+2), temperature.Instance{SensorValue: dm.Float(1)}))
+			}
+			path := dm.InstancePath(3303, dm.InstanceID(n+2))
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, op := range []func(*dm.Transaction) error{
+					func(t *dm.Transaction) error {
+						id, err := t.NewInstanceID(3303, 0)
+						if err != nil {
+							return err
+						}
+						return t.Create(3303, []dm.InstanceID{id}, []dm.Entry{{Path: dm.ResourcePath(3303, id, 5750), Value: dm.StringValue("x")}})
+					},
+					func(t *dm.Transaction) error { return t.Delete(path) },
+				} {
+					t, err := r.model.Begin(b.Context(), dm.Server(1))
+					if err == nil {
+						err = op(t)
+					}
+					if err == nil {
+						err = t.Commit()
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				r.s.Run()
 			}
 		})
 	}

@@ -29,8 +29,10 @@ type change struct {
 
 	// handover holds the transaction while it passes from one goroutine to another: granted but not
 	// begun, or stored but not published. The goroutine that takes it out continues with it.
-	handover atomic.Pointer[dm.Transaction]
-	storeErr error
+	handover   atomic.Pointer[dm.Transaction]
+	storeErr   error
+	storePanic *raised
+	answered   bool
 	// publishing says that the change is being published on the loop.
 	publishing bool
 
@@ -107,6 +109,11 @@ func (c *change) passToLoop(t *dm.Transaction) {
 func (c *change) resume() {
 	t := c.handover.Swap(nil)
 	c.leave()
+	if t != nil { // what the store left belongs to whoever has the transaction
+		p := c.storePanic
+		c.storePanic = nil
+		defer c.x.cfg.raise(p)
+	}
 	switch {
 	case t == nil: // the change has been dropped
 	case c.dropped:
@@ -115,11 +122,30 @@ func (c *change) resume() {
 		c.waiting = false
 		c.perform(t)
 	case c.storeErr != nil:
-		t.Rollback()
-		c.fail(c.storeErr)
+		c.guard(t, func() {
+			t.Rollback()
+			c.fail(c.storeErr)
+		})
 	default:
 		c.publish(t)
 	}
+}
+
+// guard calls fn, which calls user code. Where fn does not return, the transaction ends and the
+// request is answered 5.00.
+func (c *change) guard(t *dm.Transaction, fn func()) {
+	c.x.cfg.guard(fn, func() {
+		c.publishing = false
+		defer c.fail(errPanic) // an answer that has been sent stays
+		t.Rollback()
+	})
+}
+
+// raiseStorePanic continues a panic of the store.
+func (c *change) raiseStorePanic() {
+	p := c.storePanic
+	c.storePanic = nil
+	c.x.cfg.raise(p)
 }
 
 // onPatienceOver answers a request that has waited too long for the writer slot.
@@ -170,18 +196,25 @@ func (c *change) endHandover() bool {
 // end ends a transaction without an answer: what is stored is published, everything else is rolled
 // back.
 func (c *change) end(t *dm.Transaction) {
-	if c.waiting || c.storeErr != nil {
-		t.Rollback()
-	} else {
-		t.Publish()
-		t.Finish()
-	}
-	c.abort()
+	defer c.raiseStorePanic()
+	c.x.cfg.guard(func() {
+		if c.waiting || c.storeErr != nil {
+			t.Rollback()
+		} else {
+			t.Publish()
+			t.Finish()
+		}
+		c.abort()
+	}, t.Rollback)
 }
 
 // perform makes the changes on the loop: Begin, Create, Delete, Validate and Commit hooks run here,
 // and Rollback hooks where one of them fails.
 func (c *change) perform(t *dm.Transaction) {
+	c.guard(t, func() { c.change(t) })
+}
+
+func (c *change) change(t *dm.Transaction) {
 	t.SetCause(c)
 	if err := c.apply(t); err != nil {
 		t.Rollback()
@@ -200,23 +233,28 @@ func (c *change) perform(t *dm.Transaction) {
 	c.q.scope.peer.requests.used++
 	c.x.inProgress[c] = struct{}{}
 	c.x.cfg.Store(func() {
-		c.storeErr = t.Persist()
-		c.passToLoop(t)
+		c.x.cfg.observe(t.Persist, func(err error, p *raised) {
+			c.storeErr, c.storePanic = err, p
+			c.passToLoop(t)
+		})
 	})
 }
 
 // publish ends a change on the loop: it becomes visible, the server is answered, observers are
 // notified, and Changed hooks run.
 func (c *change) publish(t *dm.Transaction) {
-	t.Publish()
-	c.succeed()
-	c.publishing = true
-	t.Finish()
-	c.publishing = false
+	c.guard(t, func() {
+		t.Publish()
+		c.succeed()
+		c.publishing = true
+		t.Finish()
+		c.publishing = false
+	})
 }
 
 // succeed answers a change that has been made.
 func (c *change) succeed() {
+	c.answered = true
 	code := coap.Changed
 	switch c.q.op {
 	case Delete:
@@ -240,14 +278,17 @@ func (c *change) succeed() {
 // fail answers a change that has not been made.
 func (c *change) fail(err error) {
 	c.abort()
-	c.q.refuse(err)
+	if !c.answered {
+		c.answered = true
+		c.q.refuse(err)
+	}
 }
 
 // abort aborts the upload that no transaction has taken.
 func (c *change) abort() {
-	if c.upload != nil {
-		c.upload.Abort()
+	if up := c.upload; up != nil {
 		c.upload = nil
+		c.x.cfg.guard(up.Abort, func() {})
 	}
 }
 

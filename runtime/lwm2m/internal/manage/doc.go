@@ -23,6 +23,8 @@
 //   - Attributes (attributes.go) answers Write-Attributes. What attributes mean is in package attr.
 //   - The reporter (report.go) hears what changes; an observation (observation.go) samples its node
 //     and notifies as the monitor of package attr decides.
+//   - What is due (due.go) is sampled in slices, between which requests are served: servers take
+//     turns, over all Managers that share a Scratch, and one reading serves equal observations.
 //   - composite.go reads the payload of a Read-Composite and finds the device of a Write-Composite.
 //
 // The parts share the Config of the Manager, and observations read through the reader. They share
@@ -52,6 +54,10 @@
 //   - A POST to a resource is an Execute, except with a format that carries resource instances,
 //     which makes it a partial update of a resource with several of them.
 //   - Attributes that Observe carries replace all that are attached, for that observation.
+//   - A resource exists where its instance supports it, with a value or without: Discover lists it,
+//     a Write finds it, and a Read of it alone is 4.04 while it has no value.
+//   - Passing time is no change: a value that moves although nothing happens (dm.Moving) does not
+//     notify the observers of the nodes above its resource.
 //   - An observed value that cannot be read for the moment does not trigger a notification and is
 //     tried again; when its node is gone, or the server has lost its right to read it, the last
 //     notification says so.

@@ -57,7 +57,9 @@ func onDevice(t *testing.T, servers int, run func(e *ets)) {
 				t.Fatal(err)
 			}
 			all = append(all, lwm2mtest.NewServer(t, l))
-			e.accounts = append(e.accounts, lwm2m.Server{URI: "coap://" + name, Lifetime: 24 * time.Hour, DropNotifications: true})
+			e.accounts = append(e.accounts, lwm2m.Server{URI: "coap://" + name, Lifetime: 24 * time.Hour, DropNotifications: true,
+				// The cases do not have it.
+				Instance: func(i *lwm2m.ServerInstance) { i.SupportedServerVersions = dm.Multi[string]{} }})
 		}
 		halt := e.boot()
 		defer func() { halt() }()

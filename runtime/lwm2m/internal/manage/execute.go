@@ -13,6 +13,10 @@ import (
 type executor struct{ cfg *Config }
 
 func (x *executor) serve(q *request) {
+	x.cfg.guard(func() { x.execute(q) }, func() { q.refuse(errPanic) })
+}
+
+func (x *executor) execute(q *request) {
 	s, p := q.scope.snapshot(), q.scope.peer
 	args, err := q.arguments(s)
 	if err == nil {
@@ -28,12 +32,9 @@ func (x *executor) serve(q *request) {
 	}
 	q.r.Acknowledge()
 	later := *q
-	x.cfg.Worker(func() {
-		err := s.Execute(p.slow, p.who, later.path, args)
-		x.cfg.Sched.Post(func() {
-			p.requests.used--
-			later.executed(err)
-		})
+	p.onWorker(func() error { return s.Execute(p.slow, p.who, later.path, args) }, func(err error) {
+		p.requests.used--
+		later.executed(err)
 	})
 }
 

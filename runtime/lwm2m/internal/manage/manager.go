@@ -19,9 +19,10 @@ type Config struct {
 	// Context is what hooks and functions of the data model receive, with the Origin added. The
 	// zero value means context.Background().
 	Context context.Context
-	// Worker runs a slow function on another goroutine, at once or when a worker is free, and does
-	// not wait. The zero value means a goroutine for each.
-	Worker func(fn func())
+	// Worker runs a slow function that a server waits for on another goroutine, at once or when a
+	// worker is free, and does not wait. The functions of one server must not keep those of another
+	// waiting. The zero value means a goroutine for each.
+	Worker func(server dm.ShortServerID, fn func())
 	// Store is like Worker, for storing a change: it must run fn in any case, without waiting for
 	// slow functions, because the writer slot is taken until then. The zero value means a goroutine
 	// for each.
@@ -32,6 +33,10 @@ type Config struct {
 	// SelfNotify notifies observing servers of their own writes, too. The zero value means that a
 	// server is not notified of what it wrote itself.
 	SelfNotify bool
+	// RecoverPanics logs a panic of user code behind a request, a notification or the store (Error,
+	// with its stack), and goes on. The zero value means that the panic continues on the goroutine
+	// of the scheduler. In both cases the request is answered 5.00 and the writer slot is released.
+	RecoverPanics bool
 	// Limits bound what servers can make the Manager keep. The zero value means the limits that
 	// Limits describes.
 	Limits Limits
@@ -44,6 +49,10 @@ type Limits struct {
 	// Observations is how many observations a server may have. A further Observe is answered as a
 	// Read. The zero value means 1000.
 	Observations int
+	// ObservedValues is how many values the observations of a server may cover together, as counted
+	// when each begins: their cost. A further Observe is answered as a Read, except the first. The
+	// zero value means 100,000.
+	ObservedValues int
 	// Attributes is the number of nodes that a server may attach attributes to. A further one is
 	// 5.03. The zero value means 1000.
 	Attributes int
@@ -56,7 +65,7 @@ type Limits struct {
 }
 
 func (l *Limits) check() error {
-	if l.Observations < 0 || l.Attributes < 0 || l.Pending < 0 || l.Patience < 0 {
+	if l.Observations < 0 || l.ObservedValues < 0 || l.Attributes < 0 || l.Pending < 0 || l.Patience < 0 {
 		return errors.New("manage: Config.Limits must not be negative")
 	}
 	setDefault := func(v *int, n int) {
@@ -65,6 +74,7 @@ func (l *Limits) check() error {
 		}
 	}
 	setDefault(&l.Observations, 1000)
+	setDefault(&l.ObservedValues, 100_000)
 	setDefault(&l.Attributes, 1000)
 	setDefault(&l.Pending, 64)
 	if l.Patience == 0 {
@@ -81,7 +91,7 @@ func (c *Config) check() error {
 		c.Context = context.Background()
 	}
 	if c.Worker == nil {
-		c.Worker = func(fn func()) { go fn() }
+		c.Worker = func(_ dm.ShortServerID, fn func()) { go fn() }
 	}
 	if c.Store == nil {
 		c.Store = func(fn func()) { go fn() }
@@ -117,7 +127,7 @@ func New(cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{cfg: cfg}
-	m.reader = reader{cfg: &m.cfg, loop: newReading(&cfg.Scratch.encoder, &cfg.Scratch.links), seed: maphash.MakeSeed()}
+	m.reader = reader{cfg: &m.cfg, loop: newReading(&cfg.Scratch.encoder, &cfg.Scratch.links, maphash.MakeSeed())}
 	m.executor = executor{cfg: &m.cfg}
 	m.changer = changer{cfg: &m.cfg, inProgress: map[*change]struct{}{}}
 	return m, nil

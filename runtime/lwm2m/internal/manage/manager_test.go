@@ -20,7 +20,7 @@ func TestConfigIsChecked(t *testing.T) {
 	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Config.Sched") {
 		t.Errorf("without a scheduler: %v", err)
 	}
-	for _, l := range []Limits{{Observations: -1}, {Attributes: -1}, {Pending: -1}, {Patience: -1}} {
+	for _, l := range []Limits{{Observations: -1}, {ObservedValues: -1}, {Attributes: -1}, {Pending: -1}, {Patience: -1}} {
 		if _, err := New(Config{Sched: sched.New(), Limits: l}); err == nil ||
 			!strings.Contains(err.Error(), "Config.Limits") {
 			t.Errorf("%+v: %v", l, err)
@@ -30,7 +30,7 @@ func TestConfigIsChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Limits{Observations: 1000, Attributes: 1000, Pending: 64, Patience: 30 * time.Second}); m.cfg.Limits != want {
+	if want := (Limits{Observations: 1000, ObservedValues: 100_000, Attributes: 1000, Pending: 64, Patience: 30 * time.Second}); m.cfg.Limits != want {
 		t.Errorf("without limits they are %+v", m.cfg.Limits)
 	}
 	if _, err := m.AddDevice(DeviceConfig{Model: model, Prefix: "dev0"}); err != nil {

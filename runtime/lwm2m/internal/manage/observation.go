@@ -19,11 +19,13 @@ type observation struct {
 	rel     *coap.Observation
 	path    dm.Path
 	format  content.Format
+	values  int       // when it began
 	carried *attr.Set // by the Observe, nil where it carried no attributes
 
 	monitor attr.Monitor
 	timer   sched.Job
 	written bool // the server itself has changed something, which is being published
+	queued  bool // the sample is due, and waits for its turn
 	busy    bool // a worker samples the node
 	failing bool // the last sample failed, which was logged
 	ended   bool
@@ -67,6 +69,7 @@ func (o *observation) remove() {
 	o.x.cfg.Sched.Cancel(&o.timer)
 	o.x.list = slices.DeleteFunc(o.x.list, func(x *observation) bool { return x == o })
 	o.x.scope.peer.observations.used--
+	o.x.scope.peer.values.used -= o.values
 	o.x.scope.device.watch(-1)
 }
 
@@ -88,14 +91,10 @@ func (o *observation) reachable() bool { return o.x.scope.peer.conn != nil && !o
 
 // schedule sets the timer for the next sample.
 func (o *observation) schedule() {
-	if o.ended || o.busy {
+	if o.ended || o.busy || o.queued {
 		return
 	}
-	s, next := o.x.cfg.Sched, attr.Never
-	if o.reachable() {
-		in := o.attributes()
-		next = o.monitor.Next(&in)
-	}
+	s, next := o.x.cfg.Sched, o.next()
 	if next == attr.Never {
 		s.Cancel(&o.timer)
 		return
@@ -103,59 +102,103 @@ func (o *observation) schedule() {
 	s.At(&o.timer, next)
 }
 
-// read reads the node on the loop, into the memory of notifications.
-func (o *observation) read() (*reading, []byte, error) {
-	rd := o.x.reader.loop
+// next returns when the node is to be sampled next.
+func (o *observation) next() sched.Time {
+	if !o.reachable() {
+		return attr.Never
+	}
+	in := o.attributes()
+	return o.monitor.Next(&in)
+}
+
+// onDue has the node sampled in turn with those of other servers.
+func (o *observation) onDue() {
+	if !o.queued {
+		o.x.cfg.Scratch.due.add(o)
+	}
+}
+
+// takeTurn samples the node if it is still due, and returns what that has cost, in values.
+func (o *observation) takeTurn() (cost int) {
+	if o.ended || o.busy {
+		return 0
+	}
+	if o.next() > o.x.cfg.Sched.Now() {
+		o.schedule()
+		return 1
+	}
+	return o.sample()
+}
+
+// read reads the node on the loop, into the memory of notifications, or takes what was read for an
+// equal observation. The cost is the number of values that were read.
+func (o *observation) read() (s sample, cost int) {
+	d, rd := &o.x.cfg.Scratch.due, o.x.reader.loop
+	if d.last.serves(o, d.slice) {
+		return d.last, 1
+	}
+	d.last = sample{}
 	rd.begin(o.x.scope, Observe, o.path, o.format)
 	body, err := rd.run(o.x.scope.peer.fast, o.x.cfg.Scratch.payload[:0])
-	return rd, body, err
+	if err == nil {
+		o.x.cfg.Scratch.keep(body)
+	}
+	d.last = rd.sample(body, err)
+	d.last.slice = d.slice
+	return d.last, rd.found + 1
 }
 
 // sample reads the node, on a worker where slow functions give its values, and notifies if there is
 // a reason to.
-func (o *observation) sample() {
+func (o *observation) sample() (cost int) {
+	s := sample{snapshot: o.x.scope.snapshot(), err: errPanic, live: o.monitor.Live()}
+	o.x.cfg.guard(func() { cost = o.readAndEvaluate() }, func() { o.sampled(s, false) })
+	return max(cost, 1)
+}
+
+func (o *observation) readAndEvaluate() (cost int) {
 	o.monitor.Sampling()
-	rd, body, err := o.read()
-	if err == nil {
-		o.x.cfg.Scratch.keep(body)
-	}
-	if !errors.Is(err, dm.ErrSlow) {
-		o.sampled(rd.snapshot, body, err, o.isGone(o.x.scope.peer.fast, rd.snapshot, err))
-		return
+	s, cost := o.read()
+	if !errors.Is(s.err, dm.ErrSlow) {
+		o.sampled(s, o.isGone(o.x.scope.peer.fast, s.snapshot, s.err))
+		return cost
 	}
 	o.busy = true
-	rd = rd.clone()
-	o.x.cfg.Worker(func() {
+	rd := o.x.reader.loop.clone()
+	var body []byte
+	var gone bool
+	o.x.scope.peer.onWorker(func() (err error) {
 		slow := o.x.scope.peer.slow
-		body, err := rd.run(slow, nil)
-		gone := o.isGone(slow, rd.snapshot, err)
-		o.x.cfg.Sched.Post(func() {
-			o.busy = false
-			if !o.ended {
-				o.sampled(rd.snapshot, body, err, gone)
-			}
-		})
+		body, err = rd.run(slow, nil)
+		gone = o.isGone(slow, rd.snapshot, err)
+		return err
+	}, func(err error) {
+		o.busy = false
+		if !o.ended {
+			o.sampled(rd.sample(body, err), gone)
+		}
 	})
+	return cost
 }
 
 // sampled handles the outcome of a sample.
-func (o *observation) sampled(s dm.Snapshot, body []byte, err error, gone bool) {
+func (o *observation) sampled(s sample, gone bool) {
 	now := o.x.cfg.Sched.Now()
-	o.monitor.Sampled(now, s.Live(o.x.scope.peer.who, o.path))
+	o.monitor.Sampled(now, s.live)
 	switch {
 	case !o.reachable():
 		o.monitor.Changed() // sampled again when the server can be reached
 	case gone:
-		o.finish(now, err)
-	case errors.Is(err, dm.ErrNoValue):
+		o.finish(now, s.err)
+	case errors.Is(s.err, dm.ErrNoValue):
 		in := o.attributes()
 		o.monitor.NoValue(now, &in)
-	case err != nil:
+	case s.err != nil:
 		o.monitor.Unreadable(now)
-		o.logFailure(err)
+		o.logFailure(s.err)
 	default:
 		o.failing = false
-		o.evaluate(now, body)
+		o.evaluate(now, s.body, s.print)
 	}
 	o.schedule()
 }
@@ -171,8 +214,8 @@ func (o *observation) logFailure(err error) {
 }
 
 // evaluate sends a value where the monitor decides so.
-func (o *observation) evaluate(now sched.Time, body []byte) {
-	in, print := o.attributes(), o.x.reader.fingerprint(body)
+func (o *observation) evaluate(now sched.Time, body []byte, print uint64) {
+	in := o.attributes()
 	if o.monitor.Decide(now, &in, print) != attr.Notify {
 		return
 	}
@@ -214,6 +257,8 @@ func (o *observation) isGone(ctx context.Context, s dm.Snapshot, err error) bool
 		return true
 	case dm.CodeOf(err) != dm.NotFound:
 		return false
+	case !s.Live(o.x.scope.peer.who, o.path):
+		return true // a stored value was taken away (RFC 7641 §4.2)
 	}
 	err = s.Discover(ctx, o.x.scope.peer.who, o.path, 0, func(dm.Node) error { return nil })
 	return errors.Is(err, dm.NotFound)
@@ -224,16 +269,25 @@ func (o *observation) isGone(ctx context.Context, s dm.Snapshot, err error) bool
 // node, it cannot be told what the server knows, and the next sample is a reason to notify.
 func (o *observation) rebase() {
 	o.written = false
+	o.x.cfg.guard(o.readOwnWrite, o.forget)
+}
+
+// forget has the next sample be a reason to notify.
+func (o *observation) forget() {
+	o.monitor.Forget()
+	o.monitor.Changed()
+	o.schedule()
+}
+
+func (o *observation) readOwnWrite() {
 	if o.monitor.Pending() || o.busy || o.monitor.Live() && o.x.scope.snapshot().Has(o.path) {
 		o.monitor.Forget()
 		return
 	}
-	_, body, err := o.read()
-	if err != nil { // it may be gone
-		o.monitor.Forget()
-		o.monitor.Changed()
-		o.schedule()
+	s, _ := o.read()
+	if s.err != nil { // it may be gone
+		o.forget()
 		return
 	}
-	o.monitor.Rebase(o.x.reader.fingerprint(body))
+	o.monitor.Rebase(s.print)
 }

@@ -45,10 +45,12 @@ type Peer struct {
 	root   []string // the path segments of Root
 	conn   *coap.Conn
 	closed bool
-	scopes []*scope // one for each device
+	due    []*observation // to be sampled now, in turn with those of other servers
+	scopes []*scope       // one for each device
 
 	requests     quota // that wait
 	observations quota
+	values       quota // that observations cover
 	attributes   quota // nodes that have some
 }
 
@@ -87,7 +89,7 @@ func (m *Manager) AddPeer(cfg PeerConfig) (*Peer, error) {
 	limits := &m.cfg.Limits
 	p := &Peer{
 		m: m, cfg: cfg, who: dm.Server(cfg.ShortServerID), requests: quota{limit: limits.Pending},
-		observations: quota{limit: limits.Observations}, attributes: quota{limit: limits.Attributes},
+		observations: quota{limit: limits.Observations}, values: quota{limit: limits.ObservedValues}, attributes: quota{limit: limits.Attributes},
 	}
 	p.slow = dm.WithOrigin(m.cfg.Context, p.who)
 	p.fast = dm.RefuseSlow(p.slow)
@@ -112,6 +114,7 @@ func (p *Peer) Close() {
 		s.close()
 	}
 	p.dropChanges()
+	p.m.cfg.Scratch.due.drop(p)
 	p.m.peers = slices.DeleteFunc(p.m.peers, func(x *Peer) bool { return x == p })
 }
 

@@ -2,7 +2,6 @@ package manage
 
 import (
 	"errors"
-	"hash/maphash"
 	"strings"
 
 	"github.com/lwm2mgen/toolkit/registry"
@@ -17,13 +16,13 @@ import (
 type reader struct {
 	cfg  *Config
 	loop *reading // of the loop, used for one request after another
-	seed maphash.Seed
 }
 
-// fingerprint identifies what was read.
-func (x *reader) fingerprint(payload []byte) uint64 { return maphash.Bytes(x.seed, payload) }
-
 func (x *reader) serve(q *request) {
+	x.cfg.guard(func() { x.answer(q) }, func() { q.refuse(errPanic) })
+}
+
+func (x *reader) answer(q *request) {
 	rd := x.loop
 	carried, err := rd.prepare(q, &x.cfg.Scratch.decoder)
 	if err != nil {
@@ -51,12 +50,13 @@ func (x *reader) serveSlowly(rd *reading, q *request, carried *attr.Set) {
 	}
 	q.r.Acknowledge()
 	rd, later := rd.clone(), *q
-	x.cfg.Worker(func() {
-		body, err := rd.run(p.slow, nil)
-		x.cfg.Sched.Post(func() {
-			p.requests.used--
-			later.answerRead(rd, carried, later.r.Response(), body, err)
-		})
+	var body []byte
+	p.onWorker(func() (err error) {
+		body, err = rd.run(p.slow, nil)
+		return err
+	}, func(err error) {
+		p.requests.used--
+		later.answerRead(rd, carried, later.r.Response(), body, err)
 	})
 }
 
@@ -73,7 +73,7 @@ func (q *request) answerRead(rd *reading, carried *attr.Set, resp *coap.Response
 	} else {
 		resp.Options.SetContentFormat(uint16(rd.format))
 	}
-	if q.op == Observe && q.scope.mayObserve(q.r) {
+	if q.op == Observe && q.scope.mayObserve(q.r, rd.found) {
 		q.scope.reporter.observe(q, rd, carried, resp)
 		return
 	}
@@ -152,7 +152,7 @@ func (x *reader) serveStream(rd *reading, q *request) bool {
 	resp := q.r.Response()
 	resp.Code = coap.Content
 	resp.Options.SetContentFormat(uint16(content.Opaque))
-	resp.Source, resp.SourceSize = newSource(src), src.Size()
+	resp.Source, resp.SourceSize = x.cfg.newSource(src), src.Size()
 	if err := q.r.Respond(resp); err != nil {
 		x.cfg.Logger.Debug("a stream could not be sent", "server", p.cfg.ShortServerID, "path", q.path.String(),
 			"error", err)

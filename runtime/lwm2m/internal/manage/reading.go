@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -30,6 +31,8 @@ type reading struct {
 	isComposite bool
 	composite   composite
 
+	observed fingerprint // what was read, of an observation
+
 	// Of the present run.
 	values *dm.Snapshot // being walked
 	found  int          // values
@@ -38,8 +41,8 @@ type reading struct {
 	yield dm.Yield // the method value, taken once
 }
 
-func newReading(enc *codec.Encoder, link *corelink.Encoder) *reading {
-	x := &reading{enc: enc, link: link}
+func newReading(enc *codec.Encoder, link *corelink.Encoder, seed maphash.Seed) *reading {
+	x := &reading{enc: enc, link: link, observed: newFingerprint(seed)}
 	x.yield = x.addValue
 	x.composite.setup()
 	return x
@@ -53,7 +56,7 @@ func (x *reading) begin(s *scope, op Operation, p dm.Path, f content.Format) {
 
 // clone returns a reading of the same state for a worker.
 func (x *reading) clone() *reading {
-	y := newReading(new(codec.Encoder), new(corelink.Encoder))
+	y := newReading(new(codec.Encoder), new(corelink.Encoder), x.observed.hash.Seed())
 	y.scope, y.snapshot, y.op, y.path, y.format = x.scope, x.snapshot, x.op, x.path, x.format
 	if y.isComposite = x.isComposite; y.isComposite {
 		y.composite = x.composite.clone()
@@ -93,9 +96,18 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 	return out, nil
 }
 
+// sample returns what was read of an observed node.
+func (x *reading) sample(body []byte, err error) sample {
+	return sample{
+		scope: x.scope, path: x.path, format: x.format, snapshot: x.snapshot, body: body, err: err,
+		print: x.observed.sum(), live: x.snapshot.Live(x.scope.peer.who, x.path),
+	}
+}
+
 // enter starts the walk of one device.
 func (x *reading) enter(s *scope, values *dm.Snapshot) {
 	x.values, x.found = values, 0
+	x.observed.reset()
 	x.access = instanceAccess{access: &s.access, op: x.op}
 }
 
@@ -130,6 +142,9 @@ func (x *reading) addValue(p dm.Path, v dm.Value) error {
 		return nil // instances that are not open are left out (Core 1.2.2 §6.3.1, §8.2.1)
 	}
 	x.found++
+	if x.op == Observe {
+		x.observed.add(x.path, p, v)
+	}
 	return x.enc.Entry(dm.Entry{Path: p, Value: v})
 }
 

@@ -21,10 +21,10 @@ type reporter struct {
 
 // observe answers an Observe with what was read, and begins the observation.
 func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coap.Response) {
-	o := &observation{x: x, path: q.path, format: rd.format, carried: carried}
-	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), x.reader.fingerprint(resp.Body),
+	o := &observation{x: x, path: q.path, format: rd.format, carried: carried, values: rd.found}
+	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), rd.observed.sum(),
 		rd.snapshot.Live(x.scope.peer.who, q.path))
-	o.timer.Func = o.sample
+	o.timer.Func = o.onDue
 	rel, err := q.r.RespondObserve(resp, o)
 	if err != nil || rel == nil {
 		return
@@ -32,6 +32,7 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 	o.rel = rel
 	x.list = append(x.list, o)
 	x.scope.peer.observations.used++
+	x.scope.peer.values.used += o.values
 	x.scope.device.watch(1)
 	// No observation has heard of what was published since the reading.
 	if rd.snapshot != x.scope.snapshot() {
@@ -40,14 +41,16 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 	o.schedule()
 }
 
-// mayObserve reports whether the server may have another observation. One with the token of an
-// existing observation replaces that.
-func (s *scope) mayObserve(r *coap.Request) bool {
+// mayObserve reports whether the server may have another observation, of so many values. One with
+// the token of an existing observation replaces that.
+func (s *scope) mayObserve(r *coap.Request, values int) bool {
 	if s.closed {
 		return false
 	}
 	hasToken := func(o *observation) bool { return bytes.Equal(o.rel.Token(), r.Token()) }
-	return !s.peer.observations.full() || slices.ContainsFunc(s.peer.scopes, func(s *scope) bool {
+	v := &s.peer.values
+	full := s.peer.observations.full() || v.used > 0 && v.used+values > v.limit
+	return !full || slices.ContainsFunc(s.peer.scopes, func(s *scope) bool {
 		return slices.ContainsFunc(s.reporter.list, hasToken)
 	})
 }
@@ -85,14 +88,24 @@ func (x *reporter) attributesChanged(p dm.Path) {
 // markChanged marks the observations that a change at p concerns. own says that the server itself
 // made the change by a request, and is not to be notified of it.
 func (x *reporter) markChanged(p dm.Path, own bool) {
+	if len(x.list) == 0 {
+		return
+	}
+	moves := x.scope.snapshot().Moves(p)
 	for _, o := range x.list {
 		switch {
 		case !o.concerns(p):
 		case own:
 			o.written = true
 		default:
-			o.monitor.Changed()
-			o.schedule()
+			if moves && o.path.Level() < dm.ResourceLevel {
+				// Its value is left out of the fingerprint, and this is a change of it.
+				o.monitor.Forget()
+			}
+			if !o.monitor.Pending() { // otherwise its sample is scheduled already
+				o.monitor.Changed()
+				o.schedule()
+			}
 		}
 	}
 }
@@ -104,4 +117,5 @@ func (x *reporter) rebaseOwnWrites() {
 			o.rebase()
 		}
 	}
+	x.cfg.Scratch.due.forget()
 }

@@ -76,7 +76,7 @@ func newRig(t testing.TB, o setup) *rig {
 	}
 	cfg := Config{
 		Sched:  r.s,
-		Logger: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: r.logger(),
 	}
 	if o.config != nil {
 		o.config(&cfg)
@@ -104,6 +104,10 @@ func newRig(t testing.TB, o setup) *rig {
 		r.s.Run()
 	})
 	return r
+}
+
+func (r *rig) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (r *rig) addServer(id dm.ShortServerID, o setup) *remote {

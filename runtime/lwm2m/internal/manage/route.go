@@ -8,18 +8,21 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
 // Head is called for the first block of a request whose payload takes several: it refuses what must
 // fail anyway, and names where the value of a streamed resource goes.
 func (p *Peer) Head(r *coap.Request) {
 	q, err := p.parse(r)
-	if err == nil {
-		err = p.m.changer.head(&q)
-	}
-	if err != nil {
-		p.refuse(r, err)
-	}
+	p.m.cfg.guard(func() {
+		if err == nil {
+			err = p.m.changer.head(&q)
+		}
+		if err != nil {
+			p.refuse(r, err)
+		}
+	}, func() { p.refuse(r, errPanic) })
 }
 
 // Serve answers a request that has arrived as a whole.
@@ -59,7 +62,7 @@ func (p *Peer) parse(r *coap.Request) (request, error) {
 		return q, errNoMethod
 	case q.composite:
 		q.anyDevice = q.scope.device.cfg.Prefix == "" && len(p.scopes) > 1
-		return q, nil
+		return q, q.precondition()
 	case q.scope.access.hides(q.path.Object()):
 		return q, errHidden
 	}
@@ -158,8 +161,9 @@ func (q *request) classify() error {
 		q.op, q.mode = Write, dm.Replace
 		if q.format == content.None && len(q.r.Body()) == 0 && q.r.Options().Has(coap.OptionURIQuery) {
 			q.op = WriteAttributes
+			return nil
 		}
-		return nil
+		return q.checkQuery()
 	case coap.POST:
 		switch level {
 		case dm.ObjectLevel:
@@ -167,12 +171,13 @@ func (q *request) classify() error {
 			return nil
 		case dm.InstanceLevel:
 			q.op, q.mode = Write, dm.Update
-			return nil
+			return q.checkQuery()
 		case dm.ResourceLevel:
 			q.op = Execute
 			if q.format != content.None && q.format.Carries(content.Write, level) &&
 				!q.format.Carries(content.Execute, level) {
 				q.op, q.mode = Write, dm.Update
+				return q.checkQuery()
 			}
 			return nil
 		}
@@ -185,15 +190,28 @@ func (q *request) classify() error {
 	return errNoMethod
 }
 
-// precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8). Nodes of the data model have
-// no entity tags, so only their existence counts.
+// checkQuery refuses attributes beside the payload of a Write: neither is done. A query that names
+// no attribute means nothing.
+func (q *request) checkQuery() error {
+	for v := range q.r.Options().Values(coap.OptionURIQuery) {
+		if attr.IsAttribute(string(v)) {
+			return newRefusal(dm.BadRequest, "a request writes values or attributes, not both")
+		}
+	}
+	return nil
+}
+
+// precondition checks If-Match and If-None-Match (RFC 7252 §5.10.8), whatever the operation. Nodes
+// of the data model have no entity tags, so only their existence counts: that a Discover lists
+// them. A resource instance of a live resource counts as existing where the resource does.
 func (q *request) precondition() error {
 	o := q.r.Options()
 	match, none := o.Has(coap.OptionIfMatch), o.Has(coap.OptionIfNoneMatch)
-	if !match && !none || q.op == Read || q.op == Observe || q.op == Discover {
+	if !match && !none {
 		return nil
 	}
-	exists := q.scope.snapshot().Has(q.path)
+	s := q.scope.snapshot()
+	exists := s.Has(q.path) || q.path.Level() == dm.ResourceInstanceLevel && s.Live(q.scope.peer.who, q.path)
 	if none && exists {
 		return newRefusal(dm.PreconditionFailed, "the node exists")
 	}

@@ -9,10 +9,13 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Scratch is the memory with which payloads are read and written, one after another: nothing of it
-// outlives a turn of the loop. Managers of one goroutine may share a Scratch, so that a process of
-// many clients has it once.
+// Scratch is what the Managers of one goroutine share: the memory with which payloads are read and
+// written, one after another, so that a process of many clients has it once, and the observations
+// that are due, so that those of all clients are sampled fairly. Managers that share a Scratch have
+// the same scheduler.
 type Scratch struct {
+	due due
+
 	encoder codec.Encoder
 	links   corelink.Encoder
 	decoder codec.Decoder

@@ -9,7 +9,26 @@ import (
 )
 
 // newSource adapts a stream of the data model to block-wise transfer, which reads at offsets.
-func newSource(s dm.Source) coap.Source {
+func (c *Config) newSource(s dm.Source) coap.Source { return &safeSource{cfg: c, Source: adapt(s)} }
+
+// safeSource makes a panic of a stream an error.
+type safeSource struct {
+	coap.Source
+	cfg *Config
+}
+
+func (g *safeSource) ReadAt(p []byte, off int64) (n int, err error) {
+	err = errPanic
+	g.cfg.guardStream(func() { n, err = g.Source.ReadAt(p, off) }, func() {})
+	return n, err
+}
+
+func (g *safeSource) Close() (err error) {
+	g.cfg.guardStream(func() { err = g.Source.Close() }, func() {})
+	return err
+}
+
+func adapt(s dm.Source) coap.Source {
 	if at, ok := s.(interface {
 		dm.Source
 		io.ReaderAt

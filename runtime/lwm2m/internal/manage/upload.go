@@ -9,11 +9,15 @@ import (
 )
 
 // upload takes the value of a streamed resource block by block.
-type upload struct{ up *dm.Upload }
+type upload struct {
+	up  *dm.Upload
+	cfg *Config
+}
 
 // Write passes a block on. An error has the code of the answer and ends the upload.
-func (u *upload) Write(b []byte) (int, error) {
-	n, err := u.up.Write(b)
+func (u *upload) Write(b []byte) (n int, err error) {
+	err = errPanic
+	u.cfg.guardStream(func() { n, err = u.up.Write(b) }, u.up.Abort)
 	if err != nil {
 		u.up.Abort()
 		code, _ := explain(err, nil)
@@ -23,12 +27,12 @@ func (u *upload) Write(b []byte) (int, error) {
 }
 
 // Abort drops what was written.
-func (u *upload) Abort(error) { u.up.Abort() }
+func (u *upload) Abort(error) { u.cfg.guardStream(u.up.Abort, func() {}) }
 
 // abortUpload aborts the upload of a request that is refused.
 func abortUpload(r *coap.Request) {
 	if u, ok := r.Sink().(*upload); ok {
-		u.up.Abort()
+		u.Abort(nil)
 	}
 }
 
@@ -63,7 +67,7 @@ func (q *request) headWrite() error {
 	}
 	up, streamed, err := s.OpenUpload(p.slow, p.who, q.path)
 	if streamed && err == nil {
-		q.r.Stream(&upload{up})
+		q.r.Stream(&upload{up, &q.scope.peer.m.cfg})
 	}
 	return err
 }

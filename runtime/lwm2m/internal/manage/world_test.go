@@ -23,6 +23,7 @@ type world struct {
 	things    *temperature.Object
 	portfolio *portfolio.Object
 	device    *device.Object
+	ready     dm.Object // in its place
 	celsius   float64
 	noCelsius error
 	samples   int // calls for celsius
@@ -39,6 +40,7 @@ type world struct {
 	closed    int   // logs
 	more      []dm.Object
 	things2   temperature.Hooks
+	fault     func(where string) // called by user code, where it is set
 }
 
 // newModel makes the objects of the device.
@@ -76,11 +78,16 @@ func (r *rig) newModel(o setup) *dm.Model {
 	}})
 	r.must(err)
 	r.must(w.things.Add(0, temperature.Instance{
-		SensorValue: dm.Func(func(context.Context) (float64, error) { w.samples++; return w.celsius, w.noCelsius }),
+		SensorValue: dm.Func(func(context.Context) (float64, error) {
+			w.at("function")
+			w.samples++
+			return w.celsius, w.noCelsius
+		}),
 		SensorUnits: dm.Str("Cel"), ApplicationType: dm.Str("boiler"),
 		MinMeasuredValue: dm.Slow(func(context.Context) (float64, error) { <-w.release; return w.minimum() }),
 		ResetMinAndMaxMeasuredValues: dm.SlowExec(func(context.Context, dm.Args) error {
 			<-w.release
+			w.at("slow executable")
 			return nil
 		}),
 	}))
@@ -93,10 +100,20 @@ func (r *rig) newModel(o setup) *dm.Model {
 	r.must(log.Add(0, eventlog.Instance{LogData: dm.SourceFunc(func(context.Context) (dm.Source, error) {
 		return &logSource{memSource{bytes.NewReader(w.logData)}, w}, nil
 	})}))
-	objects := append([]dm.Object{sec, w.servers, w.device, w.portfolio, w.things, fw, log}, w.more...)
-	model, err := dm.NewModel(dm.ModelConfig{Persist: o.persist}, objects...)
+	deviceObject := w.ready
+	if deviceObject == nil {
+		deviceObject = w.device
+	}
+	objects := append([]dm.Object{sec, w.servers, deviceObject, w.portfolio, w.things, fw, log}, w.more...)
+	model, err := dm.NewModel(dm.ModelConfig{Persist: o.persist, Logger: r.logger()}, objects...)
 	r.must(err)
 	return model
+}
+
+func (w *world) at(where string) {
+	if w.fault != nil {
+		w.fault(where)
+	}
 }
 
 func (w *world) deviceInstance() device.Instance {
@@ -120,6 +137,7 @@ func (w *world) deviceInstance() device.Instance {
 func (w *world) firmware() firmwareupdate.Instance {
 	return firmwareupdate.Instance{
 		Package: dm.SinkFunc(func(context.Context) (dm.Sink, error) {
+			w.at("open")
 			if w.failOpen != nil {
 				return nil, w.failOpen
 			}
@@ -166,6 +184,7 @@ type imageSink struct {
 }
 
 func (s *imageSink) Write(b []byte) (int, error) {
+	s.w.at("write")
 	if s.w.failWrite != nil && len(s.data) > 2000 {
 		return 0, s.w.failWrite
 	}
@@ -173,6 +192,11 @@ func (s *imageSink) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (s *imageSink) Commit(context.Context) error { s.w.image = s.data; s.w.committed++; return nil }
+func (s *imageSink) Commit(context.Context) error {
+	s.w.at("commit")
+	s.w.image = s.data
+	s.w.committed++
+	return nil
+}
 
 func (s *imageSink) Abort() { s.w.aborted++ }

@@ -39,10 +39,10 @@ func TestWrite(t *testing.T) {
 		{"PATCH", to("PATCH /1/0/1").as(content.SenMLCBOR, ""), coap.MethodNotAllowed, "", 0},
 		{"Security", to("PUT /0/0/0").as(content.Text, "coap://evil"), coap.Unauthorized, "", 0},
 		{"nothing at all", to("PUT /1/0/1"), coap.BadRequest, "", 0},
-		{"with a query, which means nothing", to("PUT /1/0/1?pmin=1").as(content.Text, "hunter2"), coap.BadRequest,
+		{"with a query, which means nothing", to("PUT /1/0/1?x=1").as(content.Text, "hunter2"), coap.BadRequest,
 			"/1/0/1", 0},
-		{"with a query and without a format", to("PUT /1/0/1?pmin=1").as(content.None, "hunter2"), coap.BadRequest,
-			"/1/0/1", 0},
+		{"with attributes and without a format", to("PUT /1/0/1?pmin=1").as(content.None, "86400"), coap.BadRequest,
+			"", 0},
 		{"empty with a query", to("PUT /3303/0/5750?x=1").as(content.Text, ""), coap.Changed, "", 0},
 		{"If-None-Match of what is not there", to("PUT /1/0/99").as(content.Text, "1").with(func(o *coap.Options) {
 			o.Add(coap.OptionIfNoneMatch, nil)

@@ -1,0 +1,113 @@
+package manage
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// due is the observations whose nodes are to be sampled now, of all Managers of a goroutine. It
+// samples them in slices, between which requests are served. Servers take turns.
+type due struct {
+	turns []*Peer // with observations in Peer.due, in the order of their turns
+	job   sched.Job
+	slice uint64 // the number of the present one
+	last  sample // that equal observations share
+}
+
+// A slice ends when it has cost that much. A sample is never divided.
+const (
+	sliceValues = 2000
+	sliceTime   = 2 * time.Millisecond
+)
+
+// add has an observation sampled when its turn comes.
+func (d *due) add(o *observation) {
+	p := o.x.scope.peer
+	o.queued = true
+	if p.due = append(p.due, o); len(p.due) == 1 {
+		d.turns = append(d.turns, p)
+	}
+	if d.job.Func == nil {
+		s := o.x.cfg.Sched
+		d.job.Func = func() { d.run(s) }
+	}
+	if len(d.turns) == 1 && len(p.due) == 1 {
+		o.x.cfg.Sched.After(&d.job, 0)
+	}
+}
+
+// run samples the observations of one slice.
+func (d *due) run(s *sched.Scheduler) {
+	defer func() { // also where user code panics
+		d.slice++
+		if d.forget(); len(d.turns) > 0 {
+			s.After(&d.job, 0)
+		}
+	}()
+	cost, start := 0, time.Now()
+	for len(d.turns) > 0 && cost < sliceValues && time.Since(start) < sliceTime {
+		cost += d.next().takeTurn()
+	}
+}
+
+// forget releases what was read where no observation is left that could share it.
+func (d *due) forget() {
+	if len(d.turns) == 0 {
+		d.last = sample{}
+	}
+}
+
+// drop takes a server out.
+func (d *due) drop(p *Peer) {
+	p.due = nil
+	d.turns = slices.DeleteFunc(d.turns, func(x *Peer) bool { return x == p })
+	if d.forget(); len(d.turns) == 0 {
+		p.m.cfg.Sched.Cancel(&d.job)
+	}
+}
+
+// next returns the observation whose turn it is. Its server is the last in turn now.
+func (d *due) next() *observation {
+	p := d.turns[0]
+	d.turns = append(d.turns[:0], d.turns[1:]...)
+	o := p.due[0]
+	if p.due[0], p.due = nil, p.due[1:]; len(p.due) > 0 {
+		d.turns = append(d.turns, p)
+	} else {
+		p.due = nil
+	}
+	o.queued = false
+	return o
+}
+
+// sample is what was read of an observed node.
+type sample struct {
+	scope    *scope
+	path     dm.Path
+	format   content.Format
+	snapshot dm.Snapshot
+	slice    uint64
+
+	body  []byte
+	err   error
+	print uint64
+	live  bool // functions give values of the node
+}
+
+// serves reports whether an observation can use the sample: what is observed is the same, in the
+// same state of the data model, and the server has the same rights. Values of functions are good
+// for one slice, and for the server for which they were read.
+func (x *sample) serves(o *observation, slice uint64) bool {
+	switch s := o.x.scope; {
+	case x.scope == nil || x.err != nil || x.path != o.path || x.format != o.format ||
+		x.scope.device != s.device || x.snapshot != s.snapshot():
+		return false
+	case x.scope != s && (x.live || x.scope.access.ask != nil || s.access.ask != nil):
+		return false
+	}
+	return !x.live || x.slice == slice
+}
