@@ -47,8 +47,8 @@ func (rs *requests) receive(m *Message, env envelope) {
 	if m.Code.isSafe() {
 		r.observe, r.hasObserve = r.options.Observe()
 	}
+	defer rs.settle(r) // also if the handler panics
 	rs.route(r)
-	rs.settle(r)
 }
 
 // refuse answers a request that the Layer did not accept, unprotected (RFC 8613 §8.2), or ignores
@@ -118,8 +118,8 @@ func (rs *requests) serve(r *Request) {
 		return
 	}
 	r.serving = true
+	defer func() { r.serving = false }()
 	rs.cfg.Handler.Serve(r)
-	r.serving = false
 }
 
 // settle frees r if it was answered, and otherwise keeps it until it is.

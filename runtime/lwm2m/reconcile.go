@@ -73,14 +73,19 @@ func (c *Client) reconcile() {
 	if c.reconciling {
 		return // the loop below, further up the stack, repeats
 	}
+	c.reconcileAll()
+	c.startInOrder()
+	c.publish()
+}
+
+// reconcileAll reconciles until no account has left in the meantime.
+func (c *Client) reconcileAll() {
 	c.reconciling = true
+	defer func() { c.reconciling = false }() // also if a handler of the Logger panics
 	for c.reconcileAgain {
 		c.reconcileAgain = false
 		c.reconcileOnce()
 	}
-	c.reconciling = false
-	c.startInOrder()
-	c.publish()
 }
 
 func (c *Client) reconcileOnce() {

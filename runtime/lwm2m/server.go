@@ -117,12 +117,7 @@ func (s *server) handle(e account.Event) {
 	if s.handling {
 		return
 	}
-	s.handling = true
-	for len(s.events) > 0 {
-		e, s.events = s.events[0], s.events[1:]
-		s.step(e)
-	}
-	s.handling = false
+	s.handleAll()
 	s.gate.settle()
 	if s.state.Connection != account.Connecting && s.state.Request == account.NoRequest {
 		s.client.loop.sched.Cancel(&s.slow)
@@ -132,6 +127,18 @@ func (s *server) handle(e account.Event) {
 		s.client.remove(s)
 	}
 	s.client.startInOrder()
+}
+
+// handleAll processes the waiting events. Whatever user code does in the middle of it, the account
+// can process the next event.
+func (s *server) handleAll() {
+	s.handling = true
+	defer func() { s.handling = false }()
+	for len(s.events) > 0 {
+		e := s.events[0]
+		s.events = s.events[1:]
+		s.step(e)
+	}
 }
 
 // step processes one event: it asks account.Next what to do and executes the actions.

@@ -90,7 +90,7 @@ func (s *server) show() {
 	}
 	s.logState(old)
 	if fn := s.client.cfg.OnStatus; fn != nil {
-		fn(s.describe())
+		s.client.guard("Config.OnStatus", func() { fn(s.describe()) })
 	}
 }
 
