@@ -240,6 +240,9 @@ func idleClients(b *testing.B, count int) {
 		b.Fatal(err)
 	}
 	defer pc.Close()
+	if err := pc.SetReadBuffer(4 << 20); err != nil { // for the Registers of all clients at once
+		b.Fatal(err)
+	}
 	go (&manual{tb: b, pc: &plain{UDPConn: pc}, in: make([]byte, 2000)}).acceptRegister()
 	objects := make([]dm.Object, count)
 	for i := range objects {

@@ -16,6 +16,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
 	serverobject "github.com/lwm2mgen/toolkit/runtime/objects/server"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
@@ -40,6 +41,7 @@ type Client struct {
 	device   *manage.Device // the client's own
 	pending  int            // calls of link.Connect and storeValue that have not ended
 	servers  []*server
+	links    link.Config // what the links of the servers share
 	offline  offline
 
 	reconciling, reconcileAgain bool
@@ -103,6 +105,7 @@ func New(cfg Config) (*Client, error) {
 		cancel()
 		return nil, fmt.Errorf("lwm2m: %w", err)
 	}
+	c.links = link.Config{Group: c.loop.group, Context: c.ctx, Timeout: c.cfg.ConnectTimeout}
 	c.deadline.Func = c.giveUpShutdown
 	c.updates.Func = c.sendUpdates
 	c.checkBindings(c.model.Snapshot())

@@ -173,7 +173,7 @@ func (c *Client) SetTransmission(id ShortServerID, p coap.Params) error {
 }
 
 func (s *server) setTransmission(p coap.Params) {
-	s.transmission = p
+	s.transmission = &p
 	if err := s.link.SetParams(p); err != nil {
 		s.log.Error("the transmission parameters are not changed", "reason", err.Error())
 	}

@@ -192,7 +192,7 @@ func (s *server) onRegistered(offered offer, sent sched.Time) {
 		return
 	}
 	r.expires = sent.Add(offered.lifetime)
-	wait, _ := updateIn(offered.lifetime, s.transmission)
+	wait, _ := updateIn(offered.lifetime, s.params())
 	r.updateAt = sent.Add(wait)
 	r.until = time.Now().Add(r.expires.Sub(s.client.loop.sched.Now()))
 }

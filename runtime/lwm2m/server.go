@@ -36,11 +36,11 @@ type server struct {
 	gate   gate       // in front of peer
 	call   *coap.Call // the request in flight
 
-	transmission coap.Params
-	slow         sched.Job // shows that an attempt has no response yet
-	timer        sched.Job // the account's one timer, see account.Timer
-	timerAt      time.Time // when timer fires
-	enabling     sched.Job // ends a Disable
+	transmission *coap.Params // nil means those of Config
+	slow         sched.Job    // shows that an attempt has no response yet
+	timer        sched.Job    // the account's one timer, see account.Timer
+	timerAt      time.Time    // when timer fires
+	enabling     sched.Job    // ends a Disable
 	enableAt     time.Time
 	later        []func(*server) // for the account added again with the same ID
 
@@ -64,7 +64,6 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s := &server{client: c, settings: v, versions: c.versionsFor(v.versions)}
 	s.log = c.log.With("server", v.shortID)
 	s.shown.since = time.Now()
-	s.transmission = c.cfg.Transmission
 	s.gate.server = s
 	s.intent.offline = c.offline.covers(&v)
 	s.timer.Func = s.onTimer
@@ -77,15 +76,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.link = link.New(link.Config{
-		Group: c.loop.group, Open: s.open, Context: c.ctx, Timeout: c.cfg.ConnectTimeout, Logger: s.log,
-		Conn: coap.ConnConfig{
-			Handler: &s.gate, Params: s.transmission, BlockSize: c.cfg.BlockSize, MaxBody: c.cfg.MaxPayload,
-			KeepOnTimeout: true,
-		},
-		Connected: s.onConnected, Failed: s.onConnectFailed, Lost: s.onConnectionLost, Refused: s.onRefused,
-		Sign: s.onSign, Closing: s.onClosing, DialEnded: c.onPendingEnded,
-	})
+	s.link = link.New(&c.links, s, s.log)
 	return s, nil
 }
 
@@ -224,7 +215,7 @@ func (s *server) startSlowTimer() {
 	if errors.As(s.err, &sign) && sign.cause == nil {
 		s.err = nil
 	}
-	s.client.loop.sched.After(&s.slow, firstTimeout(s.transmission))
+	s.client.loop.sched.After(&s.slow, firstTimeout(s.params()))
 }
 
 // firstTimeout returns the longest time until the first retransmission of a message (RFC 7252
@@ -249,8 +240,8 @@ func (s *server) onSlow() {
 	s.show()
 }
 
-// onRefused is called when the network refuses a datagram.
-func (s *server) onRefused() {
+// OnRefused is called when the network refuses a datagram.
+func (s *server) OnRefused() {
 	if s.state.Request == account.NoRequest && s.state.Connection != account.Connecting {
 		return // no attempt is running: the datagram was a response or a notification
 	}
@@ -258,8 +249,8 @@ func (s *server) onRefused() {
 	s.handle(account.Event{Kind: account.NetworkRefused})
 }
 
-// onSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
-func (s *server) onSign(err error) {
+// OnSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
+func (s *server) OnSign(err error) {
 	text := s.link.RemoteAddr() + ": " + err.Error()
 	if errors.Is(err, socket.ErrRefused) {
 		text = "no response yet: " + s.link.RemoteAddr() + " refuses " + refusedUnits[s.link.Kind()]
@@ -312,37 +303,58 @@ func (s *server) connect() {
 	}
 }
 
-// open creates a socket with the account's present URI and credentials.
-func (s *server) open() (link.Opened, error) {
+// Open creates a socket with the account's present URI and credentials.
+func (s *server) Open() (link.Opened, error) {
 	sock, remote, err := s.client.newSocket(s.client.model.Snapshot(), s.settings.security)
 	return link.Opened{Socket: sock, Remote: remote, Secured: isSecured(s.settings.uri)}, err
 }
 
-func (s *server) onConnected(survives bool) {
+// ConnConfig configures the exchange layer of a connection. Observations outlive a confirmable
+// notification that is not acknowledged: Core 1.2.2 §6.4.1 has a client remember them as long as it
+// is registered, and the registration notices a server that is gone.
+func (s *server) ConnConfig() coap.ConnConfig {
+	cfg := &s.client.cfg
+	return coap.ConnConfig{
+		Handler: &s.gate, Params: s.params(), BlockSize: cfg.BlockSize, MaxBody: cfg.MaxPayload, KeepOnTimeout: true,
+	}
+}
+
+// params returns the transmission parameters for the server.
+func (s *server) params() coap.Params {
+	if s.transmission != nil {
+		return *s.transmission
+	}
+	return s.client.cfg.Transmission
+}
+
+func (s *server) OnConnected(survives bool) {
 	s.answered()
 	s.socket = &Socket{server: s, link: s.link.Socket()}
 	s.peer.Attach(s.link.Conn())
 	s.handle(account.Event{Kind: account.DialSucceeded, Survives: survives})
 }
 
-func (s *server) onConnectFailed(err error) {
+func (s *server) OnConnectFailed(err error) {
 	s.noteAlert(err)
 	s.err = err
 	s.handle(account.Event{Kind: account.DialFailed})
 }
 
-// onClosing is called before a connection ends, for every reason.
-func (s *server) onClosing() {
+// OnClosing is called before a connection ends, for every reason.
+func (s *server) OnClosing() {
 	s.gate.early = nil
 	s.call, s.socket = nil, nil // the result of the request in flight is discarded
 	s.peer.Detach()
 }
 
-func (s *server) onConnectionLost(err error, short bool) {
+func (s *server) OnConnectionLost(err error, short bool) {
 	s.noteAlert(err)
 	s.err = connectionLostError(err, short)
 	s.handle(account.Event{Kind: account.ConnectionLost, Short: short})
 }
+
+// OnDialEnded counts a Connect of which nothing runs any more.
+func (s *server) OnDialEnded() { s.client.onPendingEnded() }
 
 // onPendingEnded is called when a Connect or a storeValue has ended, including its goroutines.
 func (c *Client) onPendingEnded() {

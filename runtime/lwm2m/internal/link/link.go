@@ -15,38 +15,42 @@ import (
 // shortLived is how long a connection must last to count as one that works.
 const shortLived = 10 * time.Second
 
-// Config is what a [Link] is made with. All fields are required.
+// Config is what the links of one client share. All fields are required.
 type Config struct {
-	// Group serves the connections of the link.
+	// Group serves the connections.
 	Group *Group
-	// Open makes the socket. It is called for the first Connect, and again after Renew.
-	Open func() (Opened, error)
-	// Conn configures the exchange layer of a connection; its Socket is set by the link.
-	Conn coap.ConnConfig
 	// Context ends a Connect that is under way, and Timeout bounds it.
 	Context context.Context
 	Timeout time.Duration
-	Logger  *slog.Logger
+}
 
-	// Connected is called when a connection is made. survives tells whether the server still knows
-	// the device over it.
-	Connected func(survives bool)
-	// Failed is called when Connect has failed. It is not called for one that was cancelled.
-	Failed func(err error)
-	// Lost is called when the network or the server has ended the connection. short tells that it
-	// lasted less than 10 s.
-	Lost func(err error, short bool)
-	// Refused is called when the network has refused a datagram, as a port that nobody listens at
+// Owner is what a [Link] belongs to. The link calls it on the goroutine of the loop.
+type Owner interface {
+	// Open makes the socket. It is called for the first Connect, and again after Renew.
+	Open() (Opened, error)
+	// ConnConfig configures the exchange layer of a connection. The link sets its Socket.
+	ConnConfig() coap.ConnConfig
+
+	// OnConnected is called when a connection is made. survives tells whether the server still
+	// knows the device over it.
+	OnConnected(survives bool)
+	// OnConnectFailed is called when Connect has failed. It is not called for one that was
+	// cancelled.
+	OnConnectFailed(err error)
+	// OnConnectionLost is called when the network or the server has ended the connection. short
+	// tells that it lasted less than 10 s.
+	OnConnectionLost(err error, short bool)
+	// OnRefused is called when the network has refused a datagram, as a port that nobody listens at
 	// does. The connection goes on.
-	Refused func()
-	// Sign is called for an early sign that a Connect may fail, as described at
+	OnRefused()
+	// OnSign is called for an early sign that a Connect may fail, as described at
 	// socket.WithProgress. The Connect goes on.
-	Sign func(err error)
-	// Closing is called before a connection ends, whatever ends it.
-	Closing func()
-	// DialEnded is called once for each Connect that returned nil when nothing of it runs any more,
-	// after Connected or Failed, and also when it was cancelled.
-	DialEnded func()
+	OnSign(err error)
+	// OnClosing is called before a connection ends, whatever ends it.
+	OnClosing()
+	// OnDialEnded is called once for each Connect that returned nil when nothing of it runs any
+	// more, after OnConnected or OnConnectFailed, and also when it was cancelled.
+	OnDialEnded()
 }
 
 // Opened is a socket that has been made and not connected yet.
@@ -58,7 +62,9 @@ type Opened struct {
 
 // Link is the connection to one server. Make one with [New].
 type Link struct {
-	cfg Config
+	owner Owner
+	log   *slog.Logger
+	cfg   *Config
 	// Kept over reconnects, with port, session and addresses; no Socket until the first.
 	opened Opened
 	renew  bool  // the next Connect makes a socket of its own
@@ -75,8 +81,10 @@ type dial struct {
 	refused atomic.Bool // the network has refused it once
 }
 
-// New returns a link without a connection.
-func New(cfg Config) *Link { return &Link{cfg: cfg} }
+// New returns a link without a connection. It logs what the network of owner lacks (Debug).
+func New(cfg *Config, owner Owner, log *slog.Logger) *Link {
+	return &Link{cfg: cfg, owner: owner, log: log}
+}
 
 // Socket returns the connection, nil where there is none.
 func (l *Link) Socket() *Socket { return l.socket }
@@ -114,9 +122,8 @@ func (l *Link) Stats() coap.Stats {
 	return l.stats.Add(l.socket.Stats())
 }
 
-// SetParams changes the transmission parameters, of the connection and of later ones.
+// SetParams changes the transmission parameters of the connection, if there is one.
 func (l *Link) SetParams(p coap.Params) error {
-	l.cfg.Conn.Params = p
 	if l.socket == nil {
 		return nil
 	}
@@ -144,7 +151,7 @@ func (l *Link) Connect(nextAddress bool) error {
 		}
 		l.cfg.Group.sched.Post(func() {
 			l.dialEnded(d, err)
-			l.cfg.DialEnded()
+			l.owner.OnDialEnded()
 		})
 	}()
 	return nil
@@ -159,7 +166,7 @@ func (l *Link) open() error {
 	if l.opened.Socket != nil {
 		return nil
 	}
-	o, err := l.cfg.Open()
+	o, err := l.owner.Open()
 	if err != nil {
 		return err
 	}
@@ -183,7 +190,7 @@ func (l *Link) logLacks() {
 		lost = append(lost, lack.Ability+" ("+lack.Lost+")")
 	}
 	if lost != nil {
-		l.cfg.Logger.Debug("the network lacks abilities", "lost", strings.Join(lost, "; "))
+		l.log.Debug("the network lacks abilities", "lost", strings.Join(lost, "; "))
 	}
 }
 
@@ -229,7 +236,7 @@ func connectOnce(ctx context.Context, o Opened, nextAddress bool) error {
 func (l *Link) onSign(d *dial, err error) {
 	if l.dial == d {
 		l.sign = err
-		l.cfg.Sign(err)
+		l.owner.OnSign(err)
 	}
 }
 
@@ -254,10 +261,10 @@ func (l *Link) dialEnded(d *dial, err error) {
 		}
 	}
 	if err != nil {
-		l.cfg.Failed(err)
+		l.owner.OnConnectFailed(err)
 		return
 	}
-	l.cfg.Connected(l.registrationSurvives())
+	l.owner.OnConnected(l.registrationSurvives())
 }
 
 // attach puts a new connection to use.
@@ -266,7 +273,7 @@ func (l *Link) attach() error {
 		link: l, group: l.cfg.Group, since: time.Now(), armed: unarmed,
 		net: l.opened.Socket, able: socket.Detect(l.opened.Socket),
 	}
-	if err := l.cfg.Group.add(s, l.cfg.Conn); err != nil {
+	if err := l.cfg.Group.add(s, l.owner.ConnConfig()); err != nil {
 		return err
 	}
 	l.socket = s
@@ -307,7 +314,7 @@ func (l *Link) end(reason error, keep bool) {
 		return
 	}
 	l.socket = nil
-	l.cfg.Closing()
+	l.owner.OnClosing()
 	// What is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it.
 	_ = s.conn.Release()
 	s.conn.Close(reason)
@@ -370,6 +377,6 @@ func (l *Link) RemoteAddr() string {
 func (l *Link) lost(s *Socket, err error) {
 	if l.socket == s {
 		l.end(err, false)
-		l.cfg.Lost(err, time.Since(s.since) < shortLived)
+		l.owner.OnConnectionLost(err, time.Since(s.since) < shortLived)
 	}
 }

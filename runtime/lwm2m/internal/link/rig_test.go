@@ -94,10 +94,10 @@ type linkConfig struct {
 func (r *rig) newLink(c linkConfig) *testLink {
 	l := &testLink{rig: r}
 	note := func(format string, args ...any) { l.events = append(l.events, fmt.Sprintf(format, args...)) }
-	l.Link = New(Config{
-		Group: r.group, Context: context.Background(), Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
-		Conn: coap.ConnConfig{Params: c.params},
-		Open: func() (Opened, error) {
+	cfg := &Config{Group: r.group, Context: context.Background(), Timeout: time.Minute}
+	l.Link = New(cfg, &callbacks{
+		conn: coap.ConnConfig{Params: c.params},
+		open: func() (Opened, error) {
 			if c.openErr != nil {
 				return Opened{}, c.openErr
 			}
@@ -108,19 +108,19 @@ func (r *rig) newLink(c linkConfig) *testLink {
 			l.sockets = append(l.sockets, s)
 			return Opened{Socket: s, Remote: socket.Endpoint{Host: "server", Port: 5683}, Secured: c.secured}, nil
 		},
-		Connected: func(survives bool) { note("connected, registration survives: %v", survives) },
-		Failed:    func(err error) { l.err = err; note("failed") },
-		Lost:      func(err error, short bool) { l.err = err; note("lost, short: %v", short) },
-		Refused:   func() { note("refused") },
-		Sign:      func(err error) { note("sign: %v", err) },
-		Closing: func() {
+		connected: func(survives bool) { note("connected, registration survives: %v", survives) },
+		failed:    func(err error) { l.err = err; note("failed") },
+		lost:      func(err error, short bool) { l.err = err; note("lost, short: %v", short) },
+		refused:   func() { note("refused") },
+		sign:      func(err error) { note("sign: %v", err) },
+		closing: func() {
 			if l.Socket() != nil || l.Conn() != nil {
 				r.t.Error("the link still shows the connection that is closing")
 			}
 			note("closing")
 		},
-		DialEnded: func() { note("dial ended") },
-	})
+		dialEnded: func() { note("dial ended") },
+	}, slog.New(slog.DiscardHandler))
 	r.t.Cleanup(func() { l.Discard(errors.New("the test has ended")) })
 	return l
 }
@@ -249,3 +249,26 @@ func (f *fakeSocket) want(t *testing.T, calls ...string) {
 	}
 	f.calls = nil
 }
+
+// callbacks is an Owner made of functions.
+type callbacks struct {
+	open      func() (Opened, error)
+	conn      coap.ConnConfig
+	connected func(survives bool)
+	failed    func(err error)
+	lost      func(err error, short bool)
+	refused   func()
+	sign      func(err error)
+	closing   func()
+	dialEnded func()
+}
+
+func (c *callbacks) Open() (Opened, error)                  { return c.open() }
+func (c *callbacks) ConnConfig() coap.ConnConfig            { return c.conn }
+func (c *callbacks) OnConnected(survives bool)              { c.connected(survives) }
+func (c *callbacks) OnConnectFailed(err error)              { c.failed(err) }
+func (c *callbacks) OnConnectionLost(err error, short bool) { c.lost(err, short) }
+func (c *callbacks) OnRefused()                             { c.refused() }
+func (c *callbacks) OnSign(err error)                       { c.sign(err) }
+func (c *callbacks) OnClosing()                             { c.closing() }
+func (c *callbacks) OnDialEnded()                           { c.dialEnded() }

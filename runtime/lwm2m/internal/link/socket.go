@@ -79,7 +79,7 @@ func (s *Socket) receive() (n int, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, socket.ErrRefused) && s.net.Kind() == socket.Datagram:
-		s.link.cfg.Refused()
+		s.link.owner.OnRefused()
 		return 1, nil
 	default:
 		s.link.lost(s, err)
