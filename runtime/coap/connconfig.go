@@ -58,6 +58,10 @@ type ConnConfig struct {
 	// by other means, such as a registration that is not updated. The zero value means that the
 	// observation ends (RFC 7641 §4.5).
 	KeepOnTimeout bool
+	// OnSlowdown is called when notifications begin to be sent more slowly than they come, because
+	// message IDs would run out, and with false when they no longer are. It must not use the
+	// connection. The zero value means that no callback is called.
+	OnSlowdown func(slow bool)
 }
 
 // withDefaults checks c and fills in the defaults.

@@ -13,6 +13,7 @@ func (x *transmitter) nextNotice() (d *delivery, confirmable bool) {
 	}
 	now := x.e.sched.Now()
 	spacing := x.mids.spacing(now)
+	x.setSlow(spacing > 0)
 	at := x.pace.next(spacing)
 	if at <= now {
 		return d, x.pace.mustMeasure() || d.confirmable(now)
@@ -24,6 +25,17 @@ func (x *transmitter) nextNotice() (d *delivery, confirmable bool) {
 	}
 	x.wake = min(x.wake, at)
 	return nil, false
+}
+
+// setSlow reports when notifications begin or end to be spread over time.
+func (x *transmitter) setSlow(slow bool) {
+	if x.slow == slow {
+		return
+	}
+	x.slow = slow
+	if x.cfg.OnSlowdown != nil {
+		x.cfg.OnSlowdown(slow)
+	}
 }
 
 // sendNotice sends a notification. It reports false if there is no message ID for it.

@@ -86,7 +86,8 @@ func TestNotificationsOverStreamWait(t *testing.T) {
 func TestMessageIDsLast(t *testing.T) {
 	for _, confirmable := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDistance(t, 0, 0, ConnConfig{MaxObservations: 500})
+			var slow []bool
+			d := newDistance(t, 0, 0, ConnConfig{MaxObservations: 500, OnSlowdown: func(s bool) { slow = append(slow, s) }})
 			all := d.observe(500)
 			lowest := 1 << 16
 			for second := range 300 {
@@ -112,6 +113,9 @@ func TestMessageIDsLast(t *testing.T) {
 			}
 			if lowest < 1 {
 				t.Errorf("confirmable %v: %d message IDs were left", confirmable, lowest)
+			}
+			if len(slow) == 0 || !slow[0] {
+				t.Errorf("confirmable %v: the slowdown is reported as %v", confirmable, slow)
 			}
 			if w := d.b.c.Stats().MessageIDWaits; w == 0 {
 				t.Error("no wait is counted")

@@ -23,6 +23,7 @@ type transmitter struct {
 	suspended list[*transmission]          // outstanding, while others have their turn
 	pumping   sched.Job                    // when something may be sent that waits for a time
 	wake      sched.Time                   // that time, found during pump
+	slow      bool                         // message IDs are spread over time
 }
 
 // A sender owns a transmission. onEnd is called when the transmission must not be used any more.

@@ -1,12 +1,17 @@
 package lwm2m_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/temperature"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
@@ -100,6 +105,55 @@ func TestLostNotificationKeepsConnection(t *testing.T) {
 		}
 		if n := len(b.server.Requests()); n != 1 {
 			t.Errorf("%d requests", n)
+		}
+	})
+}
+
+// A server that observes more than message IDs allow shows in Status and in the log, and the Update
+// still leaves in time.
+func TestSlowedNotificationsShow(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		var log bytes.Buffer
+		cfg := w.config()
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		const observations = 500
+		sensor := newSensor(t)
+		value := 0.0
+		for id := range dm.InstanceID(observations) {
+			if err := sensor.Add(id, temperature.Instance{SensorValue: dm.Func(func(context.Context) (float64, error) {
+				value++
+				return value, nil
+			})}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cfg.Objects = append(cfg.Objects, sensor)
+		c := w.start(cfg)
+		srv := w.servers[0]
+		srv.next()
+		w.wantState(1, lwm2m.StateRegistered)
+		srv.sched.Post(func() {
+			for id := range observations {
+				call := &coap.Call{Code: coap.GET, Observe: func(coap.Result) {}, Done: func(coap.Result) {}}
+				call.Options.AddPath(fmt.Sprintf("/3303/%d/5700", id))
+				if err := srv.conn.Do(call); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		<-time.After(4 * time.Minute)
+		s := w.wantState(1, lwm2m.StateRegistered)
+		if !s.Slowed || !strings.Contains(s.String(), "slowed down") {
+			t.Errorf("status %v", s)
+		}
+		c.UpdateAll()
+		if r := srv.within(time.Second); r.path != "/rd/5a3f" {
+			t.Errorf("got %v, want the Update", r)
+		}
+		w.shutdown()
+		if !strings.Contains(log.String(), "message IDs would run out") {
+			t.Error("the log lacks the slowdown")
 		}
 	})
 }

@@ -34,6 +34,7 @@ type server struct {
 	socket *Socket // nil without a connection
 	peer   *manage.Peer
 	gate   gate       // in front of peer
+	slowed bool       // notifications are sent more slowly than they come
 	call   *coap.Call // the request in flight
 
 	transmission *coap.Params // nil means those of Config
@@ -316,7 +317,22 @@ func (s *server) ConnConfig() coap.ConnConfig {
 	cfg := &s.client.cfg
 	return coap.ConnConfig{
 		Handler: &s.gate, Params: s.params(), BlockSize: cfg.BlockSize, MaxBody: cfg.MaxPayload, KeepOnTimeout: true,
+		OnSlowdown: func(slow bool) { s.client.loop.sched.Post(func() { s.setSlowed(slow) }) },
 	}
+}
+
+// setSlowed shows that notifications are sent more slowly than they come.
+func (s *server) setSlowed(slowed bool) {
+	if s.slowed == slowed {
+		return
+	}
+	s.slowed = slowed
+	if slowed {
+		s.log.Warn("notifications are slowed down: CoAP's message IDs would run out", "endpoint", s.client.cfg.Endpoint)
+	} else {
+		s.log.Info("notifications are no longer slowed down", "endpoint", s.client.cfg.Endpoint)
+	}
+	s.client.publish()
 }
 
 // params returns the transmission parameters for the server.
@@ -342,7 +358,7 @@ func (s *server) OnConnectFailed(err error) {
 
 // OnClosing is called before a connection ends, for every reason.
 func (s *server) OnClosing() {
-	s.gate.early = nil
+	s.gate.early, s.slowed = nil, false
 	s.call, s.socket = nil, nil // the result of the request in flight is discarded
 	s.peer.Detach()
 }

@@ -113,7 +113,7 @@ func (s *server) logState(old State) {
 func (s *server) describe() ServerStatus {
 	st := ServerStatus{
 		ShortID: s.settings.shortID, URI: s.settings.uri, State: s.shown.state, Since: s.shown.since, Err: s.reason(),
-		Attempts: s.failures, Secured: s.link.Session(),
+		Attempts: s.failures, Secured: s.link.Session(), Slowed: s.slowed,
 	}
 	st.Plan, st.Next = s.plan()
 	st.Awaits = s.state.Awaits(s.viewFacts())

@@ -146,6 +146,9 @@ type ServerStatus struct {
 	// Reduced says what the registration omits because the server refused a complete one, in words
 	// such as "without ct" or "LwM2M 1.1 instead of 1.2". It is empty if nothing is omitted.
 	Reduced string
+	// Slowed reports whether notifications are sent more slowly than they come, because the message
+	// IDs of CoAP would run out (RFC 7252 §4.4): fewer observations, or a longer pmin, help.
+	Slowed bool
 	// Secured says how the security session of the connection began, in words such as "session
 	// resumed". It is empty without security or without a connection.
 	Secured string
@@ -166,6 +169,9 @@ func (s ServerStatus) String() string {
 	}
 	if s.Attempts > 1 {
 		fmt.Fprintf(&b, " (%d attempts)", s.Attempts)
+	}
+	if s.Slowed {
+		b.WriteString("; notifications are slowed down")
 	}
 	switch {
 	case !s.Next.IsZero():

@@ -198,7 +198,7 @@ func (o *observation) sampled(s sample, gone bool) {
 		o.logFailure(s.err)
 	default:
 		o.failing = false
-		o.evaluate(now, s.body, s.print)
+		o.evaluate(now, s)
 	}
 	o.schedule()
 }
@@ -214,23 +214,49 @@ func (o *observation) logFailure(err error) {
 }
 
 // evaluate sends a value where the monitor decides so.
-func (o *observation) evaluate(now sched.Time, body []byte, print uint64) {
+func (o *observation) evaluate(now sched.Time, s sample) {
 	in := o.attributes()
-	if o.monitor.Decide(now, &in, print) != attr.Notify {
+	if o.monitor.Decide(now, &in, s.print) != attr.Notify {
 		return
 	}
 	n := &o.x.cfg.Scratch.notification
 	n.Options.Reset()
 	*n = coap.Notification{
-		Response:    coap.Response{Code: coap.Content, Options: n.Options, Body: body},
-		Confirmable: o.monitor.Confirmable(&in), Replace: true,
+		Response:    coap.Response{Code: coap.Content, Options: n.Options, Body: s.body},
+		Confirmable: o.monitor.Confirmable(&in), Replace: true, Done: o.onDelivered,
+	}
+	if s.live {
+		n.Refresh = o.refresh
 	}
 	n.Options.SetContentFormat(uint16(o.format))
 	if err := o.rel.Notify(n); err != nil {
 		o.monitor.NotSent(now)
 		return
 	}
-	o.monitor.Notified(now, print)
+	o.monitor.Notified(now, s.print)
+}
+
+// refresh puts the state of now into a notification that had to wait: it reaches the server as it
+// is when it is sent, not as it was sampled. Slow functions leave it as it is.
+func (o *observation) refresh(resp *coap.Response) {
+	o.x.cfg.guardStream(func() {
+		rd := o.x.reader.loop.clone()
+		rd.begin(o.x.scope, Observe, o.path, o.format)
+		body, err := rd.run(o.x.scope.peer.fast, nil)
+		if err != nil || o.ended {
+			return
+		}
+		resp.Body = body
+		o.monitor.Notified(o.x.cfg.Sched.Now(), rd.observed.sum())
+	}, func() {})
+}
+
+// onDelivered notes that the server may lack the newest value: a confirmable notification was not
+// acknowledged.
+func (o *observation) onDelivered(err error) {
+	if errors.Is(err, coap.ErrTimeout) && !o.ended {
+		o.forget()
+	}
 }
 
 // finish sends the last notification, which says why there will be no more (RFC 7641 §4.2).
