@@ -38,8 +38,8 @@ type Instance struct {
 	// ApplicationType (5750, RW, optional): what the instance is used for, in free text, such as
 	// boiler or fridge door.
 	ApplicationType dm.Res[string]
-	// EventIdentifier (5823, RW, mandatory): name of the load control event, chosen by whoever
-	// announces it.
+	// EventIdentifier (5823, RW, mandatory): name of the load control event, chosen by the party
+	// that announces it.
 	EventIdentifier dm.Res[string]
 	// StartTime (5824, RW, mandatory): when the event begins.
 	StartTime dm.Res[time.Time]

@@ -27,7 +27,7 @@ type Value struct { // at most four fields, so that the compiler keeps it in reg
 	data unsafe.Pointer
 }
 
-// marks say what a value is besides its type and content.
+// marks say what a value is in addition to its type and content.
 type marks uint8
 
 const (

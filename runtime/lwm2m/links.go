@@ -41,7 +41,8 @@ func coreVersion(id dm.ObjectID, v registry.Version) registry.Version {
 	return registry.V(1, 0)
 }
 
-// The formats that a registration names besides plain text and octet stream, the preferred first.
+// The formats that a registration names in addition to plain text and octet stream, the preferred
+// first.
 var (
 	formats10 = [...]content.Format{content.LwM2MJSON}
 	formats11 = [...]content.Format{content.SenMLCBOR, content.SenMLJSON, content.CBOR, content.TLV, content.LwM2MJSON}

@@ -79,7 +79,7 @@ func (l *Listener) Accept(ctx context.Context) (socket.Socket, error) { return l
 func (l *Listener) Close() error { return l.CloseWith(func() {}) }
 
 // CloseWith closes the listener. It calls unblock after Ctx has ended, to end what the goroutines
-// of Go wait for besides Ctx and the listener below.
+// of Go wait for in addition to Ctx and the listener below.
 func (l *Listener) CloseWith(unblock func()) error {
 	l.cancel()
 	left := l.queue.Close()

@@ -109,7 +109,7 @@ func (c *change) passToLoop(t *dm.Transaction) {
 func (c *change) resume() {
 	t := c.handover.Swap(nil)
 	c.leave()
-	if t != nil { // what the store left belongs to whoever has the transaction
+	if t != nil { // what the store left belongs to the owner of the transaction
 		p := c.storePanic
 		c.storePanic = nil
 		defer c.x.cfg.raise(p)
