@@ -177,8 +177,9 @@ type Server struct {
 	// MinPeriod and MaxPeriod are the pmin and pmax of observations without their own, in whole
 	// seconds. The zero values mean none.
 	MinPeriod, MaxPeriod time.Duration
-	// DropNotifications drops notifications while the device is offline. The zero value means that
-	// they are stored (/1/x/6).
+	// DropNotifications sets Notification Storing When Disabled or Offline (/1/x/6) to false. The
+	// zero value means true. The client stores no notifications yet: after an outage observers get
+	// the newest value, whatever /1/x/6 says.
 	DropNotifications bool
 	// Instance sets further resources of the account's Server instance. It is called with the
 	// instance that was made from the other fields. The zero value means that nothing is changed.
