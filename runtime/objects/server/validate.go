@@ -58,7 +58,7 @@ func check(id dm.InstanceID, i *Instance) error {
 		case v < 0:
 			return refuse(id, t.id, "%d seconds: a time must not be negative", v)
 		case v > maxSeconds:
-			return refuse(id, t.id, "%d seconds: a time has at most 100 years, %d seconds", v, maxSeconds)
+			return refuse(id, t.id, "%d seconds: a time has at most 100 years, %d seconds", v, int64(maxSeconds))
 		}
 	}
 	if b, ok := i.Binding.Get(); ok && !validBinding(b) {
