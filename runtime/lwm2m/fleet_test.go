@@ -91,7 +91,7 @@ func (f *fleet) settle() {
 	for i, c := range f.clients {
 		s, _ := c.Status().Server(1)
 		dev := f.server.WaitRegistered(c.Endpoint())
-		if reg := dev.Registration(); s.State != lwm2m.StateRegistered || s.Location != reg.Location {
+		if reg := dev.Registration(); !s.State.Registered() || s.Location != reg.Location {
 			f.t.Errorf("device %d: %v at %q, the server has it at %q", i, s, s.Location, reg.Location)
 		}
 		if ans, err := dev.Read(context.Background(), "/3/0/16", content.Text); err != nil || ans.Code != coap.Content {
