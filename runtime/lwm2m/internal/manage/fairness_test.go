@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/generated/binaryappdatacontainer"
 	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -34,10 +35,17 @@ func crowd(tb testing.TB, instances, observations int, live bool) *rig {
 		}
 		r.must(r.dev.things.Add(dm.InstanceID(i+10), temperature.Instance{SensorValue: value, ApplicationType: dm.Str("a")}))
 	}
+	r.observeOften("/3303", observations)
+	return r
+}
+
+// observeOften begins so many observations of a node by the first server.
+func (r *rig) observeOften(path string, observations int) {
+	r.t.Helper()
 	p := r.peers[0]
 	// The server takes no more than the first block of each answer.
 	for range observations {
-		call := to("GET /3303").accepting(content.SenMLCBOR).call()
+		call := to("GET " + path).accepting(content.SenMLCBOR).call()
 		call.Observe, call.Done = func(coap.Result) {}, func(coap.Result) {}
 		r.must(p.conn.Do(call))
 		for before := p.peer.Observations(); p.peer.Observations() == before; {
@@ -48,10 +56,9 @@ func crowd(tb testing.TB, instances, observations int, live bool) *rig {
 		call.Cancel()
 	}
 	if n := p.peer.Observations(); n != observations {
-		tb.Fatalf("%d observations", n)
+		r.t.Fatalf("%d observations", n)
 	}
 	r.turn()
-	return r
 }
 
 // Many observations of one server are sampled in slices, between which another server is served.
@@ -138,40 +145,72 @@ func TestEqualObservationsShareAReading(t *testing.T) {
 }
 
 // BenchmarkOtherServersRead is the time of a Read of one server while another has 1,000
-// observations of an object that changes all the time, without the network.
+// observations of a large node that changes all the time, without the network.
 func BenchmarkOtherServersRead(b *testing.B) {
 	for _, live := range []bool{false, true} {
 		b.Run(fmt.Sprint("live=", live), func(b *testing.B) {
 			r := crowd(b, 2500, 1000, live)
-			p := r.peers[1]
-			var took []time.Duration
-			n := 0.0
-			for b.Loop() {
-				b.StopTimer()
-				n++
-				r.must(r.dev.things.Update(context.Background(), 10+dm.InstanceID(int(n)%2500), func(i *temperature.Instance) error {
+			r.benchmarkOtherServer(b, func(n int) {
+				r.must(r.dev.things.Update(context.Background(), 10+dm.InstanceID(n%2500), func(i *temperature.Instance) error {
 					i.ApplicationType.Set(fmt.Sprint(n))
 					return nil
 				}))
-				b.StartTimer()
-				start := time.Now()
-				got, done := p.begin(to("GET /3/0/0").accepting(content.Text))
-				for !*done {
-					for _, c := range []*coap.Conn{r.peers[0].end, p.end, p.conn} {
-						if _, err := c.Receive(1); err != nil {
-							b.Fatal(err)
-						}
-					}
-					r.s.Run()
-				}
-				took = append(took, time.Since(start))
-				if got.body != "Acme" {
-					b.Fatal(got.body)
-				}
-			}
-			slices.Sort(took)
-			b.ReportMetric(float64(took[len(took)*99/100])/1e6, "p99-ms")
-			b.ReportMetric(float64(took[len(took)-1])/1e6, "max-ms")
+			})
 		})
 	}
+	// One reading of the node is not divided.
+	b.Run("resource instances", func(b *testing.B) {
+		const instances = 16_000
+		o, data := device12, dm.EmptyMulti[[]byte]()
+		for n := range dm.ResourceInstanceID(instances) {
+			data.Set(n, []byte("data"))
+		}
+		o.servers = 2
+		o.config = func(c *Config) { c.Limits.ObservedValues = 1 << 30 }
+		container, err := binaryappdatacontainer.New(binaryappdatacontainer.Config{})
+		if err == nil {
+			err = container.Add(0, binaryappdatacontainer.Instance{Data: data})
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		o.world = func(w *world) { w.more = append(w.more, container) }
+		r := newRig(b, o)
+		r.observeOften("/19/0/0", 1000)
+		r.benchmarkOtherServer(b, func(n int) {
+			r.must(container.Update(context.Background(), 0, func(i *binaryappdatacontainer.Instance) error {
+				i.Data.Set(dm.ResourceInstanceID(n%instances), fmt.Append(nil, n))
+				return nil
+			}))
+		})
+	})
+}
+
+// benchmarkOtherServer measures Reads of the second server; before each, change changes what the
+// first server observes.
+func (r *rig) benchmarkOtherServer(b *testing.B, change func(n int)) {
+	p := r.peers[1]
+	var took []time.Duration
+	for n := 1; b.Loop(); n++ {
+		b.StopTimer()
+		change(n)
+		b.StartTimer()
+		start := time.Now()
+		got, done := p.begin(to("GET /3/0/0").accepting(content.Text))
+		for !*done {
+			for _, c := range []*coap.Conn{r.peers[0].end, p.end, p.conn} {
+				if _, err := c.Receive(1); err != nil {
+					b.Fatal(err)
+				}
+			}
+			r.s.Run()
+		}
+		took = append(took, time.Since(start))
+		if got.body != "Acme" {
+			b.Fatal(got.body)
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100])/1e6, "p99-ms")
+	b.ReportMetric(float64(took[len(took)-1])/1e6, "max-ms")
 }
