@@ -107,7 +107,6 @@ func (t *transition) deregister() {
 }
 
 // send sends a request.
-// send sends a request.
 func (t *transition) send(r Request) {
 	t.wake()
 	full := r == Update && t.Registration == Unsure
@@ -118,7 +117,6 @@ func (t *transition) send(r Request) {
 	t.do(Action{Do: Send, Request: r, VersionStep: t.VersionStep, NoFormats: t.NoFormats, Full: full})
 }
 
-// wake turns the receiver on.
 // wake turns the receiver on.
 func (t *transition) wake() {
 	if t.Connection == Asleep {

@@ -135,7 +135,6 @@ func (t *transition) retryUpdate(atLeast time.Duration) {
 }
 
 // succeed records that the server has confirmed a Register or an Update.
-// succeed records that the server has confirmed a Register or an Update.
 func (t *transition) succeed() {
 	t.Registration, t.Outcome = Known, Succeeded
 	t.Effort, t.Retry, t.Timer = Trying, Retry{}, NoTimer
