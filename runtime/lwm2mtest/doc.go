@@ -13,7 +13,7 @@
 //   - [Server.WaitRegistered] waits for a device and returns it as a [Client].
 //   - [Client] has a method for every operation: Read, Write, Execute, Observe and the rest.
 //   - [Answer] is a response of the device: a code, a payload and its decoded values.
-//   - [Server.Intercept] answers requests of devices in place of the server.
+//   - [Server] has an Intercept, which answers requests of devices in place of the server.
 //
 // For TCP, DTLS or a simulated network, pass listeners:
 //
@@ -21,6 +21,9 @@
 //
 // Inside a testing/synctest bubble, with listeners of package simnet, all waiting uses the bubble's
 // virtual time. The server works with every client that speaks LwM2M, not only with this toolkit's.
+//
+// The server is that of package lwm2mserver, whose documentation lists all methods. This package
+// ends it with the test, and fails the test where that one returns an error.
 //
 // A Server and the Clients and Observations that it returns are safe for concurrent use. One
 // goroutine serves all connections of a Server; it ends with the test.

@@ -2,6 +2,7 @@ package lwm2mtest
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/lwm2mgen/toolkit/registry"
@@ -15,9 +16,9 @@ import (
 //	srv.Intercept(lwm2mtest.Wakaama)
 func Wakaama(r Request) (Reply, bool) {
 	switch {
-	case r.carriesLinks() && bytes.Contains(r.Payload, []byte(`;ct="`)):
+	case carriesLinks(r) && bytes.Contains(r.Payload, []byte(`;ct="`)):
 		return Reply{Code: coap.BadRequest}, true
-	case r.registersAbove(registry.V(1, 1)):
+	case registersAbove(r, registry.V(1, 1)):
 		return Reply{Code: coap.PreconditionFailed}, true
 	}
 	return Reply{}, false
@@ -28,21 +29,27 @@ func Wakaama(r Request) (Reply, bool) {
 // Server.Intercept.
 func Leshan(r Request) (Reply, bool) {
 	switch {
-	case r.registersAbove(registry.V(1, 1)):
+	case registersAbove(r, registry.V(1, 1)):
 		return Reply{Code: coap.PreconditionFailed}, true
-	case r.carriesLinks() && bytes.Contains(r.Payload, []byte(`;ver="`)):
+	case carriesLinks(r) && bytes.Contains(r.Payload, []byte(`;ver="`)):
 		return Reply{Code: coap.BadRequest}, true
 	}
 	return Reply{}, false
 }
 
 // carriesLinks reports whether r is a Register or an Update with a list of objects.
-func (r Request) carriesLinks() bool {
+func carriesLinks(r Request) bool {
 	return r.Method == coap.POST && strings.HasPrefix(r.Path, "/rd") && len(r.Payload) > 0
 }
 
 // registersAbove reports whether r is a Register with a version of LwM2M above v.
-func (r Request) registersAbove(v registry.Version) bool {
-	version, err := registry.ParseVersion(r.params()["lwm2m"])
-	return r.Method == coap.POST && r.Path == "/rd" && err == nil && version.Compare(v) > 0
+func registersAbove(r Request, v registry.Version) bool {
+	if r.Method != coap.POST || r.Path != "/rd" {
+		return false
+	}
+	return slices.ContainsFunc(r.Query, func(q string) bool {
+		name, value, _ := strings.Cut(q, "=")
+		version, err := registry.ParseVersion(value)
+		return name == "lwm2m" && err == nil && version.Compare(v) > 0
+	})
 }

@@ -1,4 +1,4 @@
-package lwm2mtest
+package lwm2mserver
 
 import (
 	"context"
@@ -12,8 +12,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
-// errServerClosed is the error of an operation after Server.Close.
-var errServerClosed = errors.New("lwm2mtest: the server is closed")
+// ErrClosed is the error of what is called on a Server, a Client or an Observation after
+// Server.Close.
+var ErrClosed = errors.New("lwm2mserver: the server is closed")
 
 // Client is a device as the server sees it. Each method performs one operation over the connection
 // of the device's last Register or Update and waits for the response until ctx ends. An error means
@@ -25,7 +26,7 @@ type Client struct {
 	// The server's lock guards these.
 	reg  Registration
 	conn *conn
-	sent []Answer
+	sent history[Answer]
 
 	expiry sched.Job // owned by the loop
 }
@@ -108,7 +109,7 @@ func (c *Client) start(call *coap.Call) error {
 	case err := <-started:
 		return err
 	case <-c.server.done:
-		return errServerClosed
+		return ErrClosed
 	}
 }
 
@@ -200,16 +201,6 @@ func Encode(f content.Format, path string, entries ...dm.Entry) ([]byte, error) 
 	}
 	var e codec.Encoder
 	return e.Encode(f, nil, content.Target{Base: p}, entries)
-}
-
-// Value returns an entry for Encode and WriteComposite. It panics if path is not the path of a
-// node: it is meant for literals in tests.
-func Value(path string, v dm.Value) dm.Entry {
-	p, err := dm.ParsePath(path)
-	if err != nil {
-		panic(err)
-	}
-	return dm.Entry{Path: p, Value: v}
 }
 
 // root returns the alternate path under which the device has registered, such as "/lwm2m".

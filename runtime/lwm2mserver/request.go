@@ -1,6 +1,8 @@
-package lwm2mtest
+package lwm2mserver
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -61,8 +63,8 @@ type Reply struct {
 // returns true, its Reply is the response and the server ignores the request. fn runs on the
 // server's goroutine and must not call the server. A nil fn removes the interception.
 //
-//	srv.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
-//		return lwm2mtest.Reply{Code: coap.NotFound}, r.Path != "/rd" // 4.04 to every Update
+//	srv.Intercept(func(r lwm2mserver.Request) (lwm2mserver.Reply, bool) {
+//		return lwm2mserver.Reply{Code: coap.NotFound}, r.Path != "/rd" // 4.04 to every Update
 //	})
 func (s *Server) Intercept(fn func(Request) (Reply, bool)) {
 	s.mu.Lock()
@@ -70,34 +72,25 @@ func (s *Server) Intercept(fn func(Request) (Reply, bool)) {
 	s.intercept = fn
 }
 
-// Requests returns the requests of all devices so far, in the order of arrival.
+// Requests returns the requests of all devices that are kept (Config.History), in the order of
+// arrival.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
+	return s.requests.all()
 }
 
-// WaitRequest returns the first request at or after position from of Requests for which match
-// returns true, and the position behind the request. A nil match accepts every request. match must
-// not call the server. WaitRequest waits up to a minute for the request and then fails the test.
-func (s *Server) WaitRequest(from int, match func(Request) bool) (Request, int) {
-	s.t.Helper()
-	at := -1
-	found := func() bool {
-		for i := max(from, 0); i < len(s.requests); i++ {
-			if match == nil || match(s.requests[i]) {
-				at = i
-				return true
-			}
-		}
-		return false
+// WaitRequest returns the first request at or after a position for which match returns true, and
+// the position behind the request. A position counts all requests since the start of the server. A
+// nil match accepts every request. match must not call the server. WaitRequest waits for the
+// request until ctx ends.
+func (s *Server) WaitRequest(ctx context.Context, from int, match func(Request) bool) (Request, int, error) {
+	var r Request
+	err := s.wait(ctx, func() (ok bool) { r, from, ok = s.requests.find(from, match); return ok })
+	if err != nil {
+		return Request{}, from, fmt.Errorf("lwm2mserver: wait for a request: %w", err)
 	}
-	if !s.wait(found) {
-		all := s.Requests()
-		since := all[min(max(from, 0), len(all)):]
-		s.t.Fatalf("lwm2mtest: no such request within %v; the requests were %v", waitTimeout, since)
-	}
-	return s.Requests()[at], at + 1
+	return r, from, nil
 }
 
 // requestHandler handles the requests of a connection.
@@ -121,7 +114,7 @@ func (h *requestHandler) Serve(r *coap.Request) {
 	}
 	var intercept func(Request) (Reply, bool)
 	s.change(func() {
-		s.requests = append(s.requests, q)
+		s.requests.add(q)
 		intercept = s.intercept
 	})
 	if intercept != nil {

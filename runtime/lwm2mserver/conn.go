@@ -1,4 +1,4 @@
-package lwm2mtest
+package lwm2mserver
 
 import (
 	"crypto/x509"

@@ -1,4 +1,4 @@
-package lwm2mtest
+package lwm2mserver
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 )
 
 // ErrEnded is the error of an Observation that gets no further notification.
-var ErrEnded = errors.New("lwm2mtest: the observation has ended")
+var ErrEnded = errors.New("lwm2mserver: the observation has ended")
 
 // errRefused is the error of a nil Observation.
-var errRefused = fmt.Errorf("lwm2mtest: the device refused Observe: %w", ErrEnded)
+var errRefused = fmt.Errorf("lwm2mserver: the device refused Observe: %w", ErrEnded)
 
 // Observation receives the notifications of one Observe. A nil Observation, which a refused Observe
 // returns, has ended.

@@ -1,15 +1,15 @@
-package lwm2mtest_test
+package lwm2mserver_test
 
 import (
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
-	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
 
 func TestAnswerString(t *testing.T) {
-	for want, a := range map[string]lwm2mtest.Answer{
+	for want, a := range map[string]lwm2mserver.Answer{
 		"2.04":                     {Code: coap.Changed, Format: content.None},
 		"2.05 22.5":                {Code: coap.Content, Format: content.Text, Payload: []byte("22.5")},
 		"2.05 TLV c80301":          {Code: coap.Content, Format: content.TLV, Payload: []byte{0xc8, 3, 1}},

@@ -1,4 +1,4 @@
-package lwm2mtest
+package lwm2mserver
 
 import (
 	"fmt"
@@ -79,7 +79,7 @@ func (a Answer) Value(path string) (dm.Value, error) {
 			return e.Value, nil
 		}
 	}
-	return dm.Value{}, fmt.Errorf("lwm2mtest: the answer %v has no value for %v", a, p)
+	return dm.Value{}, fmt.Errorf("lwm2mserver: the answer %v has no value for %v", a, p)
 }
 
 // newAnswer returns a result as the answer to a request for a path.

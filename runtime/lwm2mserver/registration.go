@@ -1,7 +1,8 @@
-package lwm2mtest
+package lwm2mserver
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -60,31 +61,24 @@ type Event struct {
 	Sent []string
 }
 
-// Events returns the events of all registrations so far, in order.
+// Events returns the events of all registrations that are kept (Config.History), in order.
 func (s *Server) Events() []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.events)
+	return s.events.all()
 }
 
-// WaitEvent returns the first event of a kind and an endpoint at or after position from of Events,
-// and the position behind the event. It waits up to a minute for the event and then fails the test.
-func (s *Server) WaitEvent(from int, kind EventKind, endpoint string) (Event, int) {
-	s.t.Helper()
-	at := -1
-	found := func() bool {
-		for i := max(from, 0); i < len(s.events); i++ {
-			if s.events[i].Kind == kind && s.events[i].Registration.Endpoint == endpoint {
-				at = i
-				return true
-			}
-		}
-		return false
+// WaitEvent returns the first event at or after a position for which match returns true, and the
+// position behind the event. A position counts all events since the start of the server. A nil
+// match accepts every event. match must not call the server. WaitEvent waits for the event until
+// ctx ends.
+func (s *Server) WaitEvent(ctx context.Context, from int, match func(Event) bool) (Event, int, error) {
+	var e Event
+	err := s.wait(ctx, func() (ok bool) { e, from, ok = s.events.find(from, match); return ok })
+	if err != nil {
+		return Event{}, from, fmt.Errorf("lwm2mserver: wait for an event: %w", err)
 	}
-	if !s.wait(found) {
-		s.t.Fatalf("lwm2mtest: %q was not %s within %v", endpoint, kind, waitTimeout)
-	}
-	return s.Events()[at], at + 1
+	return e, from, nil
 }
 
 // DefineProfile defines the objects and instances of a Profile ID (pid), as in the list of a
@@ -140,7 +134,7 @@ func (s *Server) handleRegister(c *conn, r Request) Reply {
 		location = fmt.Sprintf("/rd/%d", s.locations)
 		cl := s.clients[name]
 		if cl == nil {
-			cl = &Client{server: s}
+			cl = &Client{server: s, sent: history[Answer]{limit: s.history}}
 			s.clients[name] = cl
 		}
 		cl.conn = c
@@ -209,7 +203,7 @@ func (s *Server) profileOf(location string) string {
 
 // record adds an event. The caller holds the lock.
 func (s *Server) record(kind EventKind, cl *Client, r Request) {
-	s.events = append(s.events, Event{Kind: kind, Time: time.Now(), Registration: cl.reg.clone(), Sent: r.sentParams()})
+	s.events.add(Event{Kind: kind, Time: time.Now(), Registration: cl.reg.clone(), Sent: r.sentParams()})
 }
 
 // endRegistration ends a registration. The caller holds the lock.
