@@ -179,7 +179,7 @@ func (s *Server) change(fn func()) {
 func (s *Server) wait(ctx context.Context, cond func() bool) error {
 	check := func() (ok bool, changed chan struct{}) {
 		s.mu.Lock()
-		// Deferred, because cond may panic in the caller's function and the server still has to end.
+		// Deferred, because cond may panic, and the server still has to end.
 		defer s.mu.Unlock()
 		return cond(), s.changed
 	}
