@@ -7,6 +7,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/gen/testdata/basic/boiler"
 	"github.com/lwm2mgen/toolkit/gen/testdata/collisions/meter"
+	"github.com/lwm2mgen/toolkit/gen/testdata/documentation/manual"
 	"github.com/lwm2mgen/toolkit/gen/testdata/enumerations/door"
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/light"
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/location33003"
@@ -30,6 +31,7 @@ import (
 var golden = map[string]func() (dm.Object, error){
 	"basic/boiler":             func() (dm.Object, error) { return boiler.New(boiler.Config{}) },
 	"collisions/meter":         func() (dm.Object, error) { return meter.New(meter.Config{}) },
+	"documentation/manual":     func() (dm.Object, error) { return manual.New(manual.Config{}) },
 	"enumerations/door":        func() (dm.Object, error) { return door.New(door.Config{}) },
 	"packages/light":           func() (dm.Object, error) { return light.New(light.Config{}) },
 	"packages/location33003":   func() (dm.Object, error) { return location33003.New(location33003.Config{}) },

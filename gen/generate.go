@@ -3,6 +3,7 @@ package gen
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ type Definition struct {
 type Options struct {
 	// Names overrides Go names and marks secrets. The zero value means no overrides.
 	Names *Names
+	// Docs says how much of the descriptions comments hold. The zero value means the whole text.
+	Docs Docs
 }
 
 // File is one generated Go file.
@@ -42,14 +45,19 @@ type File struct {
 //
 // Generate works on several definitions in parallel. It is safe for concurrent use.
 func Generate(defs []Definition, o Options) ([]File, []registry.Fault) {
-	p := newPlan(defs, o.Names)
+	p := newPlan(defs, o)
 	type result struct {
 		file   File
 		faults []registry.Fault
 	}
 	results := make([]result, len(p.packages))
 	parallel(len(p.packages), func(i int) {
-		results[i].file, results[i].faults = p.packages[i].generate(o.Names)
+		k, r := &p.packages[i], &results[i]
+		if err := protect(func() { r.file = k.generate(o.Names) }); err != nil {
+			r.file = File{}
+			k.fault(-1, registry.Error, err.Error(), "report this with the definition")
+		}
+		r.faults = k.faults
 	})
 	faults := p.faults
 	files := make([]File, 0, len(results))
@@ -66,17 +74,28 @@ func Generate(defs []Definition, o Options) ([]File, []registry.Fault) {
 
 // generate names the resources of one object and renders its file. The file has no content if the
 // definition has an error.
-func (p *pkg) generate(names *Names) (File, []registry.Fault) {
+func (p *pkg) generate(names *Names) File {
 	if !p.nameResources(names) {
-		return File{}, p.faults
+		return File{}
 	}
 	content, err := p.render()
 	if err != nil {
 		p.fault(-1, registry.Error, "the generated code is not valid Go: "+err.Error(),
 			"report this with the definition")
-		return File{}, p.faults
+		return File{}
 	}
-	return File{Path: p.name + "/" + p.name + ".go", Package: p.name, Content: content}, p.faults
+	return File{Path: p.name + "/" + p.name + ".go", Package: p.name, Content: content}
+}
+
+// protect calls f and returns a panic as an error, so that one definition does not stop the others.
+func protect(f func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the generator panicked: %v", r)
+		}
+	}()
+	f()
+	return nil
 }
 
 // parallel calls f for 0..n-1, on as many goroutines as there are processors, and waits for all.

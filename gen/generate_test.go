@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"go/format"
 	"math"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -263,33 +262,6 @@ func TestRanges(t *testing.T) {
 			t.Errorf("the range %v does not import math as needed:\n%s", tt.r, source)
 		}
 	}
-}
-
-// FuzzGenerate checks that no text of a definition makes the output invalid.
-func FuzzGenerate(f *testing.F) {
-	f.Add("Temperature", "Sensor Value", "The value. More.", "Cel", "0..100", "3303.xml")
-	f.Add("a\nb", "*/ panic() /*", "`\"\\n// +build x", "\x00\ufeff", "\u202e", "dir\\x\ny.xml")
-	f.Add("", "", "e.g.", "", "", "")
-	f.Fuzz(func(t *testing.T, objectName, name, description, units, rangeText, file string) {
-		o := registry.Object{ID: 7, Name: objectName, Description: description, URN: units, Multiple: true, Resources: []registry.Resource{
-			{ID: 1, Name: name, Ops: registry.RW, Type: registry.Integer, Units: units, RangeText: rangeText, Description: description,
-				Enum: []registry.EnumValue{{Value: -1, Name: name, Doc: description}, {Value: 0, Name: units, Doc: rangeText}}},
-			{ID: 2, Name: description, Ops: registry.E, Description: name},
-			{ID: 3, Name: units, Type: registry.Opaque, Description: rangeText},
-		}}
-		files, faults := gen.Generate([]gen.Definition{{File: file, Object: o}}, gen.Options{})
-		for _, fault := range faults {
-			if strings.Contains(fault.What, "not valid Go") {
-				t.Fatal(fault)
-			}
-		}
-		for _, file := range files {
-			checkSource(t, file)
-			if strings.Contains(filepath.ToSlash(file.Path), "..") {
-				t.Errorf("the path %s leaves the folder", file.Path)
-			}
-		}
-	})
 }
 
 func BenchmarkGenerate(b *testing.B) {

@@ -139,3 +139,30 @@ func rewrite(t *testing.T, dir string, got map[string]string) {
 		}
 	}
 }
+
+// TestShortDocs checks that short comments hold the first sentence of a description, and that a cut
+// one ends in an ellipsis.
+func TestShortDocs(t *testing.T) {
+	defs, _ := load(t, "testdata/documentation")
+	long := strings.Repeat("many words and ", 20)
+	defs[0].Object.Resources[0].Description = "It has " + long
+	files, _ := gen.Generate(defs, gen.Options{Docs: gen.DocsShort})
+	if len(files) != 1 {
+		t.Fatalf("%d files", len(files))
+	}
+	source := string(files[0].Content)
+	for _, want := range []string{
+		"// descriptions are long.\npackage manual\n",
+		"words and many words and …\n\tParagraphs ",
+		"\t// List (1, R, optional): what the pump does.\n",
+		"\t// Filler (2, R, optional): …\n\tFiller ",
+		"= 0 // \"nolint: nothing is to be done\"\n",
+	} {
+		if !strings.Contains(source, want) {
+			t.Errorf("short comments lack %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(source)
+	}
+}

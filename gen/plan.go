@@ -23,6 +23,7 @@ type pkg struct {
 	object    registry.Object
 	name      string
 	chosen    bool // whether the name is from the names file
+	docs      Docs
 	resources []resource
 	faults    []registry.Fault
 }
@@ -33,17 +34,17 @@ func (p *pkg) fault(resource int, s registry.Severity, what, do string) {
 	})
 }
 
-func newPlan(defs []Definition, names *Names) *plan {
+func newPlan(defs []Definition, o Options) *plan {
 	var p plan
 	for _, d := range defs {
-		k := pkg{file: d.File, object: d.Object}
+		k := pkg{file: d.File, object: d.Object, docs: o.Docs}
 		if k.valid() && p.isNew(&k) {
 			p.packages = append(p.packages, k)
 			continue
 		}
 		p.faults = append(p.faults, k.faults...)
 	}
-	p.namePackages(names)
+	p.namePackages(o.Names)
 	return &p
 }
 

@@ -41,7 +41,7 @@ func (p *pkg) packageDoc() string {
 		urn = fmt.Sprintf("object %d, version %s", o.ID, o.Version)
 	}
 	return fmt.Sprintf("Package %s implements the LwM2M object %s (%s)%s",
-		p.name, p.title(), urn, orFullStop(": ", prose(o.Description)))
+		p.name, p.title(), urn, orFullStop(": ", p.docs.describe(o.Description)))
 }
 
 // imports writes the import block without jennifer, whose block has one group. Go programs have one
@@ -92,42 +92,39 @@ func (p *pkg) constants(f *jen.File) {
 	})
 	f.Line()
 	for i := range p.resources {
-		p.resources[i].enumConstants(f)
+		p.resources[i].enumConstants(f, p.docs)
 	}
 }
 
-func (r *resource) enumConstants(f *jen.File) {
+func (r *resource) enumConstants(f *jen.File, d Docs) {
 	if len(r.values) == 0 {
 		return
 	}
 	f.Comment(comment(0, fmt.Sprintf("The values of %s.", r.name)))
-	trailing := r.commentsFit()
+	trailing := r.commentsFit(d)
 	f.Const().DefsFunc(func(g *jen.Group) {
 		for _, v := range r.values {
-			doc := v.comment()
+			doc := d.explain(v.Doc)
 			if doc != "" && !trailing {
 				g.Comment(comment(1, doc))
 			}
 			s := g.Id(v.name).Add(r.goType()).Op("=").Id(fmt.Sprint(v.Value))
 			if doc != "" && trailing {
-				s.Comment("// " + doc)
+				s.Comment("// " + defuse(doc))
 			}
 		}
 	})
 	f.Line()
 }
 
-// comment returns what explains a value of an enumeration, without a full stop.
-func (v *value) comment() string { return strings.TrimSuffix(prose(v.Doc), ".") }
-
 // commentsFit reports whether the comments of an enumeration fit behind its constants, which gofmt
 // aligns. Otherwise all of them precede their constants.
-func (r *resource) commentsFit() bool {
+func (r *resource) commentsFit(d Docs) bool {
 	names, numbers, comments := 0, 0, 0
 	for _, v := range r.values {
 		names = max(names, len(v.name))
 		numbers = max(numbers, len(fmt.Sprint(v.Value)))
-		comments = max(comments, utf8.RuneCountInString(v.comment()))
+		comments = max(comments, utf8.RuneCountInString(d.explain(v.Doc)))
 	}
 	return tab+names+len(" uint64 = ")+numbers+len(" // ")+comments <= width
 }
@@ -143,7 +140,7 @@ func (p *pkg) instance(f *jen.File) {
 	f.Type().Id("Instance").StructFunc(func(g *jen.Group) {
 		for i := range p.resources {
 			r := &p.resources[i]
-			g.Comment(comment(1, r.doc()))
+			g.Comment(comment(1, r.doc(p.docs)))
 			g.Id(r.name).Add(r.cell())
 		}
 	})
