@@ -19,7 +19,7 @@ func generateCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "lwm2mgen",
 		Usage:     "turns LwM2M object definitions into Go packages",
-		UsageText: "lwm2mgen [-out DIR] [-names FILE] [-check] XML...",
+		UsageText: "lwm2mgen [-out DIR] [-names FILE] [-docs full|short] [-check] XML...",
 		Description: `The first form writes DIR/<package>/<package>.go for each object in the given files. The package is named
 after the object. Faulty definitions do not keep the others from being written; the exit code is then 1.
 Files that lwm2mgen has not generated are never overwritten. An XML argument may be a quoted pattern,
@@ -37,6 +37,8 @@ Examples:
 			&cli.StringFlag{Name: "names", Local: true,
 				Usage: "`FILE` Go names and secrets: lines such as \"3303 temperature\", " +
 					"\"3303/5700 SensorValue\", \"0/5 secret\", \"20/4016 public\""},
+			&cli.StringFlag{Name: "docs", Value: "full", Local: true,
+				Usage: "`full|short` what comments hold of descriptions: everything, or the first sentence; default: full"},
 			&cli.BoolFlag{Name: "check", Local: true,
 				Usage: "write nothing; print a diff and fail if a package is out of date, was edited by hand " +
 					"or is no longer defined"},
@@ -49,8 +51,12 @@ Examples:
 			if err != nil {
 				return err
 			}
+			docs, ok := map[string]gen.Docs{"full": gen.DocsFull, "short": gen.DocsShort}[c.String("docs")]
+			if !ok {
+				return usageError{text: fmt.Sprintf("-docs is %q, write full or short", c.String("docs")), command: c.FullName()}
+			}
 			out := output{dir: c.String("out"), stdout: c.Root().Writer, stderr: c.Root().ErrWriter}
-			return out.generate(c.Args().Slice(), names, c.Bool("check"))
+			return out.generate(c.Args().Slice(), gen.Options{Names: names, Docs: docs}, c.Bool("check"))
 		},
 	}
 }
@@ -61,9 +67,9 @@ type output struct {
 	stdout, stderr io.Writer
 }
 
-func (o output) generate(args []string, names *gen.Names, check bool) error {
+func (o output) generate(args []string, options gen.Options, check bool) error {
 	l := load(args, o.stderr)
-	files, faults := gen.Generate(l.defs, gen.Options{Names: names})
+	files, faults := gen.Generate(l.defs, options)
 	failed := report(o.stderr, append(l.faults, faults...)) || l.failed
 	if check {
 		if !o.check(files) {

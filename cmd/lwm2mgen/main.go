@@ -1,9 +1,13 @@
 // Lwm2mgen turns LwM2M object definitions into Go packages.
 //
-//	lwm2mgen [-out DIR] [-names FILE] [-check] XML...   generate one package per object
-//	lwm2mgen lint [-names FILE] XML...                  report the faults of definitions
-//	lwm2mgen show XML|ID[@VERSION]...                   print the resources of objects
-//	lwm2mgen fetch ID[@VERSION]...                      download definitions from OMA's registry
+//	lwm2mgen [-out DIR] [-names FILE] [-docs full|short] [-check] XML...
+//	        generate one package per object
+//	lwm2mgen lint [-names FILE] XML...
+//	        report the faults of definitions
+//	lwm2mgen show XML|ID[@VERSION]...
+//	        print the resources of objects
+//	lwm2mgen fetch ID[@VERSION]...
+//	        download definitions from OMA's registry
 //
 // "lwm2mgen -help" and "lwm2mgen COMMAND -help" describe the flags.
 package main

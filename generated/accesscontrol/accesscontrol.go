@@ -34,6 +34,11 @@ type Instance struct {
 	ObjectInstanceID dm.Res[int64]
 	// ACL (2, RW, optional, multiple, range 0..31): rights as a bit mask, one entry for each server
 	// with its Short Server ID as the instance ID; entry 0 applies to servers without an entry.
+	//   - 1: Read - with Observe and Write-Attributes
+	//   - 2: Write
+	//   - 4: Execute
+	//   - 8: Delete
+	//   - 16: Create
 	ACL dm.Multi[int64]
 	// AccessControlOwner (3, RW, mandatory, range 0..65535): the Short Server ID of the one server
 	// that may change these rights; 65535 means that only bootstrap may.

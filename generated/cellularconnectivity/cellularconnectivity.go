@@ -72,12 +72,19 @@ type Instance struct {
 	ActivatedProfileNames dm.Multi[dm.ObjectLink]
 	// SupportedPowerSavingModes (12, R, optional, range 0..255): bit mask of the power saving modes
 	// that the modem has; other bits are reserved.
+	//   - 1: PSM - bit 0, power saving mode
+	//   - 2: EDRX - bit 1, extended discontinuous reception
 	SupportedPowerSavingModes dm.Res[uint64]
 	// ActivePowerSavingModes (13, RW, optional, range 0..255): bit mask of the power saving modes
 	// now in use; other bits are reserved.
+	//   - 1: PSM - bit 0, power saving mode
+	//   - 2: EDRX - bit 1, extended discontinuous reception
 	ActivePowerSavingModes dm.Res[uint64]
 	// ReleaseAssistanceIndicationUsage (14, RW, optional, range 0..255): bit mask of when the modem
 	// hints to the network that the connection can be released (3GPP TS 24.301).
+	//   - 1: Not Used - bit 0
+	//   - 2: Last Message Without Response - bit 1, no response is expected
+	//   - 4: Last Message With Response - bit 2, a response is expected; set together with bit 1
 	ReleaseAssistanceIndicationUsage dm.Res[uint64]
 }
 

@@ -69,7 +69,7 @@ type Instance struct {
 	// CurrentCalibration (5821, RW, optional): calibration coefficient in use.
 	CurrentCalibration dm.Res[float64]
 	// MeasurementQualityIndicator (6042, R, optional, range 0..23): quality of the reading as a
-	// smart sensor judges it.
+	// smart sensor judges it. 5 to 15 are reserved, 16 to 23 are up to the maker.
 	MeasurementQualityIndicator dm.Res[int64]
 	// MeasurementQualityLevel (6049, R, optional, range 0..100): confidence in the reading in
 	// percent; 100 is full confidence.

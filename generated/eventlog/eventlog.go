@@ -60,6 +60,10 @@ type Instance struct {
 	LogStop dm.Exec
 	// LogStatus (4013, R, optional, range 0..255): state of the recording as a bit mask; bits 4 to
 	// 6 are reserved, bit 7 is vendor-specific.
+	//   - 1: Stopped - bit 0, clear while running
+	//   - 2: Data Valid - bit 1
+	//   - 4: Error - bit 2
+	//   - 8: Incremental Active - bit 3, since version 2.1 of Event Log
 	LogStatus dm.Res[int64]
 	// LogData (4014, R, mandatory): the log recorded so far.
 	LogData dm.Res[[]byte]

@@ -171,12 +171,42 @@ type Instance struct {
 	// TLS13FeaturesToUseByClient (22, bootstrap only, optional, range 0..65535): bit mask of the
 	// TLS 1.3 features to use with this server; a clear bit turns the feature off, bits from 4
 	// upwards are reserved.
+	//   - 1: PSK Plain - bit 0, PSK without Diffie-Hellman
+	//   - 2: Zero RTT - bit 1, early data
+	//   - 4: PSK With PFS - bit 2, PSK with Diffie-Hellman
+	//   - 8: Certificate Authentication - bit 3
 	TLS13FeaturesToUseByClient dm.Res[uint64]
 	// TLSExtensionsSupportedByServer (23, bootstrap only, optional, range 0..65535): bit mask of
 	// the TLS extensions that the server understands; bits from 13 upwards are reserved.
+	//   - 1: Server Name Indication - bit 0, RFC 6066
+	//   - 2: Max Fragment Length - bit 1, RFC 6066
+	//   - 4: Status Request - bit 2, RFC 6066
+	//   - 8: Heartbeat - bit 3, RFC 6520
+	//   - 16: ALPN - bit 4, RFC 7301
+	//   - 32: Signed Certificate Timestamp - bit 5, RFC 6962
+	//   - 64: Certificate Compression - bit 6, RFC 8879
+	//   - 128: Record Size Limit - bit 7, RFC 8449
+	//   - 256: Ticket Pinning - bit 8, RFC 8672
+	//   - 512: Certificate Authorities - bit 9, RFC 8446
+	//   - 1024: OID Filters - bit 10, RFC 8446
+	//   - 2048: Post Handshake Auth - bit 11, RFC 8446
+	//   - 4096: Connection ID - bit 12, RFC 9146
 	TLSExtensionsSupportedByServer dm.Res[uint64]
 	// TLSExtensionsToUseByClient (24, bootstrap only, optional, range 0..65535): bit mask of the
 	// TLS extensions that the client uses with this server; bits from 13 upwards are reserved.
+	//   - 1: Server Name Indication - bit 0, RFC 6066
+	//   - 2: Max Fragment Length - bit 1, RFC 6066
+	//   - 4: Status Request - bit 2, RFC 6066
+	//   - 8: Heartbeat - bit 3, RFC 6520
+	//   - 16: ALPN - bit 4, RFC 7301
+	//   - 32: Signed Certificate Timestamp - bit 5, RFC 6962
+	//   - 64: Certificate Compression - bit 6, RFC 8879
+	//   - 128: Record Size Limit - bit 7, RFC 8449
+	//   - 256: Ticket Pinning - bit 8, RFC 8672
+	//   - 512: Certificate Authorities - bit 9, RFC 8446
+	//   - 1024: OID Filters - bit 10, RFC 8446
+	//   - 2048: Post Handshake Auth - bit 11, RFC 8446
+	//   - 4096: Connection ID - bit 12, RFC 9146
 	TLSExtensionsToUseByClient dm.Res[uint64]
 	// SecondaryLwM2MServerURI (25, bootstrap only, optional, multiple, length 0..255): further
 	// addresses of the same server that share these credentials, for example a coaps+tcp address in
