@@ -49,6 +49,9 @@ type listener struct {
 	byCID map[string]*serverSocket
 }
 
+// Scheme implements socket.SchemeListener.
+func (l *listener) Scheme() string { return l.SchemeOr("coaps") }
+
 // Close implements socket.Listener. Accepted connections can no longer receive: the error is
 // ErrReset.
 func (l *listener) Close() error {

@@ -68,6 +68,8 @@ func (l *datagramListener) Accept(ctx context.Context) (socket.Socket, error) {
 	return l.queue.Accept(ctx)
 }
 
+func (l *datagramListener) Scheme() string { return "coap" }
+
 func (l *datagramListener) Addr() netip.AddrPort { return l.host.dialableAddr(l.at) }
 
 func (l *datagramListener) Close() error {

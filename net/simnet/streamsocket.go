@@ -305,6 +305,8 @@ func (l *streamListener) Accept(ctx context.Context) (socket.Socket, error) {
 	return l.queue.Accept(ctx)
 }
 
+func (l *streamListener) Scheme() string { return "coap+tcp" }
+
 func (l *streamListener) Addr() netip.AddrPort { return l.host.dialableAddr(l.at) }
 
 func (l *streamListener) Close() error {

@@ -41,6 +41,9 @@ type listener struct {
 	turn chan struct{} // held by the Accept that owns the deadline
 }
 
+// Scheme implements socket.SchemeListener.
+func (l *listener) Scheme() string { return "coap+tcp" }
+
 // Accept implements socket.Listener.
 func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
 	select {

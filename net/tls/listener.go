@@ -31,6 +31,9 @@ type listener struct {
 	config *stdtls.Config
 }
 
+// Scheme implements socket.SchemeListener.
+func (l *listener) Scheme() string { return l.SchemeOr("coaps+tcp") }
+
 // accept starts the handshake of a connection.
 func (l *listener) accept(below socket.Socket) {
 	if !l.BeginHandshake() {

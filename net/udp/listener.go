@@ -113,6 +113,9 @@ func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
 	return l.queue.Accept(ctx)
 }
 
+// Scheme implements socket.SchemeListener.
+func (l *listener) Scheme() string { return "coap" }
+
 // Addr implements socket.Listener.
 func (l *listener) Addr() netip.AddrPort { return l.local }
 

@@ -3,6 +3,7 @@ package secured
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"github.com/lwm2mgen/toolkit/net/internal/accept"
@@ -67,6 +68,15 @@ func (l *Listener) Offer(s socket.Socket) {
 	if !l.queue.Put(s) {
 		_ = s.Close()
 	}
+}
+
+// SchemeOr returns the secured form of the scheme below, such as "coaps+tcp" over "coap+tcp". It
+// returns a default if the listener below does not know its scheme.
+func (l *Listener) SchemeOr(scheme string) string {
+	if below, ok := l.Below.(socket.SchemeListener); ok && below.Scheme() != "" {
+		return strings.Replace(below.Scheme(), "coap", "coaps", 1)
+	}
+	return scheme
 }
 
 // Addr implements socket.Listener.
