@@ -79,7 +79,7 @@ func TestETS_1_1_int_226_PartialUpdate(t *testing.T) {
 		must(m.t, m.net.SetLink(m.place, m.device, linkDelay(time.Second)))
 		written := make(chan error, 1)
 		go func() {
-			_, err := m.dev.Update(context.Background(), "/1/0", content.TLV, m.bytesOf(content.TLV, "C10164"))
+			_, err := m.dev.WritePartial(context.Background(), "/1/0", content.TLV, m.bytesOf(content.TLV, "C10164"))
 			written <- err
 		}()
 		<-time.After(500 * time.Millisecond)

@@ -140,8 +140,9 @@ func (c *Client) Write(ctx context.Context, path string, f content.Format, paylo
 	return c.Do(ctx, Operation{Method: coap.PUT, Path: path, Accept: content.None, Format: f, Payload: payload})
 }
 
-// Update writes the payload and keeps resources that it leaves out (POST): a partial update.
-func (c *Client) Update(ctx context.Context, path string, f content.Format, payload []byte) (Answer, error) {
+// WritePartial writes the payload and keeps resources that it leaves out (POST): the Partial Update
+// of Core 1.2.2 §6.3.3.
+func (c *Client) WritePartial(ctx context.Context, path string, f content.Format, payload []byte) (Answer, error) {
 	return c.Do(ctx, Operation{Method: coap.POST, Path: path, Accept: content.None, Format: f, Payload: payload})
 }
 

@@ -81,8 +81,8 @@ func New(cfg Config) (*Server, error) {
 // Addr returns the address of the first listener.
 func (s *Server) Addr() netip.AddrPort { return s.listeners[0].Addr() }
 
-// URI returns the server's coap URI at the first listener.
-func (s *Server) URI() string { return "coap://" + s.Addr().String() }
+// URI returns the URI of the first listener, with its scheme, such as "coaps://127.0.0.1:5684".
+func (s *Server) URI() string { return socket.ListenerURI(s.listeners[0]) }
 
 // Close stops the server without notice to the devices, and closes the listeners.
 func (s *Server) Close() {

@@ -63,7 +63,7 @@ var changed = strings.Split("/1/0/0=1|/1/0/1=86400|/1/0/2=101|/1/0/3=1010|/1/0/5
 
 func TestETS_1_1_int_215_WriteTLV(t *testing.T) {
 	onDevice(t, 1, func(e *ets) {
-		e.ok(coap.Changed, "partial update")(e.dev.Update(e.ctx, "/1/0", content.TLV, []byte("\xc1\x02\x65\xc2\x03\x03\xf2\xc2\x05\x07\xd0\xc1\x06\x01\xc1\x07\x55")))
+		e.ok(coap.Changed, "partial update")(e.dev.WritePartial(e.ctx, "/1/0", content.TLV, []byte("\xc1\x02\x65\xc2\x03\x03\xf2\xc2\x05\x07\xd0\xc1\x06\x01\xc1\x07\x55")))
 		e.reads(content.TLV, "/1/0", changed...)
 		e.writes("/1/0", content.TLV, "\xc4\x01\x00\x01\x51\x80\xc1\x06\x00\xc1\x07\x55")
 		e.reads(content.TLV, "/1/0", server0...)
@@ -72,7 +72,7 @@ func TestETS_1_1_int_215_WriteTLV(t *testing.T) {
 
 func TestETS_1_1_int_220_WriteJSON(t *testing.T) {
 	onDevice(t, 1, func(e *ets) {
-		e.ok(coap.Changed, "partial update")(e.dev.Update(e.ctx, "/1/0", content.LwM2MJSON,
+		e.ok(coap.Changed, "partial update")(e.dev.WritePartial(e.ctx, "/1/0", content.LwM2MJSON,
 			[]byte(`{"bn":"/1/0/","e":[{"n":"2","v":101},{"n":"3","v":1010},{"n":"5","v":2000},{"n":"6","bv":true},{"n":"7","sv":"U"}]}`)))
 		e.reads(content.LwM2MJSON, "/1/0", changed...)
 		e.writes("/1/0", content.LwM2MJSON, `{"bn":"/1/0/","e":[{"n":"1","v":86400},{"n":"6","bv":false},{"n":"7","sv":"U"}]}`)
@@ -118,7 +118,7 @@ func TestETS_1_1_int_225_ReadResourceInstance(t *testing.T) {
 
 func TestETS_1_1_int_226_PartialUpdate(t *testing.T) {
 	onDevice(t, 1, func(e *ets) {
-		e.ok(coap.Changed, "partial update")(e.dev.Update(e.ctx, "/1/0", content.SenMLJSON, []byte(`[{"bn":"/1/0/","n":"1","v":60},{"n":"6","vb":true}]`)))
+		e.ok(coap.Changed, "partial update")(e.dev.WritePartial(e.ctx, "/1/0", content.SenMLJSON, []byte(`[{"bn":"/1/0/","n":"1","v":60},{"n":"6","vb":true}]`)))
 		e.updated(1, "lt=60")
 		e.reads(content.SenMLJSON, "/1/0", "/1/0/0=1", "/1/0/1=60", "/1/0/6=true", "/1/0/7=U")
 	})
