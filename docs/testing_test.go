@@ -1,7 +1,6 @@
 package docs_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -36,27 +35,13 @@ func newBoiler(uri string, dialers ...socket.Dialer) (*lwm2m.Client, *setpoint.O
 	return client, goals, err
 }
 
-// run runs a client until the test ends.
-func run(t *testing.T, c *lwm2m.Client) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 func TestGoal(t *testing.T) {
 	srv := lwm2mtest.NewServer(t)
 	boiler, goals, err := newBoiler(srv.URI())
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, boiler)
+	srv.Run(boiler.Run)
 
 	dev := srv.WaitRegistered("boiler-7")
 	ans, err := dev.Write(t.Context(), "/3308/0/5900", content.Text, []byte("60"))
@@ -92,7 +77,7 @@ func TestOutage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(t, boiler)
+		srv.Run(boiler.Run)
 		srv.WaitRegistered("boiler-7")
 
 		n.Cut(site, cloud)
@@ -120,7 +105,7 @@ func TestRestartedServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(t, boiler)
+		srv.Run(boiler.Run)
 		srv.WaitRegistered("boiler-7")
 
 		srv.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
@@ -147,7 +132,7 @@ func TestWakaama(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(t, boiler)
+		srv.Run(boiler.Run)
 		if v := srv.WaitRegistered("boiler-7").Registration().Version; v != "1.1" {
 			t.Errorf("registered with %s", v)
 		}

@@ -2,20 +2,21 @@
 // for tests. It accepts registrations, performs every operation on a device, receives
 // notifications, and misbehaves on request.
 //
-//	srv := lwm2mtest.NewServer(t)                       // coap://127.0.0.1:<port>
-//	go device.Run(ctx)                                  // a client with srv.URI() as its server
+//	srv := lwm2mtest.NewServer(t)           // coap://127.0.0.1:<port>
+//	srv.Run(device.Run)                     // a client with srv.URI() as its server
 //	dev := srv.WaitRegistered("urn:dev:ops:heater-7")
 //	ans, err := dev.Read(ctx, "/3303/0/5700", content.SenMLCBOR)
 //
 // The five names to know:
 //
 //   - [NewServer] starts a server that ends with the test.
+//   - [Server.Run] runs the device until the test ends, and fails the test with the device's error.
 //   - [Server.WaitRegistered] waits for a device and returns it as a [Client].
 //   - [Client] has a method for every operation: Read, Write, Execute, Observe and the rest.
 //   - [Answer] is a response of the device: a code, a payload and its decoded values.
-//   - [Server] has an Intercept, which answers requests of devices in place of the server.
 //
-// For TCP, DTLS or a simulated network, pass listeners:
+// [NewDTLSServer] starts a server with a pre-shared key. For TCP, certificates or a simulated
+// network, pass listeners:
 //
 //	srv := lwm2mtest.NewServer(t, listener)
 //

@@ -50,7 +50,7 @@ func Example() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	go func() { _ = client.Run(ctx) }()
+	srv.Run(client.Run)
 
 	dev := srv.WaitRegistered("thermometer")
 	obs, answer, err := dev.Observe(ctx, "/3303/0/5700", content.Text)

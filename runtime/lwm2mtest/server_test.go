@@ -25,8 +25,8 @@ type thermometer struct {
 	resets chan dm.Args
 }
 
-// start runs a thermometer that registers at uri until the test ends.
-func start(t *testing.T, uri string) *thermometer {
+// start runs a thermometer that registers at s until the test ends.
+func start(t *testing.T, s *lwm2mtest.Server) *thermometer {
 	t.Helper()
 	dev, err := device.New(device.Config{})
 	if err != nil {
@@ -55,7 +55,7 @@ func start(t *testing.T, uri string) *thermometer {
 	}
 	c, err := lwm2m.New(lwm2m.Config{
 		Endpoint: "thermometer", Objects: []dm.Object{dev, temp},
-		Servers: []lwm2m.Server{{URI: uri, Lifetime: time.Hour}},
+		Servers: []lwm2m.Server{{URI: s.URI(), Lifetime: time.Hour}},
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 		// No test checks the de-registration, and a closed server does not answer it.
 		ShutdownTimeout: 100 * time.Millisecond,
@@ -63,22 +63,14 @@ func start(t *testing.T, uri string) *thermometer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- c.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("Run: %v", err)
-		}
-	})
+	s.Run(c.Run)
 	return th
 }
 
 func TestOperations(t *testing.T) {
 	t.Run("UDP", func(t *testing.T) {
 		s := lwm2mtest.NewServer(t)
-		exercise(t, s, s.URI())
+		exercise(t, s)
 	})
 	t.Run("TCP", func(t *testing.T) {
 		l, err := tcp.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
@@ -86,12 +78,12 @@ func TestOperations(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := lwm2mtest.NewServer(t, l)
-		exercise(t, s, "coap+tcp://"+s.Addr().String())
+		exercise(t, s)
 	})
 }
 
-func exercise(t *testing.T, s *lwm2mtest.Server, uri string) {
-	th := start(t, uri)
+func exercise(t *testing.T, s *lwm2mtest.Server) {
+	th := start(t, s)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	dev := s.WaitRegistered("thermometer")
@@ -187,7 +179,7 @@ func checkEnded(t *testing.T, o *lwm2mtest.Observation) {
 // A mistake of a test fails the test with a message and never blocks it.
 func TestMisuseNeverBlocks(t *testing.T) {
 	s := lwm2mtest.NewServer(failing{t})
-	start(t, s.URI())
+	start(t, s)
 	dev := s.WaitRegistered("thermometer")
 	o, a, err := dev.Observe(t.Context(), "/3303/0/9999", content.None)
 	if err != nil || a.Code != coap.NotFound {
@@ -235,7 +227,7 @@ func TestInterceptedRequestMakesNoEvent(t *testing.T) {
 	s.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
 		return lwm2mtest.Reply{Code: coap.Forbidden}, r.Path == "/rd"
 	})
-	start(t, s.URI())
+	start(t, s)
 	r, next := s.WaitRequest(0, func(r lwm2mtest.Request) bool { return r.Path == "/rd" })
 	if r.Method != coap.POST || len(s.Endpoints()) != 0 {
 		t.Errorf("%v, registered are %v", r, s.Endpoints())
