@@ -15,7 +15,8 @@ var compiled = map[string][]string{
 	"loop.md":         {"snippets_test.go", "poll_linux_test.go"},
 	"management.md":   {"snippets_test.go"},
 	"testing.md":      {"testing_test.go"},
-	"objects.md":      {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go", "keep_test.go"},
+	"objects.md":      {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go",
+		"../runtime/dm/examplechange_test.go", "keep_test.go"},
 	"porting.md":      {"snippets_test.go"},
 	"registration.md": {"snippets_test.go", "poll_linux_test.go"},
 }

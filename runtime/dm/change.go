@@ -8,6 +8,8 @@ type change struct {
 	old, now instance
 	written  []Path
 	index    map[Path]struct{} // the paths in written, once there are many
+	// emptied is the resources among written that the last operation on them did not name.
+	emptied []Path
 	// whole reports that now replaces the published instance, and byApp that all of it must be
 	// checked.
 	whole, byApp bool
@@ -40,6 +42,23 @@ func (c *change) note(p Path) {
 		}
 	}
 	c.index[p] = struct{}{}
+}
+
+// noteNamed is note for a path that the operation names.
+func (c *change) noteNamed(p Path) {
+	c.note(p)
+	if c.emptied != nil {
+		r := p.Up(ResourceLevel)
+		c.emptied = slices.DeleteFunc(c.emptied, func(q Path) bool { return q == r })
+	}
+}
+
+// noteEmptied is note for a resource that the operation empties without naming it.
+func (c *change) noteEmptied(p Path) {
+	c.note(p)
+	if !slices.Contains(c.emptied, p) {
+		c.emptied = append(c.emptied, p)
+	}
 }
 
 func (c *change) wrote(p Path) bool {

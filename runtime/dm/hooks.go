@@ -3,6 +3,7 @@ package dm
 import (
 	"context"
 	"iter"
+	"slices"
 )
 
 // Hooks are functions that run around every transaction that touches instances of an object. Each
@@ -99,29 +100,42 @@ type Change[T any] struct {
 	// is a copy, and changes to it are ignored.
 	New *T
 
-	written []Path
+	written, emptied []Path
 }
 
-// Written yields the paths that were written, in the order of the operations: resources, or
-// resource instances where only some of a resource were written. It does not include amendments by
-// Validate, and yields nothing for an instance that the application adds or changes through Update.
+// Written yields the paths that the payloads named, in the order of the operations: resources, or
+// resource instances where only some of a resource were written. Emptied yields what a Replace
+// emptied in addition. Neither includes amendments by Validate, and both yield nothing for an
+// instance that the application adds or changes through Update.
 func (c Change[T]) Written() iter.Seq[Path] {
 	return func(yield func(Path) bool) {
 		for _, p := range c.written {
-			if !yield(p) {
+			if !slices.Contains(c.emptied, p.Up(ResourceLevel)) && !yield(p) {
 				return
 			}
 		}
 	}
 }
 
+// Emptied yields the resources that a Replace of the instance emptied because its payload does not
+// name them (Core 1.2.2 §6.3.3). A resource that had no value before is among them. If the
+// transaction has several operations, the last one that concerns a resource decides.
+func (c Change[T]) Emptied() iter.Seq[Path] { return slices.Values(c.emptied) }
+
 // Wrote reports whether the resource, or one of its resource instances, is among the paths of
-// Written.
+// Written. A Commit hook that applies a resource to hardware, with or without a value, asks Affects
+// instead.
 func (c Change[T]) Wrote(id ResourceID) bool {
-	for _, p := range c.written {
+	for p := range c.Written() {
 		if p.Resource() == id {
 			return true
 		}
 	}
 	return false
+}
+
+// Affects reports whether the resource, or one of its resource instances, is among the paths of
+// Written or Emptied.
+func (c Change[T]) Affects(id ResourceID) bool {
+	return slices.ContainsFunc(c.written, func(p Path) bool { return p.Resource() == id })
 }

@@ -95,7 +95,7 @@ func (x *part) put(id InstanceID, inst instance) {
 
 func (x *part) drop(id InstanceID) {
 	c := x.changeOf(id)
-	c.now, c.written, c.index, c.whole = nil, nil, nil, true
+	c.now, c.written, c.index, c.emptied, c.whole = nil, nil, nil, nil, true
 	x.now = x.now.remove(uint16(id))
 	if c.old == nil {
 		i, _ := search(x.changes, id)
@@ -146,15 +146,28 @@ func (x *part) insert() {
 
 func (x *part) discardFresh() { x.fresh = nil }
 
+// cellForWrite returns the transaction's own cell of a resource that the operation names.
 func (x *part) cellForWrite(p Path) Cell {
-	id := p.Instance()
+	c := x.changeForWrite(p.Instance())
+	c.noteNamed(p)
+	return x.o.cell(c.now, p.Resource())
+}
+
+// empty empties a resource that the operation does not name.
+func (x *part) empty(p Path) {
+	c := x.changeForWrite(p.Instance())
+	c.noteEmptied(p)
+	x.o.cell(c.now, p.Resource()).clear()
+}
+
+// changeForWrite returns the change of an instance, with a copy of the instance to write to.
+func (x *part) changeForWrite(id InstanceID) *change {
 	c := x.changeOf(id)
 	if c.now == nil {
 		c.now = x.o.clone(c.old)
 		x.now = x.now.put(uint16(id), c.now)
 	}
-	c.note(p)
-	return x.o.cell(c.now, p.Resource())
+	return c
 }
 
 func (x *part) mustBeComplete(id InstanceID) { x.changeOf(id).complete = true }

@@ -19,7 +19,7 @@ func (x *Tx[T]) Changes() iter.Seq[Change[T]] {
 				continue
 			}
 			change := Change[T]{ID: c.id, Created: c.old == nil, Old: new(T), New: x.newForHook(c.now),
-				written: c.written}
+				written: c.written, emptied: c.emptied}
 			if c.old != nil {
 				*change.Old = *c.old.(*T)
 			}

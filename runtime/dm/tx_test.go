@@ -253,7 +253,7 @@ func TestStagedWrites(t *testing.T) {
 				old, was := c.Old.Goal.Get()
 				s, _ := dm.SnapshotFrom(ctx)
 				seen = append(seen, fmt.Sprint(name, " ", v, ok, " ", old, was, " ", show(s, path(t, "/33001/0/1")),
-					" ", c.Wrote(goalID)))
+					" ", c.Affects(goalID)))
 				if name == "commit" && ok {
 					hardware = v
 				}

@@ -255,8 +255,18 @@ func (w *writing) clearInstance(p Path) {
 		if c.live() && !x.commits() || w.t.origin == Bootstrap && r.Ops == registry.R {
 			continue
 		}
-		x.cellForWrite(p.child(r.ID)).clear()
+		if rp := p.child(r.ID); w.names(rp) {
+			x.cellForWrite(rp).clear()
+		} else {
+			x.empty(rp)
+		}
 	}
+}
+
+// names reports whether the payload has an entry at or below p.
+func (w *writing) names(p Path) bool {
+	i, found := slices.BinarySearchFunc(w.entries, p, func(e Entry, p Path) int { return e.Path.Compare(p) })
+	return found || i < len(w.entries) && p.Contains(w.entries[i].Path)
 }
 
 func (w *writing) clearResource(p Path) {

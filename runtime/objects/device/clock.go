@@ -73,9 +73,6 @@ var (
 
 func (c *clock) validate(tx *device.Tx) error {
 	for ch := range tx.Changes() {
-		if ch.New == nil {
-			continue
-		}
 		if v, ok := ch.New.CurrentTime.Get(); ok && (v.Unix() > maxTime || v.Unix() < -maxTime) {
 			return dm.Errorf(dm.BadRequest, "the time %d is too far away to go on from", v.Unix())
 		}
@@ -101,18 +98,15 @@ func (c *clock) commit(ctx context.Context, tx *device.Tx) error {
 	var at time.Time
 	written := false
 	for ch := range tx.Changes() {
-		if ch.New == nil {
-			continue
-		}
-		if ch.Wrote(device.UTCOffsetID) { // a Replace that does not name it empties it
+		if ch.Affects(device.UTCOffsetID) {
 			c.v.offset = ch.New.UTCOffset.Or("")
 			c.v.hasOffset = c.v.offset != ""
 		}
-		if ch.Wrote(device.TimezoneID) {
+		if ch.Affects(device.TimezoneID) {
 			c.v.zone = ch.New.Timezone.Or("")
 			c.v.hasZone = c.v.zone != ""
 		}
-		if ch.Wrote(device.CurrentTimeID) {
+		if ch.Affects(device.CurrentTimeID) {
 			c.v.ahead = 0
 		}
 		if v, ok := ch.New.CurrentTime.Get(); ok {
