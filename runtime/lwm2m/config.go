@@ -53,6 +53,11 @@ type Config struct {
 	// Format is the Content-Format of responses to requests that accept any. The zero value means
 	// TLV with LwM2M 1.0, and SenML CBOR with later versions.
 	Format content.Format
+	// PlainText answers a Read or Observe of a single value without Accept in plain text, or as an
+	// octet stream if the value is an Opaque (Core 1.2.2 §7.4.1, §7.4.2). A single value is a
+	// single-instance resource or a resource instance. Some servers expect these formats where they
+	// ask for none. The zero value means that Format applies to single values, too.
+	PlainText bool
 	// Formats are the Content-Formats that a Register announces (`ct`), the preferred first, such
 	// as SenML CBOR alone for a server that reads no lists. They bound nothing: the client reads
 	// and writes every format. A registration leaves out formats that its version of LwM2M does not

@@ -72,7 +72,8 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.enabling.Func = func() { s.setDisabled(false, 0) }
 	var err error
 	s.peer, err = c.manager.AddPeer(manage.PeerConfig{
-		ShortServerID: v.shortID, Version: s.versions[0], Format: c.cfg.Format, Root: c.cfg.AlternatePath,
+		ShortServerID: v.shortID, Version: s.versions[0], Format: c.cfg.Format, PlainText: c.cfg.PlainText,
+		Root: c.cfg.AlternatePath,
 	})
 	if err != nil {
 		return nil, err

@@ -24,6 +24,9 @@ type PeerConfig struct {
 	// Format is the Content-Format of answers to requests without Accept. The zero value, which is
 	// plain text and cannot be meant, means TLV for LwM2M 1.0 and SenML CBOR for later versions.
 	Format content.Format
+	// PlainText answers a Read or Observe of a single value without Accept in plain text, or as an
+	// octet stream if it is an Opaque. The zero value means Format.
+	PlainText bool
 	// Root is the alternate path under which the server addresses the objects, such as "/lwm2m".
 	// The zero value means none.
 	Root string

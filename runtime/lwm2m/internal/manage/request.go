@@ -92,10 +92,26 @@ func explain(err error, b []byte) (coap.Code, []byte) {
 func (q *request) answerFormat(op content.Operation) (f content.Format, asked bool, err error) {
 	accept, asked := q.r.Options().Accept()
 	if !asked {
-		return q.scope.peer.preferredFormat(), false, nil
+		return q.preferredFormat(op), false, nil
 	}
 	f = content.Format(accept)
 	return f, true, content.Check(f, op, q.path)
+}
+
+// preferredFormat is the Content-Format of an answer to a request without Accept.
+func (q *request) preferredFormat(op content.Operation) content.Format {
+	p := q.scope.peer
+	if !p.cfg.PlainText || op != content.Read {
+		return p.preferredFormat()
+	}
+	def := definition(q.scope.snapshot(), q.path)
+	switch {
+	case def == nil, def.Multiple && q.path.Level() == dm.ResourceLevel:
+		return p.preferredFormat()
+	case def.Type == registry.Opaque:
+		return content.Opaque
+	}
+	return content.Text
 }
 
 func (p *Peer) preferredFormat() content.Format {
