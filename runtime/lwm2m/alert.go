@@ -37,34 +37,40 @@ func (c *Client) storeValue(p dm.Path, v dm.Value) {
 	})
 }
 
+// write makes the change of a storeValue on the loop. Hooks and Persist that panic, or end their
+// goroutine, keep neither the writer slot nor the client's shutdown.
 func (c *Client) write(t *dm.Transaction, p dm.Path, v dm.Value) {
-	if err := t.Write(p, dm.Update, []dm.Entry{{Path: p, Value: v}}); err != nil {
-		t.Rollback()
-		c.onStoreEnded(p, err)
-		return
-	}
-	if err := t.Prepare(); err != nil {
-		c.onStoreEnded(p, err)
-		return
-	}
-	if !t.Persists() {
-		t.Publish()
-		t.Finish()
-		c.onStoreEnded(p, nil)
-		return
-	}
-	c.stores.run(func() {
-		err := t.Persist()
-		c.loop.sched.Post(func() {
-			if err != nil {
-				t.Rollback()
-			} else {
-				t.Publish()
-				t.Finish()
-			}
-			c.onStoreEnded(p, err)
-		})
+	err, stored := errPanic, false
+	defer func() {
+		if !stored {
+			c.endStore(t, p, err)
+		}
+	}()
+	c.guard("a hook of the Server object", func() {
+		if err = t.Write(p, dm.Update, []dm.Entry{{Path: p, Value: v}}); err == nil {
+			err = t.Prepare()
+		}
+		stored = err == nil && t.Persists()
 	})
+	if stored {
+		c.stores.run(func() {
+			err := errPanic
+			defer func() { c.loop.sched.Post(func() { c.endStore(t, p, err) }) }()
+			c.guard("Config.Persist", func() { err = t.Persist() })
+		})
+	}
+}
+
+// endStore publishes the change of a storeValue, or rolls it back after an error.
+func (c *Client) endStore(t *dm.Transaction, p dm.Path, err error) {
+	defer c.onStoreEnded(p, err)
+	defer t.Rollback() // has no effect after Finish
+	if err == nil {
+		c.guard("a hook of the Server object", func() {
+			t.Publish()
+			t.Finish()
+		})
+	}
 }
 
 // onStoreEnded is called when a storeValue has ended.

@@ -105,7 +105,10 @@ func New(cfg Config) (*Client, error) {
 		cancel()
 		return nil, fmt.Errorf("lwm2m: %w", err)
 	}
-	c.links = link.Config{Group: c.loop.group, Context: c.ctx, Timeout: c.cfg.ConnectTimeout}
+	c.links = link.Config{
+		Group: c.loop.group, Context: c.ctx, Timeout: c.cfg.ConnectTimeout,
+		Guard: func(fn func()) { c.guard("Connect of a socket", fn) },
+	}
 	c.deadline.Func = c.giveUpShutdown
 	c.updates.Func = c.sendUpdates
 	c.checkBindings(c.model.Snapshot())

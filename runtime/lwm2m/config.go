@@ -73,12 +73,13 @@ type Config struct {
 
 	// RecoverPanics answers a request whose hook, function, stream or Persist panics with 5.00,
 	// logs the panic with its stack at level Error, and goes on; so it does with a value of an
-	// observation, OnStatus and Secure. The zero value means that the panic continues on the loop,
-	// out of Run, Serve or ServeAny, and ends the program unless it recovers there: after a panic
-	// nobody knows what state the program's own data and hardware are in, and a device that starts
-	// again is in a known one. In both cases the transaction is rolled back and the next one can
-	// begin. Neither catches what Go cannot recover (a fatal error of the runtime such as a
-	// concurrent map write) nor panics on goroutines of the program.
+	// observation, OnStatus, Secure, and a dialer's NewSocket and Connect. The zero value means
+	// that the panic continues on the loop, out of Run, Serve or ServeAny, and ends the program
+	// unless it recovers there: after a panic nobody knows what state the program's own data and
+	// hardware are in, and a device that starts again is in a known one. In both cases the
+	// transaction is rolled back and the next one can begin. Neither catches what Go cannot recover
+	// (a fatal error of the runtime such as a concurrent map write) nor panics on goroutines of the
+	// program.
 	RecoverPanics bool
 
 	// Loop is an event loop that several clients share. The goroutine that called NewLoop must call

@@ -1,7 +1,6 @@
 package lwm2m
 
 import (
-	"errors"
 	"fmt"
 
 	gensecurity "github.com/lwm2mgen/toolkit/generated/security"
@@ -18,9 +17,7 @@ func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, 
 		return sec, err
 	}
 	if c.cfg.Secure != nil {
-		err := errors.New("it has panicked")
-		c.guard("Config.Secure", func() { err = c.cfg.Secure(v.text(gensecurity.ServerURIID), &sec) })
-		if err != nil {
+		if err := c.cfg.Secure(v.text(gensecurity.ServerURIID), &sec); err != nil {
 			return sec, fmt.Errorf("lwm2m: Config.Secure: %w", err)
 		}
 	}

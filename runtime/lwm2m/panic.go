@@ -1,13 +1,18 @@
 package lwm2m
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
 
-// guard calls fn, which calls a function of Config, in the middle of a decision. A panic of fn does
-// not keep the decision from being executed: it is logged if Config.RecoverPanics says so, and
-// otherwise continues on the loop afterwards. guard reports whether fn has returned.
+// errPanic is the outcome of user code that has panicked, or has ended its goroutine.
+var errPanic = errors.New("user code has panicked, or has called runtime.Goexit")
+
+// guard calls fn, which calls user code, in the middle of a decision or on a goroutine of the
+// client. A panic of fn does not keep the decision from being executed: it is logged if
+// Config.RecoverPanics says so, and otherwise continues on the loop afterwards. guard reports
+// whether fn has returned.
 func (c *Client) guard(name string, fn func()) (returned bool) {
 	defer func() {
 		if returned {

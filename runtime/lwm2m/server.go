@@ -2,6 +2,7 @@ package lwm2m
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -307,8 +308,12 @@ func (s *server) connect() {
 
 // Open creates a socket with the account's present URI and credentials.
 func (s *server) Open() (link.Opened, error) {
-	sock, remote, err := s.client.newSocket(s.client.model.Snapshot(), s.settings.security)
-	return link.Opened{Socket: sock, Remote: remote, Secured: isSecured(s.settings.uri)}, err
+	o := link.Opened{Secured: isSecured(s.settings.uri)}
+	err := fmt.Errorf("lwm2m: Config.Secure or a dialer of Config.Dialers: %w", errPanic)
+	s.client.guard("Config.Secure or a dialer", func() {
+		o.Socket, o.Remote, err = s.client.newSocket(s.client.model.Snapshot(), s.settings.security)
+	})
+	return o, err
 }
 
 // ConnConfig configures the exchange layer of a connection. Observations outlive a confirmable

@@ -22,7 +22,13 @@ type Config struct {
 	// Context ends a Connect that is under way, and Timeout bounds it.
 	Context context.Context
 	Timeout time.Duration
+	// Guard calls fn, which calls user code, on the goroutine of a Connect, and recovers from a
+	// panic of fn.
+	Guard func(fn func())
 }
+
+// errPanic is the outcome of a Connect that has panicked, or has ended its goroutine.
+var errPanic = errors.New("connecting has panicked, or has called runtime.Goexit")
 
 // Owner is what a [Link] belongs to. The link calls it on the goroutine of the loop.
 type Owner interface {
@@ -142,16 +148,21 @@ func (l *Link) Connect(nextAddress bool) error {
 	o := l.opened
 	go func() {
 		defer cancel()
-		err := d.connect(ctx, o, nextAddress, func(err error) {
-			l.cfg.Group.sched.Post(func() { l.onSign(d, err) })
-		})
-		if err == nil && ctx.Err() != nil {
-			_ = o.Socket.Close() // the connection was made although it was cancelled
-			err = ctx.Err()
-		}
-		l.cfg.Group.sched.Post(func() {
-			l.dialEnded(d, err)
-			l.owner.OnDialEnded()
+		err := errPanic
+		defer func() {
+			l.cfg.Group.sched.Post(func() {
+				l.dialEnded(d, err)
+				l.owner.OnDialEnded()
+			})
+		}()
+		l.cfg.Guard(func() {
+			err = d.connect(ctx, o, nextAddress, func(err error) {
+				l.cfg.Group.sched.Post(func() { l.onSign(d, err) })
+			})
+			if err == nil && ctx.Err() != nil {
+				_ = o.Socket.Close() // the connection was made although it was cancelled
+				err = ctx.Err()
+			}
 		})
 	}()
 	return nil

@@ -94,7 +94,7 @@ type linkConfig struct {
 func (r *rig) newLink(c linkConfig) *testLink {
 	l := &testLink{rig: r}
 	note := func(format string, args ...any) { l.events = append(l.events, fmt.Sprintf(format, args...)) }
-	cfg := &Config{Group: r.group, Context: context.Background(), Timeout: time.Minute}
+	cfg := &Config{Group: r.group, Context: context.Background(), Timeout: time.Minute, Guard: func(fn func()) { fn() }}
 	l.Link = New(cfg, &callbacks{
 		conn: coap.ConnConfig{Params: c.params},
 		open: func() (Opened, error) {
