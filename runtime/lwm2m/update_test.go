@@ -2,9 +2,11 @@ package lwm2m_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -218,4 +220,32 @@ func TestUpdateTrigger(t *testing.T) {
 			t.Errorf("got %v, want an update without parameters", r)
 		}
 	})
+}
+
+// A server may have applied an Update that it answers with an error of its own, such as 5.04, or
+// with a success that is not defined for Update. The next Update says everything, as after a lost
+// response. One that the server has not looked at, which 5.03 says, changes nothing.
+func TestUpdateOfUnknownOutcomeSaysEverythingAgain(t *testing.T) {
+	for code, want := range map[coap.Code]string{
+		coap.GatewayTimeout: "POST /rd/5a3f?lt=3600&b=UT", coap.InternalServerError: "POST /rd/5a3f?lt=3600&b=UT",
+		coap.Created: "POST /rd/5a3f?lt=3600&b=UT", coap.ServiceUnavailable: "POST /rd/5a3f", coap.TooManyRequests: "POST /rd/5a3f",
+	} {
+		inWorld(t, 1, func(w *world) {
+			w.start(w.config())
+			srv := w.servers[0]
+			srv.next()
+			w.wantState(1, lwm2m.StateRegistered)
+			srv.answers(func(request) answer { return answer{code: code} })
+			w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(200))
+			if r := srv.within(time.Second); r.String() != "POST /rd/5a3f?lt=200" {
+				t.Fatalf("got %v, want the Update", r)
+			}
+			srv.answers(nil)
+			w.update(dm.ResourcePath(1, 0, 1), dm.IntegerValue(3600))
+			if r := srv.next(); r.String() != want || (r.body == links12) != strings.Contains(want, "lt") {
+				t.Errorf("after %v: got %v with %q, want %s", code, r, r.body, want)
+			}
+			w.wantState(1, lwm2m.StateRegistered)
+		})
+	}
 }

@@ -237,6 +237,8 @@ func checkOutcome(s State, e Event, f Facts, to State) string {
 		return "a registration that the server denies is kept"
 	case e.Kind == ResponseReceived && !accepted && s.Request == Update && to.Registration == Unknown && e.Code.isTemporary() && f.Goal() == GoalRegistered && to.Request != Register:
 		return "a temporary refusal ends a registration"
+	case e.Kind == ResponseReceived && !accepted && s.Request == Update && e.Code.isTemporary() && !e.Code.isUnprocessed() && to.Registration == Known:
+		return "an Update that the server may have applied is taken for one without effect"
 	case e.Kind == ResponseReceived && !accepted && s.Request != NoRequest && s.Request != Update && to.Registration == Known:
 		return "a refusal is taken for a registration"
 	case left && untold && s.Registration != Unknown && !to.ServerUnaware,

@@ -82,6 +82,11 @@ var faults = map[string]decider{
 			to.Registration = Known
 		}
 	}),
+	"takes a failed Update for one without effect": withState(func(from State, e Event, to *State) {
+		if e.Kind == ResponseReceived && from.Request == Update && to.Registration == Unsure {
+			to.Registration = Known
+		}
+	}),
 	"keeps a registration after 4.04": withState(func(from State, e Event, to *State) {
 		if e.Kind == ResponseReceived && from.Request == Update && e.Code == 0x84 {
 			to.Registration = Known

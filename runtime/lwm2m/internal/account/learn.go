@@ -107,6 +107,9 @@ func (t *transition) onUpdateResponse(e Event) {
 	case e.Code == Changed:
 		t.succeed()
 	case e.Code.isTemporary():
+		if !e.Code.isUnprocessed() {
+			t.Registration = Unsure
+		}
 		t.retryUpdate(e.MaxAge)
 	default: // a Register follows
 		t.Registration = Unknown

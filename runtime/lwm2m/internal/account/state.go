@@ -146,6 +146,7 @@ const (
 	RequestIncomplete  Code = 0x88
 	PreconditionFailed Code = 0x8c
 	TooManyRequests    Code = 0x9d
+	ServiceUnavailable Code = 0xa3
 )
 
 // isTemporary reports whether a response to an Update says nothing about the registration, so that
@@ -156,6 +157,13 @@ const (
 // Update (Transport 1.2.2 §6.7) is no refusal.
 func (c Code) isTemporary() bool {
 	return c>>5 != 4 || c == RequestIncomplete || c == TooManyRequests
+}
+
+// isUnprocessed reports whether a temporary response says that the server has not looked at the
+// Update. After any other one, such as that of a gateway which waited in vain, the server may have
+// applied it.
+func (c Code) isUnprocessed() bool {
+	return c == RequestIncomplete || c == TooManyRequests || c == ServiceUnavailable
 }
 
 // Do is the kind of an action.
