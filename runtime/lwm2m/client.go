@@ -47,6 +47,7 @@ type Client struct {
 	reconciling, reconcileAgain bool
 
 	closing, late, finished bool
+	leaving                 atomic.Bool // the shutdown is requested, or has begun
 	deadline                sched.Job // of the shutdown
 	updates                 sched.Job // sends what has changed
 	updatesFrom             sched.Time
@@ -279,7 +280,10 @@ func (c *Client) Run(ctx context.Context) error {
 // Shutdown ends the client. It de-registers from all servers in parallel, which takes at most
 // Config.ShutdownTimeout, while the loop continues. Done reports the end. Shutdown may be called
 // from any goroutine, repeatedly, and in callbacks.
-func (c *Client) Shutdown() { c.loop.sched.Post(c.beginShutdown) }
+func (c *Client) Shutdown() {
+	c.leaving.Store(true)
+	c.loop.sched.Post(c.beginShutdown)
+}
 
 // Done returns a channel that is closed when the client is shut down and has no socket, goroutine
 // or job left. Done may be called from any goroutine.
@@ -316,6 +320,7 @@ func (c *Client) beginShutdown() {
 		return
 	}
 	c.closing = true
+	c.leaving.Store(true)
 	c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
 	for _, s := range slices.Clone(c.servers) {
 		s.intent.removed = true

@@ -15,7 +15,7 @@ import (
 
 // Update sends an Update to a server, even if nothing has changed. It has no effect if the device
 // is not registered with the server, because the next Register contains everything. The error is
-// [ErrUnknownServer]. Update may be called from any goroutine.
+// [ErrUnknownServer], or [ErrClosed] after Shutdown. Update may be called from any goroutine.
 func (c *Client) Update(id ShortServerID) error {
 	return c.post(id, (*server).requestUpdate)
 }
@@ -25,9 +25,10 @@ func (c *Client) UpdateAll() { c.postAll((*server).requestUpdate) }
 
 // Register registers with a server again at once and replaces any planned attempt. It also works
 // after the client has given up, during the initial delay, and if an account that has failed blocks
-// this one (/1/x/15). If the account's turn in the order of registrations has not come,
-// Register waits for it; if the account is offline or disabled, Register waits until it is online
-// or enabled again. The error is [ErrUnknownServer]. Register may be called from any goroutine.
+// this one (/1/x/15). If the account's turn in the order of registrations has not come, Register
+// waits for it; if the account is offline or disabled, Register waits until it is online or enabled
+// again. The error is [ErrUnknownServer], or [ErrClosed] after Shutdown. Register may be called
+// from any goroutine.
 func (c *Client) Register(id ShortServerID) error {
 	return c.post(id, func(s *server) {
 		if first := s.intent.after; first != nil && first.state.Outcome == account.Failed {
@@ -49,13 +50,14 @@ func (s *server) requestUpdate() {
 func (s *server) requestRegister() { s.handle(account.Event{Kind: account.RegisterRequested}) }
 
 // Disable de-registers from a server and disables its account for d, or until Enable is called if d
-// is 0. The error is [ErrUnknownServer]. Disable may be called from any goroutine.
+// is 0. The error is [ErrUnknownServer], or [ErrClosed] after Shutdown. Disable may be called from
+// any goroutine.
 func (c *Client) Disable(id ShortServerID, d time.Duration) error {
 	return c.post(id, func(s *server) { s.setDisabled(true, d) })
 }
 
 // Enable ends a Disable, of the application or of the server itself (/1/x/4). The error is
-// [ErrUnknownServer]. Enable may be called from any goroutine.
+// [ErrUnknownServer], or [ErrClosed] after Shutdown. Enable may be called from any goroutine.
 func (c *Client) Enable(id ShortServerID) error {
 	return c.post(id, func(s *server) { s.setDisabled(false, 0) })
 }
@@ -121,8 +123,8 @@ func (c *Client) setOffline(off bool, schemes []string) {
 	})
 }
 
-// SuspendServer is Suspend for one server. The error is [ErrUnknownServer]. It may be called from
-// any goroutine.
+// SuspendServer is Suspend for one server. The error is [ErrUnknownServer], or [ErrClosed] after
+// Shutdown. It may be called from any goroutine.
 func (c *Client) SuspendServer(id ShortServerID) error {
 	return c.post(id, func(*server) {
 		if c.offline.servers == nil {
@@ -134,7 +136,8 @@ func (c *Client) SuspendServer(id ShortServerID) error {
 }
 
 // ResumeServer ends a SuspendServer. A Suspend of the client, or of the server's URI scheme,
-// remains in effect. The error is [ErrUnknownServer]. It may be called from any goroutine.
+// remains in effect. The error is [ErrUnknownServer], or [ErrClosed] after Shutdown. It may be
+// called from any goroutine.
 func (c *Client) ResumeServer(id ShortServerID) error {
 	return c.post(id, func(*server) {
 		delete(c.offline.servers, id)
@@ -157,14 +160,15 @@ func (c *Client) applyOffline() {
 // network supports that. Use it when the device has moved to another network and the old connection
 // is dead, but has not timed out. A Register in flight is sent again and does not count as a failed
 // attempt. Without a connection Reconnect has no effect: the next attempt follows as planned. The
-// error is [ErrUnknownServer]. Reconnect may be called from any goroutine.
+// error is [ErrUnknownServer], or [ErrClosed] after Shutdown. Reconnect may be called from any
+// goroutine.
 func (c *Client) Reconnect(id ShortServerID) error {
 	return c.post(id, func(s *server) { s.handle(account.Event{Kind: account.ReconnectRequested}) })
 }
 
 // SetTransmission changes the CoAP transmission parameters for one server, for the present
-// connection and later ones. The error is [ErrUnknownServer], or says which field of p is out of
-// range. SetTransmission may be called from any goroutine.
+// connection and later ones. The error is [ErrUnknownServer], [ErrClosed] after Shutdown, or says
+// which field of p is out of range. SetTransmission may be called from any goroutine.
 func (c *Client) SetTransmission(id ShortServerID, p coap.Params) error {
 	if err := p.Validate(); err != nil {
 		return fmt.Errorf("lwm2m: %w", err)
@@ -216,8 +220,12 @@ func (c *Client) RemoveServer(ctx context.Context, id ShortServerID) error {
 }
 
 // RequestBootstrap requests a bootstrap; Status.BootstrapReason shows the request. The error is
-// [ErrNoBootstrap]. RequestBootstrap may be called from any goroutine.
+// [ErrNoBootstrap], or [ErrClosed] after Shutdown. RequestBootstrap may be called from any
+// goroutine.
 func (c *Client) RequestBootstrap() error {
+	if c.leaving.Load() {
+		return ErrClosed
+	}
 	if !bootstrapAccount(c.model.Snapshot()) {
 		return ErrNoBootstrap
 	}
@@ -245,6 +253,9 @@ func (c *Client) withdrawBootstrap(s *server) {
 
 // post calls fn on the loop for one account.
 func (c *Client) post(id ShortServerID, fn func(*server)) error {
+	if c.leaving.Load() {
+		return ErrClosed
+	}
 	if !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(v settings) bool { return v.shortID == id }) {
 		return ErrUnknownServer
 	}

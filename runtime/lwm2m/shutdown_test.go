@@ -326,3 +326,34 @@ func testLateConnection(w *world, late bool) {
 		w.t.Errorf("%d connections are left open", n)
 	}
 }
+
+// After Shutdown, what the application asks for can be neither done nor remembered: it is refused.
+func TestCallsAfterShutdown(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		w.servers[0].next()
+		w.wantState(1, lwm2m.StateRegistered)
+		c.Shutdown()
+		for name, err := range map[string]error{
+			"Register": c.Register(1), "Update": c.Update(1), "Disable": c.Disable(1, 0), "Enable": c.Enable(1),
+			"Reconnect": c.Reconnect(1), "SuspendServer": c.SuspendServer(1), "ResumeServer": c.ResumeServer(1),
+			"SetTransmission": c.SetTransmission(1, coap.Params{}), "RequestBootstrap": c.RequestBootstrap(),
+		} {
+			if !errors.Is(err, lwm2m.ErrClosed) {
+				t.Errorf("%s: %v, want ErrClosed", name, err)
+			}
+		}
+	})
+}
+
+// What the application asks for during the shutdown that Run begins is refused, too.
+func TestCallsAfterRun(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.start(w.config())
+		w.servers[0].next()
+		w.shutdown()
+		if err := c.Register(1); !errors.Is(err, lwm2m.ErrClosed) {
+			t.Errorf("Register: %v, want ErrClosed", err)
+		}
+	})
+}

@@ -178,3 +178,23 @@ func TestWriteWithAttributes(t *testing.T) {
 		}
 	}
 }
+
+// So is every other request that carries values: a partial Update, a Create and a Write-Composite.
+func TestOtherWritesWithAttributes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, device12)
+		p := r.peers[0]
+		for line, body := range map[string]string{
+			"POST /3303/1?pmin=10": `[{"n":"/3303/1/5750","vs":"x"}]`,
+			"IPATCH /?pmin=10":     `[{"n":"/3303/1/5750","vs":"x"}]`,
+			"POST /3303?pmin=10":   `[{"n":"/3303/9/5750","vs":"x"}]`,
+		} {
+			if got := p.do(to(line).as(content.SenMLJSON, body)); got.code != coap.BadRequest || !strings.Contains(got.body, "not both") {
+				t.Errorf("%s: %v %s", line, got.code, got.body)
+			}
+		}
+		if got := p.text("/3303/1/5750"); got != "fridge" {
+			t.Errorf("wrote %q", got)
+		}
+	})
+}

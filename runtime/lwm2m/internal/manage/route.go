@@ -156,7 +156,7 @@ func (q *request) classify() error {
 		return nil
 	case coap.IPATCH:
 		q.op, q.mode, q.composite = Write, dm.Update, true
-		return nil
+		return q.checkQuery()
 	case coap.PUT:
 		q.op, q.mode = Write, dm.Replace
 		if q.format == content.None && len(q.r.Body()) == 0 && q.r.Options().Has(coap.OptionURIQuery) {
@@ -168,7 +168,7 @@ func (q *request) classify() error {
 		switch level {
 		case dm.ObjectLevel:
 			q.op = Create
-			return nil
+			return q.checkQuery()
 		case dm.InstanceLevel:
 			q.op, q.mode = Write, dm.Update
 			return q.checkQuery()
@@ -190,8 +190,8 @@ func (q *request) classify() error {
 	return errNoMethod
 }
 
-// checkQuery refuses attributes beside the payload of a Write: neither is done. A query that names
-// no attribute means nothing.
+// checkQuery refuses attributes beside the payload of a Write, Create or Write-Composite: neither
+// is done. A query that names no attribute means nothing.
 func (q *request) checkQuery() error {
 	for v := range q.r.Options().Values(coap.OptionURIQuery) {
 		if attr.IsAttribute(string(v)) {
