@@ -165,7 +165,7 @@ func (c *conn) recvError(err error) error {
 // connError returns the error of a connection that has failed. A time-out of the system ends the
 // connection; it is not ErrTimeout.
 func connError(err error) error {
-	if err = osnet.Error(err); errors.Is(err, socket.ErrTimeout) {
+	if err = socket.WrapError(err); errors.Is(err, socket.ErrTimeout) {
 		return fmt.Errorf("%w: the peer no longer answers", socket.ErrReset)
 	}
 	return err

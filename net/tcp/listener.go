@@ -24,7 +24,7 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 	config := net.ListenConfig{KeepAlive: -1}
 	l, err := config.Listen(context.Background(), network, listenAddr(at))
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", at, osnet.Error(err))
+		return nil, fmt.Errorf("listen on %s: %w", at, socket.WrapError(err))
 	}
 	return &listener{tcp: l.(*net.TCPListener), turn: make(chan struct{}, 1)}, nil
 }
@@ -54,7 +54,7 @@ func (l *listener) Accept(ctx context.Context) (socket.Socket, error) {
 	nc, err := l.accept(ctx)
 	<-l.turn
 	if err != nil {
-		return nil, fmt.Errorf("accept: %w", osnet.Error(err))
+		return nil, fmt.Errorf("accept: %w", socket.WrapError(err))
 	}
 	s := &tcpSocket{limits: limits{}.withDefaults()}
 	c, err := newConn(nc, s.limits, false)

@@ -59,7 +59,7 @@ func (c *conn) Send(p []byte) (refused bool, err error) {
 	case errors.Is(err, syscall.EAGAIN):
 		return refused, socket.ErrBusy
 	}
-	if err = osnet.Error(err); errors.Is(err, socket.ErrMessageTooLong) {
+	if err = socket.WrapError(err); errors.Is(err, socket.ErrMessageTooLong) {
 		return refused, &socket.SizeError{Size: len(p), Limit: osnet.UDPPayload(1<<16, c.RemoteAddr().Addr())}
 	}
 	return refused, err
@@ -94,7 +94,7 @@ func (c *conn) recvError(err error) error {
 	case errors.Is(err, net.ErrClosed):
 		return socket.ErrClosed
 	}
-	err = osnet.Error(err)
+	err = socket.WrapError(err)
 	// Windows calls it a reset.
 	if errors.Is(err, socket.ErrRefused) || errors.Is(err, socket.ErrReset) {
 		return socket.ErrRefused

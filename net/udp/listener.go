@@ -40,7 +40,7 @@ func Listen(at netip.AddrPort) (socket.Listener, error) {
 	}
 	c, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(at))
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", at, osnet.Error(err))
+		return nil, fmt.Errorf("listen on %s: %w", at, socket.WrapError(err))
 	}
 	_ = c.SetReadBuffer(receiveBuffer) // the system may limit it
 	l := &listener{
@@ -160,7 +160,7 @@ func (s *accepted) Send(p []byte) error {
 	}
 	_, err := s.listener.udp.WriteToUDPAddrPort(p, s.remote)
 	if err != nil {
-		if err = osnet.Error(err); errors.Is(err, socket.ErrMessageTooLong) {
+		if err = socket.WrapError(err); errors.Is(err, socket.ErrMessageTooLong) {
 			return &socket.SizeError{Size: len(p), Limit: osnet.UDPPayload(1<<16, s.remote.Addr())}
 		}
 		return err

@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/internal/osnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -34,7 +33,7 @@ func (c *conn) recvPortably(p []byte, wait bool) (int, error) {
 		}
 	}
 	n, _, flags, _, err := c.udp.ReadMsgUDPAddrPort(p, nil)
-	if flags&truncated != 0 || err != nil && errors.Is(osnet.Error(err), socket.ErrMessageTooLong) {
+	if flags&truncated != 0 || err != nil && errors.Is(socket.WrapError(err), socket.ErrMessageTooLong) {
 		return min(n, len(p)), socket.ErrMessageTooLong
 	}
 	return max(n, 0), err

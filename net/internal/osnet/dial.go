@@ -63,7 +63,7 @@ func dial(
 	}
 	c, err := d.DialContext(ctx, Network(transport, remote.Addr()), remote.String())
 	if err != nil {
-		return nil, Error(err)
+		return nil, socket.WrapError(err)
 	}
 	return c, nil
 }

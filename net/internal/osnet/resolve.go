@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
 // Resolver looks up host names; *net.Resolver is one.
@@ -17,5 +19,5 @@ func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) 
 		r = net.DefaultResolver
 	}
 	addrs, err := r.LookupNetIP(ctx, "ip", host)
-	return addrs, Error(err)
+	return addrs, socket.WrapError(err)
 }

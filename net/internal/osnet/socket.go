@@ -1,3 +1,4 @@
+// Package osnet is the common half of the sockets over those of the operating system.
 package osnet
 
 import (
@@ -186,7 +187,7 @@ func (s *Socket[C]) SystemHandle(f func(fd uintptr)) error {
 	if !open {
 		return socket.ErrClosed
 	}
-	return Error(c.Control(f))
+	return socket.WrapError(c.Control(f))
 }
 
 // State implements socket.Socket.

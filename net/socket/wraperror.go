@@ -1,5 +1,4 @@
-// Package osnet is the common half of the sockets over those of the operating system.
-package osnet
+package socket
 
 import (
 	"context"
@@ -8,15 +7,14 @@ import (
 	"net"
 	"os"
 	"syscall"
-
-	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// Error wraps an error of package net, or of the system, together with the sentinel of package
-// socket for it, if there is one.
-func Error(err error) error {
-	if err == nil {
-		return nil
+// WrapError wraps an error of package net, or of the operating system, together with the sentinel
+// of this package that it stands for. It returns an error without one, and one that already is a
+// sentinel, as it is.
+func WrapError(err error) error {
+	if err == nil || isSentinel(err) {
+		return err
 	}
 	if kind := kindOf(err); kind != nil {
 		return &netError{kind: kind, cause: err}
@@ -24,20 +22,31 @@ func Error(err error) error {
 	return err
 }
 
+// isSentinel reports whether err wraps an error of this package.
+func isSentinel(err error) bool {
+	for _, s := range [...]error{ErrTimeout, ErrClosed, ErrConnected, ErrMessageTooLong, ErrBusy, ErrNotSupported,
+		ErrAddressNotFound, ErrAddressInUse, ErrRefused, ErrUnreachable, ErrReset} {
+		if errors.Is(err, s) {
+			return true
+		}
+	}
+	return false
+}
+
 func kindOf(err error) error {
 	var errno syscall.Errno
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, net.ErrClosed):
-		return socket.ErrClosed
+		return ErrClosed
 	case errors.As(err, &dns):
-		return socket.ErrAddressNotFound
+		return ErrAddressNotFound
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil // has no sentinel
 	case errors.As(err, &errno):
 		return kindOfErrno(errno)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return socket.ErrTimeout
+		return ErrTimeout
 	}
 	return nil
 }
@@ -46,19 +55,19 @@ func kindOf(err error) error {
 func commonErrno(errno syscall.Errno) error {
 	switch errno {
 	case syscall.ECONNREFUSED:
-		return socket.ErrRefused
+		return ErrRefused
 	case syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EAFNOSUPPORT:
-		return socket.ErrUnreachable
+		return ErrUnreachable
 	case syscall.EADDRINUSE, syscall.EADDRNOTAVAIL:
-		return socket.ErrAddressInUse
+		return ErrAddressInUse
 	case syscall.EMSGSIZE:
-		return socket.ErrMessageTooLong
+		return ErrMessageTooLong
 	case syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED, syscall.ENETRESET:
-		return socket.ErrReset
+		return ErrReset
 	case syscall.EAGAIN, syscall.ENOBUFS, syscall.ENOMEM:
-		return socket.ErrBusy
+		return ErrBusy
 	case syscall.ETIMEDOUT:
-		return socket.ErrTimeout
+		return ErrTimeout
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package osnet
+package socket
 
 import "syscall"
 

@@ -1,10 +1,6 @@
-package osnet
+package socket
 
-import (
-	"syscall"
-
-	"github.com/lwm2mgen/toolkit/net/socket"
-)
+import "syscall"
 
 // Windows Sockets has other numbers than package syscall.
 const (
@@ -23,19 +19,19 @@ const (
 func kindOfErrno(errno syscall.Errno) error {
 	switch errno {
 	case wsaECONNREFUSED:
-		return socket.ErrRefused
+		return ErrRefused
 	case wsaENETDOWN, wsaENETUNREACH, wsaEHOSTUNREACH:
-		return socket.ErrUnreachable
+		return ErrUnreachable
 	case wsaEADDRINUSE, wsaEADDRNOTAVAIL:
-		return socket.ErrAddressInUse
+		return ErrAddressInUse
 	case wsaEMSGSIZE:
-		return socket.ErrMessageTooLong
+		return ErrMessageTooLong
 	case syscall.WSAECONNRESET, syscall.WSAECONNABORTED, wsaENETRESET:
-		return socket.ErrReset
+		return ErrReset
 	case wsaENOBUFS:
-		return socket.ErrBusy
+		return ErrBusy
 	case wsaETIMEDOUT:
-		return socket.ErrTimeout
+		return ErrTimeout
 	}
 	return commonErrno(errno)
 }

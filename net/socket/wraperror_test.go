@@ -1,6 +1,6 @@
 //go:build unix
 
-package osnet
+package socket_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-func TestError(t *testing.T) {
+func TestWrapError(t *testing.T) {
 	in := func(errno syscall.Errno) error {
 		return &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError("connect", errno)}
 	}
@@ -37,15 +37,20 @@ func TestError(t *testing.T) {
 		{fmt.Errorf("dial: %w", context.Canceled), context.Canceled},
 		{io.EOF, io.EOF},
 	} {
-		got := Error(c.err)
+		got := socket.WrapError(c.err)
 		if !errors.Is(got, c.want) || !errors.Is(got, c.err) {
 			t.Errorf("%v became %v, want %v with the cause kept", c.err, got, c.want)
 		}
 	}
-	if Error(nil) != nil {
+	for _, err := range []error{socket.ErrRefused, fmt.Errorf("modem: %w", socket.ErrClosed)} {
+		if got := socket.WrapError(err); got != err {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+	if socket.WrapError(nil) != nil {
 		t.Error("nothing became an error")
 	}
-	if s := Error(in(syscall.ECONNREFUSED)).Error(); strings.Contains(s, "dial") || !strings.Contains(s, "connect") {
+	if s := socket.WrapError(in(syscall.ECONNREFUSED)).Error(); strings.Contains(s, "dial") || !strings.Contains(s, "connect") {
 		t.Errorf("text: %s", s)
 	}
 }
