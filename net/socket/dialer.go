@@ -49,6 +49,10 @@ type Listener interface {
 // Config configures a new socket. The socket keeps a copy; the values that it points to must not
 // change afterwards.
 type Config struct {
+	// Scheme is the scheme of the server URI, in lower case, for a dialer that serves several. Open
+	// sets it, and a Decorator sets that of the dialer below. The zero value means the first of
+	// Dialer.Schemes.
+	Scheme string
 	// Security says how the connection is secured. The zero value means no security, which a dialer
 	// for secured schemes refuses.
 	Security Security
@@ -159,9 +163,10 @@ func (c *Config) Validate() error {
 }
 
 // Open makes the socket for a server URI with the first dialer that serves its scheme, and returns
-// it with the endpoint to connect to. If the dialer is a [Decorator] and c.Below is nil, Open sets
-// c.Below to the dialer of the scheme below. Nothing is sent until Connect is called. If no dialer
-// serves the scheme, the error names the package to import.
+// it with the endpoint to connect to. The dialer finds the scheme in Config.Scheme. If the dialer is
+// a [Decorator] and c.Below is nil, Open sets c.Below to the dialer of the scheme below. Nothing is
+// sent until Connect is called. If no dialer serves the scheme, the error names the package to
+// import.
 func Open(dialers []Dialer, uri string, c Config) (Socket, Endpoint, error) {
 	scheme, remote, err := ParseURI(uri)
 	if err != nil {
@@ -172,6 +177,7 @@ func Open(dialers []Dialer, uri string, c Config) (Socket, Endpoint, error) {
 		return nil, Endpoint{}, fmt.Errorf("server URI %s: %w: no dialer for the scheme %s among the %d configured; %s",
 			quote(uri), ErrNotSupported, quote(scheme), len(dialers), remedy(scheme))
 	}
+	c.Scheme = scheme
 	if deco, ok := d.(Decorator); ok && c.Below == nil {
 		c.Below = dialerFor(dialers, deco.Over())
 	}

@@ -56,6 +56,9 @@ func TestOpen(t *testing.T) {
 		if got := fmt.Sprintf("%s below %s", n.dialer, below); got != want || remote.Host != "a" {
 			t.Errorf("%s: %s to %v, want %s", uri, got, remote, want)
 		}
+		if scheme, _, _ := strings.Cut(uri, ":"); n.config.Scheme != scheme {
+			t.Errorf("%s: the dialer is told the scheme %q", uri, n.config.Scheme)
+		}
 	}
 	s, _, err := socket.Open(dialers, "coaps://a", socket.Config{Below: udp})
 	if err != nil || s.(*nothing).config.Below.(maker).name != "udp" {

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,13 +12,13 @@ import (
 // Notifier require. A port whose driver delivers data by calls (a modem, or a goroutine that reads)
 // puts the data into an Inbox and forwards the methods of the same names.
 //
-// NewInbox makes an Inbox, which is closed at first. It uses no goroutine and, once it has grown to
-// its usual size, allocates nothing. All methods may be called from any goroutine, Recv from one at
-// a time.
+// The zero value is a closed Inbox for datagrams, as NewInbox(Datagram, 0) makes it. An Inbox uses
+// no goroutine and, once it has grown to its usual size, allocates nothing. It must not be copied.
+// All methods may be called from any goroutine, Recv from one at a time.
 type Inbox struct {
 	kind  Kind
-	limit int
-	wake  chan struct{} // one token: check the state again
+	limit int           // 0: defaultInbox
+	wake  chan struct{} // one token: check the state again; made by the first Open
 
 	mu       sync.Mutex
 	open     bool
@@ -39,20 +40,23 @@ const (
 	isCut   = -2
 )
 
-// NewInbox returns a closed Inbox that holds at most limit bytes. The zero value means 64 KiB. An
-// empty inbox takes one datagram of any size.
-func NewInbox(kind Kind, limit int) *Inbox {
-	if limit <= 0 {
-		limit = 64 << 10
-	}
-	return &Inbox{kind: kind, limit: limit, wake: make(chan struct{}, 1)}
-}
+// defaultInbox is how many bytes an Inbox without a limit holds.
+const defaultInbox = 64 << 10
+
+// NewInbox returns a closed Inbox that holds at most limit bytes. The zero value of limit means
+// 64 KiB. An empty inbox takes one datagram of any size.
+func NewInbox(kind Kind, limit int) *Inbox { return &Inbox{kind: kind, limit: max(0, limit)} }
+
+func (b *Inbox) size() int { return cmp.Or(b.limit, defaultInbox) }
 
 // Open empties the inbox and enables Put and Recv. Connect calls it.
 func (b *Inbox) Open() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.clear()
+	if b.wake == nil {
+		b.wake = make(chan struct{}, 1)
+	}
 	b.open = true
 	b.opened++
 }
@@ -105,7 +109,7 @@ func (b *Inbox) fits(n int) bool {
 	if b.kind == Datagram && b.sizes.n == 0 {
 		return true
 	}
-	return b.data.n+n+b.sizes.n*perDatagram <= b.limit
+	return b.data.n+n+b.sizes.n*perDatagram <= b.size()
 }
 
 // PutError makes Recv return err. Of datagrams, err is returned once, in its place between them. On
@@ -114,8 +118,9 @@ func (b *Inbox) PutError(err error) { b.putError(err, 0) }
 
 func (b *Inbox) putError(err error, connection uint64) {
 	b.mu.Lock()
+	ok := b.takes(connection) && b.fits(0)
 	switch {
-	case !b.takes(connection) || !b.fits(0):
+	case !ok:
 	case b.kind == Stream:
 		if b.end == nil {
 			b.end = err
@@ -125,7 +130,9 @@ func (b *Inbox) putError(err error, connection uint64) {
 		b.sizes.push([]int32{isError})
 	}
 	b.mu.Unlock()
-	b.changed()
+	if ok {
+		b.changed()
+	}
 }
 
 func (b *Inbox) takes(connection uint64) bool {
@@ -134,7 +141,8 @@ func (b *Inbox) takes(connection uint64) bool {
 
 // Feed puts data of one connection into an Inbox. After the Close that ends the connection it puts
 // nothing, even if the inbox is open for another connection. It is for drivers that may still
-// deliver data of an old connection when there is a new one. The zero value cannot be used.
+// deliver data of an old connection when there is a new one. The zero value has no connection and
+// puts nothing.
 type Feed struct {
 	inbox      *Inbox
 	connection uint64
@@ -148,16 +156,29 @@ func (b *Inbox) Feed() Feed {
 }
 
 // Put is Inbox.Put for the connection of f.
-func (f Feed) Put(p []byte) bool { return f.inbox.put(p, int32(len(p)), f.connection) }
+func (f Feed) Put(p []byte) bool {
+	return f.inbox != nil && f.inbox.put(p, int32(len(p)), f.connection)
+}
 
 // PutCut is Inbox.PutCut for the connection of f.
-func (f Feed) PutCut(p []byte) bool { return f.inbox.put(p, isCut-int32(len(p)), f.connection) }
+func (f Feed) PutCut(p []byte) bool {
+	return f.inbox != nil && f.inbox.put(p, isCut-int32(len(p)), f.connection)
+}
 
 // PutError is Inbox.PutError for the connection of f.
-func (f Feed) PutError(err error) { f.inbox.putError(err, f.connection) }
+func (f Feed) PutError(err error) {
+	if f.inbox != nil {
+		f.inbox.putError(err, f.connection)
+	}
+}
 
 // Room is Inbox.Room.
-func (f Feed) Room() int { return f.inbox.Room() }
+func (f Feed) Room() int {
+	if f.inbox == nil {
+		return 0
+	}
+	return f.inbox.Room()
+}
 
 // Room returns the number of bytes that Put would take now.
 func (b *Inbox) Room() int {
@@ -166,7 +187,7 @@ func (b *Inbox) Room() int {
 	if !b.open || b.end != nil {
 		return 0
 	}
-	return max(0, b.limit-b.data.n)
+	return max(0, b.size()-b.data.n)
 }
 
 // HasBuffered implements Buffered.

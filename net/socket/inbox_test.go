@@ -210,3 +210,44 @@ func TestFeedEndsWithItsConnection(t *testing.T) {
 		}
 	}
 }
+
+// TestZeroInbox: the zero value is a closed inbox for datagrams, whose Recv can be woken.
+func TestZeroInbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var port struct {
+			inbox socket.Inbox
+			feed  socket.Feed
+		}
+		b := &port.inbox
+		b.SetRecvDeadline(time.Time{})
+		b.NotifyReadable(func() {})
+		b.PutError(io.EOF)
+		b.Close()
+		if b.Put([]byte("x")) || port.feed.Put([]byte("x")) || port.feed.PutCut(nil) || b.Room() != 0 ||
+			port.feed.Room() != 0 || b.HasBuffered() {
+			t.Error("a closed inbox takes data")
+		}
+		port.feed.PutError(io.EOF)
+		if _, err := b.Recv(nil); !errors.Is(err, socket.ErrClosed) {
+			t.Errorf("Recv: %v, want ErrClosed", err)
+		}
+		b.Open()
+		if got := b.Room(); got != 64<<10 {
+			t.Errorf("room for %d bytes", got)
+		}
+		time.AfterFunc(time.Minute, func() { b.Put([]byte("datagram")) })
+		buf := make([]byte, 4)
+		if n, err := b.Recv(buf); string(buf[:n]) != "data" || !errors.Is(err, socket.ErrMessageTooLong) {
+			t.Errorf("Recv: %q, %v", buf[:n], err)
+		}
+		time.AfterFunc(time.Minute, func() { b.SetRecvDeadline(socket.NoWait()) })
+		if _, err := b.Recv(buf); err != socket.ErrTimeout { // it is promised exactly
+			t.Errorf("Recv: %v, want ErrTimeout", err)
+		}
+		b.SetRecvDeadline(time.Time{})
+		time.AfterFunc(time.Minute, b.Close)
+		if _, err := b.Recv(buf); !errors.Is(err, socket.ErrClosed) {
+			t.Errorf("Recv: %v, want ErrClosed", err)
+		}
+	})
+}

@@ -37,7 +37,7 @@ func (l *Layer) NewSocket(below socket.Dialer, c socket.Config) (socket.Socket, 
 		return nil, err
 	}
 	plain := c
-	plain.Security, plain.Below = socket.Security{}, nil
+	plain.Scheme, plain.Security, plain.Below = l.Scheme, socket.Security{}, nil
 	s, err := below.NewSocket(plain)
 	if err != nil {
 		return nil, err
