@@ -12,11 +12,16 @@
 //	}
 //	err = s.Connect(ctx, remote)
 //
-// If you bring a network of your own (AT commands of a modem, an operating system without package
-// net, a simulator), you implement [Socket] and [Dialer], then as many of the optional abilities as
-// the network has, and run package sockettest on the result. The page docs/porting.md is a guide.
-// Packages udp and tcp implement Socket for the operating system's sockets, simnet in memory, and
-// dtls and tls on top of any other socket.
+// If your network comes as a dial function (a VPN, an SSH tunnel, a multiplexer on a serial line),
+// [NewConnDialer] makes a Dialer of it:
+//
+//	dialers := []socket.Dialer{socket.NewConnDialer(vpn.DialContext), dtls.Dialer{}}
+//
+// If you bring a network of another form (AT commands of a modem, an operating system whose sockets
+// package net does not know, a simulator), you implement [Socket] and [Dialer], then as many of the
+// optional abilities as the network has. In both cases, run package sockettest on the result. The
+// page docs/porting.md is a guide. Packages udp and tcp implement Socket for the operating system's
+// sockets, simnet in memory, and dtls and tls on top of any other socket.
 //
 // # Mandatory
 //

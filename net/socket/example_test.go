@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/simnet"
@@ -134,10 +135,24 @@ func ExamplePoller() {
 	// another
 }
 
+// A network that comes as a dial function, such as that of a VPN or an SSH tunnel, needs no further
+// code. The same function may serve datagrams and streams.
+func ExampleNewConnDialer() {
+	var vpn net.Dialer
+	dialer := socket.NewConnDialer(vpn.DialContext)
+	s, remote, err := socket.Open([]socket.Dialer{dialer}, "coap+tcp://lwm2m.example.com", socket.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Kind(), "to", remote)
+	// Output: stream to lwm2m.example.com:5683
+}
+
 // A driver that delivers data by calls puts it into an Inbox, which does the rest.
 func ExampleInbox() {
-	inbox := socket.NewInbox(socket.Datagram, 0)
-	inbox.Open() // in Connect
+	var inbox socket.Inbox // for datagrams
+	inbox.Open()           // in Connect
 	driver := func(datagram string) { inbox.Put([]byte(datagram)) }
 	driver("first")
 	driver("a long one")

@@ -23,6 +23,7 @@ type Inbox struct {
 	mu       sync.Mutex
 	open     bool
 	opened   uint64 // number of calls of Open; see Feed
+	closed   uint64 // number of calls of Close on an open inbox
 	deadline time.Time
 	timer    *time.Timer // made by the first Recv that waits for a deadline
 	data     ring[byte]
@@ -66,6 +67,9 @@ func (b *Inbox) Close() {
 	b.mu.Lock()
 	was := b.open
 	b.open = false
+	if was {
+		b.closed++
+	}
 	b.clear()
 	b.mu.Unlock()
 	if was {
@@ -116,7 +120,8 @@ func (b *Inbox) fits(n int) bool {
 // a stream, err ends the stream: every Recv after the data returns it.
 func (b *Inbox) PutError(err error) { b.putError(err, 0) }
 
-func (b *Inbox) putError(err error, connection uint64) {
+// putError reports whether the inbox has taken err.
+func (b *Inbox) putError(err error, connection uint64) bool {
 	b.mu.Lock()
 	ok := b.takes(connection) && b.fits(0)
 	switch {
@@ -133,6 +138,7 @@ func (b *Inbox) putError(err error, connection uint64) {
 	if ok {
 		b.changed()
 	}
+	return ok
 }
 
 func (b *Inbox) takes(connection uint64) bool {
@@ -166,11 +172,9 @@ func (f Feed) PutCut(p []byte) bool {
 }
 
 // PutError is Inbox.PutError for the connection of f.
-func (f Feed) PutError(err error) {
-	if f.inbox != nil {
-		f.inbox.putError(err, f.connection)
-	}
-}
+func (f Feed) PutError(err error) { f.putError(err) }
+
+func (f Feed) putError(err error) bool { return f.inbox != nil && f.inbox.putError(err, f.connection) }
 
 // Room is Inbox.Room.
 func (f Feed) Room() int {
@@ -199,13 +203,15 @@ func (b *Inbox) HasBuffered() bool {
 
 func (b *Inbox) waiting() bool { return b.sizes.n > 0 || b.data.n > 0 || b.end != nil }
 
-// Recv implements Socket.
+// Recv implements Socket. A Recv that waits during Close returns ErrClosed even if Open follows at
+// once.
 func (b *Inbox) Recv(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	closed := b.closed
 	for {
 		switch {
-		case !b.open:
+		case !b.open || b.closed != closed:
 			return 0, ErrClosed
 		case b.waiting():
 			return b.take(p)
