@@ -27,9 +27,9 @@ type ConnDialer struct {
 }
 
 // NewConnDialer returns a Dialer for a network that comes as a dial function: that of a VPN, an SSH
-// tunnel, a proxy, or a multiplexer on a serial line. C is [net.Conn], or any other type that reads,
-// writes and closes. The schemes are those of the server URIs that the dialer serves; none means
-// coap and coap+tcp.
+// tunnel, a proxy, or a multiplexer on a serial line. C is [net.Conn], or any other type that
+// reads, writes and closes. The schemes are those of the server URIs that the dialer serves; none
+// means coap and coap+tcp.
 //
 //	socket.NewConnDialer(vpn.DialContext)       // coap over its UDP, coap+tcp over its TCP
 //	socket.NewConnDialer(line.Dial, "coap")     // datagrams only
@@ -42,9 +42,9 @@ type ConnDialer struct {
 //
 // On a connection for datagrams each Write is one datagram, and each Read returns one. Read and
 // Write are called by two goroutines, which exist while the socket is open. Close must end a Read
-// and a Write that are under way. The sockets have the abilities Counters and Notifier, streams also
-// Backlog, and Addresses if C has the methods LocalAddr and RemoteAddr of a net.Conn. They refuse
-// Config.Local and a forced Config.Family.
+// and a Write that are under way. The sockets have the abilities Counters and Notifier, streams
+// also Backlog, and Addresses if C has the methods LocalAddr and RemoteAddr of a net.Conn. They
+// refuse Config.Local and a forced Config.Family.
 func NewConnDialer[C io.ReadWriteCloser](
 	dial func(ctx context.Context, network, address string) (C, error), schemes ...string,
 ) *ConnDialer {

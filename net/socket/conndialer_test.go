@@ -185,8 +185,8 @@ func TestConnDialerRefusals(t *testing.T) {
 	}
 }
 
-// TestConnDialerOutlivesDial: Connect ends with its context although the dial function does not, and
-// the connection that comes too late is closed.
+// TestConnDialerOutlivesDial: Connect ends with its context although the dial function does not,
+// and the connection that comes too late is closed.
 func TestConnDialerOutlivesDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := newRWC()
@@ -261,8 +261,8 @@ func TestConnDialerCloseSendsFirst(t *testing.T) {
 	})
 }
 
-// TestConnDialerBrokenConnection: an end of the connection is ErrReset, or io.EOF on a stream, and a
-// refusal leaves datagrams usable.
+// TestConnDialerBrokenConnection: an end of the connection is ErrReset, or io.EOF on a stream, and
+// a refusal leaves datagrams usable.
 func TestConnDialerBrokenConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad := errors.New("the modem was pulled out")

@@ -101,7 +101,8 @@ func (c *connected) report(err error) bool {
 	return goesOn && c.waitTaken()
 }
 
-// waitTaken waits until Recv has returned something. It returns false when the connection is closed.
+// waitTaken waits until Recv has returned something. It returns false when the connection is
+// closed.
 func (c *connected) waitTaken() bool {
 	select {
 	case <-c.stop:

@@ -163,9 +163,9 @@ func (c *Config) Validate() error {
 }
 
 // Open makes the socket for a server URI with the first dialer that serves its scheme, and returns
-// it with the endpoint to connect to. The dialer finds the scheme in Config.Scheme. If the dialer is
-// a [Decorator] and c.Below is nil, Open sets c.Below to the dialer of the scheme below. Nothing is
-// sent until Connect is called. If no dialer serves the scheme, the error names the package to
+// it with the endpoint to connect to. The dialer finds the scheme in Config.Scheme. If the dialer
+// is a [Decorator] and c.Below is nil, Open sets c.Below to the dialer of the scheme below. Nothing
+// is sent until Connect is called. If no dialer serves the scheme, the error names the package to
 // import.
 func Open(dialers []Dialer, uri string, c Config) (Socket, Endpoint, error) {
 	scheme, remote, err := ParseURI(uri)
