@@ -220,7 +220,7 @@ func outcome(t *testing.T, c check, l *lab) *recorder {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			runOne(rec, c, l.newRig)
+			runOne(rec, c, hangs, l.newRig)
 		}()
 		<-done
 		close(l.release)

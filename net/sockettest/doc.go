@@ -19,7 +19,8 @@
 // [Run] needs a [Rig]: the port under test, and a peer that is known to be good. It detects the
 // abilities and checks those that the socket has; the test's log names the others and what your
 // users lose without them. The further fields of Rig describe the surroundings that some checks
-// need. A check without them is skipped and says so.
+// need. A check without them is skipped and says so. If a check hangs, the kit ends it, with its
+// name and the call that does not return, and skips the rest.
 //
 // The kit works with real networks, and in testing/synctest bubbles with simulated ones: there call
 // [RunInBubbles], because a bubble has no subtests. [Bare] hides the abilities of a port, to test

@@ -107,6 +107,7 @@ func checkLarge(r *rig) {
 	got := make([]byte, 0, size)
 	buf := make([]byte, 1<<16)
 	for len(got) < size {
+		r.t.Helper()
 		peer.SetRecvDeadline(time.Now().Add(patience))
 		n, err := peer.Recv(buf)
 		if err != nil {
@@ -153,6 +154,7 @@ func checkSendBusy(r *rig) {
 	buf := make([]byte, 1<<16)
 	want := pattern(16 << 10)
 	for got := 0; got < total; {
+		r.t.Helper()
 		peer.SetRecvDeadline(time.Now().Add(patience))
 		n, err := peer.Recv(buf)
 		if err != nil {
