@@ -30,10 +30,10 @@ func (Dialer) NewSocket(c socket.Config) (socket.Socket, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if c.Security.Mode != socket.ModeNoSec || c.Local.IsValid() {
-		return nil, fmt.Errorf("custom network: security, or a fixed local address: %w", socket.ErrNotSupported)
+	if c.Security.Mode != socket.ModeNoSec {
+		return nil, fmt.Errorf("custom network: security mode %s: %w", c.Security.Mode, socket.ErrNotSupported)
 	}
-	return &conn{family: c.Family, fd: -1}, nil
+	return &conn{family: c.Family, bound: netip.AddrPortFrom(c.Local.Addr().Unmap(), c.Local.Port()), fd: -1}, nil
 }
 
 // conn is one UDP socket, directly on system calls.
@@ -49,7 +49,8 @@ type conn struct {
 	waker    [2]int // a pipe: a byte in it ends the poll of a pending Recv
 	cancel   context.CancelCauseFunc
 	deadline time.Time
-	local    netip.AddrPort
+	bound    netip.AddrPort // by Bind or Config.Local: an address, a port, or both
+	local    netip.AddrPort // of the last connection
 	remote   netip.AddrPort
 
 	refused        atomic.Bool // the system reported a refusal to Send; Recv must return it
@@ -79,7 +80,7 @@ func (c *conn) Connect(ctx context.Context, remote socket.Endpoint) error {
 	c.cancel(nil)
 	c.cancel = nil
 	if err == nil {
-		err = c.open(netip.AddrPortFrom(addr, remote.Port))
+		err = c.openBound(netip.AddrPortFrom(addr, remote.Port))
 	}
 	if err != nil {
 		return fmt.Errorf("connect %s: %w", remote, err)
@@ -104,21 +105,48 @@ func (c *conn) resolve(ctx context.Context, host string) (netip.Addr, error) {
 	return addrs[0], nil
 }
 
-// open calls socket and connect. The caller holds c.mu.
-func (c *conn) open(remote netip.AddrPort) error {
-	family, sockaddr := syscall.AF_INET6, syscall.Sockaddr(&syscall.SockaddrInet6{Port: int(remote.Port()), Addr: remote.Addr().As16()})
+// openBound opens the socket at the address of Bind. Without a port of its own it tries the port of
+// the last connection first, so that a NAT and the server see the same device. The caller holds
+// c.mu.
+func (c *conn) openBound(remote netip.AddrPort) error {
+	if c.bound.Port() != 0 || c.local.Port() == 0 {
+		return c.open(c.bound, remote, c.bound.Port() != 0)
+	}
+	err := c.open(netip.AddrPortFrom(c.bound.Addr(), c.local.Port()), remote, false)
+	if errors.Is(err, socket.ErrAddressInUse) {
+		err = c.open(c.bound, remote, false)
+	}
+	return err
+}
+
+// open calls socket, bind if there is something to bind, and connect. share lets other sockets use
+// the same port for other servers. The caller holds c.mu.
+func (c *conn) open(local, remote netip.AddrPort, share bool) error {
+	family, unspecified := syscall.AF_INET6, netip.IPv6Unspecified()
 	if remote.Addr().Is4() {
-		family, sockaddr = syscall.AF_INET, &syscall.SockaddrInet4{Port: int(remote.Port()), Addr: remote.Addr().As4()}
+		family, unspecified = syscall.AF_INET, netip.IPv4Unspecified()
 	}
 	fd, err := syscall.Socket(family, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return wrap("socket", err)
 	}
-	if err := syscall.Connect(fd, sockaddr); err != nil {
-		return errors.Join(wrap("connect", err), syscall.Close(fd))
+	if share {
+		err = wrap("setsockopt", syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
 	}
-	if err := syscall.Pipe2(c.waker[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC); err != nil {
-		return errors.Join(wrap("pipe2", err), syscall.Close(fd))
+	if err == nil && local != (netip.AddrPort{}) {
+		if !local.Addr().IsValid() {
+			local = netip.AddrPortFrom(unspecified, local.Port())
+		}
+		err = wrap("bind", syscall.Bind(fd, sockaddr(local)))
+	}
+	if err == nil {
+		err = wrap("connect", syscall.Connect(fd, sockaddr(remote)))
+	}
+	if err == nil {
+		err = wrap("pipe2", syscall.Pipe2(c.waker[:], syscall.O_NONBLOCK|syscall.O_CLOEXEC))
+	}
+	if err != nil {
+		return errors.Join(err, syscall.Close(fd))
 	}
 	c.fd, c.remote = fd, remote
 	if own, err := syscall.Getsockname(fd); err == nil {
@@ -240,8 +268,13 @@ func (c *conn) Close() error {
 }
 
 func (c *conn) State() socket.State {
-	if fd, _, _ := c.now(); fd >= 0 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.fd >= 0:
 		return socket.StateConnected
+	case c.bound != netip.AddrPort{}:
+		return socket.StateBound
 	}
 	return socket.StateClosed
 }
@@ -275,6 +308,14 @@ func (c *conn) RemoteAddr() netip.AddrPort {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.remote
+}
+
+// Bind fixes the local end for the next Connect and every later one. The zero value undoes that.
+func (c *conn) Bind(local netip.AddrPort) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bound = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
+	return nil
 }
 
 func (c *conn) BytesSent() uint64     { return c.sent.Load() }
@@ -323,21 +364,20 @@ func drain(waker int) {
 	}
 }
 
-// wrap adds the name of the call that failed, and the error of package socket for its cause.
+// wrap adds the name of the call that failed. WrapError adds the error of package socket that the
+// number stands for; on a system whose numbers package syscall does not know, do it here.
 func wrap(call string, err error) error {
-	kind := err
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		kind = socket.ErrRefused
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		kind = socket.ErrUnreachable
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL):
-		kind = socket.ErrAddressInUse
+	if err == nil {
+		return nil
 	}
-	if kind == err { // identity is intended
-		return fmt.Errorf("%s: %w", call, err)
+	return fmt.Errorf("%s: %w", call, socket.WrapError(err))
+}
+
+func sockaddr(a netip.AddrPort) syscall.Sockaddr {
+	if a.Addr().Is4() {
+		return &syscall.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 	}
-	return fmt.Errorf("%w (%s: %w)", kind, call, err)
+	return &syscall.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
 func addrPort(sa syscall.Sockaddr) netip.AddrPort {

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"net"
 	"net/netip"
 	"runtime"
 	"testing"
@@ -19,7 +20,12 @@ func TestConformance(t *testing.T) {
 	for name, at := range map[string]string{"IPv4": "127.0.0.1:0", "IPv6": "[::1]:0"} {
 		t.Run(name, func(t *testing.T) {
 			sockettest.Run(t, func(t testing.TB) sockettest.Rig {
-				l, gone := listen(t, at), listen(t, at)
+				l, gone, second := listen(t, at), listen(t, at), listen(t, at)
+				taken, err := net.ListenPacket("udp", at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = taken.Close() })
 				unused := gone.Addr().Port()
 				if err := gone.Close(); err != nil {
 					t.Fatal(err)
@@ -31,6 +37,10 @@ func TestConformance(t *testing.T) {
 					Peer:    l,
 					Unused:  socket.Endpoint{Host: host, Port: unused},
 					Unknown: "nobody..invalid",
+
+					SecondRemote: socket.Endpoint{Host: host, Port: second.Addr().Port()},
+					SecondPeer:   second,
+					Taken:        taken.LocalAddr().(*net.UDPAddr).AddrPort(),
 				}
 			})
 		})

@@ -30,6 +30,15 @@ func addressFaults() map[string]fault {
 		"Addresses":    {socket: func(p *port) { p.able.Addresses = wrongAddresses{p.able.Addresses} }},
 		"Bind":         {socket: func(p *port) { p.able.Binder = wrongBinder{} }},
 		"BindInConfig": {config: func(c *socket.Config) { c.Local = netip.AddrPort{} }},
+		"BindInConfig/port alone": {config: func(c *socket.Config) {
+			if !c.Local.IsValid() {
+				c.Local = netip.AddrPort{}
+			}
+		}},
+		"LocalIsRefused": {
+			socket: func(p *port) { p.able.Binder = nil }, lacking: "the socket is a Binder",
+			config: func(c *socket.Config) { c.Local = netip.AddrPort{} },
+		},
 		"PortIsKept": {socket: func(p *port) {
 			next := uint16(6000)
 			p.connect = func(ctx context.Context, remote socket.Endpoint) error {

@@ -3,6 +3,7 @@ package sockettest
 import (
 	"errors"
 	"net/netip"
+	"strconv"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -10,6 +11,12 @@ import (
 func addressChecks() []check {
 	addresses := ability("Addresses", func(a socket.Abilities) bool { return a.Addresses != nil })
 	binder := ability("Binder", func(a socket.Abilities) bool { return a.Binder != nil })
+	noBinder := func(_ *Rig, _ socket.Kind, a socket.Abilities) string {
+		if a.Binder != nil {
+			return "the socket is a Binder"
+		}
+		return ""
+	}
 	alternates := ability("Alternates", func(a socket.Abilities) bool { return a.Alternates != nil })
 	numericRemote := field("numeric Remote", func(r *Rig) bool { return numeric(r.Remote.Host) })
 	return []check{
@@ -17,6 +24,7 @@ func addressChecks() []check {
 		{name: "Addresses", run: checkAddresses, unless: addresses},
 		{name: "Bind", run: checkBind, unless: requires(addresses, binder)},
 		{name: "BindInConfig", run: checkBindInConfig, unless: requires(addresses, binder)},
+		{name: "LocalIsRefused", run: checkLocalRefused, unless: noBinder},
 		{name: "PortIsKept", run: checkPortKept, unless: requires(datagramOnly, addresses, binder)},
 		{name: "PortIsTaken", run: checkTaken, unless: requires(binder, field("Taken",
 			func(r *Rig) bool { return r.Taken.IsValid() }))},
@@ -133,20 +141,57 @@ func checkBind(r *rig) {
 	})
 }
 
+// checkBindInConfig binds to an address and a port, to a port alone, and to an address alone.
 func checkBindInConfig(r *rig) {
 	r.onFreePort(func(local netip.AddrPort) error {
-		r.Config.Local = local
-		s := r.socket()
-		r.Config.Local = netip.AddrPort{}
-		if err := s.Connect(r.ctx, r.Remote); err != nil {
-			return err
-		}
-		r.greet(s, r.Peer)
-		if got := socket.Detect(s).Addresses.LocalAddr(); got != local {
-			r.t.Errorf("LocalAddr is %v, Config.Local was %v", got, local)
+		for _, at := range []netip.AddrPort{local, netip.AddrPortFrom(netip.Addr{}, local.Port()),
+			netip.AddrPortFrom(local.Addr(), 0)} {
+			r.Config.Local = at
+			s := r.socket()
+			r.Config.Local = netip.AddrPort{}
+			if st := s.State(); st != socket.StateBound {
+				r.t.Errorf("State of a socket with Config.Local %s is %q, want %q", localText(at), st, socket.StateBound)
+			}
+			if err := s.Connect(r.ctx, r.Remote); err != nil {
+				return err
+			}
+			peer := r.greet(s, r.Peer)
+			got := socket.Detect(s).Addresses.LocalAddr()
+			samePort := at.Port() == 0 || got.Port() == at.Port()
+			sameAddr := !at.Addr().IsValid() || got.Addr() == at.Addr()
+			if !samePort || !sameAddr {
+				r.t.Errorf("LocalAddr is %v, Config.Local was %s", got, localText(at))
+			}
+			_ = peer.Close() // first, so that the end of a stream does not occupy the local port
+			r.arrived()
+			_ = s.Close()
 		}
 		return nil
 	})
+}
+
+// checkLocalRefused: a socket that can bind nothing must not be made with something to bind. A port
+// without an address is something, although netip.AddrPort.IsValid is false for it.
+func checkLocalRefused(r *rig) {
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	for _, at := range []netip.AddrPort{netip.AddrPortFrom(loopback, 40000),
+		netip.AddrPortFrom(netip.Addr{}, 40000), netip.AddrPortFrom(loopback, 0)} {
+		r.Config.Local = at
+		_, err := r.Dialer.NewSocket(r.Config)
+		r.Config.Local = netip.AddrPort{}
+		if !errors.Is(err, socket.ErrNotSupported) {
+			r.t.Errorf("NewSocket with Config.Local %s of a socket that is no Binder: %v, want ErrNotSupported",
+				localText(at), err)
+		}
+	}
+}
+
+// localText returns a local address in the form that is usual without an address.
+func localText(at netip.AddrPort) string {
+	if !at.Addr().IsValid() {
+		return ":" + strconv.Itoa(int(at.Port()))
+	}
+	return at.String()
 }
 
 func checkPortKept(r *rig) {

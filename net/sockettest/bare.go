@@ -2,6 +2,8 @@ package sockettest
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -16,6 +18,9 @@ type bareDialer struct{ d socket.Dialer }
 func (b bareDialer) Schemes() []string { return b.d.Schemes() }
 
 func (b bareDialer) NewSocket(c socket.Config) (socket.Socket, error) {
+	if c.Local != (netip.AddrPort{}) {
+		return nil, fmt.Errorf("a socket without abilities cannot bind a local address: %w", socket.ErrNotSupported)
+	}
 	s, err := b.d.NewSocket(c)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,8 @@ func failureChecks() []check {
 			func(r *Rig) bool { return r.Unknown != "" })},
 		{name: "ConnectIsCancelled", run: checkCancelled, unless: requires(waits, silent)},
 		{name: "CloseEndsConnect", run: checkCloseEndsConnect, unless: requires(waits, silent)},
+		{name: "ProgressOfRefusal", run: checkProgressOfRefusal, unless: requires(waits, unused)},
+		{name: "ProgressOfSilence", run: checkProgressOfSilence, unless: requires(waits, silent)},
 	}
 }
 

@@ -122,6 +122,39 @@ func failureFaults() map[string]fault {
 			}
 		}},
 		"RefusedStream": {kind: socket.Stream, socket: vague},
+		"ProgressOfRefusal": {kind: socket.Stream, socket: func(p *port) { // too late
+			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
+				time.AfterFunc(settle, func() { socket.ReportProgress(ctx, socket.ErrRefused) })
+				return p.Socket.Connect(ctx, remote)
+			}
+		}},
+		"ProgressOfRefusal/vague": {kind: socket.Stream, socket: func(p *port) {
+			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
+				socket.ReportProgress(ctx, errWrong)
+				return p.Socket.Connect(ctx, remote)
+			}
+		}},
+		"ProgressOfRefusal/nil": {kind: socket.Stream, socket: func(p *port) {
+			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
+				socket.ReportProgress(ctx, nil)
+				return p.Socket.Connect(ctx, remote)
+			}
+		}},
+		"ProgressOfRefusal/kept to itself": {kind: socket.Stream, socket: func(p *port) {
+			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
+				err := p.Socket.Connect(ctx, remote)
+				if err != nil {
+					<-time.After(2 * soon)
+				}
+				return err
+			}
+		}},
+		"ProgressOfSilence": {kind: socket.Stream, socket: func(p *port) {
+			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
+				socket.ReportProgress(ctx, socket.ErrRefused)
+				return p.Socket.Connect(ctx, remote)
+			}
+		}},
 		"UnknownHost":   {socket: vague},
 		"ConnectIsCancelled": {kind: socket.Stream, socket: func(p *port) {
 			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
