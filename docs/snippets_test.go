@@ -4,7 +4,9 @@ package docs_test
 
 import (
 	"context"
+	"io"
 	"log"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/sockettest"
+	"github.com/lwm2mgen/toolkit/net/tls"
 	"github.com/lwm2mgen/toolkit/net/udp"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -29,11 +32,11 @@ import (
 
 // These functions are compiled and never called.
 var _ = []any{
-	runBoiler, runClient, runParts, newWithAccounts, newOverModem, newWithStatus, impatientAccount,
+	runBoiler, runClient, runParts, newWithAccounts, newOverVPN, newOverModem, newWithStatus, impatientAccount,
 	testPort, runEngine, encode, decode, encodeLinks, addFunctions, (*modemSocket).onReceived, (*modemSocket).Recv,
 }
 
-// adc, bus and modem stand in for packages of a device maker.
+// adc, bus, vpn and muxnet stand in for packages of a device maker.
 var (
 	adc struct {
 		Celsius func(context.Context) (float64, error)
@@ -42,10 +45,15 @@ var (
 		Celsius func(context.Context) (float64, error)
 		Reset   func() error
 	}
-	modem struct {
-		NewDialer func(port string) socket.Dialer
+	vpn    net.Dialer
+	muxnet struct {
+		New func(port io.ReadWriter) muxLine
 	}
 )
+
+type muxLine interface {
+	Dial(ctx context.Context, network, address string) (io.ReadWriteCloser, error)
+}
 
 func runBoiler(ctx context.Context, key []byte, dev *device.Device, plausible, apply func(context.Context, *temperature.Tx) error) error {
 	temp, err := temperature.New(temperature.Config{
@@ -119,34 +127,45 @@ func impatientAccount(uri string) lwm2m.Server {
 	return account
 }
 
-func newOverModem(servers []lwm2m.Server, dev *device.Device) (*lwm2m.Client, error) {
+func newOverVPN(servers []lwm2m.Server, dev *device.Device) (*lwm2m.Client, error) {
 	client, err := lwm2m.New(lwm2m.Config{
-		Dialers: []socket.Dialer{modem.NewDialer("/dev/ttyS1"), dtls.Dialer{}},
+		Dialers: []socket.Dialer{socket.NewConnDialer(vpn.DialContext), dtls.Dialer{}, tls.Dialer{}},
 		Servers: servers,
 		Objects: []dm.Object{dev.Object()},
 	})
 	return client, err
 }
 
-type modemSocket struct{ inbox *socket.Inbox }
+func newOverModem(servers []lwm2m.Server, dev *device.Device, serial io.ReadWriter) (*lwm2m.Client, error) {
+	line := muxnet.New(serial) // an open device, such as *os.File
+	client, err := lwm2m.New(lwm2m.Config{
+		Dialers: []socket.Dialer{socket.NewConnDialer(line.Dial, "coap"), dtls.Dialer{}},
+		Servers: servers,
+		Objects: []dm.Object{dev.Object()},
+	})
+	return client, err
+}
+
+type modemSocket struct{ inbox socket.Inbox }
 
 func (m *modemSocket) Recv(p []byte) (int, error)  { return m.inbox.Recv(p) }
 func (m *modemSocket) SetRecvDeadline(t time.Time) { m.inbox.SetRecvDeadline(t) }
 func (m *modemSocket) NotifyReadable(ready func()) { m.inbox.NotifyReadable(ready) }
 func (m *modemSocket) onReceived(datagram []byte)  { m.inbox.Put(datagram) }
 
-func testPort(t *testing.T) {
+func testPort(t *testing.T, line muxLine) {
 	sockettest.Run(t, func(t testing.TB) sockettest.Rig {
 		l, err := udp.Listen(netip.MustParseAddrPort("192.0.2.1:0"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return sockettest.Rig{Dialer: Dialer{}, Remote: socket.Endpoint{Host: "192.0.2.1", Port: l.Addr().Port()}, Peer: l}
+		return sockettest.Rig{
+			Dialer: socket.NewConnDialer(line.Dial, "coap"),
+			Remote: socket.Endpoint{Host: "192.0.2.1", Port: l.Addr().Port()},
+			Peer:   l,
+		}
 	})
 }
-
-// Dialer is the dialer of a port.
-type Dialer struct{ socket.Dialer }
 
 func runEngine(sock socket.Socket, h coap.Handler, done func(coap.Result)) (err error) {
 	s := sched.New()

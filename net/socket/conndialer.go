@@ -182,5 +182,5 @@ func addrPort(a net.Addr) netip.AddrPort {
 // closePause is how long Close waits until the connection has taken what was sent before.
 const closePause = 50 * time.Millisecond
 
-// closePatience is how long Close waits for the end of the connection's Read and Write.
+// closePatience is how long Close waits for the end of the connection's Read, Write and Close.
 const closePatience = time.Second

@@ -320,7 +320,7 @@ func TestConnDialerReadThatStays(t *testing.T) {
 		release := make(chan struct{})
 		conn.read = func([]byte) (int, error) { <-release; return 0, io.EOF }
 		s := over(t, conn, "coap")
-		if err := s.Close(); err == nil || !strings.Contains(err.Error(), "goes on after its Close") {
+		if err := s.Close(); err == nil || !strings.Contains(err.Error(), "has not returned 1s after Close") {
 			t.Errorf("Close: %v", err)
 		}
 		close(release)

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -37,22 +38,22 @@ func (c *connected) close() error {
 	case <-pause.C:
 	}
 	close(c.stop)
-	err := c.conn.Close()
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) { // the peer was first
-		err = nil
-	}
-	ended := make(chan struct{})
+	ended := make(chan error, 1)
 	go func() {
+		err := c.conn.Close()
 		c.finished.Wait()
-		close(ended)
+		ended <- err
 	}()
 	pause.Reset(closePatience)
 	select {
-	case <-ended:
+	case err := <-ended:
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) { // the peer was first
+			return nil
+		}
+		return err
 	case <-pause.C:
-		err = errors.Join(err, errors.New("close: a Read or Write of the connection goes on after its Close"))
+		return fmt.Errorf("close: Read, Write or Close of the connection has not returned %v after Close", closePatience)
 	}
-	return err
 }
 
 // largestDatagram is the largest datagram of UDP.
@@ -69,16 +70,28 @@ func (c *connected) read() {
 		n, err := c.conn.Read(buf)
 		c.s.received.Add(uint64(n))
 		if n > 0 || err == nil && c.s.kind == Datagram {
-			for !c.feed.Put(buf[:n]) {
-				if !c.waitTaken() {
-					return
-				}
+			if !c.put(buf[:n]) {
+				return
 			}
 		}
 		if err != nil && !c.report(err) {
 			return
 		}
 	}
+}
+
+// put passes data to Recv. It returns false when the connection is closed. A datagram that finds no
+// room is lost: to wait would hold up the other connections of a multiplexer.
+func (c *connected) put(p []byte) bool {
+	for !c.feed.Put(p) {
+		switch {
+		case c.s.kind == Datagram:
+			return true
+		case !c.waitTaken():
+			return false
+		}
+	}
+	return true
 }
 
 // report passes an error of Read to Recv. It returns false at the end of the connection.

@@ -155,7 +155,7 @@ func failureFaults() map[string]fault {
 				return p.Socket.Connect(ctx, remote)
 			}
 		}},
-		"UnknownHost":   {socket: vague},
+		"UnknownHost": {socket: vague},
 		"ConnectIsCancelled": {kind: socket.Stream, socket: func(p *port) {
 			p.connect = func(ctx context.Context, remote socket.Endpoint) error {
 				return p.Socket.Connect(context.WithoutCancel(ctx), remote)
