@@ -10,6 +10,7 @@ type Entry struct {
 	// the payload names the resource without any resource instance.
 	Value Value
 	// Time is when the value was measured, in seconds since 1970-01-01 UTC. The zero value means
-	// that the payload gives no time. Writes ignore it.
+	// that the payload gives no time. An encoder of SenML takes a negative time as relative to now,
+	// for a device whose clock is not set. Writes ignore it.
 	Time float64
 }

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/codec"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/formattest"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/senml"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -105,6 +107,26 @@ func fromCBOR(t *testing.T, b []byte) string {
 		list = append(list, "{"+strings.Join(fields, ",")+"}")
 	}
 	return "[" + strings.Join(list, ",") + "]"
+}
+
+// A device whose clock is not set reports how long ago a value was measured.
+func TestEncodeTimesRelativeToNow(t *testing.T) {
+	for _, f := range []content.Format{content.SenMLJSON, content.SenMLCBOR} {
+		var enc codec.Encoder
+		payload, err := enc.Encode(f, nil, content.Target{}, []dm.Entry{timed("/3/0/9", 1, -90.5), timed("/3/0/10", 2, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dec codec.Decoder
+		var times []float64
+		err = dec.Decode(f, payload, content.Request{Now: time.Unix(1.7e9, 0)}, func(e dm.Entry) error {
+			times = append(times, e.Time)
+			return nil
+		})
+		if err != nil || len(times) != 2 || times[0] != 1.7e9-90.5 || times[1] != 0 {
+			t.Errorf("%v: decoded with the times %v (%v), want 90.5 s ago and none", f, times, err)
+		}
+	}
 }
 
 func TestEncodeRefused(t *testing.T) {

@@ -31,7 +31,7 @@ func (e *CBOREncoder) Entry(x dm.Entry) error {
 	if x.Value.Type() == registry.None {
 		return nil
 	}
-	if err := fault.Decimal(&x); err != nil {
+	if err := decimal(&x); err != nil {
 		return err
 	}
 	e.n++

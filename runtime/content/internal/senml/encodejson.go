@@ -33,7 +33,7 @@ func (e *JSONEncoder) Entry(x dm.Entry) error {
 	if x.Value.Type() == registry.None {
 		return nil
 	}
-	if err := fault.Decimal(&x); err != nil {
+	if err := decimal(&x); err != nil {
 		return err
 	}
 	b := e.record(&x)

@@ -2,12 +2,14 @@
 // 8428), and SenML-ETCH, whose payloads have the same shape (RFC 8790).
 //
 // The encoders write the fields bn, bt, n and one value. A time is written as the base time of the
-// records that share it. The decoders read all fields of RFC 8428: they add base values, check
-// units and sums and ignore them, and refuse an unknown field that must be understood (its name
-// ends with _).
+// records that share it; a negative time is relative to now. The decoders read all fields of RFC
+// 8428: they add base values, check units and sums and ignore them, and refuse an unknown field
+// that must be understood (its name ends with _).
 package senml
 
 import (
+	"math"
+
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/internal/fault"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -78,6 +80,15 @@ func (n *naming) step(k dm.Path) (base, name []byte) {
 		return base, nil
 	}
 	return base, k.AppendIDs(text, level+1, k.Level())[len(base):]
+}
+
+// decimal returns an error for a value or a time that cannot be written as a decimal number. A
+// negative time is relative to now (RFC 8428 §4.5.3).
+func decimal(e *dm.Entry) error {
+	if e.Time < 0 && !math.IsInf(e.Time, -1) {
+		return fault.Decimal(&dm.Entry{Path: e.Path, Value: e.Value})
+	}
+	return fault.Decimal(e)
 }
 
 // appendLead appends what precedes the path in every absolute name: the alternate path, then the
