@@ -18,6 +18,7 @@ var compiled = map[string][]string{
 	"objects.md": {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go",
 		"../runtime/dm/examplechange_test.go", "keep_test.go"},
 	"porting.md":      {"snippets_test.go"},
+	"reporting.md":    {"reporting_test.go"},
 	"registration.md": {"snippets_test.go", "poll_linux_test.go"},
 }
 

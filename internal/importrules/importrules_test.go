@@ -46,6 +46,9 @@ var rules = []rule{
 	{"runtime/lwm2m/internal/link", []string{"runtime/coap", "runtime/sched", "net/socket"}},
 	{"runtime/lwm2m/internal/manage", []string{"runtime/lwm2m/internal/attr", "runtime/dm", "runtime/content/...", "runtime/coap",
 		"runtime/sched", "registry"}},
+	{"runtime/lwm2m/internal/series", []string{"runtime/dm"}},
+	{"runtime/lwm2m/internal/send", []string{"runtime/lwm2m/internal/manage", "runtime/lwm2m/internal/series", "runtime/dm",
+		"runtime/content/...", "runtime/coap", "registry"}},
 	// The client creates these two objects itself, so they cannot import it.
 	{"runtime/objects/security", []string{"generated/security", "runtime/dm", "registry"}},
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},

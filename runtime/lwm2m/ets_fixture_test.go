@@ -56,6 +56,7 @@ func onVersion(t *testing.T, v registry.Version, prepare, fn func(m *managed)) {
 				Instance: func(i *lwm2m.ServerInstance) {
 					i.DisableTimeout = dm.Int(86400)
 					i.SupportedServerVersions = dm.Multi[string]{} // the cases do not have it
+					i.MuteSend = dm.Empty[bool]()
 				},
 			}
 			m.object, m.portfolio = etsDevice(t), etsPortfolio(t)

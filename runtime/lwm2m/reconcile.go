@@ -148,6 +148,7 @@ func (c *Client) remove(s *server) {
 	s.link.Discard(ErrClosed)
 	c.loop.sched.Cancel(&s.enabling)
 	c.loop.sched.Cancel(&s.slow)
+	s.closeSends(s.reason())
 	s.peer.Close()
 	c.servers = slices.DeleteFunc(c.servers, func(o *server) bool { return o == s })
 	delete(c.offline.servers, s.settings.shortID)

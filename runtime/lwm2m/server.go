@@ -14,6 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/send"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
@@ -45,6 +46,7 @@ type server struct {
 	enabling     sched.Job    // ends a Disable
 	enableAt     time.Time
 	later        []func(*server) // for the account added again with the same ID
+	sends        *send.Queue     // nil until the first Send
 
 	err      error // the last failure, nil after a success
 	failures int   // consecutive failed attempts
@@ -113,6 +115,7 @@ func (s *server) handle(e account.Event) {
 	}
 	s.handleAll()
 	s.gate.settle()
+	s.settleSends()
 	if s.state.Connection != account.Connecting && s.state.Request == account.NoRequest {
 		s.client.loop.sched.Cancel(&s.slow)
 	}

@@ -204,6 +204,7 @@ func (s *Server) server() serverobject.Instance {
 	i.Lifetime = dm.Int(int64(lifetime / time.Second))
 	i.Binding = dm.Str(binding)
 	i.NotificationStoringWhenDisabledOrOffline = dm.Bool(!s.DropNotifications)
+	i.MuteSend = dm.Bool(false) // without a value Send is muted
 	if s.MinPeriod > 0 {
 		i.DefaultMinimumPeriod = dm.Int(int64(s.MinPeriod / time.Second))
 	}

@@ -59,7 +59,9 @@ func onDevice(t *testing.T, servers int, run func(e *ets)) {
 			all = append(all, lwm2mtest.NewServer(t, l))
 			e.accounts = append(e.accounts, lwm2m.Server{URI: "coap://" + name, Lifetime: 24 * time.Hour, DropNotifications: true,
 				// The cases do not have it.
-				Instance: func(i *lwm2m.ServerInstance) { i.SupportedServerVersions = dm.Multi[string]{} }})
+				Instance: func(i *lwm2m.ServerInstance) {
+					i.SupportedServerVersions, i.MuteSend = dm.Multi[string]{}, dm.Empty[bool]()
+				}})
 		}
 		halt := e.boot()
 		defer func() { halt() }()
