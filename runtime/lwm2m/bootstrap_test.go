@@ -119,3 +119,50 @@ func TestRequestBootstrapWithoutBootstrapServer(t *testing.T) {
 		}
 	})
 }
+
+// The request for a bootstrap ends with the account that made it, and while that is disabled. The
+// request of another account that has given up takes its place.
+func TestBootstrapRequestEndsWithAccount(t *testing.T) {
+	for _, way := range []string{"removed", "disabled", "registered"} {
+		inWorld(t, 3, func(w *world) {
+			cfg := w.config()
+			cfg.Servers[2] = lwm2m.Server{URI: "coap://s3", Bootstrap: true}
+			for i := range 2 {
+				w.servers[i].answers(refuse)
+				cfg.Servers[i].Instance = func(i *lwm2m.ServerInstance) { i.CommunicationRetryCount = dm.Uint(1) }
+			}
+			w.servers[1].answers(nil)
+			c := w.start(cfg)
+			end := func(i int) {
+				t.Helper()
+				id := lwm2m.ShortServerID(i + 1)
+				switch way {
+				case "removed":
+					w.must(c.RemoveServer(t.Context(), id))
+				case "disabled":
+					w.must(c.Disable(id, 0))
+				case "registered":
+					w.servers[i].answers(nil)
+					w.must(c.Register(id))
+				}
+			}
+			w.servers[0].next()
+			w.servers[1].next()
+			w.wantState(1, lwm2m.StateFailed)
+			w.servers[1].answers(refuse)
+			w.must(c.Register(2))
+			w.servers[1].next()
+			w.wantState(2, lwm2m.StateFailed)
+			end(0)
+			w.status(2)
+			if c.Status().BootstrapReason == nil {
+				t.Errorf("%s: server 2 waits for a bootstrap that is not requested: %v", way, c.Status())
+			}
+			end(1)
+			<-time.After(time.Second)
+			if err := c.Status().BootstrapReason; err != nil {
+				t.Errorf("%s: a bootstrap is still wanted: %v", way, c.Status())
+			}
+		})
+	}
+}

@@ -244,10 +244,17 @@ func (c *Client) requestBootstrap(reason error, by *server) {
 	c.publish()
 }
 
-// withdrawBootstrap withdraws the request of an account that is registered now.
+// withdrawBootstrap withdraws the request of an account that has not given up, or not any more. The
+// request of another account that has given up takes its place.
 func (c *Client) withdrawBootstrap(s *server) {
-	if c.bootstrapBy == s {
-		c.bootstrapReason, c.bootstrapBy = nil, nil
+	if c.bootstrapBy != s || s.state.Effort == account.GivenUp {
+		return
+	}
+	c.bootstrapReason, c.bootstrapBy = nil, nil
+	for _, o := range c.servers {
+		if o.state.Effort == account.GivenUp && o.viewFacts().CanBootstrap {
+			c.requestBootstrap(o.err, o)
+		}
 	}
 }
 

@@ -187,7 +187,6 @@ func (s *server) sendDeregister() {
 func (s *server) onRegistered(offered offer, sent sched.Time) {
 	r := &s.registration
 	r.offer, r.before, r.until, s.err = offered, true, time.Time{}, nil
-	s.client.withdrawBootstrap(s)
 	if offered.lifetime == 0 {
 		return
 	}

@@ -116,6 +116,7 @@ func (s *server) handle(e account.Event) {
 	s.handleAll()
 	s.gate.settle()
 	s.settleSends()
+	s.client.withdrawBootstrap(s)
 	if s.state.Connection != account.Connecting && s.state.Request == account.NoRequest {
 		s.client.loop.sched.Cancel(&s.slow)
 	}
