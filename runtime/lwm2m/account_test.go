@@ -311,3 +311,31 @@ func TestServerURIChanges(t *testing.T) {
 		}
 	})
 }
+
+// A lifetime that cannot be sent, in a Server object that does not refuse it, makes the account
+// invalid, at the start and later.
+func TestLifetimeThatCannotBeSent(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		sec, _ := accounts(t, 1)
+		srv, err := genserver.New(genserver.Config{})
+		must(t, err)
+		i := server.Template()
+		i.ShortServerID, i.Lifetime, i.Binding = dm.Int(1), dm.Int(1<<40), dm.Str("U")
+		i.NotificationStoringWhenDisabledOrOffline = dm.Bool(true)
+		must(t, srv.Add(1, i))
+		cfg := w.config()
+		cfg.Servers, cfg.Objects = nil, append(cfg.Objects, sec, srv)
+		w.start(cfg)
+		for _, lifetime := range []int64{1 << 40, -5} {
+			w.update(dm.ResourcePath(1, 1, 1), dm.IntegerValue(lifetime))
+			if s := w.wantState(1, lwm2m.StateInvalid); !strings.Contains(s.Err.Error(), "/1/1: Lifetime must be from 0") {
+				t.Errorf("status %v", s)
+			}
+			w.update(dm.ResourcePath(1, 1, 1), dm.IntegerValue(3600))
+			if r := w.servers[0].within(time.Second); !r.has("lt=3600") {
+				t.Errorf("got %v, want the Register", r)
+			}
+			w.wantState(1, lwm2m.StateRegistered)
+		}
+	})
+}

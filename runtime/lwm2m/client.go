@@ -48,8 +48,8 @@ type Client struct {
 
 	closing, late, finished bool
 	leaving                 atomic.Bool // the shutdown is requested, or has begun
-	deadline                sched.Job // of the shutdown
-	updates                 sched.Job // sends what has changed
+	deadline                sched.Job   // of the shutdown
+	updates                 sched.Job   // sends what has changed
 	updatesFrom             sched.Time
 	done                    chan struct{}
 	unsubscribe             func()

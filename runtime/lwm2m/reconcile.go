@@ -121,7 +121,8 @@ func (c *Client) addServer(v settings) {
 	c.log.Info("server added", "server", v.shortID, "uri", v.uri)
 }
 
-// change applies new settings. If the URI or the credentials differ, the connection is replaced.
+// change applies new settings. If the URI or the credentials differ, the connection is replaced. It
+// ends if the client cannot register with the new settings.
 func (s *server) change(v settings, credentials bool) {
 	if s.intent.removed {
 		return // remove reconciles again, which adds the account
@@ -132,7 +133,7 @@ func (s *server) change(v settings, credentials bool) {
 		s.versions = s.client.versionsFor(v.versions)
 		s.handle(account.Event{Kind: account.VersionsChanged})
 	}
-	if old.uri == v.uri && old.security == v.security && !credentials {
+	if old.uri == v.uri && old.security == v.security && !credentials && (old.fault == nil) == (v.fault == nil) {
 		return
 	}
 	s.link.Renew()

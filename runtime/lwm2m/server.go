@@ -312,6 +312,9 @@ func (s *server) connect() {
 
 // Open creates a socket with the account's present URI and credentials.
 func (s *server) Open() (link.Opened, error) {
+	if s.settings.fault != nil {
+		return link.Opened{}, s.settings.fault
+	}
 	o := link.Opened{Secured: isSecured(s.settings.uri)}
 	err := fmt.Errorf("lwm2m: Config.Secure or a dialer of Config.Dialers: %w", errPanic)
 	s.client.guard("Config.Secure or a dialer", func() {

@@ -2,6 +2,7 @@ package lwm2m
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type settings struct {
 	shortID            ShortServerID
 	security, instance dm.InstanceID // in the Security and the Server object
 	uri                string
+	fault              error // why the client cannot register as the account says
 
 	lifetime       time.Duration // 0 means that the registration never expires
 	binding        string
@@ -170,6 +172,11 @@ func readSettings(v values) settings {
 		initialDelay:   seconds(v.number(genserver.InitialRegistrationDelayTimerID, 0)),
 		block:          v.bool(genserver.RegistrationFailureBlockID, false),
 		bootstrap:      v.bool(genserver.BootstrapOnRegistrationFailureID, true),
+	}
+	// The object of package objects/server refuses these; another one may hold them.
+	const longest = uint64(account.MaxPause / time.Second)
+	if val, _ := v.get(genserver.LifetimeID); val.Integer() < 0 || v.number(genserver.LifetimeID, 0) > longest {
+		a.fault = fmt.Errorf("%s: Lifetime must be from 0 to %d s", v.p, longest)
 	}
 	a.priority = v.number(genserver.RegistrationPriorityOrderID, 0)
 	_, a.ordered = v.get(genserver.RegistrationPriorityOrderID)
