@@ -1,7 +1,27 @@
 // Package attr decides when an observed node is sampled and when its server is notified, from the
 // notification attributes of LwM2M (Core 1.2.2 §5.1.2, §6.4). It holds their definitions (this
 // file), reads them from queries (parse.go), keeps those that a server has attached to nodes
-// (nodes.go), and turns them, what was observed and the time into decisions (monitor.go).
+// (nodes.go), compares values as they ask for (conditions.go), and turns attributes, samples and the
+// time into decisions (monitor.go).
+//
+// # Rules
+//
+//   - Gt, Lt, St and Edge are the value conditions. Where some are in force, a notification needs
+//     one of them to be met; otherwise any change of the value is a reason to notify.
+//   - Gt and Lt are met where the value has crossed them in either direction since the last
+//     notification, St where the value differs from the last notification by at least that much,
+//     Edge where a boolean has changed to the value of Edge since the sample before.
+//   - Each resource instance is compared by itself. One that appears or disappears meets every
+//     condition.
+//   - A condition that was met stays so until the next notification, which is sent when Pmin has
+//     passed, with the value of then. A change without value conditions is different: a value that
+//     is back when Pmin has passed is none.
+//   - Conditions that contradict each other (Lt + 2 St >= Gt) are not in force. A Pmax of 0 or below
+//     Pmin is not in force, and neither is an Epmax that is not greater than Epmin.
+//   - A value is evaluated when it changes, and a live one, of which functions are the source, every
+//     Epmin, without it every Pmin, without that and Pmax every second; never later than Epmax.
+//     Evaluations are Epmin apart, whatever their reason, except those of which a notification may
+//     follow at once because Pmin or Pmax has passed.
 //
 // The package is pure: it knows neither CoAP nor the data model beyond paths and the types of
 // resources, holds no clock and no timer, and calls nothing. Its values belong to one goroutine at
@@ -115,6 +135,22 @@ func (s *Set) Remove(a Attribute) {
 
 // Empty reports whether the set has no attribute.
 func (s *Set) Empty() bool { return s.has == 0 }
+
+// only returns those of the set's attributes that the mask has.
+func (s Set) only(mask uint16) Set {
+	for a := range Count {
+		if mask&(1<<a) == 0 {
+			s.Remove(a)
+		}
+	}
+	return s
+}
+
+// The attributes that are compared with the value.
+const valueMask = 1<<Gt | 1<<Lt | 1<<St | 1<<Edge
+
+// Conditions returns the value conditions of the set: Gt, Lt, St and Edge.
+func (s Set) Conditions() Set { return s.only(valueMask) }
 
 // Over returns s with the attributes that it does not have taken from lower.
 func (s Set) Over(lower Set) Set {

@@ -8,11 +8,11 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// set makes a set of a query such as pmin=1&pmax=2.
-func set(t testing.TB, query string) Set {
+// query makes a set of a query such as pmin=1&pmax=2.
+func query(t testing.TB, text string) Set {
 	t.Helper()
 	var s Set
-	for q := range strings.SplitSeq(query, "&") {
+	for q := range strings.SplitSeq(text, "&") {
 		if q == "" {
 			continue
 		}
@@ -38,8 +38,8 @@ func TestSet(t *testing.T) {
 	if !s.Empty() || s != (Set{}) {
 		t.Error("a removed attribute leaves something")
 	}
-	got := set(t, "pmin=1&gt=5").Over(set(t, "pmin=2&pmax=3"))
-	if want := set(t, "pmin=1&pmax=3&gt=5"); got != want {
+	got := query(t, "pmin=1&gt=5").Over(query(t, "pmin=2&pmax=3"))
+	if want := query(t, "pmin=1&pmax=3&gt=5"); got != want {
 		t.Errorf("one set over another is %v, want %v", got, want)
 	}
 }
@@ -65,7 +65,7 @@ func TestParse(t *testing.T) {
 	for query, want := range map[string]Edit{
 		"pmin=10": {Attribute: Pmin, Value: 10}, "pmax=4294967295": {Attribute: Pmax, Value: 4294967295},
 		"gt=-1.5e1": {Attribute: Gt, Value: -15},
-		"lt=.5":     {Attribute: Lt, Value: 0.5}, "st=0": {Attribute: St}, "edge=1": {Attribute: Edge, Value: 1},
+		"lt=.5":     {Attribute: Lt, Value: 0.5}, "st=0.1": {Attribute: St, Value: 0.1}, "edge=1": {Attribute: Edge, Value: 1},
 		"con=0":   {Attribute: Con},
 		"hqmax=7": {Attribute: Hqmax, Value: 7}, "epmin": {Attribute: Epmin, Remove: true},
 		"epmax":                               {Attribute: Epmax, Remove: true},
@@ -79,7 +79,7 @@ func TestParse(t *testing.T) {
 		"": "unknown", "=": "unknown", "color=red": "unknown", "PMIN=1": "unknown", "count=1": "unknown",
 		"pmin=-1": "value of pmin", "pmin=1.5": "value of pmin", "pmin=4294967296": "value of pmin",
 		"edge=2": "value of edge", "con=2": "value of con",
-		"st=-1": "value of st", "gt=NaN": "value of gt", "gt=Inf": "value of gt", "gt=0x10": "value of gt",
+		"st=-1": "value of st", "st=0": "value of st", "st=-0": "value of st", "gt=NaN": "value of gt", "gt=Inf": "value of gt", "gt=0x10": "value of gt",
 		"gt=": "value of gt", "pmin=": "value of pmin", "edge=": "value of edge", "epmax=": "value of epmax",
 		"gt=1e999": "value of gt", "lt=1_0": "value of lt",
 		"gt=" + strings.Repeat("0", 64) + "1": "value of gt",
@@ -112,15 +112,21 @@ func TestApply(t *testing.T) {
 		{"", "pmin=60&pmax=10", nil, "pmin=60&pmax=10"},
 		{"", "gt=5&lt=-1&st=2.9", number, "gt=5&lt=-1&st=2.9"},
 		{"", "edge=1", flag, "edge=1"},
-		{"", "epmin=5&epmax=5", nil, "epmin=5&epmax=5"},
+		{"", "epmin=5&epmax=6", nil, "epmin=5&epmax=6"},
+		{"", "epmax=0", nil, "epmax=0"},
+		{"gt=5&lt=-1", "st=3", number, "gt=5&lt=-1&st=3"},
+		{"gt=5", "lt=6", number, "gt=5&lt=6"},
+		{"epmin=5", "epmax=4", nil, "epmin=5&epmax=4"},
 		{"", "gt=5", nil, "!gt belongs to a resource"},
 		{"", "gt=5", text, "!gt does not fit"},
 		{"", "gt=5", flag, "!gt does not fit"},
 		{"", "edge=1", number, "!edge does not fit"},
 		{"", "gt=5&lt=5", number, "!lt must be less than gt"},
-		{"gt=5&lt=-1", "st=3", number, "!lt must be less than gt"},
-		{"gt=5", "lt=6", number, "!lt must be less than gt"},
-		{"epmin=5", "epmax=4", nil, "!epmax must not be less"},
+		{"", "gt=5&lt=-1&st=3", number, "!lt must be less than gt"},
+		{"", "gt=5&lt=6", number, "!lt must be less than gt"},
+		{"", "epmin=5&epmax=4", nil, "!epmax must be greater"},
+		{"", "epmin=5&epmax=5", nil, "!epmax must be greater"},
+		{"", "epmin=0&epmax=0", nil, "!epmax must be greater"},
 		{"gt=5", "gt", nil, ""},
 	} {
 		var edits []Edit
@@ -131,14 +137,14 @@ func TestApply(t *testing.T) {
 			}
 			edits = append(edits, e)
 		}
-		got, err := set(t, c.before).Apply(edits, c.def)
+		got, err := query(t, c.before).Apply(edits, c.def)
 		if refusal, ok := strings.CutPrefix(c.want, "!"); ok {
 			if err == nil || !strings.Contains(err.Error(), refusal) {
 				t.Errorf("%s after %s: %v", c.edits, c.before, err)
 			}
 			continue
 		}
-		if want := set(t, c.want); got != want || err != nil {
+		if want := query(t, c.want); got != want || err != nil {
 			t.Errorf("%s after %s is %v (%v), want %v", c.edits, c.before, got, err, want)
 		}
 	}
@@ -146,9 +152,9 @@ func TestApply(t *testing.T) {
 
 func TestNodes(t *testing.T) {
 	var n Nodes
-	n.Put(dm.ObjectPath(3), set(t, "pmin=1&pmax=10"))
-	n.Put(dm.ResourcePath(3, 0, 9), set(t, "pmax=40&gt=5"))
-	n.Put(dm.InstancePath(3, 0), set(t, "pmax=20"))
+	n.Put(dm.ObjectPath(3), query(t, "pmin=1&pmax=10"))
+	n.Put(dm.ResourcePath(3, 0, 9), query(t, "pmax=40&gt=5"))
+	n.Put(dm.InstancePath(3, 0), query(t, "pmax=20"))
 	n.Put(dm.InstancePath(3, 1), Set{})
 	if n.Len() != 3 {
 		t.Errorf("%d nodes", n.Len())
@@ -159,7 +165,7 @@ func TestNodes(t *testing.T) {
 		dm.ResourcePath(3, 0, 9).Up(dm.InstanceLevel): "pmin=1&pmax=20", dm.ResourcePath(3, 0, 1): "pmin=1&pmax=20",
 		dm.ObjectPath(4): "", {}: "",
 	} {
-		if got := n.InForce(path); got != set(t, want) {
+		if got := n.InForce(path); got != query(t, want) {
 			t.Errorf("in force at %v is %v, want %s", path, got, want)
 		}
 	}
@@ -167,13 +173,13 @@ func TestNodes(t *testing.T) {
 		t.Errorf("attached are %v", got)
 	}
 	c := n.Clone()
-	n.Put(dm.InstancePath(3, 0), set(t, "pmax=21"))
+	n.Put(dm.InstancePath(3, 0), query(t, "pmax=21"))
 	n.Put(dm.ObjectPath(3), Set{})
 	n.Remove(func(p dm.Path) bool { return p.Level() == dm.ResourceLevel })
-	if got := n.At(dm.InstancePath(3, 0)); n.Len() != 1 || got != set(t, "pmax=21") {
+	if got := n.At(dm.InstancePath(3, 0)); n.Len() != 1 || got != query(t, "pmax=21") {
 		t.Errorf("%d nodes, %v", n.Len(), got)
 	}
-	if got := c.InForce(dm.ResourcePath(3, 0, 9)); c.Len() != 3 || got != set(t, "pmin=1&pmax=40&gt=5") {
+	if got := c.InForce(dm.ResourcePath(3, 0, 9)); c.Len() != 3 || got != query(t, "pmin=1&pmax=40&gt=5") {
 		t.Errorf("the copy has changed: %v", got)
 	}
 }

@@ -20,65 +20,101 @@ const rereadAfter = 10 * time.Second
 // resendAfter is how long a notification that could not be sent is held back.
 const resendAfter = time.Second
 
-// A Monitor decides for one observation when its node is sampled and when its server is notified.
-// It is told what happens (a change, a sample, a notification) together with the time, and answers
-// what to do and when to look again. The values themselves it knows by a fingerprint, which differs
-// where what would be sent differs.
-//
-// Pmin, Pmax, Epmin and Con are evaluated. Gt, Lt, St, Edge, Epmax and Hqmax are not: a change of
-// the value is always a reason to notify.
+// A Monitor decides for one observed node when it is sampled and when the server is notified. It is
+// told what happens (a change, a sample, a notification) together with the time, and answers what to
+// do and when to look again. An observation of several nodes has a Monitor for each.
 type Monitor struct {
-	reported sched.Time // when the last notification, or the answer to the Observe, was sent
-	sampled  sched.Time // when the value was read last
+	reported  sched.Time // when the last notification, or the answer to the Observe, was sent
+	evaluated sched.Time // when the value was read last
 	// No earlier, because the value could not be read or the notification not sent.
 	notBefore sched.Time
 
 	// What the server knows: what was reported last, or what it wrote itself.
 	print uint64
+	list  []known
 	known bool
 
-	changed bool // something has changed since the last sample
+	changed bool // something has changed since the last evaluation
+	held    bool // the last evaluation has found a change, which has to wait for Pmin
+	due     bool // a condition was met since the last notification
 	live    bool // functions give values of the node
+	every   time.Duration
 }
 
 // NewMonitor returns the Monitor of an observation that begins now: the answer to the Observe
-// carried the value with the fingerprint. live says that functions give values of the node.
-func NewMonitor(now sched.Time, fingerprint uint64, live bool) Monitor {
-	return Monitor{reported: now, sampled: now, print: fingerprint, known: true, live: live}
+// carried the sample.
+func NewMonitor(now sched.Time, s *Sample) Monitor {
+	m := Monitor{reported: now, evaluated: now, live: s.Live}
+	m.Rebase(s)
+	return m
 }
 
-// Changed takes note that the node may have changed: it is sampled as soon as Pmin allows.
+// SetPace sets how often live values are sampled at most, by their own wish. 0 means that they have
+// none.
+func (m *Monitor) SetPace(every time.Duration) { m.every = every }
+
+// Changed takes note that the node may have changed: it is evaluated as soon as the attributes
+// allow.
 func (m *Monitor) Changed() { m.changed = true }
 
-// Pending reports whether a change waits for its sample.
-func (m *Monitor) Pending() bool { return m.changed }
+// Pending reports whether a change waits for its evaluation.
+func (m *Monitor) Pending() bool { return m.changed || m.held }
+
+// Due reports whether a condition was met, so that a notification waits for Pmin.
+func (m *Monitor) Due() bool { return m.due }
 
 // Live reports whether functions give values of the node.
 func (m *Monitor) Live() bool { return m.live }
 
+// EvaluatesChanges reports whether a change is to be evaluated now, even before Pmin has passed,
+// because value conditions are in force.
+func (m *Monitor) EvaluatesChanges(now sched.Time, in *Set) bool {
+	_, ok := in.conditions()
+	return ok && now >= m.bounds(in).evaluation
+}
+
 // bounds are the instants that the attributes in force lead to.
 type bounds struct {
-	pmin   sched.Time // no notification earlier
-	pmax   sched.Time // a notification whatever the value, or Never
-	sample sched.Time // the next sample of a live value, or Never
+	pmin       sched.Time // no notification earlier
+	pmax       sched.Time // a notification whatever the value, or Never
+	evaluation sched.Time // no evaluation earlier, except for pmax
+	sample     sched.Time // the next sample of a live value, or Never
 }
 
 func (m *Monitor) bounds(in *Set) bounds {
 	pmin, hasPmin := in.Get(Pmin)
 	pmax, hasPmax := in.Get(Pmax)
 	epmin, hasEpmin := in.Get(Epmin)
-	b := bounds{pmin: max(after(m.reported, pmin), m.notBefore), pmax: Never, sample: Never}
-	if pmax > 0 && pmax >= pmin { // otherwise it is ignored (Core 1.2.2 §5.1.2)
+	epmax, _ := in.Get(Epmax)
+	b := bounds{
+		pmin: max(after(m.reported, pmin), m.notBefore), pmax: Never,
+		evaluation: max(after(m.evaluated, epmin), m.notBefore), sample: Never,
+	}
+	if in.hasPmax() {
 		b.pmax = max(after(m.reported, pmax), m.notBefore)
 	}
-	switch {
-	case !m.live:
-	case hasEpmin:
-		b.sample = after(m.sampled, max(epmin, minSampling.Seconds()))
-	case hasPmin || !hasPmax:
-		b.sample = after(m.sampled, max(pmin, minSampling.Seconds()))
+	if !m.live {
+		return b
 	}
-	b.sample = max(b.sample, m.notBefore)
+	// least is the shortest time between two samples.
+	least := max(m.every, minSampling).Seconds()
+	switch {
+	case hasEpmin:
+		b.sample = after(m.evaluated, max(epmin, least))
+	case m.every > 0:
+		b.sample = after(m.evaluated, least)
+		if _, ok := in.conditions(); !ok {
+			b.sample = max(b.sample, b.pmin) // an earlier sample could not be sent
+		}
+	case hasPmin || !hasPmax:
+		b.sample = after(m.evaluated, max(pmin, least))
+	}
+	if in.hasEpmax() {
+		b.sample = min(b.sample, after(m.evaluated, max(epmax, least)))
+	}
+	if b.sample != Never {
+		b.sample = max(b.sample, m.notBefore)
+	}
 	return b
 }
 
@@ -92,41 +128,61 @@ func after(t sched.Time, seconds float64) sched.Time {
 func (m *Monitor) Next(in *Set) sched.Time {
 	b := m.bounds(in)
 	next := min(b.pmax, b.sample)
-	if m.changed {
+	if m.due || m.held {
 		next = min(next, b.pmin)
+	}
+	if m.changed {
+		at := b.evaluation
+		if _, ok := in.conditions(); !ok {
+			at = max(at, b.pmin) // what happens before does not matter
+		}
+		next = min(next, at)
 	}
 	return next
 }
 
 // Sampling takes note that the value is being read: what changes from now on needs another sample.
-func (m *Monitor) Sampling() { m.changed = false }
-
-// Sampled takes note that the value was read, or that reading it failed. live says that functions
-// give values of the node.
-func (m *Monitor) Sampled(now sched.Time, live bool) { m.sampled, m.live = now, live }
+func (m *Monitor) Sampling() { m.changed, m.held = false, false }
 
 // Decision is what to do with a sample.
 type Decision uint8
 
 // The decisions.
 const (
-	Keep   Decision = iota // do nothing: the server knows the value
-	Hold                   // do nothing yet: the notification is due when Pmin has passed
-	Notify                 // notify the server now
+	Keep            Decision = iota // do nothing: the server knows the value
+	Hold                            // do nothing yet: the notification is due when Pmin has passed
+	NotifyChange                    // notify the server now, because the value has changed
+	NotifyCondition                 // notify the server now, because a value condition was met
+	NotifyPeriod                    // notify the server now, because Pmax has passed
 )
 
-// Decide says what to do with the value that was sampled. A value that the server knows is no
-// reason to notify before Pmax.
-func (m *Monitor) Decide(now sched.Time, in *Set, fingerprint uint64) Decision {
+// Notifies reports whether the server is to be notified now.
+func (d Decision) Notifies() bool { return d >= NotifyChange }
+
+// Decide says what to do with a sample, which is being evaluated.
+func (m *Monitor) Decide(now sched.Time, in *Set, s *Sample) Decision {
 	b := m.bounds(in)
+	m.evaluated, m.live = now, s.Live
+	differs := false
+	if c, ok := in.conditions(); ok {
+		m.due = c.anyMet(m.list, s) || m.due || !m.known
+	} else {
+		differs = !m.known || s.Print != m.print || anyMoved(m.list, s)
+		see(m.list, s)
+	}
 	switch {
-	case m.known && fingerprint == m.print && now < b.pmax:
+	case !differs && !m.due:
+		if now >= b.pmax {
+			return NotifyPeriod
+		}
 		return Keep
 	case now < b.pmin:
-		m.changed = true
+		m.held = differs
 		return Hold
+	case m.due:
+		return NotifyCondition
 	}
-	return Notify
+	return NotifyChange
 }
 
 // Confirmable reports whether notifications are confirmable, with the attributes in force.
@@ -135,9 +191,10 @@ func (m *Monitor) Confirmable(in *Set) bool {
 	return con != 0
 }
 
-// Notified takes note that a notification was handed over.
-func (m *Monitor) Notified(now sched.Time, fingerprint uint64) {
-	m.reported, m.print, m.known = now, fingerprint, true
+// Notified takes note that a notification of the sample was handed over.
+func (m *Monitor) Notified(now sched.Time, s *Sample) {
+	m.reported, m.due = now, false
+	m.Rebase(s)
 }
 
 // NotSent takes note that a notification could not be handed over: it is tried again with the value
@@ -146,17 +203,27 @@ func (m *Monitor) NotSent(now sched.Time) { m.notBefore, m.changed = now.Add(res
 
 // NoValue takes note that there is no value at the moment. The server is not notified; where Pmax
 // has passed, the value is tried again.
-func (m *Monitor) NoValue(now sched.Time, in *Set) {
-	if now >= m.bounds(in).pmax {
+func (m *Monitor) NoValue(now sched.Time, in *Set, live bool) {
+	b := m.bounds(in)
+	if m.evaluated, m.live = now, live; now >= b.pmax || m.due {
 		m.notBefore = now.Add(rereadAfter)
 	}
 }
 
 // Unreadable takes note that reading the value has failed: it is tried again.
-func (m *Monitor) Unreadable(now sched.Time) { m.notBefore, m.changed = now.Add(rereadAfter), true }
+func (m *Monitor) Unreadable(now sched.Time, live bool) {
+	m.evaluated, m.live = now, live
+	m.notBefore, m.changed = now.Add(rereadAfter), true
+}
 
-// Rebase takes note that the server knows the value, because it wrote the value itself.
-func (m *Monitor) Rebase(fingerprint uint64) { m.print, m.known = fingerprint, true }
+// Rebase takes note that the server knows the sample, because it wrote the value itself.
+func (m *Monitor) Rebase(s *Sample) {
+	m.print, m.known, m.list = s.Print, true, m.list[:0]
+	for i := range s.Values {
+		v := &s.Values[i]
+		m.list = append(m.list, known{v.Key, v.Number, v.Number})
+	}
+}
 
 // Forget takes note that it cannot be told what the server knows: whatever is sampled next is a
 // reason to notify.

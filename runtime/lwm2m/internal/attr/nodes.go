@@ -35,13 +35,20 @@ func (n *Nodes) At(p dm.Path) Set {
 // InForce returns the attributes in force at a node: each one as it is attached at the deepest
 // level from the node up to its object. What is attached below the node does not count (Core 1.2.2
 // §6.4.2).
-func (n *Nodes) InForce(p dm.Path) Set {
+func (n *Nodes) InForce(p dm.Path) Set { return n.inForce(p, dm.ObjectLevel) }
+
+// InForceBelowObject is InForce without what is attached to the object itself.
+func (n *Nodes) InForceBelowObject(p dm.Path) Set { return n.inForce(p, dm.InstanceLevel) }
+
+func (n *Nodes) inForce(p dm.Path, top dm.Level) Set {
 	var s Set
 	if len(n.list) == 0 {
 		return s
 	}
-	for l := p.Level(); l >= dm.ObjectLevel; l-- {
-		s = s.Over(n.At(p.Up(l)))
+	for l := p.Level(); l >= top; l-- {
+		if i, ok := n.search(p.Up(l)); ok {
+			s = s.Over(n.list[i].set)
+		}
 	}
 	return s
 }

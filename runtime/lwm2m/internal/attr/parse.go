@@ -64,7 +64,7 @@ func (a Attribute) parseValue(text string) (float64, bool) {
 	d := &definitions[a]
 	if d.number {
 		v, ok := parseDecimal(text)
-		return v, ok && (a != St || v >= 0)
+		return v, ok && (a != St || v > 0)
 	}
 	v, err := strconv.ParseUint(text, 10, 32)
 	return float64(v), err == nil && v <= d.max
@@ -79,10 +79,13 @@ func parseDecimal(s string) (float64, bool) {
 	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
 }
 
-// Apply returns the set with the edits made, checked as a whole for the node that it belongs to
-// (Core 1.2.2 §5.1.2). The definition of the resource is nil for a node above resources. Errors are
-// of type Error.
+// Apply returns the set with the edits of one request made. Edits that contradict each other are
+// refused (Core 1.2.2 §5.1.2). Contradictions with what the set has already are allowed: they arise
+// over several requests and levels, and then the contradicting attributes are not in force (see
+// conditions). The definition of the resource is nil for a node above resources. Errors are of type
+// Error.
 func (s Set) Apply(edits []Edit, def *registry.Resource) (Set, error) {
+	var own Set
 	for _, e := range edits {
 		if e.Remove {
 			s.Remove(e.Attribute)
@@ -92,22 +95,42 @@ func (s Set) Apply(edits []Edit, def *registry.Resource) (Set, error) {
 			return s, err
 		}
 		s.Put(e.Attribute, e.Value)
+		own.Put(e.Attribute, e.Value)
 	}
-	return s, s.check()
+	return s, own.check()
 }
 
-// check reports attributes that contradict each other.
+// check reports attributes of one request that contradict each other. A pmax below pmin is no
+// error: that pmax is ignored.
 func (s *Set) check() error {
+	switch {
+	case s.contradictory():
+		return Error("lt must be less than gt, by more than twice st")
+	case !s.hasEpmax() && s.has&(1<<Epmin) != 0 && s.has&(1<<Epmax) != 0:
+		return Error("epmax must be greater than epmin")
+	}
+	return nil
+}
+
+// contradictory reports whether gt, lt and st contradict each other (Core 1.2.2 §5.1.2).
+func (s *Set) contradictory() bool {
 	gt, hasGt := s.Get(Gt)
 	lt, hasLt := s.Get(Lt)
 	st, _ := s.Get(St)
+	return hasGt && hasLt && !(lt+2*st < gt)
+}
+
+// hasEpmax reports whether the set has an epmax that counts: one that is greater than epmin.
+func (s *Set) hasEpmax() bool {
 	epmin, _ := s.Get(Epmin)
-	epmax, hasEpmax := s.Get(Epmax)
-	switch {
-	case hasGt && hasLt && !(lt+2*st < gt):
-		return Error("lt must be less than gt, by more than twice st")
-	case hasEpmax && epmax < epmin:
-		return Error("epmax must not be less than epmin")
-	}
-	return nil
+	epmax, ok := s.Get(Epmax)
+	return ok && epmax > epmin
+}
+
+// hasPmax reports whether the set has a pmax that counts. A pmax of 0 and one below pmin are
+// ignored (Core 1.2.2 §5.1.2).
+func (s *Set) hasPmax() bool {
+	pmin, _ := s.Get(Pmin)
+	pmax, ok := s.Get(Pmax)
+	return ok && pmax > 0 && pmax >= pmin
 }

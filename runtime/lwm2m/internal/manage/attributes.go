@@ -31,14 +31,15 @@ func (s *scope) writeAttributes(q *request) error {
 	if err != nil {
 		return err
 	}
-	set, err := s.attributes.At(q.path).Apply(edits, definition(snap, q.path))
+	before := s.attributes.At(q.path)
+	set, err := before.Apply(edits, definition(snap, q.path))
 	if err != nil {
 		return newRefusal(dm.BadRequest, err.Error())
 	}
 	if err := s.attachAttributes(q.path, set); err != nil {
 		return err
 	}
-	s.reporter.attributesChanged(q.path)
+	s.reporter.attributesChanged(q.path, before.Conditions() != set.Conditions())
 	return nil
 }
 
@@ -107,7 +108,8 @@ func parseAttributes(r *coap.Request) ([]attr.Edit, error) {
 }
 
 // observeAttributes reads the attributes that an Observe carries, which replace all that are
-// attached (Core 1.2.2 §6.4.1); nil where it carries none.
+// attached (Core 1.2.2 §6.4.1); nil where it carries none. Those of an Observe-Composite are about
+// no value.
 func (q *request) observeAttributes() (*attr.Set, error) {
 	edits, err := parseAttributes(q.r)
 	if err != nil || len(edits) == 0 {
@@ -130,15 +132,30 @@ const (
 	defaultCon   dm.ResourceID = 26
 )
 
+// defaults are the attributes that a server's own account gives, as they were in a state of the
+// data model.
+type defaults struct {
+	state dm.Snapshot
+	live  bool // functions give values of the Server object
+	set   attr.Set
+}
+
 // defaultAttributes returns the attributes that the server's own account gives to its observations
 // of every device.
 func (p *Peer) defaultAttributes() attr.Set {
-	var a attr.Set
 	own := p.m.ownModel()
 	if own == nil {
-		return a
+		return attr.Set{}
 	}
-	snap := own.Snapshot()
+	if state := own.Snapshot(); p.defaults.state != state || p.defaults.live {
+		live := state.Live(dm.Application, dm.ObjectPath(serverObject))
+		p.defaults = defaults{state, live, p.readDefaults(state)}
+	}
+	return p.defaults.set
+}
+
+func (p *Peer) readDefaults(snap dm.Snapshot) attr.Set {
+	var a attr.Set
 	for i := range snap.Instances(serverObject) {
 		id, err := snap.Value(p.fast, dm.Application, dm.ResourcePath(serverObject, i, shortIDRes))
 		if err != nil || wholeNumber(id) != int64(p.cfg.ShortServerID) {
@@ -159,9 +176,12 @@ func (p *Peer) defaultAttributes() attr.Set {
 }
 
 // defaultsChanged schedules the server's observations again: pmin and pmax may have changed.
-func (p *Peer) defaultsChanged() {
-	for _, s := range p.scopes {
-		s.reporter.schedule()
+func (p *Peer) defaultsChanged() { p.scheduleAll() }
+
+// scheduleAll sets the timers of all observations again.
+func (p *Peer) scheduleAll() {
+	for _, o := range p.observed {
+		o.schedule()
 	}
 }
 

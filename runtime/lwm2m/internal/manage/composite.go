@@ -120,14 +120,13 @@ func (x *composite) isAbout(s *scope) bool {
 	return !slices.ContainsFunc(x.parts, func(p compositePart) bool { return p.scope != s })
 }
 
-// clone returns a copy that a worker can read.
-func (x *composite) clone() composite {
-	var c composite
-	for _, part := range x.parts {
-		part.paths = slices.Clone(part.paths)
-		c.parts = append(c.parts, part)
+// cloneParts returns a copy that a worker can read.
+func (x *composite) cloneParts() []compositePart {
+	parts := slices.Clone(x.parts)
+	for i := range parts {
+		parts[i].paths = slices.Clone(parts[i].paths)
 	}
-	return c
+	return parts
 }
 
 // prepareComposite reads the payload of a Read-Composite, and chooses a format of the answer that
@@ -154,13 +153,20 @@ func (x *reading) readComposite(ctx context.Context) error {
 	for i := range parts {
 		part := &parts[i]
 		x.enter(part.scope, &part.snapshot)
-		if part.scope != x.scope || len(parts) > 1 {
+		if !x.probe && (part.scope != x.scope || len(parts) > 1) {
 			if err := x.enc.SetPrefix(part.scope.device.cfg.Prefix); err != nil {
 				return err
 			}
 		}
 		for _, p := range part.paths {
-			if err := x.readOptional(ctx, &part.scope.access, p); err != nil {
+			if n := len(x.observed.nodes); x.wanted != nil && !x.wanted[n] {
+				x.observed.skip()
+				continue
+			}
+			x.observed.begin(p)
+			err := x.readOptional(ctx, &part.scope.access, p)
+			x.observed.end(x.op == Observe && part.snapshot.Live(x.scope.peer.who, p), err)
+			if err != nil && !isLeftOut(err) {
 				return err
 			}
 		}
@@ -168,26 +174,26 @@ func (x *reading) readComposite(ctx context.Context) error {
 	return nil
 }
 
-// readOptional reads a node of a composite if it can be read.
+// readOptional reads a node of a composite.
 func (x *reading) readOptional(ctx context.Context, a *access, p dm.Path) error {
 	if p.IsRoot() {
 		for o := range x.values.Objects() {
-			if err := x.readOptional(ctx, a, dm.ObjectPath(o)); err != nil {
+			if err := x.readOptional(ctx, a, dm.ObjectPath(o)); err != nil && !isLeftOut(err) {
 				return err
 			}
 		}
 		return nil
 	}
 	if a.hides(p.Object()) {
-		return nil
+		return errHidden
 	}
-	err := x.readNode(ctx, p)
-	switch {
-	case err == nil, errors.Is(err, dm.NotFound), errors.Is(err, dm.MethodNotAllowed),
-		errors.Is(err, dm.Unauthorized), errors.Is(err, dm.ErrNoValue):
-		return nil
-	}
-	return err
+	return x.readNode(ctx, p)
+}
+
+// isLeftOut reports whether an error means that a node of a composite is left out.
+func isLeftOut(err error) bool {
+	return errors.Is(err, dm.NotFound) || errors.Is(err, dm.MethodNotAllowed) ||
+		errors.Is(err, dm.Unauthorized) || errors.Is(err, dm.ErrNoValue) || err == errHidden
 }
 
 // chooseDevice finds the device that a Write-Composite changes: that of the request's path or,

@@ -141,7 +141,7 @@ func TestObservationsContinueOverAnotherConnection(t *testing.T) {
 func TestObservationOutlivesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, released(), "/3303/1/5750", "PUT /3303?pmax=60")
-		old := s.p.peer.scopes[0].reporter.list[0]
+		old := s.p.peer.observed[0]
 		s.p.end.Close(errors.New("gone"))
 		if s.p.peer.Observations() != 1 || old.timer.Pending() {
 			t.Errorf("%d observations, another sample scheduled: %v", s.p.peer.Observations(), old.timer.Pending())

@@ -111,7 +111,7 @@ func (d *Device) Notify(p dm.Path) {
 	if d.watched.Load() == 0 {
 		return
 	}
-	d.m.cfg.Sched.Post(func() { d.markChanged(p, nil) })
+	d.m.cfg.Sched.Post(func() { d.markChanged(d.cfg.Model.Snapshot(), p, nil) })
 }
 
 // watch counts n more observations and nodes with attributes.
@@ -134,25 +134,26 @@ func (d *Device) published(b dm.Batch) {
 	if !d.isWatched() {
 		return
 	}
+	state := d.cfg.Model.Snapshot()                     // no other transaction has published since
 	if c, ok := b.Cause.(*change); ok && c.publishing { // so this is the loop
-		d.onPublished(b.Events, c)
+		d.onPublished(state, b.Events, c)
 		return
 	}
 	events := slices.Clone(b.Events)
-	d.m.cfg.Sched.Post(func() { d.onPublished(events, nil) })
+	d.m.cfg.Sched.Post(func() { d.onPublished(state, events, nil) })
 }
 
-// onPublished brings attributes and observations in line with changes; by is the request that made
-// them, nil where none did.
-func (d *Device) onPublished(events []dm.Event, by *change) {
+// onPublished brings attributes and observations in line with changes, which led to a state; by is
+// the request that made them, nil where none did.
+func (d *Device) onPublished(state dm.Snapshot, events []dm.Event, by *change) {
 	for _, e := range events {
 		for _, s := range d.scopes {
 			s.forgetAttributes(e)
 		}
 		if by != nil && !d.m.cfg.SelfNotify && by.wrote(e.Path) {
-			d.markChanged(e.Path, by.q.scope)
+			d.markChanged(state, e.Path, by.q.scope)
 		} else {
-			d.markChanged(e.Path, nil)
+			d.markChanged(state, e.Path, nil)
 		}
 	}
 	if by != nil {
@@ -162,9 +163,9 @@ func (d *Device) onPublished(events []dm.Event, by *change) {
 
 // markChanged marks the observations that a change at path concerns; writer is the scope of the
 // server whose request made the change, if that server is not to be notified.
-func (d *Device) markChanged(path dm.Path, writer *scope) {
+func (d *Device) markChanged(state dm.Snapshot, path dm.Path, writer *scope) {
 	for _, s := range d.scopes {
-		s.reporter.markChanged(path, s == writer)
+		s.reporter.markChanged(state, path, s == writer)
 	}
 	if d.cfg.Prefix == "" && path.Object() == serverObject {
 		for _, p := range d.m.peers {

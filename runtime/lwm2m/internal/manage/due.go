@@ -6,6 +6,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
@@ -26,17 +27,17 @@ const (
 
 // add has an observation sampled when its turn comes.
 func (d *due) add(o *observation) {
-	p := o.x.scope.peer
+	p := o.peer
 	o.queued = true
 	if p.due = append(p.due, o); len(p.due) == 1 {
 		d.turns = append(d.turns, p)
 	}
 	if d.job.Func == nil {
-		s := o.x.cfg.Sched
+		s := o.cfg().Sched
 		d.job.Func = func() { d.run(s) }
 	}
 	if len(d.turns) == 1 && len(p.due) == 1 {
-		o.x.cfg.Sched.After(&d.job, 0)
+		o.cfg().Sched.After(&d.job, 0)
 	}
 }
 
@@ -57,7 +58,7 @@ func (d *due) run(s *sched.Scheduler) {
 // forget releases what was read where no observation is left that could share it.
 func (d *due) forget() {
 	if len(d.turns) == 0 {
-		d.last = sample{}
+		d.last.forget()
 	}
 }
 
@@ -92,22 +93,33 @@ type sample struct {
 	snapshot dm.Snapshot
 	slice    uint64
 
-	body  []byte
-	err   error
-	print uint64
-	live  bool // functions give values of the node
+	body []byte
+	err  error
+	node attr.Sample
 }
+
+// keep keeps what was read for observations that are equal. It copies what the next reading changes.
+func (x *sample) keep(rd *reading, body []byte, err error, slice uint64) {
+	values := x.node.Values[:0]
+	*x = sample{scope: rd.scope, path: rd.path, format: rd.format, snapshot: rd.snapshot, slice: slice, body: body, err: err}
+	if x.node = rd.observed.sampleOf(0); cap(values) <= keptNumbers {
+		x.node.Values = append(values, x.node.Values...)
+	}
+}
+
+// forget releases what was read.
+func (x *sample) forget() { *x = sample{node: attr.Sample{Values: x.node.Values[:0]}} }
 
 // serves reports whether an observation can use the sample: what is observed is the same, in the
 // same state of the data model, and the server has the same rights. Values of functions are good
 // for one slice, and for the server for which they were read.
 func (x *sample) serves(o *observation, slice uint64) bool {
-	switch s := o.x.scope; {
-	case x.scope == nil || x.err != nil || x.path != o.path || x.format != o.format ||
+	switch s := o.scope; {
+	case x.scope == nil || x.err != nil || x.path != o.parts[0].path || x.format != o.format ||
 		x.scope.device != s.device || x.snapshot != s.snapshot():
 		return false
-	case x.scope != s && (x.live || x.scope.access.ask != nil || s.access.ask != nil):
+	case x.scope != s && (x.node.Live || x.scope.access.ask != nil || s.access.ask != nil):
 		return false
 	}
-	return !x.live || x.slice == slice
+	return !x.node.Live || x.slice == slice
 }

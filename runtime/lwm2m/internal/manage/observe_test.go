@@ -281,7 +281,7 @@ func TestObserveAgain(t *testing.T) {
 		o := device12
 		o.config = func(c *Config) { c.Limits.Observations = 1 }
 		s := observing(t, o, "/3303/1/5750")
-		first := s.p.peer.scopes[0].reporter.list[0]
+		first := s.p.peer.observed[0]
 		raw := coap.Message{Type: coap.Confirmable, Code: coap.GET, MessageID: 4711, Token: first.rel.Token()}
 		raw.Options.AddUint(coap.OptionObserve, 0)
 		raw.Options.AddPath("/3303/1/5750")
@@ -289,13 +289,13 @@ func TestObserveAgain(t *testing.T) {
 		s.must(err)
 		s.must(s.p.sock[1].Send(b))
 		s.pass(time.Second)
-		if n := s.p.peer.Observations(); n != 1 || s.p.peer.scopes[0].reporter.list[0] == first || !first.rel.Ended() {
+		if n := s.p.peer.Observations(); n != 1 || s.p.peer.observed[0] == first || !first.rel.Ended() {
 			t.Errorf("%d observations, the first has ended: %v", n, first.rel.Ended())
 		}
 		if n := s.m.watched.Load(); n != 1 {
 			t.Errorf("%d nodes are watched", n)
 		}
-		last := s.p.peer.scopes[0].reporter.list[0]
+		last := s.p.peer.observed[0]
 		s.p.peer.Reset()
 		if !last.rel.Ended() || s.m.watched.Load() != 0 {
 			t.Errorf("the last has ended: %v, %d nodes are watched", last.rel.Ended(), s.m.watched.Load())
@@ -344,7 +344,7 @@ func TestObserveOfARemovedServer(t *testing.T) {
 func TestEndedObservationHasNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := observing(t, device12, "/3303/0/5700")
-		o := s.p.peer.scopes[0].reporter.list[0]
+		o := s.p.peer.observed[0]
 		if !o.timer.Pending() {
 			t.Error("a live value is not sampled")
 		}

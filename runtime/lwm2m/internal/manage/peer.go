@@ -50,6 +50,9 @@ type Peer struct {
 	closed bool
 	due    []*observation // to be sampled now, in turn with those of other servers
 	scopes []*scope       // one for each device
+	// observed are the observations, in no order.
+	observed []*observation
+	defaults defaults
 
 	requests     quota // that wait
 	observations quota
@@ -129,8 +132,8 @@ func (p *Peer) SetVersion(v registry.Version) { p.cfg.Version = v }
 // Register.
 func (p *Peer) Attach(c *coap.Conn) {
 	p.conn = c
-	for _, s := range p.scopes {
-		s.reporter.attach(c)
+	for _, o := range slices.Clone(p.observed) {
+		o.attach(c)
 	}
 }
 
@@ -138,17 +141,15 @@ func (p *Peer) Attach(c *coap.Conn) {
 // not begun are dropped, because their answers could not be sent.
 func (p *Peer) Detach() {
 	p.conn = nil
-	for _, s := range p.scopes {
-		s.reporter.schedule()
-	}
+	p.scheduleAll()
 	p.dropChanges()
 }
 
 // Reset drops all observations without notifying the server (Core 1.2.2 §6.2.1: a new registration
 // starts without any). Attributes stay.
 func (p *Peer) Reset() {
-	for _, s := range p.scopes {
-		s.reporter.reset()
+	for len(p.observed) > 0 {
+		p.observed[len(p.observed)-1].cancel()
 	}
 }
 
@@ -200,7 +201,7 @@ func newScope(p *Peer, d *Device) *scope {
 // close drops the observations and attributes.
 func (s *scope) close() {
 	s.closed = true
-	s.reporter.reset()
+	s.reporter.close()
 	s.dropAttributes()
 	is := func(x *scope) bool { return x == s }
 	s.peer.scopes = slices.DeleteFunc(s.peer.scopes, is)

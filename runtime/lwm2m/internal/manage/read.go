@@ -63,6 +63,9 @@ func (x *reader) serveSlowly(rd *reading, q *request, carried *attr.Set) {
 // answerRead answers with the outcome of a reading, and begins the observation that the request
 // asks for. An observation of a node that cannot be read does not begin.
 func (q *request) answerRead(rd *reading, carried *attr.Set, resp *coap.Response, body []byte, err error) {
+	if err == nil && q.op == Observe && q.composite {
+		err = rd.nothingToObserve()
+	}
 	if err != nil {
 		q.refuse(err)
 		return
@@ -73,11 +76,26 @@ func (q *request) answerRead(rd *reading, carried *attr.Set, resp *coap.Response
 	} else {
 		resp.Options.SetContentFormat(uint16(rd.format))
 	}
-	if q.op == Observe && q.scope.mayObserve(q.r, rd.found) {
+	if q.op == Observe && q.scope.mayObserve(q.r, rd.count) {
 		q.scope.reporter.observe(q, rd, carried, resp)
 		return
 	}
 	_ = q.r.Respond(resp)
+}
+
+// nothingToObserve returns the error of a node where none of the nodes of an Observe-Composite can
+// be observed.
+func (x *reading) nothingToObserve() error {
+	var first error
+	for _, n := range x.observed.nodes {
+		if n.err == nil {
+			return nil
+		}
+		if first == nil {
+			first = n.err
+		}
+	}
+	return first
 }
 
 // prepare sets a reading up for a request. It returns the attributes that an Observe carries.
@@ -98,7 +116,12 @@ func (x *reading) prepare(q *request, dec decoder) (carried *attr.Set, err error
 	case q.op == Discover:
 		return nil, x.prepareDiscover(q)
 	case q.composite:
-		return nil, x.prepareComposite(q, dec, asked)
+		if q.op == Observe {
+			if carried, err = q.observeAttributes(); err != nil {
+				return nil, err
+			}
+		}
+		return carried, x.prepareComposite(q, dec, asked)
 	case q.op == Observe:
 		return q.observeAttributes()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -31,18 +32,22 @@ type reading struct {
 	isComposite bool
 	composite   composite
 
-	observed fingerprint // what was read, of an observation
+	observed found // of an observation
+	// probe says that what is read is compared only: nothing is encoded.
+	probe bool
+	// wanted says which nodes of a composite a probe reads. The zero value means all.
+	wanted []bool
 
 	// Of the present run.
 	values *dm.Snapshot // being walked
-	found  int          // values
+	count  int          // of values
 	access instanceAccess
 
 	yield dm.Yield // the method value, taken once
 }
 
 func newReading(enc *codec.Encoder, link *corelink.Encoder, seed maphash.Seed) *reading {
-	x := &reading{enc: enc, link: link, observed: newFingerprint(seed)}
+	x := &reading{enc: enc, link: link, observed: newFound(seed)}
 	x.yield = x.addValue
 	x.composite.setup()
 	return x
@@ -51,15 +56,22 @@ func newReading(enc *codec.Encoder, link *corelink.Encoder, seed maphash.Seed) *
 // begin prepares a reading of the present state.
 func (x *reading) begin(s *scope, op Operation, p dm.Path, f content.Format) {
 	x.scope, x.op, x.path, x.format = s, op, p, f
-	x.snapshot, x.isComposite = s.snapshot(), false
+	x.snapshot, x.isComposite, x.probe, x.wanted = s.snapshot(), false, false, nil
+}
+
+// beginProbe prepares a reading that compares an observed node in a state of the data model.
+func (x *reading) beginProbe(p *part, state dm.Snapshot) {
+	x.begin(p.scope, Observe, p.path, p.o.format)
+	x.snapshot, x.probe = state, true
 }
 
 // clone returns a reading of the same state for a worker.
 func (x *reading) clone() *reading {
 	y := newReading(new(codec.Encoder), new(corelink.Encoder), x.observed.hash.Seed())
+	y.probe, y.wanted = x.probe, slices.Clone(x.wanted)
 	y.scope, y.snapshot, y.op, y.path, y.format = x.scope, x.snapshot, x.op, x.path, x.format
 	if y.isComposite = x.isComposite; y.isComposite {
-		y.composite = x.composite.clone()
+		y.composite.parts = x.composite.cloneParts()
 	}
 	if y.op == Discover {
 		nodes := x.discover.attributes.Clone()
@@ -75,18 +87,23 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 	if x.op == Discover {
 		return x.writeLinks(ctx, dst)
 	}
-	target := content.Target{Base: x.path, Root: x.scope.peer.cfg.Root, Prefix: x.scope.device.cfg.Prefix}
-	if err := x.enc.Begin(x.format, dst, target); err != nil {
-		return dst, err
+	x.observed.reset()
+	if x.count = 0; !x.probe {
+		target := content.Target{Base: x.path, Root: x.scope.peer.cfg.Root, Prefix: x.scope.device.cfg.Prefix}
+		if err := x.enc.Begin(x.format, dst, target); err != nil {
+			return dst, err
+		}
 	}
 	var err error
 	if x.isComposite {
 		err = x.readComposite(ctx)
 	} else {
 		x.enter(x.scope, &x.snapshot)
+		x.observed.begin(x.path)
 		err = x.readNode(ctx, x.path)
+		x.observed.end(x.isLive(x.path), err)
 	}
-	if err != nil {
+	if err != nil || x.probe {
 		return dst, err
 	}
 	out, err := x.enc.Finish()
@@ -96,18 +113,14 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 	return out, nil
 }
 
-// sample returns what was read of an observed node.
-func (x *reading) sample(body []byte, err error) sample {
-	return sample{
-		scope: x.scope, path: x.path, format: x.format, snapshot: x.snapshot, body: body, err: err,
-		print: x.observed.sum(), live: x.snapshot.Live(x.scope.peer.who, x.path),
-	}
+// isLive reports whether functions give values of a node that is observed.
+func (x *reading) isLive(p dm.Path) bool {
+	return x.op == Observe && x.values.Live(x.scope.peer.who, p)
 }
 
 // enter starts the walk of one device.
 func (x *reading) enter(s *scope, values *dm.Snapshot) {
-	x.values, x.found = values, 0
-	x.observed.reset()
+	x.values = values
 	x.access = instanceAccess{access: &s.access, op: x.op}
 }
 
@@ -119,7 +132,7 @@ func (x *reading) readNode(ctx context.Context, p dm.Path) error {
 		}
 	}
 	err := x.values.Read(ctx, x.scope.peer.who, p, x.yield)
-	if err == nil && x.found == 0 && !x.isComposite {
+	if err == nil && x.count == 0 && !x.isComposite {
 		err = x.readNothing(p)
 	}
 	return err
@@ -133,6 +146,9 @@ func (x *reading) readNothing(p dm.Path) error {
 	if p.Level() != dm.ResourceLevel {
 		return nil
 	}
+	if x.probe {
+		return nil
+	}
 	return x.enc.Entry(dm.Entry{Path: p}) // a resource that has no instance at the moment
 }
 
@@ -141,9 +157,12 @@ func (x *reading) addValue(p dm.Path, v dm.Value) error {
 	if x.path.Level() < dm.InstanceLevel && x.access.check(p) != nil {
 		return nil // instances that are not open are left out (Core 1.2.2 §6.3.1, §8.2.1)
 	}
-	x.found++
+	x.count++
 	if x.op == Observe {
-		x.observed.add(x.path, p, v)
+		x.observed.note(p, v)
+	}
+	if x.probe {
+		return nil
 	}
 	return x.enc.Entry(dm.Entry{Path: p, Value: v})
 }

@@ -9,36 +9,62 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
-// reporter holds the observations of one server at one device (Core 1.2.2 §6.4). It hears what
-// changes and passes it to the observations that a change concerns; an observation (observation.go)
-// samples its node and notifies.
+// reporter knows what one server observes of one device (Core 1.2.2 §6.4). It hears what changes and
+// passes it to the observed nodes (part.go) that a change concerns; their observations
+// (observation.go) sample them and notify.
 type reporter struct {
 	cfg    *Config
 	reader *reader
 	scope  *scope
-	list   []*observation
+	parts  partIndex
+	// written are the observed nodes that the server itself has changed, while the change is
+	// being published.
+	written []*part
 }
 
-// observe answers an Observe with what was read, and begins the observation.
+// observe answers an Observe or Observe-Composite with what was read, and begins the observation.
 func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coap.Response) {
-	o := &observation{x: x, path: q.path, format: rd.format, carried: carried, values: rd.found}
-	o.monitor = attr.NewMonitor(x.cfg.Sched.Now(), rd.observed.sum(),
-		rd.snapshot.Live(x.scope.peer.who, q.path))
-	o.timer.Func = o.onDue
+	p := x.scope.peer
+	o := &observation{peer: p, scope: x.scope, format: rd.format, composite: rd.isComposite, carried: carried, values: rd.count}
+	o.done, o.timer.Func = o.onDelivered, o.onDue
+	o.addParts(rd)
 	rel, err := q.r.RespondObserve(resp, o)
 	if err != nil || rel == nil {
 		return
 	}
 	o.rel = rel
-	x.list = append(x.list, o)
-	x.scope.peer.observations.used++
-	x.scope.peer.values.used += o.values
-	x.scope.device.watch(1)
-	// No observation has heard of what was published since the reading.
-	if rd.snapshot != x.scope.snapshot() {
-		o.monitor.Changed()
+	o.place, p.observed = len(p.observed), append(p.observed, o)
+	p.observations.used++
+	p.values.used += o.values
+	for _, part := range o.parts {
+		part.scope.reporter.parts.add(part)
+		part.scope.device.watch(1)
 	}
 	o.schedule()
+}
+
+// addParts adds what was read as the nodes that the observation observes.
+func (o *observation) addParts(rd *reading) {
+	now := o.cfg().Sched.Now()
+	begin := func(part *part, s *scope, read dm.Snapshot, p dm.Path) {
+		sample := rd.observed.sampleOf(len(o.parts))
+		part.o, part.scope, part.path, part.monitor = o, s, p, attr.NewMonitor(now, &sample)
+		o.parts = append(o.parts, part)
+		// No observation has heard of what was published since the reading.
+		if read != s.snapshot() {
+			part.monitor.Changed()
+		}
+	}
+	if !rd.isComposite {
+		begin(&o.own, o.scope, rd.snapshot, rd.path)
+		return
+	}
+	for i := range rd.composite.parts {
+		in := &rd.composite.parts[i]
+		for _, p := range in.paths {
+			begin(new(part), in.scope, in.snapshot, p)
+		}
+	}
 }
 
 // mayObserve reports whether the server may have another observation, of so many values. One with
@@ -47,74 +73,71 @@ func (s *scope) mayObserve(r *coap.Request, values int) bool {
 	if s.closed {
 		return false
 	}
-	hasToken := func(o *observation) bool { return bytes.Equal(o.rel.Token(), r.Token()) }
 	v := &s.peer.values
 	full := s.peer.observations.full() || v.used > 0 && v.used+values > v.limit
-	return !full || slices.ContainsFunc(s.peer.scopes, func(s *scope) bool {
-		return slices.ContainsFunc(s.reporter.list, hasToken)
+	return !full || slices.ContainsFunc(s.peer.observed, func(o *observation) bool {
+		return bytes.Equal(o.rel.Token(), r.Token())
 	})
 }
 
-// attach moves the observations to another connection.
-func (x *reporter) attach(c *coap.Conn) {
-	for _, o := range slices.Clone(x.list) {
-		o.attach(c)
-	}
-}
-
-// reset ends all observations without notifying the server.
-func (x *reporter) reset() {
-	for len(x.list) > 0 {
-		x.list[0].cancel()
-	}
-}
-
-// schedule sets the timers of all observations again.
-func (x *reporter) schedule() {
-	for _, o := range x.list {
-		o.schedule()
-	}
-}
-
-// attributesChanged sets the timers of the observations that attributes attached at p concern.
-func (x *reporter) attributesChanged(p dm.Path) {
-	for _, o := range x.list {
-		if p.Contains(o.path) {
-			o.schedule()
+// close ends the observations of the device without notifying the server. An observation of several
+// devices goes on without it.
+func (x *reporter) close() {
+	for len(x.parts.list) > 0 {
+		p := x.parts.list[len(x.parts.list)-1]
+		if p.o.isWithin(x.scope) {
+			p.o.cancel()
+		} else {
+			p.o.removePart(p)
 		}
 	}
 }
 
-// markChanged marks the observations that a change at p concerns. own says that the server itself
-// made the change by a request, and is not to be notified of it.
-func (x *reporter) markChanged(p dm.Path, own bool) {
-	if len(x.list) == 0 {
+// attributesChanged has the observations use attributes that are attached at p. With other value
+// conditions than before their nodes are evaluated again.
+func (x *reporter) attributesChanged(p dm.Path, conditions bool) {
+	x.parts.below(p, func(part *part) {
+		if conditions && (part.o.carried == nil || part.o.composite) {
+			part.markChanged(x.scope.snapshot())
+		} else {
+			part.o.schedule()
+		}
+	})
+}
+
+// markChanged marks the observed nodes that a change at p concerns, in a publication that led to a
+// state. own says that the server itself made the change by a request, and is not to be notified of
+// it.
+func (x *reporter) markChanged(state dm.Snapshot, p dm.Path, own bool) {
+	if len(x.parts.list) == 0 {
 		return
 	}
-	moves := x.scope.snapshot().Moves(p)
-	for _, o := range x.list {
+	moves := state.Moves(p)
+	x.parts.concerned(p, func(part *part) {
 		switch {
-		case !o.concerns(p):
 		case own:
-			o.written = true
+			if !part.written {
+				part.written = true
+				x.written = append(x.written, part)
+			}
 		default:
-			if moves && o.path.Level() < dm.ResourceLevel {
-				// Its value is left out of the fingerprint, and this is a change of it.
-				o.monitor.Forget()
+			if moves && part.path.Level() < dm.ResourceLevel {
+				// Its value is left out of the comparison, and this is a change of it.
+				part.monitor.Forget()
 			}
-			if !o.monitor.Pending() { // otherwise its sample is scheduled already
-				o.monitor.Changed()
-				o.schedule()
-			}
+			part.markChanged(state)
 		}
-	}
+	})
 }
 
 // rebaseOwnWrites brings the observations in line with what the server has written itself.
 func (x *reporter) rebaseOwnWrites() {
-	for _, o := range slices.Clone(x.list) {
-		if o.written {
-			o.rebase()
+	for len(x.written) > 0 {
+		n := len(x.written) - 1
+		part := x.written[n]
+		x.written[n], x.written = nil, x.written[:n]
+		if part.written = false; !part.o.ended {
+			x.cfg.guard(part.rebase, part.forget)
 		}
 	}
 	x.cfg.Scratch.due.forget()

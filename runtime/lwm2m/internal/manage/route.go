@@ -153,6 +153,9 @@ func (q *request) classify() error {
 		return nil
 	case coap.FETCH:
 		q.op, q.composite = Read, true
+		if v, ok := q.r.Observe(); ok && v == coap.ObserveRegister {
+			q.op = Observe
+		}
 		return nil
 	case coap.IPATCH:
 		q.op, q.mode, q.composite = Write, dm.Update, true

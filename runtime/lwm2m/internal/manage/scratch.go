@@ -23,6 +23,7 @@ type Scratch struct {
 	snapshot dm.Snapshot // that gives the definitions for the payload being decoded
 	entries  []dm.Entry  // of that payload
 
+	notice       notice
 	notification coap.Notification
 	payload      []byte // of the notification
 
