@@ -1,8 +1,8 @@
 // Package attr decides when an observed node is sampled and when its server is notified, from the
 // notification attributes of LwM2M (Core 1.2.2 §5.1.2, §6.4). It holds their definitions (this
 // file), reads them from queries (parse.go), keeps those that a server has attached to nodes
-// (nodes.go), compares values as they ask for (conditions.go), and turns attributes, samples and the
-// time into decisions (monitor.go).
+// (nodes.go), compares values as they ask for (conditions.go), and turns attributes, samples and
+// the time into decisions (monitor.go).
 //
 // # Rules
 //
@@ -16,12 +16,12 @@
 //   - A condition that was met stays so until the next notification, which is sent when Pmin has
 //     passed, with the value of then. A change without value conditions is different: a value that
 //     is back when Pmin has passed is none.
-//   - Conditions that contradict each other (Lt + 2 St >= Gt) are not in force. A Pmax of 0 or below
-//     Pmin is not in force, and neither is an Epmax that is not greater than Epmin.
-//   - A value is evaluated when it changes, and a live one, of which functions are the source, every
-//     Epmin, without it every Pmin, without that and Pmax every second; never later than Epmax.
-//     Evaluations are Epmin apart, whatever their reason, except those of which a notification may
-//     follow at once because Pmin or Pmax has passed.
+//   - Conditions that contradict each other (Lt + 2 St >= Gt) are not in force. A Pmax of 0 or
+//     below Pmin is not in force, and neither is an Epmax that is not greater than Epmin.
+//   - A value is evaluated when it changes, and a live one, of which functions are the source,
+//     every Epmin, without it every Pmin, without that and Pmax every second; never later than
+//     Epmax. Evaluations are Epmin apart, whatever their reason, except those of which a
+//     notification may follow at once because Pmin or Pmax has passed.
 //
 // The package is pure: it knows neither CoAP nor the data model beyond paths and the types of
 // resources, holds no clock and no timer, and calls nothing. Its values belong to one goroutine at

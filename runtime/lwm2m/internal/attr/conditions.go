@@ -71,8 +71,8 @@ func find(list []known, key uint64, at int) *known {
 	return nil
 }
 
-// anyMet reports whether a value of the sample meets a condition, or has come or gone. It takes note
-// of what was seen.
+// anyMet reports whether a value of the sample meets a condition, or has come or gone. It takes
+// note of what was seen.
 func (c conditions) anyMet(list []known, s *Sample) bool {
 	met := len(list) != len(s.Values)
 	for i := range s.Values {

@@ -21,8 +21,8 @@ const rereadAfter = 10 * time.Second
 const resendAfter = time.Second
 
 // A Monitor decides for one observed node when it is sampled and when the server is notified. It is
-// told what happens (a change, a sample, a notification) together with the time, and answers what to
-// do and when to look again. An observation of several nodes has a Monitor for each.
+// told what happens (a change, a sample, a notification) together with the time, and answers what
+// to do and when to look again. An observation of several nodes has a Monitor for each.
 type Monitor struct {
 	reported  sched.Time // when the last notification, or the answer to the Observe, was sent
 	evaluated sched.Time // when the value was read last

@@ -98,7 +98,8 @@ type sample struct {
 	node attr.Sample
 }
 
-// keep keeps what was read for observations that are equal. It copies what the next reading changes.
+// keep keeps what was read for observations that are equal. It copies what the next reading
+// changes.
 func (x *sample) keep(rd *reading, body []byte, err error, slice uint64) {
 	values := x.node.Values[:0]
 	*x = sample{scope: rd.scope, path: rd.path, format: rd.format, snapshot: rd.snapshot, slice: slice, body: body, err: err}

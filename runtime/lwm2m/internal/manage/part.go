@@ -18,9 +18,9 @@ type part struct {
 	written bool // the server itself has changed the node, which is being published
 }
 
-// attributes returns the attributes in force (Core 1.2.2 §5.1.2): those that the Observe carried, or
-// those attached to the node or above it; and each that is missing from the server's account. Those
-// that an Observe-Composite carried displace what is attached to objects only.
+// attributes returns the attributes in force (Core 1.2.2 §5.1.2): those that the Observe carried,
+// or those attached to the node or above it; and each that is missing from the server's account.
+// Those that an Observe-Composite carried displace what is attached to objects only.
 func (p *part) attributes() attr.Set {
 	defaults, attached := p.scope.peer.defaultAttributes(), &p.scope.attributes
 	switch {
@@ -39,7 +39,8 @@ func (p *part) next() sched.Time {
 }
 
 // markChanged takes note of a change of the node in a publication. A stored value is evaluated at
-// once where value conditions are in force: a crossing is not missed because the value is back soon.
+// once where value conditions are in force: a crossing is not missed because the value is back
+// soon.
 func (p *part) markChanged(now dm.Snapshot) {
 	if !p.monitor.Live() && !p.o.busy && p.o.reachable() {
 		in := p.attributes()

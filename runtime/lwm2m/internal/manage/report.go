@@ -9,8 +9,8 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
 )
 
-// reporter knows what one server observes of one device (Core 1.2.2 §6.4). It hears what changes and
-// passes it to the observed nodes (part.go) that a change concerns; their observations
+// reporter knows what one server observes of one device (Core 1.2.2 §6.4). It hears what changes
+// and passes it to the observed nodes (part.go) that a change concerns; their observations
 // (observation.go) sample them and notify.
 type reporter struct {
 	cfg    *Config

@@ -8,8 +8,8 @@ import (
 )
 
 // How an observation samples its nodes. An Observe reads its one node, which is compared and sent.
-// An Observe-Composite compares the nodes that are due, each by its own attributes, and reads all of
-// them when one gives a reason to notify.
+// An Observe-Composite compares the nodes that are due, each by its own attributes, and reads all
+// of them when one gives a reason to notify.
 
 // onDue has the nodes sampled in turn with those of other servers.
 func (o *observation) onDue() {
@@ -65,8 +65,8 @@ func (o *observation) sample() (cost int) {
 	return cost
 }
 
-// read reads the node of an Observe on the loop, into the memory of notifications, or takes what was
-// read for an equal observation. The cost is the number of values that were read.
+// read reads the node of an Observe on the loop, into the memory of notifications, or takes what
+// was read for an equal observation. The cost is the number of values that were read.
 func (o *observation) read() (s *sample, cost int) {
 	scratch := o.cfg().Scratch
 	d, rd := &scratch.due, o.peer.m.reader.loop
@@ -180,8 +180,8 @@ func (o *observation) sampleComposite() (cost int) {
 	return o.readComposite(rd, o.compared)
 }
 
-// readComposite runs a reading of the nodes, on a worker if need be, and passes it to then. The cost
-// is the number of values that were read.
+// readComposite runs a reading of the nodes, on a worker if need be, and passes it to then. The
+// cost is the number of values that were read.
 func (o *observation) readComposite(rd *reading, then func(*reading, []byte, error) int) (cost int) {
 	scratch := o.cfg().Scratch
 	body, err := rd.run(o.peer.fast, scratch.payload[:0])
