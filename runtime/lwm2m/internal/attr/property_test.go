@@ -46,8 +46,9 @@ const (
 	removeValue                 // the application removes one
 	tellChange                  // the application tells of a live change
 	ownWrite                    // a server sets a resource instance
-	attach                      // a server writes attributes, or its defaults where the path is the root
-	begin                       // a server begins an observation
+	// a server writes attributes, or its defaults where the path is the root
+	attach
+	begin // a server begins an observation
 	kinds
 )
 
