@@ -16,6 +16,8 @@ type carrier interface {
 	acknowledge(r *Request)
 	// forget makes the next transmission of r count as a new request.
 	forget(r *Request)
+	// rejectRequest answers r, which is not acknowledged, by a reset.
+	rejectRequest(r *Request)
 	// ping asks the peer for a sign of life.
 	ping(done func(error)) error
 	// pump sends queued messages as far as NSTART allows.

@@ -92,6 +92,11 @@ func (d *datagrams) acknowledge(r *Request) {
 
 func (d *datagrams) forget(r *Request) { d.seen.forget(r.arrival) }
 
+func (d *datagrams) rejectRequest(r *Request) {
+	d.seen.set(r.arrival, reactReset)
+	d.sendEmpty(Reset, r.mid)
+}
+
 // ping sends an empty confirmable message, which the peer answers by a reset (RFC 7252 §4.3).
 func (d *datagrams) ping(done func(error)) error {
 	_, err := d.queue(pingSender(done), &Message{Type: Confirmable}, sending{})

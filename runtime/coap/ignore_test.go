@@ -130,3 +130,26 @@ func TestIgnoreOverStream(t *testing.T) {
 		t.Errorf("served %d times", b.h.calls)
 	}
 }
+
+// TestResetRequest: a request is rejected by a Reset, and so are its retransmissions.
+func TestResetRequest(t *testing.T) {
+	b := newBench(t, ConnConfig{})
+	b.h.serve = func(r *Request) {
+		r.Reset()
+		wantErr(t, r.Respond(&Response{Code: Content}), ErrAnswered)
+	}
+	for range 2 {
+		b.put(request(Confirmable, POST, 1, "/a"))
+		b.expect(Message{Type: Reset, MessageID: 1})
+	}
+	if b.h.calls != 1 {
+		t.Errorf("served %d times, want once", b.h.calls)
+	}
+	b.put(request(NonConfirmable, POST, 2, "/a"))
+	b.silent()
+	b.h.serve = func(r *Request) { r.Acknowledge(); r.Reset() }
+	b.put(request(Confirmable, POST, 3, "/a"))
+	b.expect(Message{Type: Acknowledgement, MessageID: 3})
+	b.silent()
+	b.clean()
+}

@@ -57,6 +57,7 @@ func (c *recorder) respond(_ *Request, m *Message, _ bool) error {
 
 func (c *recorder) acknowledge(*Request)   { c.acked++ }
 func (c *recorder) forget(*Request)        {}
+func (c *recorder) rejectRequest(*Request) {}
 func (c *recorder) ping(func(error)) error { return c.err }
 
 func (c *recorder) pump() {

@@ -217,7 +217,22 @@ func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observatio
 // taken back. It is called instead of [Request.Respond], in Head, in Serve or later. What was kept
 // of a body in several blocks is dropped, so that the peer has to send it again. After the request
 // was answered, Ignore does nothing.
-func (r *Request) Ignore() {
+func (r *Request) Ignore() { r.drop(func() { r.in.carrier.forget(r) }) }
+
+// Reset rejects the request by a Reset message (RFC 7252 §4.2), as an endpoint does that has lost
+// the state to process it. A request that is acknowledged already, that is not confirmable, or that
+// came over a stream, is dropped without a message. Reset is called instead of [Request.Respond].
+// After the request was answered, Reset does nothing.
+func (r *Request) Reset() {
+	r.drop(func() {
+		if r.kind == Confirmable && !r.acked {
+			r.in.carrier.rejectRequest(r)
+		}
+	})
+}
+
+// drop ends a request without an answer: unanswered says what happens to its message.
+func (r *Request) drop(unanswered func()) {
 	if r.answered || r.in == nil || r.in.closed != nil {
 		return
 	}
@@ -225,7 +240,7 @@ func (r *Request) Ignore() {
 	if r.hasBlock1 && r.block1.More {
 		r.sink = nil // the sink has received nothing
 	}
-	r.in.carrier.forget(r)
+	unanswered()
 	if !r.serving {
 		r.release()
 	}

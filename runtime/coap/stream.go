@@ -96,6 +96,8 @@ func (s *stream) acknowledge(*Request) {}
 
 func (s *stream) forget(*Request) {}
 
+func (s *stream) rejectRequest(*Request) {} // there is no such message
+
 // pump sends the notifications that wait: as soon as the peer has said what it accepts, and while
 // it reads, so that what is sent is the state at that time.
 func (s *stream) pump() {
