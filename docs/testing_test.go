@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -127,6 +128,7 @@ func TestWakaama(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv := lwm2mtest.NewServer(t, l)
+		srv.Disturb(2, lwm2mtest.Fault{Drop: true}, func(r lwm2mtest.Request) bool { return r.Path == "/dp" })
 		srv.Intercept(lwm2mtest.Wakaama)
 		boiler, _, err := newBoiler("coap://cloud", n.NewHost("site").Dialer())
 		if err != nil {
@@ -135,6 +137,42 @@ func TestWakaama(t *testing.T) {
 		srv.Run(boiler.Run)
 		if v := srv.WaitRegistered("boiler-7").Registration().Version; v != "1.1" {
 			t.Errorf("registered with %s", v)
+		}
+	})
+}
+
+func TestReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		l, err := n.NewHost("cloud").Listen(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := lwm2mtest.NewServer(t, l)
+		boiler, _, err := newBoiler("coap://cloud", n.NewHost("site").Dialer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Run(boiler.Run)
+		dev := srv.WaitRegistered("boiler-7")
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		var b lwm2m.Batch
+		b.AddValue(dm.ResourcePath(3308, 0, setpoint.SetPointValueID), dm.FloatValue(50), time.Unix(1.7e9, 0))
+		if _, err := boiler.Send(ctx, 1, &b); err != nil {
+			t.Fatal(err)
+		}
+		for report := range dev.Sends(ctx) {
+			entries, err := report.Entries()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				t.Log(e.Path, e.Value, e.Time)
+			}
+		}
+		if n := len(dev.Sent()); n != 1 {
+			t.Errorf("the device has reported %d times, want once", n)
 		}
 	})
 }

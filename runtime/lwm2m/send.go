@@ -90,7 +90,8 @@ type SendOutcome uint8
 const (
 	// SendAcknowledged: the server has confirmed every message of the Send.
 	SendAcknowledged SendOutcome = iota
-	// SendRefused: the server has answered with an error code. The error is a *[ResponseError].
+	// SendRefused: the server has answered with an error code; the error is a *[ResponseError]. Or
+	// it has rejected the message with a Reset; the error is [coap.ErrReset].
 	SendRefused
 	// SendLost: the Send left the device, and no response came; the server may have the values. A
 	// lost Send says nothing about the registration: the client does not register again.

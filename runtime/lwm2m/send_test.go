@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/lwm2mgen/toolkit/generated/device"
 	"github.com/lwm2mgen/toolkit/generated/temperature"
@@ -22,101 +19,6 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
-
-// sender is a registered device with a Device object and a Temperature object with the instance 0,
-// which sends to its server.
-type sender struct {
-	*bench
-	dev  *lwm2mtest.Client
-	temp *temperature.Object
-}
-
-var sensorValue = dm.ResourcePath(3303, 0, temperature.SensorValueID)
-
-// onSender runs fn in virtual time, on a device that prepare may change before it starts.
-func onSender(t *testing.T, prepare func(b *bench), fn func(s *sender)) {
-	t.Helper()
-	onBench(t, func(b *bench) {
-		s := &sender{bench: b, temp: newSensor(t, 0)}
-		b.cfg.Objects = []dm.Object{etsDevice(t), s.temp}
-		prepare(b)
-		b.start()
-		s.dev = b.server.WaitRegistered("dev")
-		synctest.Wait()
-		b.seen = len(b.server.Requests())
-		fn(s)
-	})
-}
-
-func unprepared(*bench) {}
-
-// sends sends a batch and waits for the outcome.
-func (s *sender) sends(b *lwm2m.Batch) (lwm2m.SendResult, error) {
-	s.t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), time.Hour)
-	defer stop()
-	return s.client.Send(ctx, 1, b)
-}
-
-// wants fails unless a Send ends with an outcome, and with an error that contains a text.
-func (s *sender) wants(b *lwm2m.Batch, want lwm2m.SendOutcome, text string) lwm2m.SendResult {
-	s.t.Helper()
-	r, err := s.sends(b)
-	if r.Outcome != want || (err == nil) != (want == lwm2m.SendAcknowledged) || err != nil && !strings.Contains(err.Error(), text) {
-		s.t.Errorf("the Send is %v: %v (%+v), want %v: %s", r.Outcome, err, r, want, text)
-	}
-	return r
-}
-
-// received returns the values of all Sends that the server has received, with their times.
-func (s *sender) received() []string {
-	s.t.Helper()
-	var list []string
-	for _, a := range s.dev.Sent() {
-		entries, err := a.Entries()
-		must(s.t, err)
-		for _, e := range entries {
-			text := fmt.Sprintf("%v=%v", e.Path, e.Value)
-			if e.Time != 0 {
-				text += fmt.Sprintf("@%v", e.Time)
-			}
-			list = append(list, text)
-		}
-	}
-	return list
-}
-
-func (s *sender) wantReceived(want ...string) {
-	s.t.Helper()
-	if diff := cmp.Diff(want, s.received()); diff != "" {
-		s.t.Errorf("the server has received (-want +got):\n%s", diff)
-	}
-}
-
-// registers returns how many requests of the registration interface the server got.
-func (s *sender) registers() int {
-	n := 0
-	for _, r := range s.server.Requests()[s.seen:] {
-		if strings.HasPrefix(r.Path, "/rd") {
-			n++
-		}
-	}
-	return n
-}
-
-// loseSends loses every datagram from the device while lose returns true.
-func (s *sender) loseSends(lose func() bool) {
-	from := s.device.Addrs()
-	s.net.SetFilter(func(p simnet.Packet) bool {
-		return !slices.Contains(from, p.From.Addr()) || !strings.Contains(string(p.Data), "\xb2dp") || !lose()
-	})
-}
-
-func batchOf(paths ...dm.Path) *lwm2m.Batch {
-	var b lwm2m.Batch
-	b.Add(paths...)
-	return &b
-}
 
 func TestSendReportsValues(t *testing.T) {
 	onSender(t, unprepared, func(s *sender) {
@@ -290,6 +192,46 @@ func TestSendNeedsLwM2M11(t *testing.T) {
 	onSender(t, func(b *bench) { b.cfg.MaxVersion = registry.V(1, 0) }, func(s *sender) {
 		s.wants(batchOf(sensorValue), lwm2m.SendDropped, "LwM2M 1.0, which has no Send")
 	})
+}
+
+func isSend(r lwm2mtest.Request) bool { return r.Path == "/dp" }
+
+// The outcome of a Send is the same whatever the server does to the first messages, as long as one
+// gets through.
+func TestSendToAServerThatMisbehaves(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		n     int
+		fault lwm2mtest.Fault
+		want  lwm2m.SendOutcome
+		text  string
+		took  time.Duration
+	}{
+		{"drops two transmissions", 2, lwm2mtest.Fault{Drop: true}, lwm2m.SendAcknowledged, "", 0},
+		{"drops everything", 100, lwm2mtest.Fault{Drop: true}, lwm2m.SendLost, "no answer in time", 0},
+		{"answers late", 1, lwm2mtest.Fault{Delay: 20 * time.Second}, lwm2m.SendAcknowledged, "", 20 * time.Second},
+		{"rejects the message", 1, lwm2mtest.Fault{Reset: true}, lwm2m.SendRefused, "rejected by the peer", 0},
+		{"is busy", 1, lwm2mtest.Fault{Code: coap.ServiceUnavailable}, lwm2m.SendRefused, "5.03", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			onSender(t, unprepared, func(s *sender) {
+				s.server.Disturb(c.n, c.fault, isSend)
+				at := time.Now()
+				s.wants(batchOf(sensorValue), c.want, c.text)
+				if d := time.Since(at); c.took != 0 && d != c.took {
+					t.Errorf("the Send took %v, want %v", d, c.took)
+				}
+				s.server.Disturb(0, c.fault, nil)
+				if c.n == 1 {
+					s.wants(batchOf(sensorValue), lwm2m.SendAcknowledged, "") // the fault is over
+				}
+				synctest.Wait()
+				if n := s.registers(); n != 0 {
+					t.Errorf("the device sent %d requests of the registration interface", n)
+				}
+			})
+		})
+	}
 }
 
 // A deferred Send reports what was read at the call, with the time of the call.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -129,6 +130,19 @@ func (o *Observation) Next(ctx context.Context) (Answer, error) {
 			return Answer{}, context.Cause(ctx)
 		case <-o.client.server.done:
 			return Answer{}, ErrEnded
+		}
+	}
+}
+
+// All returns the notifications in the order of arrival, with the errors of those that could not be
+// received as a whole. It waits for further ones until ctx ends or the observation has ended.
+func (o *Observation) All(ctx context.Context) iter.Seq2[Answer, error] {
+	return func(yield func(Answer, error) bool) {
+		for {
+			a, err := o.Next(ctx)
+			if ctx.Err() != nil && err != nil || errors.Is(err, ErrEnded) || !yield(a, err) {
+				return
+			}
 		}
 	}
 }

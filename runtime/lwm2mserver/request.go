@@ -113,10 +113,20 @@ func (h *requestHandler) Serve(r *coap.Request) {
 		q.Format = content.Format(f)
 	}
 	var intercept func(Request) (Reply, bool)
+	var fault *Fault
 	s.change(func() {
 		s.requests.add(q)
 		intercept = s.intercept
+		fault = s.takeFault(q)
 	})
+	if fault != nil && !fault.isDelay() {
+		fault.fail(r)
+		return
+	}
+	if fault != nil {
+		s.respondLater(r, s.handle((*conn)(h), q), fault.Delay)
+		return
+	}
 	if intercept != nil {
 		if reply, ok := intercept(q); ok {
 			respond(r, reply)

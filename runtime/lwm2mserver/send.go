@@ -3,6 +3,7 @@ package lwm2mserver
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 )
@@ -25,6 +26,24 @@ func (c *Client) WaitSent(ctx context.Context, from int) (Answer, int, error) {
 		return Answer{}, from, fmt.Errorf("lwm2mserver: wait for a Send: %w", err)
 	}
 	return a, from, nil
+}
+
+// Sends returns the reports of the device by Send in the order of arrival: those that are kept
+// (Config.History), then those to come, until ctx ends or the server is closed.
+//
+//	for report := range dev.Sends(ctx) {
+//		entries, err := report.Entries() // with their times
+//	}
+func (c *Client) Sends(ctx context.Context) iter.Seq[Answer] {
+	return func(yield func(Answer) bool) {
+		for next := 0; ; {
+			a, behind, err := c.WaitSent(ctx, next)
+			if err != nil || !yield(a) {
+				return
+			}
+			next = behind
+		}
+	}
 }
 
 // handleSend answers a Send, which reports values without an observation.

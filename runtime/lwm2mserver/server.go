@@ -47,6 +47,7 @@ type Server struct {
 	events    history[Event]
 	requests  history[Request]
 	intercept func(Request) (Reply, bool)
+	faults    []*disturbance
 	schema    map[dm.ObjectID]*registry.Object
 	profiles  map[string][]corelink.RegisteredNode
 	locations int

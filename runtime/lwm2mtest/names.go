@@ -16,6 +16,8 @@ type (
 	Event = lwm2mserver.Event
 	// EventKind is a kind of event.
 	EventKind = lwm2mserver.EventKind
+	// Fault is what the server does wrong with a request.
+	Fault = lwm2mserver.Fault
 	// Observation receives the notifications of one Observe.
 	Observation = lwm2mserver.Observation
 	// Operation is a request that Client.Do sends.

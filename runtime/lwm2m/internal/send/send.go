@@ -36,7 +36,7 @@ type Outcome uint8
 // The outcomes.
 const (
 	Acknowledged Outcome = iota
-	Refused              // the server has answered with an error code
+	Refused              // the server has answered with an error code, or a Reset
 	Lost                 // it was sent, and no response came
 	Muted                // the server does not want it
 	Dropped              // it was not sent
@@ -333,6 +333,9 @@ func (q *Queue) onResult(r *Request, conn *coap.Conn, x coap.Result) {
 	case r.Defer && conn.Closed() != nil:
 		r.part.giveBack() // it is sent again over the next connection
 		r.late = true
+	case errors.Is(x.Err, coap.ErrReset):
+		r.part.giveBack()
+		q.finish(r, Refused, x.Err)
 	default:
 		r.part.giveBack()
 		q.finish(r, Lost, x.Err)
