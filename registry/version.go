@@ -41,16 +41,18 @@ func (v Version) String() string {
 	return strconv.Itoa(int(v.Major)) + "." + strconv.Itoa(int(v.Minor))
 }
 
-// ParseVersion parses a version such as "1.1": two decimal numbers, 1..255 and 0..255, without
-// signs, blanks or leading zeros.
+// ParseVersion parses a version such as "1.1": two decimal numbers from 0 to 255, without signs,
+// blanks or leading zeros. Makers use versions such as 0.2 before the first release. 0.0 is none,
+// because it is the zero value.
 func ParseVersion(s string) (Version, error) {
 	major, minor, _ := strings.Cut(s, ".")
 	hi, ok1 := parseByte(major)
 	lo, ok2 := parseByte(minor)
-	if !ok1 || !ok2 || hi == 0 {
+	v := V(hi, lo)
+	if !ok1 || !ok2 || v.IsZero() {
 		return Version{}, fmt.Errorf("version %.20q: write it as major.minor, such as 1.0, with numbers up to 255", s)
 	}
-	return V(hi, lo), nil
+	return v, nil
 }
 
 func parseByte(s string) (uint8, bool) {

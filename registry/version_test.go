@@ -10,12 +10,13 @@ import (
 func TestParseVersion(t *testing.T) {
 	for s, want := range map[string]registry.Version{
 		"1.0": registry.V(1, 0), "1.1": registry.V(1, 1), "2.10": registry.V(2, 10), "255.255": registry.V(255, 255),
+		"0.1": registry.V(0, 1), "0.20": registry.V(0, 20),
 	} {
 		if got, err := registry.ParseVersion(s); err != nil || got != want {
 			t.Errorf("%q: got %v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "1", "1.", ".1", "1.1.1", "0.9", "256.0", "1.256", "-1.0", "+1.0", "1.-0", "01.0",
+	for _, s := range []string{"", "1", "1.", ".1", "1.1.1", "2.0.1", "latest", "0.0", "00.1", "0.01", "256.0", "1.256", "-1.0", "+1.0", "1.-0", "01.0",
 		"1.00", "1.0 ", " 1.0", "1,0", "v1.0", "1.0\x00"} {
 		if got, err := registry.ParseVersion(s); err == nil || !got.IsZero() {
 			t.Errorf("%q: got %v, %v, want an error", s, got, err)
@@ -24,7 +25,7 @@ func TestParseVersion(t *testing.T) {
 }
 
 func TestVersionCompare(t *testing.T) {
-	ascending := []registry.Version{{}, registry.V(1, 1), registry.V(1, 2), registry.V(1, 10), registry.V(2, 0)}
+	ascending := []registry.Version{registry.V(0, 2), registry.V(0, 10), {}, registry.V(1, 1), registry.V(1, 2), registry.V(1, 10), registry.V(2, 0)}
 	for i, v := range ascending {
 		for j, w := range ascending {
 			want := 0

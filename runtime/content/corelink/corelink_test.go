@@ -182,8 +182,8 @@ func TestRegistration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodes := []corelink.RegisteredNode{{Path: path(t, "/1/0")}, {path(t, "/3303"), registry.V(1, 1)}, {Path: path(t, "/3303/0")},
-		{path(t, "/44"), registry.V(2, 2)}}
+	nodes := []corelink.RegisteredNode{{Path: path(t, "/1/0")}, {Path: path(t, "/3303"), Version: registry.V(1, 1)}, {Path: path(t, "/3303/0")},
+		{Path: path(t, "/44"), Version: registry.V(2, 2)}}
 	if r.Root != "/lwm2m" || !slices.Equal(r.Formats, []content.Format{content.SenMLJSON, content.SenMLCBOR}) || !slices.Equal(r.Nodes, nodes) {
 		t.Errorf("%+v", r)
 	}
@@ -198,10 +198,29 @@ func TestRegistration(t *testing.T) {
 	if r, err = corelink.ParseRegistration(nil); err != nil || r.Nodes != nil {
 		t.Errorf("an Update without a list: %+v, %v", r, err)
 	}
-	for _, bad := range []string{`</3>;ver=x`, `</>;rt="oma.lwm2m";ct="x"`, `</>;rt="oma.lwm2m";ct=70000`, `</3`} {
+	for _, bad := range []string{`</>;rt="oma.lwm2m";ct="x"`, `</>;rt="oma.lwm2m";ct=70000`, `</3`} {
 		if _, err := corelink.ParseRegistration([]byte(bad)); !errors.Is(err, dm.BadRequest) {
 			t.Errorf("%s: %v, want 4.00", bad, err)
 		}
+	}
+}
+
+// TestRegisteredVersions reads versions before 1.0, and keeps an object whose version is none.
+func TestRegisteredVersions(t *testing.T) {
+	r, err := corelink.ParseRegistration([]byte(`</3>;ver=0.2,</4>;ver="2.0.1",</5>;ver=latest,</6>;ver,</7>;ver=0.0,</8/0>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []corelink.RegisteredNode{
+		{Path: path(t, "/3"), Version: registry.V(0, 2)},
+		{Path: path(t, "/4"), VersionText: "2.0.1"},
+		{Path: path(t, "/5"), VersionText: "latest"},
+		{Path: path(t, "/6")},
+		{Path: path(t, "/7"), VersionText: "0.0"},
+		{Path: path(t, "/8/0")},
+	}
+	if !slices.Equal(r.Nodes, want) {
+		t.Errorf("got %+v, want %+v", r.Nodes, want)
 	}
 }
 

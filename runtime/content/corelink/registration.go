@@ -27,8 +27,12 @@ type Registration struct {
 type RegisteredNode struct {
 	// Path is the object or the instance.
 	Path dm.Path
-	// Version is the version of the object. The zero value means that the client does not name it.
+	// Version is the version of the object. The zero value means that the client does not name it,
+	// or not in a way that can be read: see VersionText.
 	Version registry.Version
+	// VersionText is the text of an attribute ver that is not a version, such as "latest". The zero
+	// value means that there is none.
+	VersionText string
 }
 
 // Has reports whether a node is registered. An object is registered if one of its instances is.
@@ -37,7 +41,8 @@ func (r Registration) Has(p dm.Path) bool {
 }
 
 // ParseRegistration reads the payload of a Register or an Update. It skips links that name neither
-// an object nor an instance. The error is a *dm.Error with 4.00.
+// an object nor an instance, and keeps an object whose version it cannot read. The error is a
+// *dm.Error with 4.00.
 func ParseRegistration(list []byte) (Registration, error) {
 	var r Registration
 	err := Parse(list, func(l Link) error { return r.root(l) })
@@ -75,7 +80,7 @@ func (r *Registration) add(l Link) error {
 	if text, ok := l.Attr("ver"); ok {
 		v, err := registry.ParseVersion(text)
 		if err != nil {
-			return fault.BadRequest(p, "the list of links has no version in ver: %w", err)
+			n.VersionText = text
 		}
 		n.Version = v
 	}
