@@ -19,7 +19,6 @@ import (
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/time33005"
 	"github.com/lwm2mgen/toolkit/gen/testdata/prose/book"
 	"github.com/lwm2mgen/toolkit/gen/testdata/secrets/vault"
-	"github.com/lwm2mgen/toolkit/gen/testdata/single/beacon"
 	"github.com/lwm2mgen/toolkit/gen/testdata/single/clock"
 	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gauge"
 	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev10"
@@ -43,7 +42,6 @@ var golden = map[string]func() (dm.Object, error){
 	"packages/time33005":       func() (dm.Object, error) { return time33005.New(time33005.Config{}) },
 	"prose/book":               func() (dm.Object, error) { return book.New(book.Config{}) },
 	"secrets/vault":            func() (dm.Object, error) { return vault.New(vault.Config{}) },
-	"single/beacon":            func() (dm.Object, error) { return beacon.New(beacon.Config{}) },
 	"single/clock":             func() (dm.Object, error) { return clock.New(clock.Config{}) },
 	"versions/gauge":           func() (dm.Object, error) { return gauge.New(gauge.Config{}) },
 	"versions/gaugev10":        func() (dm.Object, error) { return gaugev10.New(gaugev10.Config{}) },

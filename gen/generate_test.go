@@ -5,6 +5,7 @@ import (
 	"go/format"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,6 +123,32 @@ func TestFaultyDefinitions(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestNoResources generates from an object without resources, which no file can define.
+func TestNoResources(t *testing.T) {
+	files, faults := gen.Generate([]gen.Definition{{Object: registry.Object{ID: 1, Name: "A"}}}, gen.Options{})
+	if len(files) != 1 || len(faults) != 0 {
+		t.Fatalf("%d files, faults %v", len(files), faults)
+	}
+	checkSource(t, files[0])
+}
+
+// TestFaultLines checks that faults of the generator say where the object or the resource is.
+func TestFaultLines(t *testing.T) {
+	first, second := object(1, "Time"), object(1, "Time")
+	first.Line, first.Resources[0].Line, first.Resources[0].Name = 3, 7, "Object"
+	second.Line = 30
+	second.Resources[0].Name = "Object"
+	_, faults := gen.Generate([]gen.Definition{{File: "a.xml", Object: first}, {File: "b.xml", Object: second}}, gen.Options{})
+	var got []string
+	for _, f := range faults {
+		place, _, _ := strings.Cut(f.Error(), " ")
+		got = append(got, place)
+	}
+	if want := []string{"a.xml:3:", "a.xml:7:", "b.xml:30:"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q: %v", got, want, faults)
 	}
 }
 

@@ -29,8 +29,14 @@ type pkg struct {
 }
 
 func (p *pkg) fault(resource int, s registry.Severity, what, do string) {
+	line := p.object.Line
+	if resource >= 0 {
+		if r := p.object.Resource(uint16(resource)); r != nil {
+			line = r.Line
+		}
+	}
 	p.faults = append(p.faults, registry.Fault{
-		File: p.file, Object: int(p.object.ID), Resource: resource, Severity: s, What: what, Do: do,
+		File: p.file, Line: int(line), Object: int(p.object.ID), Resource: resource, Severity: s, What: what, Do: do,
 	})
 }
 
@@ -70,12 +76,21 @@ func (p *plan) isNew(k *pkg) bool {
 	}
 	other := p.packages[i]
 	what := fmt.Sprintf("%s already defines version %s of the object", other.file, k.object.Version)
-	if reflect.DeepEqual(other.object, k.object) {
+	if reflect.DeepEqual(withoutLines(other.object), withoutLines(k.object)) {
 		k.fault(-1, registry.Warning, what, "remove one of the two files")
 	} else {
 		k.fault(-1, registry.Error, what+" differently", "remove one of the two files")
 	}
 	return false
+}
+
+// withoutLines returns a copy of an object that does not say where in a file it is.
+func withoutLines(o registry.Object) registry.Object {
+	o.Line, o.Resources = 0, slices.Clone(o.Resources)
+	for i := range o.Resources {
+		o.Resources[i].Line = 0
+	}
+	return o
 }
 
 // namePackages gives each package a unique name. It drops the packages whose name in the names file

@@ -17,10 +17,20 @@ const (
 	Error
 )
 
+// String returns "warning" or "error".
+func (s Severity) String() string {
+	if s == Error {
+		return "error"
+	}
+	return "warning"
+}
+
 // Fault is one fault of a definition: where it is, what is wrong, and what to do about it.
 type Fault struct {
 	// File is the file of the definition. The zero value means that it did not come from a file.
 	File string
+	// Line is the line of the file. The zero value means that the line is not known.
+	Line int
 	// Object is the ID of the object, or -1 if the fault concerns no object or an object without an
 	// ID.
 	Object int
@@ -32,10 +42,14 @@ type Fault struct {
 	What, Do string
 }
 
-// Error returns "file: object/resource: what is wrong, what to do". It leaves out unknown parts.
+// Error returns "file:line: object/resource: what is wrong, what to do". It leaves out unknown
+// parts.
 func (f Fault) Error() string {
 	var b strings.Builder
-	if f.File != "" {
+	switch {
+	case f.File != "" && f.Line > 0:
+		fmt.Fprintf(&b, "%s:%d: ", f.File, f.Line)
+	case f.File != "":
 		fmt.Fprintf(&b, "%s: ", f.File)
 	}
 	switch {
@@ -52,10 +66,11 @@ func (f Fault) Error() string {
 	return b.String()
 }
 
-// Compare orders faults by file, object, resource and text.
+// Compare orders faults by file, line, object, resource and text.
 func (f Fault) Compare(g Fault) int {
 	return cmp.Or(
 		strings.Compare(f.File, g.File),
+		cmp.Compare(f.Line, g.Line),
 		cmp.Compare(f.Object, g.Object),
 		cmp.Compare(f.Resource, g.Resource),
 		strings.Compare(f.What, g.What),

@@ -9,6 +9,9 @@ const ReservedID = 65535
 type Object struct {
 	// ID is the Object ID, 0..65534.
 	ID uint16
+	// Line is the line of the definition in its file. It is documentation; generated tables leave
+	// it empty.
+	Line int32
 	// Version is the object's own version. The zero value means 1.0, the meaning of an absent
 	// version.
 	Version Version
@@ -37,6 +40,9 @@ type Object struct {
 type Resource struct {
 	// ID is the Resource ID, 0..65534.
 	ID uint16
+	// Line is the line of the definition in its file. It is documentation; generated tables leave
+	// it empty.
+	Line int32
 	// Name is the registered name, such as "Sensor Value". Two resources of one object may share
 	// it.
 	Name string

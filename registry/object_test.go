@@ -164,6 +164,8 @@ func TestFault(t *testing.T) {
 	faults := []registry.Fault{
 		{File: "3.xml", Object: -1, Resource: -1, What: "no root", Do: "add one"},
 		{File: "3.xml", Object: 3, Resource: -1, What: "no name", Do: "give it one"},
+		{File: "3.xml", Line: 12, Object: 3, Resource: 1, What: "no range"},
+		{File: "3.xml", Line: 9, Object: 3, Resource: 2, What: "no units"},
 		{File: "3.xml", Object: 3, Resource: 0, What: "no type"},
 		{File: "3.xml", Object: 3, Resource: 0, What: "of no use"},
 		{Object: -1, Resource: -1, What: "nothing to read"},
@@ -179,6 +181,8 @@ func TestFault(t *testing.T) {
 		"3.xml: 3: no name, give it one",
 		"3.xml: 3/0: no type",
 		"3.xml: 3/0: of no use",
+		"3.xml:9: 3/2: no units",
+		"3.xml:12: 3/1: no range",
 	}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -9,7 +9,7 @@ import (
 // Validate returns everything that is wrong with the definition, errors and warnings, in order of
 // resources. A definition without errors can be generated and served.
 func (o *Object) Validate() []Fault {
-	v := validation{object: int(o.ID)}
+	v := validation{object: int(o.ID), line: o.Line}
 	if o.ID == ReservedID {
 		v.add(-1, Error, "the object ID 65535 is reserved", "use another")
 	}
@@ -17,6 +17,7 @@ func (o *Object) Validate() []Fault {
 		v.add(-1, Error, "the object has no name", "give it one")
 	}
 	for i := range o.Resources {
+		v.line = o.Resources[i].Line
 		if i > 0 && o.Resources[i-1].ID >= o.Resources[i].ID {
 			v.add(int(o.Resources[i].ID), Error, "resource IDs are not in ascending order",
 				"sort them and let no ID occur twice")
@@ -28,11 +29,14 @@ func (o *Object) Validate() []Fault {
 
 type validation struct {
 	object int
+	line   int32 // of the next fault
 	faults []Fault
 }
 
 func (v *validation) add(resource int, s Severity, what, do string) {
-	v.faults = append(v.faults, Fault{Object: v.object, Resource: resource, Severity: s, What: what, Do: do})
+	v.faults = append(v.faults, Fault{
+		Line: int(v.line), Object: v.object, Resource: resource, Severity: s, What: what, Do: do,
+	})
 }
 
 func (v *validation) resource(r *Resource) {

@@ -39,7 +39,7 @@ Examples:
 			faults = append(l.faults, faults...)
 			slices.SortStableFunc(faults, registry.Fault.Compare)
 			for _, f := range faults {
-				fmt.Fprintln(c.Root().Writer, f.Error())
+				fmt.Fprintln(c.Root().Writer, faultLine(f))
 			}
 			if len(faults) > 0 || l.failed {
 				return errReported

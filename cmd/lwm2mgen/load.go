@@ -102,14 +102,21 @@ func loadNames(file string) (*gen.Names, error) {
 // report prints faults, one per line, and reports whether one of them is an error.
 func report(w io.Writer, faults []registry.Fault) (failed bool) {
 	for _, f := range faults {
-		if f.Severity == registry.Error {
-			failed = true
-			fmt.Fprintln(w, f.Error())
-			continue
-		}
-		fmt.Fprintf(w, "warning: %s\n", f.Error())
+		failed = failed || f.Severity == registry.Error
+		fmt.Fprintln(w, faultLine(f))
 	}
 	return failed
+}
+
+// faultLine returns a fault as "file:line: severity: object/resource: what is wrong, what to do",
+// which editors understand.
+func faultLine(f registry.Fault) string {
+	place := f.File
+	if f.Line > 0 {
+		place = fmt.Sprintf("%s:%d", f.File, f.Line)
+	}
+	f.File = ""
+	return fmt.Sprintf("%s: %s: %s", place, f.Severity, f.Error())
 }
 
 // complain prints each of the errors that err joins on a line of its own.

@@ -205,13 +205,13 @@ func definitions(t *testing.T) map[uint16]registry.Object {
 
 // asTable returns a definition without its documentation, which generated tables do not have.
 func asTable(o registry.Object) registry.Object {
-	o.URN, o.Description = "", ""
+	o.URN, o.Description, o.Line = "", "", 0
 	if o.LWM2MVersion == registry.V(1, 0) {
 		o.LWM2MVersion = registry.Version{}
 	}
 	for i := range o.Resources {
 		r := &o.Resources[i]
-		r.Description, r.RangeText, r.Enum = "", "", nil
+		r.Description, r.RangeText, r.Enum, r.Line = "", "", nil, 0
 		if secret, ok := marked[[2]uint16{o.ID, r.ID}]; ok {
 			r.Secret = secret
 		}

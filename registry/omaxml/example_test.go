@@ -54,7 +54,7 @@ func ExampleRead() {
 		}
 	}
 	// Output:
-	// boiler.xml: 33000/0: the range "hot to boiling" stays documentation: it is not an interval or a list of numbers, write a..b, or a list of values such as 0, 5, 10
+	// boiler.xml:25: 33000/0: the range "hot to boiling" stays documentation: it is not an interval or a list of numbers, write a..b, or a list of values such as 0, 5, 10
 	// 33000 Boiler 1.0
 	// 0 Water Temperature R Float  Cel
 	// 1 State R Integer 0, 1

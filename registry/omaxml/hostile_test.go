@@ -20,7 +20,6 @@ func TestHostile(t *testing.T) {
 	const (
 		noDoctype = "error: f.xml: the file has a document type declaration, remove it: definitions need none, and entities are not expanded"
 		large     = "error: f.xml: the file has more tags or attributes than any object definition needs, split it into one file per object"
-		unclosed  = "error: f.xml: the file is not well-formed XML: a tag is not closed, or closed twice, let every element have one start and one end tag"
 	)
 	for _, test := range []struct {
 		name, file, want string
@@ -40,12 +39,12 @@ func TestHostile(t *testing.T) {
 		{"parameter entity", doctype(`[<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;]`), noDoctype},
 		{
 			"undeclared entity", strings.Replace(plain, "A probe.", "&nbsp;", 1),
-			"error: f.xml: the file is not well-formed XML: XML syntax error on line 3: invalid character entity &nbsp;, correct it",
+			"error: f.xml: the file is not well-formed XML: invalid character entity &nbsp;, correct it",
 		},
 		{
 			"endless entity name", "<LWM2M>&" + strings.Repeat("ä", 1<<16) + ";</LWM2M>",
-			"error: f.xml: the file is not well-formed XML: XML syntax error on line 1: invalid character entity &" +
-				strings.Repeat("ä", 63) + "..., correct it",
+			"error: f.xml: the file is not well-formed XML: invalid character entity &" +
+				strings.Repeat("ä", 77) + "..., correct it",
 		},
 		{"too large", plain + strings.Repeat(" ", MaxSize),
 			"error: f.xml: the file is larger than 4194304 bytes, split it into one file per object"},
@@ -62,19 +61,21 @@ func TestHostile(t *testing.T) {
 		{"no XML", "ID,Name\n3303,Temperature\n",
 			"error: f.xml: the file has no elements, let it hold a <LWM2M> element with <Object> elements"},
 		{"another root", "<html><body/></html>",
-			`error: f.xml: the root element is "html", let it be <LWM2M>, as LWM2M.xsd has it`},
-		{"two roots", plain + "<LWM2M/>", `error: f.xml: there is a second root element "LWM2M", put everything into one <LWM2M> element`},
+			`error: f.xml: the root element is <html>, let it be <LWM2M>, as LWM2M.xsd has it`},
+		{"two roots", plain + "<LWM2M/>", `error: f.xml: there is a second root element <LWM2M>, put everything into one <LWM2M> element`},
 		{"no objects", "<LWM2M/>", "error: f.xml: the file defines no object, let <LWM2M> hold an <Object> element"},
-		{"unclosed", plain[:len(plain)-len("</LWM2M>")], unclosed},
-		{"closed twice", plain + "</LWM2M>", unclosed},
-		{"crossed", "<LWM2M><Object></LWM2M></Object>", unclosed},
+		{"unclosed", plain[:len(plain)-len("</LWM2M>")],
+			"error: f.xml: the element <LWM2M> is not closed, write </LWM2M> where it ends"},
+		{"closed twice", plain + "</LWM2M>", "error: f.xml: </LWM2M> closes no element, remove it"},
+		{"crossed", "<LWM2M><Object></LWM2M></Object>",
+			"error: f.xml: </LWM2M> comes before the end of <Object> in line 1, close <Object> first"},
 		{
 			"not UTF-8", strings.Replace(plain, "A probe.", "A\xFFprobe.", 1),
-			"error: f.xml: the file is not well-formed XML: XML syntax error on line 3: invalid UTF-8, correct it",
+			"error: f.xml: the file is not well-formed XML: invalid UTF-8, correct it",
 		},
 		{
 			"null", strings.Replace(plain, "A probe.", "A\x00probe.", 1),
-			"error: f.xml: the file is not well-formed XML: XML syntax error on line 3: illegal character code U+0000, correct it",
+			"error: f.xml: the file is not well-formed XML: illegal character code U+0000, correct it",
 		},
 		{"UTF-16 little-endian", "\xFF\xFE<\x00L\x00", "error: f.xml: the file is in UTF-16, save it as UTF-8"},
 		{"UTF-16 big-endian", "\xFE\xFF\x00<\x00L", "error: f.xml: the file is in UTF-16, save it as UTF-8"},
@@ -142,7 +143,7 @@ func TestSlowReader(t *testing.T) {
 		if err != nil || faults != nil {
 			t.Errorf("%s: %v, %v", encoding, faults, err)
 		}
-		if diff := cmp.Diff([]registry.Object{probe(nil)}, objects); diff != "" {
+		if diff := cmp.Diff([]registry.Object{probe(nil)}, withoutLines(objects)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", encoding, diff)
 		}
 	}

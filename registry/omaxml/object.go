@@ -12,82 +12,57 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// fields are the texts of the elements of one <Object> or <Item>. Absent ones are empty.
+// field is the text of an element of one <Object> or <Item>. The zero value means that there is no
+// such element.
+type field struct {
+	text string
+	line int
+}
+
+// fields are the elements of one <Object> or <Item>, in the order of their names in inObject or
+// inItem.
 type fields struct {
-	name, description, description2 string
-	id, urn, lwm2m, version         string
-	operations, kind, span, units   string
-	multiple, mandatory             string
-	hasOperations                   bool
+	names []string
+	all   [maxFields]field
 }
 
-// field returns the place for the text of an element, or nil for an unknown element.
-func (v *fields) field(tag string, item bool) *string {
-	switch tag {
-	case "Name":
-		return &v.name
-	case "MultipleInstances":
-		return &v.multiple
-	case "Mandatory":
-		return &v.mandatory
-	}
-	if item {
-		switch tag {
-		case "Operations":
-			v.hasOperations = true
-			return &v.operations
-		case "Type":
-			return &v.kind
-		case "RangeEnumeration":
-			return &v.span
-		case "Units":
-			return &v.units
-		case "Description":
-			return &v.description
-		}
-		return nil
-	}
-	switch tag {
-	case "Description1":
-		return &v.description
-	case "Description2":
-		return &v.description2
-	case "ObjectID":
-		return &v.id
-	case "ObjectURN":
-		return &v.urn
-	case "LWM2MVersion":
-		return &v.lwm2m
-	case "ObjectVersion":
-		return &v.version
-	}
-	return nil
-}
+const maxFields = 10
 
-// readObject reads one <Object>, whose elements may come in any order. It keeps the object unless
-// it has an error.
-func (f *file) readObject(e *etree.Element) {
-	f.startObject(-1)
-	before := len(f.faults)
-	var v fields
-	var resources *etree.Element
+// get returns the field of an element, which is the zero value if there is none.
+func (v *fields) get(name string) field { return v.all[slices.Index(v.names, name)] }
+
+// readFields reads the elements of an <Object> or an <Item>, which may come in any order. It
+// returns the first <Resources> among them, if there is one.
+func (f *file) readFields(e *etree.Element, parent string, names []string) (v fields, resources *etree.Element) {
+	v.names = names
+	f.checkAttributes(e)
 	for _, t := range e.Child {
 		switch t := t.(type) {
 		case *etree.CharData:
 			f.warnStrayText(t)
 		case *etree.Element:
-			if t.Tag != "Resources" {
-				f.setField(&v, t, false)
-				continue
-			}
-			if resources != nil {
+			switch name := f.element(t, parent, names); {
+			case name == "":
+			case name != "Resources":
+				f.setField(&v, name, t)
+			case resources != nil:
 				f.fail("there is a second <Resources>", "put all items into one")
-				continue
+			default:
+				resources = t
 			}
-			resources = t
 		}
 	}
-	id, ok := f.objectID(v.id)
+	return v, resources
+}
+
+// readObject reads one <Object>. It keeps the object unless it has an error.
+func (f *file) readObject(e *etree.Element) {
+	f.at(e)
+	f.home = f.line
+	before := len(f.faults)
+	v, resources := f.readFields(e, "Object", inObject)
+	id, ok := f.objectID(v.get("ObjectID"))
+	f.own = !ok || registeredName(id) == ""
 	if ok {
 		f.object = int(id)
 		for i := range f.faults[before:] {
@@ -96,35 +71,29 @@ func (f *file) readObject(e *etree.Element) {
 	}
 	o := registry.Object{
 		ID:           id,
-		Name:         f.title(v.name),
-		URN:          line(v.urn),
-		LWM2MVersion: f.version("LWM2MVersion", v.lwm2m),
-		Version:      f.version("ObjectVersion", v.version),
-		Multiple:     f.choice("MultipleInstances", v.multiple, "Multiple", "Single"),
-		Mandatory:    f.choice("Mandatory", v.mandatory, "Mandatory", "Optional"),
-		Description:  prose(v.description),
+		Line:         int32(f.home),
+		Name:         f.title(v.get("Name")),
+		URN:          line(v.get("ObjectURN").text),
+		LWM2MVersion: f.version("LWM2MVersion", v.get("LWM2MVersion"), registry.Version{}),
+		Multiple:     f.choice("MultipleInstances", v.get("MultipleInstances"), "Multiple", "Single"),
+		Mandatory:    f.choice("Mandatory", v.get("Mandatory"), "Mandatory", "Optional"),
+		Description:  prose(v.get("Description1").text),
 	}
-	if more := prose(v.description2); more != "" {
+	if more := prose(v.get("Description2").text); more != "" {
 		o.Description = strings.TrimPrefix(o.Description+"\n\n"+more, "\n\n")
 	}
-	if ok {
-		f.checkURN(&o)
-	}
+	f.readVersion(&o, v.get("ObjectURN"), v.get("ObjectVersion"))
 	f.readResources(&o, resources)
-	f.resource = -1
 	f.keep(o)
 }
 
 // keep adds a valid object, unless the file already has a copy of it.
 func (f *file) keep(o registry.Object) {
 	for _, fault := range o.Validate() {
-		if f.object < 0 {
-			fault.Object = -1
-		}
-		fault.File = f.name
-		f.faults = append(f.faults, fault)
-		f.broken = f.broken || fault.Severity == registry.Error
+		f.line, f.resource = fault.Line, fault.Resource
+		f.add(fault.Severity, fault.What, fault.Do)
 	}
+	f.line, f.resource = int(o.Line), -1
 	if key := (objectVersion{o.ID, o.Version.OrDefault()}); f.object >= 0 {
 		if f.seen[key] {
 			f.fail(fmt.Sprintf("the file defines version %s of the object twice", o.Version), "remove one")
@@ -137,33 +106,32 @@ func (f *file) keep(o registry.Object) {
 }
 
 // setField stores the text of an element in its field.
-func (f *file) setField(v *fields, e *etree.Element, item bool) {
-	p := v.field(e.Tag, item)
-	if p == nil {
-		f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(e.Tag)), "remove it")
-		return
-	}
+func (f *file) setField(v *fields, name string, e *etree.Element) {
 	s := text(e)
 	if len(s) > maxText {
-		f.fail(fmt.Sprintf("the text of the element %s is longer than %d bytes", quote(e.Tag), maxText), "shorten it")
+		f.fail(fmt.Sprintf("the text of the element <%s> is longer than %d bytes", name, maxText), "shorten it")
 		return
 	}
-	if *p != "" && s != *p {
-		f.fail(fmt.Sprintf("there is a second element %s with another text", quote(e.Tag)), "remove one")
+	to := &v.all[slices.Index(v.names, name)]
+	if to.text != "" && s != to.text {
+		f.fail(fmt.Sprintf("there is a second element <%s> with another text", name), "remove one")
 		return
 	}
-	*p = s
+	*to = field{s, f.line}
+	f.checkMarkup(e)
 }
 
 // warnStrayText warns of text between elements.
 func (f *file) warnStrayText(c *etree.CharData) {
-	if !c.IsWhitespace() && line(c.Data) != "" {
+	if f.texts[c] > 0 && line(c.Data) != "" {
+		f.line = int(f.texts[c])
 		f.warn(fmt.Sprintf("the text %s is outside of any element and left out", quote(c.Data)), "remove it")
 	}
 }
 
-func (f *file) objectID(s string) (uint16, bool) {
-	s = line(s)
+func (f *file) objectID(v field) (uint16, bool) {
+	f.atField(v)
+	s := line(v.text)
 	id, err := strconv.ParseUint(s, 10, 16)
 	switch {
 	case s == "":
@@ -175,9 +143,10 @@ func (f *file) objectID(s string) (uint16, bool) {
 }
 
 // title reads the name of an object or a resource. Validate reports a missing name.
-func (f *file) title(s string) string {
-	s = line(s)
+func (f *file) title(v field) string {
+	s := line(v.text)
 	if len(s) > maxName {
+		f.atField(v)
 		f.fail(fmt.Sprintf("the name %s is longer than %d bytes", quote(s), maxName), "shorten it")
 		return s[:1]
 	}
@@ -185,8 +154,9 @@ func (f *file) title(s string) string {
 }
 
 // choice reads an element that has one of two texts, and reports whether it is the first one.
-func (f *file) choice(element, s, yes, no string) bool {
-	switch s = line(s); {
+func (f *file) choice(element string, v field, yes, no string) bool {
+	f.atField(v)
+	switch s := line(v.text); {
 	case strings.EqualFold(s, yes):
 		return true
 	case strings.EqualFold(s, no):
@@ -201,31 +171,43 @@ func (f *file) choice(element, s, yes, no string) bool {
 
 // readResources reads the items in any order.
 func (f *file) readResources(o *registry.Object, e *etree.Element) {
-	if e == nil || len(e.Child) == 0 {
-		f.warn("the object has no resources", "list them in <Resources>")
-		return
+	items := 0
+	if e != nil {
+		f.at(e)
+		f.checkAttributes(e)
+		o.Resources = make([]registry.Resource, 0, (len(e.Child)+1)/2)
+		items = f.readItems(o, e)
 	}
-	o.Resources = make([]registry.Resource, 0, (len(e.Child)+1)/2)
-	n := 0
+	if items == 0 {
+		f.resource = -1
+		f.line = f.home
+		if e != nil {
+			f.at(e)
+		}
+		f.fail("the object has no resources", "list them in <Resources>, each in an <Item>")
+	}
+	slices.SortStableFunc(o.Resources, func(a, b registry.Resource) int { return cmp.Compare(a.ID, b.ID) })
+	o.Resources = slices.CompactFunc(o.Resources, f.sameResource)
+}
+
+// readItems reads the elements of <Resources> and returns the number of items.
+func (f *file) readItems(o *registry.Object, e *etree.Element) (items int) {
 	for _, t := range e.Child {
 		f.resource = -1
 		switch t := t.(type) {
 		case *etree.CharData:
 			f.warnStrayText(t)
 		case *etree.Element:
-			if t.Tag != "Item" {
-				f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(t.Tag)),
-					"let <Resources> hold <Item> elements only")
+			if f.element(t, "Resources", inResources) == "" {
 				continue
 			}
-			n++
-			if r, ok := f.readItem(t, n); ok {
+			items++
+			if r, ok := f.readItem(t, items); ok {
 				o.Resources = append(o.Resources, r)
 			}
 		}
 	}
-	slices.SortStableFunc(o.Resources, func(a, b registry.Resource) int { return cmp.Compare(a.ID, b.ID) })
-	o.Resources = slices.CompactFunc(o.Resources, f.sameResource)
+	return items
 }
 
 // sameResource reports whether two resources have the same ID. An exact copy is left out with a
@@ -234,7 +216,7 @@ func (f *file) sameResource(a, b registry.Resource) bool {
 	if a.ID != b.ID {
 		return false
 	}
-	f.resource = int(a.ID)
+	f.resource, f.line = int(a.ID), int(a.Line)
 	if equal(a, b) {
 		f.warn("the resource is defined twice in the same way", "remove one")
 	} else {

@@ -1,8 +1,7 @@
 package omaxml
 
 import (
-	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -26,6 +25,8 @@ const (
 	// maxText is the largest length of the text of one element in bytes. The longest description of
 	// the public registry has 3 kB.
 	maxText = 1 << 16
+	// maxFaults is the largest number of faults that are reported.
+	maxFaults = 1000
 	// maxName is the largest length of a name in bytes.
 	maxName = 255
 )
@@ -62,7 +63,12 @@ type file struct {
 	objects  []registry.Object
 	seen     map[objectVersion]bool // every object of the file, including broken ones
 	faults   []registry.Fault
-	object   int // the object of the next fault, -1 for the whole file
+	lines    map[*etree.Element]int32
+	texts    map[*etree.CharData]int32 // the lines of text that is not blank
+	line     int                       // the line of the next fault, 0 if it has none
+	home     int                       // the line of the object or the resource that is being read
+	object   int                       // the object of the next fault, -1 for the whole file
+	own      bool                      // whether the object is one that OMA has not registered
 	resource int
 	broken   bool // an error was found since the last startObject
 }
@@ -77,122 +83,59 @@ type objectVersion struct {
 // it is -1.
 func (f *file) startObject(object int) { f.object, f.resource, f.broken = object, -1, false }
 
+// at makes the following faults refer to the line of an element.
+func (f *file) at(e *etree.Element) { f.line = int(f.lines[e]) }
+
+// atField makes the following faults refer to the line of a field, or to its object or resource if
+// the field is missing.
+func (f *file) atField(v field) { f.line = cmp.Or(v.line, f.home) }
+
+// repair reports a mistake whose meaning is clear: a warning in a definition that OMA has
+// registered, which nobody can correct, and an error in one's own.
+func (f *file) repair(what, do string) {
+	if f.own {
+		f.fail(what, do)
+		return
+	}
+	f.warn(what, do)
+}
+
 func (f *file) warn(what, do string) { f.add(registry.Warning, what, do) }
 
 func (f *file) fail(what, do string) { f.add(registry.Error, what, do) }
 
 func (f *file) add(s registry.Severity, what, do string) {
 	f.broken = f.broken || s == registry.Error
+	switch {
+	case len(f.faults) > maxFaults:
+		return
+	case len(f.faults) == maxFaults:
+		s, what, do = registry.Error, fmt.Sprintf("the file has more than %d faults", maxFaults), "correct these first"
+	}
 	f.faults = append(f.faults, registry.Fault{
-		File: f.name, Object: f.object, Resource: f.resource, Severity: s, What: what, Do: do,
-	})
-}
-
-// parse checks the limits and returns the root element, or nil after a fault.
-func (f *file) parse(data []byte) *etree.Element {
-	switch {
-	case len(data) > MaxSize:
-		f.fail(fmt.Sprintf("the file is larger than %d bytes", MaxSize), "split it into one file per object")
-		return nil
-	case bytes.Count(data, []byte{'<'}) > maxTags || bytes.Count(data, []byte{'='}) > maxAttributes:
-		f.fail("the file has more tags or attributes than any object definition needs",
-			"split it into one file per object")
-		return nil
-	}
-	data, ok := f.cutMark(data)
-	if !ok {
-		return nil
-	}
-	doc := etree.NewDocument()
-	var encoding charset
-	doc.ReadSettings = etree.ReadSettings{CharsetReader: encoding.reader, MaxDepth: maxDepth}
-	err := doc.ReadFromBytes(data)
-	if hasDoctype(doc) {
-		f.fail("the file has a document type declaration",
-			"remove it: definitions need none, and entities are not expanded")
-		return nil
-	}
-	if encoding.refused {
-		f.fail("the file declares the encoding "+quote(encoding.declared), "save it as UTF-8")
-		return nil
-	}
-	if err != nil {
-		f.malformed(err)
-		return nil
-	}
-	return f.rootElement(doc)
-}
-
-// cutMark removes a byte-order mark, and refuses the marks of encodings other than UTF-8.
-func (f *file) cutMark(data []byte) ([]byte, bool) {
-	if bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF}) {
-		f.fail("the file is in UTF-16", "save it as UTF-8")
-		return nil, false
-	}
-	return bytes.TrimPrefix(data, []byte("\uFEFF")), true
-}
-
-func (f *file) malformed(err error) {
-	switch {
-	case errors.Is(err, etree.ErrMaxDepth):
-		f.fail(fmt.Sprintf("elements are nested more than %d deep", maxDepth), "follow the structure of LWM2M.xsd")
-	case errors.Is(err, etree.ErrXML):
-		f.fail("the file is not well-formed XML: a tag is not closed, or closed twice",
-			"let every element have one start and one end tag")
-	default:
-		f.fail("the file is not well-formed XML: "+shorten(err.Error()), "correct it")
-	}
-}
-
-// rootElement returns the document's one root element.
-func (f *file) rootElement(doc *etree.Document) *etree.Element {
-	var root *etree.Element
-	for _, t := range doc.Child {
-		e, ok := t.(*etree.Element)
-		switch {
-		case !ok:
-		case root == nil:
-			root = e
-		default:
-			f.fail(fmt.Sprintf("there is a second root element %s", quote(e.Tag)),
-				"put everything into one <LWM2M> element")
-			return nil
-		}
-	}
-	if root == nil {
-		f.fail("the file has no elements", "let it hold a <LWM2M> element with <Object> elements")
-	}
-	return root
-}
-
-// hasDoctype reports whether a document type declaration comes before the root element, which is
-// the only place where XML allows one.
-func hasDoctype(doc *etree.Document) bool {
-	return slices.ContainsFunc(doc.Child, func(t etree.Token) bool {
-		_, ok := t.(*etree.Directive)
-		return ok
+		File: f.name, Line: f.line, Object: f.object, Resource: f.resource, Severity: s, What: what, Do: do,
 	})
 }
 
 // readRoot reads the objects within the root element.
 func (f *file) readRoot(root *etree.Element) {
+	f.at(root)
+	f.checkAttributes(root)
 	if root.Tag != "LWM2M" {
-		f.fail(fmt.Sprintf("the root element is %s", quote(root.Tag)), "let it be <LWM2M>, as LWM2M.xsd has it")
+		f.fail(fmt.Sprintf("the root element is %s", tag(root.Tag)), "let it be <LWM2M>, as LWM2M.xsd has it")
 		return
 	}
 	found := false
 	for e := range root.ChildElementsSeq() {
 		f.startObject(-1)
-		if e.Tag != "Object" {
-			f.warn(fmt.Sprintf("the element %s is unknown and left out", quote(e.Tag)),
-				"let <LWM2M> hold <Object> elements only")
-			continue
+		if f.element(e, "LWM2M", inRoot) != "" {
+			found = true
+			f.readObject(e)
 		}
-		found = true
-		f.readObject(e)
 	}
 	if !found {
 		f.startObject(-1)
+		f.at(root)
 		f.fail("the file defines no object", "let <LWM2M> hold an <Object> element")
 	}
 }

@@ -17,36 +17,35 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 		return registry.Resource{}, false
 	}
 	f.resource = int(id)
-	var v fields
-	for _, t := range e.Child {
-		switch t := t.(type) {
-		case *etree.CharData:
-			f.warnStrayText(t)
-		case *etree.Element:
-			f.setField(&v, t, true)
-		}
-	}
-	if !v.hasOperations {
+	f.home = f.line
+	v, _ := f.readFields(e, "Item", inItem)
+	if v.get("Operations").line == 0 {
+		f.line = f.home
 		f.warn("<Operations> is missing and read as empty: only the bootstrap server reaches the resource",
 			"write R, W, RW or E, or an empty <Operations>")
 	}
 	r := registry.Resource{
 		ID:        id,
-		Name:      f.title(v.name),
-		Ops:       f.operations(v.operations),
-		Multiple:  f.choice("MultipleInstances", v.multiple, "Multiple", "Single"),
-		Mandatory: f.choice("Mandatory", v.mandatory, "Mandatory", "Optional"),
-		Units:     line(v.units),
-		RangeText: strings.ReplaceAll(prose(v.span), "\n", "; "),
+		Line:      int32(f.home),
+		Name:      f.title(v.get("Name")),
+		Ops:       f.operations(v.get("Operations")),
+		Multiple:  f.choice("MultipleInstances", v.get("MultipleInstances"), "Multiple", "Single"),
+		Mandatory: f.choice("Mandatory", v.get("Mandatory"), "Mandatory", "Optional"),
+		Units:     line(v.get("Units").text),
+		RangeText: strings.ReplaceAll(prose(v.get("RangeEnumeration").text), "\n", "; "),
 	}
-	r.Type = f.kind(v.kind, &r)
+	r.Type = f.kind(v.get("Type"), &r)
 	r.Secret = r.Ops.BootstrapOnly() && r.Type == registry.Opaque
 	var faults []registry.Fault
-	r.Range, r.Enum, faults = parseRange(v.span, r.Type)
+	f.atField(v.get("RangeEnumeration"))
+	r.Range, r.Enum, faults = parseRange(v.get("RangeEnumeration").text, r.Type)
 	for _, fault := range faults {
+		if f.own && r.Range != nil {
+			fault.Severity = registry.Error // the range was repaired, as a repair by f.repair is
+		}
 		f.add(fault.Severity, fault.What, fault.Do)
 	}
-	r.Description = unescape(v.description)
+	r.Description = unescape(v.get("Description").text)
 	if r.Enum == nil {
 		r.Enum, r.Description = splitEnum(r.Description, r.Type, r.Range)
 	}
@@ -74,9 +73,10 @@ func (f *file) itemID(e *etree.Element, n int) (uint16, bool) {
 
 // operations parses the letters of <Operations>. No letter means that only the bootstrap server
 // reaches the resource. Validate reports sets that make no sense.
-func (f *file) operations(s string) registry.Operations {
+func (f *file) operations(v field) registry.Operations {
+	f.atField(v)
 	var ops registry.Operations
-	for _, c := range line(s) {
+	for _, c := range line(v.text) {
 		switch c {
 		case 'R', 'r':
 			ops |= registry.R
@@ -86,7 +86,7 @@ func (f *file) operations(s string) registry.Operations {
 			ops |= registry.E
 		case ' ', ',', '/':
 		default:
-			f.fail(fmt.Sprintf("the operations are %s", quote(s)),
+			f.fail(fmt.Sprintf("the operations are %s", quote(v.text)),
 				"write R, W, RW or E, or nothing for resources of the bootstrap server")
 			return registry.R // one error is enough
 		}
@@ -97,8 +97,9 @@ func (f *file) operations(s string) registry.Operations {
 // kind reads the data type and repairs the two cases in which it contradicts the operations: an
 // executable has no value, and every other resource has one. An executable with several instances
 // is served as a single one, because Execute names no resource instance (Core 1.2.2 §6.3.5).
-func (f *file) kind(s string, r *registry.Resource) registry.Type {
-	s = line(s)
+func (f *file) kind(v field, r *registry.Resource) registry.Type {
+	f.atField(v)
+	s := line(v.text)
 	t, ok := parseType(s)
 	if r.Ops.Executable() {
 		if r.Multiple {

@@ -8,23 +8,25 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// version parses a version element. An empty element, which the first schema uses, means no
-// version, and so does one that cannot be parsed.
-func (f *file) version(element, s string) registry.Version {
-	if s = line(s); s == "" {
-		return registry.Version{}
+// version reads a version element. An empty element, which the first schema uses, means no version.
+// One that is not a version is named together with the version that is used instead.
+func (f *file) version(element string, field field, instead registry.Version) registry.Version {
+	s := line(field.text)
+	if s == "" {
+		return instead
 	}
 	if v, err := registry.ParseVersion(s); err == nil {
 		return v
 	}
+	f.atField(field)
 	if v, err := registry.ParseVersion(s + ".0"); err == nil {
 		f.warn(fmt.Sprintf("the %s %s has no minor number and is read as %s", element, quote(s), v),
 			"write major.minor, such as 1.0")
 		return v
 	}
-	f.warn(fmt.Sprintf("the %s %s is not a version and is left out", element, quote(s)),
+	f.repair(fmt.Sprintf("the %s %s is not a version, %s is used instead", element, quote(s), instead),
 		"write major.minor, such as 1.0")
-	return registry.Version{}
+	return instead
 }
 
 // urn is the content of an object's registered name: urn:oma:lwm2m:{oma,ext,x}:ID[:version] (Core
@@ -56,26 +58,28 @@ func parseURN(s string) (urn, bool) {
 	return u, true
 }
 
-// checkURN compares the registered name with the ID and the version. If the definition has no
-// version, it takes the version of the name.
-func (f *file) checkURN(o *registry.Object) {
-	if o.URN == "" {
+// readVersion reads the version of an object and compares the registered name with it and with the
+// ID. A definition without a version has the version of the name.
+func (f *file) readVersion(o *registry.Object, name, version field) {
+	u, valid := parseURN(o.URN)
+	agrees := valid && u.id == o.ID
+	var instead registry.Version
+	if agrees {
+		instead = u.version
+	}
+	o.Version = f.version("ObjectVersion", version, instead)
+	if f.object < 0 {
+		return
+	}
+	f.atField(name)
+	switch {
+	case o.URN == "":
 		f.warn("the object has no URN", fmt.Sprintf("write urn:oma:lwm2m:...:%d:%s into <ObjectURN>", o.ID, o.Version))
-		return
-	}
-	u, ok := parseURN(o.URN)
-	if !ok {
+	case !valid:
 		f.warn(fmt.Sprintf("the URN %s is not of the form urn:oma:lwm2m:...:ID:version", quote(o.URN)), "correct it")
-		return
-	}
-	if u.id != o.ID {
+	case !agrees:
 		f.warn(fmt.Sprintf("the URN %s names object %d", quote(o.URN), u.id), "let <ObjectURN> and <ObjectID> agree")
-		return
-	}
-	if o.Version.IsZero() {
-		o.Version = u.version
-	}
-	if u.version.Compare(o.Version) != 0 {
+	case u.version.Compare(o.Version) != 0:
 		f.warn(fmt.Sprintf("the URN %s names version %s but the object has version %s, which is used", quote(o.URN),
 			u.version, o.Version),
 			"let <ObjectURN> and <ObjectVersion> agree")
