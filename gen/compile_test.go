@@ -10,7 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/gen/testdata/documentation/manual"
 	"github.com/lwm2mgen/toolkit/gen/testdata/enumerations/door"
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/light"
-	"github.com/lwm2mgen/toolkit/gen/testdata/packages/location33003"
+	"github.com/lwm2mgen/toolkit/gen/testdata/packages/location"
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/location33004"
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/object33008"
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/probe"
@@ -33,7 +33,7 @@ var golden = map[string]func() (dm.Object, error){
 	"documentation/manual":     func() (dm.Object, error) { return manual.New(manual.Config{}) },
 	"enumerations/door":        func() (dm.Object, error) { return door.New(door.Config{}) },
 	"packages/light":           func() (dm.Object, error) { return light.New(light.Config{}) },
-	"packages/location33003":   func() (dm.Object, error) { return location33003.New(location33003.Config{}) },
+	"packages/location":        func() (dm.Object, error) { return location.New(location.Config{}) },
 	"packages/location33004":   func() (dm.Object, error) { return location33004.New(location33004.Config{}) },
 	"packages/object33008":     func() (dm.Object, error) { return object33008.New(object33008.Config{}) },
 	"packages/probe":           func() (dm.Object, error) { return probe.New(probe.Config{}) },

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -24,6 +25,10 @@ type Definition struct {
 type Options struct {
 	// Names overrides Go names and marks secrets. The zero value means no overrides.
 	Names *Names
+	// Packages names the packages that exist in the output folder, and the object that each one is
+	// for (see [ObjectOf]). A package keeps its name, and no other object gets it. The zero value
+	// means that the folder is empty.
+	Packages map[string]uint16
 	// Docs says how much of the descriptions comments hold. The zero value means the whole text.
 	Docs Docs
 }
@@ -127,6 +132,18 @@ func IsGenerated(source []byte) bool {
 	line, _, _ := bytes.Cut(source, []byte("\n"))
 	s := strings.TrimSuffix(string(line), "\r")
 	return strings.HasPrefix(s, markerStart) && strings.HasSuffix(s, markerEnd)
+}
+
+// ObjectOf returns the ID of the object that a generated file is for. It returns false for any
+// other file.
+func ObjectOf(source []byte) (id uint16, ok bool) {
+	if !IsGenerated(source) {
+		return 0, false
+	}
+	_, rest, _ := bytes.Cut(source, []byte("\nconst ObjectID dm.ObjectID = "))
+	number, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, err := strconv.ParseUint(strings.TrimSuffix(string(number), "\r"), 10, 16)
+	return uint16(n), err == nil
 }
 
 // marker returns the first line of a file generated from the given XML file.

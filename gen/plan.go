@@ -22,7 +22,9 @@ type pkg struct {
 	file      string
 	object    registry.Object
 	name      string
-	chosen    bool // whether the name is from the names file
+	newName   string // the name that the package gets instead
+	chosen    bool   // whether the name is from the names file
+	moved     bool   // whether the name is not the one made from the object's
 	docs      Docs
 	resources []resource
 	faults    []registry.Fault
@@ -50,7 +52,7 @@ func newPlan(defs []Definition, o Options) *plan {
 		}
 		p.faults = append(p.faults, k.faults...)
 	}
-	p.namePackages(o.Names)
+	p.namePackages(o)
 	return &p
 }
 
@@ -93,36 +95,6 @@ func withoutLines(o registry.Object) registry.Object {
 	return o
 }
 
-// namePackages gives each package a unique name. It drops the packages whose name in the names file
-// is not unique.
-func (p *plan) namePackages(names *Names) {
-	for i := range p.packages {
-		k := &p.packages[i]
-		k.name, k.chosen = k.plainName(names, p.isLatest(k))
-	}
-	name := func(k *pkg) string { return k.name }
-	why := func(k *pkg) string { return fmt.Sprintf("several objects have the package name %s", k.name) }
-	for _, k := range clashing(p.packages, name) {
-		if !k.chosen {
-			k.rename(k.name+strconv.Itoa(int(k.object.ID)), why(k))
-		}
-	}
-	for _, k := range clashing(p.packages, name) {
-		if k.chosen {
-			k.fault(-1, registry.Error, why(k), "choose another name in the names file")
-			continue
-		}
-		k.rename(fmt.Sprintf("%s_%d%s", k.name, k.object.ID, versionSuffix(k.object.Version)), why(k))
-	}
-	p.packages = slices.DeleteFunc(p.packages, func(k pkg) bool {
-		if !failed(k.faults) {
-			return false
-		}
-		p.faults = append(p.faults, k.faults...)
-		return true
-	})
-}
-
 // plainName returns the name of the package, before a test whether it is unique, and whether the
 // name is one of the names file without a suffix.
 func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
@@ -147,12 +119,6 @@ func (k *pkg) plainName(names *Names, latest bool) (name string, chosen bool) {
 		name += versionSuffix(o.Version)
 	}
 	return name, false
-}
-
-func (k *pkg) rename(name, why string) {
-	k.fault(-1, registry.Warning, fmt.Sprintf("%s, so this package is named %s", why, name),
-		fmt.Sprintf("add a line \"%d name\" to the names file to choose another name", k.object.ID))
-	k.name = name
 }
 
 // isLatest reports whether no other package has a higher version of the same object.
