@@ -14,28 +14,35 @@ import (
 	"github.com/lwm2mgen/toolkit/gen"
 )
 
-// check compares the files with those in the output folder, prints the differences, and reports
-// whether there are none. A generated file in the folder that is not among the given files is a
-// difference.
-func (o output) check(files []gen.File) bool {
-	same := true
+// check compares the files with those in the output folder, prints the differences, and returns
+// their number. A generated file in the folder that is not among the given files is a difference.
+func (o output) check(files []gen.File, before int) (failed int) {
 	want := make(map[string]bool, len(files))
 	for _, f := range files {
 		path := filepath.Join(o.dir, filepath.FromSlash(f.Path))
 		want[path] = true
-		same = o.checkFile(path, f.Content) && same
+		if !o.checkFile(path, f.Content) {
+			failed++
+		}
 	}
 	orphans, err := o.orphans(want)
 	if err != nil {
 		complain(o.stderr, err)
-		return false
+		failed++
 	}
 	for _, path := range orphans {
 		fmt.Fprintf(o.stderr, "%s: none of the given definitions generates this file, "+
 			"delete it or add its XML file to the command\n", path)
-		same = false
+		failed++
 	}
-	return same
+	switch {
+	case o.quiet:
+	case before+failed > 0:
+		fmt.Fprintf(o.stderr, "%s checked, %d failed\n", count(len(files), "package"), before+failed)
+	default:
+		fmt.Fprintf(o.stderr, "%s checked, all up to date\n", count(len(files), "package"))
+	}
+	return failed
 }
 
 func (o output) checkFile(path string, content []byte) bool {

@@ -19,35 +19,34 @@ import (
 type loaded struct {
 	defs   []gen.Definition
 	faults []registry.Fault
-	failed bool // whether a file could not be read, which has been printed
+	files  int
+	failed int // the number of files that could not be read, which have been printed
 }
 
 // load reads the given XML files and returns their definitions, in the order of the files. It
 // prints the files that cannot be read to stderr and loads the others.
 func load(args []string, stderr io.Writer) loaded {
-	files, err := expand(args)
-	var l loaded
+	files, errs := expand(args)
+	l := loaded{files: len(files)}
 	for _, file := range files {
-		objects, faults, loadErr := loadFile(file)
-		err = errors.Join(err, loadErr)
+		objects, faults, err := loadFile(file)
+		if err != nil {
+			errs = append(errs, err)
+		}
 		l.faults = append(l.faults, faults...)
 		for _, o := range objects {
 			l.defs = append(l.defs, gen.Definition{File: filepath.ToSlash(file), Object: o})
 		}
 	}
-	if err != nil {
-		l.failed = true
+	for _, err := range errs {
 		complain(stderr, err)
 	}
+	l.failed = len(errs)
 	return l
 }
 
 func loadFile(name string) ([]registry.Object, []registry.Fault, error) {
 	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, `./\`) {
-		return nil, nil, fmt.Errorf("%s is neither a file nor a command; the commands are lint, show and fetch, "+
-			"see lwm2mgen -help", name)
-	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,11 +58,16 @@ func loadFile(name string) ([]registry.Object, []registry.Fault, error) {
 	return omaxml.Read(filepath.ToSlash(name), f)
 }
 
+// isFile reports whether an argument is meant as a file and not as a command: it exists, or it looks
+// like a path or a pattern.
+func isFile(arg string) bool {
+	_, err := os.Lstat(arg)
+	return err == nil || strings.ContainsAny(arg, `./\*?[`)
+}
+
 // expand returns the files that the arguments name, each once. Patterns are expanded here because
 // go generate does not run commands in a shell.
-func expand(args []string) ([]string, error) {
-	var files []string
-	var errs error
+func expand(args []string) (files []string, errs []error) {
 	for _, a := range args {
 		if _, err := os.Lstat(a); errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(a, "*?[") {
 			matches, err := filepath.Glob(a)
@@ -71,7 +75,7 @@ func expand(args []string) ([]string, error) {
 				err = errors.New("no file matches")
 			}
 			if err != nil {
-				errs = errors.Join(errs, fmt.Errorf("%s: %w", a, err))
+				errs = append(errs, fmt.Errorf("%s: %w", a, err))
 			}
 			files = append(files, matches...)
 			continue

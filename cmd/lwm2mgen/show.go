@@ -43,7 +43,7 @@ Examples:
 				return err
 			}
 			l := load(files, c.Root().ErrWriter)
-			failed := report(c.Root().ErrWriter, l.faults) || l.failed
+			failed := report(c.Root().ErrWriter, l.faults) || l.failed > 0
 			for i, d := range l.defs {
 				if i > 0 {
 					fmt.Fprintln(c.Root().Writer)
@@ -104,7 +104,8 @@ func show(w io.Writer, o *registry.Object) error {
 	return tw.Flush()
 }
 
-// span returns the range of a resource, or the registered text in quotes if it is not understood.
+// span returns the range of a resource, or the registered text if it is not understood. Devices do
+// not enforce it then.
 func span(r *registry.Resource) string {
 	switch {
 	case r.Range != nil && r.Type.Measured():
@@ -112,7 +113,7 @@ func span(r *registry.Resource) string {
 	case r.Range != nil:
 		return r.Range.String()
 	case r.RangeText != "":
-		return `"` + printable(r.RangeText) + `"`
+		return "not enforced: " + printable(r.RangeText)
 	}
 	return ""
 }
