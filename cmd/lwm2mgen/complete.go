@@ -8,7 +8,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// completeCommand describes the command that prints completion scripts, which the CLI library makes.
+// completeCommand describes the command that prints completion scripts, which the CLI library
+// makes.
 func completeCommand(c *cli.Command) {
 	c.Hidden = false
 	c.Usage = "prints a script that completes commands and flags in a shell"

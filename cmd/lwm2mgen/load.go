@@ -58,8 +58,8 @@ func loadFile(name string) ([]registry.Object, []registry.Fault, error) {
 	return omaxml.Read(filepath.ToSlash(name), f)
 }
 
-// isFile reports whether an argument is meant as a file and not as a command: it exists, or it looks
-// like a path or a pattern.
+// isFile reports whether an argument is meant as a file and not as a command: it exists, or it
+// looks like a path or a pattern.
 func isFile(arg string) bool {
 	_, err := os.Lstat(arg)
 	return err == nil || strings.ContainsAny(arg, `./\*?[`)
