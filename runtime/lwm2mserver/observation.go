@@ -44,15 +44,16 @@ func (c *Client) Observe(
 	})
 }
 
-// ObserveComposite observes several nodes in one request, as ReadComposite reads them.
+// ObserveComposite observes several nodes in one request, as ReadComposite reads them. The query
+// holds notification attributes of the observation, such as pmin=10 (LwM2M 1.2).
 func (c *Client) ObserveComposite(
-	ctx context.Context, f content.Format, paths ...string,
+	ctx context.Context, f content.Format, paths []string, query ...string,
 ) (*Observation, Answer, error) {
 	payload, err := c.pathsPayload(f, paths)
 	if err != nil {
 		return nil, Answer{}, err
 	}
-	return c.observe(ctx, Operation{Method: coap.FETCH, Accept: f, Format: f, Payload: payload})
+	return c.observe(ctx, Operation{Method: coap.FETCH, Query: query, Accept: f, Format: f, Payload: payload})
 }
 
 func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answer, error) {

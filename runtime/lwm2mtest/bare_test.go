@@ -118,13 +118,16 @@ func TestObserveComposite(t *testing.T) {
 	}
 	results := make(chan result, 1)
 	go func() {
-		obs, answer, err := dev.ObserveComposite(ctx, content.SenMLJSON, "/3/0/9", "/3/0/0")
+		obs, answer, err := dev.ObserveComposite(ctx, content.SenMLJSON, []string{"/3/0/9", "/3/0/0"}, "pmin=5")
 		results <- result{obs, answer, err}
 	}()
 
 	req := d.receive()
 	if observe, ok := req.Options.Uint(coap.OptionObserve); req.Code != coap.FETCH || !ok || observe != 0 {
 		t.Errorf("the request is %v with Observe %v (%v)", req.Code, observe, ok)
+	}
+	if query := slices.Collect(req.Options.Values(coap.OptionURIQuery)); len(query) != 1 || string(query[0]) != "pmin=5" {
+		t.Errorf("the request has the query %q, want pmin=5", query)
 	}
 	if want := `[{"n":"/3/0/9"},{"n":"/3/0/0"}]`; string(req.Payload) != want {
 		t.Errorf("the request has the payload %s, want %s", req.Payload, want)

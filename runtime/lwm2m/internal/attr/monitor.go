@@ -141,6 +141,12 @@ func (m *Monitor) Next(in *Set) sched.Time {
 	return next
 }
 
+// Certain reports whether a notification is due now, whatever the value is.
+func (m *Monitor) Certain(now sched.Time, in *Set) bool {
+	b := m.bounds(in)
+	return now >= b.pmax || now >= b.pmin && (m.due || m.changed && !m.known)
+}
+
 // Sampling takes note that the value is being read: what changes from now on needs another sample.
 func (m *Monitor) Sampling() { m.changed, m.held = false, false }
 

@@ -66,6 +66,9 @@ func (s *scope) countAttributes(before int) {
 
 // forgetAttributes removes the attributes of nodes that an event says are gone.
 func (s *scope) forgetAttributes(e dm.Event) {
+	if e.Kind != dm.Changed {
+		s.reporter.parts.below(e.Path, func(p *part) { p.keepAttributes(e) })
+	}
 	before := s.attributes.Len()
 	if before == 0 {
 		return

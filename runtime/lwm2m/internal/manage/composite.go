@@ -159,7 +159,7 @@ func (x *reading) readComposite(ctx context.Context) error {
 			}
 		}
 		for _, p := range part.paths {
-			if n := len(x.observed.nodes); x.wanted != nil && !x.wanted[n] {
+			if n := len(x.observed.nodes); x.probe && !x.wanted[n] {
 				x.observed.skip()
 				continue
 			}

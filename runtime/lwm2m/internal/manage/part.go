@@ -15,13 +15,17 @@ type part struct {
 	scope   *scope
 	path    dm.Path
 	monitor attr.Monitor
-	written bool // the server itself has changed the node, which is being published
+	kept    *attr.Set // in force while the node is deleted; nil otherwise
+	written bool      // the server itself has changed the node, which is being published
 }
 
 // attributes returns the attributes in force (Core 1.2.2 §5.1.2): those that the Observe carried,
 // or those attached to the node or above it; and each that is missing from the server's account.
 // Those that an Observe-Composite carried displace what is attached to objects only.
 func (p *part) attributes() attr.Set {
+	if p.kept != nil {
+		return *p.kept
+	}
 	defaults, attached := p.scope.peer.defaultAttributes(), &p.scope.attributes
 	switch {
 	case p.o.carried == nil:
@@ -30,6 +34,19 @@ func (p *part) attributes() attr.Set {
 		return attached.InForceBelowObject(p.path).Over(*p.o.carried).Over(defaults)
 	}
 	return p.o.carried.Over(defaults)
+}
+
+// keepAttributes keeps the attributes in force for a node that is being deleted: those attached to
+// the node go with it, and what is left should not change when the other nodes of a composite are
+// notified.
+func (p *part) keepAttributes(e dm.Event) {
+	switch e.Kind {
+	case dm.Deleted:
+		in := p.attributes()
+		p.kept = &in
+	case dm.Created:
+		p.kept = nil
+	}
 }
 
 // next returns when the node is to be sampled next.

@@ -35,7 +35,7 @@ type reading struct {
 	observed found // of an observation
 	// probe says that what is read is compared only: nothing is encoded.
 	probe bool
-	// wanted says which nodes of a composite a probe reads. The zero value means all.
+	// wanted says which nodes of a composite are compared; a probe reads no others.
 	wanted []bool
 
 	// Of the present run.
@@ -56,7 +56,7 @@ func newReading(enc *codec.Encoder, link *corelink.Encoder, seed maphash.Seed) *
 // begin prepares a reading of the present state.
 func (x *reading) begin(s *scope, op Operation, p dm.Path, f content.Format) {
 	x.scope, x.op, x.path, x.format = s, op, p, f
-	x.snapshot, x.isComposite, x.probe, x.wanted = s.snapshot(), false, false, nil
+	x.snapshot, x.isComposite, x.probe = s.snapshot(), false, false
 }
 
 // beginProbe prepares a reading that compares an observed node in a state of the data model.

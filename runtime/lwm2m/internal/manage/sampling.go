@@ -164,19 +164,24 @@ func (o *observation) logFailure(err error) {
 }
 
 // sampleComposite compares the nodes of an Observe-Composite that are due, on a worker where slow
-// functions give their values, and notifies of all nodes if one gives a reason to.
+// functions give their values, and notifies of all nodes if one gives a reason to. All nodes are
+// read at once where all are due, or where one will give a reason.
 func (o *observation) sampleComposite() (cost int) {
 	now, rd := o.cfg().Sched.Now(), o.peer.m.reader.loop
 	o.cfg().Scratch.due.last.forget()
 	o.prepare(rd)
-	rd.probe = true
+	all, certain := true, false
 	rd.wanted = rd.wanted[:0]
 	for _, p := range o.parts {
-		due := p.next() <= now
+		in := p.attributes()
+		due := p.monitor.Next(&in) <= now
 		if rd.wanted = append(rd.wanted, due); due {
+			certain = certain || p.monitor.Certain(now, &in)
 			p.monitor.Sampling()
 		}
+		all = all && due
 	}
+	rd.probe = !all && !certain
 	return o.readComposite(rd, o.compared)
 }
 
@@ -198,7 +203,7 @@ func (o *observation) readComposite(rd *reading, then func(*reading, []byte, err
 }
 
 // compared decides on a notification after the nodes that are due were compared.
-func (o *observation) compared(rd *reading, _ []byte, err error) (cost int) {
+func (o *observation) compared(rd *reading, body []byte, err error) (cost int) {
 	now, reason := o.cfg().Sched.Now(), attr.Keep
 	switch {
 	case !o.reachable():
@@ -218,17 +223,20 @@ func (o *observation) compared(rd *reading, _ []byte, err error) (cost int) {
 			}
 		}
 	}
-	if reason.Notifies() {
-		rd := o.peer.m.reader.loop
-		o.prepare(rd)
-		cost = o.readComposite(rd, func(rd *reading, body []byte, err error) int {
-			o.composed(reason, rd, body, err)
-			return 0
-		})
-		return cost
+	switch {
+	case !reason.Notifies():
+		o.schedule()
+		return 0
+	case !rd.probe:
+		o.composed(reason, rd, body, nil)
+		return 0
 	}
-	o.schedule()
-	return 0
+	rd = o.peer.m.reader.loop
+	o.prepare(rd)
+	return o.readComposite(rd, func(rd *reading, body []byte, err error) int {
+		o.composed(reason, rd, body, err)
+		return 0
+	})
 }
 
 // composed sends what was read of all nodes.
