@@ -22,8 +22,8 @@ type compositeWatch struct {
 	format content.Format
 }
 
-// observesComposite begins a composite observation of paths to which pmin and pmax are attached. Its
-// response must have the values of the paths.
+// observesComposite begins a composite observation of paths to which pmin and pmax are attached.
+// Its response must have the values of the paths.
 func (m *managed) observesComposite(f content.Format, set []string, paths ...string) *compositeWatch {
 	m.t.Helper()
 	for _, p := range paths {
