@@ -50,7 +50,7 @@ func (silence) Unwrap() error   { return socket.ErrTimeout }
 func earlySilence(s *progress, p *parameters) string {
 	switch {
 	case s.received == 0:
-		return "no answer to ClientHello"
+		return "no answer to ClientHello: perhaps it is no DTLS server (the usual port of coaps is 5684, of coap 5683)"
 	case !s.serverHello:
 		return "no answer to ClientHello with the server's cookie"
 	case s.sentFinished && !s.gotFinished && p.credential == nil:

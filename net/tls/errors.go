@@ -38,6 +38,7 @@ type progress struct {
 // handshakeError returns why a handshake failed.
 func handshakeError(err error, seen *progress) error {
 	var refused *pki.Error
+	var other stdtls.RecordHeaderError
 	alert := alertOf(err)
 	switch {
 	case errors.As(err, &refused): // crypto/tls sends bad_certificate for every reason
@@ -50,8 +51,21 @@ func handshakeError(err error, seen *progress) error {
 		return fmt.Errorf("handshake: %w", alert)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("handshake: %w: the server closed the connection; it may be no TLS server", socket.ErrReset)
+	case errors.As(err, &other) && isSignal(other.RecordHeader[:]):
+		return fmt.Errorf("handshake: the server speaks CoAP without TLS: its port is one for coap+tcp")
+	case errors.As(err, &other):
+		return fmt.Errorf("handshake: the server does not speak TLS (%w)", err)
 	}
 	return fmt.Errorf("handshake: %w", err)
+}
+
+// isSignal reports whether b begins with a signalling message without a token, as a CoAP server
+// sends one first (RFC 8323 §5).
+func isSignal(b []byte) bool {
+	const csm, abort = 0xe1, 0xe5
+	extended := map[byte]int{13: 1, 14: 2, 15: 4}[b[0]>>4] // bytes of the length
+	at := 1 + extended
+	return b[0]&0x0f == 0 && at < len(b) && b[at] >= csm && b[at] <= abort
 }
 
 // explainSilence describes what was received from a server that did not complete a handshake in

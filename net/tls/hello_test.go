@@ -106,3 +106,37 @@ func half(l socket.Listener) {
 	}
 	_ = s.Close()
 }
+
+// TestServerWithoutTLS: the error says what the server speaks instead.
+func TestServerWithoutTLS(t *testing.T) {
+	for first, want := range map[string]string{
+		"\x00\xe1":                 "its port is one for coap+tcp",
+		"\xd0\x05\xe1\x25\x00\x01": "its port is one for coap+tcp",
+		"\x30\xe5\xffbad":          "its port is one for coap+tcp",
+		"HTTP/1.1 400 Bad Request": "the server does not speak TLS",
+		"\xf0\xff\xff\xff\xff":     "the server does not speak TLS",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := simnet.New(1)
+			l, err := n.NewHost("server.example").ListenStream(5684)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			s := (&world{device: n.NewHost("device")}).socket(t, newAuthority(t).security())
+			failed := make(chan error, 1)
+			go func() { failed <- s.Connect(t.Context(), socket.Endpoint{Host: "server.example", Port: 5684}) }()
+			peer, err := l.Accept(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			if err := peer.Send(append([]byte(first), 0, 0, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-failed; err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", first, err, want)
+			}
+		})
+	}
+}

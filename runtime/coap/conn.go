@@ -121,6 +121,9 @@ func (c *Conn) Receive(limit int) (n int, err error) {
 			continue
 		default:
 			c.lastErr = err
+			if c.stream != nil {
+				err = c.stream.explainEnd(err)
+			}
 			return n, err
 		}
 		n++

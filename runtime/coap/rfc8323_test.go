@@ -3,6 +3,8 @@ package coap
 import (
 	"bytes"
 	"errors"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +46,37 @@ func TestRFC8323(t *testing.T) {
 				aborted(b, b.put(m), ErrFormat)
 				if b.h.calls != 0 {
 					t.Error("it was served")
+				}
+			}
+		}},
+		{"5.3/first bytes of another protocol are an error that names it", func(t *testing.T) {
+			for first, want := range map[string]string{
+				"\x15\x03\x01\x00\x02\x02\x46": "its port is one for coaps+tcp",
+				"\x16\x03\x03\x00\x04":         "its port is one for coaps+tcp",
+				"HTTP/1.1 400 Bad Request\r\n": "the peer is probably no CoAP server",
+				"\x00\x45":                     "the peer is probably no CoAP server",
+			} {
+				b := newStreamBench(t, ConnConfig{})
+				b.take()
+				err := b.putBytes([]byte(first))
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%q: %v, want %q", first, err, want)
+				}
+				aborted(b, err, ErrFormat)
+			}
+		}},
+		{"5.3/end before the peer's CSM", func(t *testing.T) {
+			for _, end := range []error{io.EOF, socket.ErrReset} {
+				b := newStreamBench(t, ConnConfig{})
+				b.w.end = end
+				_, err := b.c.Receive(1)
+				if !errors.Is(err, end) || !strings.Contains(err.Error(), "it may expect TLS (coaps+tcp)") {
+					t.Errorf("before the CSM: %v", err)
+				}
+				b = hello(t, ConnConfig{})
+				b.w.end = end
+				if _, err := b.c.Receive(1); err != end {
+					t.Errorf("after the CSM: %v, want %v as it is", err, end)
 				}
 			}
 		}},

@@ -20,7 +20,7 @@ type peerSettings struct {
 // handleSignal handles a signalling message (RFC 8323 §5).
 func (s *stream) handleSignal(m *Message) error {
 	if !s.peer.announced && m.Code != CSM && m.Code != Abort {
-		return s.abort(0, fmt.Errorf("%w: the first message is not a CSM (RFC 8323 §5.3)", ErrFormat))
+		return s.abort(0, errNoCSM)
 	}
 	for it := m.Options.Iter(); it.Next(); {
 		// No signal has a critical option so far.

@@ -12,6 +12,10 @@ func (s *stream) receive(b []byte) error {
 		data = s.partial
 	}
 	for len(data) > 0 && s.closed == nil {
+		if !s.peer.announced && isTLSRecord(data) {
+			s.stats.Malformed++
+			return s.abort(0, errTLS)
+		}
 		size, err := FrameTCP(data)
 		if err == ErrIncomplete {
 			break
@@ -31,6 +35,9 @@ func (s *stream) receive(b []byte) error {
 		}
 		if err != nil {
 			s.stats.Malformed++
+			if !s.peer.announced {
+				err = fmt.Errorf("%w (%v)", errNoCSM, err)
+			}
 			return s.abort(0, err)
 		}
 		data = data[size:]
@@ -78,7 +85,7 @@ func (s *stream) handleMessage(m *Message) error {
 		return s.handleSignal(m)
 	}
 	if !s.peer.announced {
-		return s.abort(0, fmt.Errorf("%w: the first message is not a CSM (RFC 8323 §5.3)", ErrFormat))
+		return s.abort(0, errNoCSM)
 	}
 	switch {
 	case m.Code == Empty: // keeps the connection alive (RFC 8323 §3.4)

@@ -21,6 +21,7 @@ type wire struct {
 	sent [][]byte
 	in   [][]byte
 	err  error        // of Send
+	end  error        // of Recv when in is empty; nil: ErrTimeout
 	peer *wire        // receives what is sent, if not nil
 	tap  func([]byte) // sees what is sent, if not nil
 }
@@ -48,7 +49,10 @@ func (w *wire) Send(p []byte) error {
 }
 
 func (w *wire) Recv(p []byte) (int, error) {
-	if len(w.in) == 0 {
+	switch {
+	case len(w.in) == 0 && w.end != nil:
+		return 0, w.end
+	case len(w.in) == 0:
 		return 0, socket.ErrTimeout
 	}
 	n := copy(p, w.in[0])

@@ -243,7 +243,11 @@ func (s *server) onSlow() {
 	if s.link.Sign() != nil {
 		return // a sign that says more
 	}
-	s.noteStall(&stallError{text: "no response yet from " + s.link.RemoteAddr()})
+	text := "no response yet from " + s.link.RemoteAddr()
+	if s.link.Kind() == socket.Datagram && !isSecured(s.settings.uri) && !s.registration.before {
+		text += "; a server for coaps does not answer coap"
+	}
+	s.noteStall(&stallError{text: text})
 	s.show()
 }
 

@@ -138,12 +138,12 @@ func signCases() []signCase {
 		{"DTLS, nobody", "coaps://s", nobody, 0, refused("198.18.0.1:5684", "datagrams"), time.Second, socket.ErrRefused},
 		{"TCP, nobody", "coap+tcp://s", nobody, 0, refused("s:5683", "connections"), time.Second, socket.ErrRefused},
 		{"TLS, nobody", "coaps+tcp://s", nobody, 0, refused("s:5684", "connections"), time.Second, socket.ErrRefused},
-		{"UDP to a DTLS port", "coap://s:5684", secure(5684, "key"), 3 * time.Second, "no response yet from 198.18.0.1:5684", 0, nil},
-		{"DTLS to a UDP port", "coaps://s", plainAtSecurePort, time.Second, "198.18.0.1:5684: no answer to ClientHello", 0, nil},
+		{"UDP to a DTLS port", "coap://s:5684", secure(5684, "key"), 3 * time.Second, "no response yet from 198.18.0.1:5684; a server for coaps does not answer coap", 0, nil},
+		{"DTLS to a UDP port", "coaps://s", plainAtSecurePort, time.Second, "198.18.0.1:5684: no answer to ClientHello: perhaps it is no DTLS server", 0, nil},
 		{"DTLS, wrong key", "coaps://s", secure(5684, "another"), time.Second, "no answer to Finished, often a wrong key", 0, nil},
 		{"DTLS, unknown identity", "coaps://s", unknown, 0, "198.18.0.1:5684: handshake: peer sent alert", 0, nil},
-		{"TCP to a TLS port", "coap+tcp://s:5684", secure(5684, "key"), 0, "reason", 0, nil},
-		{"TLS to a TCP port", "coaps+tcp://s", plainAtSecurePort, 0, "reason", 0, nil},
+		{"TCP to a TLS port", "coap+tcp://s:5684", secure(5684, "key"), 0, "before the peer's first message: it may expect TLS (coaps+tcp)", 0, nil},
+		{"TLS to a TCP port", "coaps+tcp://s", plainAtSecurePort, 0, "the server speaks CoAP without TLS: its port is one for coap+tcp", 0, nil},
 		{"TLS, certificate of another CA", "coaps+tcp://s", secure(5684, "key"), 0, "certificate", 0, nil},
 	}
 }
