@@ -194,3 +194,20 @@ func TestShippedSpelling(t *testing.T) {
 		t.Error("fields has no room for the elements")
 	}
 }
+
+// TestManyValues bounds the number of values of a file, of which each becomes code.
+func TestManyValues(t *testing.T) {
+	var lines strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&lines, "%d: a\n", i)
+	}
+	var items strings.Builder
+	for i := range 7 {
+		items.WriteString(item(fmt.Sprint(i), "<RangeEnumeration>"+lines.String()+"</RangeEnumeration>"))
+	}
+	objects, faults := ReadBytes("f.xml", []byte(definition(head, items.String())))
+	want := []string{"error: f.xml: 3999/6: the file lists more than 32768 values, write an interval, such as 0..100"}
+	if diff := cmp.Diff(want, texts(faults)); diff != "" || len(objects) != 0 {
+		t.Errorf("%d objects, faults (-want +got):\n%s", len(objects), diff)
+	}
+}

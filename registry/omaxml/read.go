@@ -25,6 +25,9 @@ const (
 	// maxText is the largest length of the text of one element in bytes. The longest description of
 	// the public registry has 3 kB.
 	maxText = 1 << 16
+	// maxValues is the largest number of values that the ranges and enumerations of a file list. All
+	// of the public registry lists 2000. Each value costs 2 kB in the generator.
+	maxValues = 1 << 15
 	// maxFaults is the largest number of faults that are reported.
 	maxFaults = 1000
 	// maxName is the largest length of a name in bytes.
@@ -70,6 +73,7 @@ type file struct {
 	object   int                       // the object of the next fault, -1 for the whole file
 	own      bool                      // whether the object is one that OMA has not registered
 	resource int
+	values   int  // the number of values that were listed so far
 	broken   bool // an error was found since the last startObject
 }
 

@@ -50,7 +50,20 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 		r.Enum, r.Description = splitEnum(r.Description, r.Type, r.Range)
 	}
 	r.Description = prose(r.Description)
+	f.countValues(&r)
 	return r, true
+}
+
+// countValues bounds the number of values of a file.
+func (f *file) countValues(r *registry.Resource) {
+	n := max(len(r.Range), len(r.Enum))
+	if f.values+n > maxValues {
+		f.line = f.home
+		f.fail(fmt.Sprintf("the file lists more than %d values", maxValues), "write an interval, such as 0..100")
+		r.Range, r.Enum = nil, nil
+		return
+	}
+	f.values += n
 }
 
 func (f *file) itemID(e *etree.Element, n int) (uint16, bool) {
