@@ -22,7 +22,7 @@ var instead = map[string]string{
 // says holds texts that a command prints, as the page shows them.
 var says = map[string][]string{
 	"go tool lwm2mgen show heater.xml": {"Set Point", "5..90"},
-	"go test -v .":                     {"write 60: 2.04", "write 200: 4.00 /26242/0/1"},
+	"go test -v .":                     {"write 60: 2.04", "write 200: 4.00 /42769/0/1"},
 }
 
 // TestQuickStart follows the page: it writes the files and runs the commands in order.
@@ -51,7 +51,7 @@ func TestQuickStart(t *testing.T) {
 		commands++
 		shell.run(s.text)
 	}
-	if files != 4 || commands < 8 {
+	if files != 3 || commands < 9 {
 		t.Errorf("the page has %d files and %d commands", files, commands)
 	}
 }

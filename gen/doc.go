@@ -23,8 +23,10 @@
 //
 // Go names follow the registered names, unless a names file overrides them (see ParseNames). If two
 // resources of an object have the same Go name, the resource ID is appended to both
-// (ObjectEnabled26). If two objects have the same package name, or the name is that of a package of
-// the standard library, the object ID is appended (location6). Generate reports both as warnings.
+// (ObjectEnabled26). If two objects have the same package name, the package that exists keeps it
+// (see Options), or else that of the lower ID, and the other one gets its object ID appended
+// (location3336), as does a package with the name of one of the standard library. Generate reports
+// both as warnings.
 // Of several versions of one object, the highest has the plain name and the others end in their
 // version (temperaturev10), so that a program can link them side by side.
 package gen

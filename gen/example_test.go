@@ -11,7 +11,7 @@ import (
 // A definition becomes one file. Two resources with the same name get their IDs appended.
 func ExampleGenerate() {
 	heater := registry.Object{
-		ID: 26242, Name: "Heater", URN: "urn:oma:lwm2m:x:26242", Description: "a heater.",
+		ID: 42769, Name: "Heater", URN: "urn:oma:lwm2m:x:42769", Description: "a heater.",
 		Resources: []registry.Resource{
 			{ID: 1, Name: "Set Point", Ops: registry.RW, Type: registry.Float, Mandatory: true, Description: "temperature to reach."},
 			{ID: 2, Name: "State", Ops: registry.R, Type: registry.Boolean},
@@ -31,8 +31,8 @@ func ExampleGenerate() {
 		}
 	}
 	// Output:
-	// xml/heater.xml: 26242/2: several resources have the Go name State, so this one is named State2, add a line "26242/2 Name" to the names file to choose another name
-	// xml/heater.xml: 26242/3: several resources have the Go name State, so this one is named State3, add a line "26242/3 Name" to the names file to choose another name
+	// xml/heater.xml: 42769/2: several resources have the Go name State, so this one is named State2, add a line "42769/2 Name" to the names file to choose another name
+	// xml/heater.xml: 42769/3: several resources have the Go name State, so this one is named State3, add a line "42769/3 Name" to the names file to choose another name
 	// heater/heater.go true
 	// SetPoint dm.Res[float64]
 	// State2 dm.Res[bool]

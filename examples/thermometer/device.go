@@ -54,7 +54,7 @@ func newTemperature(hw *hardware) (*temperature.Object, error) {
 	})
 }
 
-// newAlarm returns object 26241, whose limits and those of the hardware change together or not at
+// newAlarm returns object 42769, whose limits and those of the hardware change together or not at
 // all.
 func newAlarm(hw *hardware) (*alarm.Object, error) {
 	limits, err := alarm.New(alarm.Config{Hooks: alarm.Hooks{

@@ -1,4 +1,4 @@
-// Thermometer is a device with a live sensor, a private object (26241.xml) whose writes move
+// Thermometer is a device with a live sensor, a private object (42769.xml) whose writes move
 // hardware, and the standard Device object.
 //
 // Without flags it runs a tour against a server in the same process. With -server it registers at a
@@ -8,4 +8,4 @@
 //	go run ./examples/thermometer -server coap://host:5683
 package main
 
-//go:generate go run ../../cmd/lwm2mgen -out internal 26241.xml
+//go:generate go run ../../cmd/lwm2mgen -out internal 42769.xml

@@ -55,14 +55,14 @@ func use(ctx context.Context, say func(string, ...any), dev *lwm2mtest.Client) e
 	steps := []func() error{
 		func() error { return read("/3303/0/5700") },
 		func() error { return read("/3/0/0") },
-		func() error { return write("/26241/0/1", "30") },
-		func() error { return write("/26241/0/1", "3") },   // below the low limit: Validate refuses
-		func() error { return write("/26241/0/1", "10") },  // the board refuses: Commit fails
-		func() error { return write("/26241/0/1", "200") }, // outside of the range
-		func() error { return read("/26241/0/1") },
+		func() error { return write("/42769/0/1", "30") },
+		func() error { return write("/42769/0/1", "3") },   // below the low limit: Validate refuses
+		func() error { return write("/42769/0/1", "10") },  // the board refuses: Commit fails
+		func() error { return write("/42769/0/1", "200") }, // outside of the range
+		func() error { return read("/42769/0/1") },
 		func() error {
-			a, err := dev.Execute(ctx, "/26241/0/3", "0='3'")
-			return show("execute /26241/0/3 0='3'", a, err)
+			a, err := dev.Execute(ctx, "/42769/0/3", "0='3'")
+			return show("execute /42769/0/3 0='3'", a, err)
 		},
 		func() error { return observe(ctx, say, dev, show) },
 	}

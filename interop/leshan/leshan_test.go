@@ -50,7 +50,7 @@ func TestThermometer(t *testing.T) {
 	if reg.Endpoint != endpoint || reg.Version != "1.1" || reg.Lifetime != 300 {
 		t.Errorf("registered: %+v", reg)
 	}
-	for _, link := range []string{"</3/0>", "</1/0>", "</3303/0>", "</26241/0>"} {
+	for _, link := range []string{"</3/0>", "</1/0>", "</3303/0>", "</42769/0>"} {
 		if !strings.Contains(reg.Links, link) {
 			t.Errorf("the object list has no %s: %s", link, reg.Links)
 		}
@@ -109,17 +109,17 @@ func operations(t *testing.T, p *peer, f string) {
 		t.Errorf("/3303/0/5750 is %q", v)
 	}
 	// Replace and update an instance. The hooks of the alarm validate both limits together.
-	expect(t, p, "204", command{"op": "write", "path": "/26241/0", "format": f, "value": command{"0": -3.5, "1": 40.25, "2": "hi"}})
-	expect(t, p, "204", command{"op": "update", "path": "/26241/0", "format": f, "value": command{"1": 41}})
-	expect(t, p, "400", command{"op": "update", "path": "/26241/0", "format": f, "value": command{"0": 60}})
-	expect(t, p, "400", command{"op": "write", "path": "/26241/0", "format": f, "value": command{"0": 1}})
-	m = expect(t, p, "205", command{"op": "read", "path": "/26241/0", "format": f})
+	expect(t, p, "204", command{"op": "write", "path": "/42769/0", "format": f, "value": command{"0": -3.5, "1": 40.25, "2": "hi"}})
+	expect(t, p, "204", command{"op": "update", "path": "/42769/0", "format": f, "value": command{"1": 41}})
+	expect(t, p, "400", command{"op": "update", "path": "/42769/0", "format": f, "value": command{"0": 60}})
+	expect(t, p, "400", command{"op": "write", "path": "/42769/0", "format": f, "value": command{"0": 1}})
+	m = expect(t, p, "205", command{"op": "read", "path": "/42769/0", "format": f})
 	if m.Values["/0"] != "-3.5" || m.Values["/1"] != "41.0" || m.Values["/2"] != "hi" {
-		t.Errorf("/26241/0 is %v", m.Values)
+		t.Errorf("/42769/0 is %v", m.Values)
 	}
 	expect(t, p, "405", command{"op": "write", "path": "/3303/0/5701", "format": f, "value": "K"})
 	expect(t, p, "404", command{"op": "read", "path": "/3303/9", "format": f})
-	expect(t, p, "204", command{"op": "execute", "path": "/26241/0/3", "args": "0='2'"})
+	expect(t, p, "204", command{"op": "execute", "path": "/42769/0/3", "args": "0='2'"})
 
 	// Create with an ID and without, and Delete.
 	expect(t, p, "201", command{"op": "create", "path": "/3303", "format": f, "value": command{"id": 7, "resources": command{"5700": 4.5, "5750": "garage"}}})
@@ -140,7 +140,7 @@ func operations(t *testing.T, p *peer, f string) {
 	p.event(t, "updated", patience) // the object list has changed
 
 	// Observe: only a change of the observed resource is notified.
-	expect(t, p, "205", command{"op": "observe", "path": "/26241/0/2", "format": f})
+	expect(t, p, "205", command{"op": "observe", "path": "/42769/0/2", "format": f})
 	expect(t, p, "205", command{"op": "observe", "path": "/3303/0/5700", "format": f})
 	expect(t, p, "204", command{"op": "attributes", "path": "/3303/0/5700", "query": "pmin=1&pmax=1"})
 	n := p.event(t, "notification", patience)
@@ -151,15 +151,15 @@ func operations(t *testing.T, p *peer, f string) {
 		t.Errorf("notification: %+v", n)
 	}
 	expect(t, p, "205", command{"op": "cancel", "path": "/3303/0/5700"})
-	expect(t, p, "forgotten", command{"op": "forget", "path": "/26241/0/2"})
+	expect(t, p, "forgotten", command{"op": "forget", "path": "/42769/0/2"})
 	expect(t, p, "204", command{"op": "attributes", "path": "/3303/0/5700", "query": "pmin&pmax"})
 }
 
 // singleValues reads and writes one value in the formats of single values.
 func singleValues(t *testing.T, p *peer) {
 	for _, f := range []string{"TEXT", "CBOR"} {
-		expect(t, p, "204", command{"op": "write", "path": "/26241/0/1", "format": f, "value": 39.5})
-		m := expect(t, p, "205", command{"op": "read", "path": "/26241/0/1", "format": f})
+		expect(t, p, "204", command{"op": "write", "path": "/42769/0/1", "format": f, "value": 39.5})
+		m := expect(t, p, "205", command{"op": "read", "path": "/42769/0/1", "format": f})
 		if m.Values[""] != "39.5" {
 			t.Errorf("%s: %v", f, m.Values)
 		}
@@ -171,13 +171,13 @@ func singleValues(t *testing.T, p *peer) {
 // composites reads and writes resources of several objects in one request.
 func composites(t *testing.T, p *peer) {
 	for _, f := range []string{"SENML_JSON", "SENML_CBOR"} {
-		expect(t, p, "204", command{"op": "writecomposite", "format": f, "value": command{"/26241/0/2": "both", "/3303/0/5750": "of them"}})
-		m := expect(t, p, "205", command{"op": "readcomposite", "format": f, "paths": []string{"/26241/0/2", "/3303/0/5750", "/3/0/0"}})
-		if m.Values["/26241/0/2"] != "both" || m.Values["/3303/0/5750"] != "of them" || m.Values["/3/0/0"] != "Example" {
+		expect(t, p, "204", command{"op": "writecomposite", "format": f, "value": command{"/42769/0/2": "both", "/3303/0/5750": "of them"}})
+		m := expect(t, p, "205", command{"op": "readcomposite", "format": f, "paths": []string{"/42769/0/2", "/3303/0/5750", "/3/0/0"}})
+		if m.Values["/42769/0/2"] != "both" || m.Values["/3303/0/5750"] != "of them" || m.Values["/3/0/0"] != "Example" {
 			t.Errorf("%s: %v", f, m.Values)
 		}
 		// One invalid value refuses the whole request.
-		expect(t, p, "400", command{"op": "writecomposite", "format": f, "value": command{"/3303/0/5750": "lost", "/26241/0/1": 1000}})
+		expect(t, p, "400", command{"op": "writecomposite", "format": f, "value": command{"/3303/0/5750": "lost", "/42769/0/1": 1000}})
 		m = expect(t, p, "205", command{"op": "read", "path": "/3303/0/5750", "format": f})
 		if m.Values[""] != "of them" {
 			t.Errorf("%s: after a refused Write-Composite: %v", f, m.Values)
