@@ -25,8 +25,8 @@ const (
 	// maxText is the largest length of the text of one element in bytes. The longest description of
 	// the public registry has 3 kB.
 	maxText = 1 << 16
-	// maxValues is the largest number of values that the ranges and enumerations of a file list. All
-	// of the public registry lists 2000. Each value costs 2 kB in the generator.
+	// maxValues is the largest number of values that the ranges and enumerations of a file list.
+	// All of the public registry lists 2000. Each value costs 2 kB in the generator.
 	maxValues = 1 << 15
 	// maxFaults is the largest number of faults that are reported.
 	maxFaults = 1000
