@@ -21,6 +21,7 @@ import (
 	"github.com/lwm2mgen/toolkit/gen/testdata/secrets/vault"
 	"github.com/lwm2mgen/toolkit/gen/testdata/single/clock"
 	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gauge"
+	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev02"
 	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev10"
 	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev11"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -44,6 +45,7 @@ var golden = map[string]func() (dm.Object, error){
 	"secrets/vault":            func() (dm.Object, error) { return vault.New(vault.Config{}) },
 	"single/clock":             func() (dm.Object, error) { return clock.New(clock.Config{}) },
 	"versions/gauge":           func() (dm.Object, error) { return gauge.New(gauge.Config{}) },
+	"versions/gaugev02":        func() (dm.Object, error) { return gaugev02.New(gaugev02.Config{}) },
 	"versions/gaugev10":        func() (dm.Object, error) { return gaugev10.New(gaugev10.Config{}) },
 	"versions/gaugev11":        func() (dm.Object, error) { return gaugev11.New(gaugev11.Config{}) },
 }
