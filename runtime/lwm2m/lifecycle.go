@@ -195,6 +195,13 @@ func (c *Client) Stats(id ShortServerID) (coap.Stats, bool) {
 	return coap.Stats{}, false
 }
 
+// Traffic returns how many bytes the client has sent and received since New, over all connections
+// to all servers, those of removed accounts included. The bytes are those of the network, with the
+// overhead of DTLS and TLS and without the headers of IP, UDP and TCP. A network that does not
+// count (socket.Counters) adds the bytes of its CoAP messages. Traffic may be called from any
+// goroutine.
+func (c *Client) Traffic() (sent, received uint64) { return c.links.Traffic.Bytes() }
+
 // RemoveServer removes an account: it deletes the instances in the Security and the Server object
 // in one transaction. The client then de-registers from the server. The error is
 // [ErrUnknownServer], or the error of a hook or of Config.Persist; nothing is removed then.

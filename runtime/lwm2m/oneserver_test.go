@@ -2,10 +2,15 @@ package lwm2m_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/sockettest"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
@@ -97,6 +102,51 @@ func TestStatsOutliveConnections(t *testing.T) {
 			t.Errorf("after the Update over a new connection %+v", s)
 		}
 	})
+}
+
+// The bytes of the client go on over connections and removed accounts, from any goroutine, whether
+// the network counts or not.
+func TestTraffic(t *testing.T) {
+	for name, bare := range map[string]bool{"network that counts": false, "network that does not": true} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 2, func(w *world) {
+				cfg := w.config()
+				if bare {
+					cfg.Dialers = []socket.Dialer{sockettest.Bare(w.host.Dialer())}
+				}
+				var sent, received uint64
+				w.net.SetFilter(func(p simnet.Packet) bool {
+					if slices.Contains(w.host.Addrs(), p.From.Addr()) {
+						sent += uint64(len(p.Data))
+					} else {
+						received += uint64(len(p.Data))
+					}
+					return true
+				})
+				c := w.start(cfg)
+				check := func(when string) {
+					t.Helper()
+					synctest.Wait()
+					if s, r := c.Traffic(); s != sent || r != received || s == 0 || r == 0 {
+						t.Errorf("%s: sent %d and received %d bytes, want %d and %d", when, s, r, sent, received)
+					}
+				}
+				w.servers[0].next()
+				w.servers[1].next()
+				w.wantState(1, lwm2m.StateRegistered)
+				check("after the Register")
+				c.Suspend()
+				w.wantState(1, lwm2m.StateSuspended)
+				c.Resume()
+				w.servers[0].next()
+				w.wantState(1, lwm2m.StateRegistered)
+				check("after another connection")
+				w.must(c.RemoveServer(t.Context(), 1))
+				<-time.After(time.Second)
+				check("after the account was removed")
+			})
+		})
+	}
 }
 
 // Transmission parameters change at run time: a shorter ACK_TIMEOUT shows at the next request.

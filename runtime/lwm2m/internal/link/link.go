@@ -15,7 +15,7 @@ import (
 // shortLived is how long a connection must last to count as one that works.
 const shortLived = 10 * time.Second
 
-// Config is what the links of one client share. All fields are required.
+// Config is what the links of one client share. All fields but Traffic are required.
 type Config struct {
 	// Group serves the connections.
 	Group *Group
@@ -25,6 +25,8 @@ type Config struct {
 	// Guard calls fn, which calls user code, on the goroutine of a Connect, and recovers from a
 	// panic of fn.
 	Guard func(fn func())
+	// Traffic counts the bytes of all sockets.
+	Traffic Traffic
 }
 
 // errPanic is the outcome of a Connect that has panicked, or has ended its goroutine.
@@ -73,9 +75,10 @@ type Link struct {
 	cfg   *Config
 	// Kept over reconnects, with port, session and addresses; no Socket until the first.
 	opened Opened
-	renew  bool  // the next Connect makes a socket of its own
-	dial   *dial // while connecting
-	ending *dial // a cancelled dial that still uses the socket
+	bytes  *messageBytes // of opened, nil if the network counts
+	renew  bool          // the next Connect makes a socket of its own
+	dial   *dial         // while connecting
+	ending *dial         // a cancelled dial that still uses the socket
 	socket *Socket
 	stats  coap.Stats // of the connections that have ended
 	sign   error      // the last sign of the Connect that is under way
@@ -189,7 +192,13 @@ func (l *Link) open() error {
 		}
 		o.Socket = watched
 	}
-	l.opened = o
+	l.opened, l.bytes = o, nil
+	counters := socket.Detect(o.Socket).Counters
+	if counters == nil {
+		l.bytes = new(messageBytes)
+		counters = l.bytes
+	}
+	l.cfg.Traffic.add(l, counters)
 	l.logLacks()
 	return nil
 }
@@ -282,7 +291,7 @@ func (l *Link) dialEnded(d *dial, err error) {
 func (l *Link) attach() error {
 	s := &Socket{
 		link: l, group: l.cfg.Group, since: time.Now(), armed: unarmed,
-		net: l.opened.Socket, able: socket.Detect(l.opened.Socket),
+		net: l.opened.Socket, able: socket.Detect(l.opened.Socket), bytes: l.bytes,
 	}
 	if err := l.cfg.Group.add(s, l.owner.ConnConfig()); err != nil {
 		return err
@@ -363,6 +372,7 @@ func (l *Link) closeSocket() {
 	if l.opened.Socket != nil {
 		_ = l.opened.Socket.Close() // it is closed whatever the error
 		l.opened = Opened{}
+		l.cfg.Traffic.settle(l)
 	}
 }
 

@@ -17,11 +17,12 @@ type Socket struct {
 	net      socket.Socket
 	conn     *coap.Conn
 	able     socket.Abilities
-	since    time.Time  // connected
-	notified bool       // the socket tells by itself when it is readable
-	deadline time.Time  // of Recv, as last set
-	armed    sched.Time // the job that deadline was set for, or unarmed
-	queued   bool       // in the group's queue, or closed; guarded by group.mu
+	bytes    *messageBytes // nil if the network counts
+	since    time.Time     // connected
+	notified bool          // the socket tells by itself when it is readable
+	deadline time.Time     // of Recv, as last set
+	armed    sched.Time    // the job that deadline was set for, or unarmed
+	queued   bool          // in the group's queue, or closed; guarded by group.mu
 	closed   bool
 }
 
@@ -40,8 +41,21 @@ type exchange struct{ s *Socket }
 func (x exchange) Connect(ctx context.Context, to socket.Endpoint) error {
 	return x.s.net.Connect(ctx, to)
 }
-func (x exchange) Send(p []byte) error         { return x.s.net.Send(p) }
-func (x exchange) Recv(p []byte) (int, error)  { return x.s.net.Recv(p) }
+
+func (x exchange) Send(p []byte) error {
+	err := x.s.net.Send(p)
+	if err == nil {
+		x.s.bytes.count(len(p), 0)
+	}
+	return err
+}
+
+func (x exchange) Recv(p []byte) (int, error) {
+	n, err := x.s.net.Recv(p)
+	x.s.bytes.count(0, n)
+	return n, err
+}
+
 func (x exchange) SetRecvDeadline(t time.Time) { x.s.net.SetRecvDeadline(t) }
 func (x exchange) Close() error                { return x.s.net.Close() }
 func (x exchange) State() socket.State         { return x.s.net.State() }
