@@ -1,5 +1,5 @@
-// Package shipped makes the packages of generated/ from the definitions in objects-xml/, and tests
-// that they agree.
+// Package shipped makes the packages of generated/ from the definitions in objects-xml/, tests that
+// they agree, and lists their definitions for tools.
 //
 // It stands outside of generated/, because go.mod excludes that folder from ./... patterns.
 package shipped
