@@ -94,6 +94,8 @@ func (c *Client) newAnswer(path string, r coap.Result) (Answer, error) {
 	if f, ok := r.Options.ContentFormat(); ok {
 		a.Format = content.Format(f)
 	}
-	a.Location = strings.TrimPrefix(string(r.Options.AppendLocationPath(nil)), a.root)
+	if location := string(r.Options.AppendLocationPath(nil)); location != "/" {
+		a.Location = strings.TrimPrefix(location, a.root)
+	}
 	return a, nil
 }

@@ -210,6 +210,17 @@ func (s *Server) WaitRegistered(ctx context.Context, endpoint string) (*Client, 
 	return c, nil
 }
 
+// Client returns the device with an endpoint name, if it is registered.
+func (s *Server) Client(endpoint string) (*Client, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.clients[endpoint]
+	if c == nil || c.reg.Location == "" {
+		return nil, false
+	}
+	return c, true
+}
+
 // Endpoints returns the endpoint names of the registered devices, sorted.
 func (s *Server) Endpoints() []string {
 	s.mu.Lock()

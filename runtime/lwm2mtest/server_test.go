@@ -110,6 +110,9 @@ func exercise(t *testing.T, s *lwm2mtest.Server) {
 		if v, err := a.Value("/3303/0/5700"); err != nil || v.Float() != 21.5 {
 			t.Errorf("Read in %v: %v, %v", f, v, err)
 		}
+		if a.Location != "" {
+			t.Errorf("a Read has the location %q", a.Location)
+		}
 	}
 	ok("Discover", coap.Content)(dev.Discover(ctx, "/3303"))
 	ok("Write", coap.Changed)(dev.Write(ctx, "/3303/0/5750", content.Text, []byte("fridge")))
