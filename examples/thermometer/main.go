@@ -12,20 +12,29 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/dtls"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/tcp"
+	"github.com/lwm2mgen/toolkit/net/tls"
+	"github.com/lwm2mgen/toolkit/net/udp"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
 func main() {
 	server := flag.String("server", "", "URI of the server, such as coap://localhost:5683; empty runs a tour with a server in the process")
 	endpoint := flag.String("endpoint", "thermometer", "endpoint name of the device")
+	keys := addKeyFlags(flag.CommandLine)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	var err error
-	if *server == "" {
+	account := lwm2m.Server{URI: *server, Lifetime: 5 * time.Minute}
+	err := keys.set(&account)
+	switch {
+	case err != nil:
+	case *server == "":
 		err = tour(ctx, os.Stdout, *endpoint)
-	} else {
-		err = serve(ctx, os.Stdout, *endpoint, *server)
+	default:
+		err = serve(ctx, os.Stdout, *endpoint, account)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "thermometer:", err)
@@ -34,7 +43,7 @@ func main() {
 }
 
 // serve runs the device until ctx ends.
-func serve(ctx context.Context, out io.Writer, endpoint, server string) error {
+func serve(ctx context.Context, out io.Writer, endpoint string, account lwm2m.Server) error {
 	say := printer(out)
 	objects, err := objects(&hardware{log: say})
 	if err != nil {
@@ -42,7 +51,8 @@ func serve(ctx context.Context, out io.Writer, endpoint, server string) error {
 	}
 	client, err := lwm2m.New(lwm2m.Config{
 		Endpoint: endpoint,
-		Servers:  []lwm2m.Server{{URI: server, Lifetime: 5 * time.Minute}},
+		Servers:  []lwm2m.Server{account},
+		Dialers:  []socket.Dialer{udp.Dialer{}, dtls.Dialer{}, tcp.Dialer{}, tls.Dialer{}},
 		Objects:  objects,
 		Logger:   slog.New(trace{say: say}),
 		OnStatus: func(s lwm2m.ServerStatus) { say("device: %s", describe(s)) },

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
 
 // cancelAt is a writer that calls stop when text has been written.
@@ -36,7 +38,7 @@ func TestServerThatRefuses(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	out := &cancelAt{text: "next attempt", stop: stop}
-	if err := serve(ctx, out, "thermometer", uri); err != nil {
+	if err := serve(ctx, out, "thermometer", lwm2m.Server{URI: uri}); err != nil {
 		t.Fatal(err)
 	}
 	want := regexp.MustCompile(`(?s)device: an attempt may fail: no response yet: 127\.0\.0\.1:\d+ refuses connections\n` +

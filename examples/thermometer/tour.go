@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
@@ -21,7 +22,9 @@ func tour(ctx context.Context, out io.Writer, endpoint string) error {
 	srv := lwm2mtest.NewServer(p)
 	device := make(chan error, 1)
 	running, stop := context.WithCancel(ctx)
-	go func() { device <- serve(running, lineWriter(say), endpoint, srv.URI()) }()
+	go func() {
+		device <- serve(running, lineWriter(say), endpoint, lwm2m.Server{URI: srv.URI(), Lifetime: 5 * time.Minute})
+	}()
 
 	dev := srv.WaitRegistered(endpoint)
 	reg := dev.Registration()
