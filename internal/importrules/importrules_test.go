@@ -24,6 +24,8 @@ var rules = []rule{
 	{"registry/omaxml", []string{"registry", "github.com/beevik/etree"}},
 	{"gen", []string{"registry", "github.com/dave/jennifer/jen"}},
 	{"cmd/lwm2mgen", []string{"gen", "registry/...", "github.com/urfave/cli/v3", "github.com/rogpeppe/go-internal/..."}},
+	{"cmd/lwm2mserver", []string{"internal/shipped", "registry/...", "net/...", "runtime/lwm2mserver", "runtime/coap", "runtime/content/...",
+		"runtime/dm", "golang.org/x/term"}},
 	{"net/socket", nil},
 	{"net/internal", []string{"net/socket"}},
 	{"net/udp", []string{"net/socket", "net/internal/..."}},

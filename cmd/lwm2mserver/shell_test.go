@@ -1,0 +1,198 @@
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+)
+
+// asProgram is the variable that makes the test binary the program itself.
+const asProgram = "LWM2MSERVER_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// screen is what the program has written to its terminal.
+type screen struct {
+	t    *testing.T
+	tty  *os.File
+	end  chan error // the exit status
+	mu   sync.Mutex
+	text string
+	more chan struct{} // holds a token after new text
+}
+
+// startShell starts the program in a terminal of its own.
+func startShell(t *testing.T, args ...string) *screen {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "TERM=xterm")
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 120})
+	if err != nil {
+		t.Skipf("no terminal: %v", err)
+	}
+	s := &screen{t: t, tty: tty, end: make(chan error, 1), more: make(chan struct{}, 1)}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		b := make([]byte, 4096)
+		for {
+			n, err := tty.Read(b)
+			if err != nil {
+				return
+			}
+			s.mu.Lock()
+			s.text += string(b[:n])
+			s.mu.Unlock()
+			select {
+			case s.more <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	go func() { s.end <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = tty.Close()
+		<-read
+	})
+	return s
+}
+
+// escapes are the control sequences of a terminal.
+var (
+	escapes  = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+	lineEnds = regexp.MustCompile(`\r+\n`)
+)
+
+// expect waits for a text and removes it and all before it.
+func (s *screen) expect(pattern string) string {
+	s.t.Helper()
+	re := regexp.MustCompile(pattern)
+	timeout := time.After(20 * time.Second)
+	for {
+		s.mu.Lock()
+		text := lineEnds.ReplaceAllString(escapes.ReplaceAllString(s.text, ""), "\n")
+		at := re.FindStringIndex(text)
+		if at != nil {
+			s.text = text[at[1]:]
+		}
+		s.mu.Unlock()
+		if at != nil {
+			return text[at[0]:at[1]]
+		}
+		select {
+		case <-s.more:
+		case <-timeout:
+			s.t.Fatalf("the screen does not show %q:\n%s", pattern, text)
+		}
+	}
+}
+
+// press types keys.
+func (s *screen) press(keys string) {
+	s.t.Helper()
+	if _, err := s.tty.WriteString(keys); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+const (
+	tab    = "\t"
+	enter  = "\r"
+	ctrlC  = "\x03"
+	ctrlD  = "\x04"
+	arrow  = "\x1b[A" // the arrow up
+	prompt = "> $"
+)
+
+// A user types in a terminal: completion, history, notifications above the line that is edited, an
+// interrupt.
+func TestShell(t *testing.T) {
+	s := startShell(t, "-listen", "coap://127.0.0.1:0", "-objects", "testdata/heater.xml", "-timeout", "1m")
+	uri := strings.Fields(s.expect(`listening at coap://[0-9.:]+`))[2]
+	s.expect(prompt)
+	d := newDevice(t, lwm2m.Server{URI: uri})
+	d.start(t)
+	s.expect(`heater-1 registered: LwM2M 1.2, lifetime 1h0m0s\n> $`)
+
+	s.press("rea" + tab)
+	s.expect("read $")
+	s.press("h" + tab)
+	s.expect("heater-1 $")
+	s.press("He" + tab)
+	s.expect("Heater$")
+	s.press("/" + tab)
+	s.expect("/0$")
+	s.press("/" + tab) // lists what can be read: Boost is missing
+	s.expect(`Heater/0/Hours  Heater/0/SetPoint  Heater/0/Temperature\n> (read heater-1 Heater/0/)+$`)
+	s.press("s" + tab)
+	s.expect("etPoint$")
+	s.press(enter)
+	s.expect(`2.05 Content\n  /42769/0/1  Set Point  21 Cel\n> $`)
+
+	s.press("observe heater-1 Heater/0/Set Point" + enter)
+	s.expect(`observation 1\n.*21 Cel\n> $`)
+	s.press("write heater-1 Heater/0/Set Po") // not finished when the notification comes
+	s.expect("Set Po$")
+	d.setPoint(t, 33)
+	s.expect(`\d\d:\d\d:\d\d\.\d{3} heater-1, observation 1: /42769/0/1 Set Point = 33 Cel\n`)
+	s.expect(`> write heater-1 Heater/0/Set Po$`)
+	s.press("int 34" + enter)
+	s.expect(`2.04 Changed\n> $`)
+	s.press(arrow + arrow + enter)
+	s.expect(`observation 2\n.*34 Cel\n> $`)
+
+	s.press("next 7" + enter)
+	s.expect(`next 7\n`)
+	s.press(ctrlC)
+	s.expect(`interrupted\n> $`)
+	s.press("quit" + enter)
+	s.waitEnd()
+}
+
+// waitEnd waits until the program has ended, with the exit status 0.
+func (s *screen) waitEnd() {
+	s.t.Helper()
+	select {
+	case err := <-s.end:
+		if err != nil {
+			s.t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		s.t.Error("the program does not end")
+	}
+}
+
+// Control-D ends the shell, also at the first prompt.
+func TestShellEnds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	s := startShell(t, "-listen", "coaps://127.0.0.1:0", "-dir", dir)
+	s.expect("made new keys in " + regexp.QuoteMeta(dir))
+	s.expect(prompt)
+	s.press("flags" + enter)
+	s.expect(`-server coaps://127.0.0.1:\d+ -psk-identity device -psk-key [0-9a-f]{32}\n`)
+	s.expect(prompt)
+	s.press(ctrlD)
+	s.waitEnd()
+}
