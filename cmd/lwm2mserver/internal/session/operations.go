@@ -187,7 +187,7 @@ func (c *command) composite(ctx context.Context) error {
 	case "read":
 		return c.report(c.device.ReadComposite(ctx, f, paths...))
 	case "observe":
-		obs, a, err := c.device.ObserveComposite(ctx, f, paths...)
+		obs, a, err := c.device.ObserveComposite(ctx, f, nil, paths...)
 		return c.begin(strings.Join(paths, " "), obs, a, err)
 	}
 	return c.usage()
