@@ -176,18 +176,19 @@ func (c *command) composite(ctx context.Context) error {
 		return c.report(c.device.WriteComposite(ctx, f, entries...))
 	}
 	var paths []string
-	for len(args) > 0 {
+	for len(args) > 0 && !strings.Contains(args[0].text, "=") {
 		p, rest, err := c.path(args)
 		if err != nil {
 			return err
 		}
 		paths, args = append(paths, p.String()), rest
 	}
-	switch operation {
-	case "read":
+	switch {
+	case len(paths) == 0:
+	case operation == "read" && len(args) == 0:
 		return c.report(c.device.ReadComposite(ctx, f, paths...))
-	case "observe":
-		obs, a, err := c.device.ObserveComposite(ctx, f, nil, paths...)
+	case operation == "observe":
+		obs, a, err := c.device.ObserveComposite(ctx, f, paths, texts(args)...)
 		return c.begin(strings.Join(paths, " "), obs, a, err)
 	}
 	return c.usage()

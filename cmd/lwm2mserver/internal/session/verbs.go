@@ -58,7 +58,7 @@ func verbs() []*verb {
 			run: (*command).discover, help: "list what is below a path, with attributes"},
 		{name: "attributes", usage: "attributes DEVICE PATH pmin=1 ...", device: true, min: 2, completes: onePath,
 			run: (*command).attributes, help: "write attributes; a name without = removes the attribute"},
-		{name: "composite", usage: "composite DEVICE read|observe PATH... | composite DEVICE write PATH=VALUE...",
+		{name: "composite", usage: "composite DEVICE read PATH... | composite DEVICE observe PATH... [pmin=1 ...] | composite DEVICE write PATH=VALUE...",
 			device: true, min: 2, completes: subcommand, run: (*command).composite,
 			help: "read, observe or write several paths in one request"},
 		{name: "wait", usage: "wait DEVICE", device: true, run: (*command).wait, help: "wait until a device is registered"},
