@@ -26,6 +26,7 @@ func handshakeError(
 ) error {
 	g.mu.Lock()
 	seen, sent, refused, failure := g.seen, g.alert, g.refused, g.failure
+	seen.contradiction = g.contradictions.found
 	g.mu.Unlock()
 	var received pionAlert
 	switch {
@@ -80,6 +81,8 @@ func explainSilence(s *progress, p *parameters) string {
 		return "the server asked for a cookie and sent nothing more: it probably ignores this client, " +
 			"for instance for its identity or its version of DTLS, " +
 			"or large datagrams are lost on the way"
+	case s.contradiction:
+		return errContradiction.Error()
 	case s.sentFinished && !s.gotFinished && p.credential == nil:
 		return "the server answered but never accepted our Finished: the key is probably wrong for this " +
 			"identity, or the identity is unknown, which many servers do not report"

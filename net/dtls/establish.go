@@ -92,12 +92,13 @@ func (s *conn) storeSession(t secured.Target, e *established) {
 
 var errTimers = errors.New("the handshake timers have run out")
 
-// handshake does one handshake within the handshake timers, which restart with each flight of the
-// server.
-func (s *conn) handshake(ctx context.Context, p *parameters) (*established, error) {
+// handshakeOnce does one handshake within the handshake timers, which restart with each flight of
+// the server. restarts says that another one may follow.
+func (s *conn) handshakeOnce(ctx context.Context, p *parameters, restarts bool) (*established, *guard, error) {
 	first, total := s.profile.timers()
 	p.interval = first
 	g := newGuard(s.Below, packetAddr("peer"))
+	g.restarts = restarts
 	p = p.withAlertOfVerify(g)
 	reportSigns(ctx, g, p)
 	timed, cancel := context.WithCancelCause(ctx)
@@ -107,7 +108,7 @@ func (s *conn) handshake(ctx context.Context, p *parameters) (*established, erro
 	g.progress = func() { timer.Reset(total) }
 	e, err := s.engine.handshake(timed, g, p)
 	if err != nil {
-		return nil, handshakeError(ctx, err, g, p, errors.Is(context.Cause(timed), errTimers), total)
+		return nil, g, handshakeError(ctx, err, g, p, errors.Is(context.Cause(timed), errTimers), total)
 	}
-	return e, nil
+	return e, g, nil
 }

@@ -37,6 +37,9 @@ type guard struct {
 	refused  *pki.Error // why the peer's certificate is not accepted
 	alert    *socket.AlertError
 
+	contradictions contradictions // of a server's messages
+	restarts       bool           // the handshake may begin again because of them
+
 	sentFlight   flight
 	failure      error  // of the socket below, which has ended the handshake
 	alertWaiting []byte // record of an alert that may be forged
@@ -57,6 +60,7 @@ type progress struct {
 	// Our Certificate message was empty: the server asked for certificates of another CA.
 	noCertificate bool
 	clientKey     bool // ClientKeyExchange was sent: no abbreviated handshake
+	contradiction bool // see contradictions; set at the end
 	messages      int  // handshake messages of both sides, repetitions included
 }
 
@@ -75,11 +79,13 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 	for {
 		g.mu.Lock()
 		closed, past := g.closed, !g.deadline.IsZero() && !g.deadline.After(time.Now())
-		alert := g.takeAlert()
+		alert, failure := g.takeAlert(), g.failure
 		g.mu.Unlock()
 		switch {
 		case closed:
 			return 0, nil, net.ErrClosed
+		case failure != nil:
+			return 0, nil, failure
 		case alert != nil:
 			return copy(p, alert), g.addr, nil
 		case past:
@@ -173,6 +179,9 @@ func (g *guard) note(h *header, record []byte, sent bool) {
 		return
 	}
 	g.seen.handshake = true
+	if g.client {
+		g.contradictions.note(record[h.body:])
+	}
 	switch typ {
 	case msgHelloVerify:
 		g.seen.helloVerify = true
@@ -303,7 +312,7 @@ func (g *guard) SetReadDeadline(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.deadline = t
-	if !g.closed && !g.alertReady {
+	if !g.closed && !g.alertReady && g.failure == nil {
 		g.below.SetRecvDeadline(t)
 	}
 	return nil

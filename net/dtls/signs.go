@@ -93,6 +93,7 @@ func (f *flight) isRepeated(message []byte) bool {
 // with an alert, is no silence. The caller holds g.mu.
 func (g *guard) noteRepeated() {
 	g.sentFlight.repeats++
+	g.endContradicted()
 	if g.sentFlight.silent || g.sentFlight.refused || g.alertWaiting != nil {
 		return
 	}
