@@ -11,8 +11,8 @@
 //   - [Object], the definition of an object, with [Object.Resource] to find a resource and
 //     [Object.Validate] to check the definition;
 //   - [Resource], the definition of a resource;
-//   - [Operations], [Type] and [Range], which say what a server may do with the resource and which
-//     values it may have;
+//   - [Operations], [Type], [Range] and [StringSet], which say what a server may do with the
+//     resource and which values it may have;
 //   - [Version], the version of an object or of LwM2M;
 //   - [Fault], one fault of a definition.
 //

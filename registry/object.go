@@ -62,14 +62,18 @@ type Resource struct {
 	// characters and for Opaque the length in bytes. The zero value means that every value of the
 	// type is allowed.
 	Range Range
+	// Strings is the set of allowed values of a String whose values are enumerated. The zero value
+	// means that they are not.
+	Strings StringSet
 	// Units is the registered unit, such as "Cel" or "%". The zero value means none.
 	Units string
 
 	// RangeText is the range as registered, even if it could not be parsed into Range. It is
 	// documentation; generated tables leave it empty.
 	RangeText string
-	// Enum names the values of an enumeration in ascending order, where the definition names them.
-	// It is documentation; generated tables leave it empty.
+	// Enum names the values of an enumeration, where the definition names them: numbers in
+	// ascending order, strings in the order of Strings. It is documentation; generated tables leave
+	// it empty.
 	Enum []EnumValue
 	// Description says what the resource means. It is documentation; generated tables leave it
 	// empty.
@@ -78,8 +82,10 @@ type Resource struct {
 
 // EnumValue is one named value of an enumeration.
 type EnumValue struct {
-	// Value is the number on the wire.
+	// Value is the number of an Integer or Unsigned Integer on the wire.
 	Value int64
+	// Text is the value of a String.
+	Text string
 	// Name is the value's meaning in a few words, such as "Certificate mode".
 	Name string
 	// Doc explains the value further. The zero value means that the name is sufficient.

@@ -132,6 +132,20 @@ func TestValidate(t *testing.T) {
 			"3303/0: the range 0..0.5 has a bound that is not a whole number below 2^53, leave the bound open",
 		}},
 		{name: "large float", o: ranged(registry.Float, registry.Between(-0.5, 1e300))},
+		{name: "strings of an Integer", o: enumerated(registry.Integer, nil, "a", "b", "c", "d", "e", "f"), want: []string{
+			`3303/0: the resource enumerates the values "a", "b", "c", "d", "e", ... but is no String, leave the values out`,
+		}},
+		{name: "no strings", o: enumerated(registry.String, nil), want: []string{
+			"3303/0: the enumeration allows no value, leave it out",
+		}},
+		{name: "strings and a range", o: enumerated(registry.String, registry.Between(0, 9), "a"), want: []string{
+			"3303/0: the resource has the range 0..9 as well as enumerated values, leave the range out",
+		}},
+		{name: "faulty strings", o: enumerated(registry.String, nil, "a", "b", "a", "\xff"), want: []string{
+			`3303/0: the value "a" is enumerated twice, remove one`,
+			`3303/0: the value "\xff" is not valid UTF-8, correct it`,
+		}},
+		{name: "strings", o: enumerated(registry.String, nil, "a", "")},
 		{name: "no fault", o: with(
 			registry.Resource{ID: 0, Name: "a", Ops: registry.E},
 			registry.Resource{ID: 1, Name: "a", Ops: registry.RW, Type: registry.Integer,
@@ -158,6 +172,13 @@ func with(resources ...registry.Resource) registry.Object {
 
 func ranged(k registry.Type, r registry.Range) registry.Object {
 	return with(registry.Resource{Name: "a", Ops: registry.R, Type: k, Range: r})
+}
+
+func enumerated(k registry.Type, r registry.Range, values ...string) registry.Object {
+	if values == nil {
+		values = []string{}
+	}
+	return with(registry.Resource{Name: "a", Ops: registry.R, Type: k, Range: r, Strings: values})
 }
 
 func TestFault(t *testing.T) {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -63,8 +64,8 @@ func (r Range) Allows(v float64) bool {
 	return false
 }
 
-// String returns the range in text form, such as "0..100" or "0, 3.8..20.5, 99". It returns "" if
-// everything is allowed.
+// String returns the range in text form, such as "0..100", "0, 3.8..20.5, 99" or ">0..<1". It
+// returns "" if everything is allowed. [ParseRange] reads this form.
 func (r Range) String() string {
 	var b strings.Builder
 	for n, i := range r {
@@ -75,12 +76,25 @@ func (r Range) String() string {
 			b.WriteString(bound(i.Min))
 			continue
 		}
-		if !math.IsInf(i.Min, -1) {
-			b.WriteString(bound(i.Min))
+		low, above := excluded(i.Min, math.Inf(-1))
+		high, below := excluded(i.Max, math.Inf(1))
+		if above {
+			b.WriteByte('>')
 		}
-		b.WriteString("..")
-		if !math.IsInf(i.Max, 1) {
-			b.WriteString(bound(i.Max))
+		if !math.IsInf(low, -1) {
+			b.WriteString(bound(low))
+		}
+		if above && math.IsInf(high, 1) {
+			continue // ">0"
+		}
+		if !below || !math.IsInf(low, -1) {
+			b.WriteString("..") // but "<1"
+		}
+		if below {
+			b.WriteByte('<')
+		}
+		if !math.IsInf(high, 1) {
+			b.WriteString(bound(high))
 		}
 	}
 	return b.String()
@@ -91,4 +105,77 @@ func bound(v float64) string {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return strconv.FormatFloat(v, 'g', -1, 64)
+}
+
+// excluded returns a shorter number for a bound: the next float64 in the given direction, which the
+// bound excludes. It returns the bound itself and false if that number is not much shorter. The
+// bound of "more than 0", for example, is 5e-324.
+func excluded(v, direction float64) (float64, bool) {
+	next := math.Nextafter(v, direction)
+	if math.IsInf(v, 0) || math.IsInf(next, 0) {
+		return v, false
+	}
+	if next == 0 || len(bound(next))+8 < len(bound(v)) {
+		return next, true
+	}
+	return v, false
+}
+
+// ParseRange parses the text form of a range: intervals and values, ascending and separated by
+// commas, such as "0..100", "0, 3.8..20.5, 99", "..-1", "0.." and "0..<1". A value before .. with >
+// and a value after it with < are not part of the interval. ">0" and "<1" are intervals with one
+// bound.
+func ParseRange(s string) (Range, error) {
+	var r Range
+	for part := range strings.SplitSeq(s, ",") {
+		i, err := parseInterval(strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		r = append(r, i)
+	}
+	for n := 1; n < len(r); n++ {
+		if r[n].Min <= r[n-1].Max {
+			return nil, fmt.Errorf("the range %q is not ascending", s)
+		}
+	}
+	return r, nil
+}
+
+func parseInterval(s string) (Interval, error) {
+	i := Interval{math.Inf(-1), math.Inf(1)}
+	low, high, isInterval := strings.Cut(s, "..")
+	switch {
+	case isInterval:
+	case strings.HasPrefix(s, "<"):
+		low, high = "", s
+	case !strings.HasPrefix(s, ">"):
+		high = low // a single value
+	}
+	var err error
+	if low != "" || !isInterval && high == "" {
+		number, above := strings.CutPrefix(low, ">")
+		if i.Min, err = parseFloat(number); err == nil && above {
+			i.Min = math.Nextafter(i.Min, math.Inf(1))
+		}
+	}
+	if high != "" && err == nil {
+		number, below := strings.CutPrefix(high, "<")
+		if i.Max, err = parseFloat(number); err == nil && below {
+			i.Max = math.Nextafter(i.Max, math.Inf(-1))
+		}
+	}
+	if err != nil || low == "" && high == "" || i.Min > i.Max {
+		return i, fmt.Errorf("%q is neither a value nor an interval from low to high such as 0..100", s)
+	}
+	return i, nil
+}
+
+// parseFloat parses a finite number in decimal notation.
+func parseFloat(s string) (float64, error) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err == nil && (v-v != 0 || strings.ContainsAny(s, "xX_pP")) {
+		err = strconv.ErrSyntax
+	}
+	return v, err
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
@@ -75,11 +77,50 @@ func TestRangeString(t *testing.T) {
 		{registry.AtMost(-1), "..-1"},
 		{registry.OneOf(0, 5, 10), "0, 5, 10"},
 		{registry.Range{{Min: 0, Max: 247}, {Min: 255, Max: 255}}, "0..247, 255"},
+		{registry.AtLeast(math.SmallestNonzeroFloat64), ">0"},
+		{registry.AtMost(math.Nextafter(1.5, 0)), "<1.5"},
+		{registry.Between(math.Nextafter(1, 2), math.Nextafter(20, 0)), ">1..<20"},
+		{registry.Between(0, math.Nextafter(1, 0)), "0..<1"},
+		{registry.Between(math.Nextafter(-1, 0), 1), ">-1..1"},
 	} {
 		if got := test.r.String(); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
+		if test.want == "" {
+			continue
+		}
+		if again, err := registry.ParseRange(test.want); err != nil || !cmp.Equal(again, test.r) {
+			t.Errorf("%q is parsed as %v, %v", test.want, again, err)
+		}
 	}
+}
+
+func TestParseRangeRefuses(t *testing.T) {
+	for _, text := range []string{
+		"", ",", "..", ">", "<", "a", "0..a", "1..0", "0, 1, 1", "0..5, 3..9", "9, 0", "0x10", "1_000", "Inf", "0..NaN",
+		"0..1..2", "0-5", ">5..5", "0 1",
+	} {
+		if r, err := registry.ParseRange(text); err == nil || r != nil {
+			t.Errorf("%q is parsed as %v", text, r)
+		}
+	}
+}
+
+// FuzzParseRange parses anything: the text form of the result is parsed to the same range.
+func FuzzParseRange(f *testing.F) {
+	for _, s := range []string{"0..100", "0, 3.8..20.5, 99", "..-1", ">0", "<1", ">0..<1", "0..", "1e300", ">0..", "-0.."} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := registry.ParseRange(s)
+		if err != nil {
+			return
+		}
+		again, err := registry.ParseRange(r.String())
+		if err != nil || !cmp.Equal(r, again) {
+			t.Errorf("%q: %q is parsed as %v, %v", s, r, again, err)
+		}
+	})
 }
 
 // TestRangeAllocs measures the check that a write makes for every value.

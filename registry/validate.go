@@ -3,7 +3,9 @@ package registry
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Validate returns everything that is wrong with the definition, errors and warnings, in order of
@@ -59,6 +61,38 @@ func (v *validation) resource(r *Resource) {
 		v.add(id, Error, "the resource has no type", "name one of the data types")
 	}
 	v.span(id, r)
+	v.strings(id, r)
+}
+
+func (v *validation) strings(id int, r *Resource) {
+	switch {
+	case r.Strings == nil:
+		return
+	case r.Type != String:
+		v.add(id, Error, fmt.Sprintf("the resource enumerates the values %s but is no String", cutList(r.Strings)),
+			"leave the values out")
+	case len(r.Strings) == 0:
+		v.add(id, Error, "the enumeration allows no value", "leave it out")
+	case r.Range != nil:
+		v.add(id, Error, fmt.Sprintf("the resource has the range %s as well as enumerated values", r.Range),
+			"leave the range out")
+	}
+	for i, s := range r.Strings {
+		switch {
+		case !utf8.ValidString(s):
+			v.add(id, Error, fmt.Sprintf("the value %q is not valid UTF-8", s), "correct it")
+		case slices.Index(r.Strings, s) < i:
+			v.add(id, Error, fmt.Sprintf("the value %q is enumerated twice", s), "remove one")
+		}
+	}
+}
+
+// cutList returns at most five of the values.
+func cutList(set StringSet) string {
+	if len(set) > 5 {
+		return set[:5].String() + ", ..."
+	}
+	return set.String()
 }
 
 func (v *validation) span(id int, r *Resource) {

@@ -150,6 +150,9 @@ func checkValue(def *registry.Resource, p Path, v Value) error {
 		if !utf8.ValidString(v.text()) {
 			return fail(BadRequest, p, "%s is not valid UTF-8", def.Name)
 		}
+		if !def.Strings.Allows(v.text()) {
+			return refuseString(def, p, v.text())
+		}
 		if def.Range == nil {
 			return nil
 		}
@@ -178,6 +181,20 @@ func checkValue(def *registry.Resource, p Path, v Value) error {
 		return fail(BadRequest, p, "%s is %v, outside of %s", def.Name, v, def.Range)
 	}
 	return nil
+}
+
+// maxQuote is the length in bytes at which an error shortens a value that it quotes.
+const maxQuote = 60
+
+// refuseString returns the error for a String that is none of the enumerated values.
+func refuseString(def *registry.Resource, p Path, s string) error {
+	if def.Secret {
+		return fail(BadRequest, p, "%s is none of the enumerated values", def.Name)
+	}
+	if len(s) > maxQuote {
+		s = s[:maxQuote] + "..."
+	}
+	return fail(BadRequest, p, "%s is %q, none of the values %s", def.Name, s, def.Strings)
 }
 
 // isNumber reports whether a Float is a number: JSON and SenML have none for NaN and infinities, so

@@ -1,8 +1,11 @@
 package dm_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,5 +168,91 @@ func TestEveryRange(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A String with enumerated values takes these, from servers and from the application.
+func TestEnumeratedStrings(t *testing.T) {
+	type choice struct {
+		Mode  dm.Res[string]
+		Modes dm.Multi[string]
+		Pin   dm.Res[dm.SecretString]
+	}
+	cell := func(c *choice, id dm.ResourceID) dm.Cell { return []dm.Cell{&c.Mode, &c.Modes, &c.Pin}[id] }
+	def := registry.Object{ID: 42769, Name: "Choice", Multiple: true, Resources: []registry.Resource{
+		{ID: 0, Name: "Mode", Ops: registry.RW, Type: registry.String, Strings: registry.StringSet{"auto", "off"}},
+		{ID: 1, Name: "Modes", Ops: registry.RW, Type: registry.String, Multiple: true,
+			Strings: registry.StringSet{"auto", "off"}},
+		{ID: 2, Name: "Pin", Ops: registry.RW, Type: registry.String, Secret: true, Strings: registry.StringSet{"1234"}},
+	}}
+	o, err := dm.NewObject(&def, cell, dm.ObjectConfig[choice]{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Add(0, choice{Mode: dm.Str("on")}); dm.CodeOf(err) != dm.BadRequest {
+		t.Errorf("the application adds another value: %v", err)
+	}
+	err = o.Add(0, choice{dm.Str("auto"), dm.List("off", "auto"), dm.Password("1234")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newModel(t, dm.ModelConfig{}, o)
+	for _, test := range []struct {
+		p, at dm.Path
+		value string
+		want  string
+	}{
+		{p: dm.ResourcePath(42769, 0, 0), value: "off"},
+		{p: dm.ResourcePath(42769, 0, 0), value: "OFF",
+			want: `Mode is "OFF", none of the values "auto", "off"`},
+		{p: dm.ResourcePath(42769, 0, 0), value: "",
+			want: `Mode is "", none of the values "auto", "off"`},
+		{p: dm.ResourcePath(42769, 0, 1), at: dm.ResourceInstancePath(42769, 0, 1, 3), value: "off"},
+		{p: dm.ResourcePath(42769, 0, 1), at: dm.ResourceInstancePath(42769, 0, 1, 3), value: "on",
+			want: `Modes is "on", none of the values "auto", "off"`},
+		{p: dm.ResourcePath(42769, 0, 2), value: "0000",
+			want: `Pin is none of the enumerated values`},
+	} {
+		if test.at == (dm.Path{}) {
+			test.at = test.p
+		}
+		got := ""
+		err := write(m, dm.Server(1), test.p, dm.Replace, dm.Entry{Path: test.at, Value: dm.StringValue(test.value)})
+		if err != nil {
+			got = err.Error()
+		}
+		if (got == "") != (test.want == "") || !strings.HasSuffix(got, test.want) {
+			t.Errorf("writing %q to %v: got %q, want %q", test.value, test.p, got, test.want)
+		}
+	}
+}
+
+// A live value that is none of the enumerated ones is sent, and logged once.
+func TestLiveStringNotEnumerated(t *testing.T) {
+	type choice struct{ Modes dm.Multi[string] }
+	var log bytes.Buffer
+	def := registry.Object{ID: 42769, Name: "Choice", Multiple: true, Resources: []registry.Resource{
+		{ID: 0, Name: "Modes", Ops: registry.R, Type: registry.String, Multiple: true, Strings: registry.StringSet{"auto"}},
+	}}
+	cell := func(c *choice, id dm.ResourceID) dm.Cell { return []dm.Cell{&c.Modes}[id] }
+	o, err := dm.NewObject(&def, cell, dm.ObjectConfig[choice]{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := dm.FuncMulti(func(context.Context) (map[dm.ResourceInstanceID]string, error) {
+		return map[dm.ResourceInstanceID]string{1: "off"}, nil
+	})
+	if err := o.Add(0, choice{live}); err != nil {
+		t.Fatal(err)
+	}
+	m := newModel(t, dm.ModelConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))}, o)
+	for range 2 {
+		v, err := m.Snapshot().Value(context.Background(), dm.Server(1), dm.ResourceInstancePath(42769, 0, 0, 1))
+		if err != nil || v.Text() != "off" {
+			t.Errorf("got %v, %v", v, err)
+		}
+	}
+	if strings.Count(log.String(), "level=WARN") != 1 || !strings.Contains(log.String(), "none of the values") {
+		t.Errorf("the log is:\n%s", log.String())
 	}
 }

@@ -132,7 +132,7 @@ func (s Snapshot) judge(def *registry.Resource, c Cell, p Path, v Value) bool {
 		}
 		return false
 	}
-	if def.Range == nil {
+	if def.Range == nil && def.Strings == nil {
 		return true
 	}
 	if err := checkValue(def, p, v); err != nil && c.warn(outOfRange) {
@@ -281,7 +281,7 @@ func (s Snapshot) values(ctx context.Context, def *registry.Resource, c Cell, p 
 		}
 		return yield(p, v)
 	}
-	if !c.live() || def.Range == nil && def.Type != registry.Float {
+	if !c.live() || def.Range == nil && def.Strings == nil && def.Type != registry.Float {
 		return c.each(ctx, p, yield)
 	}
 	return c.each(ctx, p, func(p Path, v Value) error {

@@ -27,12 +27,13 @@ type every struct {
 	Run      dm.Exec
 	ReadOnly dm.Res[int64]
 	WriteOne dm.Res[int64]
+	Choice   dm.Res[string]
 }
 
 func (e *every) cell(id dm.ResourceID) dm.Cell {
 	cells := []dm.Cell{
 		&e.Integer, &e.Unsigned, &e.Float, &e.Boolean, &e.Text, &e.Opaque, &e.Time, &e.Link, &e.Core, &e.Secret,
-		&e.Password, &e.Many, &e.Run, &e.ReadOnly, &e.WriteOne,
+		&e.Password, &e.Many, &e.Run, &e.ReadOnly, &e.WriteOne, &e.Choice,
 	}
 	if int(id) < len(cells) {
 		return cells[id]
@@ -58,6 +59,7 @@ func everyDefinition() registry.Object {
 		{ID: 12, Name: "Run", Ops: registry.E},
 		{ID: 13, Name: "Read Only", Ops: registry.R, Type: registry.Integer},
 		{ID: 14, Name: "Write Only", Ops: registry.W, Type: registry.Integer},
+		{ID: 15, Name: "Choice", Ops: registry.RW, Type: registry.String, Strings: registry.StringSet{"auto", "", "aus"}},
 	}}
 }
 
@@ -66,6 +68,7 @@ func fullEvery() every {
 		dm.Int(5), dm.Uint(0), dm.Float(1), dm.Bool(false), dm.Str("ab"), dm.Bytes(nil), dm.Time(time.Unix(1, 0)),
 		dm.Link(dm.NullLink), dm.Core(""), dm.Key(nil), dm.Password(""),
 		dm.List("x"), func(context.Context, dm.Args) error { return nil }, dm.Int(1), dm.Int(2),
+		dm.Str("auto"),
 	}
 }
 

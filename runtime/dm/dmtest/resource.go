@@ -149,7 +149,7 @@ func (k *kit) checkRefusals(x *target) {
 	for _, v := range outside(x.def) {
 		for _, who := range []dm.Origin{who, dm.Bootstrap, dm.Application} {
 			if err := k.write(x, who, v); dm.CodeOf(err) != dm.BadRequest {
-				k.t.Errorf("%v (%s, %s): %v writing the %s %s gets %v, want 4.00", x.path, x.def.Name, x.def.Range,
+				k.t.Errorf("%v (%s, %s): %v writing the %s %s gets %v, want 4.00", x.path, x.def.Name, limits(x.def),
 					who, v.Type(), text(v), err)
 			}
 		}

@@ -51,8 +51,8 @@ func outside(def *registry.Resource) []dm.Value {
 	return distinct(list)
 }
 
-// proposals returns values of the resource's type: common ones, and those at and next to every
-// bound.
+// proposals returns values of the resource's type: common ones, those at and next to every bound,
+// and those of an enumeration with similar ones.
 func proposals(def *registry.Resource) []dm.Value {
 	list := usual(def.Type)
 	for _, i := range def.Range {
@@ -62,6 +62,9 @@ func proposals(def *registry.Resource) []dm.Value {
 			}
 			list = append(list, around(def.Type, bound)...)
 		}
+	}
+	for _, value := range def.Strings {
+		list = append(list, dm.StringValue(value), dm.StringValue(value+"x"))
 	}
 	if def.Type == registry.Float {
 		list = append(list, dm.FloatValue(math.NaN()), dm.FloatValue(math.Inf(1)), dm.FloatValue(math.Inf(-1)))
@@ -144,11 +147,19 @@ func allowed(def *registry.Resource, v dm.Value) bool {
 	case registry.Time:
 		return def.Range.AllowsInt(v.Seconds())
 	case registry.String, registry.Corelnk:
-		return def.Range.AllowsLen(len([]rune(v.Text())))
+		return def.Strings.Allows(v.Text()) && def.Range.AllowsLen(len([]rune(v.Text())))
 	case registry.Opaque:
 		return def.Range.AllowsLen(len(v.Opaque()))
 	}
 	return true
+}
+
+// limits returns the range or the enumerated values of a resource for a message.
+func limits(def *registry.Resource) string {
+	if def.Strings != nil {
+		return def.Strings.String()
+	}
+	return def.Range.String()
 }
 
 // distinct returns the list without duplicates.
