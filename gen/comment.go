@@ -61,6 +61,8 @@ func (r *resource) span() string {
 		return "length " + r.Range.String()
 	case r.Range != nil:
 		return "range " + r.Range.String()
+	case r.Strings != nil:
+		return "one of " + cut(oneLine(r.Strings.String()), maxRange)
 	}
 	if text := oneLine(r.RangeText); text != "" {
 		return fmt.Sprintf("range as registered: %q", cut(text, maxRange))
@@ -70,7 +72,7 @@ func (r *resource) span() string {
 
 // longRange returns a registered range that is not understood and that span cuts, as a sentence.
 func (r *resource) longRange() string {
-	if text := oneLine(r.RangeText); r.Range == nil && utf8.RuneCountInString(text) > maxRange {
+	if text := oneLine(r.RangeText); r.Range == nil && r.Strings == nil && utf8.RuneCountInString(text) > maxRange {
 		return text + missingStop(text)
 	}
 	return ""

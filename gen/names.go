@@ -13,7 +13,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Names holds the Go names and the marks of secrets of a names file. It does not change after
+// Names holds the Go names, the marks of secrets and the ranges of a names file. It does not change after
 // ParseNames and is safe for concurrent use. A nil *Names has no entries.
 type Names struct {
 	entries map[nameKey]entry
@@ -25,8 +25,17 @@ type nameKey struct {
 	object   uint16
 	version  registry.Version
 	resource int
-	mark     bool // whether the entry marks the value as secret or public, instead of a name
+	kind     entryKind
 }
+
+// entryKind says what an entry gives to an object or resource. A resource may have one of each.
+type entryKind uint8
+
+const (
+	kindName  entryKind = iota
+	kindMark            // secret or public
+	kindRange           // the allowed values
+)
 
 // The marks of a resource, which a line has instead of a name.
 const (
@@ -34,9 +43,17 @@ const (
 	markPublic = "public"
 )
 
+// The range of a resource is the word rangeWord and the range, or anyValue.
+const (
+	rangeWord = "range"
+	anyValue  = "any"
+)
+
 type entry struct {
-	name string
-	line int
+	name    string // or the mark
+	span    registry.Range
+	strings registry.StringSet
+	line    int
 }
 
 // ParseNames reads a names file. Each of its lines has one of the forms
@@ -45,11 +62,15 @@ type entry struct {
 //	OBJECTID/RESOURCEID Identifier
 //	OBJECTID/RESOURCEID secret
 //	OBJECTID/RESOURCEID public
+//	OBJECTID/RESOURCEID range 0..100
+//	OBJECTID/RESOURCEID range "A", "B"
+//	OBJECTID/RESOURCEID range any
 //
 // The first names the package of an object, the second the Go field of a resource. The third marks
 // the value of a String or Opaque resource as secret: it is never shown. The fourth marks a value
 // as public: it may be shown, although only the bootstrap server can access it, which makes a
-// resource secret by default. OBJECTID@VERSION instead of OBJECTID limits a line to one version of
+// resource secret by default. A range replaces the one of the definition, in the form that
+// [registry.ParseRange] and [registry.ParseStringSet] read; any drops it. OBJECTID@VERSION instead of OBJECTID limits a line to one version of
 // the object; such a line overrides one without a version. A # starts a comment.
 //
 // The error lists all faults, each with file and line.
@@ -57,12 +78,12 @@ func ParseNames(file string, text []byte) (*Names, error) {
 	n := &Names{entries: make(map[nameKey]entry)}
 	var errs []error
 	for i, line := range bytes.Split(text, []byte("\n")) {
-		code, _, _ := strings.Cut(string(line), "#")
+		code := cutComment(string(line))
 		fields := strings.Fields(strings.TrimPrefix(code, "\ufeff"))
 		if len(fields) == 0 {
 			continue
 		}
-		if err := n.add(fields, i+1); err != nil {
+		if err := n.add(fields, code, i+1); err != nil {
 			errs = append(errs, fmt.Errorf("%s:%d: %w", file, i+1, err))
 		}
 	}
@@ -72,22 +93,48 @@ func ParseNames(file string, text []byte) (*Names, error) {
 	return n, nil
 }
 
-func (n *Names) add(fields []string, line int) error {
-	if len(fields) != 2 {
+// cutComment removes a comment, which starts with a # outside of quotes.
+func cutComment(line string) string {
+	quoted := false
+	for i := 0; i < len(line); i++ {
+		switch {
+		case line[i] == '"':
+			quoted = !quoted
+		case line[i] == '\\' && quoted:
+			i++
+		case line[i] == '#' && !quoted:
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// add adds the entry of a line, whose code is split into fields.
+func (n *Names) add(fields []string, code string, line int) error {
+	isRange := len(fields) > 2 && fields[1] == rangeWord
+	if len(fields) != 2 && !isRange {
 		return errors.New("write an ID and a name, such as \"3303 temperature\" or \"3303/5700 SensorValue\"")
 	}
 	key, err := parseNameKey(fields[0])
 	if err != nil {
 		return err
 	}
-	name := fields[1]
+	e := entry{name: fields[1], line: line}
 	switch {
+	case isRange:
+		key.kind = kindRange
+		if key.resource < 0 {
+			return errors.New("an object has no range, write OBJECTID/RESOURCEID")
+		}
+		err = e.parseRange(strings.TrimSpace(code[strings.Index(code, rangeWord)+len(rangeWord):]))
 	case key.resource < 0:
-		err = checkPackage(name)
-	case name == markSecret || name == markPublic:
-		key.mark = true
+		err = checkPackage(e.name)
+	case e.name == markSecret || e.name == markPublic:
+		key.kind = kindMark
+	case e.name == rangeWord:
+		err = errors.New("the range is missing, write it after the word, such as \"range 0..100\" or \"range any\"")
 	default:
-		err = checkIdentifier(name)
+		err = checkIdentifier(e.name)
 	}
 	if err != nil {
 		return err
@@ -95,8 +142,19 @@ func (n *Names) add(fields []string, line int) error {
 	if before, ok := n.entries[key]; ok {
 		return fmt.Errorf("line %d already names %s, remove one of the two lines", before.line, fields[0])
 	}
-	n.entries[key] = entry{name, line}
+	n.entries[key] = e
 	return nil
+}
+
+func (e *entry) parseRange(s string) (err error) {
+	switch {
+	case s == anyValue:
+	case strings.HasPrefix(s, `"`):
+		e.strings, err = registry.ParseStringSet(s)
+	default:
+		e.span, err = registry.ParseRange(s)
+	}
+	return err
 }
 
 // parseNameKey reads OBJECTID[@VERSION][/RESOURCEID].
@@ -165,8 +223,14 @@ func (n *Names) identifier(object uint16, v registry.Version, resource uint16) s
 
 // mark returns the mark of a resource: markSecret, markPublic, or "" without an entry.
 func (n *Names) mark(object uint16, v registry.Version, resource uint16) string {
-	e, _ := n.find(nameKey{object: object, version: v, resource: int(resource), mark: true})
+	e, _ := n.find(nameKey{object: object, version: v, resource: int(resource), kind: kindMark})
 	return e.name
+}
+
+// limits returns the range of a resource, and false without an entry.
+func (n *Names) limits(object uint16, v registry.Version, resource uint16) (entry, bool) {
+	e, _ := n.find(nameKey{object: object, version: v, resource: int(resource), kind: kindRange})
+	return e, e.line > 0
 }
 
 func (n *Names) find(key nameKey) (e entry, exact bool) {

@@ -3,6 +3,7 @@ package gen
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -108,7 +109,7 @@ func (r *resource) enumConstants(f *jen.File, d Docs) {
 			if doc != "" && !trailing {
 				g.Comment(comment(1, doc))
 			}
-			s := g.Id(v.name).Add(r.goType()).Op("=").Id(fmt.Sprint(v.Value))
+			s := g.Id(v.name).Add(r.goType()).Op("=").Add(v.literal(r.Type))
 			if doc != "" && trailing {
 				s.Comment("// " + defuse(doc))
 			}
@@ -117,16 +118,24 @@ func (r *resource) enumConstants(f *jen.File, d Docs) {
 	f.Line()
 }
 
+// literal returns the value as it stands in source.
+func (v *value) literal(t registry.Type) *jen.Statement {
+	if t == registry.String {
+		return jen.Lit(v.Text)
+	}
+	return jen.Id(strconv.FormatInt(v.Value, 10))
+}
+
 // commentsFit reports whether the comments of an enumeration fit behind its constants, which gofmt
 // aligns. Otherwise all of them precede their constants.
 func (r *resource) commentsFit(d Docs) bool {
-	names, numbers, comments := 0, 0, 0
+	names, literals, comments := 0, 0, 0
 	for _, v := range r.values {
 		names = max(names, len(v.name))
-		numbers = max(numbers, len(fmt.Sprint(v.Value)))
+		literals = max(literals, utf8.RuneCountInString(fmt.Sprintf("%#v", v.literal(r.Type))))
 		comments = max(comments, utf8.RuneCountInString(d.explain(v.Doc)))
 	}
-	return tab+names+len(" uint64 = ")+numbers+len(" // ")+comments <= width
+	return tab+names+len(" uint64 = ")+literals+len(" // ")+comments <= width
 }
 
 // instance writes the struct of cells.

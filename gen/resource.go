@@ -2,6 +2,7 @@ package gen
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,11 @@ type resource struct {
 // value is one named value of an enumeration.
 type value struct {
 	registry.EnumValue
-	name string
+	name     string
+	suffix   string // distinguishes the name from others
+	unnamed  string // the name, if the meaning has no letter that a Go name can have
+	resource uint16
+	isString bool
 }
 
 // reserved are the names that every generated package declares.
@@ -43,6 +48,7 @@ func (p *pkg) nameResources(names *Names) bool {
 				fmt.Sprintf("the name %q cannot become a Go name", oneLine(r.Name)))
 		}
 		p.hide(r, names)
+		p.limit(r, names)
 	}
 	for _, line := range names.unknown(o) {
 		p.fault(-1, registry.Warning,
@@ -63,6 +69,28 @@ func (p *pkg) hide(r *resource, names *Names) {
 	}
 	key := r.Ops.BootstrapOnly() && r.Type == registry.Opaque
 	r.Secret = mark == markSecret || mark != markPublic && (r.Secret || key)
+}
+
+// limit replaces the range of a resource by the one of the names file. Named values that it does
+// not allow are left out.
+func (p *pkg) limit(r *resource, names *Names) {
+	e, ok := names.limits(p.object.ID, p.object.Version, r.ID)
+	if !ok {
+		return
+	}
+	r.Range, r.Strings = e.span, e.strings
+	check := registry.Object{ID: p.object.ID, Name: p.object.Name, Resources: []registry.Resource{r.Resource}}
+	for _, f := range check.Validate() {
+		p.fault(int(r.ID), registry.Error, fmt.Sprintf("line %d of the names file: %s", e.line, f.What), f.Do)
+	}
+	r.Enum = slices.DeleteFunc(slices.Clone(r.Enum), func(v registry.EnumValue) bool {
+		return r.Type == registry.String && !r.Strings.Allows(v.Text) || r.Type.Numeric() && !r.Range.AllowsInt(v.Value)
+	})
+	for _, s := range r.Strings {
+		if !slices.ContainsFunc(r.Enum, func(v registry.EnumValue) bool { return v.Text == s }) {
+			r.Enum = append(r.Enum, registry.EnumValue{Text: s, Name: s})
+		}
+	}
 }
 
 // separateResources renames the resources that share a name. The name Object is not available: with
@@ -104,10 +132,22 @@ func (p *pkg) nameValues() {
 		taken = append(taken, r.name+"ID")
 		all = append(all, r.enumeration()...)
 	}
+	plain := make([]string, len(all))
+	for i := range all {
+		plain[i] = all[i].name
+	}
 	name := func(v *value) string { return v.name }
 	for _, between := range []string{"", "_"} {
 		for _, v := range clashing(all, name, taken...) {
-			v.name += between + strings.Replace(strconv.FormatInt(v.Value, 10), "-", "Minus", 1)
+			v.name += between + v.suffix
+		}
+	}
+	for i := range all {
+		if all[i].name != plain[i] && plain[i] != all[i].unnamed {
+			p.fault(int(all[i].resource), registry.Warning,
+				fmt.Sprintf("several declarations have the Go name %s, so the constant for the value %s is named %s",
+					plain[i], all[i].text(), all[i].name),
+				"let the meanings of the values begin with different words")
 		}
 	}
 	for i := range p.resources {
@@ -117,23 +157,41 @@ func (p *pkg) nameValues() {
 	}
 }
 
-// enumeration returns the named values that the resource's type can hold.
+// enumeration returns the named values that the resource's type can hold. The values of a secret
+// are not shown.
 func (r *resource) enumeration() []value {
-	if r.Type != registry.Integer && r.Type != registry.UnsignedInteger {
+	isString := r.Type == registry.String
+	if r.Secret || !isString && r.Type != registry.Integer && r.Type != registry.UnsignedInteger {
 		return nil
 	}
 	var values []value
-	for _, e := range r.Enum {
+	for i, e := range r.Enum {
 		if r.Type == registry.UnsignedInteger && e.Value < 0 {
 			continue
 		}
 		meaning := goname.Suffix(e.Name)
+		unnamed := ""
 		if meaning == "" {
 			meaning = "Value"
+			unnamed = r.name + meaning
 		}
-		values = append(values, value{e, r.name + meaning})
+		suffix := strings.Replace(strconv.FormatInt(e.Value, 10), "-", "Minus", 1)
+		if isString {
+			suffix = strconv.Itoa(i + 1)
+		}
+		values = append(values, value{
+			EnumValue: e, name: r.name + meaning, unnamed: unnamed, suffix: suffix, resource: r.ID, isString: isString,
+		})
 	}
 	return values
+}
+
+// text returns the value as a fault names it.
+func (v *value) text() string {
+	if v.isString {
+		return strconv.Quote(v.Text)
+	}
+	return strconv.FormatInt(v.Value, 10)
 }
 
 // clashing returns pointers to the elements whose name is taken or shared, in their order.

@@ -47,6 +47,13 @@ func (r *resource) row() jen.Code {
 	if r.Range != nil && !unlimited(r.Range) {
 		fields = append(fields, keyed("Range", span(r.Range)))
 	}
+	if r.Strings != nil {
+		fields = append(fields, keyed("Strings", jen.Id("registry").Dot("StringSet").ValuesFunc(func(g *jen.Group) {
+			for _, s := range r.Strings {
+				g.Lit(s)
+			}
+		})))
+	}
 	if r.Units != "" {
 		fields = append(fields, keyed("Units", jen.Lit(r.Units)))
 	}

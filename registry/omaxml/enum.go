@@ -2,16 +2,14 @@ package omaxml
 
 import (
 	"cmp"
+	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// enumLine is one line of the form "N: meaning".
+// enumLine is one named value.
 type enumLine struct {
 	value   int64
 	meaning string
@@ -19,80 +17,86 @@ type enumLine struct {
 	dotted  bool   // "N. meaning", which may also be a numbered list
 }
 
-// scanEnumLine parses "N: meaning", "N = meaning", "N - meaning" or "N. meaning". It returns false
-// for a line about several values, such as "5-203: reserved" or "9..15 = reserved".
-func scanEnumLine(s string) (enumLine, bool) {
-	s = strings.TrimLeft(s, "*\u2022 ")
-	end := 0
-	if strings.HasPrefix(s, "-") {
-		end = 1
-	}
-	n := digits(s[end:])
-	value, err := strconv.ParseInt(s[:end+n], 10, 64)
-	if n == 0 || err != nil {
-		return enumLine{}, false
-	}
-	rest := strings.TrimLeft(s[end+n:], " ")
-	sep, size := utf8.DecodeRuneInString(rest)
-	meaning := strings.TrimSpace(rest[size:])
-	spaced := strings.HasPrefix(rest[size:], " ")
-	first, _ := utf8.DecodeRuneInString(meaning)
-	if meaning == "" || first == '.' {
-		return enumLine{}, false
-	}
-	l := enumLine{value: value, meaning: meaning}
-	switch sep {
-	case ':', '=':
-		return l, spaced || !unicode.IsDigit(first) // 12:30 is a time
-	case '-', '\u2013', '\u2014':
-		return l, spaced && !unicode.IsDigit(first) // 5 - 10 is an interval
-	case '.':
-		l.dotted = true
-		return l, spaced
-	}
-	return enumLine{}, false
+func (it *listItem) line(s string) enumLine {
+	return enumLine{value: it.value, meaning: it.meaning(s), dotted: it.style == styleDot}
 }
 
-// enumLines parses all values that one line names: usually one, or several in the same form, as in
-// "0: off, 1: on" or "0: no error. 1: error."
-func enumLines(s string) []enumLine {
-	l, ok := scanEnumLine(s)
-	if !ok {
-		return nil
-	}
-	var all []enumLine
-	start := 0
-	for i := 0; i < len(s) && !l.dotted; i++ {
-		if s[i] != ',' && s[i] != ';' && s[i] != '.' {
-			continue
-		}
-		next, ok := scanEnumLine(s[i+1:])
-		if !ok || next.dotted || s[i] == '.' && next.value != l.value+1 {
-			continue
-		}
-		if l, ok = scanEnumLine(s[start:i]); !ok {
-			return nil
-		}
-		all = append(all, l)
-		l, start = next, i+1
-	}
-	return append(all, l)
-}
-
-// rangeEnum parses a range in which every line names values.
-func rangeEnum(s string, t registry.Type) ([]registry.EnumValue, bool) {
+// parseEnum parses a range of a whole number in which every line lists values with their meanings.
+// It returns false for other ranges. text is the range as registered, for faults.
+func parseEnum(s, text string, t registry.Type) (limits, bool) {
 	if t != registry.Integer && t != registry.UnsignedInteger {
-		return nil, false
+		return limits{}, false
 	}
+	whole, list := cutInterval(s, t)
 	var all []enumLine
-	for l := range lines(s) {
-		values := enumLines(l)
-		if values == nil && l != "" {
-			return nil, false
+	var spans registry.Range
+	open := false
+	for l := range lines(list) {
+		if l == "" {
+			continue
 		}
-		all = append(all, values...)
+		l = trimStop(l)
+		found, ok := splitItems(l)
+		if !ok && startsWith(l, restWords) {
+			open = true
+			continue
+		}
+		if !ok || found.end < len(l) || found.isPartial {
+			return limits{}, false
+		}
+		for i := range found.items {
+			switch it := &found.items[i]; it.kind {
+			case itemValue:
+				all = append(all, it.line(l))
+			case itemSpan:
+				spans = append(spans, it.span)
+			case itemRest:
+				open = true
+			}
+		}
 	}
-	return enumValues(all, t, nil)
+	enum, ok := enumValues(all, t, whole)
+	if !ok {
+		return limits{}, false
+	}
+	r := enumRange(enum)
+	switch {
+	case open:
+		return limits{enum: enum, faults: notUnderstood(text, "it mentions other values without their numbers",
+			"write them as a..b, such as 5..255: reserved")}, true
+	case areBits(r) && spans == nil:
+		return limits{faults: notUnderstood(text, "its values are powers of two and may be the bits of a mask",
+			adviseBits(r))}, true
+	case whole != nil:
+		return limits{span: whole, enum: enum}, true
+	case spans != nil:
+		if r, ok = join(append(r, spans...), t); !ok {
+			return limits{}, false
+		}
+	}
+	return limits{span: r, enum: enum, listed: true}, true
+}
+
+// cutInterval cuts an interval from the start of a range that also names its values, as in "0..2 (0:
+// off, 1: on, 2: auto)".
+func cutInterval(s string, t registry.Type) (registry.Range, string) {
+	end := strings.IndexAny(s, " (:;,\n")
+	if end < 0 || !strings.Contains(s[:end], "..") {
+		return nil, s
+	}
+	p := spanParser{t: t}
+	r, why := p.parse(s[:end])
+	if why != "" || p.swapped {
+		return nil, s
+	}
+	rest := strings.TrimLeft(s[end:], " :;,\n")
+	if inner, bracket := strings.CutPrefix(rest, "("); bracket && strings.HasSuffix(inner, ")") {
+		rest = strings.TrimSuffix(inner, ")")
+	}
+	if _, ok := scanItem(rest); !ok {
+		return nil, s
+	}
+	return r, rest
 }
 
 // enumRange returns the set of the values.
@@ -104,54 +108,127 @@ func enumRange(values []registry.EnumValue) registry.Range {
 	return r
 }
 
-// splitEnum removes the values that the lines of a description name from the description, and
-// returns both. It leaves a description unchanged that names fewer than two values or may mean
-// something else: examples, numbered steps, a number that occurs twice or that the range does not
-// allow.
+// join sorts the parts of a range of whole numbers and joins adjacent ones. It returns false if they
+// overlap or are beyond the type.
+func join(r registry.Range, t registry.Type) (registry.Range, bool) {
+	if !disjoint(r) {
+		return nil, false
+	}
+	joined := r[:1]
+	for _, i := range r[1:] {
+		if last := &joined[len(joined)-1]; i.Min == last.Max+1 {
+			last.Max = i.Max
+		} else {
+			joined = append(joined, i)
+		}
+	}
+	for _, i := range joined {
+		if t == registry.UnsignedInteger && i.Min < 0 && !math.IsInf(i.Min, -1) {
+			return nil, false
+		}
+	}
+	return joined, true
+}
+
+// splitEnum removes the values that a description names from the description, and returns both. It
+// leaves a description unchanged that names fewer than two values or may mean something else:
+// examples, numbered steps, the bits of a mask, a number that occurs twice or that the range does not
+// allow, a list of which a part is not understood.
 func splitEnum(description string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string) {
 	if t != registry.Integer && t != registry.UnsignedInteger {
 		return nil, description
 	}
-	var all []enumLine
-	var kept strings.Builder
-	var between []string // lines that may continue the last value
-	keep := func(lines ...string) {
-		for _, l := range lines {
-			kept.WriteString(l)
-			kept.WriteByte('\n')
-		}
+	if enum, rest, found := splitLines(description, t, r); found {
+		return enum, rest
 	}
-	before, paragraph := "", true
+	return splitProse(description, t, r)
+}
+
+// splitLines finds values that stand at the start of lines. found reports whether several lines do, or
+// whether a line is understood in part only.
+func splitLines(description string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string, found bool) {
+	var list enumList
 	for l := range lines(description) {
-		l = line(l)
-		values := enumLines(l)
-		switch {
-		case values == nil:
-			paragraph = paragraph || l == ""
-			if paragraph || !isContinuation(l) {
-				keep(between...)
-				keep(l)
-				between = between[:0]
-			} else {
-				between = append(between, l)
-			}
-			before = cmp.Or(l, before)
-			continue
-		case len(all) == 0 && isPartial(before):
-			return nil, description
-		case len(between) > 0:
-			all[len(all)-1].more = strings.Join(between, " ")
-			between = between[:0]
+		if !list.add(line(l)) {
+			return nil, description, true
 		}
-		paragraph = false
-		all = append(all, values...)
 	}
-	keep(between...)
-	enum, ok := enumValues(all, t, r)
+	if list.lines < 2 {
+		return nil, description, false
+	}
+	list.keep(list.between...)
+	enum, ok := enumValues(list.all, t, r)
 	if !ok {
-		return nil, description
+		return nil, description, true
 	}
-	return enum, kept.String()
+	return enum, list.kept.String(), true
+}
+
+// enumList collects values line by line.
+type enumList struct {
+	all       []enumLine
+	lines     int // with values
+	kept      strings.Builder
+	between   []string // lines that may continue the last value
+	before    string   // the last line of text
+	paragraph bool     // a paragraph has ended since the last value
+}
+
+func (e *enumList) keep(lines ...string) {
+	for _, l := range lines {
+		e.kept.WriteString(l)
+		e.kept.WriteByte('\n')
+	}
+}
+
+// add adds one line. It returns false if the description names no values.
+func (e *enumList) add(l string) bool {
+	found, ok := splitItems(l)
+	values := found.values()
+	switch _, starts := scanItem(l); {
+	case starts && !ok, ok && found.end < len(l), values > 1 && found.isPartial,
+		values == 0 && len(e.all) > 0 && (e.isUnread(l) || startsWith(l, partialWords)):
+		return false // only a part of the list is understood
+	case values == 0:
+		e.addText(l)
+		return true
+	}
+	if len(e.all) == 0 && isPartial(e.before) {
+		return false
+	}
+	if len(e.between) > 0 {
+		e.all[len(e.all)-1].more = strings.Join(e.between, " ")
+		e.between = e.between[:0]
+	}
+	for i := range found.items {
+		if it := &found.items[i]; it.kind == itemValue {
+			e.all = append(e.all, it.line(l))
+		} else {
+			e.keep(strings.TrimRight(l[it.start:it.end], " ,;"))
+		}
+	}
+	e.lines++
+	e.paragraph = false
+	return true
+}
+
+// addText adds a line without values.
+func (e *enumList) addText(l string) {
+	e.paragraph = e.paragraph || l == "" || len(e.all) == 0
+	if e.paragraph || !isContinuation(l) {
+		e.keep(e.between...)
+		e.keep(l)
+		e.between = e.between[:0]
+	} else {
+		e.between = append(e.between, l)
+	}
+	e.before = cmp.Or(l, e.before)
+}
+
+// isUnread reports whether a line starts with the value after the last one, without a separator.
+func (e *enumList) isUnread(l string) bool {
+	it, rest, ok := scanValues(l)
+	return ok && it.kind == itemValue && it.value == e.all[len(e.all)-1].value+1 && strings.HasPrefix(rest, " ")
 }
 
 // isContinuation reports whether a line can continue the line before it. Lines about several values
@@ -160,11 +237,19 @@ func isContinuation(l string) bool {
 	return l != "" && digits(l) == 0 && l[0] != '['
 }
 
-// isPartial reports whether a line introduces something other than all values: only some of them,
-// or the bits of a mask.
-func isPartial(l string) bool {
-	l = strings.ToLower(l)
-	return strings.Contains(l, "example") || strings.Contains(l, "e.g.") || strings.Contains(l, "mask")
+// isPartial reports whether the last sentence of a text introduces something other than all values:
+// only some of them, or the bits of a mask.
+func isPartial(text string) bool {
+	s := strings.ToLower(strings.TrimRight(text, ".:- "))
+	if at := strings.LastIndex(s, ". "); at >= 0 && !strings.HasSuffix(s[:at], "e.g") {
+		s = s[at:]
+	}
+	for _, phrase := range []string{"example", "e.g.", "for instance", "such as", "mask"} {
+		if strings.Contains(s, phrase) {
+			return true
+		}
+	}
+	return false
 }
 
 // enumValues returns the values in ascending order with their names. It returns false if they are
@@ -179,7 +264,6 @@ func enumValues(all []enumLine, t registry.Type, r registry.Range) ([]registry.E
 		switch {
 		case i > 0 && l.value == all[i-1].value,
 			t == registry.UnsignedInteger && l.value < 0,
-			l.value > registry.MaxExact || l.value < -registry.MaxExact,
 			!r.AllowsInt(l.value):
 			return nil, false
 		case l.dotted:

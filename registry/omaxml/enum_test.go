@@ -74,10 +74,6 @@ func TestSplitEnum(t *testing.T) {
 			},
 		},
 		{
-			name: "punctuation only", text: "0: ,;\n1: On",
-			want: []registry.EnumValue{{Value: 0, Name: ",;"}, {Value: 1, Name: "On"}},
-		},
-		{
 			name: "two values with one name",
 			text: "0: Card (removable)\n1: Card (soldered)\n2: None",
 			want: []registry.EnumValue{{Value: 0, Name: "Card (removable)"}, {Value: 1, Name: "Card (soldered)"},
@@ -115,6 +111,7 @@ func TestSplitEnumLeaves(t *testing.T) {
 		{"times", "Times\n12:30 is lunch\n18:30 is dinner", registry.Integer, nil},
 		{"intervals", "0 - 20 are low\n21 - 40 are high", registry.Integer, nil},
 		{"nothing after the colon", "0:\n1:", registry.Integer, nil},
+		{"punctuation", "0: ,;\n1: On", registry.Integer, nil},
 		{"nothing before the comma", "0: , 1: b", registry.Integer, nil},
 		{"too many digits", "0: a\n99999999999999999999: b", registry.Integer, nil},
 	} {

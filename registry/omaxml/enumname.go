@@ -15,6 +15,14 @@ const maxEnumName = 60
 // same name keep all of their words.
 func nameValues(all []enumLine) []registry.EnumValue {
 	values := make([]registry.EnumValue, len(all))
+	if isShouted(all) {
+		for i, l := range all {
+			n := shouted(l.meaning)
+			values[i] = registry.EnumValue{Value: l.value, Name: l.meaning[:n],
+				Doc: joinDoc(strings.TrimLeft(l.meaning[n:], " -:"), l.more)}
+		}
+		return values
+	}
 	count := make(map[string]int, len(all))
 	for i, l := range all {
 		name, doc := splitMeaning(l.meaning)
@@ -28,6 +36,53 @@ func nameValues(all []enumLine) []registry.EnumValue {
 		}
 	}
 	return values
+}
+
+// isShouted reports whether every meaning is a name in capitals with a sentence behind it, as in
+// "BAD the value is wrong".
+func isShouted(all []enumLine) bool {
+	seen := make(map[string]bool, len(all))
+	for _, l := range all {
+		n := shouted(l.meaning)
+		if n == 0 || n > maxEnumName || seen[l.meaning[:n]] {
+			return false
+		}
+		seen[l.meaning[:n]] = true
+		words := strings.Fields(l.meaning[n:])
+		if len(words) < 2 || len(words) < 3 && !isCapitalized(words[0]) {
+			return false // as in "GSM network"
+		}
+	}
+	return true
+}
+
+// isCapitalized reports whether the first letter of a word is a capital and the others are not.
+func isCapitalized(word string) bool {
+	first, n := utf8.DecodeRuneInString(word)
+	return unicode.IsUpper(first) && !strings.ContainsFunc(word[n:], unicode.IsUpper)
+}
+
+// shouted returns the length of the words in capitals at the start of s.
+func shouted(s string) int {
+	end := 0
+	for i := 0; i < len(s); {
+		word, _, _ := strings.Cut(s[i:], " ")
+		letters := 0
+		for _, r := range word {
+			switch {
+			case unicode.IsUpper(r):
+				letters++
+			case r != '_' && r != '-' && !unicode.IsDigit(r):
+				return end
+			}
+		}
+		if letters < 2 {
+			return end
+		}
+		end = i + len(word)
+		i = end + 1
+	}
+	return end
 }
 
 func joinDoc(doc, more string) string {

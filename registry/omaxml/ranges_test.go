@@ -40,6 +40,61 @@ func TestParseRange(t *testing.T) {
 		{"0.0..100.0", num, between(0, 100)},
 		{"0..1e3", num, between(0, 1000)},
 		{"0..4294967295", num, between(0, 4294967295)},
+		{"0~255", num, between(0, 255)},
+		{"0 \uFF5E 255", num, between(0, 255)},
+		{"0..255.", num, between(0, 255)},
+		{"0 TO 255", num, between(0, 255)},
+		{"0 through 255", num, between(0, 255)},
+		{"from 0 to 255", num, between(0, 255)},
+		{"between 0 and 255", num, between(0, 255)},
+		{"Range: 0..255", num, between(0, 255)},
+		{"[0-2]", num, between(0, 2)},
+		{"[0..2], [5..9]", num, registry.Range{{Min: 0, Max: 2}, {Min: 5, Max: 9}}},
+		{"(0..2)", num, between(0, 2)},
+		{"{0, 5}", num, oneOf(0, 5)},
+		{"[0, 1]", num, oneOf(0, 1)},
+		{"0x0000..0xFFFF", num, between(0, 65535)},
+		{"0x00 - 0xfe, 0xFF", num, registry.Range{{Min: 0, Max: 254}, {Min: 255, Max: 255}}},
+		{"0..2^32-1", num, between(0, 4294967295)},
+		{"0..2^32 - 1", num, between(0, 4294967295)},
+		{"-2^31..2^31-1", num, between(-2147483648, 2147483647)},
+		{"0..2**8-1", num, between(0, 255)},
+		{"0..2\u00B3\u00B2-1", num, between(0, 4294967295)},
+		{"2^3-10", num, between(8, 10)},
+		{"0..2^64-1", uns, registry.AtLeast(0)},
+		{"0..2^63-1", num, registry.AtLeast(0)},
+		{"0\u2010255", num, between(0, 255)},
+		{"0\u2011255", num, between(0, 255)},
+		{"0\u2012255", num, between(0, 255)},
+		{"0\u2014255", num, between(0, 255)},
+		{"0\u2015255", num, between(0, 255)},
+		{">0", num, registry.AtLeast(1)},
+		{"<10", num, registry.AtMost(9)},
+		{"> 0", flt, registry.AtLeast(math.SmallestNonzeroFloat64)},
+		{"0..<1", flt, between(0, math.Nextafter(1, 0))},
+		{">0..100", num, between(1, 100)},
+		{">=0, <=100", num, between(0, 100)},
+		{">0 and <100", num, between(1, 99)},
+		{"<0; >100", num, registry.Range{{Min: math.Inf(-1), Max: -1}, {Min: 101, Max: math.Inf(1)}}},
+		{"min 5, max 10", num, between(5, 10)},
+		{"max. 10", num, registry.AtMost(10)},
+		{"up to 10", num, registry.AtMost(10)},
+		{"at least 5", num, registry.AtLeast(5)},
+		{"0..inf", num, registry.AtLeast(0)},
+		{"0 or 1", num, oneOf(0, 1)},
+		{"0, 1, or 5", num, oneOf(0, 1, 5)},
+		{"0|1|5", num, oneOf(0, 1, 5)},
+		{"0..100 %", num, between(0, 100)},
+		{"0%-100%", num, between(0, 100)},
+		{"-40 to 85 degrees Celsius", num, between(-40, 85)},
+		{"-40 \u00B0C .. 85 \u00B0C", flt, between(-40, 85)},
+		{"0..60 seconds", num, between(0, 60)},
+		{"0, 5, 10 min", num, oneOf(0, 5, 10)},
+		{"0..24 h", num, between(0, 24)},
+		{"0..1.000", flt, between(0, 1)},
+		{"1, 2", num, oneOf(1, 2)},
+		{"0, 1, 2", num, oneOf(0, 1, 2)},
+		{"1, 2, 3, 4", num, oneOf(1, 2, 3, 4)},
 		{"0..", num, registry.AtLeast(0)},
 		{"..0", num, registry.AtMost(0)},
 		{">= 5", num, registry.AtLeast(5)},
@@ -67,6 +122,9 @@ func TestParseRange(t *testing.T) {
 		{"0,1,2", flt, oneOf(0, 1, 2)},
 		{"0..1e300", flt, between(0, 1e300)},
 		{"0..255", str, between(0, 255)},
+		{"length 1..64", str, between(1, 64)},
+		{"max 32 characters", str, registry.AtMost(32)},
+		{"up to 64 bytes", str, registry.AtMost(64)},
 		{"0..255 bytes", str, between(0, 255)},
 		{"1..64 Bytes", str, between(1, 64)},
 		{"4..64 bytes", str, between(0, 64)},
@@ -77,12 +135,13 @@ func TestParseRange(t *testing.T) {
 		{"4..64 bytes", opq, between(4, 64)},
 		{"16, 32 bytes", opq, oneOf(16, 32)},
 	} {
-		got, enum, faults := parseRange(test.text, test.t)
-		if diff := cmp.Diff(test.want, got); diff != "" {
+		got := parseRange(test.text, test.t, "")
+		if diff := cmp.Diff(test.want, got.span); diff != "" {
 			t.Errorf("%v %q (-want +got):\n%s", test.t, test.text, diff)
 		}
-		if enum != nil || faults != nil {
-			t.Errorf("%v %q: enumeration %v, faults %v", test.t, test.text, enum, texts(faults))
+		if got.enum != nil || got.strings != nil || got.faults != nil {
+			t.Errorf("%v %q: enumeration %v, strings %v, faults %v", test.t, test.text, got.enum, got.strings,
+				texts(got.faults))
 		}
 	}
 }
@@ -97,6 +156,11 @@ func TestParseRangeRefuses(t *testing.T) {
 		inexact    = "a bound is too large to be exact"
 		beyond     = "a bound is beyond the type's limit"
 		characters = "a list of lengths in bytes says nothing about characters"
+		thousands  = "its dots may separate thousands or decimals"
+		either     = "it may be an interval or two values"
+		bits       = "its values are powers of two and may be the bits of a mask"
+		kind       = "it may describe the text instead of listing its values"
+		unread     = "not every part of the list is understood"
 	)
 	for _, test := range []struct {
 		text string
@@ -113,10 +177,9 @@ func TestParseRangeRefuses(t *testing.T) {
 		{"0..2 bytes", registry.Integer, unclear},
 		{"0..64 characters", registry.Opaque, unclear},
 		{"<7 to >12.5", registry.Integer, unclear},
-		{"> 0", registry.Float, unclear},
 		{"ON;OFF", registry.Float, unclear},
 		{"ON..OFF", registry.Float, unclear},
-		{"any value that fits", registry.String, unclear},
+		{"any value that fits", registry.String, kind},
 		{"0..n", registry.Integer, unclear},
 		{"5-", registry.Integer, unclear},
 		{"..", registry.Integer, unclear},
@@ -125,9 +188,54 @@ func TestParseRangeRefuses(t *testing.T) {
 		{"1..5..9", registry.Integer, unclear},
 		{"2020-01-31", registry.Time, unclear},
 		{"00..23", registry.Integer, unclear},
-		{"0x00..0xFF", registry.Integer, unclear},
-		{"0..100 %", registry.Integer, unclear},
-		{"[0..100]", registry.Float, unclear},
+		{"0..100 things", registry.Integer, unclear},
+		{"0..10 k", registry.Integer, unclear},
+		{"0 % .. 100", registry.Integer, unclear},
+		{"0 V .. 100 A", registry.Integer, unclear},
+		{"[0..100)", registry.Float, unclear},
+		{"]0..100[", registry.Float, unclear},
+		{"[0, 100]", registry.Integer, either},
+		{"(0, 100)", registry.Float, either},
+		{"0..1.000", registry.Integer, thousands},
+		{"0.000..100.000", registry.Integer, thousands},
+		{"0..65 535", registry.Integer, unclear},
+		{"0..1'000", registry.Integer, unclear},
+		{"0 5", registry.Integer, unclear},
+		{"~5", registry.Integer, unclear},
+		{"5 to", registry.Integer, unclear},
+		{"0..0xFG", registry.Integer, unclear},
+		{"0..2^", registry.Integer, unclear},
+		{"0..2^9999", registry.Integer, unclear},
+		{"0..100, reserved", registry.Integer, unclear},
+		{"0..100 except 50", registry.Integer, unclear},
+		{">= 0 or <= 100", registry.Integer, overlap},
+		{"<0", registry.UnsignedInteger, "a bound is below 0"},
+		{"> 9007199254740991", registry.Integer, inexact},
+		{"> 9223372036854775807", registry.Integer, beyond},
+		{"1, 2, 4", registry.Integer, bits},
+		{"0, 1, 2, 4, 8", registry.UnsignedInteger, bits},
+		{"1, 8", registry.Integer, bits},
+		{"0x01, 0x02, 0x04", registry.Integer, bits},
+		{"4, 8, 16", registry.Integer, bits},
+		{"0-6", registry.Time, "the value of a Time is in seconds since 1970"},
+		{"0..86399", registry.Time, "the value of a Time is in seconds since 1970"},
+		{"IPv4, IPv6", registry.String, kind},
+		{"ASCII, UTF-8", registry.String, kind},
+		{"auto, manual, others", registry.String, kind},
+		{"auto, manual, etc", registry.String, kind},
+		{`"auto", manual`, registry.String, unread},
+		{`"auto" "manual"`, registry.String, unread},
+		{`"auto", "manual", others`, registry.String, unread},
+		{`"auto", "manual`, registry.String, unread},
+		{`"auto", "manual", ...`, registry.String, unread},
+		{`"auto": by itself, others: reserved, "manual": by hand`, registry.String, unread},
+		{`"auto"`, registry.String, "one string may be an example or the only value"},
+		{`"auto", "auto"`, registry.String, "a value occurs twice"},
+		{"very low, low", registry.String, unclear},
+		{"0: off; 1: on", registry.String, unclear},
+		{"auto: by itself, manual", registry.String, unclear},
+		{"ON/OFF", registry.String, unclear},
+		{"10, 26, n", registry.String, unclear},
 		{"1..65,535", registry.Integer, commas},
 		{"1,000", registry.Integer, commas},
 		{"0,5..20,75", registry.Float, commas},
@@ -157,10 +265,22 @@ func TestParseRangeRefuses(t *testing.T) {
 		{"0: off\n-1: on", registry.UnsignedInteger, unclear},
 		{"0: off\nor anything else", registry.Integer, unclear},
 		{"0: off\n1: on", registry.Float, unclear},
+		{"0: off, 1: on, ...", registry.Integer, unclear},
+		{"0: off, 1: on etc.", registry.Integer, unclear},
+		{"0: off, 1: on, 2 reserved", registry.Integer, unclear},
+		{"0=off,1=on,2", registry.Integer, unclear},
+		{"0: off\n1: on\n2 reserved", registry.Integer, unclear},
+		{"0: off, 1: on, 1-9: reserved", registry.Integer, unclear},
+		{"0: off, 1: on, 0: lost", registry.Integer, unclear},
+		{"(0: off, 1: on) or more", registry.Integer, unclear},
+		{"0..1: off, 1: on", registry.Integer, unclear},
+		{"0..1 (0: off, 1: on, 2: auto)", registry.Integer, unclear},
+		{"1: door\n2: window\n4: roof", registry.Integer, bits},
 	} {
-		got, enum, faults := parseRange(test.text, test.t)
-		if got != nil || enum != nil {
-			t.Errorf("%v %q: got %v, %v", test.t, test.text, got, enum)
+		got := parseRange(test.text, test.t, "")
+		faults := got.faults
+		if got.span != nil || got.strings != nil || got.enum != nil {
+			t.Errorf("%v %q: got %v, %v, %v", test.t, test.text, got.span, got.strings, got.enum)
 		}
 		want := "stays documentation: " + test.why + ", "
 		if len(faults) != 1 || faults[0].Severity != registry.Warning || !strings.Contains(faults[0].Error(), want) {
@@ -170,12 +290,12 @@ func TestParseRangeRefuses(t *testing.T) {
 }
 
 func TestParseRangeSwapped(t *testing.T) {
-	got, _, faults := parseRange("-30..-120", registry.Integer)
-	if diff := cmp.Diff(registry.Between(-120, -30), got); diff != "" {
+	got := parseRange("-30..-120", registry.Integer, "")
+	if diff := cmp.Diff(registry.Between(-120, -30), got.span); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want := []string{`warning: the bounds of the range "-30..-120" are swapped and read as -120..-30, write the lower one first`}
-	if diff := cmp.Diff(want, texts(faults)); diff != "" {
+	if diff := cmp.Diff(want, texts(got.faults)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -183,34 +303,135 @@ func TestParseRangeSwapped(t *testing.T) {
 func TestParseRangeEmpty(t *testing.T) {
 	for _, text := range []string{"", " \n\t", "\u00A0\uFEFF"} {
 		for k := registry.None; k <= registry.Corelnk; k++ {
-			if got, enum, faults := parseRange(text, k); got != nil || enum != nil || faults != nil {
-				t.Errorf("%v %q: got %v, %v, %v", k, text, got, enum, faults)
+			if got := parseRange(text, k, ""); !cmp.Equal(got, limits{}, cmp.AllowUnexported(limits{})) {
+				t.Errorf("%v %q: got %+v", k, text, got)
 			}
 		}
 	}
 }
 
+// TestParseRangeUnits compares the unit behind the numbers with the unit of the resource.
+func TestParseRangeUnits(t *testing.T) {
+	for _, test := range []struct {
+		text, unit string
+		ok         bool
+	}{
+		{"0..100 %", "%", true},
+		{"0..100 percent", "/100", true},
+		{"0..100 things", "Things", true},
+		{"0..100 K", "K", true},
+		{"0..100 m", "m", true},
+		{"0..60 s", "seconds", true},
+		{"0..60 s", "ms", false},
+		{"0..100 %", "defined by Units", false},
+		{"0..100 K", "", false},
+		{"0..100 m", "", false},
+	} {
+		if got := parseRange(test.text, registry.Integer, test.unit); (got.span != nil) != test.ok {
+			t.Errorf("%q of a resource in %q: %v, %v", test.text, test.unit, got.span, texts(got.faults))
+		}
+	}
+}
+
+// TestParseRangeEnumeration parses lists of numbers with meanings that are understood as a whole.
 func TestParseRangeEnumeration(t *testing.T) {
+	three := []registry.EnumValue{{Value: 0, Name: "disabled"}, {Value: 1, Name: "normal"},
+		{Value: 255, Name: "non_responsive"}}
+	two := []registry.EnumValue{{Value: 0, Name: "fine"}, {Value: 1, Name: "busy"}}
+	set := registry.OneOf(0, 1, 255)
 	for _, test := range []struct {
 		text string
-		t    registry.Type
+		want registry.Range
+		enum []registry.EnumValue
 	}{
-		{"1: normal\n\t\t0: disabled\n\t\t\t255: non_responsive", registry.Integer},
-		{"0: disabled\r\n1: normal\r\n\r\n255: non_responsive", registry.UnsignedInteger},
-		{"0=disabled, 1=normal, 255=non_responsive", registry.Integer},
-		{"0 - disabled; 1 - normal; 255 - non_responsive.", registry.Integer},
+		{"1: normal\n\t\t0: disabled\n\t\t\t255: non_responsive", set, three},
+		{"0: disabled\r\n1: normal\r\n\r\n255: non_responsive", set, three},
+		{"0=disabled, 1=normal, 255=non_responsive", set, three},
+		{"0 - disabled; 1 - normal; 255 - non_responsive.", set, three},
+		{"0: disabled 1: normal 255: non_responsive", set, three},
+		{"0: disabled. 1: normal. 255: non_responsive.", set, three},
+		{"0x00: disabled\n0x01: normal\n0xFF: non_responsive", set, three},
+		{`"0" = disabled, "1" = normal, "255" = non_responsive`, set, three},
+		{"0 => disabled, 1 => normal and 255 => non_responsive", set, three},
+		{"0: fine, 1: busy, 2-255: reserved for makers", registry.Between(0, 255), two},
+		{"0: fine, 1: busy, 2..255 reserved", registry.Between(0, 255), two},
+		{"0: fine\n1: busy\n[4..99] reserved", registry.Range{{Min: 0, Max: 1}, {Min: 4, Max: 99}}, two},
+		{"0: fine, 1: busy, >=128: vendor", registry.Range{{Min: 0, Max: 1}, {Min: 128, Max: math.Inf(1)}}, two},
+		{"0: fine, 1: busy, <0: an error", registry.AtMost(1), two},
+		{"0: fine, 1: busy, 2+: reserved", registry.AtLeast(0), two},
+		{"0..9 (0: fine, 1: busy)", registry.Between(0, 9), two},
+		{"0..1; 0=fine, 1=busy", registry.Between(0, 1), two},
+		{"0: off\n1: low 2: middle\n3: high", registry.OneOf(0, 1, 2, 3),
+			[]registry.EnumValue{{Value: 0, Name: "off"}, {Value: 1, Name: "low"}, {Value: 2, Name: "middle"}, {Value: 3, Name: "high"}}},
+		{"1: on, 2: off", registry.OneOf(1, 2), []registry.EnumValue{{Value: 1, Name: "on"}, {Value: 2, Name: "off"}}},
+		{"0 (default): off, 1: on", registry.OneOf(0, 1),
+			[]registry.EnumValue{{Value: 0, Name: "off", Doc: "default"}, {Value: 1, Name: "on"}}},
 	} {
-		got, enum, faults := parseRange(test.text, test.t)
-		if diff := cmp.Diff(registry.OneOf(0, 1, 255), got); diff != "" {
+		got := parseRange(test.text, registry.Integer, "")
+		if diff := cmp.Diff(test.want, got.span); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", test.text, diff)
 		}
-		want := []registry.EnumValue{{Value: 0, Name: "disabled"}, {Value: 1, Name: "normal"},
-			{Value: 255, Name: "non_responsive"}}
-		if diff := cmp.Diff(want, enum); diff != "" {
+		if diff := cmp.Diff(test.enum, got.enum); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", test.text, diff)
 		}
-		if faults != nil {
-			t.Errorf("%q: %v", test.text, texts(faults))
+		if got.faults != nil {
+			t.Errorf("%q: %v", test.text, texts(got.faults))
+		}
+	}
+}
+
+// TestParseRangeOpenList parses lists that mention values without numbers: the named ones become
+// constants, and there is no bound.
+func TestParseRangeOpenList(t *testing.T) {
+	for _, text := range []string{
+		"0: fine, 1: busy, others: reserved", "0: fine, 1: busy, all other values are reserved", "0: fine\n1: busy\nOthers reserved",
+		"0=fine; 1=busy; reserved for future use", "0: fine. 1: busy. Other values are for makers.",
+	} {
+		got := parseRange(text, registry.Integer, "")
+		if len(got.enum) != 2 || got.enum[1].Name != "busy" || got.span != nil {
+			t.Errorf("%q: %v, range %v", text, got.enum, got.span)
+		}
+		want := "stays documentation: it mentions other values without their numbers, write them as a..b, such as 5..255: reserved"
+		if len(got.faults) != 1 || !strings.Contains(got.faults[0].Error(), want) {
+			t.Errorf("%q: faults %v", text, texts(got.faults))
+		}
+	}
+}
+
+// TestParseRangeStrings parses enumerations of strings.
+func TestParseRangeStrings(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want []registry.EnumValue
+	}{
+		{`"auto", "manual"`, []registry.EnumValue{{Text: "auto", Name: "auto"}, {Text: "manual", Name: "manual"}}},
+		{`'auto' | 'manual'`, []registry.EnumValue{{Text: "auto", Name: "auto"}, {Text: "manual", Name: "manual"}}},
+		{"\u201Cauto\u201D or \u201Cmanual\u201D.", []registry.EnumValue{{Text: "auto", Name: "auto"}, {Text: "manual", Name: "manual"}}},
+		{`One of: "auto" / "manual"`, []registry.EnumValue{{Text: "auto", Name: "auto"}, {Text: "manual", Name: "manual"}}},
+		{"auto, manual", []registry.EnumValue{{Text: "auto", Name: "auto"}, {Text: "manual", Name: "manual"}}},
+		{"auto\nmanual", []registry.EnumValue{{Text: "auto", Name: "auto"}, {Text: "manual", Name: "manual"}}},
+		{"{auto; manual}", []registry.EnumValue{{Text: "auto", Name: "auto"}, {Text: "manual", Name: "manual"}}},
+		{"auto or manual", []registry.EnumValue{{Text: "auto", Name: "auto"}, {Text: "manual", Name: "manual"}}},
+		{`"10", "26"`, []registry.EnumValue{{Text: "10", Name: "10"}, {Text: "26", Name: "26"}}},
+		{`"", "very low", "a, b"`, []registry.EnumValue{{Name: ""}, {Text: "very low", Name: "very low"}, {Text: "a, b", Name: "a, b"}}},
+		{`"U": UDP, "T" = TCP (since 1.1), "S" (SMS)`, []registry.EnumValue{{Text: "U", Name: "UDP"},
+			{Text: "T", Name: "TCP", Doc: "since 1.1"}, {Text: "S", Name: "SMS"}}},
+		{"\"U\": UDP\n\"T\": TCP", []registry.EnumValue{{Text: "U", Name: "UDP"}, {Text: "T", Name: "TCP"}}},
+		{"U = UDP; T = TCP", []registry.EnumValue{{Text: "U", Name: "UDP"}, {Text: "T", Name: "TCP"}}},
+	} {
+		got := parseRange(test.text, registry.String, "")
+		if diff := cmp.Diff(test.want, got.enum); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", test.text, diff)
+		}
+		var values registry.StringSet
+		for _, v := range test.want {
+			values = append(values, v.Text)
+		}
+		if diff := cmp.Diff(values, got.strings); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", test.text, diff)
+		}
+		if got.span != nil || got.faults != nil {
+			t.Errorf("%q: range %v, faults %v", test.text, got.span, texts(got.faults))
 		}
 	}
 }

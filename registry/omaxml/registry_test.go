@@ -91,7 +91,7 @@ func testCounts(t *testing.T, objects map[uint16]registry.Object) {
 		"objects": 327, "optional objects with several instances": 228, "resources": 3464,
 		"optional": 2382, "multiple": 245,
 		"executable": 273, "write-only": 47, "bootstrap-only": 42, "secret": 11,
-		"range registered": 747, "range understood": 720, "named values": 157,
+		"range registered": 747, "range understood": 720, "named values": 243,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
@@ -142,6 +142,14 @@ func testEnums(t *testing.T, objects map[uint16]registry.Object) {
 		{3383, 0, "-1 Publish message not available, 0 Success, 1 Failure"},
 		{3401, 201, "0 RELEASED, 1 PRESSED, 2 FAULT"},
 		{504, 0, "0 UICC, 1 eUICC (removable), 2 eUICC (non-removable), 3 iUICC"},
+		{3303, 6042, "0 UNCHECKED, 1 REJECTED WITH CERTAINTY, 2 REJECTED WITH PROBABILITY, 3 ACCEPTED BUT SUSPICIOUS, 4 ACCEPTED"},
+		{10360, 50, "0 Normal, 1 Unknown"},
+		{10244, 0, "0 idle, 1 driving, 2 charging, 3 limp-home"},
+		{505, 10, "0 CoAP, 1 CoAPS, 2 HTTP 1.1, 3 HTTPS 1.1"},
+		{20, 4015, "0 no specific data format, 1 OMA-LwM2M TLV format, 2 OMA-LwM2M JSON format, 3 OMA-LwM2M CBOR format"},
+		{10332, 2, ""},    // one number twice
+		{3459, 17, ""},    // two lists
+		{3456, 0, ""},     // the sentence goes on behind the list
 		{9, 12, ""},       // a Boolean
 		{10313, 6000, ""}, // examples
 		{3430, 23, ""},    // bits of a mask

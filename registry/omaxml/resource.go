@@ -36,22 +36,32 @@ func (f *file) readItem(e *etree.Element, n int) (registry.Resource, bool) {
 	}
 	r.Type = f.kind(v.get("Type"), &r)
 	r.Secret = r.Ops.BootstrapOnly() && r.Type == registry.Opaque
-	var faults []registry.Fault
-	f.atField(v.get("RangeEnumeration"))
-	r.Range, r.Enum, faults = parseRange(v.get("RangeEnumeration").text, r.Type)
-	for _, fault := range faults {
-		if f.own && r.Range != nil {
+	f.limit(&r, v.get("RangeEnumeration"), unescape(v.get("Description").text))
+	r.Description = prose(r.Description)
+	f.countValues(&r)
+	return r, true
+}
+
+// limit reads the allowed values of a resource and their names, from its range and its description.
+func (f *file) limit(r *registry.Resource, span field, description string) {
+	text := span.text
+	l := parseRange(text, r.Type, r.Units)
+	isInt := r.Type == registry.Integer || r.Type == registry.UnsignedInteger
+	isBits := isInt && (namesBits(r.Name) || namesBits(text) || namesBits(description))
+	if isBits {
+		l = l.withoutBits(text)
+	}
+	f.atField(span)
+	for _, fault := range l.faults {
+		if f.own && l.span != nil {
 			fault.Severity = registry.Error // the range was repaired, as a repair by f.repair is
 		}
 		f.add(fault.Severity, fault.What, fault.Do)
 	}
-	r.Description = unescape(v.get("Description").text)
-	if r.Enum == nil {
-		r.Enum, r.Description = splitEnum(r.Description, r.Type, r.Range)
+	r.Range, r.Strings, r.Enum, r.Description = l.span, l.strings, l.enum, description
+	if r.Enum == nil && !isBits {
+		r.Enum, r.Description = splitEnum(description, r.Type, r.Range)
 	}
-	r.Description = prose(r.Description)
-	f.countValues(&r)
-	return r, true
 }
 
 // countValues bounds the number of values of a file.
@@ -60,7 +70,7 @@ func (f *file) countValues(r *registry.Resource) {
 	if f.values+n > maxValues {
 		f.line = f.home
 		f.fail(fmt.Sprintf("the file lists more than %d values", maxValues), "write an interval, such as 0..100")
-		r.Range, r.Enum = nil, nil
+		r.Range, r.Strings, r.Enum = nil, nil, nil
 		return
 	}
 	f.values += n
