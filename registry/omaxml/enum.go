@@ -144,17 +144,18 @@ func splitEnum(description string, t registry.Type, r registry.Range) (enum []re
 	return splitProse(description, t, r)
 }
 
-// splitLines finds values that stand at the start of lines. found reports whether several lines do, or
-// whether a line is understood in part only.
+// splitLines finds values that stand at the start of lines. found reports whether several lines start
+// with values.
 func splitLines(description string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string, found bool) {
 	var list enumList
 	for l := range lines(description) {
-		if !list.add(line(l)) {
-			return nil, description, true
-		}
+		list.add(line(l))
 	}
 	if list.lines < 2 {
 		return nil, description, false
+	}
+	if list.broken {
+		return nil, description, true
 	}
 	list.keep(list.between...)
 	enum, ok := enumValues(list.all, t, r)
@@ -167,7 +168,8 @@ func splitLines(description string, t registry.Type, r registry.Range) (enum []r
 // enumList collects values line by line.
 type enumList struct {
 	all       []enumLine
-	lines     int // with values
+	lines     int  // with values
+	broken    bool // whether a part of the list is not understood, or it is not a list of all values
 	kept      strings.Builder
 	between   []string // lines that may continue the last value
 	before    string   // the last line of text
@@ -181,21 +183,20 @@ func (e *enumList) keep(lines ...string) {
 	}
 }
 
-// add adds one line. It returns false if the description names no values.
-func (e *enumList) add(l string) bool {
+// add adds one line.
+func (e *enumList) add(l string) {
 	found, ok := splitItems(l)
 	values := found.values()
 	switch _, starts := scanItem(l); {
 	case starts && !ok, ok && found.end < len(l), values > 1 && found.isPartial,
 		values == 0 && len(e.all) > 0 && (e.isUnread(l) || startsWith(l, partialWords)):
-		return false // only a part of the list is understood
+		e.broken = true
+		return
 	case values == 0:
 		e.addText(l)
-		return true
+		return
 	}
-	if len(e.all) == 0 && isPartial(e.before) {
-		return false
-	}
+	e.broken = e.broken || len(e.all) == 0 && isPartial(e.before)
 	if len(e.between) > 0 {
 		e.all[len(e.all)-1].more = strings.Join(e.between, " ")
 		e.between = e.between[:0]
@@ -209,7 +210,6 @@ func (e *enumList) add(l string) bool {
 	}
 	e.lines++
 	e.paragraph = false
-	return true
 }
 
 // addText adds a line without values.

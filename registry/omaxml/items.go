@@ -76,7 +76,17 @@ func scanItem(s string) (listItem, bool) {
 		style, meaning = styleNone, strings.TrimLeft(rest, " ")
 	}
 	it.style, it.at, it.end = style, len(s)-len(meaning), len(s)
-	return it, true
+	return it, !startsWithValue(meaning)
+}
+
+// startsWithValue reports whether a meaning is itself a value with a meaning, as in "1: 0: off".
+func startsWithValue(meaning string) bool {
+	_, rest, ok := scanValues(meaning)
+	if !ok {
+		return false
+	}
+	style, _, ok := cutSeparator(rest)
+	return ok && style == styleColon
 }
 
 // scanValues parses the value or the values at the start of an item: a whole number, also in quotes,
@@ -195,7 +205,7 @@ func cutSeparator(s string) (style, meaning string, ok bool) {
 	spaced := strings.HasPrefix(rest, " ")
 	first, _ := utf8.DecodeRuneInString(meaning)
 	switch {
-	case meaning == "" || first == '.':
+	case meaning == "" || strings.ContainsRune(".,;|", first):
 		return "", "", false
 	case sep == ':' || sep == '=' || sep == '\uFF1A':
 		return styleColon, meaning, spaced || !unicode.IsDigit(first) // 12:30 is a time
@@ -300,6 +310,7 @@ func splitItems(s string) (itemList, bool) {
 			return itemList{}, false
 		}
 	}
+	isPartial = isPartial || depth > 0 || strings.Count(s[:last], `"`)%2 > 0
 	return itemList{items, last, isPartial}, true
 }
 
@@ -307,7 +318,7 @@ func splitItems(s string) (itemList, bool) {
 type itemList struct {
 	items     []listItem
 	end       int  // the place behind the list, which a bracket around it or the line ends
-	isPartial bool // whether the list ends with a mark such as "etc."
+	isPartial bool // whether the list goes on: it ends with a mark such as "etc." or within brackets
 }
 
 // values returns the number of items with one value.

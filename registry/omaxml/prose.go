@@ -11,23 +11,61 @@ import (
 
 // splitProse finds one list of values within a line of a description: "The state: 0=off, 1=on."
 func splitProse(description string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string) {
-	var kept strings.Builder
-	for l := range lines(description) {
-		l = line(l)
+	all := slices.Collect(unwrapped(description))
+	at := -1 // the line of the list
+	for i, l := range all {
 		values, left, ok := proseList(l, t, r)
 		if !ok || values != nil && enum != nil {
 			return nil, description
 		}
 		if values != nil {
-			enum, l = values, left
+			at, enum, all[i] = i, values, left
 		}
-		kept.WriteString(l)
-		kept.WriteByte('\n')
+	}
+	for i, l := range all {
+		if i != at && enum != nil && hasMore(l, enum) {
+			return nil, description
+		}
 	}
 	if enum == nil {
 		return nil, description
 	}
-	return enum, kept.String()
+	return enum, strings.Join(all, "\n")
+}
+
+// unwrapped yields the lines of a description, tidied. Lines that continue a sentence are joined: those
+// that start with a small letter, and those behind a comma or "and".
+func unwrapped(description string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		whole, first := "", true
+		for l := range lines(description) {
+			l = line(l)
+			start, _ := utf8.DecodeRuneInString(l)
+			switch {
+			case first:
+				whole, first = l, false
+			case l != "" && whole != "" && (unicode.IsLower(start) || goesOn(whole)):
+				whole += " " + l
+			case !yield(whole):
+				return
+			default:
+				whole = l
+			}
+		}
+		if !first {
+			yield(whole)
+		}
+	}
+}
+
+// goesOn reports whether a sentence goes on behind the line.
+func goesOn(line string) bool {
+	for _, end := range []string{",", ";", " and", " or"} {
+		if strings.HasSuffix(line, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxStarts bounds the positions at which a list is sought in one line of a description.
@@ -35,9 +73,10 @@ const maxStarts = 64
 
 // proseList finds the list in one line. It returns false if a list is not understood as a whole.
 func proseList(l string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string, ok bool) {
+	var single []int64 // values before the list
 	tries := 0
 	for start := 0; start < len(l) && tries < maxStarts; start++ {
-		if l[start] == ' ' || start > 0 && strings.IndexByte(" (:;,", l[start-1]) < 0 {
+		if !canStart(l, start) {
 			continue
 		}
 		if _, ok := scanItem(l[start:]); !ok {
@@ -49,11 +88,12 @@ func proseList(l string, t registry.Type, r registry.Range) (enum []registry.Enu
 			return nil, l, false
 		}
 		if found.values() < 2 {
+			single = append(single, found.items[0].value)
 			continue
 		}
 		list := sentence{line: l, start: start, itemList: found}
 		enum, ok := list.read(t, r)
-		if !ok || found.isPartial || hasList(l[start+list.end:], enum[len(enum)-1].Value+1) {
+		if !ok || found.isPartial || slices.Contains(single, enum[0].Value-1) || hasMore(l[start+list.end:], enum) {
 			return nil, l, false
 		}
 		return enum, list.rest(), true
@@ -61,21 +101,30 @@ func proseList(l string, t registry.Type, r registry.Range) (enum []registry.Enu
 	return nil, l, true
 }
 
-// hasList reports whether a list of several values is anywhere in s, or an item with the given value.
-func hasList(s string, next int64) bool {
+// hasMore reports whether s has another list of several values, or an item with the value before or
+// after those of the list.
+func hasMore(s string, enum []registry.EnumValue) bool {
 	tries := 0
-	for start := 1; start < len(s) && tries < maxStarts; start++ {
-		if strings.IndexByte(" (:;,", s[start-1]) < 0 || s[start] == ' ' {
+	for start := 0; start < len(s) && tries < maxStarts; start++ {
+		if !canStart(s, start) {
 			continue
 		}
-		if it, ok := scanItem(s[start:]); ok {
-			tries++
-			if found, ok := splitItems(s[start:]); !ok || found.values() > 1 || it.kind == itemValue && it.value == next {
-				return true
-			}
+		it, ok := scanItem(s[start:])
+		if !ok {
+			continue
+		}
+		tries++
+		next := it.kind == itemValue && (it.value == enum[0].Value-1 || it.value == enum[len(enum)-1].Value+1)
+		if found, ok := splitItems(s[start:]); !ok || next || found.values() > 1 {
+			return true
 		}
 	}
 	return false
+}
+
+// canStart reports whether a list can start at a position of s.
+func canStart(s string, i int) bool {
+	return s[i] != ' ' && (i == 0 || strings.IndexByte(" (:;,", s[i-1]) >= 0)
 }
 
 // sentence is a list of values within a line.

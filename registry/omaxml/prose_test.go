@@ -83,6 +83,10 @@ func TestSplitProse(t *testing.T) {
 			text: "For a mode of -1: unknown, 0: off.", want: "-1 unknown; 0 off", rest: "For a mode of -1: unknown, 0: off.",
 		},
 		{
+			text: "Values are\n0 for \"a\", 1 for \"b\nc\", and\n2 for \"d\".\nThe end.", want: "0 a; 1 b c; 2 d",
+			rest: "Values are\n\nThe end.",
+		},
+		{
 			text: "The first line.\nThe mode: 0=off, 1=on.\nThe last line.", want: "0 off; 1 on",
 			rest: "The first line.\nThe mode:\nThe last line.",
 		},
@@ -127,6 +131,8 @@ func TestSplitProseLeaves(t *testing.T) {
 		{text: "0 - off 1 - on when the device has been switched on by hand or by the server and has no errors"},
 		{text: "The ratio 1:2 or 2:1 at 12:30."},
 		{text: "Range 0-5, see clause 5.1 - 7 and 8."},
+		{text: "The state: 0=off (by hand, 1=on, 2=lost)."},
+		{text: `The state: 0="off", 1="on`},
 		{text: "1. Stop. 2. Go."},
 		{text: "0 (OFF) to 100 (ON)"},
 		{text: "between 0 - 20 and 1 - 5"},

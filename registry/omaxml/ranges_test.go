@@ -267,6 +267,7 @@ func TestParseRangeRefuses(t *testing.T) {
 		{"0: off\n1: on", registry.Float, unclear},
 		{"0: off, 1: on, ...", registry.Integer, unclear},
 		{"0: off, 1: on etc.", registry.Integer, unclear},
+		{"0: off, 1: on (by hand, 2: lost", registry.Integer, unclear},
 		{"0: off, 1: on, 2 reserved", registry.Integer, unclear},
 		{"0=off,1=on,2", registry.Integer, unclear},
 		{"0: off\n1: on\n2 reserved", registry.Integer, unclear},

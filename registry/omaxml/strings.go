@@ -134,7 +134,8 @@ func stringMeaning(s string) (name, doc string, ok bool) {
 		return name, doc, true
 	}
 	style, meaning, ok := cutSeparator(s)
-	if !ok || style == styleDot || strings.Contains(meaning, "\n") || mentionsOthers(meaning) {
+	if !ok || style == styleDot || strings.Contains(meaning, "\n") || strings.Count(meaning, `"`)%2 > 0 ||
+		mentionsOthers(meaning) {
 		return "", "", false
 	}
 	name, doc = splitMeaning(meaning)
