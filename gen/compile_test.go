@@ -18,8 +18,10 @@ import (
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/threephasemeter"
 	"github.com/lwm2mgen/toolkit/gen/testdata/packages/time33005"
 	"github.com/lwm2mgen/toolkit/gen/testdata/prose/book"
+	"github.com/lwm2mgen/toolkit/gen/testdata/ranges/pump"
 	"github.com/lwm2mgen/toolkit/gen/testdata/secrets/vault"
 	"github.com/lwm2mgen/toolkit/gen/testdata/single/clock"
+	"github.com/lwm2mgen/toolkit/gen/testdata/strings/radio"
 	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gauge"
 	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev02"
 	"github.com/lwm2mgen/toolkit/gen/testdata/versions/gaugev10"
@@ -42,8 +44,10 @@ var golden = map[string]func() (dm.Object, error){
 	"packages/threephasemeter": func() (dm.Object, error) { return threephasemeter.New(threephasemeter.Config{}) },
 	"packages/time33005":       func() (dm.Object, error) { return time33005.New(time33005.Config{}) },
 	"prose/book":               func() (dm.Object, error) { return book.New(book.Config{}) },
+	"ranges/pump":              func() (dm.Object, error) { return pump.New(pump.Config{}) },
 	"secrets/vault":            func() (dm.Object, error) { return vault.New(vault.Config{}) },
 	"single/clock":             func() (dm.Object, error) { return clock.New(clock.Config{}) },
+	"strings/radio":            func() (dm.Object, error) { return radio.New(radio.Config{}) },
 	"versions/gauge":           func() (dm.Object, error) { return gauge.New(gauge.Config{}) },
 	"versions/gaugev02":        func() (dm.Object, error) { return gaugev02.New(gaugev02.Config{}) },
 	"versions/gaugev10":        func() (dm.Object, error) { return gaugev10.New(gaugev10.Config{}) },

@@ -183,6 +183,11 @@ func TestNamesConflicts(t *testing.T) {
 			"two.xml: 10/2: the names file marks a resource of type \"Integer\" as secret, mark String and Opaque resources only\n",
 		},
 		{
+			"10/2 range 0.5..1\n10/1 range \"a\"", "a/a.go b/b.go c/c.go",
+			"two.xml: 10/1: line 2 of the names file: the resource enumerates the values \"a\" but is no String, leave the values out\n" +
+				"two.xml: 10/2: line 1 of the names file: the range 0.5..1 has a bound that is not a whole number below 2^53, leave the bound open\n",
+		},
+		{
 			"11 same\n12 same", "c/c.go two/two.go",
 			"a.xml: 11: several objects have the package name same, choose another name in the names file\n" +
 				"b.xml: 12: several objects have the package name same, choose another name in the names file\n",

@@ -13,8 +13,8 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
-// Names holds the Go names, the marks of secrets and the ranges of a names file. It does not change after
-// ParseNames and is safe for concurrent use. A nil *Names has no entries.
+// Names holds the Go names, the marks of secrets and the ranges of a names file. It does not change
+// after ParseNames and is safe for concurrent use. A nil *Names has no entries.
 type Names struct {
 	entries map[nameKey]entry
 }
@@ -70,8 +70,9 @@ type entry struct {
 // the value of a String or Opaque resource as secret: it is never shown. The fourth marks a value
 // as public: it may be shown, although only the bootstrap server can access it, which makes a
 // resource secret by default. A range replaces the one of the definition, in the form that
-// [registry.ParseRange] and [registry.ParseStringSet] read; any drops it. OBJECTID@VERSION instead of OBJECTID limits a line to one version of
-// the object; such a line overrides one without a version. A # starts a comment.
+// [registry.ParseRange] and [registry.ParseStringSet] read; any drops it. OBJECTID@VERSION instead
+// of OBJECTID limits a line to one version of the object; such a line overrides one without a
+// version. A # starts a comment.
 //
 // The error lists all faults, each with file and line.
 func ParseNames(file string, text []byte) (*Names, error) {
@@ -231,6 +232,20 @@ func (n *Names) mark(object uint16, v registry.Version, resource uint16) string 
 func (n *Names) limits(object uint16, v registry.Version, resource uint16) (entry, bool) {
 	e, _ := n.find(nameKey{object: object, version: v, resource: int(resource), kind: kindRange})
 	return e, e.line > 0
+}
+
+// Settles reports whether the names file answers a fault of a definition: a warning about the range
+// of a resource for which the file has a range.
+func (n *Names) Settles(f registry.Fault) bool {
+	if n == nil || f.Element != "RangeEnumeration" || f.Severity != registry.Warning {
+		return false
+	}
+	for key := range n.entries {
+		if key.kind == kindRange && int(key.object) == f.Object && key.resource == f.Resource {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *Names) find(key nameKey) (e entry, exact bool) {

@@ -8,7 +8,8 @@ import (
 )
 
 func TestParseNames(t *testing.T) {
-	text := "\ufeff# comment\r\n\r\n3303 thermometer # trailing\r\n3303@1.0 thermometer10\n3303/5700 Value\n3303@1.1/5700 Measured\n0/5 secret\n 7\tstats \n"
+	text := "\ufeff# comment\r\n\r\n3303 thermometer # trailing\r\n3303@1.0 thermometer10\n3303/5700 Value\n3303@1.1/5700 Measured\n0/5 secret\n 7\tstats \n" +
+		"3303/5601 range -40..85 # Cel\n3303/5601 Lowest\n3303/5602 range any\n3303@1.1/5701 range \"Cel\", \"#\"  # units\n"
 	if _, err := gen.ParseNames("names", []byte(text)); err != nil {
 		t.Error(err)
 	}
@@ -39,6 +40,13 @@ func TestParseNamesErrors(t *testing.T) {
 		{"3303/1 value", `"value" is not an exported Go identifier`},
 		{"3303/1 Va-lue", `"Va-lue" is not an exported Go identifier`},
 		{"3303/1 5QI", `"5QI" is not an exported Go identifier`},
+		{"3303/1 range", `the range is missing`},
+		{"3303 range 0..1", `an object has no range`},
+		{"3303/1 range 0-1", `"0-1" is neither a value nor an interval`},
+		{"3303/1 range 5..1", `"5..1" is neither a value nor an interval from low to high`},
+		{"3303/1 range auto, manual", `"auto" is neither a value nor an interval`},
+		{`3303/1 range "auto", manual`, `is not a list of values in quotes`},
+		{"3303/1 range 0..1\n3303/1 range any", `names:2: line 1 already names 3303/1`},
 		{"3303/1 Secret\n3303/1 Other", `names:2: line 1 already names 3303/1`},
 		{"3303/1 secret\n3303/1 public", `names:2: line 1 already names 3303/1`},
 		{"3303/1 secret\n3303/1 secret", `names:2: line 1 already names 3303/1`},

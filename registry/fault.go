@@ -36,6 +36,9 @@ type Fault struct {
 	Object int
 	// Resource is the ID of the resource, or -1 if the fault concerns no resource.
 	Resource int
+	// Element is the XML element that the fault is about, such as RangeEnumeration. The zero value
+	// means none in particular.
+	Element string
 	// Severity says whether the definition is still usable.
 	Severity Severity
 	// What says what is wrong, and Do what the author of the definition can do about it.

@@ -87,6 +87,7 @@ func (o output) generate(args []string, options gen.Options, check bool) error {
 	}
 	options.Packages = existing
 	l := load(args, o.stderr)
+	l.faults = slices.DeleteFunc(l.faults, options.Names.Settles)
 	files, faults := gen.Generate(l.defs, options)
 	faults = append(l.faults, faults...)
 	failed := l.failed + failedObjects(faults)

@@ -66,7 +66,7 @@ Examples:
 // lint returns all faults of the definitions, in order.
 func lint(l loaded, names *gen.Names) []registry.Fault {
 	_, faults := gen.Generate(l.defs, gen.Options{Names: names})
-	faults = append(l.faults, faults...)
+	faults = append(slices.DeleteFunc(l.faults, names.Settles), faults...)
 	for _, d := range l.defs {
 		for _, f := range omaxml.CheckIDs(d.Object) {
 			f.File = d.File

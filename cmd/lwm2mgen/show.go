@@ -112,6 +112,8 @@ func span(r *registry.Resource) string {
 		return "length " + r.Range.String()
 	case r.Range != nil:
 		return r.Range.String()
+	case r.Strings != nil:
+		return printable(r.Strings.String())
 	case r.RangeText != "":
 		return "not enforced: " + printable(r.RangeText)
 	}

@@ -65,8 +65,7 @@ func parseEnum(s, text string, t registry.Type) (limits, bool) {
 		return limits{enum: enum, faults: notUnderstood(text, "it mentions other values without their numbers",
 			"write them as a..b, such as 5..255: reserved")}, true
 	case areBits(r) && spans == nil:
-		return limits{faults: notUnderstood(text, "its values are powers of two and may be the bits of a mask",
-			adviseBits(r))}, true
+		return limits{faults: notUnderstood(text, whyBits, adviseBits(r))}, true
 	case whole != nil:
 		return limits{span: whole, enum: enum}, true
 	case spans != nil:
@@ -77,8 +76,8 @@ func parseEnum(s, text string, t registry.Type) (limits, bool) {
 	return limits{span: r, enum: enum, listed: true}, true
 }
 
-// cutInterval cuts an interval from the start of a range that also names its values, as in "0..2 (0:
-// off, 1: on, 2: auto)".
+// cutInterval cuts an interval from the start of a range that also names its values, as in "0..2
+// (0: off, 1: on, 2: auto)".
 func cutInterval(s string, t registry.Type) (registry.Range, string) {
 	end := strings.IndexAny(s, " (:;,\n")
 	if end < 0 || !strings.Contains(s[:end], "..") {
@@ -108,8 +107,8 @@ func enumRange(values []registry.EnumValue) registry.Range {
 	return r
 }
 
-// join sorts the parts of a range of whole numbers and joins adjacent ones. It returns false if they
-// overlap or are beyond the type.
+// join sorts the parts of a range of whole numbers and joins adjacent ones. It returns false if
+// they overlap or are beyond the type.
 func join(r registry.Range, t registry.Type) (registry.Range, bool) {
 	if !disjoint(r) {
 		return nil, false
@@ -132,8 +131,8 @@ func join(r registry.Range, t registry.Type) (registry.Range, bool) {
 
 // splitEnum removes the values that a description names from the description, and returns both. It
 // leaves a description unchanged that names fewer than two values or may mean something else:
-// examples, numbered steps, the bits of a mask, a number that occurs twice or that the range does not
-// allow, a list of which a part is not understood.
+// examples, numbered steps, the bits of a mask, a number that occurs twice or that the range does
+// not allow, a list of which a part is not understood.
 func splitEnum(description string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string) {
 	if t != registry.Integer && t != registry.UnsignedInteger {
 		return nil, description
@@ -144,9 +143,11 @@ func splitEnum(description string, t registry.Type, r registry.Range) (enum []re
 	return splitProse(description, t, r)
 }
 
-// splitLines finds values that stand at the start of lines. found reports whether several lines start
-// with values.
-func splitLines(description string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string, found bool) {
+// splitLines finds values that stand at the start of lines. found reports whether several lines
+// start with values.
+func splitLines(description string, t registry.Type, r registry.Range) (
+	enum []registry.EnumValue, rest string, found bool,
+) {
 	var list enumList
 	for l := range lines(description) {
 		list.add(line(l))
@@ -169,7 +170,7 @@ func splitLines(description string, t registry.Type, r registry.Range) (enum []r
 type enumList struct {
 	all       []enumLine
 	lines     int  // with values
-	broken    bool // whether a part of the list is not understood, or it is not a list of all values
+	broken    bool // whether a part is not understood, or the list is one of examples
 	kept      strings.Builder
 	between   []string // lines that may continue the last value
 	before    string   // the last line of text

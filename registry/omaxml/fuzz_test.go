@@ -133,7 +133,7 @@ func FuzzParseRange(f *testing.F) {
 }
 
 var (
-	numbers = regexp.MustCompile(`0[xX][0-9a-fA-F]+|\d+(\^|\*\*)\d+( *- *1)?|\d+(\.\d+)?([eE][+-]?\d+)?`)
+	numbers = regexp.MustCompile(`0[xX][0-9a-fA-F]+|\d+(\^|\*\*)\d+( *- *1\b)?|\d+(\.\d+)?([eE][+-]?\d+)?`)
 	phrases = regexp.MustCompile(`(?i)\b(to|through|thru|until|from|between|and|or|minimum|maximum|min|max|at least|at most|` +
 		`up to|infinity|infinite|inf|unlimited|valid|allowed|possible|range|values?|length|size|bytes?|octets?|` +
 		`characters?|chars?)\b|∞`)
@@ -177,7 +177,8 @@ func accountItems(t *testing.T, text string, r registry.Range) {
 	t.Helper()
 	s := brackets.ReplaceAllString(plain(prose(text)), "")
 	for _, m := range valueMark.FindAllStringSubmatch(s, -1) {
-		if v, err := strconv.ParseInt(m[1], 10, 64); err == nil && !r.AllowsInt(v) && !r.AllowsInt(-v) { // "2 -9" is an interval
+		// "2 -9" is an interval.
+		if v, err := strconv.ParseInt(m[1], 10, 64); err == nil && !r.AllowsInt(v) && !r.AllowsInt(-v) {
 			t.Errorf("%q: the range %v excludes %d", text, r, v)
 		}
 	}

@@ -44,6 +44,7 @@ const (
 	itemValue itemKind = iota // "1: on"
 	itemSpan                  // "5-15: reserved", "<0: error" or "[4..99] reserved"
 	itemRest                  // "others: reserved"
+	itemNote                  // "default: 0"
 )
 
 // The styles of items. Items in the style of a numbered list or of a sentence are values only where
@@ -89,8 +90,8 @@ func startsWithValue(meaning string) bool {
 	return ok && style == styleColon
 }
 
-// scanValues parses the value or the values at the start of an item: a whole number, also in quotes,
-// or an interval, also in brackets.
+// scanValues parses the value or the values at the start of an item: a whole number, also in
+// quotes, or an interval, also in brackets.
 func scanValues(s string) (it listItem, rest string, ok bool) {
 	if s == "" {
 		return it, s, false
@@ -168,7 +169,8 @@ func cutRangeSign(s string) (rest string, ok bool) {
 
 func isDash(r rune) bool { return r == '-' || r >= '\u2010' && r <= '\u2015' || r == '\u2212' }
 
-// cutRemark cuts a remark between a value and its separator: "0 (default): off" or "0 or absent: off".
+// cutRemark cuts a remark between a value and its separator: "0 (default): off" or "0 or absent:
+// off".
 func cutRemark(s string) (remark, rest string, ok bool) {
 	t := strings.TrimLeft(s, " ")
 	if strings.HasPrefix(t, "(") {
@@ -230,10 +232,12 @@ func startsWithWord(s string) bool {
 }
 
 // restWords start a part of a list that is about all other values.
-var restWords = []string{"others", "other", "all other", "all others", "any other", "the other", "the others", "the rest",
-	"rest", "remaining", "all remaining", "else", "otherwise", "anything else", "everything else", "any value", "reserved",
-	"default", "unlisted", "undefined", "unused", "all values", "values above", "values greater", "values from",
-	"higher values", "larger values", "greater", "above", "vendor specific values", "further values"}
+var restWords = []string{
+	"others", "other", "all other", "all others", "any other", "the other", "the others", "the rest", "rest", "remaining",
+	"all remaining", "else", "otherwise", "anything else", "everything else", "any value", "reserved", "default",
+	"unlisted", "undefined", "unused", "all values", "values above", "values greater", "values from", "higher values",
+	"larger values", "greater", "above", "vendor specific values", "further values",
+}
 
 // partialWords start a part of a list that says that the list is not complete.
 var partialWords = []string{"etc", "...", "…", "and so on", "and more", "more values"}
@@ -306,9 +310,15 @@ func splitItems(s string) (itemList, bool) {
 	}
 	items[len(items)-1].end = last
 	for i := range items {
-		if items[i].meaning(s) == "" {
+		meaning := items[i].meaning(s)
+		if meaning == "" {
 			return itemList{}, false
 		}
+		if items[i].kind != itemValue {
+			continue
+		}
+		lower := strings.ToLower(meaning)
+		isPartial = isPartial || strings.Contains(lower, " others") || strings.Contains(lower, " other values")
 	}
 	isPartial = isPartial || depth > 0 || strings.Count(s[:last], `"`)%2 > 0
 	return itemList{items, last, isPartial}, true
@@ -318,7 +328,7 @@ func splitItems(s string) (itemList, bool) {
 type itemList struct {
 	items     []listItem
 	end       int  // the place behind the list, which a bracket around it or the line ends
-	isPartial bool // whether the list goes on: it ends with a mark such as "etc." or within brackets
+	isPartial bool // whether it goes on: it ends with "etc.", for example, or within brackets
 }
 
 // values returns the number of items with one value.
@@ -343,6 +353,9 @@ func scanNext(s, style string, boundary byte, before *listItem) (listItem, bool)
 		rest := s
 		if after, ok := cutWord(s, "and"); ok {
 			rest = after
+		}
+		if isDefault(rest) {
+			return listItem{kind: itemNote, at: 1}, true
 		}
 		if startsWith(rest, restWords) {
 			return listItem{kind: itemRest, at: 1}, true
@@ -370,6 +383,19 @@ func scanNext(s, style string, boundary byte, before *listItem) (listItem, bool)
 		return it, true
 	}
 	return it, it.style == styleDash && it.kind == itemValue && before.kind == itemValue && it.value == before.value+1
+}
+
+// isDefault reports whether s only says which value is the default one.
+func isDefault(s string) bool {
+	rest, ok := cutWord(s, "default")
+	if r, after := cutWord(rest, "value"); after {
+		rest = r
+	}
+	if r, after := cutWord(rest, "is"); after {
+		rest = r
+	}
+	number, rest := scanWhole(strings.TrimLeft(rest, " :="))
+	return ok && number.ok && strings.Trim(rest, " .;,)") == ""
 }
 
 // isUnread reports whether s starts with a number that may be a value without a separator, as in "2

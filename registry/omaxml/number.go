@@ -12,8 +12,8 @@ import (
 
 // scanNumber returns the number at the start of s in decimal notation, and the rest of s. It knows
 // decimal numbers with an optional sign, fraction and exponent, hexadecimal numbers, and powers,
-// with 1 subtracted or not: "0xFF", "2^32", "-2^31", "2**32-1". number is "" if s does not start with
-// a number.
+// with 1 subtracted or not: "0xFF", "2^32", "-2^31", "2**32-1". number is "" if s does not start
+// with a number.
 func scanNumber(s string) (number, rest string) {
 	sign := ""
 	i := 0

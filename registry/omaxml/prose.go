@@ -33,8 +33,8 @@ func splitProse(description string, t registry.Type, r registry.Range) (enum []r
 	return enum, strings.Join(all, "\n")
 }
 
-// unwrapped yields the lines of a description, tidied. Lines that continue a sentence are joined: those
-// that start with a small letter, and those behind a comma or "and".
+// unwrapped yields the lines of a description, tidied. Lines that continue a sentence are joined:
+// those that start with a small letter, and those behind a comma or "and".
 func unwrapped(description string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		whole, first := "", true
@@ -164,8 +164,8 @@ func (l *sentence) read(t registry.Type, r registry.Range) ([]registry.EnumValue
 	return enum, true
 }
 
-// repeatsWord reports whether the same word precedes every value, as in "channel 1: left, channel 2:
-// right".
+// repeatsWord reports whether the same word precedes every value, as in "channel 1: left, channel
+// 2: right".
 func (l *sentence) repeatsWord() bool {
 	first := ""
 	for i := range l.items {
@@ -211,8 +211,8 @@ func sentenceEnds(s string) []int {
 	return append(ends, len(s))
 }
 
-// rest returns the line without the values, if what remains is readable: if the list follows a colon
-// or the end of a sentence. Items about several values stay.
+// rest returns the line without the values, if what remains is readable: if the list follows a
+// colon or the end of a sentence. Items about several values stay.
 func (l *sentence) rest() string {
 	before := strings.TrimRight(l.line[:l.start], " ")
 	after := strings.TrimLeft(l.line[l.start+l.end:], " .,;")

@@ -16,8 +16,8 @@ type limits struct {
 	faults  []registry.Fault
 }
 
-// parseRange parses the text of a RangeEnumeration for a resource of type t with the given unit: the
-// allowed values of a number or a String, or the allowed lengths of a String or Corelnk in
+// parseRange parses the text of a RangeEnumeration for a resource of type t with the given unit:
+// the allowed values of a number or a String, or the allowed lengths of a String or Corelnk in
 // characters and of an Opaque in bytes (Core 1.2.2 Appendix D.1). It understands:
 //
 //   - intervals: "0..100", "-110..-48", "0~255", "[0-2]", "0 to 100 %", "0..2^32-1", "0x00..0xFF",
@@ -28,10 +28,10 @@ type limits struct {
 //   - lengths with a unit: "0..64 bytes". A String of at most 64 bytes has at most 64 characters,
 //     which is what is checked.
 //
-// A range never allows fewer values than the text: if a part of the text is not understood, there is
-// no range and one warning. The same holds for values that may be the bits of a mask, for a single
-// number, which may be a limit or a size, and for bounds that the type cannot have. A bound of an
-// integer that is the limit of the type or beyond it is left open. Swapped bounds, as in
+// A range never allows fewer values than the text: if a part of the text is not understood, there
+// is no range and one warning. The same holds for values that may be the bits of a mask, for a
+// single number, which may be a limit or a size, and for bounds that the type cannot have. A bound
+// of an integer that is the limit of the type or beyond it is left open. Swapped bounds, as in
 // "-30..-120", are exchanged with a warning. Empty text gives neither a range nor a warning. The
 // faults are all warnings and name no file, object or resource.
 func parseRange(text string, t registry.Type, unit string) limits {
@@ -61,6 +61,8 @@ func parseRange(text string, t registry.Type, unit string) limits {
 		}
 	}
 	switch {
+	case why == whyBits:
+		return limits{faults: notUnderstood(text, why, adviseBits(r))}
 	case why != "" && t.Measured():
 		return limits{faults: notUnderstood(text, why, "write the length as a..b, and have a hook judge the content")}
 	case why != "":
@@ -76,8 +78,8 @@ func parseRange(text string, t registry.Type, unit string) limits {
 	return limits{span: r}
 }
 
-// year2000 is the start of the year 2000 in seconds since 1970. No Time of a device is before it, so
-// a range that ends before it is in another unit.
+// year2000 is the start of the year 2000 in seconds since 1970. No Time of a device is before it,
+// so a range that ends before it is in another unit.
 const year2000 = 946684800
 
 func notUnderstood(text, why, do string) []registry.Fault {

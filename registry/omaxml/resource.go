@@ -57,6 +57,7 @@ func (f *file) limit(r *registry.Resource, span field, description string) {
 			fault.Severity = registry.Error // the range was repaired, as a repair by f.repair is
 		}
 		f.add(fault.Severity, fault.What, fault.Do)
+		f.faults[len(f.faults)-1].Element = "RangeEnumeration"
 	}
 	r.Range, r.Strings, r.Enum, r.Description = l.span, l.strings, l.enum, description
 	if r.Enum == nil && !isBits {

@@ -17,8 +17,8 @@ const (
 )
 
 // parseStrings parses an enumeration of strings: values in quotes or single words, also with
-// meanings, as in `"U": UDP, "T": TCP`. The result is empty if s is something else, such as a length.
-// why says what is wrong with an enumeration.
+// meanings, as in `"U": UDP, "T": TCP`. The result is empty if s is something else, such as a
+// length. why says what is wrong with an enumeration.
 func parseStrings(s string) (l limits, why string) {
 	s = replaceQuotes(s)
 	for _, intro := range []string{"one of", "values", "allowed values", "possible values", "valid values", "enum"} {
@@ -124,7 +124,8 @@ func cutListSign(s string) (rest string, ok bool) {
 	return rest, ok
 }
 
-// stringMeaning parses what follows a value: nothing, or a meaning after a separator or in brackets.
+// stringMeaning parses what follows a value: nothing, or a meaning after a separator or in
+// brackets.
 func stringMeaning(s string) (name, doc string, ok bool) {
 	if s == "" {
 		return "", "", true
@@ -158,10 +159,11 @@ func isValue(s string) bool {
 	return len(s) <= maxName && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// bareStrings parses values without quotes. Each is one word, so that prose is not taken for values.
+// bareStrings parses values without quotes. Each is one word, so that prose is not taken for
+// values.
 func bareStrings(s string) ([]registry.EnumValue, string) {
 	var all []registry.EnumValue
-	keyed := 0
+	keyed, why := 0, ""
 	s = replaceWords(s, ",", "or")
 	for part := range strings.FieldsFuncSeq(s, func(c rune) bool { return strings.ContainsRune(",;|\n", c) }) {
 		part = strings.TrimSpace(part)
@@ -174,22 +176,21 @@ func bareStrings(s string) ([]registry.EnumValue, string) {
 		switch {
 		case part == "":
 			continue
-		case !isWord(v.Text):
+		case textKinds[strings.ToLower(v.Text)] || startsWith(part, restWords) || startsWith(part, partialWords):
+			why = whyKind
+		case !isWord(v.Text), end < len(part) && (!ok || style != styleColon):
 			return nil, ""
-		case textKinds[strings.ToLower(strings.TrimRight(v.Text, "."))] || startsWith(part, restWords) ||
-			startsWith(part, partialWords):
-			return nil, whyKind
-		case end == len(part):
-		case !ok || style != styleColon:
-			return nil, ""
-		default:
+		case end < len(part):
 			keyed++
 			v.Name, v.Doc = splitMeaning(meaning)
 		}
 		all = append(all, v)
 	}
-	if len(all) < 2 || keyed != 0 && keyed != len(all) {
+	if len(all) < 2 || keyed != 0 && keyed != len(all) && why == "" {
 		return nil, ""
+	}
+	if why != "" {
+		return nil, why
 	}
 	return all, ""
 }

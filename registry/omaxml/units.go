@@ -29,8 +29,8 @@ var unitWords = map[string][]string{
 	"bit/s": {"bps"}, "kbit/s": {"kbps"}, "Mbit/s": {"Mbps"},
 }
 
-// symbols maps every word and symbol of a unit to its key in unitWords: symbols as they are written,
-// words in lower case.
+// symbols maps every word and symbol of a unit to its key in unitWords: symbols as they are
+// written, words in lower case.
 var symbols = func() map[string]string {
 	all := make(map[string]string)
 	for unit, words := range unitWords {
@@ -56,7 +56,10 @@ func canonical(s string) string {
 // isUnit reports whether s is the unit of a range of a resource with the given unit, which may be
 // empty.
 func isUnit(s, of string) bool {
-	if strings.EqualFold(s, of) {
+	switch {
+	case digits(s) > 0:
+		return false
+	case strings.EqualFold(s, of):
 		return true
 	}
 	u := canonical(s)

@@ -74,7 +74,7 @@ type Instance struct {
 	AccessCode dm.Res[string]
 	// Stage (15, RW, optional, range 0, 2, 4..6).
 	Stage dm.Res[int64]
-	// AllowedStages (16, R, optional, range 1, 2, 4).
+	// AllowedStages (16, R, optional, range 1, 2, 5).
 	AllowedStages dm.Res[int64]
 }
 
@@ -151,6 +151,6 @@ var definition = registry.Object{
 		{ID: 13, Name: "Program", Ops: registry.E},
 		{ID: 14, Name: "Access Code", Ops: registry.W, Type: registry.String},
 		{ID: 15, Name: "Stage", Ops: registry.RW, Type: registry.Integer, Range: registry.Range{{Min: 0, Max: 0}, {Min: 2, Max: 2}, {Min: 4, Max: 6}}},
-		{ID: 16, Name: "Allowed Stages", Ops: registry.R, Type: registry.Integer, Range: registry.OneOf(1, 2, 4)},
+		{ID: 16, Name: "Allowed Stages", Ops: registry.R, Type: registry.Integer, Range: registry.OneOf(1, 2, 5)},
 	},
 }
