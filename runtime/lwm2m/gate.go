@@ -19,7 +19,8 @@ type gate struct {
 }
 
 // Head implements coap.Handler. The blocks of a request that overtakes the response to Register are
-// ignored: the server sends the first one again.
+// ignored. Over datagrams the server sends the first one again; over a stream they cannot overtake
+// it, unless the server sends them first.
 func (g *gate) Head(r *coap.Request) {
 	if g.server.state.Registration == account.Unknown {
 		r.Ignore()
