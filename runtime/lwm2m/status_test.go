@@ -205,8 +205,8 @@ func TestReconnectCancelsPlan(t *testing.T) {
 			t.Errorf("status %v", s)
 		}
 		<-time.After(time.Minute)
-		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
 		w.slowLink(time.Second) // delays the end of the connection and each step of the next one
+		srv.sched.Post(func() { _ = srv.conn.Socket().Close() })
 		<-time.After(1500 * time.Millisecond)
 		if s := w.wantState(1, lwm2m.StateConnecting); s.Plan != "" || !s.Next.IsZero() {
 			t.Errorf("status %v", s)
