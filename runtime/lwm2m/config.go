@@ -113,8 +113,8 @@ type Config struct {
 	// Further changes within that time make one Update. The zero value means 100 ms.
 	UpdateDelay time.Duration
 	// MaxServerPause bounds how long a server can put off the next request of the registration
-	// interface with Max-Age in a 5.03 or 4.29. What a server writes into its account is an order
-	// and has no such bound. The zero value means 24 h.
+	// interface with Max-Age in a 5.03 or 4.29, or with a response in many slow blocks. What a
+	// server writes into its account is an order and has no such bound. The zero value means 24 h.
 	MaxServerPause time.Duration
 	// ShutdownTimeout bounds the de-registration when the client shuts down. A slow function,
 	// Persist or a dialer's Connect that does not return although its context has ended is

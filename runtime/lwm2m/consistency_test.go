@@ -25,6 +25,7 @@ func Inconsistencies(c *Client) []string {
 		bad((s.state.Timer != account.NoTimer) == s.timer.Pending(), "the timer")
 		bad((s.state.Timer != account.NoTimer) == !s.timerAt.IsZero(), "the time of the timer")
 		bad(s.slow.Pending() == false || s.call != nil || s.state.Connection == account.Connecting, "the job of a slow attempt")
+		bad(s.overdue.Pending() == (s.call != nil), "the job of a request that takes too long")
 		bad(!s.enabling.Pending() || s.intent.disabled, "the job that ends a Disable")
 		bad(s.state.Effort != account.Removed, "a removed account is left")
 		bad(s.shown.state == State(s.state.View(s.viewFacts())), "the state shown is not the state")

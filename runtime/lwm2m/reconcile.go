@@ -149,6 +149,7 @@ func (c *Client) remove(s *server) {
 	s.link.Discard(ErrClosed)
 	c.loop.sched.Cancel(&s.enabling)
 	c.loop.sched.Cancel(&s.slow)
+	c.loop.sched.Cancel(&s.overdue)
 	s.closeSends(s.reason())
 	s.peer.Close()
 	c.servers = slices.DeleteFunc(c.servers, func(o *server) bool { return o == s })

@@ -82,9 +82,18 @@ func (s *server) send(a account.Action) {
 	}
 }
 
-// request sends a request and calls done with the result, unless the request is cancelled.
+// request sends a request and calls done with the result, unless the request is cancelled. A
+// response that has not arrived as a whole within the time of patience counts as none.
 func (s *server) request(call *coap.Call, done func(coap.Result)) {
 	s.call = call
+	s.overdue.Func = func() {
+		if s.call == call {
+			s.call = nil
+			call.Cancel()
+			done(coap.Result{Err: coap.ErrTimeout, Last: true})
+		}
+	}
+	s.client.loop.sched.After(&s.overdue, s.patience())
 	call.Done = func(r coap.Result) {
 		if s.call == call {
 			s.call = nil
@@ -98,6 +107,18 @@ func (s *server) request(call *coap.Call, done func(coap.Result)) {
 		s.call = nil
 		done(coap.Result{Err: err, Last: true})
 	}
+}
+
+// patience returns how long a whole response may take. A message has a time-out of its own, but
+// without this bound a server that sends its response in small and slow blocks could keep the
+// device waiting for days, and past the end of its registration.
+func (s *server) patience() time.Duration {
+	d := s.client.cfg.MaxServerPause
+	if r := &s.registration; s.state.Request == account.Update && r.offer.lifetime > 0 {
+		d = min(d, r.expires.Sub(s.client.loop.sched.Now()))
+	}
+	p := s.params()
+	return max(d, 2*p.MaxTransmitWait()) // retransmission, and a separate response
 }
 
 func (s *server) sendRegister(version registry.Version, noFormats bool) {

@@ -41,6 +41,7 @@ type server struct {
 
 	transmission *coap.Params // nil means those of Config
 	slow         sched.Job    // shows that an attempt has no response yet
+	overdue      sched.Job    // ends a request whose response does not become complete
 	timer        sched.Job    // the account's one timer, see account.Timer
 	timerAt      time.Time    // when timer fires
 	enabling     sched.Job    // ends a Disable
@@ -117,6 +118,9 @@ func (s *server) handle(e account.Event) {
 	s.gate.settle()
 	s.settleSends()
 	s.client.withdrawBootstrap(s)
+	if s.state.Request == account.NoRequest {
+		s.client.loop.sched.Cancel(&s.overdue)
+	}
 	if s.state.Connection != account.Connecting && s.state.Request == account.NoRequest {
 		s.client.loop.sched.Cancel(&s.slow)
 	}

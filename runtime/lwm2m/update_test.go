@@ -249,3 +249,38 @@ func TestUpdateOfUnknownOutcomeSaysEverythingAgain(t *testing.T) {
 		})
 	}
 }
+
+// A server that sends the response to an Update in small and slow pieces does not keep the device
+// from registering again when the lifetime ends, nor one that does so with the response to Register
+// from trying again after Config.MaxServerPause.
+func TestResponseInSlowPieces(t *testing.T) {
+	for _, path := range []string{"/rd/5a3f", "/rd"} {
+		inWorld(t, 1, func(w *world) {
+			cfg := w.config()
+			cfg.Servers[0].Lifetime = 10 * time.Minute
+			cfg.BlockSize, cfg.MaxServerPause = 16, 2*time.Hour
+			srv := w.servers[0]
+			srv.answers(func(r request) answer {
+				if r.path == path {
+					return answer{code: coap.Changed, text: strings.Repeat("x", 60_000)}
+				}
+				return registrar(r)
+			})
+			w.slowLink(10 * time.Second)
+			w.start(cfg)
+			first := srv.next()
+			limit := cfg.MaxServerPause
+			if path != "/rd" {
+				first, limit = srv.next(), 10*time.Minute
+			}
+			if first.path != path {
+				t.Fatalf("got %v, want a request to %s", first, path)
+			}
+			if r := srv.within(limit + 5*time.Minute); r.path != "/rd" {
+				t.Errorf("got %v, want a Register", r)
+			}
+			srv.answers(nil)
+			w.slowLink(0)
+		})
+	}
+}

@@ -58,6 +58,9 @@
 //     a Write finds it, and a Read of it alone is 4.04 while it has no value.
 //   - Passing time is no change: a value that moves although nothing happens (dm.Moving) does not
 //     notify the observers of the nodes above its resource.
+//   - A confirmable notification that is not acknowledged does not end its observation: the next
+//     ones are confirmable until one is acknowledged, and the observation ends with the
+//     registration (Core 1.2.2 §6.4.1; RFC 7641 §4.5 would end it).
 //   - An observed value that cannot be read for the moment does not trigger a notification and is
 //     tried again; when its node is gone, or the server has lost its right to read it, the last
 //     notification says so.
