@@ -150,7 +150,8 @@ Usage:
 
    {{.UsageText}}
 {{if .VisibleCommands}}{{range .VisibleCommands}}   {{.UsageText}}
-{{end}}{{end}}
+{{end}}   lwm2mgen help [COMMAND]
+{{end}}
 {{.Description}}
 {{if .VisibleFlags}}
 Flags:
