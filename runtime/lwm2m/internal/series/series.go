@@ -7,7 +7,6 @@
 package series
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -133,15 +132,4 @@ func (s *Series) Dropped() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dropped
-}
-
-// All returns copies of all samples.
-func (s *Series) All() []Sample {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []Sample
-	for i := range s.n {
-		all = append(all, s.at(i))
-	}
-	return slices.Clip(all)
 }
