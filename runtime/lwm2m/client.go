@@ -56,7 +56,7 @@ type Client struct {
 	bootstrapReason         error // why a bootstrap is needed; nil if none is
 	bootstrapBy             *server
 
-	status atomic.Pointer[Status]
+	status atomic.Pointer[published]
 
 	mu      sync.Mutex
 	dirty   bool                   // the model has changed since the last reconcile
@@ -96,7 +96,7 @@ func New(cfg Config) (*Client, error) {
 	c.stores.init(c.loop.sched, math.MaxInt, c.finish)
 	c.manager, err = manage.New(manage.Config{
 		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.runFor, Store: c.stores.run, Logger: c.log,
-		SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), Scratch: c.loop.scratch,
+		SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), StoredMessage: cfg.BlockSize, Scratch: c.loop.scratch,
 		RecoverPanics: cfg.RecoverPanics,
 	})
 	if err == nil {
@@ -292,17 +292,27 @@ func (c *Client) Done() <-chan struct{} { return c.done }
 // Status returns the state of the client. It may be called from any goroutine. The result does not
 // change.
 func (c *Client) Status() Status {
-	s := *c.status.Load()
+	p := c.status.Load()
+	s := p.Status
 	s.Servers = slices.Clone(s.Servers)
+	for i, peer := range p.peers { // they change without a new status
+		s.Servers[i].Stored, s.Servers[i].Dropped = peer.Stored()
+	}
 	s.Model = c.model.Status()
 	return s
 }
 
+// published is a status, with the servers that count what they store.
+type published struct {
+	Status
+	peers []*manage.Peer
+}
+
 // publish makes the present status visible to other goroutines.
 func (c *Client) publish() {
-	s := &Status{Offline: c.offline.all, BootstrapReason: c.bootstrapReason, Closed: c.finished}
+	s := &published{Status: Status{Offline: c.offline.all, BootstrapReason: c.bootstrapReason, Closed: c.finished}}
 	for _, v := range c.servers {
-		s.Servers = append(s.Servers, v.describe())
+		s.Servers, s.peers = append(s.Servers, v.describe()), append(s.peers, v.peer)
 	}
 	c.status.Store(s)
 }

@@ -67,6 +67,10 @@ type Config struct {
 	// SelfNotify sends notifications to a server also for its own writes. The zero value means that
 	// a server is not notified of what it has written itself.
 	SelfNotify bool
+	// SendStored reports by Send what was stored for observations that have ended with their
+	// registration: after a new session, over a new stream, after a Disable. The zero value means
+	// that it is dropped, and counted in ServerStatus.Dropped.
+	SendStored bool
 	// Limits bound what each server can make the client keep. The zero value means the limits that
 	// [Limits] documents.
 	Limits Limits
@@ -154,6 +158,10 @@ type Limits struct {
 	// Patience is how long a request waits for another transaction before it is answered 5.03. The
 	// zero value means 30 s.
 	Patience time.Duration
+	// StoredValues is how many values are stored while a server cannot be reached (/1/x/6). A
+	// further one takes the place of the oldest, which ServerStatus.Dropped counts. The zero value
+	// means 10,000.
+	StoredValues int
 }
 
 // Server is the account of one server, in a short form. At most one of PSK and Certificate may be
@@ -183,9 +191,9 @@ type Server struct {
 	// MinPeriod and MaxPeriod are the pmin and pmax of observations without their own, in whole
 	// seconds. The zero values mean none.
 	MinPeriod, MaxPeriod time.Duration
-	// DropNotifications sets Notification Storing When Disabled or Offline (/1/x/6) to false. The
-	// zero value means true. The client stores no notifications yet: after an outage observers get
-	// the newest value, whatever /1/x/6 says.
+	// DropNotifications sets Notification Storing When Disabled or Offline (/1/x/6) to false: what
+	// the server would be notified of while it cannot be reached is not stored. The zero value
+	// means that /1/x/6 is true.
 	DropNotifications bool
 	// Instance sets further resources of the account's Server instance. It is called with the
 	// instance that was made from the other fields. The zero value means that nothing is changed.

@@ -34,6 +34,7 @@ func onSender(t *testing.T, prepare func(b *bench), fn func(s *sender)) {
 	onBench(t, func(b *bench) {
 		s := &sender{bench: b, temp: newSensor(t, 0)}
 		b.cfg.Objects = []dm.Object{etsDevice(t), s.temp}
+		b.cfg.Servers[0].Lifetime = 24 * time.Hour
 		prepare(b)
 		b.start()
 		s.dev = b.server.WaitRegistered("dev")

@@ -115,6 +115,7 @@ func (s *server) describe() ServerStatus {
 		ShortID: s.settings.shortID, URI: s.settings.uri, State: s.shown.state, Since: s.shown.since, Err: s.reason(),
 		Attempts: s.failures, Secured: s.link.Session(), Slowed: s.slowed,
 	}
+	st.Stored, st.Dropped = s.peer.Stored()
 	st.Plan, st.Next = s.plan()
 	st.Awaits = s.state.Awaits(s.viewFacts())
 	if s.state.Registration != account.Unknown {

@@ -149,6 +149,12 @@ type ServerStatus struct {
 	// Slowed reports whether notifications are sent more slowly than they come, because the message
 	// IDs of CoAP would run out (RFC 7252 §4.4): fewer observations, or a longer pmin, help.
 	Slowed bool
+	// Stored is how many values wait to be sent, because the server could not be reached when it
+	// would have been notified of them (/1/x/6). Dropped is how many of them were never sent, since
+	// the account was added: because of Limits.StoredValues or hqmax, because the observation has
+	// ended, or because its format carries no times and so only the newest value.
+	Stored  int
+	Dropped uint64
 	// Secured says how the security session of the connection began, in words such as "session
 	// resumed". It is empty without security or without a connection.
 	Secured string

@@ -82,6 +82,7 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.Limits.ObservedValues < 0, "Limits.ObservedValues is %d, it must not be negative", c.Limits.ObservedValues)
 	fault(c.Limits.Attributes < 0, "Limits.Attributes is %d, it must not be negative", c.Limits.Attributes)
 	fault(c.Limits.Pending < 0, "Limits.Pending is %d, it must not be negative", c.Limits.Pending)
+	fault(c.Limits.StoredValues < 0, "Limits.StoredValues is %d, it must not be negative", c.Limits.StoredValues)
 	fault(c.Limits.Patience < 0, "Limits.Patience is %v, it must not be negative", c.Limits.Patience)
 	if err := c.Transmission.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("lwm2m: Config.Transmission: %w", err))

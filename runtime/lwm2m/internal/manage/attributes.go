@@ -132,15 +132,18 @@ const (
 	shortIDRes   dm.ResourceID = 0
 	defaultPmin  dm.ResourceID = 2
 	defaultPmax  dm.ResourceID = 3
+	storingRes   dm.ResourceID = 6
 	defaultCon   dm.ResourceID = 26
 )
 
-// defaults are the attributes that a server's own account gives, as they were in a state of the
+// defaults are what a server's own account says about its observations, as it was in a state of the
 // data model.
 type defaults struct {
 	state dm.Snapshot
 	live  bool // functions give values of the Server object
 	set   attr.Set
+	// discard says that no notifications are stored.
+	discard bool
 }
 
 // defaultAttributes returns the attributes that the server's own account gives to its observations
@@ -152,13 +155,20 @@ func (p *Peer) defaultAttributes() attr.Set {
 	}
 	if state := own.Snapshot(); p.defaults.state != state || p.defaults.live {
 		live := state.Live(dm.Application, dm.ObjectPath(serverObject))
-		p.defaults = defaults{state, live, p.readDefaults(state)}
+		p.defaults = defaults{state: state, live: live}
+		p.defaults.set, p.defaults.discard = p.readDefaults(state)
 	}
 	return p.defaults.set
 }
 
-func (p *Peer) readDefaults(snap dm.Snapshot) attr.Set {
-	var a attr.Set
+// storing returns Notification Storing When Disabled or Offline (/1/x/6) of the server's account,
+// or true if it has no value.
+func (p *Peer) storing() bool {
+	_ = p.defaultAttributes()
+	return !p.defaults.discard
+}
+
+func (p *Peer) readDefaults(snap dm.Snapshot) (a attr.Set, discard bool) {
 	for i := range snap.Instances(serverObject) {
 		id, err := snap.Value(p.fast, dm.Application, dm.ResourcePath(serverObject, i, shortIDRes))
 		if err != nil || wholeNumber(id) != int64(p.cfg.ShortServerID) {
@@ -173,9 +183,10 @@ func (p *Peer) readDefaults(snap dm.Snapshot) attr.Set {
 				a.Put(d.attr, float64(wholeNumber(v)))
 			}
 		}
-		break
+		v, err := snap.Value(p.fast, dm.Application, dm.ResourcePath(serverObject, i, storingRes))
+		return a, err == nil && !v.Boolean()
 	}
-	return a
+	return a, false
 }
 
 // defaultsChanged schedules the server's observations again: pmin and pmax may have changed.

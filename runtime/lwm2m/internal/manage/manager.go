@@ -40,6 +40,9 @@ type Config struct {
 	// Limits bound what servers can make the Manager keep. The zero value means the limits that
 	// Limits describes.
 	Limits Limits
+	// StoredMessage is the size of a message with stored notifications, in bytes; one that is
+	// larger by itself is sent nevertheless. The zero value means 1024.
+	StoredMessage int
 	// Scratch may be shared by all Managers of a goroutine. The zero value means one of its own.
 	Scratch *Scratch
 }
@@ -62,10 +65,13 @@ type Limits struct {
 	// Patience is how long a request waits for the writer slot before it is answered 5.03. The zero
 	// value means 30 s.
 	Patience time.Duration
+	// StoredValues is how many values are stored while a server cannot be reached. A further one
+	// takes the place of the oldest. The zero value means 10,000.
+	StoredValues int
 }
 
 func (l *Limits) check() error {
-	if l.Observations < 0 || l.ObservedValues < 0 || l.Attributes < 0 || l.Pending < 0 || l.Patience < 0 {
+	if l.Observations < 0 || l.ObservedValues < 0 || l.Attributes < 0 || l.Pending < 0 || l.Patience < 0 || l.StoredValues < 0 {
 		return errors.New("manage: Config.Limits must not be negative")
 	}
 	setDefault := func(v *int, n int) {
@@ -77,6 +83,7 @@ func (l *Limits) check() error {
 	setDefault(&l.ObservedValues, 100_000)
 	setDefault(&l.Attributes, 1000)
 	setDefault(&l.Pending, 64)
+	setDefault(&l.StoredValues, 10_000)
 	if l.Patience == 0 {
 		l.Patience = 30 * time.Second
 	}
@@ -101,6 +108,9 @@ func (c *Config) check() error {
 	}
 	if c.Scratch == nil {
 		c.Scratch = NewScratch()
+	}
+	if c.StoredMessage <= 0 {
+		c.StoredMessage = 1024
 	}
 	return c.Limits.check()
 }

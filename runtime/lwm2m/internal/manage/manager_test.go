@@ -30,7 +30,7 @@ func TestConfigIsChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Limits{Observations: 1000, ObservedValues: 100_000, Attributes: 1000, Pending: 64, Patience: 30 * time.Second}); m.cfg.Limits != want {
+	if want := (Limits{Observations: 1000, ObservedValues: 100_000, Attributes: 1000, Pending: 64, Patience: 30 * time.Second, StoredValues: 10_000}); m.cfg.Limits != want {
 		t.Errorf("without limits they are %+v", m.cfg.Limits)
 	}
 	if _, err := m.AddDevice(DeviceConfig{Model: model, Prefix: "dev0"}); err != nil {

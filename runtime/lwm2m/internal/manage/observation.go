@@ -33,6 +33,7 @@ type observation struct {
 	busy    bool        // a worker samples the nodes
 	failing bool        // the last sample failed, which was logged
 	ended   bool
+	store   *store // what the server has to be told of later; nil for nothing
 }
 
 func (o *observation) cfg() *Config { return &o.peer.m.cfg }
@@ -59,6 +60,9 @@ func (o *observation) attach(c *coap.Conn) {
 		o.rel = rel
 	}
 	o.schedule()
+	if o.store != nil {
+		o.drainAfter(0) // after the Update that the client sends first
+	}
 }
 
 // cancel ends the observation without notifying the server.
@@ -72,6 +76,7 @@ func (o *observation) remove() {
 		return
 	}
 	o.ended = true
+	o.dropStored(false)
 	o.cfg().Sched.Cancel(&o.timer)
 	for _, p := range o.parts {
 		p.scope.reporter.parts.remove(p)
@@ -116,7 +121,7 @@ func (o *observation) schedule() {
 // next returns when a node is to be sampled next.
 func (o *observation) next() sched.Time {
 	next := attr.Never
-	if !o.reachable() {
+	if o.store != nil && o.store.gone || !o.reports() {
 		return next
 	}
 	for _, p := range o.parts {
@@ -134,6 +139,10 @@ type notice struct {
 
 // notify sends a notification to the server. Every value that a server is notified of passes here.
 func (o *observation) notify(now sched.Time, x *notice) {
+	if o.mustStore() {
+		o.keep(now, x)
+		return
+	}
 	n, live := &o.cfg().Scratch.notification, false
 	n.Options.Reset()
 	*n = coap.Notification{
@@ -185,15 +194,20 @@ func (o *observation) refresh(resp *coap.Response) {
 }
 
 // onDelivered notes that the server may lack the newest value: a confirmable notification was not
-// acknowledged.
+// acknowledged, or one that waited was not sent.
 func (o *observation) onDelivered(err error) {
-	if errors.Is(err, coap.ErrTimeout) && !o.ended {
-		o.forget()
+	if err == nil || o.ended || errors.Is(err, coap.ErrSuperseded) || errors.Is(err, coap.ErrReset) {
+		return
 	}
+	o.forget()
 }
 
 // finish sends the last notification, which says why there will be no more (RFC 7641 §4.2).
 func (o *observation) finish(now sched.Time, why error) {
+	if o.mustStore() {
+		o.finishLater()
+		return
+	}
 	n := &coap.Notification{Confirmable: true, Replace: true}
 	n.Code, n.Body = explain(why, nil)
 	switch err := o.rel.Notify(n); {

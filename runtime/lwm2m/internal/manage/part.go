@@ -59,7 +59,7 @@ func (p *part) next() sched.Time {
 // once where value conditions are in force: a crossing is not missed because the value is back
 // soon.
 func (p *part) markChanged(now dm.Snapshot) {
-	if !p.monitor.Live() && !p.o.busy && p.o.reachable() {
+	if !p.monitor.Live() && !p.o.busy && p.o.reports() {
 		in := p.attributes()
 		if p.monitor.EvaluatesChanges(p.o.cfg().Sched.Now(), &in) {
 			p.o.cfg().guard(func() { p.evaluate(&in, now) }, p.monitor.Changed)

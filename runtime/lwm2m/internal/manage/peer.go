@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -35,6 +36,9 @@ type PeerConfig struct {
 	// instance, and for the object where an operation concerns the object as a whole. It may be
 	// called on a worker. The zero value means that everything is allowed.
 	Authorize func(op Operation, prefix string, p dm.Path) error
+	// Unsent takes values of the device itself, with their times, that were stored for observations
+	// which have ended with the registration. The zero value means that they count as dropped.
+	Unsent func(values []dm.Entry)
 }
 
 // Peer is one management server. It routes the server's requests (see route.go) and counts what the
@@ -58,6 +62,9 @@ type Peer struct {
 	observations quota
 	values       quota // that observations cover
 	attributes   quota // nodes that have some
+
+	storedValues  atomic.Int64  // in the stores of all observations
+	droppedValues atomic.Uint64 // that were stored, or left out, and never sent
 }
 
 // quota counts what one server has of something.
@@ -149,7 +156,9 @@ func (p *Peer) Detach() {
 // starts without any). Attributes stay.
 func (p *Peer) Reset() {
 	for len(p.observed) > 0 {
-		p.observed[len(p.observed)-1].cancel()
+		o := p.observed[len(p.observed)-1]
+		o.dropStored(true)
+		o.cancel()
 	}
 }
 

@@ -118,7 +118,7 @@ func (o *observation) prepare(rd *reading) {
 func (o *observation) sampled(s *sample, gone bool) {
 	now, p := o.cfg().Sched.Now(), &o.own
 	switch {
-	case !o.reachable():
+	case !o.reports():
 		p.monitor.Changed() // sampled again when the server can be reached
 	case gone:
 		o.finish(now, s.err)
@@ -206,7 +206,7 @@ func (o *observation) readComposite(rd *reading, then func(*reading, []byte, err
 func (o *observation) compared(rd *reading, body []byte, err error) (cost int) {
 	now, reason := o.cfg().Sched.Now(), attr.Keep
 	switch {
-	case !o.reachable():
+	case !o.reports():
 		for _, p := range o.parts {
 			p.monitor.Changed() // sampled again when the server can be reached
 		}
@@ -243,7 +243,7 @@ func (o *observation) compared(rd *reading, body []byte, err error) (cost int) {
 func (o *observation) composed(reason attr.Decision, rd *reading, body []byte, err error) {
 	now := o.cfg().Sched.Now()
 	switch {
-	case !o.reachable(), err == nil && len(rd.observed.nodes) != len(o.parts):
+	case !o.reports(), err == nil && len(rd.observed.nodes) != len(o.parts):
 		o.forget()
 	case err != nil:
 		o.onUnreadable(err)
