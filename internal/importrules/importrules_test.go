@@ -46,7 +46,7 @@ var rules = []rule{
 	{"runtime/lwm2m/internal/account", []string{"registry"}},
 	{"runtime/lwm2m/internal/attr", []string{"registry", "runtime/dm", "runtime/sched"}},
 	{"runtime/lwm2m/internal/link", []string{"runtime/coap", "runtime/sched", "net/socket"}},
-	{"runtime/lwm2m/internal/manage", []string{"runtime/lwm2m/internal/attr", "runtime/dm", "runtime/content/...", "runtime/coap",
+	{"runtime/lwm2m/internal/manage", []string{"runtime/lwm2m/internal/attr", "runtime/lwm2m/internal/series", "runtime/dm", "runtime/content/...", "runtime/coap",
 		"runtime/sched", "registry"}},
 	{"runtime/lwm2m/internal/series", []string{"runtime/dm"}},
 	{"runtime/lwm2m/internal/send", []string{"runtime/lwm2m/internal/manage", "runtime/lwm2m/internal/series", "runtime/dm",

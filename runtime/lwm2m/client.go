@@ -97,10 +97,10 @@ func New(cfg Config) (*Client, error) {
 	c.manager, err = manage.New(manage.Config{
 		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.runFor, Store: c.stores.run, Logger: c.log,
 		SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), StoredMessage: cfg.BlockSize, Scratch: c.loop.scratch,
-		RecoverPanics: cfg.RecoverPanics,
+		RecoverPanics: cfg.RecoverPanics, Delivered: c.deliveredHandler(),
 	})
 	if err == nil {
-		c.device, err = c.manager.AddDevice(manage.DeviceConfig{Model: c.model, Hidden: hidden[:], ImpliedVersion: coreVersion})
+		c.device, err = c.manager.AddDevice(manage.DeviceConfig{Model: c.model, Hidden: hidden[:], ImpliedVersion: coreVersion, History: c.historyFinder()})
 	}
 	if err != nil {
 		cancel()

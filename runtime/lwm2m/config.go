@@ -67,6 +67,11 @@ type Config struct {
 	// SelfNotify sends notifications to a server also for its own writes. The zero value means that
 	// a server is not notified of what it has written itself.
 	SelfNotify bool
+	// Histories take the place of the store for observations of their resources: while the server
+	// cannot be reached nothing is stored for these, and when it is back they report the values of
+	// the History, which leave it when the server has acknowledged them. The format of the
+	// observation must carry times. The zero value means none.
+	Histories []*History
 	// SendStored reports by Send what was stored for observations that have ended with their
 	// registration: after a new session, over a new stream, after a Disable. The zero value means
 	// that it is dropped, and counted in ServerStatus.Dropped.
@@ -96,6 +101,9 @@ type Config struct {
 	// every method that is safe from any goroutine. It must not wait, and an Update of an object
 	// may wait: leave that to another goroutine. The zero value means that no function is called.
 	OnStatus func(ServerStatus)
+	// OnDelivery is called on the loop with the outcome of each notification. It must be quick. The
+	// zero value means that no function is called.
+	OnDelivery func(Delivery)
 	// Persist stores what a transaction has changed; see [dm.ModelConfig]. The zero value means
 	// that nothing is stored.
 	Persist func(ctx context.Context, c dm.Committed) error

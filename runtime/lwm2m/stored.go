@@ -53,3 +53,16 @@ func (s *server) sendHistories(histories []send.History, attempt int) {
 		}
 	}})
 }
+
+// historyFinder returns the function that finds a history of Config.Histories by its resource, or
+// nil if there are none.
+func (c *Client) historyFinder() func(dm.Path) *series.Series {
+	if len(c.cfg.Histories) == 0 {
+		return nil
+	}
+	byPath := map[dm.Path]*series.Series{}
+	for _, h := range c.cfg.Histories {
+		byPath[h.path] = h.series
+	}
+	return func(p dm.Path) *series.Series { return byPath[p] }
+}

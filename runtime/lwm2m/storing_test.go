@@ -38,8 +38,8 @@ func (s *sender) observes(f content.Format, path string, query ...string) *lwm2m
 	return o
 }
 
-// outage has the device offline for an hour, in which it measures 1, 2, 3 and so on, a minute apart.
-// It returns the values as stored notifications report them.
+// outage has the device offline for an hour, in which it measures 1, 2, 3 and so on, a minute
+// apart. It returns the values as stored notifications report them.
 func (s *sender) outage(n int) []string {
 	s.t.Helper()
 	s.client.Suspend()
@@ -285,5 +285,41 @@ func TestStoredNotificationsOverABadLink(t *testing.T) {
 		if diff := cmp.Diff(want, unique); diff != "" {
 			t.Errorf("notified of (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// An observation of a resource with a history reports the values of the history after an outage.
+func TestHistoryTakesThePlaceOfTheStore(t *testing.T) {
+	h := lwm2m.NewHistory(sensorValue, 200)
+	onSender(t, func(b *bench) { b.cfg.Histories = []*lwm2m.History{h} }, func(s *sender) {
+		o := s.observes(content.SenMLCBOR, "/3303/0/5700")
+		s.outage(3) // measured once a minute, and recorded at the application's own pace:
+		var want []string
+		for i := range 100 {
+			h.Add(dm.FloatValue(float64(100+i)), time.Unix(1e9+int64(i), 0))
+			want = append(want, fmt.Sprintf("/3303/0/5700=%d@%v", 100+i, 1e9+float64(i)))
+		}
+		s.wantStored(0, 0)
+		s.client.Resume()
+		s.wantNotified(o, 2, want...)
+		if h.Len() != 0 {
+			t.Errorf("%d values are left in the history", h.Len())
+		}
+		s.measures(50)
+		s.wantNotified(o, 1, "/3303/0/5700=50")
+	})
+}
+
+func TestStoredNotificationsOfSeveralNodes(t *testing.T) {
+	onSender(t, unprepared, func(s *sender) {
+		o, _, err := s.dev.ObserveComposite(context.Background(), content.SenMLCBOR, []string{"/3303/0/5700", "/3/0/9"})
+		must(t, err)
+		var want []string
+		for _, v := range s.outage(2) {
+			at := v[strings.Index(v, "@"):]
+			want = append(want, "/3/0/9=100"+at, v)
+		}
+		s.client.Resume()
+		s.wantNotified(o, 1, want...)
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/series"
 )
 
 // DeviceConfig configures a [Device].
@@ -20,6 +21,10 @@ type DeviceConfig struct {
 	// Hidden are the objects that no management server sees, whose paths are 4.01. The zero value
 	// means none.
 	Hidden []dm.ObjectID
+	// History returns the history of a resource, or nil if it has none. An observation of the
+	// resource reports the values of the history instead of what it would store. The zero value
+	// means that there are no histories.
+	History func(dm.Path) *series.Series
 	// ImpliedVersion returns the version of an object that a server of the given LwM2M version
 	// assumes; Discover shows any other. The zero value means 1.0 for each.
 	ImpliedVersion func(dm.ObjectID, registry.Version) registry.Version

@@ -23,6 +23,10 @@
 //   - Attributes (attributes.go) answers Write-Attributes. What attributes mean is in package attr.
 //   - The reporter (report.go) hears what changes; an observation (observation.go) samples its node
 //     and notifies as the monitor of package attr decides.
+//   - What an observation would notify a server of that cannot be reached is stored (storing.go),
+//     or taken from a history of the application (history.go), and sent later. outcome.go tells the
+//     application what became of notifications.
+//   - collect.go reads the values of a Send.
 //   - What is due (due.go) is sampled in slices, between which requests are served: servers take
 //     turns, over all Managers that share a Scratch, and one reading serves equal observations.
 //   - composite.go reads the payload of a Read-Composite and finds the device of a Write-Composite.

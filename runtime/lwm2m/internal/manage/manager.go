@@ -33,6 +33,9 @@ type Config struct {
 	// SelfNotify notifies observing servers of their own writes, too. The zero value means that a
 	// server is not notified of what it wrote itself.
 	SelfNotify bool
+	// Delivered receives the outcome of each notification on the goroutine of the scheduler. The
+	// zero value means that outcomes are not reported, which costs nothing.
+	Delivered func(Delivery)
 	// RecoverPanics logs a panic of user code behind a request, a notification or the store (Error,
 	// with its stack), and goes on. The zero value means that the panic continues on the goroutine
 	// of the scheduler. In both cases the request is answered 5.00 and the writer slot is released.

@@ -33,7 +33,9 @@ type observation struct {
 	busy    bool        // a worker samples the nodes
 	failing bool        // the last sample failed, which was logged
 	ended   bool
-	store   *store // what the server has to be told of later; nil for nothing
+	// rejected says that the outcome of the notification that was rejected is reported.
+	rejected bool
+	store    *store // what the server has to be told of later; nil for nothing
 }
 
 func (o *observation) cfg() *Config { return &o.peer.m.cfg }
@@ -41,6 +43,9 @@ func (o *observation) cfg() *Config { return &o.peer.m.cfg }
 // Cancelled is called when the observation has ended at the server, or with the connection, in
 // which case it may continue over another one.
 func (o *observation) Cancelled(_ *coap.Observation, why coap.ObserveEnd) {
+	if why == coap.ObserveReset && !o.rejected {
+		o.delivered(Rejected, 0, coap.ErrReset) // one that asked for no acknowledgement
+	}
 	if why == coap.ObserveClosed && !o.scope.closed {
 		o.schedule()
 		return
@@ -147,13 +152,14 @@ func (o *observation) notify(now sched.Time, x *notice) {
 	n.Options.Reset()
 	*n = coap.Notification{
 		Response: coap.Response{Code: coap.Content, Options: n.Options, Body: x.body},
-		Replace:  true, Done: o.done,
+		Replace:  true,
 	}
 	for i, p := range o.parts {
 		in := p.attributes()
 		n.Confirmable = n.Confirmable || p.monitor.Confirmable(&in) // Core 1.2.2 §7.3.2
 		live = live || x.nodes[i].Live
 	}
+	n.Done = o.doneFunc(n.Confirmable)
 	if live {
 		n.Refresh = o.refresh
 	}

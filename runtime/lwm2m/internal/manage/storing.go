@@ -1,9 +1,9 @@
 package manage
 
 // Stored notifications (Core 1.2.2 §6.4.2, Appendix E.2 resource 6). While the server of an
-// observation cannot be reached, the nodes are sampled as usual, and what the server would have been
-// notified of is kept with its time. When the server is back, it is sent in order, as few messages
-// as possible, before anything else of the observation.
+// observation cannot be reached, the nodes are sampled as usual, and what the server would have
+// been notified of is kept with its time. When the server is back, it is sent in order, as few
+// messages as possible, before anything else of the observation.
 
 import (
 	"bytes"
@@ -41,8 +41,11 @@ type store struct {
 	// nothing is stored.
 	newest bool
 	// gone says that the node is gone, of which the server has to be told after the rest.
-	gone  bool
-	retry sched.Job
+	gone bool
+	// replay says that the values of the history are to be sent; replaying, that some are on their
+	// way.
+	replay, replaying bool
+	retry             sched.Job
 }
 
 // stored returns the store of the observation, which exists from the first use on.
@@ -91,7 +94,9 @@ func (o *observation) reports() bool { return o.reachable() || o.stores() }
 
 // mustStore reports whether a notification has to be stored: the server cannot be reached, or has
 // not got those before it.
-func (o *observation) mustStore() bool { return !o.reachable() || o.hasStored() }
+func (o *observation) mustStore() bool {
+	return !o.reachable() || o.hasStored() || o.store != nil && o.store.replay
+}
 
 // keep stores a notification.
 func (o *observation) keep(now sched.Time, x *notice) {
@@ -99,6 +104,10 @@ func (o *observation) keep(now sched.Time, x *notice) {
 		p.monitor.Notified(now, &x.nodes[i])
 	}
 	st := o.stored()
+	if o.history() != nil {
+		st.replay = true
+		return
+	}
 	if !carriesTime(o.format) {
 		if st.newest {
 			o.peer.CountDropped(1)
@@ -179,6 +188,7 @@ func (o *observation) dropOldest() {
 		return
 	}
 	o.peer.CountDropped(n)
+	o.delivered(GivenUp, 1, errDropped)
 }
 
 // release removes the n oldest stored notifications.
@@ -219,27 +229,30 @@ func (o *observation) drain() {
 	if st == nil || o.ended || !o.reachable() || st.sending > 0 {
 		return
 	}
+	if st.replay {
+		if h := o.history(); h != nil && o.drainHistory(h) {
+			st.replaying = true
+			return
+		}
+		st.replay = false
+	}
 	if len(st.moments) == 0 {
+		o.schedule()
 		if st.newest || st.gone {
 			st.newest, st.gone = false, false
 			o.forget()
 		}
 		return
 	}
-	body, n, err := o.encodeStored()
+	body, n, err := o.encodeStored(st.moments)
 	if err != nil { // no message can carry it
 		o.logFailure(err)
 		o.dropOldest()
 		o.drainAfter(0)
 		return
 	}
-	note := coap.Notification{Response: coap.Response{Code: coap.Content, Body: body}, Confirmable: true, Done: o.drained}
-	note.Options.SetContentFormat(uint16(o.format))
 	st.sending, st.lost = n, 0
-	if err := o.rel.Notify(&note); err != nil {
-		st.sending = 0
-		o.drainAfter(resendAfter)
-	}
+	o.sendStored(body, o.drained, func() {})
 }
 
 // resendAfter is the pause before stored notifications that could not be sent are tried again.
@@ -248,9 +261,13 @@ const resendAfter = time.Second
 // drained handles the outcome of a message with stored notifications.
 func (o *observation) drained(err error) {
 	st := o.store
-	n, lost := st.sending, st.lost
-	st.sending, st.lost = 0, 0
-	if err == nil {
+	if st == nil {
+		return // the observation has ended
+	}
+	n, lost, replaying := st.sending, st.lost, st.replaying
+	o.reportOutcome(true, n, err)
+	st.sending, st.lost, st.replaying = 0, 0, false
+	if err == nil && !replaying {
 		o.release(n)
 	} else if lost > 0 {
 		o.peer.CountDropped(lost)
@@ -267,12 +284,12 @@ func (o *observation) drained(err error) {
 
 func (o *observation) drainAfter(d time.Duration) { o.cfg().Sched.After(&o.store.retry, d) }
 
-// encodeStored returns the payload of a message with as many of the oldest stored notifications as
-// fit, at least one, and their number.
-func (o *observation) encodeStored() (body []byte, n int, err error) {
+// encodeStored returns the payload of a message with as many of the first moments as fit, at least
+// one, and their number.
+func (o *observation) encodeStored(moments []moment) (body []byte, n int, err error) {
 	limit := o.cfg().StoredMessage
-	for n = min(len(o.store.moments), limit); ; {
-		body, err = o.encodeMoments(o.store.moments[:n])
+	for n = min(len(moments), limit); ; {
+		body, err = o.encodeMoments(moments[:n])
 		if err != nil || len(body) <= limit || n == 1 {
 			return body, n, err
 		}
@@ -318,6 +335,9 @@ func (o *observation) dropStored(ofRegistration bool) {
 		return
 	}
 	o.cfg().Sched.Cancel(&st.retry)
+	if n := len(st.moments); n > 0 {
+		o.delivered(GivenUp, n, errDropped)
+	}
 	values := st.lost
 	if st.newest {
 		values++
