@@ -169,12 +169,16 @@ func cutRangeSign(s string) (rest string, ok bool) {
 
 func isDash(r rune) bool { return r == '-' || r >= '\u2010' && r <= '\u2015' || r == '\u2212' }
 
+// maxRemark is the largest length of a remark in bytes.
+const maxRemark = 80
+
 // cutRemark cuts a remark between a value and its separator: "0 (default): off" or "0 or absent:
 // off".
 func cutRemark(s string) (remark, rest string, ok bool) {
 	t := strings.TrimLeft(s, " ")
+	head := t[:min(len(t), maxRemark)]
 	if strings.HasPrefix(t, "(") {
-		end := strings.IndexByte(t, ')')
+		end := strings.IndexByte(head, ')')
 		if end < 2 {
 			return "", s, false
 		}
@@ -183,7 +187,7 @@ func cutRemark(s string) (remark, rest string, ok bool) {
 		if !strings.HasPrefix(t, "or ") {
 			return "", s, false
 		}
-		end := strings.IndexAny(t, ":=,;.")
+		end := strings.IndexAny(head, ":=,;.")
 		if end < 0 || len(strings.Fields(t[:end])) > 5 {
 			return "", s, false
 		}

@@ -37,23 +37,22 @@ func splitProse(description string, t registry.Type, r registry.Range) (enum []r
 // those that start with a small letter, and those behind a comma or "and".
 func unwrapped(description string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
-		whole, first := "", true
+		var parts []string // of the line
 		for l := range lines(description) {
 			l = line(l)
 			start, _ := utf8.DecodeRuneInString(l)
 			switch {
-			case first:
-				whole, first = l, false
-			case l != "" && whole != "" && (unicode.IsLower(start) || goesOn(whole)):
-				whole += " " + l
-			case !yield(whole):
+			case len(parts) == 0:
+			case l != "" && parts[0] != "" && (unicode.IsLower(start) || goesOn(parts[len(parts)-1])):
+			case !yield(strings.Join(parts, " ")):
 				return
 			default:
-				whole = l
+				parts = parts[:0]
 			}
+			parts = append(parts, l)
 		}
-		if !first {
-			yield(whole)
+		if len(parts) > 0 {
+			yield(strings.Join(parts, " "))
 		}
 	}
 }
@@ -69,7 +68,7 @@ func goesOn(line string) bool {
 }
 
 // maxStarts bounds the positions at which a list is sought in one line of a description.
-const maxStarts = 64
+const maxStarts = 16
 
 // proseList finds the list in one line. It returns false if a list is not understood as a whole.
 func proseList(l string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string, ok bool) {
@@ -124,7 +123,10 @@ func hasMore(s string, enum []registry.EnumValue) bool {
 
 // canStart reports whether a list can start at a position of s.
 func canStart(s string, i int) bool {
-	return s[i] != ' ' && (i == 0 || strings.IndexByte(" (:;,", s[i-1]) >= 0)
+	if c := s[i]; (c < '0' || c > '9') && strings.IndexByte("-<>\"'[\xE2", c) < 0 { // \xE2 starts ≤ and ≥
+		return false
+	}
+	return i == 0 || strings.IndexByte(" (:;,", s[i-1]) >= 0
 }
 
 // sentence is a list of values within a line.

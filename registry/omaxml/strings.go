@@ -164,6 +164,9 @@ func isValue(s string) bool {
 func bareStrings(s string) ([]registry.EnumValue, string) {
 	var all []registry.EnumValue
 	keyed, why := 0, ""
+	if strings.Count(s, `"`)%2 > 0 {
+		return nil, ""
+	}
 	s = replaceWords(s, ",", "or")
 	for part := range strings.FieldsFuncSeq(s, func(c rune) bool { return strings.ContainsRune(",;|\n", c) }) {
 		part = strings.TrimSpace(part)
