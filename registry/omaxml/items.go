@@ -24,7 +24,7 @@ type listItem struct {
 
 // meaning returns the meaning of an item of the line s.
 func (it *listItem) meaning(s string) string {
-	m := strings.TrimRight(s[it.at:it.end], " ,;|/")
+	m := strings.TrimRight(strings.ReplaceAll(s[it.at:it.end], "**", ""), " ,;|/") // ** is bold in Markdown
 	for _, w := range []string{" and", " or"} {
 		m = strings.TrimRight(strings.TrimSuffix(m, w), " ,;|/")
 	}

@@ -6,7 +6,7 @@ import "strings"
 // for it. Letters that mean something else, too, such as k, m and M, are left out: they count as a
 // unit only if the resource has that unit.
 var unitWords = map[string][]string{
-	"%":    {"percent", "per cent", "pct", "/100"},
+	"%":    {"percent", "per cent", "pct", "/100", "%RH"},
 	"Cel":  {"C", "°C", "℃", "degC", "deg C", "degrees C", "Celsius", "degree Celsius", "degrees Celsius"},
 	"degF": {"°F", "℉", "Fahrenheit", "degrees Fahrenheit"},
 	"K":    {"Kelvin"},
