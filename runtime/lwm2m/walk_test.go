@@ -113,6 +113,8 @@ type walk struct {
 	secOf  [3]lwm2m.SecurityInstance
 	srvOf  [3]lwm2m.ServerInstance
 	did    []string
+	// The failures that Status has shown: true where the device was registered since, without any.
+	failures [3]map[error]bool
 }
 
 func (x *walk) check(err error) {
@@ -164,6 +166,7 @@ func newWalk(w *world, seed uint64) *walk {
 	talk := x.rand.IntN(2) == 0
 	n := 0
 	cfg.OnStatus = func(s lwm2m.ServerStatus) {
+		x.noteFailure(s)
 		if n++; !talk || n%5 != 0 {
 			return
 		}
@@ -184,6 +187,26 @@ func newWalk(w *world, seed uint64) *walk {
 	x.c = client
 	w.run(client)
 	return x
+}
+
+// noteFailure checks that a failure is not shown again after the device was registered without one.
+// Failures are told apart by identity, except errors.New values, which are the same each time.
+func (x *walk) noteFailure(s lwm2m.ServerStatus) {
+	over := x.failures[s.ShortID-1]
+	switch {
+	case over == nil:
+		x.failures[s.ShortID-1] = map[error]bool{}
+		x.noteFailure(s)
+	case s.Err == nil && s.State == lwm2m.StateRegistered:
+		for err := range over {
+			over[err] = true
+		}
+	case s.Err != nil && !strings.HasPrefix(fmt.Sprintf("%T", s.Err), "*errors."):
+		if over[s.Err] {
+			x.t.Errorf("server %d is %v for a reason that is over, after %v", s.ShortID, s, x.did)
+		}
+		over[s.Err] = false
+	}
 }
 
 func (x *walk) play() {
