@@ -76,7 +76,7 @@ func (p *pkg) uses(t registry.Type) bool {
 func (p *pkg) constants(f *jen.File) {
 	f.Comment("// This line does not compile if the runtime is older than the generator of this file. To fix it:")
 	f.Comment("// go get " + modulePath + "@latest, or regenerate with the version in go.mod.")
-	f.Const().Id("_").Op("=").Id("dm").Dot("GeneratedV1")
+	f.Const().Id("_").Op("=").Id("dm").Dot("ToolkitSupportsGeneratedV1")
 	f.Line()
 	f.Comment("// ObjectID is the ID of the object.")
 	f.Const().Id("ObjectID").Id("dm").Dot("ObjectID").Op("=").Lit(int(p.object.ID))

@@ -54,7 +54,7 @@
 //     [Upload], [Transaction.Accept].
 //   - Contexts: [WithOrigin] and [RefuseSlow] with [ErrSlow].
 //
-// [NewObject], [Cell], [ObjectConfig] and [GeneratedV1] are for generated code.
+// [NewObject], [Cell], [ObjectConfig] and [ToolkitSupportsGeneratedV1] are for generated code.
 //
 // docs/architecture.md has the reasons behind the design.
 package dm
