@@ -30,6 +30,9 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 	o.addParts(rd)
 	rel, err := q.r.RespondObserve(resp, o)
 	if err != nil || rel == nil {
+		for _, part := range o.parts {
+			part.scope.device.watch(-1)
+		}
 		return
 	}
 	o.rel = rel
@@ -38,19 +41,21 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 	p.values.used += o.values
 	for _, part := range o.parts {
 		part.scope.reporter.parts.add(part)
-		part.scope.device.watch(1)
 	}
 	o.schedule()
 }
 
-// addParts adds what was read as the nodes that the observation observes.
+// addParts adds what was read as the nodes that the observation observes, and has their devices
+// watched.
 func (o *observation) addParts(rd *reading) {
 	now := o.cfg().Sched.Now()
 	begin := func(part *part, s *scope, read dm.Snapshot, p dm.Path) {
 		sample := rd.observed.sampleOf(len(o.parts))
 		part.o, part.scope, part.path, part.monitor = o, s, p, attr.NewMonitor(now, &sample)
 		o.parts = append(o.parts, part)
-		// No observation has heard of what was published since the reading.
+		// From here on, publications are passed to the loop. No observation has heard of what was
+		// published since the reading.
+		s.device.watch(1)
 		if read != s.snapshot() {
 			part.monitor.Changed()
 		}
