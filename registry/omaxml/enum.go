@@ -47,6 +47,9 @@ func parseEnum(s, text string, t registry.Type) (limits, bool) {
 		for i := range found.items {
 			switch it := &found.items[i]; it.kind {
 			case itemValue:
+				if hidesValues(it.meaning(l)) {
+					return limits{}, false
+				}
 				all = append(all, it.line(l))
 			case itemSpan:
 				spans = append(spans, it.span)
@@ -55,8 +58,11 @@ func parseEnum(s, text string, t registry.Type) (limits, bool) {
 			}
 		}
 	}
-	enum, ok := enumValues(all, t, whole)
-	if !ok {
+	if len(all)+len(spans)+len(whole) < 2 {
+		return limits{}, false
+	}
+	enum, ok := enumValues(all, t, nil, 0)
+	if !ok || open && len(enum) == 0 {
 		return limits{}, false
 	}
 	r := enumRange(enum)
@@ -64,20 +70,49 @@ func parseEnum(s, text string, t registry.Type) (limits, bool) {
 	case open:
 		return limits{enum: enum, faults: notUnderstood(text, "it mentions other values without their numbers",
 			"write them as a..b, such as 5..255: reserved")}, true
-	case areBits(r) && spans == nil:
+	case areBits(r) && whole == nil:
 		return limits{faults: notUnderstood(text, whyBits, adviseBits(r))}, true
-	case whole != nil:
+	case whole != nil && spans == nil && whole.Allows(r[0].Min) && whole.Allows(r[len(r)-1].Max):
 		return limits{span: whole, enum: enum}, true
-	case spans != nil:
-		if r, ok = join(append(r, spans...), t); !ok {
+	case whole != nil || spans != nil:
+		if r, ok = join(slices.Concat(r, spans, whole), t); !ok {
 			return limits{}, false
 		}
 	}
 	return limits{span: r, enum: enum, listed: true}, true
 }
 
-// cutInterval cuts an interval from the start of a range that also names its values, as in "0..2
-// (0: off, 1: on, 2: auto)".
+// hidesValues reports whether a meaning within a range may mention further values: numbers behind a
+// comma or a full stop, or numbers that are reserved.
+func hidesValues(meaning string) bool {
+	lower := strings.ToLower(meaning)
+	if strings.ContainsAny(lower, "0123456789") {
+		for _, w := range []string{"reserved", "unused", "vendor", "proprietary", "future"} {
+			if at := strings.Index(lower, w); at > 0 {
+				return true
+			}
+		}
+	}
+	for i, c := range lower {
+		if (c == ',' || c == ';' || c == '.') && strings.HasPrefix(lower[i+1:], " ") {
+			return hasNumber(lower[i+1:])
+		}
+	}
+	return false
+}
+
+// hasNumber reports whether a word of s is a whole number.
+func hasNumber(s string) bool {
+	for word := range strings.FieldsFuncSeq(s, func(c rune) bool { return strings.ContainsRune(" ,;.:()-", c) }) {
+		if digits(word) == len(word) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutInterval cuts an interval from the start of a range that also names its values or further ones,
+// as in "0..2 (0: off, 1: on, 2: auto)" and "0..100, 255: unknown".
 func cutInterval(s string, t registry.Type) (registry.Range, string) {
 	end := strings.IndexAny(s, " (:;,\n")
 	if end < 0 || !strings.Contains(s[:end], "..") {
@@ -159,7 +194,7 @@ func splitLines(description string, t registry.Type, r registry.Range) (
 		return nil, description, true
 	}
 	list.keep(list.between...)
-	enum, ok := enumValues(list.all, t, r)
+	enum, ok := enumValues(list.all, t, r, 2)
 	if !ok {
 		return nil, description, true
 	}
@@ -254,10 +289,10 @@ func isPartial(text string) bool {
 }
 
 // enumValues returns the values in ascending order with their names. It returns false if they are
-// not an enumeration.
-func enumValues(all []enumLine, t registry.Type, r registry.Range) ([]registry.EnumValue, bool) {
-	if len(all) < 2 {
-		return nil, false
+// not an enumeration of at least the given number of values.
+func enumValues(all []enumLine, t registry.Type, r registry.Range, least int) ([]registry.EnumValue, bool) {
+	if len(all) < least || len(all) == 0 {
+		return nil, least == 0
 	}
 	slices.SortStableFunc(all, func(a, b enumLine) int { return cmp.Compare(a.value, b.value) })
 	dots := 0

@@ -282,7 +282,7 @@ func splitItems(s string) (itemList, bool) {
 				i, boundary, sentence = next.at-1, 0, 0
 				continue
 			}
-			if (boundary == ',' || boundary == ';') && isUnread(s[i:]) {
+			if (boundary == ',' || boundary == ';') && (isUnread(s[i:]) || isKey(s[i:])) {
 				if sentence == 0 {
 					return itemList{}, false
 				}
@@ -321,8 +321,7 @@ func splitItems(s string) (itemList, bool) {
 		if items[i].kind != itemValue {
 			continue
 		}
-		lower := strings.ToLower(meaning)
-		isPartial = isPartial || strings.Contains(lower, " others") || strings.Contains(lower, " other values")
+		isPartial = isPartial || mentionsOthers(meaning)
 	}
 	isPartial = isPartial || depth > 0 || strings.Count(s[:last], `"`)%2 > 0
 	return itemList{items, last, isPartial}, true
@@ -344,6 +343,20 @@ func (l *itemList) values() int {
 		}
 	}
 	return n
+}
+
+// mentionsOthers reports whether a meaning is also about other values. A value may simply mean "other".
+func mentionsOthers(meaning string) bool {
+	lower := strings.ToLower(meaning)
+	if startsWith(lower, []string{"others", "any other", "all other"}) && strings.Contains(lower, " ") {
+		return true
+	}
+	for _, phrase := range []string{" others", "(others", " other values", "(other ", " any other", " all other"} {
+		if strings.Contains(lower, phrase) {
+			return true
+		}
+	}
+	return false
 }
 
 // isBetweenDigits reports whether the character at i belongs to a number such as 1,5.
@@ -400,6 +413,16 @@ func isDefault(s string) bool {
 	}
 	number, rest := scanWhole(strings.TrimLeft(rest, " :="))
 	return ok && number.ok && strings.Trim(rest, " .;,)") == ""
+}
+
+// isKey reports whether s starts with a short word and a separator, as in "negative: error".
+func isKey(s string) bool {
+	end := strings.IndexAny(s[:min(len(s), maxDigits)], " :=,;.()")
+	if end < 1 {
+		return false
+	}
+	style, _, ok := cutSeparator(s[end:])
+	return ok && style == styleColon
 }
 
 // isUnread reports whether s starts with a number that may be a value without a separator, as in "2

@@ -154,7 +154,7 @@ func (l *sentence) read(t registry.Type, r registry.Range) ([]registry.EnumValue
 			spans = append(spans, it.span)
 		}
 	}
-	enum, ok := enumValues(all, t, r)
+	enum, ok := enumValues(all, t, r, 2)
 	if !ok || !isComplete(enum, spans, r) {
 		return nil, false
 	}

@@ -132,19 +132,19 @@ func stringMeaning(s string) (name, doc string, ok bool) {
 	}
 	if inner, bracket := unbracket(s); bracket == "(" {
 		name, doc = splitMeaning(inner)
-		return name, doc, true
+		return name, doc, !mentionsOthers(inner)
 	}
 	style, meaning, ok := cutSeparator(s)
 	if !ok || style == styleDot || strings.Contains(meaning, "\n") || strings.Count(meaning, `"`)%2 > 0 ||
-		mentionsOthers(meaning) {
+		mentionsOthers(meaning) || goesOnWith(meaning) {
 		return "", "", false
 	}
 	name, doc = splitMeaning(meaning)
 	return name, doc, true
 }
 
-// mentionsOthers reports whether a part of a meaning after a separator is about other values.
-func mentionsOthers(meaning string) bool {
+// goesOnWith reports whether a part of a meaning after a separator is about other values.
+func goesOnWith(meaning string) bool {
 	for i, c := range meaning {
 		if rest := strings.TrimLeft(meaning[i+utf8.RuneLen(c):], " "); strings.ContainsRune(",;.", c) &&
 			(startsWith(rest, restWords) || startsWith(rest, partialWords)) {
