@@ -10,7 +10,7 @@ import (
 
 // This line does not compile if the runtime is older than the generator of this file. To fix it:
 // go get github.com/lwm2mgen/toolkit@latest, or regenerate with the version in go.mod.
-const _ = dm.GeneratedV1
+const _ = dm.ToolkitSupportsGeneratedV1
 
 // ObjectID is the ID of the object.
 const ObjectID dm.ObjectID = 42770
