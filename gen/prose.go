@@ -77,7 +77,11 @@ func (f *flow) stop() {
 	}
 }
 
+// end returns the text. A colon at its end introduced values that have become constants.
 func (f *flow) end() string {
+	if s, ok := strings.CutSuffix(f.b.String(), ":"); ok && !f.item {
+		return strings.TrimRight(s, " ,;:-") + "."
+	}
 	f.stop()
 	return f.b.String()
 }
