@@ -54,7 +54,7 @@ func earlySilence(s *progress, p *parameters) string {
 	case !s.serverHello:
 		return "no answer to ClientHello with the server's cookie"
 	case s.sentFinished && !s.gotFinished && p.credential == nil:
-		return "no answer to Finished, often a wrong key or an unknown identity"
+		return "no answer to Finished, often a wrong key or an unknown identity: compare both with the server's"
 	case s.sentFinished && !s.gotFinished:
 		return "no answer to Finished, often a certificate that the server does not accept"
 	case s.gotFinished:

@@ -203,10 +203,17 @@ func dialerFor(dialers []Dialer, scheme string) Dialer {
 	return nil
 }
 
+// remedy says what to do about a scheme without a dialer.
 func remedy(scheme string) string {
 	pkg := map[string]string{"coap": "udp", "coaps": "dtls", "coap+tcp": "tcp", "coaps+tcp": "tls"}[scheme]
+	below := map[string]string{"dtls": "udp", "tls": "tcp"}[pkg]
 	if pkg == "" {
-		return "the toolkit has no dialer for it: write one (docs/porting.md) and add it"
+		return "LwM2M servers have coap, coaps, coap+tcp or coaps+tcp; if this is a network of your own, write a " +
+			"dialer for it (docs/porting.md) and add it"
 	}
-	return strings.ReplaceAll("import github.com/lwm2mgen/toolkit/net/PKG and add PKG.Dialer{}", "PKG", pkg)
+	advice := strings.ReplaceAll("import github.com/lwm2mgen/toolkit/net/PKG and add PKG.Dialer{}", "PKG", pkg)
+	if below != "" {
+		advice += " beside " + below + ".Dialer{}, or the dialer that you use instead"
+	}
+	return advice
 }

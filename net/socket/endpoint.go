@@ -70,7 +70,7 @@ func ParseURI(uri string) (scheme string, remote Endpoint, err error) {
 	}
 	switch {
 	case remote.Host == "":
-		return fail("no host")
+		return fail("no host; expected %s://host", u.Scheme)
 	case len(remote.Host) > maxHost:
 		return fail("the host has %d characters, at most %d are allowed", len(remote.Host), maxHost)
 	case strings.ContainsFunc(remote.Host, notInHost):

@@ -26,7 +26,7 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output:
 	// datagram to lwm2m.example.com:5683 is closed
-	// server URI "coaps://lwm2m.example.com": not supported: no dialer for the scheme "coaps" among the 1 configured; import github.com/lwm2mgen/toolkit/net/dtls and add dtls.Dialer{}
+	// server URI "coaps://lwm2m.example.com": not supported: no dialer for the scheme "coaps" among the 1 configured; import github.com/lwm2mgen/toolkit/net/dtls and add dtls.Dialer{} beside udp.Dialer{}, or the dialer that you use instead
 }
 
 func ExampleDetect() {

@@ -210,13 +210,25 @@ func (s *Socket[C]) dial(ctx context.Context, remote netip.AddrPort) (C, error) 
 		return none, fmt.Errorf("%w: %s from the bound address %s", socket.ErrUnreachable, remote.Addr(), bound.Addr())
 	}
 	if bound.Port() != 0 || last.Port() == 0 {
-		return s.net.Dial(ctx, bound, remote)
+		c, err := s.net.Dial(ctx, bound, remote)
+		if errors.Is(err, socket.ErrAddressInUse) {
+			err = fmt.Errorf("from %s: %w: choose another local address, or none", localText(bound), err)
+		}
+		return c, err
 	}
 	c, err := s.net.Dial(ctx, netip.AddrPortFrom(bound.Addr(), last.Port()), remote)
 	if errors.Is(err, socket.ErrAddressInUse) {
 		return s.net.Dial(ctx, bound, remote)
 	}
 	return c, err
+}
+
+// localText returns a local end in the form that is usual without an address.
+func localText(a netip.AddrPort) string {
+	if a.Addr().IsValid() {
+		return a.String()
+	}
+	return fmt.Sprintf(":%d", a.Port())
 }
 
 // publish makes c the connection of the socket, unless that was closed in the meantime.
