@@ -359,9 +359,14 @@ func mentionsOthers(meaning string) bool {
 	return false
 }
 
-// isBetweenDigits reports whether the character at i belongs to a number such as 1,5.
+// isBetweenDigits reports whether the character at i belongs to a number such as 1,5. In "2,9: lost"
+// it does not.
 func isBetweenDigits(s string, i int) bool {
-	return i > 0 && digits(s[i-1:i]) > 0 && digits(s[i+1:]) > 0
+	if i == 0 || digits(s[i-1:i]) == 0 || digits(s[i+1:]) == 0 {
+		return false
+	}
+	it, ok := scanItem(s[i+1:])
+	return !ok || it.style != styleColon
 }
 
 // scanNext parses the item at the start of s, which the boundary separates from the item before it.

@@ -72,7 +72,7 @@ const maxStarts = 16
 
 // proseList finds the list in one line. It returns false if a list is not understood as a whole.
 func proseList(l string, t registry.Type, r registry.Range) (enum []registry.EnumValue, rest string, ok bool) {
-	var single []int64 // values before the list
+	covered := 0 // the end of earlier candidates, of which a part is no list of its own
 	tries := 0
 	for start := 0; start < len(l) && tries < maxStarts; start++ {
 		if !canStart(l, start) {
@@ -87,12 +87,12 @@ func proseList(l string, t registry.Type, r registry.Range) (enum []registry.Enu
 			return nil, l, false
 		}
 		if found.values() < 2 {
-			single = append(single, found.items[0].value)
+			covered = max(covered, start+found.end)
 			continue
 		}
 		list := sentence{line: l, start: start, itemList: found}
 		enum, ok := list.read(t, r)
-		if !ok || found.isPartial || slices.Contains(single, enum[0].Value-1) || hasMore(l[start+list.end:], enum) {
+		if !ok || found.isPartial || start < covered || hasMore(l[start+list.end:], enum) {
 			return nil, l, false
 		}
 		return enum, list.rest(), true

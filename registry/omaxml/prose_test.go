@@ -129,6 +129,7 @@ func TestSplitProseLeaves(t *testing.T) {
 		{text: "For Booleans (0 = false, 1 = true) 0: none 1: or 2: and."},
 		{text: "0: off, 1: on.\nAnd then 0: no, 1: yes."},
 		{text: "0 - off 1 - on when the device has been switched on by hand or by the server and has no errors"},
+		{text: "128 to 254 = Operator specific 0,255 = Reserved"},
 		{text: "The ratio 1:2 or 2:1 at 12:30."},
 		{text: "Range 0-5, see clause 5.1 - 7 and 8."},
 		{text: "The state: 0=off (by hand, 1=on, 2=lost)."},
