@@ -157,7 +157,7 @@ func join(r registry.Range, t registry.Type) (registry.Range, bool) {
 		}
 	}
 	for _, i := range joined {
-		if t == registry.UnsignedInteger && i.Min < 0 && !math.IsInf(i.Min, -1) {
+		if t == registry.UnsignedInteger && (i.Max < 0 || i.Min < 0 && !math.IsInf(i.Min, -1)) {
 			return nil, false
 		}
 	}
