@@ -52,15 +52,15 @@ func (w *wrapper) line(text string) {
 func (w *wrapper) wrap(first, next, text string) {
 	words := strings.Fields(text)
 	for start := first; len(words) > 0; start = next {
-		n := fit(words, w.columns-len(start))
+		n := countFitting(words, w.columns-len(start))
 		w.b.WriteString(start + strings.Join(words[:n], " ") + "\n")
 		words = words[n:]
 	}
 }
 
-// fit returns how many of the words stand in a line of the given length: as many as there is room
-// for, but no directive may begin the next line.
-func fit(words []string, columns int) int {
+// countFitting returns how many of the words stand in a line of the given length: as many as there
+// is room for, but no directive may begin the next line.
+func countFitting(words []string, columns int) int {
 	n, used := 0, -1
 	for n < len(words) {
 		used += 1 + utf8.RuneCountInString(words[n])

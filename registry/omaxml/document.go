@@ -120,12 +120,12 @@ func (b *builder) start(t xml.StartElement) bool {
 func (b *builder) end(t xml.EndElement) bool {
 	n := len(b.open)
 	if n == 0 {
-		b.file.fail(fmt.Sprintf("</%s> closes no element", short(t.Name.Local)), "remove it")
+		b.file.fail(fmt.Sprintf("</%s> closes no element", shortName(t.Name.Local)), "remove it")
 		return false
 	}
 	e := b.open[n-1]
 	if e.Tag != t.Name.Local || e.Space != t.Name.Space {
-		b.file.fail(fmt.Sprintf("</%s> comes before the end of %s in line %d", short(t.Name.Local), tag(e.Tag), b.file.lines[e]),
+		b.file.fail(fmt.Sprintf("</%s> comes before the end of %s in line %d", shortName(t.Name.Local), tag(e.Tag), b.file.lines[e]),
 			fmt.Sprintf("close %s first", tag(e.Tag)))
 		return false
 	}
@@ -152,7 +152,7 @@ func (b *builder) checkClosed() bool {
 	}
 	e := b.open[n-1]
 	b.file.at(e)
-	b.file.fail(fmt.Sprintf("the element %s is not closed", tag(e.Tag)), fmt.Sprintf("write </%s> where it ends", short(e.Tag)))
+	b.file.fail(fmt.Sprintf("the element %s is not closed", tag(e.Tag)), fmt.Sprintf("write </%s> where it ends", shortName(e.Tag)))
 	return false
 }
 
@@ -172,10 +172,10 @@ func (b *builder) malformed(err error) {
 }
 
 // tag returns the name of an element as faults show it.
-func tag(name string) string { return "<" + short(name) + ">" }
+func tag(name string) string { return "<" + shortName(name) + ">" }
 
-// short returns the name of an element, or the start of a long one.
-func short(name string) string {
+// shortName returns the name of an element, or the start of a long one.
+func shortName(name string) string {
 	if len(name) > maxQuote {
 		return name[:runeStart(name, maxQuote)] + "..."
 	}

@@ -111,8 +111,8 @@ func hasNumber(s string) bool {
 	return false
 }
 
-// cutInterval cuts an interval from the start of a range that also names its values or further ones,
-// as in "0..2 (0: off, 1: on, 2: auto)" and "0..100, 255: unknown".
+// cutInterval cuts an interval from the start of a range that also names its values or further
+// ones, as in "0..2 (0: off, 1: on, 2: auto)" and "0..100, 255: unknown".
 func cutInterval(s string, t registry.Type) (registry.Range, string) {
 	end := strings.IndexAny(s, " (:;,\n")
 	if end < 0 || !strings.Contains(s[:end], "..") {

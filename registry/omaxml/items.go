@@ -345,7 +345,8 @@ func (l *itemList) values() int {
 	return n
 }
 
-// mentionsOthers reports whether a meaning is also about other values. A value may simply mean "other".
+// mentionsOthers reports whether a meaning is also about other values. A value may simply mean
+// "other".
 func mentionsOthers(meaning string) bool {
 	lower := strings.ToLower(meaning)
 	if startsWith(lower, []string{"others", "any other", "all other"}) && strings.Contains(lower, " ") {

@@ -41,7 +41,7 @@ func (f *file) readFields(e *etree.Element, parent string, names []string) (v fi
 		case *etree.CharData:
 			f.warnStrayText(t)
 		case *etree.Element:
-			switch name := f.element(t, parent, names); {
+			switch name := f.checkElement(t, parent, names); {
 			case name == "":
 			case name != "Resources":
 				f.setField(&v, name, t)
@@ -198,7 +198,7 @@ func (f *file) readItems(o *registry.Object, e *etree.Element) (items int) {
 		case *etree.CharData:
 			f.warnStrayText(t)
 		case *etree.Element:
-			if f.element(t, "Resources", inResources) == "" {
+			if f.checkElement(t, "Resources", inResources) == "" {
 				continue
 			}
 			items++

@@ -132,7 +132,7 @@ func (f *file) readRoot(root *etree.Element) {
 	found := false
 	for e := range root.ChildElementsSeq() {
 		f.startObject(-1)
-		if f.element(e, "LWM2M", inRoot) != "" {
+		if f.checkElement(e, "LWM2M", inRoot) != "" {
 			found = true
 			f.readObject(e)
 		}

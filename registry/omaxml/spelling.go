@@ -17,10 +17,10 @@ var (
 		"Description"}
 )
 
-// element checks the name and the attributes of an element within parent, which may hold the given
-// elements, and returns the name that is meant, or "" if the element is left out. A misspelt
+// checkElement checks the name and the attributes of an element within parent, which may hold the
+// given elements, and returns the name that is meant, or "" if the element is left out. A misspelt
 // element is an error. It is read nevertheless, so that its own faults are reported, too.
-func (f *file) element(e *etree.Element, parent string, names []string) string {
+func (f *file) checkElement(e *etree.Element, parent string, names []string) string {
 	f.at(e)
 	f.checkAttributes(e)
 	for _, name := range names {
@@ -28,7 +28,7 @@ func (f *file) element(e *etree.Element, parent string, names []string) string {
 			return name
 		}
 	}
-	if name := closest(e.Tag, names); name != "" {
+	if name := closestName(e.Tag, names); name != "" {
 		f.fail(fmt.Sprintf("the element %s is misspelt", tag(e.Tag)), fmt.Sprintf("write <%s>", name))
 		return name
 	}
@@ -49,7 +49,7 @@ func (f *file) checkAttributes(e *etree.Element) {
 	for i := range e.Attr {
 		key := [2]string{e.Attr[i].Space, e.Attr[i].Key}
 		if seen[key] {
-			f.fail(fmt.Sprintf("the attribute %s of %s occurs twice", short(key[1]), tag(e.Tag)), "remove one")
+			f.fail(fmt.Sprintf("the attribute %s of %s occurs twice", shortName(key[1]), tag(e.Tag)), "remove one")
 			return
 		}
 		seen[key] = true
@@ -84,9 +84,9 @@ func homeOf(name string) string {
 	return ""
 }
 
-// closest returns the one of names that a misspelt name is meant to be: it differs in the case of
-// letters, or in at most two letters. It returns "" if there is none.
-func closest(name string, names []string) string {
+// closestName returns the one of names that a misspelt name is meant to be: it differs in the case
+// of letters, or in at most two letters. It returns "" if there is none.
+func closestName(name string, names []string) string {
 	if len(name) > maxSpelling {
 		return ""
 	}
