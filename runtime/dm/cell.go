@@ -21,8 +21,10 @@ type Cell interface {
 	hasValue() bool
 	// live reports whether a function or a stream provides the value.
 	live() bool
-	// moves reports whether the live resource is marked with Moving.
-	moves() bool
+	// reporting returns how observers are told of a live resource, or nil.
+	reporting() *Reporting
+	// expire has the next sample of a live resource call its function.
+	expire()
 
 	// read returns the value of a single resource, or of one resource instance.
 	read(ctx context.Context, ri ResourceInstanceID) (Value, error)

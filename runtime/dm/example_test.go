@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/setpoint"
 	"github.com/lwm2mgen/toolkit/generated/temperature"
@@ -239,4 +240,29 @@ func ExampleParseArgs() {
 	// Output:
 	// 0 "10"
 	// 2 ""
+}
+
+// Observers are not told of a difference below half a degree.
+func ExampleDeadBand() {
+	temp := must(temperature.New(temperature.Config{}))
+	check(temp.Add(0, temperature.Instance{
+		SensorValue: dm.Func(func(context.Context) (float64, error) { return 21.5, nil }, dm.DeadBand(0.5)),
+	}))
+}
+
+// The value is sent with others, and when pmax has passed. It does not cause a notification.
+func ExampleQuiet() {
+	temp := must(temperature.New(temperature.Config{}))
+	check(temp.Add(0, temperature.Instance{
+		SensorValue:      dm.Float(21.5),
+		MaxMeasuredValue: dm.Func(func(context.Context) (float64, error) { return 40, nil }, dm.Quiet()),
+	}))
+}
+
+// The function costs energy, so that observations call it once a minute and no more.
+func ExampleSampleEvery() {
+	temp := must(temperature.New(temperature.Config{}))
+	check(temp.Add(0, temperature.Instance{
+		SensorValue: dm.Slow(func(context.Context) (float64, error) { return 21.5, nil }, dm.SampleEvery(time.Minute)),
+	}))
 }

@@ -38,7 +38,9 @@ func (e *Exec) hasValue() bool { return false }
 
 func (e *Exec) live() bool { return false }
 
-func (e *Exec) moves() bool { return false }
+func (e *Exec) reporting() *Reporting { return nil }
+
+func (e *Exec) expire() {}
 
 func (e *Exec) staged() bool { return false }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 
 	"github.com/lwm2mgen/toolkit/registry"
 )
@@ -22,8 +23,10 @@ type Multi[T DataType] struct {
 }
 
 type multiSource[T DataType] struct {
-	fn   func(context.Context) (map[ResourceInstanceID]T, error)
-	slow bool
+	fn     func(context.Context) (map[ResourceInstanceID]T, error)
+	slow   bool
+	report Reporting
+	recent recent[map[ResourceInstanceID]T]
 	warning
 }
 
@@ -50,14 +53,18 @@ func EmptyMulti[T DataType]() Multi[T] { return Multi[T]{state: empty} }
 
 // FuncMulti returns a live resource: each read calls fn, which returns all resource instances. The
 // rules of Func hold.
-func FuncMulti[T DataType](fn func(context.Context) (map[ResourceInstanceID]T, error)) Multi[T] {
-	return Multi[T]{state: liveIdle, source: &multiSource[T]{fn: fn}}
+func FuncMulti[T DataType](
+	fn func(context.Context) (map[ResourceInstanceID]T, error), options ...LiveOption,
+) Multi[T] {
+	return Multi[T]{state: liveIdle, source: &multiSource[T]{fn: fn, report: newReporting(options)}}
 }
 
 // SlowMulti returns a live resource like FuncMulti, for a function that may take long. The rules of
 // Slow hold.
-func SlowMulti[T DataType](fn func(context.Context) (map[ResourceInstanceID]T, error)) Multi[T] {
-	return Multi[T]{state: liveIdle, source: &multiSource[T]{fn: fn, slow: true}}
+func SlowMulti[T DataType](
+	fn func(context.Context) (map[ResourceInstanceID]T, error), options ...LiveOption,
+) Multi[T] {
+	return Multi[T]{state: liveIdle, source: &multiSource[T]{fn: fn, slow: true, report: newReporting(options)}}
 }
 
 // Supported reports whether the resource exists in this instance.
@@ -141,7 +148,18 @@ func (m *Multi[T]) hasValue() bool { return m.state != unsupported }
 
 func (m *Multi[T]) live() bool { return m.state.isLive() }
 
-func (m *Multi[T]) moves() bool { return false }
+func (m *Multi[T]) reporting() *Reporting {
+	if !m.state.isLive() {
+		return nil
+	}
+	return &m.source.report
+}
+
+func (m *Multi[T]) expire() {
+	if m.state.isLive() {
+		m.source.recent.expire()
+	}
+}
 
 func (m *Multi[T]) staged() bool { return m.state.isStaged() }
 
@@ -156,7 +174,7 @@ func (m *Multi[T]) values(ctx context.Context) (tree[T], error) {
 	case m.source.slow && refusesSlow(ctx):
 		return tree[T]{}, ErrSlow
 	}
-	all, err := m.source.fn(ctx)
+	all, err := sampleOf(ctx, &m.source.report, &m.source.recent, m.source.fn, maps.Clone)
 	if err != nil {
 		return tree[T]{}, err
 	}
@@ -179,7 +197,15 @@ func (m *Multi[T]) read(ctx context.Context, ri ResourceInstanceID) (Value, erro
 	if !ok {
 		return Value{}, ErrNoValue
 	}
-	return toValue(&v), nil
+	return m.mark(toValue(&v)), nil
+}
+
+// mark marks a live value with what observers have to know.
+func (m *Multi[T]) mark(v Value) Value {
+	if m.state != liveIdle {
+		return v
+	}
+	return m.source.report.mark(v)
 }
 
 func (m *Multi[T]) each(ctx context.Context, p Path, yield Yield) error {
@@ -191,7 +217,7 @@ func (m *Multi[T]) each(ctx context.Context, p Path, yield Yield) error {
 		return yield(p, Value{})
 	}
 	for id, v, ok := t.next(0); ok; id, v, ok = t.next(uint32(id) + 1) {
-		if err := yield(p.child(id), toValue(&v)); err != nil {
+		if err := yield(p.child(id), m.mark(toValue(&v))); err != nil {
 			return err
 		}
 	}
@@ -299,6 +325,11 @@ func walkDiff[T DataType](a, b *tree[T], yield func(uint16)) {
 func (m *Multi[T]) check(def *registry.Resource, p Path) error {
 	if m.state.isLive() && m.source.fn == nil {
 		return fail(InternalServerError, p, "%s is live without a function", def.Name)
+	}
+	if m.state.isLive() {
+		if err := m.source.report.check(def, p); err != nil {
+			return err
+		}
 	}
 	for id, v, ok := m.inst.next(0); ok; id, v, ok = m.inst.next(uint32(id) + 1) {
 		if id == reserved {

@@ -26,7 +26,8 @@ type Res[T DataType] struct {
 type source[T DataType] struct {
 	fn     func(context.Context) (T, error)
 	slow   bool
-	moving bool
+	report Reporting
+	recent recent[T]
 	*stream
 	warning
 }
@@ -81,14 +82,14 @@ func Empty[T DataType]() Res[T] { return Res[T]{state: empty} }
 // A write to a live resource is staged: Validate and Commit see the written value in the new
 // instance, Commit applies it, and the resource stays live. A live resource that servers may write
 // therefore needs a Commit hook.
-func Func[T DataType](fn func(context.Context) (T, error)) Res[T] {
-	return Res[T]{state: liveIdle, source: &source[T]{fn: fn}}
+func Func[T DataType](fn func(context.Context) (T, error), options ...LiveOption) Res[T] {
+	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, report: newReporting(options)}}
 }
 
 // Slow returns a live resource like Func, for a function that may take long. For a server's read fn
 // runs on a worker, and the loop serves other requests in the meantime.
-func Slow[T DataType](fn func(context.Context) (T, error)) Res[T] {
-	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, slow: true}}
+func Slow[T DataType](fn func(context.Context) (T, error), options ...LiveOption) Res[T] {
+	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, slow: true, report: newReporting(options)}}
 }
 
 // Moving returns a live resource as Func does, whose value moves although nothing happens, such as
@@ -96,8 +97,10 @@ func Slow[T DataType](fn func(context.Context) (T, error)) Res[T] {
 // observers of its instance and object, who receive it with the next notification; those of the
 // resource itself are notified. A value that a transaction writes is a change, and so is one that
 // the application tells of by the resource's path (Notify of package lwm2m's Client).
-func Moving[T DataType](fn func(context.Context) (T, error)) Res[T] {
-	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, moving: true}}
+func Moving[T DataType](fn func(context.Context) (T, error), options ...LiveOption) Res[T] {
+	r := newReporting(options)
+	r.Moving = true
+	return Res[T]{state: liveIdle, source: &source[T]{fn: fn, report: r}}
 }
 
 // Supported reports whether the resource exists in this instance.
@@ -146,7 +149,7 @@ func (r *Res[T]) call(ctx context.Context) (T, error) {
 		var zero T
 		return zero, ErrSlow
 	}
-	return r.source.fn(ctx)
+	return sampleOf(ctx, &r.source.report, &r.source.recent, r.source.fn, cloneValue)
 }
 
 // Set stores v. An unsupported resource becomes supported. A live resource stays live: the value is
@@ -192,7 +195,18 @@ func (r *Res[T]) hasValue() bool {
 
 func (r *Res[T]) live() bool { return r.state.isLive() }
 
-func (r *Res[T]) moves() bool { return r.state.isLive() && r.source.moving }
+func (r *Res[T]) reporting() *Reporting {
+	if !r.state.isLive() {
+		return nil
+	}
+	return &r.source.report
+}
+
+func (r *Res[T]) expire() {
+	if r.state.isLive() {
+		r.source.recent.expire()
+	}
+}
 
 func (r *Res[T]) staged() bool { return r.state.isStaged() }
 
@@ -205,11 +219,7 @@ func (r *Res[T]) read(ctx context.Context, _ ResourceInstanceID) (Value, error) 
 		if err != nil {
 			return Value{}, err
 		}
-		w := toValue(&v)
-		if r.source.moving {
-			w.marks |= moving
-		}
-		return w, nil
+		return r.source.report.mark(toValue(&v)), nil
 	}
 	return Value{}, ErrNoValue
 }
@@ -270,7 +280,12 @@ func (r *Res[T]) check(def *registry.Resource, p Path) error {
 	switch {
 	case r.state.isLive() && r.source.fn == nil && r.source.stream == nil:
 		return fail(InternalServerError, p, "%s is live without a function", def.Name)
-	case r.state == stored, r.state == liveSet:
+	case r.state.isLive():
+		if err := r.source.report.check(def, p); err != nil || r.state != liveSet {
+			return err
+		}
+		return checkValue(def, p, toValue(&r.v))
+	case r.state == stored:
 		return checkValue(def, p, toValue(&r.v))
 	}
 	return nil

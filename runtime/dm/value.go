@@ -33,6 +33,8 @@ type marks uint8
 const (
 	secret marks = 1 << iota
 	moving
+	quiet
+	banded
 )
 
 // textValue returns a Value of a type that consists of text or bytes.
@@ -98,8 +100,14 @@ func (v Value) Hidden() Value {
 	return v
 }
 
-// IsMoving reports whether the value was read from a live resource that is marked with Moving.
-func (v Value) IsMoving() bool { return v.marks&moving != 0 }
+// IsSilentFor reports whether a change of the value is no reason to notify observers of a node of
+// the given level, because it was read from a live resource that is marked with Quiet or Moving.
+func (v Value) IsSilentFor(l Level) bool {
+	return v.marks&quiet != 0 || v.marks&moving != 0 && l < ResourceLevel
+}
+
+// HasDeadBand reports whether the value was read from a live resource with a DeadBand.
+func (v Value) HasDeadBand() bool { return v.marks&banded != 0 }
 
 // Integer returns the number of an Integer, 0 for other types.
 func (v Value) Integer() int64 {

@@ -52,6 +52,10 @@ type Config struct {
 	Hooks Hooks
 }
 
+// seldom is the interval in which observations sample what hardly ever changes. A server's write is
+// seen at once.
+const seldom = time.Minute
+
 // Device is the Device object together with the state that the program sets. Its methods may be
 // called from any goroutine.
 type Device struct {
@@ -78,12 +82,12 @@ func New(c Config) (*Device, error) {
 	inst.ErrorCode = dm.List(device.ErrorCodeNoError)
 	inst.ResetErrorCode = d.resetErrors
 	if !inst.SupportedBindingAndModes.Supported() {
-		inst.SupportedBindingAndModes = dm.Func(d.bindings)
+		inst.SupportedBindingAndModes = dm.Func(d.bindings, dm.SampleEvery(seldom))
 	}
 	if !c.NoClock {
 		inst.CurrentTime = dm.Moving(d.clock.now)
-		inst.UTCOffset = dm.Func(d.clock.utcOffset)
-		inst.Timezone = dm.Func(d.clock.timezone)
+		inst.UTCOffset = dm.Func(d.clock.utcOffset, dm.SampleEvery(seldom))
+		inst.Timezone = dm.Func(d.clock.timezone, dm.SampleEvery(seldom))
 	}
 	object, err := device.New(device.Config{Hooks: d.hooks(c.Hooks)})
 	if err != nil {

@@ -1,6 +1,9 @@
 package attr
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // A Value is one number or boolean of a sample, which is compared by its size.
 type Value struct {
@@ -18,8 +21,10 @@ type Sample struct {
 	Print uint64
 	// Values are compared by their size. They belong to the caller.
 	Values []Value
-	// Live says that functions give values of the node.
+	// Live says that functions give values of the node, which are sampled.
 	Live bool
+	// Every is the interval that the live values have of their own. The zero value means none.
+	Every time.Duration
 }
 
 // known is what the server knows of one value.

@@ -44,14 +44,10 @@ type Monitor struct {
 // NewMonitor returns the Monitor of an observation that begins now: the answer to the Observe
 // carried the sample.
 func NewMonitor(now sched.Time, s *Sample) Monitor {
-	m := Monitor{reported: now, evaluated: now, live: s.Live}
+	m := Monitor{reported: now, evaluated: now, live: s.Live, every: s.Every}
 	m.Rebase(s)
 	return m
 }
-
-// SetPace sets how often live values are sampled at most, by their own wish. 0 means that they have
-// none.
-func (m *Monitor) SetPace(every time.Duration) { m.every = every }
 
 // Changed takes note that the node may have changed: it is evaluated as soon as the attributes
 // allow.
@@ -168,7 +164,7 @@ func (d Decision) Notifies() bool { return d >= NotifyChange }
 // Decide says what to do with a sample, which is being evaluated.
 func (m *Monitor) Decide(now sched.Time, in *Set, s *Sample) Decision {
 	b := m.bounds(in)
-	m.evaluated, m.live = now, s.Live
+	m.evaluated, m.live, m.every = now, s.Live, s.Every
 	differs := false
 	if c, ok := in.conditions(); ok {
 		m.due = c.anyMet(m.list, s) || m.due || !m.known

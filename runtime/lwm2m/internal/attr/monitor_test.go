@@ -65,7 +65,7 @@ func TestNext(t *testing.T) {
 		{"the longest period", "pmax=4294967295", false, false, 0, sched.Time(4294967295 * int64(time.Second))},
 	} {
 		m, in := newMonitor(c.live), query(t, c.in)
-		m.SetPace(c.every)
+		m.every = c.every
 		if c.changed {
 			m.Changed()
 		}

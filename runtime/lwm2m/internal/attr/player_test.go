@@ -57,7 +57,7 @@ func (o *observer) inForce() Set {
 
 // sample reads the node.
 func (o *observer) sample() *Sample {
-	s := &Sample{Live: o.p.live}
+	s := &Sample{Live: o.p.live, Every: time.Duration(o.p.every) * time.Second}
 	var h maphash.Hash
 	h.SetSeed(printSeed)
 	for ri := range 3 {
@@ -121,7 +121,6 @@ func (p *player) take(s step) {
 			o.carried = &set
 		}
 		o.m = NewMonitor(p.now, o.sample())
-		o.m.SetPace(time.Duration(p.every) * time.Second)
 		p.all = append(p.all, o)
 		return
 	case removeValue:

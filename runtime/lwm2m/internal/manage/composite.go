@@ -163,9 +163,9 @@ func (x *reading) readComposite(ctx context.Context) error {
 				x.observed.skip()
 				continue
 			}
-			x.observed.begin(p)
+			x.beginNode(p)
 			err := x.readOptional(ctx, &part.scope.access, p)
-			x.observed.end(x.op == Observe && part.snapshot.Live(x.scope.peer.who, p), err)
+			x.endNode(p, err)
 			if err != nil && !isLeftOut(err) {
 				return err
 			}

@@ -116,7 +116,11 @@ func (d *Device) Notify(p dm.Path) {
 	if d.watched.Load() == 0 {
 		return
 	}
-	d.m.cfg.Sched.Post(func() { d.markChanged(d.cfg.Model.Snapshot(), p, nil) })
+	d.m.cfg.Sched.Post(func() {
+		state := d.cfg.Model.Snapshot()
+		state.Expire(p)
+		d.markChanged(state, p, nil)
+	})
 }
 
 // watch counts n more observations and nodes with attributes.
@@ -154,6 +158,9 @@ func (d *Device) onPublished(state dm.Snapshot, events []dm.Event, by *change) {
 	for _, e := range events {
 		for _, s := range d.scopes {
 			s.forgetAttributes(e)
+		}
+		if e.Path.Level() >= dm.ResourceLevel {
+			state.Expire(e.Path) // a server may have written a live value
 		}
 		if by != nil && !d.m.cfg.SelfNotify && by.wrote(e.Path) {
 			d.markChanged(state, e.Path, by.q.scope)

@@ -186,7 +186,7 @@ func (o *observation) refresh(resp *coap.Response) {
 	o.cfg().guardStream(func() {
 		rd := o.peer.m.reader.loop.clone()
 		o.prepare(rd)
-		body, err := rd.run(o.peer.fast, nil)
+		body, err := rd.run(o.peer.sampleFast, nil)
 		if err != nil || o.ended {
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -26,7 +27,8 @@ type observedNode struct {
 	print    uint64
 	from, to int // in found.numbers
 	err      error
-	live     bool
+	live     bool // functions give its values, which are sampled
+	every    time.Duration
 }
 
 // keptNumbers bounds the memory that is kept for the next reading.
@@ -53,9 +55,9 @@ func (x *found) begin(p dm.Path) {
 }
 
 // end ends a node. err is that of its reading.
-func (x *found) end(live bool, err error) {
+func (x *found) end(live bool, every time.Duration, err error) {
 	n := &x.nodes[len(x.nodes)-1]
-	n.print, n.to, n.live, n.err = x.hash.Sum64(), len(x.numbers), live, err
+	n.print, n.to, n.live, n.every, n.err = x.hash.Sum64(), len(x.numbers), live, every, err
 }
 
 // skip leaves a node out.
@@ -67,22 +69,28 @@ func (x *found) sampleOf(i int) attr.Sample {
 		return attr.Sample{}
 	}
 	n := &x.nodes[i]
-	return attr.Sample{Print: n.print, Values: x.numbers[n.from:n.to:n.to], Live: n.live}
+	return attr.Sample{Print: n.print, Values: x.numbers[n.from:n.to:n.to], Live: n.live, Every: n.every}
 }
 
-// note takes note of a value at p. Values that move although nothing happens (dm.Moving) do not
-// count above their resource.
-func (x *found) note(p dm.Path, v dm.Value) {
-	if v.IsMoving() && x.node.Level() < dm.ResourceLevel {
+// note takes note of a value at p. Values whose change is no reason to notify (dm.Quiet, dm.Moving)
+// are left out, and those with a dead band are compared by their size.
+func (x *found) note(state *dm.Snapshot, p dm.Path, v dm.Value) {
+	if v.IsSilentFor(x.node.Level()) {
 		return
 	}
-	if x.node.Level() >= dm.ResourceLevel && isNumber(v.Type()) {
-		x.numbers = append(x.numbers, attr.Value{Key: key(p), Number: size(v)})
+	band := 0.0
+	if v.HasDeadBand() {
+		band = state.Reporting(p).DeadBand
+	}
+	if band > 0 || x.node.Level() >= dm.ResourceLevel && isNumber(v.Type()) {
+		x.numbers = append(x.numbers, attr.Value{Key: key(p), Number: size(v), Band: band})
 	}
 	b := x.head[:0]
 	b = append(b, byte(p.Level()), byte(v.Type()))
 	b = binary.LittleEndian.AppendUint64(b, key(p))
-	b = binary.LittleEndian.AppendUint64(b, bits(v))
+	if band == 0 {
+		b = binary.LittleEndian.AppendUint64(b, bits(v))
+	}
 	_, _ = x.hash.Write(b)
 	_, _ = x.hash.WriteString(v.Text())
 	_, _ = x.hash.Write(v.Opaque())

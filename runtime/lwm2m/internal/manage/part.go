@@ -78,7 +78,7 @@ func (p *part) markChanged(now dm.Snapshot) {
 func (p *part) evaluate(in *attr.Set, state dm.Snapshot) {
 	rd := p.scope.reporter.reader.loop
 	rd.beginProbe(p, state)
-	if _, err := rd.run(p.scope.peer.fast, nil); err != nil {
+	if _, err := rd.run(p.scope.peer.sampleFast, nil); err != nil {
 		p.monitor.Changed() // it may be gone
 		return
 	}
@@ -112,7 +112,7 @@ func (p *part) read() (attr.Sample, error) {
 	}
 	rd := p.scope.reporter.reader.loop
 	rd.beginProbe(p, p.scope.snapshot())
-	_, err := rd.run(p.scope.peer.fast, nil)
+	_, err := rd.run(p.scope.peer.sampleFast, nil)
 	return rd.observed.sampleOf(0), err
 }
 

@@ -44,16 +44,18 @@ type PeerConfig struct {
 // Peer is one management server. It routes the server's requests (see route.go) and counts what the
 // server may have over all devices. Its methods belong to the goroutine of the scheduler.
 type Peer struct {
-	m      *Manager
-	cfg    PeerConfig
-	who    dm.Origin
-	fast   context.Context // in which slow functions refuse
-	slow   context.Context
-	root   []string // the path segments of Root
-	conn   *coap.Conn
-	closed bool
-	due    []*observation // to be sampled now, in turn with those of other servers
-	scopes []*scope       // one for each device
+	m    *Manager
+	cfg  PeerConfig
+	who  dm.Origin
+	fast context.Context // in which slow functions refuse
+	slow context.Context
+	// The same for samples of observations (dm.SampleEvery).
+	sampleFast, sampleSlow context.Context
+	root                   []string // the path segments of Root
+	conn                   *coap.Conn
+	closed                 bool
+	due                    []*observation // to be sampled now, in turn with those of other servers
+	scopes                 []*scope       // one for each device
 	// observed are the observations, in no order.
 	observed []*observation
 	defaults defaults
@@ -106,6 +108,7 @@ func (m *Manager) AddPeer(cfg PeerConfig) (*Peer, error) {
 	}
 	p.slow = dm.WithOrigin(m.cfg.Context, p.who)
 	p.fast = dm.RefuseSlow(p.slow)
+	p.sampleFast, p.sampleSlow = dm.WithSampling(p.fast), dm.WithSampling(p.slow)
 	if cfg.Root != "" {
 		p.root = strings.Split(cfg.Root[1:], "/")
 	}

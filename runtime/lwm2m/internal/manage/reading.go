@@ -99,9 +99,9 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 		err = x.readComposite(ctx)
 	} else {
 		x.enter(x.scope, &x.snapshot)
-		x.observed.begin(x.path)
+		x.beginNode(x.path)
 		err = x.readNode(ctx, x.path)
-		x.observed.end(x.isLive(x.path), err)
+		x.endNode(x.path, err)
 	}
 	if err != nil || x.probe {
 		return dst, err
@@ -113,9 +113,20 @@ func (x *reading) run(ctx context.Context, dst []byte) ([]byte, error) {
 	return out, nil
 }
 
-// isLive reports whether functions give values of a node that is observed.
-func (x *reading) isLive(p dm.Path) bool {
-	return x.op == Observe && x.values.Live(x.scope.peer.who, p)
+// beginNode begins the reading of a node that may be observed.
+func (x *reading) beginNode(p dm.Path) {
+	if x.op == Observe {
+		x.observed.begin(p)
+	}
+}
+
+// endNode ends the reading of a node that may be observed.
+func (x *reading) endNode(p dm.Path, err error) {
+	if x.op != Observe {
+		return
+	}
+	live, every := x.values.Sampling(x.scope.peer.who, p)
+	x.observed.end(live, every, err)
 }
 
 // enter starts the walk of one device.
@@ -159,7 +170,7 @@ func (x *reading) addValue(p dm.Path, v dm.Value) error {
 	}
 	x.count++
 	if x.op == Observe {
-		x.observed.note(p, v)
+		x.observed.note(x.values, p, v)
 	}
 	if x.probe {
 		return nil

@@ -117,7 +117,7 @@ func (x *reporter) markChanged(state dm.Snapshot, p dm.Path, own bool) {
 	if len(x.parts.list) == 0 {
 		return
 	}
-	moves := state.Moves(p)
+	live := state.Reporting(p)
 	x.parts.concerned(p, func(part *part) {
 		switch {
 		case own:
@@ -126,7 +126,7 @@ func (x *reporter) markChanged(state dm.Snapshot, p dm.Path, own bool) {
 				x.written = append(x.written, part)
 			}
 		default:
-			if moves && part.path.Level() < dm.ResourceLevel {
+			if live.Quiet || live.Moving && part.path.Level() < dm.ResourceLevel {
 				// Its value is left out of the comparison, and this is a change of it.
 				part.monitor.Forget()
 			}

@@ -75,7 +75,7 @@ func (o *observation) read() (s *sample, cost int) {
 	}
 	d.last.forget()
 	o.prepare(rd)
-	body, err := rd.run(o.peer.fast, scratch.payload[:0])
+	body, err := rd.run(o.peer.sampleFast, scratch.payload[:0])
 	if err == nil {
 		scratch.keep(body)
 	}
@@ -89,7 +89,7 @@ func (o *observation) readSlowly(rd *reading, also func(*reading, error) error, 
 	o.busy = true
 	var body []byte
 	o.peer.onWorker(func() (err error) {
-		body, err = rd.run(o.peer.slow, nil)
+		body, err = rd.run(o.peer.sampleSlow, nil)
 		return also(rd, err)
 	}, func(err error) {
 		o.busy = false
@@ -189,7 +189,7 @@ func (o *observation) sampleComposite() (cost int) {
 // cost is the number of values that were read.
 func (o *observation) readComposite(rd *reading, then func(*reading, []byte, error) int) (cost int) {
 	scratch := o.cfg().Scratch
-	body, err := rd.run(o.peer.fast, scratch.payload[:0])
+	body, err := rd.run(o.peer.sampleFast, scratch.payload[:0])
 	cost = rd.count + 1
 	if !errors.Is(err, dm.ErrSlow) {
 		if err == nil {
