@@ -61,8 +61,8 @@ func main() {
 	return strings.ReplaceAll(command(t, dir, "go", "build", "."), "of struct type", "of type")
 }
 
-// oldRuntime compiles code of a generator whose next version of generated code this runtime does not
-// support. The text is that of the compiler, with the lines of the file that it names.
+// oldRuntime compiles code of a generator whose next version of generated code this runtime does
+// not support. The text is that of the compiler, with the lines of the file that it names.
 func oldRuntime(t *testing.T) string {
 	dir := module(t, nil)
 	write(t, dir, "heater.xml", heaterXML)

@@ -117,7 +117,8 @@ const (
 	silentCoAP      = 3 * time.Second
 )
 
-// wrongPSK registers at a server that has another key for the identity. Many servers are silent then.
+// wrongPSK registers at a server that has another key for the identity. Many servers are silent
+// then.
 func wrongPSK(t *testing.T) string {
 	f := newField()
 	below, err := f.server.Listen(5684)
