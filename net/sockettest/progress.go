@@ -29,7 +29,9 @@ func (r *rig) connectWithSigns(ctx context.Context, s socket.Socket, remote sock
 	g.returned = true
 	g.mu.Unlock()
 	r.pause(10 * settle)
-	return g.reported, err
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.reported), err
 }
 
 func (g *signs) report(err error) {
