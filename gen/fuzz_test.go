@@ -88,8 +88,8 @@ func checkFaults(t *testing.T, faults []registry.Fault) {
 }
 
 // newTypeChecker returns a function that type-checks a generated file. It reads the packages that
-// generated code imports from their sources, once and before the first file: that takes seconds, and
-// a fuzzed call that takes ten counts as hanging.
+// generated code imports from their sources, once and before the first file: that takes seconds,
+// and a fuzzed call that takes ten counts as hanging.
 func newTypeChecker(tb testing.TB) func(*testing.T, gen.File) {
 	tb.Helper()
 	imports := importer.ForCompiler(token.NewFileSet(), "source", nil)
