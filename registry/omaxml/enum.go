@@ -22,64 +22,76 @@ func (it *listItem) line(s string) enumLine {
 }
 
 // parseEnum parses a range of a whole number in which every line lists values with their meanings.
-// It returns false for other ranges. text is the range as registered, for faults.
-func parseEnum(s, text string, t registry.Type) (limits, bool) {
+// It returns false for other ranges. registered is the range as registered, for faults.
+func parseEnum(s, registered string, t registry.Type) (limits, bool) {
 	if t != registry.Integer && t != registry.UnsignedInteger {
 		return limits{}, false
 	}
-	whole, list := cutInterval(s, t)
-	var all []enumLine
-	var spans registry.Range
-	open := false
-	for l := range lines(list) {
-		if l == "" {
-			continue
-		}
-		l = trimStop(l)
-		found, ok := splitItems(l)
-		if !ok && startsWith(l, restWords) {
-			open = true
-			continue
-		}
-		if !ok || found.end < len(l) || found.isPartial {
+	whole, text := cutInterval(s, t)
+	var list rangeList
+	for l := range lines(text) {
+		if l != "" && !list.add(trimStop(l)) {
 			return limits{}, false
 		}
-		for i := range found.items {
-			switch it := &found.items[i]; it.kind {
-			case itemValue:
-				if hidesValues(it.meaning(l)) {
-					return limits{}, false
-				}
-				all = append(all, it.line(l))
-			case itemSpan:
-				spans = append(spans, it.span)
-			case itemRest:
-				open = true
-			}
-		}
 	}
-	if len(all)+len(spans)+len(whole) < 2 {
+	if len(list.all)+len(list.spans)+len(whole) < 2 {
 		return limits{}, false
 	}
-	enum, ok := enumValues(all, t, nil, 0)
-	if !ok || open && len(enum) == 0 {
+	enum, ok := enumValues(list.all, t, nil, 0)
+	if !ok || list.open && len(enum) == 0 {
 		return limits{}, false
 	}
 	r := enumRange(enum)
 	switch {
-	case open:
-		return limits{enum: enum, faults: notUnderstood(text, "it mentions other values without their numbers",
+	case list.open:
+		return limits{enum: enum, faults: notUnderstood(registered, "it mentions other values without their numbers",
 			"write them as a..b, such as 5..255: reserved")}, true
 	case areBits(r) && whole == nil:
-		return limits{faults: notUnderstood(text, whyBits, adviseBits(r))}, true
-	case whole != nil && spans == nil && whole.Allows(r[0].Min) && whole.Allows(r[len(r)-1].Max):
+		return limits{faults: notUnderstood(registered, whyBits, adviseBits(r))}, true
+	case whole != nil && list.spans == nil && whole.Allows(r[0].Min) && whole.Allows(r[len(r)-1].Max):
 		return limits{span: whole, enum: enum}, true
-	case whole != nil || spans != nil:
-		if r, ok = join(slices.Concat(r, spans, whole), t); !ok {
+	case whole != nil || list.spans != nil:
+		if r, ok = join(slices.Concat(r, list.spans, whole), t); !ok {
 			return limits{}, false
 		}
 	}
 	return limits{span: r, enum: enum, listed: true}, true
+}
+
+// rangeList collects the items of a range.
+type rangeList struct {
+	all   []enumLine
+	spans registry.Range
+	open  bool // other values are mentioned without their numbers
+}
+
+// add adds the items of a line. It returns false if a part of the line is not understood.
+func (list *rangeList) add(l string) bool {
+	found, ok := splitItems(l)
+	if !ok && startsWith(l, restWords) {
+		list.open = true
+		return true
+	}
+	if !ok || found.end < len(l) || found.isPartial {
+		return false
+	}
+	for i := range found.items {
+		it := &found.items[i]
+		meaning := it.meaning(l)
+		bare := it.kind == itemSpan && it.style == styleNone
+		if it.kind != itemRest && hidesValues(meaning) || bare && hasNumber(meaning) {
+			return false
+		}
+		switch it.kind {
+		case itemValue:
+			list.all = append(list.all, it.line(l))
+		case itemSpan:
+			list.spans = append(list.spans, it.span)
+		case itemRest:
+			list.open = true
+		}
+	}
+	return true
 }
 
 // hidesValues reports whether a meaning within a range may mention further values: numbers behind a

@@ -117,7 +117,7 @@ func FuzzParseRange(f *testing.F) {
 			return
 		}
 		checkEnum(t, l.enum, l.span)
-		if l.enum == nil {
+		if !l.listed && l.enum == nil {
 			accountNumbers(t, text, unit, l.span)
 		} else {
 			accountItems(t, text, l.span)

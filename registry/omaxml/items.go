@@ -264,67 +264,92 @@ func splitItems(s string) (itemList, bool) {
 	if !ok {
 		return itemList{}, false
 	}
-	items := []listItem{first}
-	style := first.style
-	depth, boundary := 0, byte(0)
-	last, sentence, isPartial := len(s), 0, false
-	for i := first.at; i < len(s); i++ {
-		c := s[i]
-		if depth == 0 && boundary != 0 && c != ' ' {
-			before := &items[len(items)-1]
-			if next, ok := scanNext(s[i:], style, boundary, before); ok {
-				before.end = i
-				next.start, next.at, next.end = i, i+next.at, len(s)
-				items = append(items, next)
-				if style == styleNone {
-					style = next.style
-				}
-				i, boundary, sentence = next.at-1, 0, 0
-				continue
-			}
-			if (boundary == ',' || boundary == ';') && (isUnread(s[i:]) || isKey(s[i:])) {
-				if sentence == 0 {
-					return itemList{}, false
-				}
-				last = sentence // the number is in a sentence behind the list
-				break
-			}
-			isPartial = isPartial || startsWith(s[i:], partialWords)
+	p := splitter{s: s, style: first.style, itemList: itemList{items: []listItem{first}, end: len(s)}}
+	for i := first.at; i < p.end && !p.failed; {
+		i = p.step(i)
+	}
+	if p.failed {
+		return itemList{}, false
+	}
+	p.items[len(p.items)-1].end = p.end
+	for i := range p.items {
+		meaning := p.items[i].meaning(s)
+		p.failed = p.failed || meaning == ""
+		p.isPartial = p.isPartial || p.items[i].kind == itemValue && mentionsOthers(meaning)
+	}
+	p.isPartial = p.isPartial || p.depth > 0 || strings.Count(s[:p.end], `"`)%2 > 0
+	if p.failed {
+		return itemList{}, false
+	}
+	return p.itemList, true
+}
+
+// splitter splits a line into items.
+type splitter struct {
+	itemList
+	s        string
+	style    string
+	depth    int  // of round brackets
+	boundary byte // the last separator or blank, or 0 within a word
+	sentence int  // the end of the last sentence within the last item, or 0
+	failed   bool
+}
+
+// step reads the character at i and returns the place of the next one.
+func (p *splitter) step(i int) int {
+	c := p.s[i]
+	if p.depth == 0 && p.boundary != 0 && c != ' ' {
+		if p.addItem(i) {
+			return p.items[len(p.items)-1].at
 		}
-		switch {
-		case c == ' ':
-			boundary = max(boundary, ' ')
-			continue
-		case strings.IndexByte(",;.|/", c) >= 0 && !isBetweenDigits(s, i):
-			if c == '.' && len(sentenceEnds(s[i:min(i+6, len(s))])) > 1 {
-				sentence = i + 1
-			}
-			boundary = c
-			continue
-		case c == '(':
-			depth++
-		case c == ')':
-			depth--
-		}
-		boundary = 0
-		if depth < 0 {
-			last = i
-			break
+		if p.failed || i >= p.end {
+			return i
 		}
 	}
-	items[len(items)-1].end = last
-	for i := range items {
-		meaning := items[i].meaning(s)
-		if meaning == "" {
-			return itemList{}, false
+	switch {
+	case c == ' ':
+		p.boundary = max(p.boundary, ' ') // a separator counts more
+		return i + 1
+	case strings.IndexByte(",;.|/", c) >= 0 && !isBetweenDigits(p.s, i):
+		if c == '.' && len(sentenceEnds(p.s[i:min(i+6, len(p.s))])) > 1 {
+			p.sentence = i + 1
 		}
-		if items[i].kind != itemValue {
-			continue
-		}
-		isPartial = isPartial || mentionsOthers(meaning)
+		p.boundary = c
+		return i + 1
+	case c == '(':
+		p.depth++
+	case c == ')' && p.depth == 0:
+		p.end = i // the bracket encloses the list
+	case c == ')':
+		p.depth--
 	}
-	isPartial = isPartial || depth > 0 || strings.Count(s[:last], `"`)%2 > 0
-	return itemList{items, last, isPartial}, true
+	p.boundary = 0
+	return i + 1
+}
+
+// addItem adds the item that starts at i, if there is one.
+func (p *splitter) addItem(i int) bool {
+	s := p.s[i:]
+	before := &p.items[len(p.items)-1]
+	next, ok := scanNext(s, p.style, p.boundary, before)
+	if ok {
+		before.end = i
+		next.start, next.at, next.end = i, i+next.at, len(p.s)
+		p.items = append(p.items, next)
+		if p.style == styleNone {
+			p.style = next.style
+		}
+		p.boundary, p.sentence = 0, 0
+		return true
+	}
+	if (p.boundary == ',' || p.boundary == ';') && (isUnread(s) || isKey(s)) {
+		if p.failed = p.sentence == 0; !p.failed {
+			p.end = p.sentence // the number is in a sentence behind the list
+		}
+		return false
+	}
+	p.isPartial = p.isPartial || startsWith(s, partialWords)
+	return false
 }
 
 // itemList is a list within a line.

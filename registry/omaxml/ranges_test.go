@@ -289,6 +289,7 @@ func TestParseRangeRefuses(t *testing.T) {
 		{"0: off, 1: on, 2,3: dimmed", registry.Integer, unclear},
 		{"0: off, 1: on and 2 to 9 reserved", registry.Integer, unclear},
 		{"9: nine, A: ten", registry.Integer, unclear},
+		{"0-5 with 20, 7-9 without 30", registry.Integer, unclear},
 		{"0: off, 1: on, type 2,9: lost, 9: all", registry.Integer, unclear},
 		{"1: a, 2: b, 4: c, 8-128: reserved", registry.Integer, bits},
 		{"1: door\n2: window\n4: roof", registry.Integer, bits},
