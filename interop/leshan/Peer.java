@@ -10,6 +10,7 @@ import java.io.BufferedReader;
 import java.io.File;
 import java.io.InputStreamReader;
 import java.net.InetSocketAddress;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collection;
@@ -32,6 +33,8 @@ import org.eclipse.leshan.core.node.LwM2mPath;
 import org.eclipse.leshan.core.node.LwM2mResource;
 import org.eclipse.leshan.core.node.LwM2mResourceInstance;
 import org.eclipse.leshan.core.node.LwM2mSingleResource;
+import org.eclipse.leshan.core.node.TimestampedLwM2mNode;
+import org.eclipse.leshan.core.node.TimestampedLwM2mNodes;
 import org.eclipse.leshan.core.observation.CompositeObservation;
 import org.eclipse.leshan.core.observation.Observation;
 import org.eclipse.leshan.core.observation.SingleObservation;
@@ -44,6 +47,7 @@ import org.eclipse.leshan.server.observation.ObservationListener;
 import org.eclipse.leshan.server.registration.Registration;
 import org.eclipse.leshan.server.registration.RegistrationListener;
 import org.eclipse.leshan.server.registration.RegistrationUpdate;
+import org.eclipse.leshan.server.send.SendListener;
 import org.eclipse.leshan.transport.californium.server.endpoint.CaliforniumServerEndpointsProvider;
 import org.eclipse.leshan.transport.californium.server.endpoint.coap.CoapServerProtocolProvider;
 
@@ -65,6 +69,7 @@ public class Peer {
         server = builder.build();
         server.getRegistrationService().addListener(new Registrations());
         server.getObservationService().addListener(new Notifications());
+        server.getSendService().addListener(new Sends());
         server.start();
         print(json.createObjectNode().put("event", "started").put("uri", server.getEndpoint(Protocol.COAP).getURI().toString()));
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
@@ -108,6 +113,7 @@ public class Peer {
             r = server.send(reg, new WriteAttributesRequest(path, new LwM2mAttributeSet(new DefaultLwM2mAttributeParser().parseUriQuery(text(c, "query")))), 5000);
             break;
         case "observe": r = server.send(reg, new ObserveRequest(f, path), 5000); break;
+        case "observecomposite": r = server.send(reg, new ObserveCompositeRequest(f, f, paths(c)), 5000); break;
         case "cancel": r = server.send(reg, new CancelObservationRequest((SingleObservation) observations.get(path)), 5000); break;
         case "forget": server.getObservationService().cancelObservation(observations.get(path)); answer.put("code", "forgotten"); return;
         case "readcomposite": r = server.send(reg, new ReadCompositeRequest(f, f, paths(c)), 5000); break;
@@ -131,6 +137,8 @@ public class Peer {
         }
         if (r instanceof ReadCompositeResponse && ((ReadCompositeResponse) r).getContent() != null)
             ((ReadCompositeResponse) r).getContent().forEach((p, n) -> { if (n != null) flatten(p.toString(), n, values); });
+        if (r instanceof ObserveResponse && ((ObserveResponse) r).getTimestampedLwM2mNodes() != null)
+            for (TimestampedLwM2mNode n : ((ObserveResponse) r).getTimestampedLwM2mNodes()) flatten(at(n.getTimestamp()), n.getNode(), values);
         if (r instanceof DiscoverResponse && ((DiscoverResponse) r).getObjectLinks() != null) {
             List<String> links = new ArrayList<>();
             for (Object l : ((DiscoverResponse) r).getObjectLinks()) links.add(l.toString());
@@ -147,6 +155,11 @@ public class Peer {
         else if (n instanceof LwM2mMultipleResource) ((LwM2mMultipleResource) n).getInstances().forEach((id, x) -> flatten(prefix + "/" + id, x, values));
         else if (n instanceof LwM2mSingleResource) values.put(prefix, show(((LwM2mSingleResource) n).getValue()));
         else if (n instanceof LwM2mResourceInstance) values.put(prefix, show(((LwM2mResourceInstance) n).getValue()));
+    }
+
+    // at returns what precedes the path of a value that has a time: the time in milliseconds since 1970.
+    static String at(Instant t) {
+        return t == null ? "" : t.toEpochMilli() + " ";
     }
 
     static String show(Object v) {
@@ -229,6 +242,20 @@ public class Peer {
         }
     }
 
+    static class Sends implements SendListener {
+        public void dataReceived(Registration r, TimestampedLwM2mNodes data, SendRequest request) {
+            ObjectNode n = json.createObjectNode().put("event", "send").put("endpoint", r.getEndpoint());
+            ObjectNode values = json.createObjectNode();
+            for (Instant t : data.getTimestamps())
+                data.getNodesAt(t).forEach((p, node) -> { if (node != null) flatten(at(t) + p, node, values); });
+            n.set("values", values);
+            print(n);
+        }
+        public void onError(Registration r, String message, Exception e) {
+            print(json.createObjectNode().put("event", "send").put("message", message + ": " + e));
+        }
+    }
+
     static class Notifications implements ObservationListener {
         public void newObservation(Observation o, Registration r) {
             if (o instanceof SingleObservation) observations.put(((SingleObservation) o).getPath().toString(), o);
@@ -239,7 +266,11 @@ public class Peer {
             put(n, response);
             print(n);
         }
-        public void onResponse(CompositeObservation o, Registration r, ObserveCompositeResponse response) {}
+        public void onResponse(CompositeObservation o, Registration r, ObserveCompositeResponse response) {
+            ObjectNode n = json.createObjectNode().put("event", "notification").put("endpoint", r.getEndpoint());
+            put(n, response);
+            print(n);
+        }
         public void onError(Observation o, Registration r, Exception e) {
             print(json.createObjectNode().put("event", "error").put("message", e.toString()));
         }
