@@ -54,10 +54,9 @@ func TestHistoryKeepsWhatASendLoses(t *testing.T) {
 		})
 		s.wants(historyBatch(h), lwm2m.SendRefused, "5.03")
 		s.server.Intercept(nil)
-		lose := true
-		s.loseSends(func() bool { return lose })
+		lose := s.loseSends()
 		s.wants(historyBatch(h), lwm2m.SendLost, "no answer in time")
-		lose = false
+		lose.Store(false)
 		a, err := s.dev.Write(context.Background(), "/1/0/23", content.Text, []byte("1"))
 		if err != nil || a.Code != coap.Changed {
 			t.Fatal(a, err)

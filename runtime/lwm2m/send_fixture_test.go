@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,12 +101,15 @@ func (s *sender) registers() int {
 	return n
 }
 
-// loseSends loses every datagram from the device while lose returns true.
-func (s *sender) loseSends(lose func() bool) {
+// loseSends loses every Send of the device until the returned flag is set to false.
+func (s *sender) loseSends() *atomic.Bool {
+	lose := new(atomic.Bool)
+	lose.Store(true)
 	from := s.device.Addrs()
 	s.net.SetFilter(func(p simnet.Packet) bool {
-		return !slices.Contains(from, p.From.Addr()) || !strings.Contains(string(p.Data), "\xb2dp") || !lose()
+		return !lose.Load() || !slices.Contains(from, p.From.Addr()) || !strings.Contains(string(p.Data), "\xb2dp")
 	})
+	return lose
 }
 
 func batchOf(paths ...dm.Path) *lwm2m.Batch {

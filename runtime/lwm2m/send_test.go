@@ -153,7 +153,7 @@ func TestSendIsRefused(t *testing.T) {
 
 func TestSendLostDoesNotRegisterAgain(t *testing.T) {
 	onSender(t, unprepared, func(s *sender) {
-		s.loseSends(func() bool { return true })
+		s.loseSends()
 		s.wants(batchOf(sensorValue), lwm2m.SendLost, "no answer in time")
 		synctest.Wait()
 		if st, _ := s.client.Status().Server(1); s.registers() != 0 || st.State != lwm2m.StateRegistered || st.Err != nil {
@@ -273,8 +273,7 @@ func TestSendWaitsUntilTheServerIsBack(t *testing.T) {
 func TestSendIsRepeatedOverTheNextConnection(t *testing.T) {
 	for _, deferred := range []bool{false, true} {
 		onSender(t, unprepared, func(s *sender) {
-			lose := true
-			s.loseSends(func() bool { return lose })
+			lose := s.loseSends()
 			b := batchOf(sensorValue)
 			b.Defer = deferred
 			done := make(chan lwm2m.SendOutcome, 1)
@@ -283,7 +282,7 @@ func TestSendIsRepeatedOverTheNextConnection(t *testing.T) {
 			synctest.Wait()
 			must(t, s.client.Reconnect(1))
 			synctest.Wait()
-			lose = false
+			lose.Store(false)
 			if !deferred {
 				if got := <-done; got != lwm2m.SendLost {
 					t.Errorf("the Send is %v, want lost with its connection", got)
@@ -371,7 +370,7 @@ func TestSendIsLargerThanABlock(t *testing.T) {
 
 func TestSendIsGivenUpWithItsContext(t *testing.T) {
 	onSender(t, unprepared, func(s *sender) {
-		s.loseSends(func() bool { return true })
+		s.loseSends()
 		cause := errors.New("enough")
 		ctx, stop := context.WithTimeoutCause(context.Background(), 5*time.Second, cause)
 		defer stop()
