@@ -413,3 +413,26 @@ func TestSendAsksSlowFunctions(t *testing.T) {
 		s.wantReceived("/3303/0/5700=4")
 	})
 }
+
+// The registration interface comes first: an Update waits for one block of a Send at most.
+func TestUpdateDoesNotWaitForALargeSend(t *testing.T) {
+	onSender(t, unprepared, func(s *sender) {
+		must(t, s.net.SetDefaultLink(simnet.Link{Delay: 500 * time.Millisecond}))
+		var b lwm2m.Batch
+		for i := range 1000 {
+			b.AddValue(sensorValue, dm.FloatValue(float64(i)), time.Unix(1e9+int64(i), 0))
+		}
+		ended := make(chan error, 1)
+		must(t, s.client.StartSend(1, &b, func(_ lwm2m.SendResult, err error) { ended <- err }))
+		<-time.After(2500 * time.Millisecond)
+		at := time.Now()
+		must(t, s.client.Update(1))
+		r := s.next()
+		if d := time.Since(at); !strings.HasPrefix(r.Path, "/rd/") || d > 1500*time.Millisecond {
+			t.Errorf("%v arrived after %v, want the Update within one round trip and a half", r, d)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
