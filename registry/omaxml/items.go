@@ -24,7 +24,8 @@ type listItem struct {
 
 // meaning returns the meaning of an item of the line s.
 func (it *listItem) meaning(s string) string {
-	m := strings.TrimRight(strings.ReplaceAll(s[it.at:it.end], "**", ""), " ,;|/") // ** is bold in Markdown
+	plain := strings.ReplaceAll(s[it.at:it.end], "**", "") // ** is bold in Markdown
+	m := strings.TrimRight(plain, " ,;|/")
 	for _, w := range []string{" and", " or"} {
 		m = strings.TrimRight(strings.TrimSuffix(m, w), " ,;|/")
 	}
@@ -385,8 +386,8 @@ func mentionsOthers(meaning string) bool {
 	return false
 }
 
-// isBetweenDigits reports whether the character at i belongs to a number such as 1,5. In "2,9: lost"
-// it does not.
+// isBetweenDigits reports whether the character at i belongs to a number such as 1,5. In "2,9:
+// lost" it does not.
 func isBetweenDigits(s string, i int) bool {
 	if i == 0 || digits(s[i-1:i]) == 0 || digits(s[i+1:]) == 0 {
 		return false

@@ -123,7 +123,8 @@ func hasMore(s string, enum []registry.EnumValue) bool {
 
 // canStart reports whether a list can start at a position of s.
 func canStart(s string, i int) bool {
-	if c := s[i]; (c < '0' || c > '9') && strings.IndexByte("-<>\"'[\xE2", c) < 0 { // \xE2 starts ≤ and ≥
+	// The byte E2 starts ≤ and ≥.
+	if c := s[i]; (c < '0' || c > '9') && strings.IndexByte("-<>\"'[\xE2", c) < 0 {
 		return false
 	}
 	return i == 0 || strings.IndexByte(" (:;,", s[i-1]) >= 0
