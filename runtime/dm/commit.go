@@ -62,7 +62,9 @@ func (t *Transaction) prepare() error {
 	}
 	for _, s := range t.sinks {
 		t.closing = true
-		if err := s.sink.Commit(t.ctx); err != nil {
+		var err error
+		t.m.within(fromStream, func() { err = s.sink.Commit(t.ctx) })
+		if err != nil {
 			return withPath(s.path, err)
 		}
 	}
@@ -119,7 +121,7 @@ func (t *Transaction) abortSinks(match func(*openSink) bool) {
 		if !match(s) {
 			return false
 		}
-		s.abort()
+		t.m.within(fromStream, s.abort)
 		return true
 	})
 }
@@ -160,7 +162,9 @@ func (t *Transaction) Persist() error {
 	if len(c.Events) == 0 {
 		return nil
 	}
-	if err := t.m.cfg.Persist(t.ctx, c); err != nil {
+	var err error
+	t.m.within(fromStore, func() { err = t.m.cfg.Persist(t.ctx, c) })
+	if err != nil {
 		t.unstored = true
 		return &Error{Code: CodeOf(err), Err: err}
 	}
@@ -189,22 +193,27 @@ func (t *Transaction) Finish() {
 		s.close()
 	}
 	t.sinks = nil
-	defer t.changedHooks(t.parts)
+	t.changing.Store(true)
+	defer t.changedHooks()
 	if t.m.subscribers.any() {
 		if events := t.events(); len(events) > 0 {
-			t.m.subscribers.call(Batch{Origin: t.origin, Cause: t.cause, Events: events})
+			t.m.call(Batch{Origin: t.origin, Cause: t.cause, Events: events})
 		}
 	}
 }
 
-// changedHooks runs the Changed hooks of the parts; one that panics keeps none of the others from
-// running.
-func (t *Transaction) changedHooks(parts []*part) {
-	if len(parts) == 0 {
+// changedHooks runs the Changed hooks that have not run yet; one that panics keeps none of the
+// others from running. A follow-up runs the hooks after the one that begins it first, so that no
+// hook sees an older change after a newer one.
+func (t *Transaction) changedHooks() {
+	if t.told == len(t.parts) {
 		return
 	}
-	defer t.changedHooks(parts[1:])
-	parts[0].changed(t.ctx)
+	p := t.parts[t.told]
+	t.told++
+	defer t.changedHooks()
+	p.changed(t.ctx)
+	t.endFollowUp()
 }
 
 // Rollback discards all changes and ends the transaction. The Rollback hooks of all begun objects
@@ -257,10 +266,16 @@ func (t *Transaction) rollbackHooks(parts []*part) {
 
 // end releases the writer slot for good.
 func (t *Transaction) end() {
-	if t.state.Swap(over) == holding {
-		t.ctx.past.Store(true)
-		t.m.slot.release()
+	if t.state.Swap(over) != holding {
+		return
 	}
+	t.ctx.past.Store(true)
+	if t.outer != nil {
+		t.outer.follower = nil
+		return
+	}
+	t.endFollowUp()
+	t.m.slot.release()
 }
 
 func (t *Transaction) events() []Event {

@@ -52,16 +52,16 @@ func SnapshotFrom(ctx context.Context) (Snapshot, bool) {
 	return c.t.Snapshot(), true
 }
 
-// insideHook reports whether ctx is the context of a hook of m. Hooks of other Models may lie
-// between.
-func insideHook(ctx context.Context, m *Model) bool {
+// hookOf returns the transaction of m to whose hook ctx belongs, or nil if there is none. Hooks of
+// other Models may lie between.
+func hookOf(ctx context.Context, m *Model) *Transaction {
 	for {
 		c, ok := ctx.Value(txKey{}).(*txContext)
 		if !ok {
-			return false
+			return nil
 		}
 		if c.t.m == m && !c.past.Load() {
-			return true
+			return c.t
 		}
 		ctx = c.Context
 	}

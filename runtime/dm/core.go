@@ -129,7 +129,9 @@ func (o *core) update(ctx context.Context, id InstanceID, fn func(instance) erro
 			return fail(NotFound, InstancePath(o.id(), id), "the object has no such instance")
 		}
 		work := o.clone(inst)
-		if err := fn(work); err != nil {
+		var err error
+		x.t.m.within(fromUpdate, func() { err = fn(work) })
+		if err != nil {
 			return err
 		}
 		x.put(id, o.clone(work)) // fn may have kept its copy

@@ -11,8 +11,9 @@ var (
 	// Reads of the instance leave the resource out; a read of the resource alone is answered 4.04.
 	// A Float that is NaN or infinite counts as no value.
 	ErrNoValue = errors.New("no value at the moment")
-	// ErrInTransaction reports a write from inside a hook of the same Model. Write after the hook
-	// has returned.
+	// ErrInTransaction reports a write from inside a hook of the same Model, the function of an
+	// Update, Persist, a subscriber or a Sink, which would wait for itself. The text of the error
+	// says what to do instead.
 	ErrInTransaction = errors.New("a transaction of this model is running here already")
 	// ErrSlow reports that a function marked as slow was reached under RefuseSlow. Only runtimes
 	// receive it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/lwm2mgen/toolkit/generated/onoffswitch"
 	"github.com/lwm2mgen/toolkit/generated/setpoint"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
@@ -42,4 +43,35 @@ func ExampleChange_Affects() {
 	// written: /3308/0/5900
 	// emptied: /3308/0/5706
 	// white
+}
+
+// A Changed hook updates another object: it counts the changes of the set point, of which adding
+// the instance is the first.
+func ExampleHooks_changed() {
+	counter := must(onoffswitch.New(onoffswitch.Config{}))
+	check(counter.Add(0, onoffswitch.Instance{DigitalInputState: dm.Bool(false), DigitalInputCounter: dm.Int(0)}))
+	goals := must(setpoint.New(setpoint.Config{Hooks: setpoint.Hooks{
+		Changed: func(ctx context.Context, tx *setpoint.Tx) {
+			err := counter.Update(ctx, 0, func(i *onoffswitch.Instance) error {
+				i.DigitalInputCounter.Set(i.DigitalInputCounter.Or(0) + 1)
+				return nil
+			})
+			if err != nil {
+				fmt.Println(err)
+			}
+		},
+	}}))
+	check(goals.Add(0, setpoint.Instance{SetPointValue: dm.Float(21)}))
+	must(dm.NewModel(dm.ModelConfig{}, counter, goals))
+
+	for _, goal := range []float64{30, 40} {
+		check(goals.Update(context.Background(), 0, func(i *setpoint.Instance) error {
+			i.SetPointValue.Set(goal)
+			return nil
+		}))
+	}
+	now, _ := counter.Get(0)
+	fmt.Println("changes:", now.DigitalInputCounter)
+	// Output:
+	// changes: 3
 }

@@ -27,7 +27,14 @@ func (s Snapshot) Execute(ctx context.Context, who Origin, p Path, args Args) er
 		return s.notFound(p)
 	}
 	args.Instance, args.Origin = p.Instance(), who
-	if err := (*e)(WithOrigin(ctx, who), args); err != nil {
+	ctx = WithOrigin(ctx, who)
+	var err error
+	if refusesSlow(ctx) {
+		s.m.within(fromLoop, func() { err = (*e)(ctx, args) })
+	} else {
+		err = (*e)(ctx, args)
+	}
+	if err != nil {
 		return withPath(p, err)
 	}
 	return nil

@@ -32,8 +32,11 @@ import (
 // then the panic continues on the loop, or is logged if Config.RecoverPanics of package lwm2m is
 // set.
 //
-// A hook must not write to the same Model. With the context that it received such a write fails
-// with ErrInTransaction.
+// A hook must not write to the same Model, with one exception: a Changed hook may, on its own
+// goroutine, if it passes on the context that it received. Such an Update, Add, Remove or Begin is
+// a transaction of its own, which follows the published change; the Changed hooks of the other
+// objects run before it. Any other write from inside a hook fails at once with ErrInTransaction,
+// whatever its context.
 type Hooks[T any] struct {
 	// Begin prepares for changes. An error refuses the operation. Begin runs on the goroutine that
 	// makes the first change to the object; in a bootstrap sequence it runs on the goroutine that
@@ -52,7 +55,7 @@ type Hooks[T any] struct {
 	// one case that Hooks describes.
 	Rollback func(ctx context.Context, tx *Tx[T]) error
 	// Changed runs after the change was published, on the goroutine that commits, or on the store's
-	// goroutine in the one case that Hooks describes.
+	// goroutine in the one case that Hooks describes. It may update the Model with its context.
 	Changed func(ctx context.Context, tx *Tx[T])
 
 	// Create fills in an instance that a server creates, before the payload is written to it. The

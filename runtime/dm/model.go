@@ -17,7 +17,8 @@ type Model struct {
 	root        atomic.Pointer[root]
 	slot        slot
 	subscribers subscribers
-	private     bool // holds one object that is not part of a Model yet
+	private     bool   // holds one object that is not part of a Model yet
+	mark        uint32 // see within
 
 	mu     sync.Mutex
 	status Status
@@ -55,7 +56,7 @@ type Status struct {
 // NewModel returns a Model of the given objects, which may already have instances. It fails if two
 // objects share an ID, also in different versions, or if an object is part of another Model.
 func NewModel(cfg ModelConfig, objects ...Object) (*Model, error) {
-	m := &Model{cfg: cfg}
+	m := &Model{cfg: cfg, mark: newMark()}
 	m.root.Store(&root{})
 	var errs []error
 	for _, o := range objects {
@@ -73,7 +74,7 @@ func NewModel(cfg ModelConfig, objects ...Object) (*Model, error) {
 
 // privateModel returns a Model for an object that is not part of a shared one yet.
 func privateModel(s *objectState) *Model {
-	m := &Model{private: true}
+	m := &Model{private: true, mark: newMark()}
 	m.root.Store((&root{}).with(s))
 	return m
 }
@@ -107,7 +108,7 @@ func (m *Model) Register(ctx context.Context, o Object) error {
 	s, _ := old.root.Load().find(o.ID())
 	m.root.Store(r.with(s))
 	o.inner().where.Store(m)
-	m.subscribers.call(Batch{Events: []Event{{ObjectPath(o.ID()), Created}}})
+	m.call(Batch{Events: []Event{{ObjectPath(o.ID()), Created}}})
 	return nil
 }
 
@@ -129,15 +130,23 @@ func (m *Model) Unregister(ctx context.Context, id ObjectID) error {
 	}
 	s.o.where.Store(privateModel(s))
 	m.root.Store(r.without(id))
-	m.subscribers.call(Batch{Events: []Event{{ObjectPath(id), Deleted}}})
+	m.call(Batch{Events: []Event{{ObjectPath(id), Deleted}}})
 	return nil
 }
 
 // Begin starts a transaction. It waits for the writer slot until ctx ends, or for a minute
 // (ErrBusy) if ctx has no deadline. The hooks of the transaction receive a context made from ctx.
-// From inside a hook of the same Model, which Begin recognises by ctx, it returns ErrInTransaction.
+// From inside a hook of the same Model, Begin returns ErrInTransaction at once. Only a Changed hook
+// may begin a transaction of the application, with the context that it received; see Hooks.
 func (m *Model) Begin(ctx context.Context, who Origin) (*Transaction, error) {
-	if err := m.acquire(ctx); err != nil {
+	acquire := m.acquire
+	if outer := hookOf(ctx, m); outer != nil && outer.changing.Load() && who == Application {
+		if m.runsHook() {
+			return outer.followUp(ctx)
+		}
+		acquire = m.wait // another goroutine has the context, and waits like any other
+	}
+	if err := acquire(ctx); err != nil {
 		return nil, err
 	}
 	return m.newHolder(ctx, who), nil
@@ -150,20 +159,34 @@ func (m *Model) newHolder(ctx context.Context, who Origin) *Transaction {
 }
 
 func (m *Model) acquire(ctx context.Context) error {
-	if insideHook(ctx, m) {
-		return ErrInTransaction
+	if hookOf(ctx, m) != nil {
+		return errFromHook
+	}
+	return m.wait(ctx)
+}
+
+// wait takes the writer slot. It waits for it unless the goroutine would wait for itself.
+func (m *Model) wait(ctx context.Context) error {
+	if m.slot.try(false) {
+		return nil
+	}
+	if err := m.checkCaller(); err != nil {
+		return err
 	}
 	return m.slot.acquire(ctx)
 }
+
+// call calls the subscribers.
+func (m *Model) call(b Batch) { m.within(fromEvent, func() { m.subscribers.call(b) }) }
 
 // Snapshot returns the current state of the Model. The Snapshot never changes, and the call never
 // waits.
 func (m *Model) Snapshot() Snapshot { return Snapshot{m: m, r: m.root.Load()} }
 
 // Subscribe calls fn after every published transaction that changed something, in the order of
-// publishing, on the goroutine that published. fn must be quick and must not write to the Model,
-// and the batch is valid only during the call. cancel ends the subscription; one call may still be
-// running when it returns.
+// publishing, on the goroutine that published. fn must be quick and must not write to the Model
+// (ErrInTransaction), and the batch is valid only during the call. cancel ends the subscription;
+// one call may still be running when it returns.
 func (m *Model) Subscribe(fn func(Batch)) (cancel func()) { return m.subscribers.add(fn) }
 
 // Status returns the faults that no caller was told.

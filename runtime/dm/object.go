@@ -121,8 +121,8 @@ func (o *TypedObject[T]) AddContext(ctx context.Context, id InstanceID, inst T) 
 
 // Update changes an instance. fn receives a copy and changes it, on the caller's goroutine, and the
 // change is one transaction. An error of fn, of a check or of a hook leaves everything as it was.
-// Observing servers are notified without a further call. fn must not write to the same Model,
-// because it would wait for itself.
+// Observing servers are notified without a further call. fn must not write to the same Model: that
+// fails with ErrInTransaction.
 //
 // Update waits for other transactions until ctx ends. If ctx has no deadline it fails with ErrBusy
 // after a minute. The same holds for Remove, AddContext, and the writing methods of Model.

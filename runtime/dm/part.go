@@ -118,16 +118,22 @@ func (x *part) checkCreate(id InstanceID) error {
 }
 
 func (x *part) checkDelete(ctx context.Context, id InstanceID) error {
-	if h := x.o.hooks.remove; h != nil {
-		if err := h(ctx, id); err != nil {
-			return withPath(x.path(id), err)
-		}
+	h := x.o.hooks.remove
+	if h == nil {
+		return nil
+	}
+	var err error
+	x.t.m.within(fromHook, func() { err = h(ctx, id) })
+	if err != nil {
+		return withPath(x.path(id), err)
 	}
 	return nil
 }
 
 func (x *part) prepare(ctx context.Context, id InstanceID) error {
-	inst, err := x.o.fromTemplate(ctx, id)
+	var inst instance
+	var err error
+	x.t.m.within(fromHook, func() { inst, err = x.o.fromTemplate(ctx, id) })
 	if err != nil {
 		return err
 	}
@@ -195,7 +201,9 @@ func (x *part) run(ctx context.Context, hook func(context.Context, *part) error)
 	if hook == nil {
 		return nil
 	}
-	if err := hook(ctx, x); err != nil {
+	var err error
+	x.t.m.within(fromHook, func() { err = hook(ctx, x) })
+	if err != nil {
 		return withPath(ObjectPath(x.o.id()), err)
 	}
 	return nil
@@ -254,7 +262,7 @@ func (x *part) rollback(ctx context.Context) error { return x.run(ctx, x.o.hooks
 
 func (x *part) changed(ctx context.Context) {
 	if h := x.o.hooks.changed; h != nil {
-		h(ctx, x)
+		x.t.m.within(fromHook, func() { h(ctx, x) })
 	}
 }
 

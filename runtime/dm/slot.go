@@ -40,14 +40,13 @@ func (s *slot) needsLoop() bool {
 	return s.looped || slices.ContainsFunc(s.waiting, func(w *waiter) bool { return w.looped })
 }
 
-// patience is how long acquire waits with a context without a deadline. A write from inside the
-// function of an Update waits for itself, and nothing distinguishes it from a write that waits for
-// others.
+// patience is how long acquire waits with a context without a deadline. A hook that waits for
+// another goroutine, which writes, waits for itself, and nothing tells.
 const patience = time.Minute
 
 // errStuck is what acquire returns after patience.
 var errStuck = fmt.Errorf(
-	"%w for a minute: was this called from inside the function of an Update, or does a hook not return?",
+	"%w for a minute: does a hook not return, or does it wait for a goroutine that writes?",
 	ErrBusy)
 
 // errLoop is returned to a function on the loop that would wait for the loop itself.

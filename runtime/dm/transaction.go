@@ -49,6 +49,12 @@ type Transaction struct {
 	unstored  bool         // Persist has failed
 	cause     Cause        // for Batch.Cause
 	state     atomic.Int32 // one of the transaction states
+
+	changing atomic.Bool // Finish runs: the change is published, and Changed hooks may follow up
+	told     int         // the parts whose Changed hook has been called
+	outer    *Transaction
+	follower *Transaction // the follow-up that has the slot in place of this one
+	depth    int          // of follow-ups
 }
 
 // The states of a Transaction. Only over is final.

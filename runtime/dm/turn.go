@@ -5,7 +5,7 @@ import "context"
 // TryBegin starts a transaction if the writer slot is free. It never waits. TryBegin is for
 // runtimes.
 func (m *Model) TryBegin(ctx context.Context, who Origin) (*Transaction, bool) {
-	if insideHook(ctx, m) || !m.slot.try(true) {
+	if hookOf(ctx, m) != nil || !m.slot.try(true) {
 		return nil, false
 	}
 	return m.newHolder(ctx, who), true
@@ -23,6 +23,9 @@ func (m *Model) BeginAsync(ctx context.Context, who Origin, granted func(*Transa
 // Suspend releases the writer slot until Resume and keeps the changes. It is for runtimes, which
 // suspend a bootstrap sequence between two requests.
 func (t *Transaction) Suspend() {
+	if t.outer != nil {
+		return // the slot is that of the hook's transaction
+	}
 	if t.state.CompareAndSwap(holding, suspended) {
 		t.ctx.past.Store(true)
 		t.m.slot.release()

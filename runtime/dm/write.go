@@ -111,7 +111,7 @@ func (w *writing) skipsUnknown() bool {
 func (w *writing) apply() (err error) {
 	defer func() {
 		for _, s := range w.opened {
-			s.abort()
+			w.t.m.within(fromStream, s.abort)
 		}
 	}()
 	x, err := w.touch()
@@ -200,12 +200,15 @@ func (w *writing) openSink(e *Entry) error {
 	if c.stream() == nil {
 		return nil
 	}
-	s, err := c.stream().openSink(w.t.ctx, e.Path)
+	var s *openSink
+	var err error
+	w.t.m.within(fromStream, func() { s, err = c.stream().openSink(w.t.ctx, e.Path) })
 	if err != nil {
 		return err
 	}
 	w.opened = append(w.opened, s)
-	n, err := s.sink.Write(e.Value.Opaque())
+	n := 0
+	w.t.m.within(fromStream, func() { n, err = s.sink.Write(e.Value.Opaque()) })
 	if err == nil && n < len(e.Value.Opaque()) {
 		err = io.ErrShortWrite
 	}
