@@ -172,7 +172,8 @@ func writes(ctx context.Context, out io.Writer, model *dm.Model, b *boiler, stat
 		return tx.Commit()
 	}
 	fmt.Fprintln(out, "A write to two objects, which one of them refuses, changes neither:")
-	fmt.Fprintln(out, " ", write(95, "shower"))
+	err := write(95, "shower")
+	fmt.Fprintf(out, "  %v: %v\n", dm.CodeOf(err), err)
 	state()
 	fmt.Fprintln(out, "A write that moves the valve:")
 	if err := write(60, "bath"); err != nil {
@@ -181,7 +182,8 @@ func writes(ctx context.Context, out io.Writer, model *dm.Model, b *boiler, stat
 	state()
 	fmt.Fprintln(out, "A write that the valve refuses:")
 	b.jammed = true
-	fmt.Fprintln(out, " ", write(40, "sink"))
+	err = write(40, "sink")
+	fmt.Fprintf(out, "  %v: %v\n", dm.CodeOf(err), err)
 	state()
 	b.jammed = false
 	return nil

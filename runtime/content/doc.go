@@ -4,7 +4,7 @@
 // payload is for. [Check] reports whether they fit together:
 //
 //	err := content.Check(content.Text, content.Read, dm.InstancePath(3303, 0))
-//	// /3303/0: 4.06 Not Acceptable: plain text cannot carry a Read of this node
+//	// /3303/0: plain text cannot carry a Read of this node
 //
 // A program needs this package to choose the format of a Send or of a server's request. Package
 // codec encodes and decodes the payloads: [Target] and [Request] say what a payload is about.

@@ -11,12 +11,14 @@ import (
 func ExampleCheck() {
 	resource, object := dm.ResourcePath(3303, 0, 5700), dm.ObjectPath(3303)
 	fmt.Println(content.Check(content.Text, content.Read, resource))
-	fmt.Println(content.Check(content.Text, content.Read, object))
-	fmt.Println(content.Check(content.Text, content.Write, object))
+	for _, op := range []content.Operation{content.Read, content.Write} {
+		err := content.Check(content.Text, op, object)
+		fmt.Println(dm.CodeOf(err), err)
+	}
 	// Output:
 	// <nil>
-	// /3303: 4.06 Not Acceptable: plain text cannot carry a Read of this node
-	// /3303: 4.15 Unsupported Content-Format: plain text cannot carry a Write of this node
+	// 4.06 Not Acceptable /3303: plain text cannot carry a Read of this node
+	// 4.15 Unsupported Content-Format /3303: plain text cannot carry a Write of this node
 }
 
 func ExamplePrune() {

@@ -36,7 +36,7 @@ func newTwins(t *testing.T) *twins {
 			return nil
 		}
 		o, err := dm.NewObject(&def, (*meter).cell, dm.ObjectConfig[meter]{
-			Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Big: dm.Uint(0), Counts: dm.List[int64](0)},
+			Template: meter{Level: dm.Float(1), Mode: dm.Int(1), Big: dm.Uint(0), Counts: dm.Ints(0)},
 			Hooks:    dm.Hooks[meter]{Validate: refuse, Commit: refuse},
 		})
 		if err != nil {
@@ -44,7 +44,7 @@ func newTwins(t *testing.T) *twins {
 		}
 		inst := fullMeter()
 		inst.Big = dm.Uint(0)
-		inst.Counts = dm.List[int64](0)
+		inst.Counts = dm.Ints(0)
 		for id := range dm.InstanceID(4) {
 			if err := o.Add(id, inst); err != nil {
 				t.Fatal(err)

@@ -114,11 +114,27 @@ func (o *core) add(ctx context.Context, id InstanceID, inst instance) error {
 			return fail(BadRequest, p.child(uint16(id)), "%s has a single instance, whose ID is 0", o.def.Name)
 		}
 		if x.has(id) {
-			return fail(BadRequest, p.child(uint16(id)), "the instance already exists")
+			return fail(BadRequest, p.child(uint16(id)),
+				"the instance exists already: use Update to change it, or AddNew to take a free ID")
 		}
 		x.put(id, inst)
 		return nil
 	})
+}
+
+// addNew adds a new instance with the lowest free ID. No other code may hold inst.
+func (o *core) addNew(ctx context.Context, inst instance) (InstanceID, error) {
+	var id InstanceID
+	err := o.transact(ctx, func(x *part) error {
+		free := x.free(0)
+		if free >= reserved || !o.def.Multiple && free > 0 {
+			return fail(MethodNotAllowed, ObjectPath(o.id()), "all instance IDs are taken")
+		}
+		id = InstanceID(free)
+		x.put(id, inst)
+		return nil
+	})
+	return id, err
 }
 
 // update lets fn change a copy of an instance.

@@ -129,7 +129,7 @@ func TestMaxInstances(t *testing.T) {
 
 // The bootstrap server can create the instance of a single-instance object, and no other instance.
 func TestBootstrapMakesSingleInstance(t *testing.T) {
-	o := newPanels(t, dm.ObjectConfig[panel]{Template: panel{Modes: dm.List[int64](1)}})
+	o := newPanels(t, dm.ObjectConfig[panel]{Template: panel{Modes: dm.Ints(1)}})
 	m := newModel(t, dm.ModelConfig{}, o)
 	if err := write(m, dm.Bootstrap, path(t, "/33002/1"), dm.Replace,
 		entries(t, "/33002/1/0", 1)...); dm.CodeOf(err) != dm.BadRequest {

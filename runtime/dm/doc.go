@@ -19,7 +19,7 @@
 //
 //   - [Res], [Multi] and [Exec] are the cells: a single value, a resource with resource instances,
 //     and an action. A cell is unsupported (its zero value), supported but empty ([Empty],
-//     [EmptyMulti]), or valued: stored ([Float], [Str], [List], ...) or live, with a function
+//     [EmptyMulti]), or valued: stored ([Float], [Str], [Ints], ...) or live, with a function
 //     behind it ([Func], [Slow], [FuncMulti], ...).
 //   - [TypedObject] holds the instances of one object. Its Add, Update and Remove change them from
 //     any goroutine.

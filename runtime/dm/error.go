@@ -5,6 +5,9 @@ import (
 	"fmt"
 )
 
+// errUnsupported is what reading a cell returns that its instance does not support.
+var errUnsupported = &Error{Code: NotFound, Err: errors.New("the instance does not support the resource")}
+
 // Sentinel errors, for errors.Is.
 var (
 	// ErrNoValue is returned by the function of a live resource that has no value at the moment.
@@ -25,8 +28,9 @@ var (
 	ErrDone = errors.New("the transaction is over")
 )
 
-// Error is a failed operation: the code that the server is answered, the node, and the cause. The
-// text of the cause stays on the device.
+// Error is a failed operation: the code that the server is answered, the node, and the cause. Calls
+// of the program fail with it, too. The text is for the programmer and stays on the device;
+// errors.Is and CodeOf find the code.
 type Error struct {
 	// Code is what the server is answered. The zero value means 5.00.
 	Code Code
@@ -37,23 +41,27 @@ type Error struct {
 	Err error
 }
 
-// Error returns path, code and cause, such as "/3/0/16: 4.05 Method Not Allowed: read-only".
+// Error returns the path and the cause, such as "/3/0/16: SupportedBindingAndModes cannot be
+// written". The code, which is for servers, is part of the text only if there is no cause; CodeOf
+// returns it.
 func (e *Error) Error() string {
-	s := e.code().Error()
-	if !e.Path.IsRoot() {
-		s = e.Path.String() + ": " + s
-	}
+	text := ""
 	if err := e.detail(); err != nil {
-		s += ": " + err.Error()
+		text = err.Error()
+	} else {
+		text = e.code().Error()
 	}
-	return s
+	if e.Path.IsRoot() {
+		return text
+	}
+	return e.Path.String() + ": " + text
 }
 
-// detail returns the cause without a leading Code or *Error that repeats e.
+// detail returns the cause without a leading Code or path that repeats e.
 func (e *Error) detail() error {
 	switch c := e.Err.(type) {
 	case *Error:
-		if c.Path.IsRoot() && c.code() == e.code() {
+		if c.Path.IsRoot() || c.Path == e.Path {
 			return c.detail()
 		}
 	case Code:

@@ -26,7 +26,7 @@ func recordBatches(m *dm.Model) (lines *[]string, cancel func()) {
 func TestEvents(t *testing.T) {
 	o := newMeters(t, dm.ObjectConfig[meter]{Template: meter{Level: dm.Float(1), Tags: dm.EmptyMulti[string]()}})
 	panels := newPanels(t, dm.ObjectConfig[panel]{})
-	if err := panels.Add(0, panel{Brightness: dm.Int(1), Modes: dm.List[int64](1)}); err != nil {
+	if err := panels.Add(0, panel{Brightness: dm.Int(1), Modes: dm.Ints(1)}); err != nil {
 		t.Fatal(err)
 	}
 	m, ctx := newModel(t, dm.ModelConfig{}, o, panels), context.Background()

@@ -49,7 +49,7 @@ func ExampleTypedObject_Add() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, dm.BadRequest))
 	// Output:
-	// /3308/0: 4.00 Bad Request: mandatory resources are missing: Set Point Value (5900)
+	// /3308/0: mandatory resources are missing: Set Point Value (5900)
 	// true
 }
 
@@ -116,7 +116,7 @@ func ExampleHooks() {
 	// Output:
 	// the valve moves from 21 to 60
 	// 60 <nil>
-	// 95 /3308: 4.00 Bad Request: 95 is above the limit of 90
+	// 95 /3308: 95 is above the limit of 90
 	// 60 <nil>
 }
 
@@ -168,7 +168,7 @@ func ExampleTransaction() {
 	fmt.Println(goal.SetPointValue, temp.ApplicationType)
 	// Output:
 	// to the store: [{/3303/0/5750 changed} {/3308/0/5900 changed}]
-	// 5.00 Internal Server Error: the flash is full
+	// the flash is full
 	// 21 old
 }
 
@@ -190,7 +190,7 @@ func ExampleFunc() {
 	fmt.Println(err)
 	// Output:
 	// /3303/0/5701 Cel
-	// /3303/0/5700: 4.04 Not Found: no value at the moment
+	// /3303/0/5700: no value at the moment
 }
 
 func ExampleMulti() {

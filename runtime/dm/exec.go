@@ -2,6 +2,7 @@ package dm
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lwm2mgen/toolkit/registry"
 )
@@ -28,6 +29,9 @@ func SlowExec(fn Exec) Exec {
 	}
 }
 
+// errExecutable is what reading an executable returns.
+var errExecutable = &Error{Code: MethodNotAllowed, Err: errors.New("an executable resource has no value")}
+
 func (e *Exec) kind() (registry.Type, bool) { return registry.None, false }
 
 func (e *Exec) supported() bool { return *e != nil }
@@ -45,10 +49,10 @@ func (e *Exec) expire() {}
 func (e *Exec) staged() bool { return false }
 
 func (e *Exec) read(context.Context, ResourceInstanceID) (Value, error) {
-	return Value{}, MethodNotAllowed
+	return Value{}, errExecutable
 }
 
-func (e *Exec) each(context.Context, Path, Yield) error { return MethodNotAllowed }
+func (e *Exec) each(context.Context, Path, Yield) error { return errExecutable }
 
 func (e *Exec) instances(context.Context, func(ResourceInstanceID) bool) error { return nil }
 

@@ -179,7 +179,7 @@ func TestFailureAtEveryStep(t *testing.T) {
 func TestErrorsOfHooksNameTheirObject(t *testing.T) {
 	s := newScripted(t)
 	for step, want := range map[string]string{
-		"begin1": "/33001: 5.00", "validate2": "/33002: 5.00", "commit3": "/33003: 5.00", "persist": "5.00",
+		"begin1": "/33001: boom", "validate2": "/33002: boom", "commit3": "/33003: boom", "persist": "boom",
 	} {
 		clear(s.fail)
 		s.fail[step] = errors.New("boom")

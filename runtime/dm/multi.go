@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/registry"
 )
 
 // Multi is a multiple-instance resource: each of its resource instances has a value. Like Res it is
-// unsupported (the zero value), supported but empty (EmptyMulti), or valued, and it either stores
-// its instances (List, Map) or is live (FuncMulti).
+// unsupported (the zero value), supported but empty (EmptyMulti, or Ints() and its like), or
+// valued, and it either stores its instances (Ints, Strs, ..., List, Map) or is live (FuncMulti).
 //
 // A Multi is a plain value: Set and Delete change only the copy on which they are called. They are
 // for instances that are not added yet and for the copy that Update passes to its function. They
@@ -30,7 +31,37 @@ type multiSource[T DataType] struct {
 	warning
 }
 
-// List returns a stored resource whose resource instances 0, 1, 2, ... have the given values.
+// Ints returns a stored multiple-instance Integer whose resource instances 0, 1, 2, ... have the
+// given values. Without values, as with each of the functions below, the resource is supported but
+// has no resource instances yet.
+func Ints(values ...int64) Multi[int64] { return List(values...) }
+
+// Uints is Ints for Unsigned Integers.
+func Uints(values ...uint64) Multi[uint64] { return List(values...) }
+
+// Floats is Ints for Floats.
+func Floats(values ...float64) Multi[float64] { return List(values...) }
+
+// Strs is Ints for Strings.
+func Strs(values ...string) Multi[string] { return List(values...) }
+
+// Bools is Ints for Booleans.
+func Bools(values ...bool) Multi[bool] { return List(values...) }
+
+// ByteLists is Ints for Opaques. It copies the values.
+func ByteLists(values ...[]byte) Multi[[]byte] { return List(values...) }
+
+// Times is Ints for Times. It keeps whole seconds in UTC, as Time does.
+func Times(values ...time.Time) Multi[time.Time] { return List(values...) }
+
+// Links is Ints for Objlnks.
+func Links(values ...ObjectLink) Multi[ObjectLink] { return List(values...) }
+
+// Cores is Ints for Corelnks.
+func Cores(values ...CoreLink) Multi[CoreLink] { return List(values...) }
+
+// List returns a stored resource whose resource instances 0, 1, 2, ... have the given values, for
+// values of any data type, such as secrets.
 func List[T DataType](values ...T) Multi[T] {
 	m := EmptyMulti[T]()
 	for i, v := range values {
@@ -48,7 +79,8 @@ func Map[T DataType](values map[ResourceInstanceID]T) Multi[T] {
 	return m
 }
 
-// EmptyMulti returns a resource that is supported but has no resource instances yet.
+// EmptyMulti returns a resource that is supported but has no resource instances yet, of any data
+// type. Ints(), Strs() and so on need no type argument.
 func EmptyMulti[T DataType]() Multi[T] { return Multi[T]{state: empty} }
 
 // FuncMulti returns a live resource: each read calls fn, which returns all resource instances. The
@@ -86,7 +118,7 @@ func (m Multi[T]) Get(id ResourceInstanceID) (T, bool) {
 func (m Multi[T]) Read(ctx context.Context, id ResourceInstanceID) (T, error) {
 	var zero T
 	if m.state == unsupported {
-		return zero, NotFound
+		return zero, errUnsupported
 	}
 	t, err := m.values(ctx)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
@@ -35,6 +36,33 @@ func TestMultiStates(t *testing.T) {
 		}
 		if got := fmt.Sprint(test.m); got != test.printed {
 			t.Errorf("%s: prints as %q, want %q", test.name, got, test.printed)
+		}
+	}
+}
+
+// The constructors for each data type need no type argument: constants of a list become values of
+// the type, and without any the resource is supported and empty.
+func TestLists(t *testing.T) {
+	at := time.Unix(1700000000, 0)
+	for _, test := range []struct {
+		list, empty fmt.Formatter
+		want        string
+	}{
+		{dm.Ints(1, 2), dm.Ints(), "[0:1 1:2]"},
+		{dm.Uints(1, 2), dm.Uints(), "[0:1 1:2]"},
+		{dm.Floats(1, 2.5), dm.Floats(), "[0:1 1:2.5]"},
+		{dm.Strs("a", "b"), dm.Strs(), "[0:a 1:b]"},
+		{dm.Bools(true, false), dm.Bools(), "[0:true 1:false]"},
+		{dm.ByteLists([]byte("a")), dm.ByteLists(), "[0:[97]]"},
+		{dm.Times(at), dm.Times(), "[0:2023-11-14 22:13:20 +0000 UTC]"},
+		{dm.Links(dm.ObjectLink{Object: 3, Instance: 0}), dm.Links(), "[0:3:0]"},
+		{dm.Cores("</3>"), dm.Cores(), "[0:</3>]"},
+	} {
+		if got := fmt.Sprint(test.list); got != test.want {
+			t.Errorf("%T: %s, want %s", test.list, got, test.want)
+		}
+		if got := fmt.Sprint(test.empty); got != "<empty>" {
+			t.Errorf("%T without values: %s", test.empty, got)
 		}
 	}
 }

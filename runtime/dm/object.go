@@ -119,6 +119,16 @@ func (o *TypedObject[T]) AddContext(ctx context.Context, id InstanceID, inst T) 
 	return o.core.add(ctx, id, &inst)
 }
 
+// AddNew adds an instance with the lowest free ID, which it returns. For a single-instance object
+// that is 0. It fails as Add does, or if all IDs are taken. It waits for other transactions as
+// Update does.
+func (o *TypedObject[T]) AddNew(ctx context.Context, inst T) (InstanceID, error) {
+	if o.inner() == nil {
+		return 0, errNotMade
+	}
+	return o.core.addNew(ctx, &inst)
+}
+
 // Update changes an instance. fn receives a copy and changes it, on the caller's goroutine, and the
 // change is one transaction. An error of fn, of a check or of a hook leaves everything as it was.
 // Observing servers are notified without a further call. fn must not write to the same Model: that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func commits[T any](context.Context, *dm.Tx[T]) error { return nil }
 
 func TestAddNamesAllMissingMandatoryResources(t *testing.T) {
 	err := newMeters(t, dm.ObjectConfig[meter]{}).Add(4, meter{})
-	want := "/33001/4: 4.00 Bad Request: mandatory resources are missing: Level (0), Mode (9)"
+	want := "/33001/4: mandatory resources are missing: Level (0), Mode (9)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -179,7 +180,7 @@ func TestAddIDs(t *testing.T) {
 		t.Errorf("the instances are %v (%d)", ids, o.Len())
 	}
 	p := newPanels(t, dm.ObjectConfig[panel]{})
-	bright := panel{Brightness: dm.Int(1), Modes: dm.List[int64](1)}
+	bright := panel{Brightness: dm.Int(1), Modes: dm.Ints(1)}
 	checkError(t, "a second instance of a single-instance object", p.Add(1, bright),
 		[]string{"/33002/1", "single instance"})
 	if err := p.Add(0, bright); err != nil {
@@ -187,6 +188,78 @@ func TestAddIDs(t *testing.T) {
 	}
 	checkError(t, "adding it again", p.Add(0, bright), []string{"/33002/0", "already"})
 }
+
+func TestAddNew(t *testing.T) {
+	o := newMeters(t, dm.ObjectConfig[meter]{})
+	for _, id := range []dm.InstanceID{0, 2} {
+		if err := o.Add(id, fullMeter()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []dm.InstanceID{1, 3, 4} {
+		if id, err := o.AddNew(t.Context(), fullMeter()); err != nil || id != want {
+			t.Errorf("AddNew took %d, %v; want %d", id, err, want)
+		}
+	}
+	if _, err := o.AddNew(t.Context(), meter{}); err == nil || !strings.Contains(err.Error(), "/33001/5: mandatory resources are missing") {
+		t.Errorf("an incomplete instance: %v", err)
+	}
+	p := newPanels(t, dm.ObjectConfig[panel]{})
+	bright := panel{Brightness: dm.Int(1), Modes: dm.Ints(1)}
+	if id, err := p.AddNew(t.Context(), bright); err != nil || id != 0 {
+		t.Errorf("the single instance is %d, %v", id, err)
+	}
+	if _, err := p.AddNew(t.Context(), bright); err == nil || !strings.Contains(err.Error(), "/33002: all instance IDs are taken") {
+		t.Errorf("a second instance of a single-instance object: %v", err)
+	}
+	var none *dm.TypedObject[meter]
+	if _, err := none.AddNew(t.Context(), fullMeter()); err == nil {
+		t.Error("AddNew works on a nil object")
+	}
+}
+
+// The errors of the program's own calls speak of the data model, not of CoAP. The code is in them
+// all the same.
+func TestLocalErrorsAreForProgrammers(t *testing.T) {
+	o := newMeters(t, dm.ObjectConfig[meter]{})
+	if err := o.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	m, ctx := newModel(t, dm.ModelConfig{}, o), t.Context()
+	var multi dm.Multi[string]
+	begin := func(fn func(*dm.Transaction) error) error { return do(m, dm.Application, fn) }
+	for what, err := range map[string]error{
+		"Add twice":               o.Add(0, fullMeter()),
+		"Add without a value":     o.Add(1, meter{}),
+		"Update of none":          o.Update(ctx, 7, func(*meter) error { return nil }),
+		"Update with a bad value": o.Update(ctx, 0, func(m *meter) error { m.Mode.Set(99); return nil }),
+		"Update without function": o.Update(ctx, 0, nil),
+		"Remove of none":          o.Remove(ctx, 7),
+		"Unregister of none":      m.Unregister(ctx, 5),
+		"reading a cell":          second(dm.Res[string]{}.Read(ctx)),
+		"reading an empty cell":   second(dm.Empty[string]().Read(ctx)),
+		"reading a list":          second(multi.Read(ctx, 0)),
+		"Value of none":           second(m.Snapshot().Value(ctx, dm.Application, path(t, "/33001/0/99"))),
+		"Value of an executable":  second(m.Snapshot().Value(ctx, dm.Application, path(t, "/33001/0/3"))),
+		"Execute of none":         m.Snapshot().Execute(ctx, dm.Application, path(t, "/33001/0/0"), dm.Args{}),
+		"Write":                   begin(func(tx *dm.Transaction) error { return tx.Write(path(t, "/9/0"), dm.Update, nil) }),
+		"Delete":                  begin(func(tx *dm.Transaction) error { return tx.Delete(path(t, "/33001/0/1")) }),
+		"Create":                  begin(func(tx *dm.Transaction) error { return tx.Create(9, nil, nil) }),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", what)
+			continue
+		}
+		if regexp.MustCompile(`\b[245]\.\d\d\b|Bad Request|Not Found|Method Not Allowed|Internal Server`).MatchString(err.Error()) {
+			t.Errorf("%s: the error speaks CoAP: %v", what, err)
+		}
+		if c := dm.CodeOf(err); c>>5 != 4 && c>>5 != 5 {
+			t.Errorf("%s: the code of %v is %v", what, err, c)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
 
 // The application holds copies: changes to them do not reach the object, and the other way round.
 func TestInstancesAreCopies(t *testing.T) {

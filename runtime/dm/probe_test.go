@@ -22,7 +22,7 @@ func newProbeModel(t *testing.T, cfg dm.ModelConfig) *dm.Model {
 		t.Fatal(err)
 	}
 	panels := newPanels(t, dm.ObjectConfig[panel]{})
-	if err := panels.Add(0, panel{Brightness: dm.Int(50), Modes: dm.List[int64](3)}); err != nil {
+	if err := panels.Add(0, panel{Brightness: dm.Int(50), Modes: dm.Ints(3)}); err != nil {
 		t.Fatal(err)
 	}
 	return newModel(t, cfg, panels, meters)

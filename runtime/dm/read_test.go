@@ -31,7 +31,7 @@ func readingModel(t *testing.T) *dm.Model {
 		t.Fatal(err)
 	}
 	panels := newPanels(t, dm.ObjectConfig[panel]{})
-	if err := panels.Add(0, panel{Brightness: dm.Int(50), Modes: dm.List[int64](3)}); err != nil {
+	if err := panels.Add(0, panel{Brightness: dm.Int(50), Modes: dm.Ints(3)}); err != nil {
 		t.Fatal(err)
 	}
 	return newModel(t, dm.ModelConfig{}, panels, meters)

@@ -134,7 +134,7 @@ func (r Res[T]) Read(ctx context.Context) (T, error) {
 		return r.call(ctx)
 	case unsupported:
 		var zero T
-		return zero, NotFound
+		return zero, errUnsupported
 	}
 	var zero T
 	return zero, ErrNoValue

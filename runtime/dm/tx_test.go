@@ -152,7 +152,7 @@ func TestHooksSeeTheirTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := panels.Add(0, panel{Brightness: dm.Int(1), Modes: dm.List[int64](1)}); err != nil {
+	if err := panels.Add(0, panel{Brightness: dm.Int(1), Modes: dm.Ints(1)}); err != nil {
 		t.Fatal(err)
 	}
 	m = newModel(t, dm.ModelConfig{}, panels, meters)

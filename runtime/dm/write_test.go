@@ -66,7 +66,7 @@ func watch(t testing.TB) *watched {
 	if err := w.meters.Add(1, meter{Level: dm.Float(1), Mode: dm.Int(1), Label: dm.Str("b")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.panels.Add(0, panel{Brightness: dm.Int(5), Modes: dm.List[int64](1)}); err != nil {
+	if err := w.panels.Add(0, panel{Brightness: dm.Int(5), Modes: dm.Ints(1)}); err != nil {
 		t.Fatal(err)
 	}
 	w.m = newModel(t, dm.ModelConfig{}, w.meters, w.panels)

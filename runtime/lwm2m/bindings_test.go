@@ -131,7 +131,7 @@ func TestBindingsOfOwnDevice(t *testing.T) {
 				own, err := gendevice.New(gendevice.Config{})
 				must(t, err)
 				must(t, own.Add(0, gendevice.Instance{
-					Reboot: func(context.Context, dm.Args) error { return nil }, ErrorCode: dm.List[int64](0),
+					Reboot: func(context.Context, dm.Args) error { return nil }, ErrorCode: dm.Ints(0),
 					SupportedBindingAndModes: v.says,
 				}))
 				var log strings.Builder

@@ -141,7 +141,7 @@ func slowObjects(t *testing.T, release chan struct{}, stubborn bool) []dm.Object
 	}
 	err = d.Add(0, device.Instance{
 		Reboot:    dm.SlowExec(func(ctx context.Context, _ dm.Args) error { return wait(ctx) }),
-		ErrorCode: dm.List[int64](0), SupportedBindingAndModes: dm.Str("U"),
+		ErrorCode: dm.Ints(0), SupportedBindingAndModes: dm.Str("U"),
 	})
 	if err != nil {
 		t.Fatal(err)

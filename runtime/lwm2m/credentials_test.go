@@ -61,7 +61,7 @@ func TestCredentials(t *testing.T) {
 		"SNI": {func(i *security.Instance) { i.SNI = dm.Str("example.com") }, func(s *socket.Security) bool {
 			return s.ServerName == "example.com"
 		}, ""},
-		"ciphersuites": {func(i *security.Instance) { i.Ciphersuite = dm.List[uint64](0xc0a8, 0x10001, 0xae) },
+		"ciphersuites": {func(i *security.Instance) { i.Ciphersuite = dm.Uints(0xc0a8, 0x10001, 0xae) },
 			func(s *socket.Security) bool {
 				return slices.Equal(s.CipherSuites, []socket.CipherSuite{0xc0a8, 0xae})
 			}, ""},

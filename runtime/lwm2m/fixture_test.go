@@ -111,7 +111,7 @@ func newDevice(t testing.TB) *device.Object {
 	}
 	err = o.Add(0, device.Instance{
 		Reboot:                   func(context.Context, dm.Args) error { return nil },
-		ErrorCode:                dm.List[int64](0),
+		ErrorCode:                dm.Ints(0),
 		SupportedBindingAndModes: dm.Str("U"),
 	})
 	if err != nil {

@@ -66,9 +66,9 @@ func example() device.Instance {
 		Manufacturer: dm.Str("Open Mobile Alliance"), ModelNumber: dm.Str("Lightweight M2M Client"),
 		SerialNumber: dm.Str("345000123"), FirmwareVersion: dm.Str("1.0"),
 		Reboot:                func(context.Context, dm.Args) error { return nil },
-		AvailablePowerSources: dm.List[int64](1, 5), PowerSourceVoltage: dm.List[int64](3800, 5000),
-		PowerSourceCurrent: dm.List[int64](125, 900),
-		BatteryLevel:       dm.Int(100), MemoryFree: dm.Int(15), ErrorCode: dm.List[int64](0),
+		AvailablePowerSources: dm.Ints(1, 5), PowerSourceVoltage: dm.Ints(3800, 5000),
+		PowerSourceCurrent: dm.Ints(125, 900),
+		BatteryLevel:       dm.Int(100), MemoryFree: dm.Int(15), ErrorCode: dm.Ints(0),
 		CurrentTime: dm.Time(time.Unix(1367491215, 0)), UTCOffset: dm.Str("+02:00"), Timezone: dm.Str("Europe/Berlin"),
 		SupportedBindingAndModes: dm.Str("U"),
 	}

@@ -83,7 +83,7 @@ func ExampleDecoder() {
 	// Output:
 	// /3303/0/5700 Float 22.5
 	// <nil>
-	// /3303/0/5700: 4.00 Bad Request: the payload has a text where the type is Float
+	// /3303/0/5700: the payload has a text where the type is Float
 }
 
 // The payload of a Read-Composite names paths without values.

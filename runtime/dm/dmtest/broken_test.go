@@ -51,7 +51,7 @@ func TestBrokenObjects(t *testing.T) {
 				undo := h.Rollback
 				h.Rollback = func(ctx context.Context, tx *setpoint.Tx) error { _ = undo(ctx, tx); return broken }
 			})
-		}, "Rollback hooks failed, the last with: /3308: 5.00 Internal Server Error: broken"},
+		}, "Rollback hooks failed, the last with: /3308: broken"},
 		{"Validate has an effect", func(t *testing.T) dm.Object {
 			v := &valve{}
 			return newSetPoint(t, v, func(h *setpoint.Hooks) {

@@ -127,15 +127,15 @@ func TestGoodObjects(t *testing.T) {
 	}})
 	dmtest.Object(t, must(t, srv, err))
 
-	acl, err := accesscontrol.New(accesscontrol.Config{Template: accesscontrol.Instance{ACL: dm.List[int64](1)}})
+	acl, err := accesscontrol.New(accesscontrol.Config{Template: accesscontrol.Instance{ACL: dm.Ints(1)}})
 	dmtest.Object(t, must(t, acl, err))
 
 	dev, err := device.New(device.Config{})
 	dev = must(t, dev, err)
 	add(t, dev, 0, device.Instance{
-		Manufacturer: dm.Str("m"), Reboot: func(context.Context, dm.Args) error { t.Error("the kit executes"); return nil }, ErrorCode: dm.List[int64](0),
+		Manufacturer: dm.Str("m"), Reboot: func(context.Context, dm.Args) error { t.Error("the kit executes"); return nil }, ErrorCode: dm.Ints(0),
 		SupportedBindingAndModes: dm.Str("U"), CurrentTime: dm.Time(time.Unix(0, 0)), UTCOffset: dm.Str("Z"),
-		AvailablePowerSources: dm.List[int64](1, 5),
+		AvailablePowerSources: dm.Ints(1, 5),
 	})
 	dmtest.Object(t, dev)
 

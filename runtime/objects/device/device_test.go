@@ -248,7 +248,7 @@ func TestSetTime(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	_, err := device.New(device.Config{Instance: device.Instance{ErrorCode: dm.List[int64](1),
+	_, err := device.New(device.Config{Instance: device.Instance{ErrorCode: dm.Ints(1),
 		CurrentTime: dm.Time(time.Now())}})
 	for _, want := range []string{"ErrorCode", "CurrentTime", "Device.Raise"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -28,7 +28,7 @@ func ExampleNew() {
 	inst, _ := sec.Get(0)
 	fmt.Println(inst.ServerURI, inst.SecretKey)
 	// Output:
-	// /0/0/2: 4.00 Bad Request: a pre-shared key needs Public Key or Identity (3) and Secret Key (5)
+	// /0/0/2: a pre-shared key needs Public Key or Identity (3) and Secret Key (5)
 	// <nil>
 	// coaps://lwm2m.example.com [redacted]
 }

@@ -81,7 +81,7 @@ func Template() Instance {
 		MatchingType:                  dm.Empty[uint64](),
 		SNI:                           dm.Empty[string](),
 		CertificateUsage:              dm.Empty[uint64](),
-		Ciphersuite:                   dm.EmptyMulti[uint64](),
+		Ciphersuite:                   dm.Uints(),
 	}
 }
 

@@ -25,6 +25,6 @@ func ExampleNew() {
 	account.Binding = dm.Str("U")
 	fmt.Println(srv.Add(0, account))
 	// Output:
-	// /1/0/7: 4.00 Bad Request: binding "X": use each of the letters U, T, S, N, M, H at most once, and a Q behind them
+	// /1/0/7: binding "X": use each of the letters U, T, S, N, M, H at most once, and a Q behind them
 	// <nil>
 }

@@ -68,7 +68,7 @@ func Template() Instance {
 		CommunicationSequenceRetryCount:          dm.Empty[uint64](),
 		PreferredTransport:                       dm.Empty[string](),
 		MuteSend:                                 dm.Empty[bool](),
-		SupportedServerVersions:                  dm.EmptyMulti[string](),
+		SupportedServerVersions:                  dm.Strs(),
 		DefaultNotificationMode:                  dm.Empty[int64](),
 	}
 }

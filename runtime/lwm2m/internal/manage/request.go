@@ -32,7 +32,7 @@ type refusal struct {
 	text string
 }
 
-func (e *refusal) Error() string { return e.code.Error() + ": " + e.text }
+func (e *refusal) Error() string { return e.text }
 
 func newRefusal(code dm.Code, text string) error { return &refusal{code, text} }
 
@@ -48,13 +48,13 @@ var (
 // refuse answers a request of the server with an error. The cause stays on the device: the server
 // receives the code, and the path or the text of a refusal.
 func (p *Peer) refuse(r *coap.Request, err error) {
+	resp := r.Response()
+	resp.Code, resp.Body = explain(err, resp.Body)
 	log := p.m.cfg.Logger
 	if log.Enabled(context.Background(), slog.LevelDebug) {
 		log.Debug("refused a request", "server", p.cfg.ShortServerID, "method", r.Code().String(),
-			"path", string(r.Options().AppendPath(nil)), "error", err)
+			"path", string(r.Options().AppendPath(nil)), "code", resp.Code.String(), "error", err)
 	}
-	resp := r.Response()
-	resp.Code, resp.Body = explain(err, resp.Body)
 	_ = r.Respond(resp)
 }
 
