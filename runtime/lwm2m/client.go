@@ -245,7 +245,8 @@ func (c *Client) Sockets() []*Socket {
 	return own
 }
 
-// Run runs the client until ctx ends, then shuts it down as Shutdown does. It returns nil when the
+// Run runs the client until ctx ends, then shuts it down as Shutdown does. To end without
+// de-registering call Detach instead of ending ctx. Run returns nil when the
 // client has no socket, goroutine or job left. If the client has a loop of its own, Run runs that
 // loop. If the loop is shared, Run only waits; it returns an error if no goroutine runs the loop
 // when ctx ends. A client runs once: later calls return [ErrClosed].
@@ -322,6 +323,27 @@ func (c *Client) begin() {
 	c.loop.clients = append(c.loop.clients, c)
 	c.unsubscribe = c.model.Subscribe(c.modelChanged)
 	c.reconcile()
+}
+
+// Detach ends the client as Shutdown does, except that no server is told: the registrations stay
+// until their lifetimes end, and the security sessions are kept as with [Client.Suspend]. Use it
+// for a program that starts again soon, for example after an update of itself: the next Register
+// replaces the registration, without a handshake if a session store has the session. Run returns
+// nil after Detach. It has no effect after Shutdown. Detach may be called from any goroutine and in
+// callbacks.
+func (c *Client) Detach() {
+	c.leaving.Store(true)
+	c.loop.sched.Post(c.beginDetach)
+}
+
+// beginDetach takes all accounts offline before it removes them.
+func (c *Client) beginDetach() {
+	if c.closing {
+		return
+	}
+	c.offline.all = true
+	c.applyOffline()
+	c.beginShutdown()
 }
 
 // beginShutdown removes all accounts, which de-registers from their servers.
