@@ -35,7 +35,7 @@ notified of /3303/0/5700 = 19, now
 notified of /3303/0/5750 = hall, now
 send a history:
 the Send is acknowledged with 4 values; 0 are left in the history
-left out: /3303/1/5700: 4.04 Not Found: the object has no such instance
+left out: /3303/1/5700: the object has no such instance
 the server got /3303/0/5750 = hall, now
 the server got /3303/0/5700 = 18, 3m0s ago
 the server got /3303/0/5700 = 18.5, 2m0s ago

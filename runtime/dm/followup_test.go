@@ -226,8 +226,7 @@ func TestHookWaitsForAnotherModel(t *testing.T) {
 // transaction, the Update is refused at once.
 func TestExecutableOnTheLoopUpdates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var o *dm.TypedObject[meter]
-		o = newMeters(t, dm.ObjectConfig[meter]{})
+		o := newMeters(t, dm.ObjectConfig[meter]{})
 		inst := fullMeter()
 		inst.Reset = func(ctx context.Context, _ dm.Args) error {
 			return errors.Join(o.Update(ctx, 0, setGoal(1)), o.Update(context.Background(), 0, setGoal(2)))

@@ -101,7 +101,7 @@ var (
 	errFromStore  = fmt.Errorf("%w: Persist must not write", ErrInTransaction)
 	errFromEvent  = fmt.Errorf("%w: a function of Subscribe must not write; a Changed hook may, with its context", ErrInTransaction)
 	errFromStream = fmt.Errorf("%w: a Sink must not write; a Changed hook may, with its context", ErrInTransaction)
-	errFollowUps  = errors.New("Changed hooks have updated the model again and again: does each Update cause the next one?")
+	errFollowUps  = errors.New("the Changed hooks have updated the model again and again: does each Update cause the next one?")
 )
 
 // err returns the error for a write by the caller.

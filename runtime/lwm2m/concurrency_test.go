@@ -44,19 +44,20 @@ func TestLoopRefusesNestedTurns(t *testing.T) {
 }
 
 // A function that a server executes can add and remove accounts on the loop, including the account
-// of that server. A hook runs inside a transaction: it is refused at once and does not wait.
+// of that server. A Commit hook runs inside a transaction: it is refused at once and does not wait.
 func TestAccountsChangeOnTheLoop(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		cfg, sec, srv := own(w)
 		var inHook error
 		var hooked time.Duration
-		sensor, err := temperature.New(temperature.Config{Hooks: temperature.Hooks{Changed: func(ctx context.Context, _ *temperature.Tx) {
+		sensor, err := temperature.New(temperature.Config{Hooks: temperature.Hooks{Commit: func(ctx context.Context, _ *temperature.Tx) error {
 			if lwm2m.FromContext(ctx) == nil {
-				return // the Add below
+				return nil // the Add below
 			}
 			at := time.Now()
 			inHook = srv.Remove(ctx, 1)
 			hooked = time.Since(at)
+			return nil
 		}}})
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +78,7 @@ func TestAccountsChangeOnTheLoop(t *testing.T) {
 		if code := w.servers[0].do(coap.PUT, "/3303/0/5750", "boiler", 0); code != coap.Changed {
 			t.Errorf("Write: %v", code)
 		}
-		w.wantState(1, lwm2m.StateRegistered) // the hook runs after the response
+		w.wantState(1, lwm2m.StateRegistered)
 		if !errors.Is(inHook, dm.ErrInTransaction) || hooked != 0 {
 			t.Errorf("within a hook: %v after %v", inHook, hooked)
 		}
