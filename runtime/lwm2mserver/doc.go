@@ -1,5 +1,6 @@
-// Package lwm2mserver is a LwM2M management server. It accepts registrations over any transport,
-// performs every operation on a device, and receives notifications and Sends.
+// Package lwm2mserver is a LwM2M management and bootstrap server. It accepts registrations over any
+// transport, performs every operation on a device, and receives notifications and Sends.
+// [Server.ScriptBootstrap] bootstraps devices.
 //
 //	l, err := udp.Listen(netip.MustParseAddrPort("127.0.0.1:5683"))
 //	srv, err := lwm2mserver.New(lwm2mserver.Config{Listeners: []socket.Listener{l}})

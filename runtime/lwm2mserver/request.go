@@ -136,7 +136,7 @@ func (h *requestHandler) Serve(r *coap.Request) {
 	respond(r, s.handle((*conn)(h), q))
 }
 
-// handle answers a request of the registration or the reporting interface.
+// handle answers a request of the bootstrap, the registration or the reporting interface.
 func (s *Server) handle(c *conn, r Request) Reply {
 	switch {
 	case r.Path == "/rd" && r.Method == coap.POST:
@@ -145,6 +145,8 @@ func (s *Server) handle(c *conn, r Request) Reply {
 		return s.handleUpdate(c, r)
 	case r.Path == "/dp" && r.Method == coap.POST:
 		return s.handleSend(c, r)
+	case r.Path == "/bs" && r.Method == coap.POST:
+		return s.handleBootstrap(c, r)
 	}
 	return Reply{Code: coap.NotFound}
 }

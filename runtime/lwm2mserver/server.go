@@ -40,6 +40,8 @@ type Server struct {
 	ready     readyList
 	conns     map[*conn]bool // owned by the loop
 	history   int
+	// bootstrapping holds the sequences that are not over, by endpoint name. The loop owns it.
+	bootstrapping map[string]*Bootstrap
 
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced at every change of the fields below
@@ -51,6 +53,9 @@ type Server struct {
 	schema    map[dm.ObjectID]*registry.Object
 	profiles  map[string][]corelink.RegisteredNode
 	locations int
+
+	scripts    map[string][]BootstrapStep // by endpoint name; "" for every other device
+	bootstraps history[*Bootstrap]
 }
 
 // New starts a server, which runs until Close.
@@ -68,6 +73,8 @@ func New(cfg Config) (*Server, error) {
 		changed: make(chan struct{}), clients: map[string]*Client{}, schema: map[dm.ObjectID]*registry.Object{},
 		profiles: map[string][]corelink.RegisteredNode{},
 		events:   history[Event]{limit: limit}, requests: history[Request]{limit: limit},
+		bootstrapping: map[string]*Bootstrap{}, scripts: map[string][]BootstrapStep{},
+		bootstraps: history[*Bootstrap]{limit: limit},
 	}
 	var err error
 	if s.endpoint, err = coap.NewEndpoint(coap.Config{Scheduler: s.sched}); err != nil {

@@ -20,6 +20,9 @@
 //
 //	srv := lwm2mtest.NewServer(t, listener)
 //
+// [Server.RequireBootstrapped] waits for a device that the server has bootstrapped by a script
+// (ScriptBootstrap).
+//
 // Inside a testing/synctest bubble, with listeners of package simnet, all waiting uses the bubble's
 // virtual time. The server works with every client that speaks LwM2M, not only with this toolkit's.
 //
