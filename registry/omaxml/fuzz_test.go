@@ -84,6 +84,7 @@ func FuzzParseRange(f *testing.F) {
 		"0..64 bytes", "10,26", "255", "2 Instances", "<7 to >12.5", "0..9223372036854775807", "1e5..1e6",
 		"1..65,535", "-0..0", "0..2^32-1", "0x00~0xFF", "[0-2]", "0 TO 100 %", "between 1 and 5", ">0 and <=9",
 		`"a", "b"`, "a, b", `"a": x; "b" = y`, "max 5", "0..1.000", "1,2,4", "0: a, 1: b, 2 c", "0..inf", "{1, 2}",
+		"0- f 1:n\r9: r", "0 - f 1: n\n9: r",
 	} {
 		for k := registry.None; k <= registry.Corelnk; k++ {
 			f.Add(s, uint8(k), "")

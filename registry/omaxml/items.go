@@ -343,6 +343,10 @@ func (p *splitter) addItem(i int) bool {
 		p.boundary, p.sentence = 0, 0
 		return true
 	}
+	if it, ok := scanItem(s); ok && it.style == styleColon && p.style == styleDash {
+		p.failed = true // a list in two styles
+		return false
+	}
 	if (p.boundary == ',' || p.boundary == ';') && (isUnread(s) || isKey(s)) {
 		if p.failed = p.sentence == 0; !p.failed {
 			p.end = p.sentence // the number is in a sentence behind the list
