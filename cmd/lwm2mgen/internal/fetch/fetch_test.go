@@ -58,7 +58,9 @@ func TestRef(t *testing.T) {
 
 const lamp = `<LWM2M><Object ObjectType="MODefinition"><Name>Lamp</Name><ObjectID>33100</ObjectID>
 <ObjectURN>urn:oma:lwm2m:x:33100</ObjectURN><LWM2MVersion>1.0</LWM2MVersion><ObjectVersion>1.0</ObjectVersion>
-<MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory><Resources></Resources></Object></LWM2M>`
+<MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory><Resources><Item ID="1"><Name>On</Name>
+<Operations>RW</Operations><MultipleInstances>Single</MultipleInstances><Mandatory>Mandatory</Mandatory><Type>Boolean</Type>
+<RangeEnumeration></RangeEnumeration><Units></Units><Description></Description></Item></Resources></Object></LWM2M>`
 
 // fetcher returns a fetcher with a folder of its own. handler serves its downloads, and it records
 // its pauses.
