@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -60,10 +59,7 @@ func serve(ctx context.Context, out io.Writer, endpoint string, account lwm2m.Se
 	if err != nil {
 		return err
 	}
-	if err := client.Run(ctx); !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	return client.Run(ctx)
 }
 
 // describe returns the state of a server, with its reason and what comes next.

@@ -47,7 +47,8 @@ type Config struct {
 	// §6.4.1). The zero value means the root.
 	AlternatePath string
 	// QueueMode registers the device with queue mode: it may be unreachable between its
-	// registration updates. The zero value means that the device is always reachable.
+	// registration updates. The client itself does not sleep yet, of which New warns. The zero
+	// value means that the device is always reachable.
 	QueueMode bool
 
 	// Format is the Content-Format of responses to requests that accept any. The zero value means
@@ -181,7 +182,8 @@ type Server struct {
 	// value means 1 for the first account, 2 for the second, and so on.
 	ShortID ShortServerID
 	// Bootstrap makes this the account of a bootstrap server, which has no ShortID and none of the
-	// settings below Certificate. The zero value means a management server.
+	// settings below Certificate. The client does not bootstrap yet, of which New warns. The zero
+	// value means a management server.
 	Bootstrap bool
 	// PSK is the pre-shared key. The zero value means none.
 	PSK PSK
