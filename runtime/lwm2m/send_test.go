@@ -162,6 +162,25 @@ func TestSendLostDoesNotRegisterAgain(t *testing.T) {
 	})
 }
 
+// The server may know the device before the response to the Register has arrived: a Send waits for
+// it.
+func TestSendDuringRegister(t *testing.T) {
+	onSender(t, unprepared, func(s *sender) {
+		outcome := make(chan error, 1)
+		s.server.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
+			if r.Path == "/rd" {
+				must(t, s.client.StartSend(1, batchOf(sensorValue), func(_ lwm2m.SendResult, err error) { outcome <- err }))
+				synctest.Wait()
+			}
+			return lwm2mtest.Reply{}, false
+		})
+		must(t, s.client.Register(1))
+		if err := <-outcome; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestSendWithoutAServer(t *testing.T) {
 	onSender(t, unprepared, func(s *sender) {
 		if r, err := s.client.Send(context.Background(), 7, batchOf(sensorValue)); !errors.Is(err, lwm2m.ErrUnknownServer) || r.Outcome != lwm2m.SendDropped {
