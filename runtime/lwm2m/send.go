@@ -166,8 +166,9 @@ func (e *sendError) Unwrap() error { return e.err }
 // [ErrTooManySends].
 //
 // Sends to one server go out one after the other, in the order of the calls. They wait for requests
-// of the registration interface, a first Register that is in flight included, and share the rest of the connection with notifications. A Send
-// that names an instance that was just added follows the Update that registers the instance.
+// of the registration interface, a first Register that is in flight included, and share the rest of
+// the connection with notifications. A Send that names an instance that was just added follows the
+// Update that registers the instance.
 //
 // Send may be called from any goroutine but that of the loop; there, use [Client.StartSend].
 func (c *Client) Send(ctx context.Context, id ShortServerID, b *Batch) (SendResult, error) {
@@ -316,7 +317,7 @@ func (a sendAccount) State() (send.State, error) {
 	case facts.Goal() > account.GoalWait:
 		return send.Away, s.reason()
 	case s.state.Request == account.Register && s.link.Conn() != nil:
-		return send.Busy, nil // the server may know the device already, while the response is on its way
+		return send.Busy, nil // the server may know the device before the response arrives
 	case s.link.Conn() == nil || !known:
 		return send.Away, notReachable(s.reason())
 	case s.state.Request != account.NoRequest, s.state.Registration == account.Outdated:
