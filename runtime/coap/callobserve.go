@@ -30,11 +30,11 @@ func (call *Call) beginObserving(m *Message) {
 	seq, ok := m.Options.Observe()
 	if !ok || !m.Code.IsSuccess() {
 		// The peer refuses the observation: an ordinary response.
-		call.collect(m, call.finishLast)
+		call.collect(m, (*Call).finishLast)
 		return
 	}
 	call.watch.seq, call.watch.at = seq, call.in.e.sched.Now()
-	call.collect(m, call.onEstablished)
+	call.collect(m, (*Call).onEstablished)
 }
 
 func (call *Call) finishLast(r Result) {
@@ -57,7 +57,7 @@ func (call *Call) onEstablished(r Result) {
 func (call *Call) handleNotification(m *Message) {
 	seq, ok := m.Options.Observe()
 	if !ok || !m.Code.IsSuccess() {
-		call.collect(m, call.finishLast)
+		call.collect(m, (*Call).finishLast)
 		return
 	}
 	now := call.in.e.sched.Now()
@@ -65,25 +65,28 @@ func (call *Call) handleNotification(m *Message) {
 		return
 	}
 	call.watch.seq, call.watch.at = seq, now
-	call.collect(m, func(r Result) {
-		r.Last = false
-		if call.state == callObserving {
-			call.Observe(r)
-		}
-	})
+	call.collect(m, (*Call).onNotification)
+}
+
+// onNotification reports a notification.
+func (call *Call) onNotification(r Result) {
+	r.Last = false
+	if call.state == callObserving {
+		call.Observe(r)
+	}
 }
 
 // collect passes a response to then when it is complete. Further blocks are fetched by requests
 // with another token, because a newer notification may arrive with the observation's
 // (RFC 7959 §3.4).
-func (call *Call) collect(m *Message, then func(Result)) {
+func (call *Call) collect(m *Message, then func(*Call, Result)) {
 	if old := call.watch.child; old != nil {
 		call.watch.child = nil
 		old.abandon()
 	}
 	b, ok := m.Options.Block(OptionBlock2)
 	if !ok || !b.More || !m.Code.IsSuccess() {
-		then(Result{Code: m.Code, Options: &m.Options, Body: m.Payload})
+		then(call, Result{Code: m.Code, Options: &m.Options, Body: m.Payload})
 		return
 	}
 	child := call.derive()
@@ -100,7 +103,7 @@ func (call *Call) collect(m *Message, then func(Result)) {
 		case r.Err == nil:
 			r.Options = &options
 		}
-		then(r)
+		then(call, r)
 	}
 	call.watch.child = child
 	call.in.resume(child, m)

@@ -29,14 +29,15 @@ const (
 func (d *due) add(o *observation) {
 	p := o.peer
 	o.queued = true
-	if p.due = append(p.due, o); len(p.due) == 1 {
+	first := p.due.empty()
+	if p.due.push(o); first {
 		d.turns = append(d.turns, p)
 	}
 	if d.job.Func == nil {
 		s := o.cfg().Sched
 		d.job.Func = func() { d.run(s) }
 	}
-	if len(d.turns) == 1 && len(p.due) == 1 {
+	if len(d.turns) == 1 && first {
 		o.cfg().Sched.After(&d.job, 0)
 	}
 }
@@ -64,7 +65,7 @@ func (d *due) forget() {
 
 // drop takes a server out.
 func (d *due) drop(p *Peer) {
-	p.due = nil
+	p.due = line{}
 	d.turns = slices.DeleteFunc(d.turns, func(x *Peer) bool { return x == p })
 	if d.forget(); len(d.turns) == 0 {
 		p.m.cfg.Sched.Cancel(&d.job)
@@ -75,13 +76,33 @@ func (d *due) drop(p *Peer) {
 func (d *due) next() *observation {
 	p := d.turns[0]
 	d.turns = append(d.turns[:0], d.turns[1:]...)
-	o := p.due[0]
-	if p.due[0], p.due = nil, p.due[1:]; len(p.due) > 0 {
+	o := p.due.pop()
+	if !p.due.empty() {
 		d.turns = append(d.turns, p)
-	} else {
-		p.due = nil
 	}
 	o.queued = false
+	return o
+}
+
+// line is a queue of observations that keeps its memory. The zero value is empty.
+type line struct {
+	list []*observation
+	head int // the place of the first one
+}
+
+func (l *line) empty() bool { return l.head == len(l.list) }
+
+func (l *line) push(o *observation) { l.list = append(l.list, o) }
+
+// pop removes the first observation. The others move up when half of the memory is free.
+func (l *line) pop() *observation {
+	o := l.list[l.head]
+	l.list[l.head] = nil
+	if l.head++; l.head*2 >= len(l.list) {
+		n := copy(l.list, l.list[l.head:])
+		clear(l.list[n:])
+		l.list, l.head = l.list[:n], 0
+	}
 	return o
 }
 

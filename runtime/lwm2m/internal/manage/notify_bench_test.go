@@ -40,6 +40,19 @@ func notifying(tb testing.TB, query string) func() {
 	}
 }
 
+// A notification of one resource allocates nothing, at the server's end neither.
+func TestNotificationAllocations(t *testing.T) {
+	for _, query := range []string{"?con=1", "?con=1&st=0.5"} {
+		once := notifying(t, query)
+		for range 30 { // the first ones are kept for repetitions
+			once()
+		}
+		if n := testing.AllocsPerRun(30, once); n > 0 {
+			t.Errorf("%q: %v allocations", query, n)
+		}
+	}
+}
+
 // BenchmarkNotification is a notification of one resource; the pace of notifications bounds its
 // time.
 func BenchmarkNotification(b *testing.B) {

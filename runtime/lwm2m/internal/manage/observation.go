@@ -27,12 +27,14 @@ type observation struct {
 	own       part // the part of an Observe
 	place     int  // in Peer.observed
 
-	timer   sched.Job
-	done    func(error) // the method value of onDelivered
-	queued  bool        // the sample is due, and waits for its turn
-	busy    bool        // a worker samples the nodes
-	failing bool        // the last sample failed, which was logged
-	ended   bool
+	timer sched.Job
+	done  func(error) // the method value of onDelivered
+	// The method value of refresh, from the first live notification on.
+	refreshed func(*coap.Response)
+	queued    bool // the sample is due, and waits for its turn
+	busy      bool // a worker samples the nodes
+	failing   bool // the last sample failed, which was logged
+	ended     bool
 	// rejected says that the outcome of the notification that was rejected is reported.
 	rejected bool
 	store    *store // what the server has to be told of later; nil for nothing
@@ -161,7 +163,10 @@ func (o *observation) notify(now sched.Time, x *notice) {
 	}
 	n.Done = o.doneFunc(n.Confirmable)
 	if live {
-		n.Refresh = o.refresh
+		if o.refreshed == nil {
+			o.refreshed = o.refresh
+		}
+		n.Refresh = o.refreshed
 	}
 	n.Options.SetContentFormat(uint16(o.format))
 	if err := o.rel.Notify(n); err != nil {

@@ -54,8 +54,8 @@ type Peer struct {
 	root                   []string // the path segments of Root
 	conn                   *coap.Conn
 	closed                 bool
-	due                    []*observation // to be sampled now, in turn with those of other servers
-	scopes                 []*scope       // one for each device
+	due                    line     // to be sampled now, in turn with those of other servers
+	scopes                 []*scope // one for each device
 	// observed are the observations, in no order.
 	observed []*observation
 	defaults defaults
