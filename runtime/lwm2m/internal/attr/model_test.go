@@ -1,6 +1,7 @@
 package attr
 
 import (
+	"maps"
 	"math"
 	"strings"
 
@@ -340,8 +341,16 @@ func (m *model) evaluate(h *history, o step, t int) {
 			e.differs = e.differs || v != told
 		}
 	}
-	h.seen = now
+	h.seen = mergeSeen(h.seen, now)
 	h.evaluations = append(h.evaluations, e)
+}
+
+// mergeSeen returns the values that were seen last. One that is gone for the moment keeps its last
+// value: where it comes back, an edge is a change from that.
+func mergeSeen(before, now state) state {
+	seen := maps.Clone(before)
+	maps.Copy(seen, now)
+	return seen
 }
 
 // fulfils reports whether a value meets one of the conditions.
