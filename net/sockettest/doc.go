@@ -9,7 +9,7 @@
 //			}
 //			t.Cleanup(func() { l.Close() })
 //			return sockettest.Rig{
-//				Dialer: myport.Dialer{},
+//				Dialer: Dialer{}, // of the port
 //				Remote: socket.Endpoint{Host: "127.0.0.1", Port: l.Addr().Port()},
 //				Peer:   l,
 //			}

@@ -1,10 +1,12 @@
 // Package lwm2m is the LwM2M client of a device: it registers the device with its servers, keeps
 // the registrations alive, answers the servers' requests and notifies them of changes.
 //
+//	dev, err := device.New(device.Config{})
+//	...
 //	client, err := lwm2m.New(lwm2m.Config{
 //		Endpoint: "urn:dev:ops:probe-7",
 //		Servers:  []lwm2m.Server{{URI: "coap://lwm2m.example.com"}},
-//		Objects:  []dm.Object{device.Object(), temperature},
+//		Objects:  []dm.Object{dev, temp}, // of packages that lwm2mgen has made, and others
 //	})
 //	if err != nil {
 //		return err // names every fault of the configuration
