@@ -102,7 +102,7 @@ func newKept(ctx context.Context, k *keeper, uri string) (*lwm2m.Client, *setpoi
 	client, err := lwm2m.New(lwm2m.Config{
 		Endpoint: "kept",
 		Servers:  []lwm2m.Server{{URI: uri}},
-		Objects:  []dm.Object{dev.Object(), goals},
+		Objects:  []dm.Object{dev, goals},
 		Persist:  k.persist,
 	})
 	if err != nil {

@@ -71,7 +71,7 @@ func runBoiler(ctx context.Context, key []byte, dev *device.Device, plausible, a
 			PSK: lwm2m.PSK{Identity: "boiler-7", Key: socket.NewSecret(key)},
 		}},
 		Dialers: []socket.Dialer{udp.Dialer{}, dtls.Dialer{}},
-		Objects: []dm.Object{dev.Object(), temp},
+		Objects: []dm.Object{dev, temp},
 	})
 	err = client.Run(ctx)
 	return err
@@ -131,7 +131,7 @@ func newOverVPN(servers []lwm2m.Server, dev *device.Device) (*lwm2m.Client, erro
 	client, err := lwm2m.New(lwm2m.Config{
 		Dialers: []socket.Dialer{socket.NewConnDialer(vpn.DialContext), dtls.Dialer{}, tls.Dialer{}},
 		Servers: servers,
-		Objects: []dm.Object{dev.Object()},
+		Objects: []dm.Object{dev},
 	})
 	return client, err
 }
@@ -141,7 +141,7 @@ func newOverModem(servers []lwm2m.Server, dev *device.Device, serial io.ReadWrit
 	client, err := lwm2m.New(lwm2m.Config{
 		Dialers: []socket.Dialer{socket.NewConnDialer(line.Dial, "coap"), dtls.Dialer{}},
 		Servers: servers,
-		Objects: []dm.Object{dev.Object()},
+		Objects: []dm.Object{dev},
 	})
 	return client, err
 }

@@ -79,7 +79,7 @@ func newDevice(t *testing.T, account lwm2m.Server) *testDevice {
 	}
 	account.Lifetime = time.Hour
 	client, err := lwm2m.New(lwm2m.Config{
-		Endpoint: "heater-1", Objects: []dm.Object{dev.Object(), heaters}, Servers: []lwm2m.Server{account},
+		Endpoint: "heater-1", Objects: []dm.Object{dev, heaters}, Servers: []lwm2m.Server{account},
 		Dialers: []socket.Dialer{udp.Dialer{}, dtls.Dialer{}, tcp.Dialer{}, tls.Dialer{}},
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)), ShutdownTimeout: time.Second,
 	})

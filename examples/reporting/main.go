@@ -84,7 +84,7 @@ func (p *program) newClient(uri string) error {
 	p.client, err = lwm2m.New(lwm2m.Config{
 		Endpoint: "reporter",
 		Servers:  []lwm2m.Server{{URI: uri, Lifetime: time.Hour}}, // stores, and allows Send
-		Objects:  []dm.Object{dev.Object(), p.temp},
+		Objects:  []dm.Object{dev, p.temp},
 		Logger:   slog.New(slog.DiscardHandler),
 	})
 	return err

@@ -31,7 +31,7 @@ func objects(hw *hardware) ([]dm.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []dm.Object{dev.Object(), temp, limits}, nil
+	return []dm.Object{dev, temp, limits}, nil
 }
 
 // newTemperature returns object 3303 with an instance for the sensor.

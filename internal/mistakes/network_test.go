@@ -33,7 +33,7 @@ func newDevice(t *testing.T) dm.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.Object()
+	return d
 }
 
 // wrongScheme configures a URI of a scheme that no LwM2M server has, and one without a scheme.

@@ -42,7 +42,7 @@ func startSensor(t *testing.T, uri string, change func(*lwm2m.Config)) *sensor {
 	}
 	cfg := lwm2m.Config{
 		Endpoint: endpoint, Servers: []lwm2m.Server{{URI: uri, Lifetime: 5 * time.Minute}},
-		Objects: []dm.Object{dev.Object(), things}, Logger: slog.New(slog.DiscardHandler),
+		Objects: []dm.Object{dev, things}, Logger: slog.New(slog.DiscardHandler),
 	}
 	change(&cfg)
 	c, err := lwm2m.New(cfg)

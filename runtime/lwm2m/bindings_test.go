@@ -52,7 +52,7 @@ func TestSupportedBindings(t *testing.T) {
 				}
 				var log strings.Builder
 				cfg := w.config()
-				cfg.Objects, cfg.MaxVersion, cfg.QueueMode = []dm.Object{dev.Object()}, v.max, v.queue
+				cfg.Objects, cfg.MaxVersion, cfg.QueueMode = []dm.Object{dev}, v.max, v.queue
 				cfg.Dialers = []socket.Dialer{w.host.Dialer(), schemeDialer{schemes: v.schemes}}
 				cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				c := w.start(cfg)
@@ -81,7 +81,7 @@ func TestSupportedBindings(t *testing.T) {
 // mustRead returns /3/0/16 as the program reads it.
 func mustRead(t *testing.T, d *device.Device) string {
 	t.Helper()
-	inst, ok := d.Object().Get(0)
+	inst, ok := d.Get(0)
 	if !ok {
 		t.Fatal("no instance")
 	}

@@ -285,7 +285,7 @@ func TestExecutableDuringStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg.Objects = []dm.Object{dev.Object()}
+		cfg.Objects = []dm.Object{dev}
 		cfg.Persist = func(context.Context, dm.Committed) error { <-release; return nil }
 		w.start(cfg)
 		for i, s := range w.servers {

@@ -27,7 +27,7 @@ func behaving(t *testing.T, c device.Config) dm.Object {
 	}
 	d, err := device.New(c)
 	must(t, err)
-	return d.Object()
+	return d
 }
 
 func TestETS_1_1_int_241_Reboot(t *testing.T) {

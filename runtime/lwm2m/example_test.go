@@ -25,7 +25,7 @@ func Example() {
 	client, err := lwm2m.New(lwm2m.Config{
 		Endpoint: "urn:dev:ops:probe-7",
 		Servers:  []lwm2m.Server{{URI: "coap://lwm2m.example.com", Lifetime: time.Hour}},
-		Objects:  []dm.Object{dev.Object()},
+		Objects:  []dm.Object{dev},
 		Dialers:  []socket.Dialer{network.NewHost("probe-7").Dialer()},
 		Logger:   slog.New(slog.DiscardHandler),
 		OnStatus: func(s lwm2m.ServerStatus) { fmt.Println(s.State) },

@@ -144,7 +144,7 @@ func fuzzedClient(t *testing.T, host *simnet.Host) *lwm2m.Client {
 	}
 	c, err := lwm2m.New(lwm2m.Config{
 		Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://s", Lifetime: time.Minute}}, Logger: quiet(),
-		Dialers: []socket.Dialer{host.Dialer()}, Objects: []dm.Object{dev.Object(), temp, firmware(t)},
+		Dialers: []socket.Dialer{host.Dialer()}, Objects: []dm.Object{dev, temp, firmware(t)},
 	})
 	if err != nil {
 		t.Fatal(fmt.Errorf("New: %w", err))

@@ -39,7 +39,7 @@ func readyMadeObjects() []readyMade {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return d.Object()
+				return d
 			},
 			[]dm.Entry{entry(dev(14), dm.StringValue("+02:00"))},
 			[]dm.Entry{

@@ -56,10 +56,10 @@ type Config struct {
 // seen at once.
 const seldom = time.Minute
 
-// Device is the Device object together with the state that the program sets. Its methods may be
-// called from any goroutine.
+// Device is the Device object together with the state that the program sets. It is an object for
+// lwm2m.Config.Objects. Its methods may be called from any goroutine.
 type Device struct {
-	object  *Object
+	*Object
 	present func(ctx context.Context) []int64
 	clock   *clock
 	binding atomic.Pointer[string] // as last learned from the client, nil before New of the client
@@ -96,7 +96,7 @@ func New(c Config) (*Device, error) {
 	if err := object.Add(0, inst); err != nil {
 		return nil, err
 	}
-	d.object = object
+	d.Object = object
 	return d, nil
 }
 
@@ -114,9 +114,6 @@ func (d *Device) bindings(ctx context.Context) (string, error) {
 	}
 	return "U", nil // Core 1.2.2 §6.2.1: the default
 }
-
-// Object returns the object for lwm2m.Config.Objects.
-func (d *Device) Object() *Object { return d.object }
 
 // refuseFilled reports resources that New sets itself.
 func refuseFilled(i *Instance) error {

@@ -21,7 +21,7 @@ func modelOf(t *testing.T, c device.Config) (*device.Device, *dm.Model) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := dm.NewModel(dm.ModelConfig{}, d.Object())
+	m, err := dm.NewModel(dm.ModelConfig{}, d)
 	if err != nil {
 		t.Fatal(err)
 	}

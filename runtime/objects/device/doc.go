@@ -9,7 +9,10 @@
 //	if err != nil {
 //		return err
 //	}
-//	client, err := lwm2m.New(lwm2m.Config{Objects: []dm.Object{dev.Object()}, ...})
+//	client, err := lwm2m.New(lwm2m.Config{
+//		Objects: []dm.Object{dev},
+//		...
+//	})
 //
 // The main names are [New], [Config], [Device], [Device.Object], and [Device.Raise] with
 // [Device.Clear], which report an error of the device and that it has gone.

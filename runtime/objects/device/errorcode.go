@@ -30,7 +30,7 @@ func (d *Device) Clear(ctx context.Context, code int64) error {
 
 // change rewrites the list of present errors, in which 0 means none.
 func (d *Device) change(ctx context.Context, fn func([]int64) []int64) error {
-	return d.object.Update(ctx, 0, func(i *Instance) error {
+	return d.Update(ctx, 0, func(i *Instance) error {
 		var present []int64
 		for _, c := range i.ErrorCode.All() {
 			if c != device.ErrorCodeNoError {

@@ -22,7 +22,7 @@ func Example() {
 	}
 	ctx := context.Background()
 	show := func() {
-		inst, _ := dev.Object().Get(0)
+		inst, _ := dev.Get(0)
 		fmt.Println(inst.Manufacturer, inst.ErrorCode)
 	}
 	show()
