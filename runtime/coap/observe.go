@@ -54,17 +54,18 @@ type Observation struct {
 	node       node[*Observation] // in in.list
 	observer   Observer
 	token      []byte
-	key        uint64  // of the requests for further blocks
-	binding    Binding // of the Layer, or nil
-	ended      bool
-	szx        uint8           // of the block size that the peer asked for
-	hasBlock   bool            // it asked for one
+	key        uint64          // of the requests for further blocks
+	binding    Binding         // of the Layer, or nil
 	turn       uint64          // when its last notification was sent, in the order of the queue
-	unsure     bool            // the last confirmable notification was not acknowledged
 	checked    sched.Time      // when a notification was last acknowledged
 	deliveries list[*delivery] // notifications without an outcome, the oldest first
 	nons       [4]uint16       // message IDs of the last non-confirmable ones
-	sentNons   int
+	nextNon    uint8           // the index of the next one
+	hasNons    uint8           // how many there are
+	szx        uint8           // of the block size that the peer asked for
+	hasBlock   bool            // it asked for one
+	unsure     bool            // the last confirmable notification was not acknowledged
+	ended      bool
 }
 
 // observationBytes is what an observation costs in addition to its token.
@@ -108,11 +109,12 @@ func (o *Observation) remove() {
 
 // noteNon notes the message ID of a non-confirmable notification.
 func (o *Observation) noteNon(mid uint16) {
-	o.nons[o.sentNons%len(o.nons)] = mid
-	o.sentNons++
+	o.nons[o.nextNon] = mid
+	o.nextNon = (o.nextNon + 1) % uint8(len(o.nons))
+	o.hasNons = min(o.hasNons+1, uint8(len(o.nons)))
 }
 
 // hasSentNon reports whether mid is that of a recent non-confirmable notification.
 func (o *Observation) hasSentNon(mid uint16) bool {
-	return slices.Contains(o.nons[:min(o.sentNons, len(o.nons))], mid)
+	return slices.Contains(o.nons[:o.hasNons], mid)
 }

@@ -110,27 +110,55 @@ type Error string
 // Error returns the text.
 func (e Error) Error() string { return string(e) }
 
-// Set is a set of attributes with their values. The zero value has none.
+// Set is a set of attributes with their values. The zero value has none. There may be one for each
+// observation, so it is small.
 type Set struct {
-	has    uint16 // bit n: attribute n is there
-	values [Count]float64
+	decimal [3]float64 // Gt, Lt and St
+	whole   [5]uint32  // Pmin, Pmax, Epmin, Epmax and Hqmax
+	has     uint16     // bit n: attribute n is there
+	on      uint16     // bit n: attribute n, which is 0 or 1, is 1
 }
+
+// slots are the places of the attributes in Set.decimal or Set.whole.
+var slots = [Count]uint8{Gt: 0, Lt: 1, St: 2, Pmin: 0, Pmax: 1, Epmin: 2, Epmax: 3, Hqmax: 4}
 
 // Get returns the value of an attribute; false where the set does not have it.
-func (s *Set) Get(a Attribute) (float64, bool) {
-	return s.values[a], s.has&(1<<a) != 0
+func (s *Set) Get(a Attribute) (v float64, ok bool) {
+	switch {
+	case a.Decimal():
+		v = s.decimal[slots[a]]
+	case a == Edge || a == Con:
+		v = float64(s.on >> a & 1)
+	default:
+		v = float64(s.whole[slots[a]])
+	}
+	return v, s.has&(1<<a) != 0
 }
 
-// Put sets the value of an attribute.
+// Put sets the value of an attribute. That of an attribute that is no decimal number is a whole
+// number, within the bounds of its definition.
 func (s *Set) Put(a Attribute, v float64) {
+	s.set(a, v)
 	s.has |= 1 << a
-	s.values[a] = v
 }
 
 // Remove removes an attribute.
 func (s *Set) Remove(a Attribute) {
+	s.set(a, 0)
 	s.has &^= 1 << a
-	s.values[a] = 0
+}
+
+func (s *Set) set(a Attribute, v float64) {
+	switch {
+	case a.Decimal():
+		s.decimal[slots[a]] = v
+	case a != Edge && a != Con:
+		s.whole[slots[a]] = uint32(v)
+	case v != 0:
+		s.on |= 1 << a
+	default:
+		s.on &^= 1 << a
+	}
 }
 
 // Empty reports whether the set has no attribute.

@@ -27,7 +27,7 @@ const (
 
 // add has an observation sampled when its turn comes.
 func (d *due) add(o *observation) {
-	p := o.peer
+	p := o.scope.peer
 	o.queued = true
 	first := p.due.empty()
 	if p.due.push(o); first {

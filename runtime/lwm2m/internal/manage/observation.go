@@ -16,31 +16,30 @@ import (
 // samples its nodes when their monitors say so (sampling.go), and sends the notifications that the
 // monitors decide on.
 type observation struct {
-	peer      *Peer
-	scope     *scope // of the request
-	rel       *coap.Observation
+	scope   *scope // of the request
+	rel     *coap.Observation
+	carried *attr.Set // by the request, nil where it carried no attributes
+	parts   []*part
+	own     part // the part of an Observe
+	timer   sched.Job
+	// The method values of onDelivered and refresh, from the first notification that needs them.
+	done      func(error)
+	refreshed func(*coap.Response)
+	store     *store // what the server has to be told of later; nil for nothing
+
+	place     int32 // in Peer.observed
+	values    int32 // when it began
 	format    content.Format
 	composite bool
-	values    int       // when it began
-	carried   *attr.Set // by the request, nil where it carried no attributes
-	parts     []*part
-	own       part // the part of an Observe
-	place     int  // in Peer.observed
-
-	timer sched.Job
-	done  func(error) // the method value of onDelivered
-	// The method value of refresh, from the first live notification on.
-	refreshed func(*coap.Response)
 	queued    bool // the sample is due, and waits for its turn
 	busy      bool // a worker samples the nodes
 	failing   bool // the last sample failed, which was logged
 	ended     bool
 	// rejected says that the outcome of the notification that was rejected is reported.
 	rejected bool
-	store    *store // what the server has to be told of later; nil for nothing
 }
 
-func (o *observation) cfg() *Config { return &o.peer.m.cfg }
+func (o *observation) cfg() *Config { return &o.scope.peer.m.cfg }
 
 // Cancelled is called when the observation has ended at the server, or with the connection, in
 // which case it may continue over another one.
@@ -89,12 +88,12 @@ func (o *observation) remove() {
 		p.scope.reporter.parts.remove(p)
 		p.scope.device.watch(-1)
 	}
-	all := o.peer.observed
+	all := o.scope.peer.observed
 	last := len(all) - 1
 	all[o.place], all[last].place = all[last], o.place
-	all[last], o.peer.observed = nil, all[:last]
-	o.peer.observations.used--
-	o.peer.values.used -= o.values
+	all[last], o.scope.peer.observed = nil, all[:last]
+	o.scope.peer.observations.used--
+	o.scope.peer.values.used -= int(o.values)
 }
 
 // isWithin reports whether all observed nodes are of one device.
@@ -110,7 +109,7 @@ func (o *observation) removePart(p *part) {
 }
 
 // reachable reports whether a notification can be sent.
-func (o *observation) reachable() bool { return o.peer.conn != nil && !o.rel.Ended() }
+func (o *observation) reachable() bool { return o.scope.peer.conn != nil && !o.rel.Ended() }
 
 // schedule sets the timer for the next sample.
 func (o *observation) schedule() {
@@ -189,9 +188,9 @@ func (o *observation) notSent(now sched.Time) {
 // is when it is sent, not as it was sampled. Slow functions leave it as it is.
 func (o *observation) refresh(resp *coap.Response) {
 	o.cfg().guardStream(func() {
-		rd := o.peer.m.reader.loop.clone()
+		rd := o.scope.peer.m.reader.loop.clone()
 		o.prepare(rd)
-		body, err := rd.run(o.peer.sampleFast, nil)
+		body, err := rd.run(o.scope.peer.sampleFast, nil)
 		if err != nil || o.ended {
 			return
 		}

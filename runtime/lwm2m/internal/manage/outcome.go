@@ -38,7 +38,7 @@ func (o *observation) delivered(outcome Outcome, stored int, err error) {
 		return
 	}
 	d := Delivery{
-		Server: o.peer.cfg.ShortServerID, Prefix: o.scope.device.cfg.Prefix, Paths: o.paths(), Outcome: outcome,
+		Server: o.scope.peer.cfg.ShortServerID, Prefix: o.scope.device.cfg.Prefix, Paths: o.paths(), Outcome: outcome,
 		Stored: stored, Err: err,
 	}
 	o.cfg().Sched.Post(func() { report(d) })
@@ -56,6 +56,9 @@ func (o *observation) paths() []dm.Path {
 // doneFunc returns the function that handles the outcome of a notification.
 func (o *observation) doneFunc(confirmable bool) func(error) {
 	if o.cfg().Delivered == nil {
+		if o.done == nil {
+			o.done = o.onDelivered
+		}
 		return o.done
 	}
 	return func(err error) {

@@ -13,10 +13,10 @@ import (
 type part struct {
 	o       *observation
 	scope   *scope
-	path    dm.Path
-	monitor attr.Monitor
 	kept    *attr.Set // in force while the node is deleted; nil otherwise
-	written bool      // the server itself has changed the node, which is being published
+	monitor attr.Monitor
+	path    dm.Path
+	written bool // the server itself has changed the node, which is being published
 }
 
 // attributes returns the attributes in force (Core 1.2.2 §5.1.2): those that the Observe carried,

@@ -25,8 +25,10 @@ type reporter struct {
 // observe answers an Observe or Observe-Composite with what was read, and begins the observation.
 func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coap.Response) {
 	p := x.scope.peer
-	o := &observation{peer: p, scope: x.scope, format: rd.format, composite: rd.isComposite, carried: carried, values: rd.count}
-	o.done, o.timer.Func = o.onDelivered, o.onDue
+	o := &observation{
+		scope: x.scope, format: rd.format, composite: rd.isComposite, carried: carried, values: int32(rd.count),
+	}
+	o.timer.Func = o.onDue
 	o.addParts(rd)
 	rel, err := q.r.RespondObserve(resp, o)
 	if err != nil || rel == nil {
@@ -36,9 +38,9 @@ func (x *reporter) observe(q *request, rd *reading, carried *attr.Set, resp *coa
 		return
 	}
 	o.rel = rel
-	o.place, p.observed = len(p.observed), append(p.observed, o)
+	o.place, p.observed = int32(len(p.observed)), append(p.observed, o)
 	p.observations.used++
-	p.values.used += o.values
+	p.values.used += int(o.values)
 	for _, part := range o.parts {
 		part.scope.reporter.parts.add(part)
 	}

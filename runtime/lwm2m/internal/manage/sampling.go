@@ -50,12 +50,12 @@ func (o *observation) sample() (cost int) {
 	o.own.monitor.Sampling()
 	s, cost := o.read()
 	if !errors.Is(s.err, dm.ErrSlow) {
-		o.sampled(s, o.own.isGone(o.peer.fast, s.snapshot, s.err))
+		o.sampled(s, o.own.isGone(o.scope.peer.fast, s.snapshot, s.err))
 		return cost
 	}
 	gone := false
-	o.readSlowly(o.peer.m.reader.loop.clone(), func(rd *reading, err error) error {
-		gone = o.own.isGone(o.peer.slow, rd.snapshot, err)
+	o.readSlowly(o.scope.peer.m.reader.loop.clone(), func(rd *reading, err error) error {
+		gone = o.own.isGone(o.scope.peer.slow, rd.snapshot, err)
 		return err
 	}, func(rd *reading, body []byte, err error) {
 		var s sample
@@ -69,13 +69,13 @@ func (o *observation) sample() (cost int) {
 // was read for an equal observation. The cost is the number of values that were read.
 func (o *observation) read() (s *sample, cost int) {
 	scratch := o.cfg().Scratch
-	d, rd := &scratch.due, o.peer.m.reader.loop
+	d, rd := &scratch.due, o.scope.peer.m.reader.loop
 	if d.last.serves(o, d.slice) {
 		return &d.last, 1
 	}
 	d.last.forget()
 	o.prepare(rd)
-	body, err := rd.run(o.peer.sampleFast, scratch.payload[:0])
+	body, err := rd.run(o.scope.peer.sampleFast, scratch.payload[:0])
 	if err == nil {
 		scratch.keep(body)
 	}
@@ -88,8 +88,8 @@ func (o *observation) read() (s *sample, cost int) {
 func (o *observation) readSlowly(rd *reading, also func(*reading, error) error, then func(*reading, []byte, error)) {
 	o.busy = true
 	var body []byte
-	o.peer.onWorker(func() (err error) {
-		body, err = rd.run(o.peer.sampleSlow, nil)
+	o.scope.peer.onWorker(func() (err error) {
+		body, err = rd.run(o.scope.peer.sampleSlow, nil)
 		return also(rd, err)
 	}, func(err error) {
 		o.busy = false
@@ -159,7 +159,7 @@ func (o *observation) logFailure(err error) {
 	if o.composite && errors.As(err, &e) {
 		path = e.Path
 	}
-	o.cfg().Logger.Warn("an observed value cannot be read", "server", o.peer.cfg.ShortServerID,
+	o.cfg().Logger.Warn("an observed value cannot be read", "server", o.scope.peer.cfg.ShortServerID,
 		"prefix", o.scope.device.cfg.Prefix, "path", path.String(), "error", err)
 }
 
@@ -167,7 +167,7 @@ func (o *observation) logFailure(err error) {
 // functions give their values, and notifies of all nodes if one gives a reason to. All nodes are
 // read at once where all are due, or where one will give a reason.
 func (o *observation) sampleComposite() (cost int) {
-	now, rd := o.cfg().Sched.Now(), o.peer.m.reader.loop
+	now, rd := o.cfg().Sched.Now(), o.scope.peer.m.reader.loop
 	o.cfg().Scratch.due.last.forget()
 	o.prepare(rd)
 	all, certain := true, false
@@ -189,7 +189,7 @@ func (o *observation) sampleComposite() (cost int) {
 // cost is the number of values that were read.
 func (o *observation) readComposite(rd *reading, then func(*reading, []byte, error) int) (cost int) {
 	scratch := o.cfg().Scratch
-	body, err := rd.run(o.peer.sampleFast, scratch.payload[:0])
+	body, err := rd.run(o.scope.peer.sampleFast, scratch.payload[:0])
 	cost = rd.count + 1
 	if !errors.Is(err, dm.ErrSlow) {
 		if err == nil {
@@ -231,7 +231,7 @@ func (o *observation) compared(rd *reading, body []byte, err error) (cost int) {
 		o.composed(reason, rd, body, nil)
 		return 0
 	}
-	rd = o.peer.m.reader.loop
+	rd = o.scope.peer.m.reader.loop
 	o.prepare(rd)
 	return o.readComposite(rd, func(rd *reading, body []byte, err error) int {
 		o.composed(reason, rd, body, err)
@@ -263,7 +263,7 @@ func (o *observation) composed(reason attr.Decision, rd *reading, body []byte, e
 // allGone reports whether none of the nodes can be observed any more.
 func (o *observation) allGone(rd *reading) bool {
 	for i, p := range o.parts {
-		if !p.isGone(o.peer.fast, p.scope.snapshot(), rd.observed.nodes[i].err) {
+		if !p.isGone(o.scope.peer.fast, p.scope.snapshot(), rd.observed.nodes[i].err) {
 			return false
 		}
 	}

@@ -63,7 +63,7 @@ func (o *observation) hasStored() bool { return o.store != nil && len(o.store.mo
 // stores reports whether notifications are stored while the server cannot be reached: /1/x/6 is
 // true or absent, and hqmax is not 0 where it is in force.
 func (o *observation) stores() bool {
-	if o.ended || o.peer.closed || !o.peer.storing() {
+	if o.ended || o.scope.peer.closed || !o.scope.peer.storing() {
 		return false
 	}
 	limit, ok := o.historyLimit()
@@ -110,7 +110,7 @@ func (o *observation) keep(now sched.Time, x *notice) {
 	}
 	if !carriesTime(o.format) {
 		if st.newest {
-			o.peer.CountDropped(1)
+			o.scope.peer.CountDropped(1)
 		}
 		st.newest = true
 		return
@@ -121,13 +121,13 @@ func (o *observation) keep(now sched.Time, x *notice) {
 		return
 	}
 	st.moments = append(st.moments, m)
-	o.peer.storedValues.Add(int64(m.values))
+	o.scope.peer.storedValues.Add(int64(m.values))
 	if limit, ok := o.historyLimit(); ok {
 		for len(st.moments) > limit {
 			o.dropOldest()
 		}
 	}
-	o.peer.boundStore()
+	o.scope.peer.boundStore()
 }
 
 // finishLater has the server told that the node is gone when it can be reached, after what is
@@ -147,13 +147,13 @@ func carriesTime(f content.Format) bool {
 func (o *observation) moment(body []byte) (moment, error) {
 	m := moment{at: time.Now()}
 	m.groups = []group{{scope: o.scope}}
-	r := content.Request{Root: o.peer.cfg.Root}
+	r := content.Request{Root: o.scope.peer.cfg.Root}
 	r.Schema = func(id dm.ObjectID) *registry.Object {
 		return m.groups[len(m.groups)-1].scope.snapshot().Definition(id)
 	}
 	if o.composite {
 		r.Select = func(prefix []byte) error {
-			s := o.peer.scope(prefix)
+			s := o.scope.peer.scope(prefix)
 			if s == nil {
 				return errNoDevice
 			}
@@ -187,7 +187,7 @@ func (o *observation) dropOldest() {
 		st.lost += n
 		return
 	}
-	o.peer.CountDropped(n)
+	o.scope.peer.CountDropped(n)
 	o.delivered(GivenUp, 1, errDropped)
 }
 
@@ -195,7 +195,7 @@ func (o *observation) dropOldest() {
 func (o *observation) release(n int) {
 	st := o.store
 	for i := range st.moments[:n] {
-		o.peer.storedValues.Add(-int64(st.moments[i].values))
+		o.scope.peer.storedValues.Add(-int64(st.moments[i].values))
 		st.moments[i] = moment{} // so that its values can be collected
 	}
 	if st.moments = st.moments[n:]; len(st.moments) == 0 {
@@ -270,7 +270,7 @@ func (o *observation) drained(err error) {
 	if err == nil && !replaying {
 		o.release(n)
 	} else if lost > 0 {
-		o.peer.CountDropped(lost)
+		o.scope.peer.CountDropped(lost)
 	}
 	switch {
 	case o.ended || !o.reachable():
@@ -299,7 +299,7 @@ func (o *observation) encodeStored(moments []moment) (body []byte, n int, err er
 
 func (o *observation) encodeMoments(moments []moment) ([]byte, error) {
 	enc := &o.cfg().Scratch.encoder
-	target := content.Target{Root: o.peer.cfg.Root, Prefix: o.scope.device.cfg.Prefix}
+	target := content.Target{Root: o.scope.peer.cfg.Root, Prefix: o.scope.device.cfg.Prefix}
 	if !o.composite {
 		target.Base = o.own.path
 	}
@@ -346,7 +346,7 @@ func (o *observation) dropStored(ofRegistration bool) {
 	for i := range st.moments {
 		m := &st.moments[i]
 		for _, g := range m.groups {
-			if !ofRegistration || o.peer.cfg.Unsent == nil || g.scope.device.cfg.Prefix != "" {
+			if !ofRegistration || o.scope.peer.cfg.Unsent == nil || g.scope.device.cfg.Prefix != "" {
 				values += len(g.entries)
 				continue
 			}
@@ -358,8 +358,8 @@ func (o *observation) dropStored(ofRegistration bool) {
 	}
 	o.release(len(st.moments))
 	o.store = nil
-	o.peer.CountDropped(values)
+	o.scope.peer.CountDropped(values)
 	if len(entries) > 0 {
-		o.peer.cfg.Unsent(entries)
+		o.scope.peer.cfg.Unsent(entries)
 	}
 }
