@@ -8,6 +8,15 @@ import (
 
 // capture returns a file in pcap format with a CoAP PUT of a TLV payload for each request.
 func capture(requests []request) []byte {
+	var messages []message
+	for i, r := range requests {
+		messages = append(messages, message{data: put(r.path, uint16(i), r.payload)})
+	}
+	return captureMessages(messages)
+}
+
+// captureMessages returns a file in pcap format with CoAP messages between a device and a server.
+func captureMessages(messages []message) []byte {
 	const (
 		magic   = 0xa1b2c3d4 // with microseconds
 		rawIP   = 101        // the link type of packets without a link layer
@@ -20,8 +29,8 @@ func capture(requests []request) []byte {
 	b = append(b, make([]byte, 8)...)
 	b = le.AppendUint32(b, longest)
 	b = le.AppendUint32(b, rawIP)
-	for i, r := range requests {
-		p := packet(put(r.path, uint16(i), r.payload))
+	for _, m := range messages {
+		p := packet(m)
 		b = append(b, make([]byte, 8)...)
 		b = le.AppendUint32(b, uint32(len(p)))
 		b = le.AppendUint32(b, uint32(len(p)))
@@ -31,17 +40,21 @@ func capture(requests []request) []byte {
 }
 
 // packet returns an IPv4 packet that carries a CoAP message over UDP.
-func packet(message []byte) []byte {
-	const coapPort, clientPort, udp = 5683, 50000, 17
+func packet(m message) []byte {
+	const udp = 17
+	from, to := uint16(50000), uint16(5683)
+	if m.fromServer {
+		from, to = to, from
+	}
 	be := binary.BigEndian
 	b := []byte{0x45, 0}
-	b = be.AppendUint16(b, uint16(20+8+len(message)))
+	b = be.AppendUint16(b, uint16(20+8+len(m.data)))
 	b = append(b, 0, 0, 0, 0, 64, udp, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1)
-	b = be.AppendUint16(b, clientPort)
-	b = be.AppendUint16(b, coapPort)
-	b = be.AppendUint16(b, uint16(8+len(message)))
+	b = be.AppendUint16(b, from)
+	b = be.AppendUint16(b, to)
+	b = be.AppendUint16(b, uint16(8+len(m.data)))
 	b = append(b, 0, 0)
-	return append(b, message...)
+	return append(b, m.data...)
 }
 
 // put returns a CoAP PUT with a TLV payload. IDs have at most five digits, so every option has a
