@@ -55,20 +55,34 @@ func (p *program) runShell(stdin *os.File, stdout io.Writer) int {
 	defer stop()
 	go sh.session.Follow(ctx)
 	for {
-		line, err := sh.readLine()
-		switch {
-		case errors.Is(err, io.EOF): // Ctrl-D, Ctrl-C
-			return 0
-		case err != nil:
-			fmt.Fprintln(sh.terminal, "lwm2mserver:", err)
-			return exitFailed
-		}
-		if err := sh.run(line); errors.Is(err, session.ErrQuit) {
-			return 0
-		} else if err != nil && !errors.Is(err, session.ErrRefused) {
-			fmt.Fprintln(sh.terminal, err)
+		if status, end := sh.turn(); end {
+			return status
 		}
 	}
+}
+
+// turn reads a line and runs it. An interrupt ends the commands; it is caught from before the
+// terminal is normal again, so that it never ends the shell.
+func (sh *shell) turn() (status int, end bool) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	line, err := sh.readLine()
+	switch {
+	case errors.Is(err, io.EOF): // Ctrl-D, Ctrl-C
+		return 0, true
+	case err != nil:
+		fmt.Fprintln(sh.terminal, "lwm2mserver:", err)
+		return exitFailed, true
+	}
+	switch err := sh.session.Run(ctx, line); {
+	case errors.Is(err, session.ErrQuit):
+		return 0, true
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintln(sh.terminal, "interrupted")
+	case err != nil && !errors.Is(err, session.ErrRefused):
+		fmt.Fprintln(sh.terminal, err)
+	}
+	return 0, false
 }
 
 // greet prints where the server listens.
@@ -95,20 +109,6 @@ func (sh *shell) readLine() (string, error) {
 	defer func() { _ = term.Restore(fd, state) }()
 	return sh.terminal.ReadLine()
 }
-
-// run runs the commands of a line. An interrupt ends them.
-func (sh *shell) run(line string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := sh.session.Run(ctx, line)
-	if err != nil && ctx.Err() != nil {
-		return errInterrupted
-	}
-	return err
-}
-
-// errInterrupted is the error of a command that an interrupt ended.
-var errInterrupted = errors.New("interrupted")
 
 // complete extends the line at the cursor when the Tab key is pressed. If several texts fit, it
 // inserts what they have in common, or prints them.

@@ -163,8 +163,8 @@ func TestShell(t *testing.T) {
 	s.press(arrow + arrow + enter)
 	s.expect(`observation 2\n.*34 Cel\n> $`)
 
-	s.press("next 7" + enter)
-	s.expect(`next 7\n`)
+	s.press("read heater-1 /42769/0/1; next 7" + enter)
+	s.expect(`34 Cel\n`) // the commands run: the terminal is not raw any more
 	s.press(ctrlC)
 	s.expect(`interrupted\n> $`)
 	s.press("quit" + enter)
