@@ -21,8 +21,9 @@
 //     happens in the transaction is in write.go, streamed values are in upload.go.
 //   - The executor (execute.go) answers Execute.
 //   - Attributes (attributes.go) answers Write-Attributes. What attributes mean is in package attr.
-//   - The reporter (report.go) hears what changes; an observation (observation.go) samples its node
-//     and notifies as the monitor of package attr decides.
+//   - The reporter (report.go) hears what changes and finds the observed nodes that a change concerns
+//     (part.go); an observation (observation.go) samples its nodes (sampling.go) and notifies as the
+//     monitors of package attr decide. observing.go turns a reading into what monitors compare.
 //   - What an observation would notify a server of that cannot be reached is stored (storing.go),
 //     or taken from a history of the application (history.go), and sent later. outcome.go tells the
 //     application what became of notifications.
@@ -49,8 +50,8 @@
 //   - A server is not notified of what it wrote itself, unless Config.SelfNotify says so. It is
 //     notified of other changes of the same transaction, such as those that a Validate hook made,
 //     and, with the next sample, of its own write to a node of which functions give values.
-//   - A value that is back at what the server knows when pmin has passed does not trigger a
-//     notification.
+//   - Without value conditions, a value that is back at what the server knows when pmin has passed
+//     does not trigger a notification. A crossing within pmin does.
 //   - Discover shows the attributes in force, inherited ones included, for the node that it names,
 //     and the attached ones for the nodes below. With the parameter depth (LwM2M 1.2) the defaults
 //     of the Server object count as in force.
