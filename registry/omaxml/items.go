@@ -343,7 +343,7 @@ func (p *splitter) addItem(i int) bool {
 		p.boundary, p.sentence = 0, 0
 		return true
 	}
-	if it, ok := scanItem(s); ok && it.style == styleColon && p.style == styleDash {
+	if it, ok := scanItem(s); ok && it.style == styleColon && p.style != styleColon {
 		p.failed = true // a list in two styles
 		return false
 	}

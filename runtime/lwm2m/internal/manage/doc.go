@@ -21,9 +21,9 @@
 //     happens in the transaction is in write.go, streamed values are in upload.go.
 //   - The executor (execute.go) answers Execute.
 //   - Attributes (attributes.go) answers Write-Attributes. What attributes mean is in package attr.
-//   - The reporter (report.go) hears what changes and finds the observed nodes that a change concerns
-//     (part.go); an observation (observation.go) samples its nodes (sampling.go) and notifies as the
-//     monitors of package attr decide. observing.go turns a reading into what monitors compare.
+//   - The reporter (report.go) hears what changes and finds the observed nodes that it concerns
+//     (part.go). An observation (observation.go) samples its nodes (sampling.go) and notifies as
+//     the monitors of package attr decide; observing.go makes what they compare.
 //   - What an observation would notify a server of that cannot be reached is stored (storing.go),
 //     or taken from a history of the application (history.go), and sent later. outcome.go tells the
 //     application what became of notifications.
