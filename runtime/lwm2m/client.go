@@ -150,7 +150,7 @@ func (c *Client) check() error {
 
 // warnOfAbsent warns of what the configuration asks for and the client does not do yet.
 func (c *Client) warnOfAbsent(snap dm.Snapshot) {
-	if bootstrapAccount(snap) {
+	if c.bootstrapAccount(snap) {
 		c.log.Warn("there is no bootstrap yet: the account of the bootstrap server is kept and not used",
 			"endpoint", c.cfg.Endpoint)
 	}
@@ -182,7 +182,7 @@ func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID) (socket.Socket, s
 	if cfg.Logger == nil {
 		cfg.Logger = c.log
 	}
-	uri := uriOf(snap, id)
+	uri := c.uriOf(snap, id)
 	if err := checkServerURI(uri); err != nil {
 		return nil, socket.Endpoint{}, err
 	}

@@ -11,7 +11,7 @@ import (
 // credentials translates a Security instance into the configuration of a socket (Core 1.2.2
 // Appendix E.1).
 func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, error) {
-	v := valuesOf(s, securityID, id)
+	v := c.valuesOf(s, securityID, id)
 	var sec socket.Security
 	if err := translate(v, &sec); err != nil {
 		return sec, err

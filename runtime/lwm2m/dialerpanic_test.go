@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,5 +176,49 @@ func TestPanicsWhileAlertIsStored(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A function behind a resource of the Server object that panics while the client reads its accounts
+// counts as no value: the client goes on, and the panic reaches the loop or the log.
+func TestPanicsWhileAccountsAreRead(t *testing.T) {
+	for _, recovers := range []bool{false, true} {
+		t.Run(fmt.Sprint("recovered ", recovers), func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				ctx := context.Background()
+				sec, _ := accounts(t, 1)
+				srv, err := server.New(server.Config{Hooks: server.Hooks{
+					Commit: func(context.Context, *genserver.Tx) error { return nil },
+				}})
+				must(t, err)
+				var broken atomic.Bool
+				i := server.Template()
+				i.ShortServerID, i.Lifetime, i.Binding = dm.Int(1), dm.Int(3600), dm.Str("U")
+				i.NotificationStoringWhenDisabledOrOffline = dm.Bool(true)
+				i.CommunicationRetryTimer = dm.Func(func(context.Context) (uint64, error) {
+					if broken.Load() {
+						panic("broken function")
+					}
+					return 60, nil
+				})
+				must(t, srv.Add(1, i))
+				cfg := w.config()
+				cfg.Servers, cfg.RecoverPanics, cfg.Objects = nil, recovers, append(cfg.Objects, sec, srv)
+				c, err := lwm2m.New(cfg)
+				must(t, err)
+				panics := w.recovering(c)
+				w.wantState(1, lwm2m.StateRegistered)
+				broken.Store(true)
+				must(t, srv.Update(ctx, 1, func(i *server.Instance) error { i.Lifetime.Set(7200); return nil }))
+				<-time.After(10 * time.Second)
+				broken.Store(false)
+				if got := panics(); strings.Contains(got, "broken function") == recovers {
+					t.Errorf("the loop panics with %q", got)
+				}
+				if s := w.wantState(1, lwm2m.StateRegistered); s.Lifetime != 2*time.Hour {
+					t.Errorf("status %v", s)
+				}
+			})
+		})
 	}
 }

@@ -213,7 +213,7 @@ func (c *Client) RemoveServer(ctx context.Context, id ShortServerID) error {
 		return err
 	}
 	defer t.Rollback()
-	accounts := accountsIn(c.model.Snapshot())
+	accounts := c.accountsIn(c.model.Snapshot())
 	i := slices.IndexFunc(accounts, func(v settings) bool { return v.shortID == id })
 	if i < 0 {
 		return ErrUnknownServer
@@ -233,7 +233,7 @@ func (c *Client) RequestBootstrap() error {
 	if c.leaving.Load() {
 		return ErrClosed
 	}
-	if !bootstrapAccount(c.model.Snapshot()) {
+	if !c.bootstrapAccount(c.model.Snapshot()) {
 		return ErrNoBootstrap
 	}
 	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was requested"), nil) })
@@ -270,7 +270,7 @@ func (c *Client) post(id ShortServerID, fn func(*server)) error {
 	if c.leaving.Load() {
 		return ErrClosed
 	}
-	if !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(v settings) bool { return v.shortID == id }) {
+	if !slices.ContainsFunc(c.accountsIn(c.model.Snapshot()), func(v settings) bool { return v.shortID == id }) {
 		return ErrUnknownServer
 	}
 	c.postAll(func(s *server) {
@@ -301,7 +301,7 @@ func (c *Client) postAll(fn func(*server)) {
 type control struct{ c *Client }
 
 func (k control) settings(id dm.InstanceID) (settings, error) {
-	for _, a := range accountsIn(k.c.model.Snapshot()) {
+	for _, a := range k.c.accountsIn(k.c.model.Snapshot()) {
 		if a.instance == id {
 			return a, nil
 		}

@@ -93,7 +93,7 @@ func (c *Client) reconcileOnce() {
 	touched := c.touched
 	c.touched, c.dirty = map[dm.InstanceID]bool{}, false
 	c.mu.Unlock()
-	accounts := accountsIn(c.model.Snapshot())
+	accounts := c.accountsIn(c.model.Snapshot())
 	for _, s := range slices.Clone(c.servers) {
 		if !slices.ContainsFunc(accounts, func(v settings) bool { return v.shortID == s.settings.shortID }) {
 			s.intent.removed = true

@@ -246,7 +246,7 @@ func (c *Client) startSend(id ShortServerID, r *send.Request) error {
 		}
 		finish(x)
 	}
-	if !slices.ContainsFunc(accountsIn(c.model.Snapshot()), func(v settings) bool { return v.shortID == id }) {
+	if !slices.ContainsFunc(c.accountsIn(c.model.Snapshot()), func(v settings) bool { return v.shortID == id }) {
 		return ErrUnknownServer
 	}
 	c.loop.sched.Post(func() {
@@ -339,7 +339,7 @@ func notReachable(reason error) error {
 func (a sendAccount) Muted() error {
 	s := a.s
 	p := dm.ResourcePath(serverID, s.settings.instance, genserver.MuteSendID)
-	v, ok := valuesOf(s.client.model.Snapshot(), serverID, s.settings.instance).get(genserver.MuteSendID)
+	v, ok := s.client.valuesOf(s.client.model.Snapshot(), serverID, s.settings.instance).get(genserver.MuteSendID)
 	switch {
 	case !ok:
 		return fmt.Errorf("%w by %s, which has no value: set it to false", ErrMuted, p)

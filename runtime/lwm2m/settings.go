@@ -67,15 +67,17 @@ func seconds(n uint64) time.Duration {
 func clampCount(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
 // values reads resources of one instance in a snapshot, with the rights of the application. A
-// resource with a slow function counts as absent, because values are read on the loop.
+// resource with a slow function counts as absent, because values are read on the loop, and so does
+// one with a function that panics.
 type values struct {
+	c   *Client
 	ctx context.Context
 	s   dm.Snapshot
 	p   dm.Path // the instance
 }
 
-func valuesOf(s dm.Snapshot, o dm.ObjectID, id dm.InstanceID) values {
-	return values{dm.RefuseSlow(context.Background()), s, dm.InstancePath(o, id)}
+func (c *Client) valuesOf(s dm.Snapshot, o dm.ObjectID, id dm.InstanceID) values {
+	return values{c, dm.RefuseSlow(context.Background()), s, dm.InstancePath(o, id)}
 }
 
 func (v values) get(id dm.ResourceID) (dm.Value, bool) {
@@ -83,7 +85,9 @@ func (v values) get(id dm.ResourceID) (dm.Value, bool) {
 	if !ok {
 		return dm.Value{}, false
 	}
-	val, err := v.s.Value(v.ctx, dm.Application, p)
+	var val dm.Value
+	err := errPanic
+	v.c.guard("a function of the Security or Server object", func() { val, err = v.s.Value(v.ctx, dm.Application, p) })
 	return val, err == nil
 }
 
@@ -122,25 +126,27 @@ func (v values) each(id dm.ResourceID, fn func(dm.Value)) {
 	if !ok || !v.s.Has(p) {
 		return
 	}
-	_ = v.s.Read(v.ctx, dm.Application, p, func(_ dm.Path, val dm.Value) error {
-		if val.Type() != registry.None { // otherwise there is no instance
-			fn(val)
-		}
-		return nil
-	}) // a resource that cannot be read counts as absent
+	v.c.guard("a function of the Security or Server object", func() {
+		_ = v.s.Read(v.ctx, dm.Application, p, func(_ dm.Path, val dm.Value) error {
+			if val.Type() != registry.None { // otherwise there is no instance
+				fn(val)
+			}
+			return nil
+		}) // a resource that cannot be read counts as absent
+	})
 }
 
 // accountsIn returns the accounts of management servers in a snapshot, by ascending instance of the
 // Server object. A Server instance without a Security instance is not an account, nor the other way
 // round.
-func accountsIn(s dm.Snapshot) []settings {
+func (c *Client) accountsIn(s dm.Snapshot) []settings {
 	type place struct {
 		id  dm.InstanceID
 		uri string
 	}
 	found := map[uint64]place{}
 	for id := range s.Instances(securityID) {
-		v := valuesOf(s, securityID, id)
+		v := c.valuesOf(s, securityID, id)
 		short := v.number(gensecurity.ShortServerIDID, 0)
 		if _, taken := found[short]; short == 0 || taken || v.bool(gensecurity.BootstrapServerID, false) {
 			continue
@@ -149,7 +155,7 @@ func accountsIn(s dm.Snapshot) []settings {
 	}
 	var accounts []settings
 	for id := range s.Instances(serverID) {
-		v := valuesOf(s, serverID, id)
+		v := c.valuesOf(s, serverID, id)
 		short := v.number(genserver.ShortServerIDID, 0) // at most 65534, by the definition
 		at, ok := found[short]
 		if !ok {
@@ -204,9 +210,9 @@ func readSettings(v values) settings {
 }
 
 // bootstrapAccount reports whether the device has the account of a bootstrap server.
-func bootstrapAccount(s dm.Snapshot) bool {
+func (c *Client) bootstrapAccount(s dm.Snapshot) bool {
 	for id := range s.Instances(securityID) {
-		if valuesOf(s, securityID, id).bool(gensecurity.BootstrapServerID, false) {
+		if c.valuesOf(s, securityID, id).bool(gensecurity.BootstrapServerID, false) {
 			return true
 		}
 	}
@@ -214,6 +220,6 @@ func bootstrapAccount(s dm.Snapshot) bool {
 }
 
 // uriOf returns the server URI of a Security instance.
-func uriOf(s dm.Snapshot, id dm.InstanceID) string {
-	return valuesOf(s, securityID, id).text(gensecurity.ServerURIID)
+func (c *Client) uriOf(s dm.Snapshot, id dm.InstanceID) string {
+	return c.valuesOf(s, securityID, id).text(gensecurity.ServerURIID)
 }
