@@ -140,6 +140,7 @@ var (
 		`characters?|chars?)\b|∞`)
 	marksOnly = regexp.MustCompile(`^[-.,;|&()\[\]{}<>=~+: \n]*$`)
 	brackets  = regexp.MustCompile(`\([^()]*\)`)
+	compared  = regexp.MustCompile(`[<>≤≥]=? *-?\d+`) // "> 2: reserved" does not mention 2
 	valueMark = regexp.MustCompile(`(?:^|[\s,;|])(-?\d{1,15}) ?[:=] ?[\pL]`)
 	restMark  = regexp.MustCompile(`(?i)[,;\n] ?(others|other|rest|reserved|etc)(?:$|[^\pL])`)
 )
@@ -176,7 +177,7 @@ func accountNumbers(t *testing.T, text, unit string, r registry.Range) {
 // text mentions no other values.
 func accountItems(t *testing.T, text string, r registry.Range) {
 	t.Helper()
-	s := brackets.ReplaceAllString(plain(prose(text)), "")
+	s := compared.ReplaceAllString(brackets.ReplaceAllString(plain(prose(text)), ""), "")
 	for _, m := range valueMark.FindAllStringSubmatch(s, -1) {
 		// "2 -9" is an interval.
 		if v, err := strconv.ParseInt(m[1], 10, 64); err == nil && !r.AllowsInt(v) && !r.AllowsInt(-v) {
