@@ -48,6 +48,8 @@ var rules = []rule{
 	{"runtime/lwm2m/internal/link", []string{"runtime/coap", "runtime/sched", "net/socket"}},
 	{"runtime/lwm2m/internal/manage", []string{"runtime/lwm2m/internal/attr", "runtime/lwm2m/internal/series", "runtime/dm", "runtime/content/...", "runtime/coap",
 		"runtime/sched", "registry"}},
+	{"runtime/lwm2m/internal/provision", []string{"runtime/lwm2m/internal/serve", "runtime/dm", "runtime/content/...", "runtime/coap",
+		"runtime/sched", "registry"}},
 	{"runtime/lwm2m/internal/series", []string{"runtime/dm"}},
 	{"runtime/lwm2m/internal/send", []string{"runtime/lwm2m/internal/manage", "runtime/lwm2m/internal/series", "runtime/dm",
 		"runtime/content/...", "runtime/coap", "registry"}},
