@@ -45,6 +45,7 @@ var rules = []rule{
 		"runtime/objects/security", "runtime/objects/server"}},
 	{"runtime/lwm2m/internal/account", []string{"registry"}},
 	{"runtime/lwm2m/internal/attr", []string{"registry", "runtime/dm", "runtime/sched"}},
+	{"runtime/lwm2m/internal/bootstrap", nil},
 	{"runtime/lwm2m/internal/link", []string{"runtime/coap", "runtime/sched", "net/socket"}},
 	{"runtime/lwm2m/internal/manage", []string{"runtime/lwm2m/internal/attr", "runtime/lwm2m/internal/series", "runtime/dm", "runtime/content/...", "runtime/coap",
 		"runtime/sched", "registry"}},

@@ -16,11 +16,6 @@ func TestNewWarnsOfWhatIsAbsent(t *testing.T) {
 	}{
 		{"nothing", "", func(*lwm2m.Config) {}},
 		{"queue mode", "the client itself does not sleep yet", func(cfg *lwm2m.Config) { cfg.QueueMode = true }},
-		{"bootstrap", "there is no bootstrap yet", func(cfg *lwm2m.Config) {
-			cfg.Servers = append(cfg.Servers, lwm2m.Server{
-				URI: "coap://bs", Bootstrap: true,
-			})
-		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log strings.Builder

@@ -118,7 +118,9 @@ func TestBootstrapServerIsNoManagementServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := w.start(cfg)
-		w.servers[0].quiet(time.Hour)
+		if r := w.servers[0].next(); r.path != "/bs" {
+			t.Errorf("the device sent %v", r)
+		}
 		if n := len(c.Status().Servers); n != 0 {
 			t.Errorf("%d management servers", n)
 		}

@@ -53,8 +53,7 @@ type Client struct {
 	updatesFrom             sched.Time
 	done                    chan struct{}
 	unsubscribe             func()
-	bootstrapReason         error // why a bootstrap is needed; nil if none is
-	bootstrapBy             *server
+	boot                    *bootstrapper
 
 	status atomic.Pointer[published]
 
@@ -110,6 +109,7 @@ func New(cfg Config) (*Client, error) {
 		Group: c.loop.group, Context: c.ctx, Timeout: c.cfg.ConnectTimeout,
 		Guard: func(fn func()) { c.guard("Connect of a socket", fn) },
 	}
+	c.boot = newBootstrapper(c)
 	c.deadline.Func = c.giveUpShutdown
 	c.updates.Func = c.sendUpdates
 	c.checkBindings(c.model.Snapshot())
@@ -150,10 +150,6 @@ func (c *Client) check() error {
 
 // warnOfAbsent warns of what the configuration asks for and the client does not do yet.
 func (c *Client) warnOfAbsent(snap dm.Snapshot) {
-	if c.bootstrapAccount(snap) {
-		c.log.Warn("there is no bootstrap yet: the account of the bootstrap server is kept and not used",
-			"endpoint", c.cfg.Endpoint)
-	}
 	if c.cfg.QueueMode {
 		c.log.Warn("QueueMode tells servers that the device may sleep; the client itself does not sleep yet",
 			"endpoint", c.cfg.Endpoint)
@@ -255,6 +251,9 @@ func (c *Client) Sockets() []*Socket {
 			own = append(own, s.socket)
 		}
 	}
+	if c.boot.socket != nil {
+		own = append(own, c.boot.socket)
+	}
 	return own
 }
 
@@ -324,7 +323,7 @@ type published struct {
 
 // publish makes the present status visible to other goroutines.
 func (c *Client) publish() {
-	s := &published{Status: Status{Offline: c.offline.all, BootstrapReason: c.bootstrapReason, Closed: c.finished}}
+	s := &published{Status: Status{Offline: c.offline.all, Bootstrap: c.boot.shown, Closed: c.finished}}
 	for _, v := range c.servers {
 		s.Servers, s.peers = append(s.Servers, v.describe()), append(s.peers, v.peer)
 	}
@@ -367,6 +366,7 @@ func (c *Client) beginShutdown() {
 	c.closing = true
 	c.leaving.Store(true)
 	c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
+	c.boot.close()
 	for _, s := range slices.Clone(c.servers) {
 		s.intent.removed = true
 		s.handle(account.Event{Kind: account.FactsChanged})

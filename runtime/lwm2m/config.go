@@ -51,6 +51,16 @@ type Config struct {
 	// value means that the device is always reachable.
 	QueueMode bool
 
+	// BootstrapPack asks the bootstrap server for a Bootstrap-Pack, from LwM2M 1.2 on, and sends a
+	// Bootstrap-Request if that fails (Core 1.2.2 §6.1.7.7). The zero value means that the client
+	// sends a Bootstrap-Request, which every bootstrap server must support.
+	BootstrapPack bool
+	// ServerBootstrap keeps a connection to the bootstrap server, over which the server may begin a
+	// bootstrap without a request of the device, as servers of LwM2M 1.0 do. The zero value means
+	// that there is a connection during a bootstrap only, and that requests outside of one are
+	// ignored, as LwM2M has it from 1.1 on.
+	ServerBootstrap bool
+
 	// Format is the Content-Format of responses to requests that accept any. The zero value means
 	// TLV with LwM2M 1.0, and SenML CBOR with later versions.
 	Format content.Format
@@ -102,6 +112,9 @@ type Config struct {
 	// every method that is safe from any goroutine. It must not wait, and an Update of an object
 	// may wait: leave that to another goroutine. The zero value means that no function is called.
 	OnStatus func(ServerStatus)
+	// OnBootstrap is called on the loop when the State of Status.Bootstrap changes, under the
+	// conditions of OnStatus. The zero value means that no function is called.
+	OnBootstrap func(BootstrapStatus)
 	// OnDelivery is called on the loop with the outcome of each notification. It must be quick. The
 	// zero value means that no function is called.
 	OnDelivery func(Delivery)
@@ -182,9 +195,15 @@ type Server struct {
 	// value means 1 for the first account, 2 for the second, and so on.
 	ShortID ShortServerID
 	// Bootstrap makes this the account of a bootstrap server, which has no ShortID and none of the
-	// settings below Certificate. The client does not bootstrap yet, of which New warns. The zero
-	// value means a management server.
+	// settings below Certificate. HoldOff and AccountTimeout belong to it alone. A device has at
+	// most one such account (Core 1.2.2 §6.1.2). The zero value means a management server.
 	Bootstrap bool
+	// HoldOff is how long the client waits before a bootstrap that it or a server decides on
+	// (/0/x/11), in whole seconds. The zero value means that it does not wait.
+	HoldOff time.Duration
+	// AccountTimeout is how long after a bootstrap the client deletes the account of the bootstrap
+	// server (/0/x/12), in whole seconds. The zero value means that the account is kept.
+	AccountTimeout time.Duration
 	// PSK is the pre-shared key. The zero value means none.
 	PSK PSK
 	// Certificate secures the connection with certificates. The zero value means none.

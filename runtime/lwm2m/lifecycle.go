@@ -11,6 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
 )
 
 // Update sends an Update to a server, even if nothing has changed. It has no effect if the device
@@ -86,8 +87,11 @@ type offline struct {
 }
 
 func (o *offline) covers(v *settings) bool {
-	return o.all || o.schemes[schemeOf(v.uri)] || o.servers[v.shortID]
+	return o.coversURI(v.uri) || o.servers[v.shortID]
 }
+
+// coversURI reports whether all servers with the scheme of a URI are suspended.
+func (o *offline) coversURI(uri string) bool { return o.all || o.schemes[schemeOf(uri)] }
 
 // Suspend takes the client offline without telling the servers. It ends the connections and keeps
 // their security sessions if the network supports that. The client sends nothing until Resume. With
@@ -153,6 +157,7 @@ func (c *Client) applyOffline() {
 			s.handle(account.Event{Kind: account.FactsChanged})
 		}
 	}
+	c.boot.handle(bootstrap.Event{Kind: bootstrap.FactsChanged})
 	c.publish()
 }
 
@@ -226,43 +231,24 @@ func (c *Client) RemoveServer(ctx context.Context, id ShortServerID) error {
 	return t.Commit()
 }
 
-// RequestBootstrap requests a bootstrap; Status.BootstrapReason shows the request. The error is
-// [ErrNoBootstrap], or [ErrClosed] after Shutdown. RequestBootstrap may be called from any
-// goroutine.
+// RequestBootstrap starts a bootstrap at once, without the Client Hold Off Time and whatever the
+// pause after a failed attempt. If the bootstrap fails, the client repeats it until it succeeds;
+// Status.Bootstrap and Config.OnBootstrap say how it goes on. During an attempt RequestBootstrap
+// has no further effect. The error is [ErrNoBootstrap], or [ErrClosed] after Shutdown.
+// RequestBootstrap may be called from any goroutine.
 func (c *Client) RequestBootstrap() error {
+	return c.askForBootstrap(bootstrap.RequestedByApplication)
+}
+
+func (c *Client) askForBootstrap(by bootstrap.Kind) error {
 	if c.leaving.Load() {
 		return ErrClosed
 	}
-	if !c.bootstrapAccount(c.model.Snapshot()) {
+	if !c.bootstrapAccountIn(c.model.Snapshot()).present {
 		return ErrNoBootstrap
 	}
-	c.loop.sched.Post(func() { c.requestBootstrap(errors.New("it was requested"), nil) })
+	c.loop.sched.Post(func() { c.boot.handle(bootstrap.Event{Kind: by}) })
 	return nil
-}
-
-// requestBootstrap records why a bootstrap is needed, unless a reason is recorded already. by is
-// the account whose attempts have failed, or nil for another reason.
-func (c *Client) requestBootstrap(reason error, by *server) {
-	if c.bootstrapReason != nil || c.closing {
-		return
-	}
-	c.bootstrapReason, c.bootstrapBy = reason, by
-	c.log.Warn("a bootstrap is needed", "endpoint", c.cfg.Endpoint, "reason", reason.Error())
-	c.publish()
-}
-
-// withdrawBootstrap withdraws the request of an account that has not given up, or not any more. The
-// request of another account that has given up takes its place.
-func (c *Client) withdrawBootstrap(s *server) {
-	if c.bootstrapBy != s || s.state.Effort == account.GivenUp {
-		return
-	}
-	c.bootstrapReason, c.bootstrapBy = nil, nil
-	for _, o := range c.servers {
-		if o.state.Effort == account.GivenUp && o.viewFacts().CanBootstrap {
-			c.requestBootstrap(o.err, o)
-		}
-	}
 }
 
 // post calls fn on the loop for one account.
@@ -332,7 +318,7 @@ func (k control) UpdateAccount(id dm.InstanceID) error {
 
 // RequestBootstrap implements server.Client.
 func (k control) RequestBootstrap() error {
-	if err := k.c.RequestBootstrap(); err != nil {
+	if err := k.c.askForBootstrap(bootstrap.RequestedByServer); err != nil {
 		return dm.Errorf(dm.MethodNotAllowed, "%w", err)
 	}
 	return nil

@@ -94,6 +94,8 @@ func (c *Client) reconcileOnce() {
 	c.touched, c.dirty = map[dm.InstanceID]bool{}, false
 	c.mu.Unlock()
 	accounts := c.accountsIn(c.model.Snapshot())
+	boot := c.bootstrapAccountIn(c.model.Snapshot())
+	defer func() { c.boot.reconcile(boot, touched[boot.instance]) }()
 	for _, s := range slices.Clone(c.servers) {
 		if !slices.ContainsFunc(accounts, func(v settings) bool { return v.shortID == s.settings.shortID }) {
 			s.intent.removed = true

@@ -288,14 +288,14 @@ func TestBootstrapRequestEndsWithRegistration(t *testing.T) {
 		srv.answers(refuse)
 		c := w.start(cfg)
 		srv.next()
-		if s := w.wantState(1, lwm2m.StateFailed); s.Awaits != "a bootstrap" || c.Status().BootstrapReason == nil {
+		if s := w.wantState(1, lwm2m.StateFailed); s.Awaits != "a bootstrap" || c.Status().Bootstrap.Reason == nil {
 			t.Errorf("status %v", c.Status())
 		}
 		srv.answers(nil)
 		c.RegisterAll()
 		srv.next()
 		w.wantState(1, lwm2m.StateRegistered)
-		if err := c.Status().BootstrapReason; err != nil {
+		if err := c.Status().Bootstrap.Reason; err != nil {
 			t.Errorf("a bootstrap is still wanted: %v", err)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
@@ -51,7 +52,14 @@ type server struct {
 
 	err      error // the last failure, nil after a success
 	failures int   // consecutive failed attempts
-	shown    shown
+
+	// What settleBootstrap has last seen.
+	asked       bool
+	shownEffort account.Effort
+
+	failedForGood bool  // the last attempt has failed, and no registration has succeeded since
+	finalErr      error // of that attempt
+	shown         shown
 }
 
 // intent is what the application, the servers and the order of registrations ask of an account.
@@ -117,7 +125,7 @@ func (s *server) handle(e account.Event) {
 	s.handleAll()
 	s.gate.settle()
 	s.settleSends()
-	s.client.withdrawBootstrap(s)
+	s.settleBootstrap()
 	if s.state.Request == account.NoRequest {
 		s.client.loop.sched.Cancel(&s.overdue)
 	}
@@ -213,7 +221,7 @@ func (s *server) execute(a account.Action) {
 	case account.ReceiverOn:
 		// The link turns the receiver on when it sends.
 	case account.RequestBootstrap:
-		s.client.requestBootstrap(s.err, s)
+		s.failedForGood, s.finalErr = true, s.err
 	case account.Remove:
 		// handle removes the account after the last event.
 	}
@@ -323,11 +331,14 @@ func (s *server) Open() (link.Opened, error) {
 	if s.settings.fault != nil {
 		return link.Opened{}, s.settings.fault
 	}
-	o := link.Opened{Secured: isSecured(s.settings.uri)}
+	return s.client.open(s.settings.uri, s.settings.security)
+}
+
+// open creates a socket for a Security instance.
+func (c *Client) open(uri string, id dm.InstanceID) (link.Opened, error) {
+	o := link.Opened{Secured: isSecured(uri)}
 	err := fmt.Errorf("lwm2m: Config.Secure or a dialer of Config.Dialers: %w", errPanic)
-	s.client.guard("Config.Secure or a dialer", func() {
-		o.Socket, o.Remote, err = s.client.newSocket(s.client.model.Snapshot(), s.settings.security)
-	})
+	c.guard("Config.Secure or a dialer", func() { o.Socket, o.Remote, err = c.newSocket(c.model.Snapshot(), id) })
 	return o, err
 }
 
@@ -366,7 +377,7 @@ func (s *server) params() coap.Params {
 
 func (s *server) OnConnected(survives bool) {
 	s.answered()
-	s.socket = &Socket{server: s, link: s.link.Socket()}
+	s.socket = &Socket{client: s.client, server: s, link: s.link.Socket(), uri: s.settings.uri}
 	s.peer.Attach(s.link.Conn())
 	s.handle(account.Event{Kind: account.DialSucceeded, Survives: survives})
 }

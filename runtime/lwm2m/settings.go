@@ -209,16 +209,6 @@ func readSettings(v values) settings {
 	return a
 }
 
-// bootstrapAccount reports whether the device has the account of a bootstrap server.
-func (c *Client) bootstrapAccount(s dm.Snapshot) bool {
-	for id := range s.Instances(securityID) {
-		if c.valuesOf(s, securityID, id).bool(gensecurity.BootstrapServerID, false) {
-			return true
-		}
-	}
-	return false
-}
-
 // uriOf returns the server URI of a Security instance.
 func (c *Client) uriOf(s dm.Snapshot, id dm.InstanceID) string {
 	return c.valuesOf(s, securityID, id).text(gensecurity.ServerURIID)

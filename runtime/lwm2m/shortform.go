@@ -120,13 +120,14 @@ func (s *Server) validate() error {
 	for _, d := range []struct {
 		name string
 		d    time.Duration
-	}{{"Lifetime", s.Lifetime}, {"MinPeriod", s.MinPeriod}, {"MaxPeriod", s.MaxPeriod}} {
+	}{{"Lifetime", s.Lifetime}, {"MinPeriod", s.MinPeriod}, {"MaxPeriod", s.MaxPeriod}, {"HoldOff", s.HoldOff}, {"AccountTimeout", s.AccountTimeout}} {
 		fault(d.d%time.Second != 0, "%s is %v, it must be a whole number of seconds", d.name, d.d)
 		fault(d.d < 0 && d.name != "Lifetime", "%s is %v, it must not be negative", d.name, d.d)
 		fault(d.d > math.MaxInt32*time.Second, "%s is %v, it must be at most 68 years", d.name, d.d)
 	}
 	fault(s.MaxPeriod > 0 && s.MaxPeriod < s.MinPeriod,
 		"MaxPeriod is %v, it must not be below MinPeriod, %v", s.MaxPeriod, s.MinPeriod)
+	fault(!s.Bootstrap && (s.HoldOff != 0 || s.AccountTimeout != 0), "HoldOff and AccountTimeout belong to the account of a bootstrap server: leave them out")
 	fault(s.Bootstrap && (s.ShortID != 0 || s.Lifetime != 0 || s.Binding != "" || s.MinPeriod != 0 || s.MaxPeriod != 0 ||
 		s.DropNotifications || s.Instance != nil),
 		"the account of a bootstrap server has no ShortID, Lifetime, Binding, MinPeriod, MaxPeriod, "+
@@ -162,7 +163,10 @@ func (s *Server) security() securityobject.Instance {
 		ServerPublicKey:     dm.Key(nil),
 		SecretKey:           dm.Key(nil),
 	}
-	if !s.Bootstrap {
+	if s.Bootstrap {
+		i.ClientHoldOffTime = dm.Int(int64(s.HoldOff / time.Second))
+		i.BootstrapServerAccountTimeout = dm.Int(int64(s.AccountTimeout / time.Second))
+	} else {
 		i.ShortServerID = dm.Int(int64(s.ShortID))
 	}
 	switch cert := s.Certificate; {

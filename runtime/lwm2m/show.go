@@ -70,7 +70,8 @@ func (s *server) viewFacts() account.Facts {
 	return account.Facts{
 		Removed: s.intent.removed, Disabled: s.intent.disabled, Offline: s.intent.offline, Turn: s.intent.turn,
 		RegisteredBefore:  s.registration.before,
-		CanBootstrap:      s.settings.bootstrap && s.client.bootstrapAccount(s.client.model.Snapshot()),
+		CanBootstrap:      s.settings.bootstrap && s.client.boot.account.present,
+		Bootstrapping:     s.client.boot.serving(),
 		Endless:           s.registration.offer.lifetime == 0,
 		RegistrationRetry: s.settings.retry,
 	}

@@ -12,20 +12,28 @@ import (
 // themselves. It belongs to the goroutine of its loop. After the client has closed the connection,
 // serving the Socket does nothing.
 type Socket struct {
-	server *server
+	client *Client
+	server *server // nil for the bootstrap server
 	link   *link.Socket
+	uri    string
 }
 
-// ServerID returns the Short Server ID of the server.
-func (s *Socket) ServerID() ShortServerID { return s.server.settings.shortID }
+// ServerID returns the Short Server ID of the server, and 0 for the bootstrap server, which has
+// none.
+func (s *Socket) ServerID() ShortServerID {
+	if s.server == nil {
+		return 0
+	}
+	return s.server.settings.shortID
+}
 
 // URI returns the URI of the server. Its scheme says which transport the connection uses.
-func (s *Socket) URI() string { return s.server.settings.uri }
+func (s *Socket) URI() string { return s.uri }
 
 // QueueMode reports whether the device is registered with queue mode, so that it need not be
 // reachable at all times.
 func (s *Socket) QueueMode() bool {
-	return s.server.client.queued(&s.server.settings, s.server.registration.version)
+	return s.server != nil && s.client.queued(&s.server.settings, s.server.registration.version)
 }
 
 // Net returns the socket of the network layer, for its abilities, such as the system handle for
@@ -41,7 +49,7 @@ func (l *Loop) Serve(ctx context.Context, s *Socket) error {
 		return ErrRunning
 	}
 	defer l.running.Store(false)
-	if s == nil || s.server.client.loop != l {
+	if s == nil || s.client.loop != l {
 		return errors.New("lwm2m: Serve: the socket belongs to another loop")
 	}
 	return l.group.Serve(ctx, s.link)

@@ -76,9 +76,8 @@ type Status struct {
 	Servers []ServerStatus
 	// Offline reports whether the client is suspended as a whole.
 	Offline bool
-	// BootstrapReason says why a bootstrap is needed: a server or the application has requested it,
-	// or registering has failed (/1/x/16). It is nil if none is needed.
-	BootstrapReason error
+	// Bootstrap is what the client does about its bootstrap, and why.
+	Bootstrap BootstrapStatus
 	// Closed reports whether the client is shut down.
 	Closed bool
 	// Model counts failures inside the data model.
@@ -107,8 +106,8 @@ func (s Status) String() string {
 	if s.Offline {
 		lines = append(lines, "the client is offline")
 	}
-	if s.BootstrapReason != nil {
-		lines = append(lines, fmt.Sprintf("a bootstrap is needed: %v", s.BootstrapReason))
+	if line := s.Bootstrap.String(); line != "" {
+		lines = append(lines, line)
 	}
 	if s.Closed {
 		lines = append(lines, "the client is shut down")
@@ -188,9 +187,9 @@ func (s ServerStatus) String() string {
 	return b.String()
 }
 
-// ResponseError is the error of a Register or an Update that a server has refused.
+// ResponseError is the error of a request that a server has refused.
 type ResponseError struct {
-	// Operation is "Register" or "Update".
+	// Operation is "Register", "Update", "Bootstrap-Request" or "Bootstrap-Pack-Request".
 	Operation string
 	// Code is the response code.
 	Code coap.Code

@@ -136,8 +136,8 @@ func TestStatusString(t *testing.T) {
 				"server 2 (coap://b): error: no answer (3 attempts); next attempt at 2030-01-02T03:04:05Z"},
 		{lwm2m.Status{Servers: []lwm2m.ServerStatus{once}}, "server 2 (coap://b): error: no answer; next attempt at 2030-01-02T03:04:05Z"},
 		{lwm2m.Status{Servers: []lwm2m.ServerStatus{registered}, Offline: true,
-			BootstrapReason: errors.New("all is lost"), Closed: true},
-			"server 1 (coap://a): registered with LwM2M 1.1 at /rd/1\nthe client is offline\na bootstrap is needed: all is lost\n" +
+			Bootstrap: lwm2m.BootstrapStatus{URI: "coap://bs", Reason: errors.New("all is lost"), Err: errors.New("no answer")}, Closed: true},
+			"server 1 (coap://a): registered with LwM2M 1.1 at /rd/1\nthe client is offline\nbootstrap server (coap://bs): idle: a bootstrap is needed: all is lost; the last attempt: no answer\n" +
 				"the client is shut down"},
 	} {
 		if got := c.status.String(); got != c.want {

@@ -1,0 +1,335 @@
+package lwm2m
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/provision"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// bootstrapper bootstraps a client. It makes no decisions: it passes events and facts to
+// [bootstrap.Next] and executes the actions that Next returns, as server does for a registration.
+// What the bootstrap server writes is the matter of package provision.
+type bootstrapper struct {
+	client  *Client
+	account bootstrapAccount // the zero value without one
+	log     *slog.Logger
+
+	state    bootstrap.State
+	events   []bootstrap.Event // that handle has not processed
+	handling bool
+
+	link     *link.Link
+	socket   *Socket             // nil without a connection
+	call     *coap.Call          // the request in flight
+	sequence *provision.Sequence // what the server writes; nil before its first request
+	pack     pack                // the last Bootstrap-Pack
+
+	timer   sched.Job // the one timer, see bootstrap.Timer
+	timerAt time.Time // when timer fires
+	slow    sched.Job // shows that an attempt has no response yet
+	overdue sched.Job // ends a request whose response does not become complete
+	purge   sched.Job // deletes the account (/0/x/12)
+
+	ended    bool       // an attempt has ended before
+	endedAt  sched.Time // the last one
+	finished time.Time  // the last one with success
+	purging  bool       // purge is pending, or its time is over
+
+	err      error // the last failure, nil after a success
+	failures int   // consecutive failed attempts
+	cause    error // why a bootstrap is needed, nil if none is
+	causeBy  *server
+	shown    BootstrapStatus
+}
+
+// newBootstrapper creates the bootstrapper of a client. It starts nothing.
+func newBootstrapper(c *Client) *bootstrapper {
+	b := &bootstrapper{client: c, log: c.log.With("server", "bootstrap")}
+	b.link = link.New(&c.links, b, b.log)
+	b.timer.Func = func() { b.timerAt = time.Time{}; b.handle(bootstrap.Event{Kind: bootstrap.TimerFired}) }
+	b.slow.Func = b.onSlow
+	b.purge.Func = b.onPurge
+	b.shown.Since = time.Now()
+	return b
+}
+
+// handle processes an event. An event that an action causes is queued and processed after the
+// present one.
+func (b *bootstrapper) handle(e bootstrap.Event) {
+	b.events = append(b.events, e)
+	if b.handling {
+		return
+	}
+	serving := b.serving()
+	b.handleAll()
+	if b.state.Request == bootstrap.NoRequest {
+		b.client.loop.sched.Cancel(&b.overdue)
+		if b.state.Connection != bootstrap.Connecting {
+			b.client.loop.sched.Cancel(&b.slow)
+		}
+	}
+	b.updateCause()
+	b.show()
+	if serving != b.serving() {
+		b.client.factsChanged()
+	}
+}
+
+// handleAll processes the waiting events, also those that come while user code runs.
+func (b *bootstrapper) handleAll() {
+	b.handling = true
+	defer func() { b.handling = false }()
+	for len(b.events) > 0 {
+		e := b.events[0]
+		b.events = b.events[1:]
+		facts := b.facts()
+		var actions []bootstrap.Action
+		b.state, actions = bootstrap.Next(b.state, e, facts)
+		for _, a := range actions {
+			b.execute(a)
+		}
+	}
+}
+
+// serving reports whether the bootstrap server is configuring the device. Registrations begin
+// nothing new then.
+func (b *bootstrapper) serving() bool {
+	return b.state.Phase == bootstrap.Serving || b.state.Phase == bootstrap.Applying
+}
+
+// facts returns the present facts for bootstrap.Next.
+func (b *bootstrapper) facts() bootstrap.Facts {
+	c := b.client
+	params := c.cfg.Transmission
+	f := bootstrap.Facts{
+		Closing: c.closing, Account: b.account.present, Offline: c.offline.coversURI(b.account.uri),
+		Needed: c.needsBootstrap(), Pack: c.asksForPack(), Format: c.namesBootstrapFormat(), Unsolicited: c.cfg.ServerBootstrap,
+		HoldOff: b.account.holdOff, Procedure: params.ExchangeLifetime(), SinceLast: bootstrap.Rest,
+	}
+	if b.ended {
+		f.SinceLast = c.loop.sched.Now().Sub(b.endedAt)
+	}
+	if b.link.Kind() == socket.Datagram {
+		f.Linger = params.MaxTransmitWait()
+	}
+	return f
+}
+
+// execute executes one action.
+func (b *bootstrapper) execute(a bootstrap.Action) {
+	switch a.Do {
+	case bootstrap.Dial:
+		b.client.loop.sched.After(&b.slow, firstTimeout(b.client.cfg.Transmission))
+		b.connect()
+	case bootstrap.Send:
+		b.client.loop.sched.After(&b.slow, firstTimeout(b.client.cfg.Transmission))
+		b.show() // before the response can change the state
+		b.send(a)
+	case bootstrap.CancelRequest:
+		call := b.call
+		b.call = nil
+		call.Cancel()
+	case bootstrap.SuspendConnection:
+		b.link.Suspend(b.closeReason())
+	case bootstrap.CloseConnection:
+		b.link.Close(b.closeReason())
+	case bootstrap.StartTimer:
+		wait := a.After
+		if a.Spread > 0 {
+			wait += rand.N(a.Spread)
+		}
+		b.client.loop.sched.After(&b.timer, wait)
+		b.timerAt = time.Now().Add(wait)
+	case bootstrap.StopTimer:
+		b.client.loop.sched.Cancel(&b.timer)
+		b.timerAt = time.Time{}
+	case bootstrap.ApplyPack:
+		b.applyPack()
+	case bootstrap.AbortSequence:
+		if c := b.client; b.err == nil && !c.closing && !c.offline.coversURI(b.account.uri) {
+			b.err = errNoFinish
+		}
+		b.abort()
+	case bootstrap.EndAttempt:
+		b.onAttemptEnded(a.Success)
+	}
+}
+
+// errNoFinish is the failure of a sequence that the server has begun and not finished in time.
+var errNoFinish = errors.New("the bootstrap server has not sent Bootstrap-Finish in time")
+
+// closeReason returns why a connection ends.
+func (b *bootstrapper) closeReason() error {
+	switch {
+	case b.client.closing:
+		return ErrClosed
+	case !b.account.present:
+		return ErrNoBootstrap
+	case b.client.offline.coversURI(b.account.uri):
+		return ErrOffline
+	case b.err != nil:
+		return b.err
+	}
+	return errBootstrapOver
+}
+
+// errBootstrapOver is why a connection ends after a bootstrap.
+var errBootstrapOver = errors.New("lwm2m: the bootstrap is over")
+
+// onAttemptEnded records the end of an attempt and lets the accounts continue.
+func (b *bootstrapper) onAttemptEnded(success bool) {
+	c := b.client
+	b.ended, b.endedAt = true, c.loop.sched.Now()
+	if !success {
+		b.failures++
+		b.log.Warn("the bootstrap has failed", "endpoint", c.cfg.Endpoint, "reason", fmt.Sprint(b.err))
+	} else {
+		b.failures, b.err, b.finished = 0, nil, time.Now()
+		b.log.Info("bootstrapped", "endpoint", c.cfg.Endpoint)
+		c.reconcile()
+		b.startPurge()
+	}
+	for _, s := range c.copyServers() {
+		if success {
+			s.failedForGood = false
+		}
+		// A server whose account forbids a second sequence (/1/x/19) gets one with new data only.
+		if success || !s.settings.retry.NoneAfter {
+			s.handle(account.Event{Kind: account.BootstrapEnded})
+		}
+	}
+}
+
+// updateCause computes why a bootstrap is needed. The first cause remains until it is gone.
+func (b *bootstrapper) updateCause() {
+	c := b.client
+	switch {
+	case !b.account.present || c.closing:
+		b.cause, b.causeBy = nil, nil
+		return
+	case b.causeBy != nil && !b.causeBy.asksForBootstrap():
+		b.cause, b.causeBy = nil, nil
+	case errors.Is(b.cause, errNoServer) && c.hasUsableServer(), b.state.Asked == bootstrap.NotAsked && isAsked(b.cause):
+		b.cause = nil
+	}
+	if b.cause != nil {
+		return
+	}
+	switch b.state.Asked {
+	case bootstrap.ByApplication:
+		b.cause = errAskedByApplication
+	case bootstrap.ByServer:
+		b.cause = errAskedByServer
+	default:
+		b.cause, b.causeBy = c.bootstrapCause()
+	}
+	if b.cause != nil {
+		b.log.Warn("a bootstrap is needed", "endpoint", c.cfg.Endpoint, "reason", b.cause.Error())
+	}
+}
+
+// The causes of a bootstrap other than the failure of a registration.
+var (
+	errNoServer           = errors.New("there is no management server that the device can register with")
+	errAskedByApplication = errors.New("the application requested it")
+	errAskedByServer      = errors.New("a management server requested it (/1/x/9)")
+)
+
+func isAsked(cause error) bool { return cause == errAskedByApplication || cause == errAskedByServer }
+
+// onSlow shows in Status and in the log that an attempt has no response yet.
+func (b *bootstrapper) onSlow() {
+	if b.link.Sign() == nil {
+		b.noteStall(&stallError{text: "no response yet from " + b.link.RemoteAddr()})
+		b.show()
+	}
+}
+
+// noteStall records an early sign that an attempt fails, and logs it once.
+func (b *bootstrapper) noteStall(err error) {
+	if b.err == nil || b.err.Error() != err.Error() {
+		b.log.Info("an attempt may fail", "reason", err.Error())
+	}
+	b.err = err
+}
+
+// answered drops the sign of an attempt that has got an answer after all.
+func (b *bootstrapper) answered() {
+	var sign *stallError
+	if errors.As(b.err, &sign) {
+		b.err = nil
+	}
+}
+
+// connect starts to connect.
+func (b *bootstrapper) connect() {
+	b.client.pending++
+	silent := errors.Is(b.err, coap.ErrTimeout) || errors.Is(b.err, socket.ErrRefused)
+	if err := b.link.Connect(silent); err != nil {
+		b.client.pending--
+		b.err = err
+		b.handle(bootstrap.Event{Kind: bootstrap.DialImpossible})
+	}
+}
+
+// Open implements link.Owner: it creates a socket with the account's present URI and credentials.
+func (b *bootstrapper) Open() (link.Opened, error) {
+	return b.client.open(b.account.uri, b.account.instance)
+}
+
+// ConnConfig implements link.Owner.
+func (b *bootstrapper) ConnConfig() coap.ConnConfig {
+	cfg := &b.client.cfg
+	return coap.ConnConfig{Handler: bootstrapGate{b}, Params: cfg.Transmission, BlockSize: cfg.BlockSize, MaxBody: cfg.MaxPayload}
+}
+
+// OnConnected implements link.Owner.
+func (b *bootstrapper) OnConnected(bool) {
+	b.answered()
+	b.socket = &Socket{client: b.client, link: b.link.Socket(), uri: b.account.uri}
+	b.handle(bootstrap.Event{Kind: bootstrap.DialSucceeded})
+}
+
+// OnConnectFailed implements link.Owner.
+func (b *bootstrapper) OnConnectFailed(err error) {
+	b.err = err
+	b.handle(bootstrap.Event{Kind: bootstrap.DialFailed})
+}
+
+// OnClosing implements link.Owner: it is called before a connection ends, for every reason.
+func (b *bootstrapper) OnClosing() { b.call, b.socket = nil, nil }
+
+// OnConnectionLost implements link.Owner.
+func (b *bootstrapper) OnConnectionLost(err error, short bool) {
+	if b.state.Attempting() {
+		b.err = connectionLostError(err, short)
+	}
+	b.handle(bootstrap.Event{Kind: bootstrap.ConnectionLost})
+}
+
+// OnRefused implements link.Owner: the network refuses a datagram.
+func (b *bootstrapper) OnRefused() {
+	if b.state.Phase == bootstrap.Requesting {
+		b.noteStall(&stallError{text: "no response yet: " + b.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
+		b.handle(bootstrap.Event{Kind: bootstrap.NetworkRefused})
+	}
+}
+
+// OnSign implements link.Owner: it shows an early sign that connecting may fail.
+func (b *bootstrapper) OnSign(err error) {
+	b.noteStall(&stallError{text: b.link.RemoteAddr() + ": " + err.Error(), cause: err})
+	b.show()
+}
+
+// OnDialEnded implements link.Owner.
+func (b *bootstrapper) OnDialEnded() { b.client.onPendingEnded() }

@@ -1,0 +1,165 @@
+package lwm2m
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
+)
+
+// pack is the payload of a response to Bootstrap-Pack-Request.
+type pack struct {
+	format content.Format
+	body   []byte
+}
+
+// asksForPack reports whether the client asks for a Bootstrap-Pack first, which LwM2M 1.2 has.
+func (c *Client) asksForPack() bool {
+	return c.cfg.BootstrapPack && c.cfg.MaxVersion.Compare(registry.V(1, 2)) >= 0
+}
+
+// namesBootstrapFormat reports whether a Bootstrap-Request names the preferred Content-Format
+// (pct), which LwM2M has from 1.1 on.
+func (c *Client) namesBootstrapFormat() bool { return c.cfg.MaxVersion.Compare(registry.V(1, 1)) >= 0 }
+
+// bootstrapFormat returns the Content-Format that the client prefers for bootstrap, which must be
+// one of four (Core 1.2.2 §6.1.7.1), and LwM2M CBOR from 1.2 on.
+func (c *Client) bootstrapFormat() content.Format {
+	switch f := c.cfg.Format; f {
+	case content.TLV, content.SenMLJSON, content.SenMLCBOR:
+		return f
+	case content.LwM2MCBOR:
+		if c.cfg.MaxVersion.Compare(registry.V(1, 2)) >= 0 {
+			return f
+		}
+	}
+	return content.SenMLCBOR
+}
+
+// packFormat is bootstrapFormat for a Bootstrap-Pack, which cannot be TLV (Transport 1.2.2 §6.4.2).
+func (c *Client) packFormat() content.Format {
+	if f := c.bootstrapFormat(); f != content.TLV {
+		return f
+	}
+	return content.SenMLCBOR
+}
+
+// send sends a request of the bootstrap interface.
+func (b *bootstrapper) send(a bootstrap.Action) {
+	c := b.client
+	call := &coap.Call{Priority: coap.PriorityHigh}
+	if a.Request == bootstrap.PackRequest {
+		call.Code = coap.GET
+		call.Options.AddPath("bspack")
+		call.Options.SetAccept(uint16(c.packFormat()))
+	} else {
+		call.Code = coap.POST
+		call.Options.AddPath("bs")
+	}
+	if c.cfg.Endpoint != "" {
+		call.Options.AddQuery("ep=" + c.cfg.Endpoint)
+	}
+	if a.Request == bootstrap.BootstrapRequest && c.namesBootstrapFormat() && !a.NoFormat {
+		call.Options.AddQuery("pct=" + strconv.Itoa(int(c.bootstrapFormat())))
+	}
+	b.request(call, func(r coap.Result) { b.onResponse(a.Request, r) })
+}
+
+// request sends a request and calls done with the result, unless the request is cancelled.
+func (b *bootstrapper) request(call *coap.Call, done func(coap.Result)) {
+	finish := func(r coap.Result) {
+		if b.call == call {
+			b.call = nil
+			done(r)
+		}
+	}
+	b.call = call
+	b.overdue.Func = func() {
+		if b.call == call {
+			call.Cancel()
+			finish(coap.Result{Err: coap.ErrTimeout, Last: true})
+		}
+	}
+	b.client.loop.sched.After(&b.overdue, b.patience())
+	call.Done = finish
+	if err := b.link.Conn().Do(call); err != nil {
+		finish(coap.Result{Err: err, Last: true})
+	}
+}
+
+// patience returns how long a whole response may take. A Bootstrap-Pack may have many blocks.
+func (b *bootstrapper) patience() time.Duration {
+	return 4 * b.client.cfg.Transmission.ExchangeLifetime()
+}
+
+// onResponse handles the result of a request.
+func (b *bootstrapper) onResponse(request bootstrap.Request, r coap.Result) {
+	b.answered()
+	e := bootstrap.Event{Kind: bootstrap.ResponseReceived, Code: bootstrap.Code(r.Code)}
+	switch {
+	case r.Err != nil:
+		e = bootstrap.Event{Kind: bootstrap.NoResponse}
+		b.err = refusal(request.String(), r)
+	case request == bootstrap.PackRequest && r.Code == coap.Content:
+		f, ok := r.Options.ContentFormat()
+		if e.Usable = ok && canPack(content.Format(f)); e.Usable {
+			b.pack = pack{content.Format(f), append([]byte(nil), r.Body...)}
+		} else {
+			b.err = errPackFormat
+		}
+	case request == bootstrap.BootstrapRequest && r.Code == coap.Changed:
+		b.err = nil
+	default:
+		b.err = refusal(request.String(), r)
+		if wait, ok := r.Options.Uint(coap.OptionMaxAge); ok && (r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests) {
+			// RFC 7252 §5.9.3.4, RFC 8516
+			e.MaxAge = min(seconds(uint64(wait)), b.client.cfg.MaxServerPause)
+		}
+	}
+	if b.err != nil {
+		b.log.Info("the request is not granted", "request", request.String(), "reason", b.err.Error())
+	}
+	b.handle(e)
+}
+
+// canPack reports whether a Bootstrap-Pack may have a format.
+func canPack(f content.Format) bool {
+	return f == content.SenMLCBOR || f == content.SenMLJSON || f == content.LwM2MCBOR
+}
+
+// bootstrapGate is the handler of the requests of the bootstrap server. It ignores those that come
+// without the device having asked.
+type bootstrapGate struct{ b *bootstrapper }
+
+// Head implements coap.Handler.
+func (g bootstrapGate) Head(r *coap.Request) {
+	if h := g.b.handler(); h != nil {
+		h.Head(r)
+		return
+	}
+	r.Ignore()
+}
+
+// Serve implements coap.Handler.
+func (g bootstrapGate) Serve(r *coap.Request) {
+	if h := g.b.handler(); h != nil {
+		h.Serve(r)
+		return
+	}
+	g.b.log.Debug("ignored a request of the bootstrap server outside of a bootstrap", "method", r.Code().String())
+	r.Ignore()
+}
+
+// handler returns what serves a request of the bootstrap server now, or nil.
+func (b *bootstrapper) handler() coap.Handler {
+	if !b.state.Serves(b.facts()) {
+		return nil
+	}
+	if s := b.startSequence(); s != nil {
+		return s
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package lwm2m
+
+import (
+	"errors"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/provision"
+)
+
+// errPackFormat refuses a Bootstrap-Pack.
+var errPackFormat = errors.New("the Bootstrap-Pack has none of the Content-Formats that a pack may have")
+
+// startSequence makes what the requests of the bootstrap server, or a Bootstrap-Pack, are applied
+// with, unless this attempt has it already.
+func (b *bootstrapper) startSequence() *provision.Sequence {
+	if b.sequence != nil {
+		return b.sequence
+	}
+	c := b.client
+	var s *provision.Sequence
+	s, err := provision.New(provision.Config{
+		Sched: c.loop.sched, Context: c.ctx, Model: c.model, Store: c.stores.run, Logger: b.log,
+		Worker:        func(fn func()) { c.pool.runFor(0, fn) },
+		RecoverPanics: c.cfg.RecoverPanics, Version: c.cfg.MaxVersion, Usable: c.checkAccount,
+		Limits: provision.Limits{Payload: c.cfg.MaxPayload},
+		OnRequest: func() {
+			if b.sequence == s {
+				b.handle(bootstrap.Event{Kind: bootstrap.ServerRequested})
+			}
+		},
+		OnFinished: func() { b.onSequenceEnded(s, nil) },
+		OnFailed:   func(err error) { b.onSequenceEnded(s, err) },
+	})
+	if err != nil { // the configuration is complete
+		b.log.Error("the bootstrap cannot begin", "reason", err.Error())
+		return nil
+	}
+	b.sequence = s
+	return s
+}
+
+// onSequenceEnded is called when a sequence has been published and its Finish answered, or has
+// failed for good.
+func (b *bootstrapper) onSequenceEnded(s *provision.Sequence, err error) {
+	if b.sequence != s {
+		return
+	}
+	b.sequence = nil
+	if err != nil {
+		b.err = err
+		b.handle(bootstrap.Event{Kind: bootstrap.SequenceFailed})
+		return
+	}
+	b.handle(bootstrap.Event{Kind: bootstrap.SequenceFinished})
+}
+
+// applyPack applies the last Bootstrap-Pack.
+func (b *bootstrapper) applyPack() {
+	s := b.startSequence()
+	if s == nil {
+		b.handle(bootstrap.Event{Kind: bootstrap.PackFailed})
+		return
+	}
+	p := b.pack
+	b.pack = pack{}
+	s.ApplyPack(p.format, p.body, func(err error) {
+		switch {
+		case b.sequence != s: // aborted
+		case err != nil:
+			b.err = err
+			b.log.Info("the Bootstrap-Pack is refused", "reason", err.Error())
+			b.handle(bootstrap.Event{Kind: bootstrap.PackFailed})
+		default:
+			b.sequence = nil
+			b.handle(bootstrap.Event{Kind: bootstrap.PackApplied})
+		}
+	})
+}
+
+// abort undoes what the server has written.
+func (b *bootstrapper) abort() {
+	if s := b.sequence; s != nil {
+		b.sequence = nil
+		s.Abort()
+	}
+}
+
+// purgeAccount deletes a Security instance.
+func purgeAccount(t *dm.Transaction, id dm.InstanceID) error {
+	return t.Delete(dm.InstancePath(securityID, id))
+}
