@@ -86,7 +86,7 @@ func TestBootstrapSequence(t *testing.T) {
 	}
 }
 
-// 4.06 leaves the sequence open for correction (Core 1.2.2 §6.1.7.6): what was written stays, hooks
+// 4.06 leaves the sequence open for correction (Core 1.2.2 §6.1.6): what was written stays, hooks
 // are rolled back, and they run again at the next end.
 func TestBootstrapCorrection(t *testing.T) {
 	s := newScripted(t)
@@ -348,5 +348,126 @@ func TestBootstrapRace(t *testing.T) {
 	wg.Wait()
 	if got, _ := o.Get(0); got.Big.Or(0) != 2*updates || got.Label.Or("") != "boot" {
 		t.Errorf("%v of %d updates arrived; the label is %v", got.Big, 2*updates, got.Label)
+	}
+}
+
+// What a step of the runtime changes before the checks is part of the sequence only once it is
+// finished.
+func TestBootstrapStepBeforeChecks(t *testing.T) {
+	s := newScripted(t)
+	before := dump(t, s.m.Snapshot())
+	seq := startSequence(t, s.m)
+	seq.write("/33001/0/4", dm.Replace, entries(t, "/33001/0/4/0", "boot")...)
+	if err := s.objects[1].Update(t.Context(), 0, func(m *meter) error { m.Goal.Set(77); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s.take()
+	staged := func() (text string) {
+		t.Helper()
+		if err := seq.request(func(tx *dm.Transaction) error { text = dump(t, tx.Snapshot()); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	step := func(tx *dm.Transaction) func() error {
+		return func() error {
+			if got := show(tx.Snapshot(), path(t, "/33002/0/1")); got != "77" {
+				t.Errorf("the step sees %s, want the application's 77", got)
+			}
+			return errors.Join(
+				tx.Write(path(t, "/33001/0/4"), dm.Replace, entries(t, "/33001/0/4/0", "step", "/33001/0/4/7", "step")),
+				tx.Write(path(t, "/33001/0/2"), dm.Replace, entries(t, "/33001/0/2", "step")),
+				tx.Delete(path(t, "/33003/1")))
+		}
+	}
+	prepare := func() error {
+		return seq.request(func(tx *dm.Transaction) error { return tx.PrepareAfter(step(tx)) })
+	}
+	s.fail["validate1"] = errors.New("no")
+	if err := prepare(); dm.CodeOf(err) != dm.NotAcceptable {
+		t.Errorf("finishing while Validate refuses: %v, want 4.06", err)
+	}
+	clear(s.fail)
+	once := staged()
+	if strings.Contains(once, "step") || !strings.Contains(once, "boot") || !strings.Contains(once, "/33003/1/") {
+		t.Errorf("after a refused end the sequence holds:\n%s", once)
+	}
+	if err := seq.request(func(tx *dm.Transaction) error {
+		return tx.PrepareAfter(func() error { return dm.Errorf(dm.NotAcceptable, "no account") })
+	}); dm.CodeOf(err) != dm.NotAcceptable {
+		t.Errorf("finishing while the step refuses: %v", err)
+	}
+	if diff := changes(once, staged()); diff != "" {
+		t.Errorf("after the refusal of the step this changed:\n%s", diff)
+	}
+	s.fail["persist"] = errors.New("disk full")
+	if err := seq.request(func(tx *dm.Transaction) error {
+		if err := tx.PrepareAfter(step(tx)); err != nil {
+			return err
+		}
+		err := tx.Persist()
+		if !tx.Reopen() {
+			t.Error("the sequence is over after a failed Persist")
+		}
+		return err
+	}); err == nil {
+		t.Error("Persist does not fail")
+	}
+	clear(s.fail)
+	if diff := changes(once, staged()); diff != "" {
+		t.Errorf("after a failed Persist this changed:\n%s", diff)
+	}
+	s.take()
+	if err := seq.request(func(tx *dm.Transaction) error {
+		if err := tx.PrepareAfter(step(tx)); err != nil {
+			return err
+		}
+		if err := tx.Persist(); err != nil {
+			return err
+		}
+		tx.Publish()
+		tx.Finish()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := dump(t, s.m.Snapshot()); !strings.Contains(got, "step") || strings.Contains(got, "/33003/1/") || got == before {
+		t.Errorf("the end published:\n%s", got)
+	}
+}
+
+// A panic of a hook at the end leaves a sequence that the runtime can keep open.
+func TestBootstrapReopensAfterPanic(t *testing.T) {
+	panics := false
+	o := newMeters(t, dm.ObjectConfig[meter]{Hooks: dm.Hooks[meter]{Validate: func(context.Context, *dm.Tx[meter]) error {
+		if panics {
+			panic("boom")
+		}
+		return nil
+	}}})
+	if err := o.Add(0, fullMeter()); err != nil {
+		t.Fatal(err)
+	}
+	seq := startSequence(t, newModel(t, dm.ModelConfig{}, o))
+	seq.write("/33001/0/2", dm.Replace, entries(t, "/33001/0/2", "boot")...)
+	panics = true
+	func() {
+		defer func() { _ = recover() }()
+		_ = seq.request(func(tx *dm.Transaction) error { return tx.Prepare() })
+	}()
+	panics = false
+	if err := seq.request(func(tx *dm.Transaction) error {
+		if !tx.Reopen() {
+			t.Error("the sequence is over")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := seq.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := o.Get(0); got.Label.Or("") != "boot" {
+		t.Errorf("the label is %v", got.Label)
 	}
 }

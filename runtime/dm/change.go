@@ -1,6 +1,9 @@
 package dm
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // change is what the transaction does to one instance.
 type change struct {
@@ -15,6 +18,11 @@ type change struct {
 	whole, byApp bool
 	// complete reports that mandatory resources may have been emptied.
 	complete bool
+}
+
+// detach makes the notes of the change its own.
+func (c *change) detach() {
+	c.written, c.emptied, c.index = slices.Clone(c.written), slices.Clone(c.emptied), maps.Clone(c.index)
 }
 
 // search returns the index of the change of an instance, or where to insert it.

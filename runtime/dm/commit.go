@@ -24,16 +24,42 @@ func (t *Transaction) Commit() error {
 
 // Prepare runs the Validate and Commit hooks, on the caller's goroutine. After an error everything
 // is rolled back, as with Commit. Prepare is for runtimes.
-func (t *Transaction) Prepare() error {
+func (t *Transaction) Prepare() error { return t.PrepareAfter(nil) }
+
+// PrepareAfter is Prepare with a step of the runtime before the checks and hooks. The step sees
+// what was published since the transaction began merged with its changes, and may change more. An
+// error of the step makes PrepareAfter fail. Where the transaction stays open for correction, the
+// changes of the step are undone. The zero value means no step. PrepareAfter is for runtimes.
+func (t *Transaction) PrepareAfter(step func() error) error {
 	if err := t.checkOpen(); err != nil {
 		return err
 	}
 	t.rebase()
-	err := t.prepare()
+	if t.defersBegin() {
+		t.save()
+	}
+	err := error(nil)
+	if step != nil {
+		err = step()
+	}
+	if err == nil {
+		err = t.prepare()
+	}
 	if err != nil {
 		t.afterError()
 	}
 	return err
+}
+
+// Reopen undoes Prepare after Persist has failed, or after a hook has panicked: the Rollback hooks
+// run, on the caller's goroutine, and a bootstrap sequence stays open for correction. Reopen
+// returns false if the transaction is over now, because it is no bootstrap sequence or a Sink was
+// already told to commit. It is for runtimes.
+func (t *Transaction) Reopen() bool {
+	if !t.published {
+		t.afterError()
+	}
+	return t.state.Load() != over
 }
 
 func (t *Transaction) prepare() error {
@@ -44,7 +70,6 @@ func (t *Transaction) prepare() error {
 	}
 	if t.defersBegin() {
 		for _, p := range t.parts {
-			p.save()
 			if err := t.begin(p); err != nil {
 				return err
 			}
@@ -78,7 +103,7 @@ func (t *Transaction) prepare() error {
 }
 
 // asBootstrapRefusal turns a refusal at the end of a bootstrap sequence into 4.06 (Core 1.2.2
-// §6.1.7.6), which says that the data model is not consistent yet.
+// §6.1.6, Transport 1.2.2 §6.7), which says that the data model is not consistent yet.
 func (t *Transaction) asBootstrapRefusal(err error) error {
 	if !t.defersBegin() {
 		return err
@@ -245,7 +270,24 @@ func (t *Transaction) afterError() {
 func (t *Transaction) undo() {
 	begun := t.begun
 	t.begun, t.next, t.unstored = nil, nil, false
+	defer t.restore() // also where a hook panics
 	t.rollbackHooks(begun)
+}
+
+// save keeps the changes of a bootstrap sequence for restore.
+func (t *Transaction) save() {
+	t.saved, t.hasSaved = slices.Clone(t.parts), true
+	for _, p := range t.parts {
+		p.save()
+	}
+}
+
+// restore returns to the changes that save has kept.
+func (t *Transaction) restore() {
+	if !t.hasSaved {
+		return
+	}
+	t.parts, t.saved, t.hasSaved = t.saved, nil, false
 	for _, p := range t.parts {
 		p.restore()
 	}

@@ -188,7 +188,7 @@ func (o *core) checkMandatory(inst instance, p Path) error {
 	if missing == nil {
 		return nil
 	}
-	return fail(BadRequest, p, "mandatory resources are missing: %s", strings.Join(missing, ", "))
+	return fail(BadRequest, p, "%w: %s", ErrMandatory, strings.Join(missing, ", "))
 }
 
 // checkCells reports stored values that the definition does not allow, and live resources that

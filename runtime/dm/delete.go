@@ -4,7 +4,7 @@ package dm
 // name an object, all instances of which are deleted. A server cannot delete the instance of a
 // single-instance object, an instance of an object that has neither a Template nor a Create or
 // Delete hook, or the last resource instance of a mandatory resource. After an error nothing is
-// deleted, and the transaction can continue (Core 1.2.2 §6.3.7, §6.1.7.7).
+// deleted, and the transaction can continue (Core 1.2.2 §6.3.7, §6.1.7.6).
 func (t *Transaction) Delete(p Path) error {
 	if err := t.checkOpen(); err != nil {
 		return err

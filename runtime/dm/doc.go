@@ -47,11 +47,12 @@
 //
 //   - Turns at the writer slot: [Model.TryBegin], [Model.BeginAsync], [Transaction.Suspend],
 //     [Transaction.Resume], [Transaction.ResumeAsync].
-//   - The steps of a commit: [Transaction.Prepare], [Transaction.Persists], [Transaction.Persist],
-//     [Transaction.Publish], [Transaction.Finish], and [Transaction.SetCause] with [Cause].
+//   - The steps of a commit: [Transaction.Prepare], [Transaction.PrepareAfter],
+//     [Transaction.Persists], [Transaction.Persist], [Transaction.Publish], [Transaction.Finish],
+//     [Transaction.Reopen], and [Transaction.SetCause] with [Cause].
 //   - Requests: [Snapshot.CheckWrite], [Snapshot.Discover] with [Node] and [DefaultDepth],
 //     [Snapshot.Execute], [Snapshot.Live], [Snapshot.OpenSource], [Snapshot.OpenUpload] with
-//     [Upload], [Transaction.Accept].
+//     [Upload], [Snapshot.ServersDelete], [Transaction.Accept].
 //   - Contexts: [WithOrigin] and [RefuseSlow] with [ErrSlow].
 //
 // [NewObject], [Cell], [ObjectConfig] and [ToolkitSupportsGeneratedV1] are for generated code.

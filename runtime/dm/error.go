@@ -24,6 +24,9 @@ var (
 	// ErrBusy reports that another transaction held the Model for too long, or that waiting for it
 	// on the loop would never have ended.
 	ErrBusy = errors.New("another transaction holds the model")
+	// ErrMandatory reports an instance without the values of mandatory resources. The text of the
+	// error names them.
+	ErrMandatory = errors.New("mandatory resources are missing")
 	// ErrDone reports that the transaction is already committed or rolled back.
 	ErrDone = errors.New("the transaction is over")
 )

@@ -182,6 +182,9 @@ func (x *part) begin(ctx context.Context) error { return x.run(ctx, x.o.hooks.be
 
 func (x *part) save() {
 	x.saved = &saved{x.now, slices.Clone(x.changes)}
+	for i := range x.saved.changes {
+		x.saved.changes[i].detach()
+	}
 	for i := range x.changes {
 		if c := &x.changes[i]; c.now != nil { // hooks work on a copy
 			c.now = x.o.clone(c.now)
@@ -236,10 +239,7 @@ func (x *part) validate(ctx context.Context) error {
 	if x.o.hooks.validate == nil {
 		return nil
 	}
-	x.stage = stageValidate
-	err := x.run(ctx, x.o.hooks.validate)
-	x.stage = stageOther
-	if err != nil {
+	if err := x.runValidate(ctx); err != nil {
 		return err
 	}
 	for i := range x.changes {
@@ -254,6 +254,12 @@ func (x *part) validate(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (x *part) runValidate(ctx context.Context) error {
+	x.stage = stageValidate
+	defer func() { x.stage = stageOther }()
+	return x.run(ctx, x.o.hooks.validate)
 }
 
 func (x *part) commit(ctx context.Context) error { return x.run(ctx, x.o.hooks.commit) }

@@ -47,6 +47,13 @@ func (s Snapshot) Definition(id ObjectID) *registry.Object {
 	return v.definition()
 }
 
+// ServersDelete reports whether a management server may delete instances of an object: those that
+// servers can create, and those for which there is a Delete hook. It is for runtimes.
+func (s Snapshot) ServersDelete(id ObjectID) bool {
+	v, ok := s.find(id)
+	return ok && v.serversDelete()
+}
+
 // Instances yields the IDs of an object's instances in ascending order.
 func (s Snapshot) Instances(id ObjectID) iter.Seq[InstanceID] {
 	return func(yield func(InstanceID) bool) {

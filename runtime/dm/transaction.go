@@ -42,6 +42,9 @@ type Transaction struct {
 	first  [2]*part
 	sinks  []*openSink
 	next   *root // what Publish will publish; set by Prepare
+	// saved is what parts returns to when a bootstrap sequence cannot be finished yet.
+	saved    []*part
+	hasSaved bool
 	// closing reports that a Sink was told to commit, so that no correction is possible after a
 	// failure.
 	closing   bool
