@@ -47,11 +47,12 @@ var rules = []rule{
 	{"runtime/lwm2m/internal/attr", []string{"registry", "runtime/dm", "runtime/sched"}},
 	{"runtime/lwm2m/internal/bootstrap", nil},
 	{"runtime/lwm2m/internal/link", []string{"runtime/coap", "runtime/sched", "net/socket"}},
-	{"runtime/lwm2m/internal/manage", []string{"runtime/lwm2m/internal/attr", "runtime/lwm2m/internal/series", "runtime/dm", "runtime/content/...", "runtime/coap",
+	{"runtime/lwm2m/internal/manage", []string{"runtime/lwm2m/internal/attr", "runtime/lwm2m/internal/series", "runtime/lwm2m/internal/serve", "runtime/dm", "runtime/content/...", "runtime/coap",
 		"runtime/sched", "registry"}},
 	{"runtime/lwm2m/internal/provision", []string{"runtime/lwm2m/internal/serve", "runtime/dm", "runtime/content/...", "runtime/coap",
 		"runtime/sched", "registry"}},
 	{"runtime/lwm2m/internal/series", []string{"runtime/dm"}},
+	{"runtime/lwm2m/internal/serve", []string{"runtime/dm", "runtime/coap", "runtime/sched"}},
 	{"runtime/lwm2m/internal/send", []string{"runtime/lwm2m/internal/manage", "runtime/lwm2m/internal/series", "runtime/dm",
 		"runtime/content/...", "runtime/coap", "registry"}},
 	// The client creates these two objects itself, so they cannot import it.

@@ -7,6 +7,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // serveWriteAttributes answers a Write-Attributes (Core 1.2.2 §6.3.4).
@@ -34,7 +35,7 @@ func (s *scope) writeAttributes(q *request) error {
 	before := s.attributes.At(q.path)
 	set, err := before.Apply(edits, definition(snap, q.path))
 	if err != nil {
-		return newRefusal(dm.BadRequest, err.Error())
+		return serve.Refuse(dm.BadRequest, err.Error())
 	}
 	if err := s.attachAttributes(q.path, set); err != nil {
 		return err
@@ -47,7 +48,7 @@ func (s *scope) writeAttributes(q *request) error {
 func (s *scope) attachAttributes(p dm.Path, set attr.Set) error {
 	if !set.Empty() && s.peer.attributes.full() {
 		if had := s.attributes.At(p); had.Empty() {
-			return newRefusal(dm.ServiceUnavailable, "too many nodes have attributes")
+			return serve.Refuse(dm.ServiceUnavailable, "too many nodes have attributes")
 		}
 	}
 	before := s.attributes.Len()
@@ -104,7 +105,7 @@ func parseAttributes(r *coap.Request) ([]attr.Edit, error) {
 			edits, err = attr.Add(edits, e)
 		}
 		if err != nil {
-			return nil, newRefusal(dm.BadRequest, err.Error())
+			return nil, serve.Refuse(dm.BadRequest, err.Error())
 		}
 	}
 	return edits, nil
@@ -120,7 +121,7 @@ func (q *request) observeAttributes() (*attr.Set, error) {
 	}
 	set, err := attr.Set{}.Apply(edits, definition(q.scope.snapshot(), q.path))
 	if err != nil {
-		return nil, newRefusal(dm.BadRequest, err.Error())
+		return nil, serve.Refuse(dm.BadRequest, err.Error())
 	}
 	return &set, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
@@ -31,7 +32,7 @@ type change struct {
 	// begun, or stored but not published. The goroutine that takes it out continues with it.
 	handover   atomic.Pointer[dm.Transaction]
 	storeErr   error
-	storePanic *raised
+	storePanic *serve.Panic
 	answered   bool
 	// publishing says that the change is being published on the loop.
 	publishing bool
@@ -136,7 +137,7 @@ func (c *change) resume() {
 func (c *change) guard(t *dm.Transaction, fn func()) {
 	c.x.cfg.guard(fn, func() {
 		c.publishing = false
-		defer c.fail(errPanic) // an answer that has been sent stays
+		defer c.fail(serve.ErrPanic) // an answer that has been sent stays
 		t.Rollback()
 	})
 }
@@ -233,7 +234,7 @@ func (c *change) change(t *dm.Transaction) {
 	c.q.scope.peer.requests.used++
 	c.x.inProgress[c] = struct{}{}
 	c.x.cfg.Store(func() {
-		c.x.cfg.observe(t.Persist, func(err error, p *raised) {
+		serve.Observe(t.Persist, func(err error, p *serve.Panic) {
 			c.storeErr, c.storePanic = err, p
 			c.passToLoop(t)
 		})

@@ -12,6 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // LeftOut is a node that a report does not contain, and the reason.
@@ -30,13 +31,13 @@ func (p *Peer) Collect(paths []dm.Path, done func([]dm.Entry, []LeftOut)) {
 		return
 	}
 	c := &collection{scope: s, snapshot: s.snapshot(), paths: content.Prune(slices.Clone(paths))}
-	err := errPanic
+	err := serve.ErrPanic
 	p.m.cfg.guard(func() {
 		err = c.read(p.fast)
 		if !errors.Is(err, dm.ErrSlow) {
 			done(c.outcome(err))
 		}
-	}, func() { done(c.outcome(errPanic)) })
+	}, func() { done(c.outcome(serve.ErrPanic)) })
 	if !errors.Is(err, dm.ErrSlow) {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // decoder is the part of codec.Decoder that reads paths.
@@ -22,9 +23,9 @@ type decoder interface {
 }
 
 var (
-	errNoDevice       = newRefusal(dm.BadRequest, "no device here has the prefix of a name")
-	errSeveralDevices = newRefusal(dm.BadRequest, "a Write-Composite must name resources of one device only")
-	errNoPrefixes     = newRefusal(dm.NotAcceptable,
+	errNoDevice       = serve.Refuse(dm.BadRequest, "no device here has the prefix of a name")
+	errSeveralDevices = serve.Refuse(dm.BadRequest, "a Write-Composite must name resources of one device only")
+	errNoPrefixes     = serve.Refuse(dm.NotAcceptable,
 		"the format carries no prefix, and the answer is about another device than the request's path")
 )
 

@@ -10,6 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 func TestReadComposite(t *testing.T) {
@@ -145,19 +146,19 @@ func TestCompositesOnSeveralDevices(t *testing.T) {
 				`[{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
 			{to("FETCH /dev0").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.Content,
 				"\xa1\x19\x0c\xe7\xa1\x00\xa1\x19\x16\x76\x64dev0"},
-			{to("FETCH /").as(json, both).accepting(cbor), coap.NotAcceptable, errNoPrefixes.(*refusal).text},
+			{to("FETCH /").as(json, both).accepting(cbor), coap.NotAcceptable, errNoPrefixes.(*serve.Refusal).Text},
 			{to("FETCH /").as(json, `[{"n":"/dev0/3303/0/5750"}]`).accepting(cbor), coap.NotAcceptable,
-				errNoPrefixes.(*refusal).text},
+				errNoPrefixes.(*serve.Refusal).Text},
 
 			// A Write-Composite is about one device.
 			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/3303/0/5750","vs":"a"}]`), coap.BadRequest,
-				errSeveralDevices.(*refusal).text},
+				errSeveralDevices.(*serve.Refusal).Text},
 			{patch("/", `[{"n":"/3303/0/5750","vs":"a"},{"n":"/dev0/3303/0/5750","vs":"a"}]`), coap.BadRequest,
-				errSeveralDevices.(*refusal).text},
+				errSeveralDevices.(*serve.Refusal).Text},
 			{patch("/", `[{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest,
 				"no device here has the prefix of a name"},
 			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"a"},{"n":"/dev9/3303/0/5750","vs":"a"}]`), coap.BadRequest,
-				errSeveralDevices.(*refusal).text},
+				errSeveralDevices.(*serve.Refusal).Text},
 			{fetch("/", `[{"n":"/dev0/3303/0/5750"},{"n":"/3303/0/5750"}]`), coap.Content,
 				`[{"bn":"/dev0/3303/0/","n":"5750","vs":"dev0"},{"bn":"/3303/0/","n":"5750","vs":"boiler"}]`},
 			{patch("/", `[{"n":"/dev0/3303/0/5750","vs":"b"}]`), coap.Changed, ""},

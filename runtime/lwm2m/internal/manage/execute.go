@@ -6,6 +6,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // executor answers Execute (Core 1.2.2 §6.3.5) when the function has returned: on the loop, or on a
@@ -13,7 +14,7 @@ import (
 type executor struct{ cfg *Config }
 
 func (x *executor) serve(q *request) {
-	x.cfg.guard(func() { x.execute(q) }, func() { q.refuse(errPanic) })
+	x.cfg.guard(func() { x.execute(q) }, func() { q.refuse(serve.ErrPanic) })
 }
 
 func (x *executor) execute(q *request) {

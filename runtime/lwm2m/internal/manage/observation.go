@@ -9,6 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
@@ -219,7 +220,7 @@ func (o *observation) finish(now sched.Time, why error) {
 		return
 	}
 	n := &coap.Notification{Confirmable: true, Replace: true}
-	n.Code, n.Body = explain(why, nil)
+	n.Code, n.Body = serve.Explain(why, nil)
 	switch err := o.rel.Notify(n); {
 	case errors.Is(err, coap.ErrBusy):
 		o.notSent(now)

@@ -9,6 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // reader answers Read, Discover and Read-Composite, and the Read that begins an observation: on the
@@ -19,7 +20,7 @@ type reader struct {
 }
 
 func (x *reader) serve(q *request) {
-	x.cfg.guard(func() { x.answer(q) }, func() { q.refuse(errPanic) })
+	x.cfg.guard(func() { x.answer(q) }, func() { q.refuse(serve.ErrPanic) })
 }
 
 func (x *reader) answer(q *request) {
@@ -138,7 +139,7 @@ func (x *reading) prepareDiscover(q *request) error {
 			continue
 		}
 		if len(text) != 1 || text[0] < '0' || text[0] > '3' {
-			return newRefusal(dm.BadRequest, "depth is a number from 0 to 3")
+			return serve.Refuse(dm.BadRequest, "depth is a number from 0 to 3")
 		}
 		x.discover.depth = int(text[0] - '0')
 		x.discover.defaults = q.scope.peer.defaultAttributes()

@@ -2,13 +2,13 @@ package manage
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // request is what a CoAP request asks for (Transport 1.2.2 §6.4.3): the router makes it, and a part
@@ -26,30 +26,20 @@ type request struct {
 	format    content.Format // of the payload, None where the request has no Content-Format
 }
 
-// refusal is an error whose text is safe to show to the server.
-type refusal struct {
-	code dm.Code
-	text string
-}
-
-func (e *refusal) Error() string { return e.text }
-
-func newRefusal(code dm.Code, text string) error { return &refusal{code, text} }
-
 var (
-	errNoSuchPath = newRefusal(dm.NotFound, "the path is not an object of this device")
-	errHidden     = newRefusal(dm.Unauthorized, "the object is not open to management servers")
-	errNoMethod   = newRefusal(dm.MethodNotAllowed, "the method is not defined for this path")
-	errNoFormat   = newRefusal(dm.UnsupportedContentFormat, "the Content-Format is missing")
-	errTooMany    = newRefusal(dm.ServiceUnavailable, "too many requests of this server wait")
-	errPatience   = newRefusal(dm.ServiceUnavailable, "another change takes too long")
+	errNoSuchPath = serve.Refuse(dm.NotFound, "the path is not an object of this device")
+	errHidden     = serve.Refuse(dm.Unauthorized, "the object is not open to management servers")
+	errNoMethod   = serve.Refuse(dm.MethodNotAllowed, "the method is not defined for this path")
+	errNoFormat   = serve.Refuse(dm.UnsupportedContentFormat, "the Content-Format is missing")
+	errTooMany    = serve.Refuse(dm.ServiceUnavailable, "too many requests of this server wait")
+	errPatience   = serve.Refuse(dm.ServiceUnavailable, "another change takes too long")
 )
 
 // refuse answers a request of the server with an error. The cause stays on the device: the server
 // receives the code, and the path or the text of a refusal.
 func (p *Peer) refuse(r *coap.Request, err error) {
 	resp := r.Response()
-	resp.Code, resp.Body = explain(err, resp.Body)
+	resp.Code, resp.Body = serve.Explain(err, resp.Body)
 	log := p.m.cfg.Logger
 	if log.Enabled(context.Background(), slog.LevelDebug) {
 		log.Debug("refused a request", "server", p.cfg.ShortServerID, "method", r.Code().String(),
@@ -69,23 +59,6 @@ func (q *request) succeed(code coap.Code) {
 
 // authorize asks for access to a node of the request's device.
 func (q *request) authorize(op Operation, p dm.Path) error { return q.scope.access.authorize(op, p) }
-
-// explain returns the code for err and appends the diagnostic text (RFC 7252 §5.5.2) to b.
-func explain(err error, b []byte) (coap.Code, []byte) {
-	var own *refusal
-	if errors.As(err, &own) {
-		return coap.Code(own.code), append(b, own.text...)
-	}
-	code := dm.CodeOf(err)
-	if !coap.Code(code).IsError() {
-		code = dm.InternalServerError // a hook made it up
-	}
-	var e *dm.Error
-	if coap.Code(code).Class() == 4 && errors.As(err, &e) && !e.Path.IsRoot() {
-		b = e.Path.Append(b)
-	}
-	return coap.Code(code), b
-}
 
 // answerFormat is the Content-Format of an answer: what Accept asks for, or what the server is
 // known to prefer. To a legacy number the answer has the same number (content.Format.Canonical).

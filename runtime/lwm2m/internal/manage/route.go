@@ -9,6 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // Head is called for the first block of a request whose payload takes several: it refuses what must
@@ -22,7 +23,7 @@ func (p *Peer) Head(r *coap.Request) {
 		if err != nil {
 			p.refuse(r, err)
 		}
-	}, func() { p.refuse(r, errPanic) })
+	}, func() { p.refuse(r, serve.ErrPanic) })
 }
 
 // Serve answers a request that has arrived as a whole.
@@ -94,7 +95,7 @@ func (p *Peer) route(q *request) error {
 			continue
 		}
 		ids = true
-		id, ok := parseID(v)
+		id, ok := serve.ParseID(v)
 		if ok {
 			q.path, ok = q.path.Child(id)
 		}
@@ -122,21 +123,6 @@ func isPrefix(b []byte) bool {
 		}
 	}
 	return false
-}
-
-// parseID reads an ID: a decimal number 0..65534 without leading zeros.
-func parseID(b []byte) (uint16, bool) {
-	if len(b) == 0 || len(b) > 5 || b[0] == '0' && len(b) > 1 {
-		return 0, false
-	}
-	v := uint32(0)
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		v = v*10 + uint32(c-'0')
-	}
-	return uint16(v), v < 65535
 }
 
 // classify finds the operation by method, path and options.
@@ -198,7 +184,7 @@ func (q *request) classify() error {
 func (q *request) checkQuery() error {
 	for v := range q.r.Options().Values(coap.OptionURIQuery) {
 		if attr.IsAttribute(string(v)) {
-			return newRefusal(dm.BadRequest, "a request writes values or attributes, not both")
+			return serve.Refuse(dm.BadRequest, "a request writes values or attributes, not both")
 		}
 	}
 	return nil
@@ -216,7 +202,7 @@ func (q *request) precondition() error {
 	s := q.scope.snapshot()
 	exists := s.Has(q.path) || q.path.Level() == dm.ResourceInstanceLevel && s.Live(q.scope.peer.who, q.path)
 	if none && exists {
-		return newRefusal(dm.PreconditionFailed, "the node exists")
+		return serve.Refuse(dm.PreconditionFailed, "the node exists")
 	}
 	if match {
 		for tag := range o.Values(coap.OptionIfMatch) {
@@ -224,7 +210,7 @@ func (q *request) precondition() error {
 				return nil
 			}
 		}
-		return newRefusal(dm.PreconditionFailed, "the node does not exist, or not with this ETag")
+		return serve.Refuse(dm.PreconditionFailed, "the node does not exist, or not with this ETag")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // A request's path is the alternate path, then the prefix of a device, then the path in its data
@@ -71,7 +72,7 @@ func TestSegments(t *testing.T) {
 		"":  -1,
 		"a": -2, "7a": -2, "-1": -2, "+1": -2, "1.5": -2, ":": -2, " 1": -2, "\xff": -2,
 	} {
-		id, ok := parseID([]byte(text))
+		id, ok := serve.ParseID([]byte(text))
 		if isPrefix([]byte(text)) != (want == -2) || ok != (want >= 0) || ok && int(id) != want {
 			t.Errorf("%q: a prefix is %t, the ID %s is valid: %t", text, isPrefix([]byte(text)),
 				strconv.Itoa(int(id)), ok)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // How an observation samples its nodes. An Observe reads its one node, which is compared and sent.
@@ -40,7 +41,7 @@ func (o *observation) takeTurn() (cost int) {
 // onPanic has the nodes sampled again after user code has panicked.
 func (o *observation) onPanic() {
 	o.busy = false
-	o.onUnreadable(errPanic)
+	o.onUnreadable(serve.ErrPanic)
 	o.schedule()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // newSource adapts a stream of the data model to block-wise transfer, which reads at offsets.
@@ -18,7 +19,7 @@ type safeSource struct {
 }
 
 func (g *safeSource) ReadAt(p []byte, off int64) (n int, err error) {
-	err = errPanic
+	err = serve.ErrPanic
 	g.cfg.guardStream(func() { n, err = g.Source.ReadAt(p, off) }, func() {})
 	return n, err
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // upload takes the value of a streamed resource block by block.
@@ -16,11 +17,11 @@ type upload struct {
 
 // Write passes a block on. An error has the code of the answer and ends the upload.
 func (u *upload) Write(b []byte) (n int, err error) {
-	err = errPanic
+	err = serve.ErrPanic
 	u.cfg.guardStream(func() { n, err = u.up.Write(b) }, u.up.Abort)
 	if err != nil {
 		u.up.Abort()
-		code, _ := explain(err, nil)
+		code, _ := serve.Explain(err, nil)
 		err = &coap.Error{Code: code, Err: err}
 	}
 	return n, err
