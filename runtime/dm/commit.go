@@ -63,6 +63,9 @@ func (t *Transaction) Reopen() bool {
 }
 
 func (t *Transaction) prepare() error {
+	if err := t.consequences(); err != nil {
+		return t.asBootstrapRefusal(err)
+	}
 	for _, p := range t.parts {
 		if err := p.precheck(); err != nil {
 			return t.asBootstrapRefusal(err)

@@ -11,7 +11,7 @@ func (t *Transaction) Delete(p Path) error {
 	}
 	v, ok := t.view(p.Object())
 	switch {
-	case p.IsRoot() || p.level == ResourceLevel, p.level == ObjectLevel && t.origin != Bootstrap:
+	case p.IsRoot() || p.level == ResourceLevel, p.level == ObjectLevel && t.rights != Bootstrap:
 		return fail(t.codeOr(MethodNotAllowed), p, "only instances and resource instances can be deleted")
 	case !ok:
 		return fail(t.codeOr(NotFound), p, "the device has no such object")
@@ -19,9 +19,9 @@ func (t *Transaction) Delete(p Path) error {
 		return t.deleteResourceInstance(v, p)
 	case p.level == InstanceLevel && !v.has(p.Instance()):
 		return fail(t.codeOr(NotFound), p, "the object has no such instance")
-	case !v.definition().Multiple && t.origin != Bootstrap && t.origin != Application:
+	case !v.definition().Multiple && t.rights != Bootstrap && t.rights != Application:
 		return fail(MethodNotAllowed, p, "the instance of %s cannot be deleted", v.definition().Name)
-	case !v.serversDelete() && t.origin != Bootstrap && t.origin != Application:
+	case !v.serversDelete() && t.rights != Bootstrap && t.rights != Application:
 		return fail(MethodNotAllowed, p, "servers neither make nor delete instances of %s", v.definition().Name)
 	}
 	x, err := t.touch(p.Object())
@@ -30,7 +30,7 @@ func (t *Transaction) Delete(p Path) error {
 	}
 	var ids []InstanceID
 	for id, ok := x.next(p.firstInstance()); ok && p.Contains(InstancePath(p.Object(), id)); id, ok = x.next(uint32(id) + 1) {
-		if t.origin != Application {
+		if t.rights != Application {
 			if err := x.checkDelete(t.ctx, id); err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ func (t *Transaction) Delete(p Path) error {
 
 func (t *Transaction) deleteResourceInstance(v view, p Path) error {
 	w := writing{t: t, base: p}
-	if t.origin == Bootstrap {
+	if t.rights == Bootstrap {
 		return fail(BadRequest, p, "the bootstrap server deletes instances and objects")
 	}
 	if !v.has(p.Instance()) {

@@ -53,6 +53,8 @@
 //   - Requests: [Snapshot.CheckWrite], [Snapshot.Discover] with [Node] and [DefaultDepth],
 //     [Snapshot.Execute], [Snapshot.Live], [Snapshot.OpenSource], [Snapshot.OpenUpload] with
 //     [Upload], [Snapshot.ServersDelete], [Transaction.Accept].
+//   - What follows from a change: [ModelConfig.Consequences], with [Transaction.Origin],
+//     [Transaction.Touches], [Transaction.InstanceChanges] and [Transaction.Published].
 //   - Contexts: [WithOrigin] and [RefuseSlow] with [ErrSlow].
 //
 // [NewObject], [Cell], [ObjectConfig] and [ToolkitSupportsGeneratedV1] are for generated code.

@@ -30,6 +30,11 @@ type ModelConfig struct {
 	// the change is published. An error undoes the transaction. Persist is called for one
 	// transaction at a time. The zero value means that nothing is stored.
 	Persist func(ctx context.Context, c Committed) error
+	// Consequences makes further changes that follow from those of a transaction, as part of it:
+	// before its checks and its Validate hooks, on the goroutine of Prepare. Write, Create and
+	// Delete of t have the rights of the application there. An error undoes the transaction. It is
+	// for runtimes. The zero value means that nothing follows.
+	Consequences func(t *Transaction) error
 	// Logger receives faults that no caller can be told: failed Rollback hooks (Error), and live
 	// values outside of their range (Warn, once each). The zero value means slog.Default().
 	Logger *slog.Logger

@@ -64,7 +64,7 @@ func (w *writing) checkTarget() error {
 	if !ok {
 		return fail(w.t.codeOr(NotFound), p, "the device has no such object")
 	}
-	if w.t.origin == Bootstrap {
+	if w.t.rights == Bootstrap {
 		return w.bootstrapTarget(v)
 	}
 	switch {
@@ -142,7 +142,7 @@ func (w *writing) notWritable(def *registry.Resource, p Path) error {
 
 // mayWrite reports whether the transaction's origin may write the resource.
 func (w *writing) mayWrite(def *registry.Resource) bool {
-	return mayWrite(w.t.origin, def)
+	return mayWrite(w.t.rights, def)
 }
 
 func mayWrite(who Origin, def *registry.Resource) bool {

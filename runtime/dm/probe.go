@@ -18,7 +18,7 @@ func (s Snapshot) Live(who Origin, p Path) bool {
 // cannot be written. It calls no user code, so a runtime can refuse a request before the payload
 // has arrived. CheckWrite is for runtimes.
 func (s Snapshot) CheckWrite(ctx context.Context, who Origin, p Path) error {
-	t := &Transaction{m: s.m, base: s.r, origin: who}
+	t := &Transaction{m: s.m, base: s.r, origin: who, rights: who}
 	t.ctx = &txContext{Context: ctx, t: t}
 	w := writing{t: t, base: p}
 	return w.checkTarget()

@@ -33,6 +33,7 @@ import (
 type Transaction struct {
 	m      *Model
 	origin Origin
+	rights Origin // of the operations: that of origin, or the application for what follows
 	ctx    *txContext
 	inner  txContext // what ctx is before the first Resume
 	base   *root
@@ -68,7 +69,7 @@ const (
 )
 
 func newTransaction(ctx context.Context, m *Model, who Origin) *Transaction {
-	t := &Transaction{m: m, origin: who, base: m.root.Load()}
+	t := &Transaction{m: m, origin: who, rights: who, base: m.root.Load()}
 	t.inner.Context, t.inner.t = ctx, t
 	t.ctx = &t.inner
 	return t

@@ -48,7 +48,7 @@ func (t *Transaction) Create(o ObjectID, ids []InstanceID, entries []Entry) erro
 	switch {
 	case !ok:
 		return fail(t.codeOr(NotFound), ObjectPath(o), "the device has no such object")
-	case !v.definition().Multiple && t.origin != Bootstrap:
+	case !v.definition().Multiple && t.rights != Bootstrap:
 		return fail(MethodNotAllowed, ObjectPath(o), "%s has a single instance", v.definition().Name)
 	}
 	made := slices.Sorted(slices.Values(ids))
@@ -84,7 +84,7 @@ func (t *Transaction) NewInstanceID(o ObjectID, least InstanceID) (InstanceID, e
 // codeOr returns code, or 4.00 for the bootstrap server, whose interface defines few codes
 // (Transport 1.2.2 §6.4.1).
 func (t *Transaction) codeOr(code Code) Code {
-	if t.origin == Bootstrap {
+	if t.rights == Bootstrap {
 		return BadRequest
 	}
 	return code
@@ -255,7 +255,7 @@ func (w *writing) clearInstance(p Path) {
 		if !w.mayWrite(r) || !c.supported() || c.stream() != nil {
 			continue
 		}
-		if c.live() && !x.commits() || w.t.origin == Bootstrap && r.Ops == registry.R {
+		if c.live() && !x.commits() || w.t.rights == Bootstrap && r.Ops == registry.R {
 			continue
 		}
 		if rp := p.child(r.ID); w.names(rp) {
