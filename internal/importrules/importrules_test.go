@@ -42,7 +42,9 @@ var rules = []rule{
 	{"runtime/coap", []string{"runtime/sched", "net/socket"}},
 	{"runtime/lwm2m", []string{"runtime/dm", "runtime/content/...", "runtime/coap/...", "runtime/sched", "registry",
 		"net/socket", "net/udp", "net/tcp", "generated/security", "generated/server", "generated/accesscontrol",
-		"runtime/objects/security", "runtime/objects/server"}},
+		"runtime/objects/accesscontrol", "runtime/objects/security", "runtime/objects/server"}},
+	{"runtime/lwm2m/internal/access", []string{"generated/accesscontrol", "generated/security", "generated/server",
+		"runtime/objects/accesscontrol", "runtime/dm"}},
 	{"runtime/lwm2m/internal/account", []string{"registry"}},
 	{"runtime/lwm2m/internal/attr", []string{"registry", "runtime/dm", "runtime/sched"}},
 	{"runtime/lwm2m/internal/bootstrap", nil},
@@ -55,7 +57,8 @@ var rules = []rule{
 	{"runtime/lwm2m/internal/serve", []string{"runtime/dm", "runtime/coap", "runtime/sched"}},
 	{"runtime/lwm2m/internal/send", []string{"runtime/lwm2m/internal/manage", "runtime/lwm2m/internal/series", "runtime/dm",
 		"runtime/content/...", "runtime/coap", "registry"}},
-	// The client creates these two objects itself, so they cannot import it.
+	// The client creates these three objects itself, so they cannot import it.
+	{"runtime/objects/accesscontrol", []string{"generated/accesscontrol", "runtime/dm", "registry"}},
 	{"runtime/objects/security", []string{"generated/security", "runtime/dm", "registry"}},
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},
 	{"runtime/objects", []string{"generated/...", "runtime/dm", "runtime/lwm2m", "registry"}},

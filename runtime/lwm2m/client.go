@@ -54,12 +54,14 @@ type Client struct {
 	done                    chan struct{}
 	unsubscribe             func()
 	boot                    *bootstrapper
+	access                  accessControl
 
 	status atomic.Pointer[published]
 
-	mu      sync.Mutex
-	dirty   bool                   // the model has changed since the last reconcile
-	touched map[dm.InstanceID]bool // instances of Security that have changed since then
+	mu            sync.Mutex
+	dirty         bool                   // the model has changed since the last reconcile
+	rightsChanged bool                   // since applyRights
+	touched       map[dm.InstanceID]bool // instances of Security that have changed since then
 }
 
 // New creates a client. It checks the configuration, reports all faults at once, and creates the
@@ -75,7 +77,11 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, loop: cfg.Loop, log: cfg.Logger, done: make(chan struct{}), touched: map[dm.InstanceID]bool{}}
-	c.model, err = dm.NewModel(dm.ModelConfig{Persist: cfg.Persist, Logger: cfg.Logger}, objects...)
+	c.access = accessControl{c: c, rules: c.accessRules()}
+	c.model, err = dm.NewModel(dm.ModelConfig{Persist: cfg.Persist, Consequences: c.access.rules.Follow, Logger: cfg.Logger}, objects...)
+	if err == nil {
+		err = c.addAccessControl()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lwm2m: %w", err)
 	}

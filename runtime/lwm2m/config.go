@@ -78,6 +78,12 @@ type Config struct {
 	// SelfNotify sends notifications to a server also for its own writes. The zero value means that
 	// a server is not notified of what it has written itself.
 	SelfNotify bool
+	// AccessControl makes entries of the Access Control object (2) for the instances of the device,
+	// those that it adds later included. It is for devices that no bootstrap server and no factory
+	// file tells which server may do what. The zero value means that the client makes none by
+	// itself, except for what servers create; as long as there is no entry, every server may do
+	// everything (Core 1.2.2 §8.1).
+	AccessControl *AccessControl
 	// Histories take the place of the store for observations of their resources: while the server
 	// cannot be reached nothing is stored for these, and when it is back they report the values of
 	// the History, which leave it when the server has acknowledged them. The format of the

@@ -105,8 +105,12 @@ func etsPortfolio(t *testing.T) *portfolio.Object {
 	t.Helper()
 	o, err := portfolio.New(portfolio.Config{Template: portfolio.Instance{Identity: dm.EmptyMulti[string]()}})
 	must(t, err)
-	must(t, o.Add(0, portfolio.Instance{Identity: dm.List("host", "maker", "model", "soft")}))
+	must(t, o.Add(0, etsPortfolioInstance()))
 	return o
+}
+
+func etsPortfolioInstance() portfolio.Instance {
+	return portfolio.Instance{Identity: dm.List("host", "maker", "model", "soft")}
 }
 
 func etsOSCORE(t *testing.T) dm.Object {

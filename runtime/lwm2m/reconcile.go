@@ -10,11 +10,12 @@ import (
 
 // modelChanged is called after every transaction, on the goroutine that published it.
 func (c *Client) modelChanged(b dm.Batch) {
-	relevant := false
+	relevant, rights := false, false
 	c.mu.Lock()
 	for _, e := range b.Events {
+		rights = rights || affectsRights(e)
 		switch {
-		case e.Kind != dm.Changed, e.Path.Object() == serverID:
+		case e.Kind != dm.Changed, e.Path.Object() == serverID, e.Path.Object() == accessID:
 			relevant = true
 		case e.Path.Object() == securityID:
 			relevant = true
@@ -26,7 +27,11 @@ func (c *Client) modelChanged(b dm.Batch) {
 	}
 	first := relevant && !c.dirty
 	c.dirty = c.dirty || relevant
+	c.rightsChanged = c.rightsChanged || rights
 	c.mu.Unlock()
+	if rights {
+		c.access.changed()
+	}
 	if first {
 		c.loop.sched.Post(c.handleChanges)
 	}
@@ -39,10 +44,23 @@ func (c *Client) handleChanges() {
 		return
 	}
 	c.reconcile()
+	c.applyRights()
 	for _, s := range c.servers {
 		s.registration.stale = true
 	}
 	c.planUpdates()
+}
+
+// applyRights ends the observations of servers that have lost the right to read. It is called after
+// reconcile, which may have changed how many servers there are.
+func (c *Client) applyRights() {
+	c.mu.Lock()
+	changed := c.rightsChanged
+	c.rightsChanged = false
+	c.mu.Unlock()
+	if changed {
+		c.manager.RightsChanged()
+	}
 }
 
 // planUpdates schedules sendUpdates: for the next turn of the loop, or for Config.UpdateDelay after

@@ -85,7 +85,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 	var err error
 	s.peer, err = c.manager.AddPeer(manage.PeerConfig{
 		ShortServerID: v.shortID, Version: s.versions[0], Format: c.cfg.Format, PlainText: c.cfg.PlainText,
-		Root: c.cfg.AlternatePath, Unsent: s.unsentHandler(),
+		Root: c.cfg.AlternatePath, Authorize: c.access.authorizer(v.shortID), Unsent: s.unsentHandler(),
 	})
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type SecurityInstance = securityobject.Instance
 const (
 	securityID dm.ObjectID = 0
 	serverID   dm.ObjectID = 1
+	accessID   dm.ObjectID = 2
 	deviceID   dm.ObjectID = 3
 	oscoreID   dm.ObjectID = 21
 	coseID     dm.ObjectID = 23

@@ -1,0 +1,198 @@
+package lwm2m
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	genaccess "github.com/lwm2mgen/toolkit/generated/accesscontrol"
+	gensecurity "github.com/lwm2mgen/toolkit/generated/security"
+	genserver "github.com/lwm2mgen/toolkit/generated/server"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/access"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
+	"github.com/lwm2mgen/toolkit/runtime/objects/accesscontrol"
+)
+
+// AccessControl says what the client writes into the Access Control object (2) by itself.
+type AccessControl struct {
+	// Owner is the Short Server ID of the server that owns the instances which the device makes: it
+	// may do everything with them, and change the rights of the others. The zero value means the
+	// server with the lowest Short Server ID among the accounts at New.
+	Owner ShortServerID
+	// Rights are what servers may do with these instances, by their Short Server ID. An entry for
+	// the owner replaces its right to everything. accesscontrol.Everyone applies to all servers
+	// without an entry, except the owner. The right to Create applies to the objects. The zero
+	// value means that only the owner has rights.
+	Rights map[ShortServerID]accesscontrol.Rights
+}
+
+// accessControl enforces the Access Control object.
+type accessControl struct {
+	c     *Client
+	rules access.Rules
+	// version counts the changes that rights may depend on; cached is valid for one version.
+	version atomic.Uint64
+	cached  atomic.Pointer[rightsAt]
+}
+
+// rightsAt are the rights at one version. The table is nil if every server has all rights.
+type rightsAt struct {
+	version uint64
+	table   *access.Table
+}
+
+// accessRules returns the rules that keep the Access Control object in line with the device.
+func (c *Client) accessRules() access.Rules {
+	r := access.Rules{Exempt: hidden[:], Servers: c.serversIn}
+	if own := c.cfg.AccessControl; own != nil {
+		r.Own = &access.Policy{Owner: own.Owner, Rights: own.Rights}
+	}
+	return r
+}
+
+// serversIn returns the Short Server IDs in the Security object, without that of the bootstrap
+// server.
+func (c *Client) serversIn(s dm.Snapshot) []dm.ShortServerID {
+	var ids []dm.ShortServerID
+	for id := range s.Instances(securityID) {
+		v := c.valuesOf(s, securityID, id)
+		if short := v.number(gensecurity.ShortServerIDID, 0); short != 0 && !v.bool(gensecurity.BootstrapServerID, false) {
+			ids = append(ids, dm.ShortServerID(short))
+		}
+	}
+	return ids
+}
+
+// addAccessControl adds the object where servers could need it, unless the program has its own, and
+// the entries that Config.AccessControl asks for.
+func (c *Client) addAccessControl() error {
+	own := c.cfg.AccessControl
+	snap := c.model.Snapshot()
+	if snap.Definition(genaccess.ObjectID) == nil {
+		if own == nil && !c.bootstrapAccountIn(snap).present {
+			return nil
+		}
+		o, err := accesscontrol.New(accesscontrol.Config{})
+		if err == nil {
+			err = c.model.Register(context.Background(), o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if own == nil {
+		return nil
+	}
+	if own.Owner == 0 {
+		servers := c.serversIn(snap)
+		if len(servers) == 0 {
+			return errors.New("Config.AccessControl.Owner is not set, and there is no account yet whose server it could be: set it")
+		}
+		c.access.rules.Own.Owner = slices.Min(servers)
+	}
+	t, err := c.model.Begin(context.Background(), dm.Application)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	if err := c.access.rules.AddMissing(t); err != nil {
+		return err
+	}
+	return t.Commit()
+}
+
+// table returns the present rights, nil if every server has all: with a single server, or while
+// nobody has written an entry (Core 1.2.2 §8.1). It may be called on any goroutine.
+func (a *accessControl) table() *access.Table {
+	version := a.version.Load() // before the snapshot: a table is never older than it claims
+	if r := a.cached.Load(); r != nil && r.version == version {
+		return r.table
+	}
+	s := a.c.model.Snapshot()
+	r := &rightsAt{version: version}
+	if len(a.c.accountsIn(s)) > 1 {
+		r.table = access.Read(s)
+	}
+	a.cached.Store(r)
+	return r.table
+}
+
+// affectsRights reports whether a change may change what table returns.
+func affectsRights(e dm.Event) bool {
+	switch e.Path.Object() {
+	case genaccess.ObjectID:
+		return true
+	case securityID:
+		return e.Kind != dm.Changed || e.Path.Resource() == gensecurity.ShortServerIDID || e.Path.Resource() == gensecurity.BootstrapServerID
+	case serverID:
+		return e.Kind != dm.Changed || e.Path.Resource() == genserver.ShortServerIDID
+	}
+	return false
+}
+
+// changed says that rights may have changed.
+func (a *accessControl) changed() { a.version.Add(1) }
+
+// The errors of a server without a right. They have no path, because reads of objects ask for each
+// instance.
+var errNoRight = map[accesscontrol.Rights]error{}
+
+func init() {
+	for r, name := range map[accesscontrol.Rights]string{
+		accesscontrol.Read: "Read", accesscontrol.Write: "Write", accesscontrol.Execute: "Execute",
+		accesscontrol.Delete: "Delete", accesscontrol.Create: "Create",
+	} {
+		errNoRight[r] = dm.Errorf(dm.Unauthorized, "the Access Control object gives the server no right to %s", name)
+	}
+}
+
+// authorizer returns what decides about the requests of a server. It may be called on any
+// goroutine.
+func (a *accessControl) authorizer(server ShortServerID) func(manage.Operation, string, dm.Path) error {
+	return func(op manage.Operation, prefix string, p dm.Path) error {
+		if prefix != "" {
+			return nil // another device, whose instances have no entries here
+		}
+		table := a.table()
+		if table == nil {
+			return nil
+		}
+		need := rightFor(op)
+		switch {
+		case need == 0, p.Level() == dm.ObjectLevel && need != accesscontrol.Create, p.IsRoot():
+			return nil // Discover needs no right, and an object is its instances
+		case p.Object() == genaccess.ObjectID:
+			if need == accesscontrol.Read || need == accesscontrol.Write && table.Owns(server, p.Instance()) {
+				return nil
+			}
+		default:
+			instance := accesscontrol.WholeObject
+			if need != accesscontrol.Create {
+				instance = p.Instance()
+			}
+			if table.Rights(server, p.Object(), instance).Has(need) {
+				return nil
+			}
+		}
+		return errNoRight[need]
+	}
+}
+
+// rightFor returns the right that an operation needs (Core 1.2.2 §8.2), 0 for none.
+func rightFor(op manage.Operation) accesscontrol.Rights {
+	switch op {
+	case manage.Read, manage.Observe, manage.WriteAttributes:
+		return accesscontrol.Read
+	case manage.Write:
+		return accesscontrol.Write
+	case manage.Execute:
+		return accesscontrol.Execute
+	case manage.Delete:
+		return accesscontrol.Delete
+	case manage.Create:
+		return accesscontrol.Create
+	}
+	return 0
+}

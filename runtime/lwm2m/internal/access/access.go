@@ -1,0 +1,148 @@
+// Package access knows what servers may do with object instances: it reads the instances of the
+// Access Control object (2), answers which rights a server has, and keeps the object in line with
+// the instances and servers of the device (Core 1.2.2 §8).
+package access
+
+import (
+	"cmp"
+	"slices"
+
+	gen "github.com/lwm2mgen/toolkit/generated/accesscontrol"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/accesscontrol"
+)
+
+// Table is the contents of the Access Control object at one moment. It does not change and is safe
+// for concurrent use. A nil Table has no entries.
+type Table struct {
+	entries map[target]*entry
+	owners  map[dm.InstanceID]dm.ShortServerID // of the instances of the Access Control object
+}
+
+// target is what an entry governs. An instance of accesscontrol.WholeObject means the object.
+type target struct {
+	object   dm.ObjectID
+	instance dm.InstanceID
+}
+
+// entry is one instance of the Access Control object.
+type entry struct {
+	id     dm.InstanceID
+	target target
+	owner  dm.ShortServerID
+	grants []grant // ascending by server
+}
+
+type grant struct {
+	server dm.ShortServerID // accesscontrol.Everyone is the default
+	rights accesscontrol.Rights
+}
+
+// Read returns the table of a state of the data model, nil if there is no entry.
+func Read(s dm.Snapshot) *Table {
+	var t *Table
+	for id := range s.Instances(gen.ObjectID) {
+		if t == nil {
+			t = &Table{entries: map[target]*entry{}, owners: map[dm.InstanceID]dm.ShortServerID{}}
+		}
+		e := readEntry(s, id)
+		t.owners[id] = e.owner
+		if _, taken := t.entries[e.target]; !taken {
+			t.entries[e.target] = e
+		}
+	}
+	return t
+}
+
+// readEntry reads one instance. A resource without a value counts as 0: such an entry gives no
+// rights.
+func readEntry(s dm.Snapshot, id dm.InstanceID) *entry {
+	e := &entry{id: id}
+	// Stored fails for unknown paths only.
+	_ = s.Stored(dm.InstancePath(gen.ObjectID, id), func(p dm.Path, v dm.Value) error {
+		switch n := v.Integer(); p.Resource() {
+		case gen.ObjectIDID:
+			e.target.object = dm.ObjectID(n)
+		case gen.ObjectInstanceIDID:
+			e.target.instance = dm.InstanceID(n)
+		case gen.AccessControlOwnerID:
+			e.owner = dm.ShortServerID(n)
+		case gen.ACLID:
+			if p.Level() == dm.ResourceInstanceLevel {
+				e.grants = append(e.grants, grant{dm.ShortServerID(p.ResourceInstance()), accesscontrol.Rights(n)})
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(e.grants, func(a, b grant) int { return cmp.Compare(a.server, b.server) })
+	return e
+}
+
+// Rights returns the rights of a server for an object instance, or for Create where the instance is
+// accesscontrol.WholeObject (Core 1.2.2 §8.2.1).
+func (t *Table) Rights(server dm.ShortServerID, o dm.ObjectID, i dm.InstanceID) accesscontrol.Rights {
+	if t == nil {
+		return 0
+	}
+	e := t.entries[target{o, i}]
+	if e == nil {
+		return 0
+	}
+	return e.rights(server)
+}
+
+func (e *entry) rights(server dm.ShortServerID) accesscontrol.Rights {
+	switch r, own := e.grant(server); {
+	case own:
+		return r
+	case e.owner == server:
+		return accesscontrol.All
+	}
+	r, _ := e.grant(accesscontrol.Everyone)
+	return r
+}
+
+func (e *entry) grant(server dm.ShortServerID) (accesscontrol.Rights, bool) {
+	i, ok := slices.BinarySearchFunc(e.grants, server, func(g grant, s dm.ShortServerID) int { return cmp.Compare(g.server, s) })
+	if !ok {
+		return 0, false
+	}
+	return e.grants[i].rights, true
+}
+
+// Owns reports whether a server owns an instance of the Access Control object itself.
+func (t *Table) Owns(server dm.ShortServerID, id dm.InstanceID) bool {
+	if t == nil {
+		return false
+	}
+	owner, ok := t.owners[id]
+	return ok && owner == server
+}
+
+// all returns the entries in the order of their IDs.
+func (t *Table) all() []*entry {
+	if t == nil {
+		return nil
+	}
+	all := make([]*entry, 0, len(t.entries))
+	for _, e := range t.entries {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })
+	return all
+}
+
+// has reports whether an object instance has an entry.
+func (t *Table) has(p dm.Path) bool { return t.find(p) != nil }
+
+// find returns the entry of an object instance, or of a whole object, nil if there is none.
+func (t *Table) find(p dm.Path) *entry {
+	if t == nil {
+		return nil
+	}
+	i := accesscontrol.WholeObject
+	if p.Level() > dm.ObjectLevel {
+		i = p.Instance()
+	}
+	return t.entries[target{p.Object(), i}]
+}
