@@ -20,6 +20,7 @@ type transition struct {
 	facts   *Facts
 	actions []Action
 	due     bool          // the hold-off or the pause is over
+	ended   bool          // an attempt has ended in this transition
 	delay   time.Duration // of Timer, if this transition has started it
 	spread  time.Duration
 }
@@ -63,10 +64,14 @@ func (t *transition) advance() {
 
 // wait begins the hold-off or the rest of the pause after the last attempt, or an attempt at once.
 func (t *transition) wait() {
-	if t.facts.SinceLast >= Rest {
+	since := t.facts.SinceLast
+	if t.ended {
+		since = 0
+	}
+	if since >= Rest {
 		t.Attempts = 0
 	}
-	delay, timer := pause(t.Attempts)-t.facts.SinceLast, NextAttempt
+	delay, timer := pause(t.Attempts)-since, NextAttempt
 	if t.Asked != NotAsked && !t.HeldOff {
 		delay = 0 // who asks knows that the last attempt was a moment ago
 	}
@@ -135,6 +140,7 @@ func (t *transition) fail(atLeast time.Duration) {
 	t.abort()
 	t.disconnect(CloseConnection)
 	t.Phase, t.Timer = Idle, NoTimer
+	t.ended = true
 	t.do(Action{Do: EndAttempt})
 	if t.needs(t.facts) && !t.facts.blocked() {
 		t.Phase = Waiting
@@ -149,7 +155,8 @@ func (t *transition) fail(atLeast time.Duration) {
 func (t *transition) succeed() {
 	served := t.Phase == Serving
 	t.cancel()
-	t.Asked, t.HeldOff, t.Timer = NotAsked, false, NoTimer
+	t.Asked, t.HeldOff, t.Timer, t.Attempts = NotAsked, false, NoTimer, max(t.Attempts, 1)
+	t.ended = true
 	t.do(Action{Do: EndAttempt, Success: true})
 	if served && t.Connection == Connected && t.facts.Linger > 0 {
 		t.Phase = Finished

@@ -176,6 +176,10 @@ func checkState(s State, e Event, f Facts, to State, sent, ends int) string {
 		return "no attempt follows a failed one"
 	case e.Kind == NetworkRefused && !s.Refused && !f.blocked() && to.Phase != s.Phase:
 		return "an attempt ends with the first refusal"
+	case ends > 0 && to.Attempting():
+		return "an attempt follows another one without a pause"
+	case e.Kind == NetworkRefused && !s.Refused && !f.blocked() && to == s:
+		return "the first refusal is forgotten"
 	case e.Kind == NetworkRefused && s.Refused && to.Attempting():
 		return "an attempt goes on after the second refusal"
 	case s.Request == PackRequest && e.Kind == ResponseReceived && !e.Usable && !f.blocked() && to.Request != BootstrapRequest:
