@@ -44,6 +44,8 @@ type bootstrapper struct {
 	endedAt  sched.Time // the last one
 	finished time.Time  // the last one with success
 	purging  bool       // purge is pending, or its time is over
+	settling bool       // a bootstrap is published, and its end is not handled yet
+	replaced bool       // it has written the account of the bootstrap server
 
 	err      error // the last failure, nil after a success
 	failures int   // consecutive failed attempts
@@ -196,13 +198,9 @@ func (b *bootstrapper) onAttemptEnded(success bool) {
 	} else {
 		b.failures, b.err, b.finished = 0, nil, time.Now()
 		b.log.Info("bootstrapped", "endpoint", c.cfg.Endpoint)
-		c.reconcile()
 		b.startPurge()
 	}
 	for _, s := range c.copyServers() {
-		if success {
-			s.failedForGood = false
-		}
 		// A server whose account forbids a second sequence (/1/x/19) gets one with new data only.
 		if success || !s.settings.retry.NoneAfter {
 			s.handle(account.Event{Kind: account.BootstrapEnded})

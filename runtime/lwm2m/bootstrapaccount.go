@@ -39,6 +39,10 @@ func (c *Client) bootstrapAccountIn(s dm.Snapshot) bootstrapAccount {
 // reconcile applies the present account of the bootstrap server. credentials says whether the
 // Security instance may hold other credentials.
 func (b *bootstrapper) reconcile(now bootstrapAccount, credentials bool) {
+	if b.settling { // the sequence has published, and its end is not handled yet
+		b.replaced = b.replaced || credentials
+		return
+	}
 	old := b.account
 	b.account = now
 	other := old.uri != now.uri || old.instance != now.instance || credentials
@@ -54,7 +58,6 @@ func (b *bootstrapper) reconcile(now bootstrapAccount, credentials bool) {
 	}
 	if other {
 		b.link.Renew()
-		b.ended = false
 	}
 	if old.present != now.present || old.timeout != now.timeout {
 		b.client.loop.sched.Cancel(&b.purge)

@@ -52,7 +52,22 @@ func (b *bootstrapper) onSequenceEnded(s *provision.Sequence, err error) {
 		b.handle(bootstrap.Event{Kind: bootstrap.SequenceFailed})
 		return
 	}
-	b.handle(bootstrap.Event{Kind: bootstrap.SequenceFinished})
+	b.onPublished(bootstrap.SequenceFinished)
+}
+
+// onPublished is called when what the server has written is in effect. The accounts are reconciled
+// first, so that the end of the attempt is decided by the new ones.
+func (b *bootstrapper) onPublished(k bootstrap.Kind) {
+	for _, s := range b.client.servers {
+		s.failedForGood = false
+	}
+	b.settling = true
+	b.client.reconcile()
+	b.settling = false
+	b.handle(bootstrap.Event{Kind: k})
+	credentials := b.replaced
+	b.replaced = false
+	b.reconcile(b.client.bootstrapAccountIn(b.client.model.Snapshot()), credentials)
 }
 
 // applyPack applies the last Bootstrap-Pack.
@@ -73,7 +88,7 @@ func (b *bootstrapper) applyPack() {
 			b.handle(bootstrap.Event{Kind: bootstrap.PackFailed})
 		default:
 			b.sequence = nil
-			b.handle(bootstrap.Event{Kind: bootstrap.PackApplied})
+			b.onPublished(bootstrap.PackApplied)
 		}
 	})
 }
