@@ -10,6 +10,7 @@ import (
 // code is compiled and run by TestQuickStart, and the port of porting.md by TestPort.
 var compiled = map[string][]string{
 	"../README.md":  {"snippets_test.go"},
+	"bootstrap.md":  {"bootstrap_test.go"},
 	"coap.md":       {"snippets_test.go"},
 	"formats.md":    {"snippets_test.go"},
 	"loop.md":       {"snippets_test.go", "poll_linux_test.go"},
