@@ -23,8 +23,8 @@ type AccessControl struct {
 	Owner ShortServerID
 	// Rights are what servers may do with these instances, by their Short Server ID. An entry for
 	// the owner replaces its right to everything. accesscontrol.Everyone applies to all servers
-	// without an entry, except the owner. The right to Create applies to the objects. The zero
-	// value means that only the owner has rights.
+	// without an entry, except the owner. The right to Create applies to the objects, and is not
+	// given to Everyone. The zero value means that only the owner has rights.
 	Rights map[ShortServerID]accesscontrol.Rights
 }
 
@@ -137,15 +137,31 @@ func (a *accessControl) changed() { a.version.Add(1) }
 
 // The errors of a server without a right. They have no path, because reads of objects ask for each
 // instance.
-var errNoRight = map[accesscontrol.Rights]error{}
+var (
+	errNoRead    = newNoRight("Read")
+	errNoWrite   = newNoRight("Write")
+	errNoExecute = newNoRight("Execute")
+	errNoDelete  = newNoRight("Delete")
+	errNoCreate  = newNoRight("Create")
+)
 
-func init() {
-	for r, name := range map[accesscontrol.Rights]string{
-		accesscontrol.Read: "Read", accesscontrol.Write: "Write", accesscontrol.Execute: "Execute",
-		accesscontrol.Delete: "Delete", accesscontrol.Create: "Create",
-	} {
-		errNoRight[r] = dm.Errorf(dm.Unauthorized, "the Access Control object gives the server no right to %s", name)
+func newNoRight(name string) error {
+	return dm.Errorf(dm.Unauthorized, "the Access Control object gives the server no right to %s", name)
+}
+
+// errNoRight returns the error of a server without a right.
+func errNoRight(r accesscontrol.Rights) error {
+	switch r {
+	case accesscontrol.Read:
+		return errNoRead
+	case accesscontrol.Write:
+		return errNoWrite
+	case accesscontrol.Execute:
+		return errNoExecute
+	case accesscontrol.Delete:
+		return errNoDelete
 	}
+	return errNoCreate
 }
 
 // authorizer returns what decides about the requests of a server. It may be called on any
@@ -176,7 +192,7 @@ func (a *accessControl) authorizer(server ShortServerID) func(manage.Operation, 
 				return nil
 			}
 		}
-		return errNoRight[need]
+		return errNoRight(need)
 	}
 }
 

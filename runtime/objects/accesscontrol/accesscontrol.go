@@ -70,7 +70,8 @@ func (r Rights) String() string {
 
 const (
 	// Everyone is the ID of the ACL entry of all servers that have no entry of their own. It does
-	// not apply to the owner.
+	// not apply to the owner, nor to Create, which needs an entry of the server's own (Core 1.2.2
+	// §8.2).
 	Everyone dm.ShortServerID = 0
 	// BootstrapOwner is the owner of what only a bootstrap server may change.
 	BootstrapOwner dm.ShortServerID = 65535
@@ -111,8 +112,9 @@ type Config struct {
 }
 
 // New returns the object without instances. Its Validate hook refuses with 4.00 two instances for
-// the same object instance, an owner that cannot be a server, an entry for a whole object that a
-// server owns, and a server that gives an instance to the bootstrap server.
+// the same object instance, one for the Access Control object itself, an owner that cannot be a
+// server, an entry for a whole object that a server owns, and a server that gives an instance to
+// the bootstrap server.
 func New(c Config) (*Object, error) {
 	hooks := c.Hooks
 	hooks.Validate = func(ctx context.Context, tx *accesscontrol.Tx) error {
@@ -166,6 +168,9 @@ func check(who dm.Origin, id dm.InstanceID, old, i *Instance) error {
 	owner := i.AccessControlOwner.Or(0)
 	_, byServer := who.ShortServerID()
 	switch {
+	case i.ObjectID.Or(0) == int64(accesscontrol.ObjectID):
+		return refuse(id, accesscontrol.ObjectIDID,
+			"the Access Control object has no entries for itself: each instance belongs to its owner")
 	case owner == 0:
 		return refuse(id, accesscontrol.AccessControlOwnerID,
 			"the owner is 0, which is no server: write a Short Server ID from 1 to 65534, or 65535 for the bootstrap server")

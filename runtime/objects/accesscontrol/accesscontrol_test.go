@@ -20,9 +20,9 @@ func ExampleEntry() {
 	fmt.Println(ac.Add(0, accesscontrol.Entry(dm.InstancePath(3, 0), 1, map[dm.ShortServerID]accesscontrol.Rights{
 		2: accesscontrol.Read,
 	})))
-	// Every server may create instances of object 3303.
+	// Server 2 may create instances of object 3303.
 	fmt.Println(ac.Add(1, accesscontrol.Entry(dm.ObjectPath(3303), accesscontrol.BootstrapOwner,
-		map[dm.ShortServerID]accesscontrol.Rights{accesscontrol.Everyone: accesscontrol.Create})))
+		map[dm.ShortServerID]accesscontrol.Rights{2: accesscontrol.Create})))
 	// Each instance has one entry.
 	fmt.Println(ac.Add(2, accesscontrol.Entry(dm.InstancePath(3, 0), 2, nil)))
 	// Output:
@@ -66,6 +66,7 @@ func TestValidate(t *testing.T) {
 		"no owner":           {accesscontrol.Entry(dm.InstancePath(3, 1), 0, nil), "/2/1/3"},
 		"object of a server": {accesscontrol.Entry(dm.ObjectPath(3303), 1, nil), "/2/1/3"},
 		"unknown right":      {accesscontrol.Entry(dm.InstancePath(3, 1), 1, map[dm.ShortServerID]accesscontrol.Rights{1: 32}), "/2/1/2/1"},
+		"itself":             {accesscontrol.Entry(dm.InstancePath(2, 0), 1, nil), "/2/1/0"},
 		"security":           {accesscontrol.Entry(dm.InstancePath(0, 1), 1, nil), "/2/1/0"},
 	} {
 		err := o.AddContext(t.Context(), 1, c.inst)

@@ -84,11 +84,15 @@ func (t *Table) Rights(server dm.ShortServerID, o dm.ObjectID, i dm.InstanceID) 
 	if t == nil {
 		return 0
 	}
-	e := t.entries[target{o, i}]
-	if e == nil {
+	switch e := t.entries[target{o, i}]; {
+	case e == nil:
 		return 0
+	case i == accesscontrol.WholeObject:
+		r, _ := e.grant(server) // the default is for instances
+		return r
+	default:
+		return e.rights(server)
 	}
-	return e.rights(server)
 }
 
 func (e *entry) rights(server dm.ShortServerID) accesscontrol.Rights {

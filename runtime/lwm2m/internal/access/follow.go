@@ -1,6 +1,7 @@
 package access
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -36,6 +37,7 @@ type Policy struct {
 // that has created it, and with an instance its entry goes. The entries of instances are kept as
 // soon as there is one; the first is up to a bootstrap, or to Own.
 func (r *Rules) Follow(t *dm.Transaction) error {
+	wrote := t.Origin() != dm.Application && t.Touches(gen.ObjectID)
 	if t.Touches(security.ObjectID) {
 		left := r.Servers(t.Snapshot())
 		for _, id := range r.Servers(t.Published()) {
@@ -46,7 +48,42 @@ func (r *Rules) Follow(t *dm.Transaction) error {
 			}
 		}
 	}
-	return r.matchInstances(t)
+	if err := r.matchInstances(t); err != nil || !wrote {
+		return err
+	}
+	return r.check(t)
+}
+
+// check refuses entries that a server or a bootstrap server has written and that do not fit the
+// device: for what is not there, or with an owner that is no server of it. The program may write
+// its entries before the instances and accounts.
+func (r *Rules) check(t *dm.Transaction) error {
+	s := t.Snapshot()
+	servers := r.Servers(s)
+	for id := range s.Instances(gen.ObjectID) {
+		e := readEntry(s, id)
+		if before := t.Published(); before.Has(dm.InstancePath(gen.ObjectID, id)) && readEntry(before, id).equal(e) {
+			continue
+		}
+		whole := e.target.instance == accesscontrol.WholeObject
+		switch {
+		case s.Definition(e.target.object) == nil:
+			return refuse(id, gen.ObjectIDID, "the device has no object %d", e.target.object)
+		case !whole && !s.Has(dm.InstancePath(e.target.object, e.target.instance)):
+			return refuse(id, gen.ObjectInstanceIDID, "object %d has no instance %d", e.target.object, e.target.instance)
+		case e.owner != accesscontrol.BootstrapOwner && !slices.Contains(servers, e.owner):
+			return refuse(id, gen.AccessControlOwnerID, "the owner is %d, which is no server of this device", e.owner)
+		}
+	}
+	return nil
+}
+
+func (e *entry) equal(x *entry) bool {
+	return e.target == x.target && e.owner == x.owner && slices.Equal(e.grants, x.grants)
+}
+
+func refuse(id dm.InstanceID, r dm.ResourceID, format string, args ...any) error {
+	return &dm.Error{Code: dm.BadRequest, Path: dm.ResourcePath(gen.ObjectID, id, r), Err: fmt.Errorf(format, args...)}
 }
 
 // unbootstrap removes what belonged to a server whose account is gone (Core 1.1 §E.1.3).
@@ -81,7 +118,7 @@ func (r *Rules) leave(t *dm.Transaction, e *entry, gone dm.ShortServerID, left [
 	if e.owner == gone && e.target.instance != accesscontrol.WholeObject {
 		heir, found := e.heir(gone, left)
 		p := dm.InstancePath(e.target.object, e.target.instance)
-		if s := t.Snapshot(); !found && s.Has(p) && s.ServersDelete(p.Object()) && s.Definition(p.Object()).Multiple {
+		if !found && belongsToServers(t.Snapshot(), p) {
 			return t.Delete(p) // its entry goes in matchInstances
 		}
 		owner := dm.ResourcePath(gen.ObjectID, e.id, gen.AccessControlOwnerID)
@@ -94,6 +131,13 @@ func (r *Rules) leave(t *dm.Transaction, e *entry, gone dm.ShortServerID, left [
 		return t.Delete(grant)
 	}
 	return nil
+}
+
+// belongsToServers reports whether an instance is of use to servers only: servers can make it
+// again. What the device alone can make is a part of it, and a Server instance is the account of
+// another server.
+func belongsToServers(s dm.Snapshot, p dm.Path) bool {
+	return s.Has(p) && p.Object() != server.ObjectID && s.ServersDelete(p.Object()) && s.Definition(p.Object()).Multiple
 }
 
 // heir returns the next owner: the server with the most rights of Write and Delete, and of several
@@ -145,9 +189,16 @@ func (r *Rules) matchInstances(t *dm.Transaction) error {
 	if policy == nil {
 		return nil
 	}
+	_, byServer := t.Origin().ShortServerID()
 	for _, p := range created {
-		if table.has(p) {
-			continue // written by a bootstrap before the instance
+		if e := table.find(p); e != nil {
+			if !byServer {
+				continue // written before the instance, by a bootstrap or the program
+			}
+			// The entry is left from another instance with this ID, in an earlier run.
+			if err := t.Delete(dm.InstancePath(gen.ObjectID, e.id)); err != nil {
+				return err
+			}
 		}
 		if err := addEntry(t, p, policy.Owner, policy.Rights); err != nil {
 			return err
@@ -188,7 +239,9 @@ func (r *Rules) AddMissing(t *dm.Transaction) error {
 		owner, rights := r.Own.Owner, maps.Clone(r.Own.Rights)
 		if p.Level() == dm.ObjectLevel {
 			owner = accesscontrol.BootstrapOwner
-			maps.DeleteFunc(rights, func(_ dm.ShortServerID, x accesscontrol.Rights) bool { return !x.Has(accesscontrol.Create) })
+			maps.DeleteFunc(rights, func(id dm.ShortServerID, x accesscontrol.Rights) bool {
+				return id == accesscontrol.Everyone || !x.Has(accesscontrol.Create)
+			})
 			for id := range rights {
 				rights[id] = accesscontrol.Create
 			}

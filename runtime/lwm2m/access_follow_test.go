@@ -1,0 +1,404 @@
+package lwm2m_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+	aclobject "github.com/lwm2mgen/toolkit/runtime/objects/accesscontrol"
+)
+
+// wantEntries fails unless object 2 prints like these lines.
+func (g *guarded) wantEntries(want ...string) {
+	g.t.Helper()
+	slices.Sort(want)
+	if got := g.entries(); got != strings.Join(want, "\n") {
+		g.t.Errorf("object 2 is\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// gadgetIDs returns the IDs of the gadgets.
+func (g *guarded) gadgetIDs() string {
+	var ids []dm.InstanceID
+	for id := range g.gadgets.All() {
+		ids = append(ids, id)
+	}
+	return fmt.Sprint(ids)
+}
+
+func gadgetAt(id dm.InstanceID) dm.Path { return dm.InstancePath(gadgetID, id) }
+
+// An instance that a server creates belongs to that server, and its entry goes with it (Core 1.2.2
+// §8.1).
+func TestEntryFollowsInstance(t *testing.T) {
+	onGuarded(t, 3, []dm.InstanceID{0}, func(g *guarded) {
+		var batches []string
+		g.client.Model().Subscribe(func(b dm.Batch) { batches = append(batches, fmt.Sprint(b.Origin, b.Events)) })
+		g.grant(dm.ObjectPath(gadgetID), aclobject.BootstrapOwner, acl{2: aclobject.Create})
+		batches = nil
+		if got := g.ask(2, "Create", gadgetPath); got != "2.01" {
+			t.Fatalf("Create: %s", got)
+		}
+		g.wantEntries("/33001 owner 65535: 2=C", "/33001/1 owner 2:")
+		if want := "server 2 [{/2/1 created} {/33001/1 created}]"; !slices.Equal(batches, []string{want}) {
+			t.Errorf("published %v, want %s alone", batches, want)
+		}
+		for server, want := range map[int]string{1: "4.01", 2: "2.05", 3: "4.01"} {
+			if got := g.ask(server, "Read", gadgetAt(1)); got != want {
+				t.Errorf("Read of the new instance by server %d: %s, want %s", server, got, want)
+			}
+		}
+		if got := g.ask(3, "Delete", gadgetAt(1)); got != "4.01" {
+			t.Errorf("Delete by another server: %s", got)
+		}
+		if got := g.ask(2, "Delete", gadgetAt(1)); got != "2.02" {
+			t.Errorf("Delete by the owner: %s", got)
+		}
+		g.wantEntries("/33001 owner 65535: 2=C")
+
+		// The application has its own way, and what it removes has no entry any more.
+		must(t, g.gadgets.Add(5, newGadget()))
+		g.wantEntries("/33001 owner 65535: 2=C")
+		g.grant(gadgetAt(5), 1, acl{3: aclobject.Read})
+		must(t, g.gadgets.Remove(g.t.Context(), 5))
+		g.wantEntries("/33001 owner 65535: 2=C")
+	})
+}
+
+// An entry that was left from an earlier run says nothing about a new instance.
+func TestEntryOfAnotherInstanceIsReplaced(t *testing.T) {
+	onGuarded(t, 2, []dm.InstanceID{0}, func(g *guarded) {
+		g.grant(dm.ObjectPath(gadgetID), aclobject.BootstrapOwner, acl{2: aclobject.Create})
+		g.grant(gadgetAt(1), 1, acl{1: aclobject.All})
+		if got := g.ask(2, "Create", gadgetPath); got != "2.01" {
+			t.Fatalf("Create: %s", got)
+		}
+		g.wantEntries("/33001 owner 65535: 2=C", "/33001/1 owner 2:")
+	})
+}
+
+// With an account its Server instance, its observations and its part in the entries go, and what
+// only that server could reach (Core 1.1 §E.1.3).
+func TestAccountIsRemoved(t *testing.T) {
+	for name, remove := range map[string]func(g *guarded) error{
+		"RemoveServer": func(g *guarded) error { return g.client.RemoveServer(g.t.Context(), 1) },
+		"the application deletes the Security instance": func(g *guarded) error {
+			return g.transaction(dm.Application, func(tx *dm.Transaction) error { return tx.Delete(dm.InstancePath(0, 0)) })
+		},
+		"a bootstrap deletes the Security instance": func(g *guarded) error {
+			return g.transaction(dm.Bootstrap, func(tx *dm.Transaction) error { return tx.Delete(dm.InstancePath(0, 0)) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onGuarded(t, 3, []dm.InstanceID{0, 1, 2, 3, 4, 5, 6}, func(g *guarded) {
+				const r, w, d = aclobject.Read, aclobject.Write, aclobject.Delete
+				g.grant(dm.ObjectPath(gadgetID), aclobject.BootstrapOwner, acl{1: aclobject.Create, 2: aclobject.Create})
+				g.grant(gadgetAt(0), 1, nil)                           // goes
+				g.grant(gadgetAt(1), 1, acl{1: r | w | d, 2: r, 3: w}) // to 3, which has W
+				g.grant(gadgetAt(2), 1, acl{2: w | r, 3: w | d})       // to 3, which has W and D
+				g.grant(gadgetAt(3), 2, acl{1: r, 3: r})               // stays with 2
+				g.grant(gadgetAt(4), 1, acl{0: r})                     // to 2, the lowest
+				g.grant(gadgetAt(5), 1, acl{1: aclobject.All, 2: 0})   // goes
+				g.grant(gadgetAt(6), 65535, acl{1: r})                 // stays
+				g.grant(dm.InstancePath(3, 0), 1, nil)                 // stays, not made by servers
+				g.grant(dm.InstancePath(1, 0), 1, acl{2: r})           // goes with the account
+				g.grant(dm.InstancePath(1, 1), 1, nil)                 // stays, an account
+				if got := g.ask(1, "Observe", gadgetAt(1)); got != "2.05" {
+					t.Errorf("Observe: %s", got)
+				}
+				must(t, remove(g))
+				if got, want := g.gadgetIDs(), "[1 2 3 4 6]"; got != want {
+					t.Errorf("the gadgets are %s, want %s", got, want)
+				}
+				g.wantEntries("/33001 owner 65535: 2=C", "/33001/1 owner 3: 2=R 3=W", "/33001/2 owner 3: 2=RW 3=WD",
+					"/33001/3 owner 2: 3=R", "/33001/4 owner 2: 0=R", "/33001/6 owner 65535:", "/3/0 owner 65535:",
+					"/1/1 owner 65535:")
+				s := g.client.Model().Snapshot()
+				for p, want := range map[dm.Path]bool{
+					dm.InstancePath(0, 0): false, dm.InstancePath(1, 0): false, dm.InstancePath(1, 1): true,
+					dm.InstancePath(0, 1): true, dm.InstancePath(3, 0): true,
+				} {
+					if s.Has(p) != want {
+						t.Errorf("%v exists: %v, want %v", p, !want, want)
+					}
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if _, known := g.client.Status().Server(1); known {
+					t.Error("the client still has the account")
+				}
+				if _, ok := g.client.Status().Server(2); !ok {
+					t.Error("the client has lost the other account")
+				}
+			})
+		})
+	}
+}
+
+// transaction runs fn as a transaction of the device's Model.
+func (g *guarded) transaction(who dm.Origin, fn func(*dm.Transaction) error) error {
+	g.t.Helper()
+	tx, err := g.client.Model().Begin(g.t.Context(), who)
+	must(g.t, err)
+	defer tx.Rollback()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// An account whose Security instance is replaced is the same account (Core 1.2.2 §6.1).
+func TestAccountIsReplaced(t *testing.T) {
+	onGuarded(t, 2, []dm.InstanceID{0}, func(g *guarded) {
+		g.grant(gadgetPath, 1, nil)
+		must(t, g.transaction(dm.Bootstrap, func(tx *dm.Transaction) error {
+			if err := tx.Delete(dm.InstancePath(0, 0)); err != nil {
+				return err
+			}
+			entry := func(r dm.ResourceID, v dm.Value) dm.Entry {
+				return dm.Entry{Path: dm.ResourcePath(0, 7, r), Value: v}
+			}
+			return tx.Write(dm.InstancePath(0, 7), dm.Replace, []dm.Entry{
+				entry(0, dm.StringValue("coap://s1")), entry(1, dm.BooleanValue(false)), entry(2, dm.IntegerValue(3)),
+				entry(10, dm.IntegerValue(1)),
+			})
+		}))
+		g.wantEntries("/33001/0 owner 1:")
+		if !g.client.Model().Snapshot().Has(dm.InstancePath(1, 0)) {
+			t.Error("the Server instance is gone")
+		}
+	})
+}
+
+// What a bootstrap server writes into object 2 must fit the device at the end of the sequence.
+func TestBootstrapWritesEntries(t *testing.T) {
+	entry := func(object, instance, owner int64, acl ...int64) func(*dm.Transaction) error {
+		return func(tx *dm.Transaction) error {
+			p := func(r dm.ResourceID) dm.Path { return dm.ResourcePath(2, 9, r) }
+			list := []dm.Entry{{Path: p(0), Value: dm.IntegerValue(object)}, {Path: p(1), Value: dm.IntegerValue(instance)}}
+			for i := 0; i < len(acl); i += 2 {
+				at, _ := p(2).Child(uint16(acl[i]))
+				list = append(list, dm.Entry{Path: at, Value: dm.IntegerValue(acl[i+1])})
+			}
+			list = append(list, dm.Entry{Path: p(3), Value: dm.IntegerValue(owner)})
+			return tx.Write(dm.InstancePath(2, 9), dm.Replace, list)
+		}
+	}
+	for name, c := range map[string]struct {
+		write func(*dm.Transaction) error
+		fault string // the path in the error; empty for none
+	}{
+		"instance":                          {entry(33001, 0, 1, 2, 1), ""},
+		"object":                            {entry(33001, 65535, 65535, 2, 16), ""},
+		"owned by the bootstrap server":     {entry(33001, 0, 65535, 1, 1, 0, 1), ""},
+		"no such instance":                  {entry(33001, 5, 1), "/2/9/1"},
+		"no such object":                    {entry(33002, 65535, 65535), "/2/9/0"},
+		"no such owner":                     {entry(33001, 0, 7), "/2/9/3"},
+		"object that a server owns":         {entry(33001, 65535, 1), "/2/9/3"},
+		"instance of Access Control itself": {entry(2, 9, 1), "/2/9/0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onGuarded(t, 2, []dm.InstanceID{0}, func(g *guarded) {
+				err := g.transaction(dm.Bootstrap, c.write)
+				var e *dm.Error
+				switch {
+				case c.fault == "" && err != nil:
+					t.Errorf("refused: %v", err)
+				case c.fault != "" && (!errors.As(err, &e) || e.Code != dm.NotAcceptable || e.Path.String() != c.fault):
+					t.Errorf("%v, want 4.06 at %s", err, c.fault)
+				}
+			})
+		})
+	}
+	t.Run("before the instance", func(t *testing.T) {
+		onGuarded(t, 2, []dm.InstanceID{0}, func(g *guarded) {
+			must(t, g.transaction(dm.Bootstrap, func(tx *dm.Transaction) error {
+				if err := entry(33001, 4, 2, 1, 1)(tx); err != nil {
+					return err
+				}
+				return tx.Write(gadgetAt(4), dm.Replace, []dm.Entry{{Path: gadgetAt(4), Value: dm.Value{}}})
+			}))
+			g.wantEntries("/33001/4 owner 2: 1=R")
+			// The switch makes no entries for what the bootstrap server has left out.
+			if got := g.ask(1, "Read", gadgetPath); got != "4.01" {
+				t.Errorf("Read of an instance without an entry: %s", got)
+			}
+		})
+	})
+}
+
+// An observation ends when its server may not read any more, and does not return with the right.
+func TestObservationEndsWithTheRight(t *testing.T) {
+	onGuarded(t, 2, []dm.InstanceID{0, 1}, func(g *guarded) {
+		g.grant(gadgetAt(0), 2, acl{1: aclobject.Read})
+		g.grant(gadgetAt(1), 2, acl{1: aclobject.Read})
+		observe := func(path string) *lwm2mtest.Observation {
+			o, a, err := g.devices[0].Observe(g.t.Context(), path, content.SenMLJSON)
+			must(t, err)
+			if o == nil {
+				t.Fatalf("Observe %s: %v", path, a)
+			}
+			return o
+		}
+		next := func(o *lwm2mtest.Observation) string {
+			ctx, cancel := context.WithTimeout(g.t.Context(), time.Second)
+			defer cancel()
+			a, err := o.Next(ctx)
+			if err != nil {
+				return "nothing"
+			}
+			return a.String()
+		}
+		resource, instance, object := observe("/33001/0/0"), observe("/33001/0"), observe("/33001")
+		composite, _, err := g.devices[0].ObserveComposite(g.t.Context(), content.SenMLJSON, []string{"/33001/0/0", "/33001/1/0"})
+		must(t, err)
+
+		g.grant(gadgetAt(0), 2, acl{1: aclobject.Write})
+		for name, o := range map[string]*lwm2mtest.Observation{"resource": resource, "instance": instance} {
+			if got := next(o); !strings.HasPrefix(got, "4.01") {
+				t.Errorf("the observation of the %s received %s, want 4.01", name, got)
+			}
+		}
+		for name, o := range map[string]*lwm2mtest.Observation{"object": object, "composite": composite} {
+			for got := next(o); got != "nothing"; got = next(o) {
+				if strings.Contains(got, "/33001/0") || strings.HasPrefix(got, "4") {
+					t.Errorf("the observation of the %s received %s", name, got)
+				}
+			}
+		}
+		set := func(id dm.InstanceID, v int64) {
+			must(t, g.gadgets.Update(g.t.Context(), id, func(i *gadget) error { i.setting.Set(v); return nil }))
+		}
+		set(0, 99)
+		for name, o := range map[string]*lwm2mtest.Observation{"resource": resource, "instance": instance, "object": object} {
+			if got := next(o); got != "nothing" && strings.Contains(got, "99") {
+				t.Errorf("the observation of the %s received %s without the right", name, got)
+			}
+		}
+		set(1, 55)
+		for name, o := range map[string]*lwm2mtest.Observation{"object": object, "composite": composite} {
+			got := ""
+			for more := next(o); more != "nothing"; more = next(o) {
+				got = more
+			}
+			if !strings.Contains(got, "55") || strings.Contains(got, "99") {
+				t.Errorf("the observation of the %s received %s", name, got)
+			}
+		}
+		g.grant(gadgetAt(0), 2, acl{1: aclobject.Read})
+		set(0, 77)
+		for name, o := range map[string]*lwm2mtest.Observation{"resource": resource, "instance": instance} {
+			if got := next(o); got != "nothing" {
+				t.Errorf("the ended observation of the %s received %s", name, got)
+			}
+		}
+		g.grant(gadgetAt(0), 2, nil)
+		g.grant(gadgetAt(1), 2, nil)
+		last := ""
+		for got := next(object); got != "nothing"; got = next(object) {
+			last = got
+		}
+		if !strings.HasPrefix(last, "4.01") {
+			t.Errorf("the observation of an object without a readable instance received %q last, want 4.01", last)
+		}
+	})
+}
+
+// A second account ends what the first may do without object 2 saying so.
+func TestObservationEndsWithASecondAccount(t *testing.T) {
+	onGuarded(t, 1, []dm.InstanceID{0}, func(g *guarded) {
+		g.grant(gadgetPath, 2, nil)
+		o, _, err := g.devices[0].Observe(g.t.Context(), "/33001/0/0", content.SenMLJSON)
+		must(t, err)
+		must(t, g.transaction(dm.Application, func(tx *dm.Transaction) error {
+			sec, srv, err := lwm2m.Server{URI: "coap://s1", ShortID: 2}.Instances()
+			if err != nil {
+				return err
+			}
+			_ = srv
+			list := []dm.Entry{
+				{Path: dm.ResourcePath(0, 5, 0), Value: dm.StringValue(sec.ServerURI.Or(""))},
+				{Path: dm.ResourcePath(0, 5, 1), Value: dm.BooleanValue(false)},
+				{Path: dm.ResourcePath(0, 5, 2), Value: dm.IntegerValue(3)},
+				{Path: dm.ResourcePath(0, 5, 10), Value: dm.IntegerValue(2)},
+			}
+			if err := tx.Create(0, []dm.InstanceID{5}, list); err != nil {
+				return err
+			}
+			return tx.Create(1, []dm.InstanceID{5}, []dm.Entry{
+				{Path: dm.ResourcePath(1, 5, 0), Value: dm.IntegerValue(2)},
+				{Path: dm.ResourcePath(1, 5, 1), Value: dm.IntegerValue(3600)},
+				{Path: dm.ResourcePath(1, 5, 6), Value: dm.BooleanValue(true)},
+				{Path: dm.ResourcePath(1, 5, 7), Value: dm.StringValue("U")},
+			})
+		}))
+		ctx, cancel := context.WithTimeout(g.t.Context(), time.Second)
+		defer cancel()
+		if a, err := o.Next(ctx); err != nil || a.Code != coap.Unauthorized {
+			t.Errorf("the observation received %v (%v), want 4.01", a, err)
+		}
+	})
+}
+
+// A Send reads with the rights of the server that receives it.
+func TestSendLeavesOutWhatMayNotBeRead(t *testing.T) {
+	onGuarded(t, 2, []dm.InstanceID{0, 1}, func(g *guarded) {
+		g.grant(gadgetAt(0), 1, acl{2: aclobject.Write})
+		g.grant(gadgetAt(1), 1, acl{2: aclobject.Read})
+		var b lwm2m.Batch
+		b.Add(dm.ObjectPath(gadgetID))
+		for server, want := range map[lwm2m.ShortServerID]bool{1: true, 2: false} {
+			if _, err := g.client.Send(g.t.Context(), server, &b); err != nil {
+				t.Errorf("Send to server %d: %v", server, err)
+				continue
+			}
+			a, _, err := g.devices[server-1].WaitSent(g.t.Context(), 0)
+			must(t, err)
+			entries, err := a.Entries()
+			must(t, err)
+			has := map[dm.Path]bool{}
+			for _, e := range entries {
+				has[e.Path.Up(dm.InstanceLevel)] = true
+			}
+			if has[gadgetAt(0)] != want || !has[gadgetAt(1)] {
+				t.Errorf("server %d received %v", server, entries)
+			}
+		}
+	})
+}
+
+// Composite writes are done whole or not at all.
+func TestWriteCompositeNeedsAllRights(t *testing.T) {
+	onGuarded(t, 2, []dm.InstanceID{0, 1}, func(g *guarded) {
+		g.grant(gadgetAt(0), 1, acl{2: aclobject.Write})
+		g.grant(gadgetAt(1), 1, acl{2: aclobject.Read})
+		write := func(ids ...dm.InstanceID) coap.Code {
+			var list []dm.Entry
+			for _, id := range ids {
+				list = append(list, dm.Entry{Path: dm.ResourcePath(gadgetID, id, 0), Value: dm.IntegerValue(50)})
+			}
+			a, err := g.devices[1].WriteComposite(g.t.Context(), content.SenMLJSON, list...)
+			must(t, err)
+			return a.Code
+		}
+		if got := write(0, 1); got != coap.Unauthorized {
+			t.Errorf("both: %v", got)
+		}
+		if i, _ := g.gadgets.Get(0); i.setting.Or(0) != 7 {
+			t.Error("one part was written")
+		}
+		if got := write(0); got != coap.Changed {
+			t.Errorf("the one with the right: %v", got)
+		}
+	})
+}
