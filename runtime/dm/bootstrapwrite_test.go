@@ -29,14 +29,16 @@ func TestBootstrapWritesBareInstance(t *testing.T) {
 	if err := o.Add(3, full); err != nil {
 		t.Fatal(err)
 	}
-	err := write(m, dm.Bootstrap, dm.ObjectPath(meterID), dm.Replace, bare(3))
-	if dm.CodeOf(err) != dm.NotAcceptable {
-		t.Errorf("emptying instance 3 ends with %v, want 4.06 because the mandatory Mode is missing", err)
+	if err := write(m, dm.Bootstrap, dm.ObjectPath(meterID), dm.Replace, bare(3)); err != nil {
+		t.Fatal(err)
+	}
+	if inst, _ := o.Get(3); inst.Mode.Or(9) != 0 || inst.Label.Or("") != "" {
+		t.Errorf("instance 3 is %v, want the template's mandatory Mode and no Label", inst)
 	}
 	if err := write(m, dm.Server(1), dm.InstancePath(meterID, 3), dm.Update, bare(3)); err != nil {
 		t.Errorf("a server's update with nothing in it: %v", err)
 	}
-	if inst, _ := o.Get(3); inst.Mode.Or(0) != 5 {
-		t.Errorf("Mode is %v, want 5 still", inst.Mode)
+	if inst, _ := o.Get(3); inst.Mode.Or(9) != 0 {
+		t.Errorf("Mode is %v, want 0 still", inst.Mode)
 	}
 }

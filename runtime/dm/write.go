@@ -238,7 +238,8 @@ func (w *writing) clear() {
 // clearInstance empties the resources that the origin may write. These keep their values: what a
 // template gives to a new instance, what is live without a Commit hook, and what no management
 // server could write, because a bootstrap server that leaves such a resource out does not mean to
-// empty it.
+// empty it. A mandatory resource that a bootstrap server leaves out gets the value of the template,
+// as in a new instance.
 func (w *writing) clearInstance(p Path) {
 	if w.creates(p) {
 		return
@@ -260,6 +261,9 @@ func (w *writing) clearInstance(p Path) {
 		}
 		if rp := p.child(r.ID); w.names(rp) {
 			x.cellForWrite(rp).clear()
+		} else if from := x.o.cell(x.o.template, ResourceID(r.ID)); w.t.rights == Bootstrap && r.Mandatory &&
+			from.hasValue() && !from.live() {
+			x.cellForWrite(rp).assign(from)
 		} else {
 			x.empty(rp)
 		}

@@ -61,7 +61,8 @@ type setup struct {
 	hooks   temperature.Hooks
 	fault   func(where string) // called by user code, where it is set
 	celsius func() (float64, error)
-	pinned  bool // the Portfolio object has no template
+	removal func(context.Context, dm.InstanceID) error // the Delete hook of the Security object
+	pinned  bool                                       // the Portfolio object has no template
 }
 
 func (o *setup) at(where string) {
@@ -125,7 +126,7 @@ func (r *rig) must(err error) {
 func (r *rig) newModel(o *setup) *dm.Model {
 	r.t.Helper()
 	var err error
-	r.security, err = security.New(security.Config{})
+	r.security, err = security.New(security.Config{Hooks: security.Hooks{Delete: o.removal}})
 	r.must(err)
 	account := func(uri string, bootstrap bool, short dm.Res[int64], key string) security.Instance {
 		i := security.Template()
