@@ -35,11 +35,15 @@ func TestAbort(t *testing.T) {
 		r.want(coap.Deleted, to("DELETE /16"))
 	}
 	for name, run := range map[string]func(t *testing.T, r *rig){
-		"at once":            func(_ *testing.T, r *rig) { r.seq.Abort() },
-		"between requests":   func(_ *testing.T, r *rig) { prepare(r); r.seq.Abort() },
-		"after a 4.06":       func(_ *testing.T, r *rig) { r.want(coap.Deleted, to("DELETE /1")); r.do(to("POST /bs")); r.seq.Abort() },
-		"twice":              func(_ *testing.T, r *rig) { prepare(r); r.seq.Abort(); r.seq.Abort(); r.seq.Stop() },
-		"from OnRequest":     func(_ *testing.T, r *rig) { prepare(r); r.seq.cfg.OnRequest = r.seq.Abort; r.do(put("/0/2", security2)) },
+		"at once":          func(_ *testing.T, r *rig) { r.seq.Abort() },
+		"between requests": func(_ *testing.T, r *rig) { prepare(r); r.seq.Abort() },
+		"after a 4.06":     func(_ *testing.T, r *rig) { r.want(coap.Deleted, to("DELETE /1")); r.do(to("POST /bs")); r.seq.Abort() },
+		"twice":            func(_ *testing.T, r *rig) { prepare(r); r.seq.Abort(); r.seq.Abort(); r.seq.Stop() },
+		"from OnRequest": func(_ *testing.T, r *rig) {
+			prepare(r)
+			r.seq.cfg.OnRequest = r.seq.Abort
+			r.do(put("/0/2", security2))
+		},
 		"at the shutdown":    func(_ *testing.T, r *rig) { prepare(r); r.seq.Stop() },
 		"waiting for a slot": func(t *testing.T, r *rig) { abortWaiting(t, r, false) },
 		"resuming":           func(t *testing.T, r *rig) { prepare(r); abortWaiting(t, r, false) },
