@@ -23,6 +23,7 @@ func (b *bootstrapper) startSequence() *provision.Sequence {
 		Sched: c.loop.sched, Context: c.ctx, Model: c.model, Store: c.stores.run, Logger: b.log,
 		Worker:        func(fn func()) { c.pool.runFor(0, fn) },
 		RecoverPanics: c.cfg.RecoverPanics, Version: c.cfg.MaxVersion, Usable: c.checkAccount,
+		ImpliedVersion: coreVersion, Format: c.cfg.Format,
 		Limits: provision.Limits{Payload: c.cfg.MaxPayload},
 		OnRequest: func() {
 			if b.sequence == s {

@@ -37,7 +37,8 @@ type Config struct {
 	// Version is the version of LwM2M that a Discover shows. The zero value means 1.0.
 	Version registry.Version
 	// ImpliedVersion returns the version of an object that a server of the given LwM2M version
-	// assumes; Discover shows any other. The zero value means 1.0 for each.
+	// assumes; Discover shows any other, except those of the Security and OSCORE objects. The zero
+	// value means 1.0 for each.
 	ImpliedVersion func(dm.ObjectID, registry.Version) registry.Version
 	// Format is the Content-Format of the answer to a Read without Accept. The zero value, which is
 	// plain text and cannot be meant, means TLV for LwM2M 1.0 and SenML CBOR for later versions.

@@ -34,7 +34,8 @@ func respond(r *coap.Request, f content.Format, body []byte) {
 }
 
 // links returns the links of an object, or of all: that of an object where it has no instances or a
-// version that must be shown, and those of its instances.
+// version that must be shown, and those of its instances. The versions of the Security and OSCORE
+// objects, which no registration shows, follow from that of LwM2M.
 func (s *Sequence) links(snap dm.Snapshot, p dm.Path) ([]byte, error) {
 	if p.Level() == dm.ObjectLevel && snap.Definition(p.Object()) == nil {
 		return nil, &dm.Error{Code: dm.NotFound, Path: p}
@@ -54,7 +55,7 @@ func (s *Sequence) links(snap dm.Snapshot, p dm.Path) ([]byte, error) {
 
 func (s *Sequence) objectLinks(e *corelink.Encoder, snap dm.Snapshot, id dm.ObjectID, a accounts) {
 	version := snap.Definition(id).Version.OrDefault()
-	shown := version != s.cfg.ImpliedVersion(id, s.cfg.Version)
+	shown := id != securityObject && id != oscoreObject && version != s.cfg.ImpliedVersion(id, s.cfg.Version)
 	empty := true
 	for range snap.Instances(id) {
 		empty = false

@@ -27,7 +27,7 @@ func TestDiscover(t *testing.T) {
 			{links("/0"), `2.05 </>;lwm2m=1.2,</0/0>,</0/1>;ssid=1;uri="coaps://server1"`},
 			{links("/1"), `2.05 </>;lwm2m=1.2,</1/0>;ssid=1`},
 			{links("/2"), `2.05 </>;lwm2m=1.2,</2>`},
-			{links("/21"), `2.05 </>;lwm2m=1.2,</21>;ver=2.0,</21/0>,</21/1>;ssid=1`},
+			{links("/21"), `2.05 </>;lwm2m=1.2,</21/0>,</21/1>;ssid=1`},
 			{links("/7"), `4.04 /7`},
 			{links("/x"), `4.04 the path is not an object of this device`},
 			{links("/bs"), `4.04 the path is not an object of this device`},

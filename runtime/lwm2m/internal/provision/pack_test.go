@@ -26,8 +26,8 @@ func (r *rig) pack(f content.Format, payload string) error {
 	return err
 }
 
-// A pack replaces the instances of the objects that it names, in each of its formats, and leaves the
-// others alone (Core 1.2.2 §6.1.7.7).
+// A pack replaces the instances of the objects that it names, in each of its formats, and leaves
+// the others alone (Core 1.2.2 §6.1.7.7).
 func TestPack(t *testing.T) {
 	for _, f := range []content.Format{content.SenMLJSON, content.SenMLCBOR, content.LwM2MCBOR} {
 		inRig(t, setup{}, func(t *testing.T, r *rig) {

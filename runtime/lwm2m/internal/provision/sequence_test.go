@@ -13,7 +13,7 @@ func TestSequence(t *testing.T) {
 	inRig(t, setup{}, func(t *testing.T, r *rig) {
 		before := r.dump()
 		got := r.want(coap.Content, links("/"))
-		want := `</>;lwm2m=1.2,</0/0>,</0/1>;ssid=1;uri="coaps://server1",</1/0>;ssid=1,</2>,</3/0>,</5/0>,</16/0>,</21>;ver=2.0,</21/0>,</21/1>,</3303>;ver=1.1,</3303/0>`
+		want := `</>;lwm2m=1.2,</0/0>,</0/1>;ssid=1;uri="coaps://server1",</1/0>;ssid=1,</2>,</3/0>,</5/0>,</16/0>,</21/0>,</21/1>,</3303>;ver=1.1,</3303/0>`
 		if got.body != want || got.format != content.Link {
 			t.Errorf("Discover is %v\n%s, want\n%s", got.format, got.body, want)
 		}

@@ -100,37 +100,38 @@ func TestWriteRefused(t *testing.T) {
 		before := dump(t, r.seq.snapshot())
 		const noTarget = "4.00 only an object, an instance or a resource can be written"
 		for _, c := range []struct {
-			ask  ask
-			want string
+			fault string
+			ask   ask
+			want  string
 		}{
-			{put("/1/2", `[{"bn":"/1/2/","n":"0","v":2},{"n":"1","vs":"long"}]`), "4.00 /1/2/1"}, // type
-			{put("/1/2", `[{"bn":"/1/2/","n":"0","v":70000}]`), "4.00 /1/2/0"},                   // range
-			{put("/1/2", `[{"bn":"/1/2/","n":"0","v":2},{"n":"0","v":3}]`), "4.00 /1/2/0"},       // twice
-			{put("/1/2", `[{"bn":"/1/3/","n":"0","v":2}]`), "4.00 /1/3/0"},                       // elsewhere
-			{put("/1/2", `[{"bn":"/dev0/1/2/","n":"0","v":2}]`), "4.00 /1/2"},                    // a prefix
-			{put("/1/2", `[{"bn":"/lwm2m/1/2/","n":"0","v":2}]`), "4.00 /1/2"},                   // an alternate path
-			{put("/1/2", `[{"bn":"/1/2/","n":"0"`), "4.00 /1/2"},                                 // cut off
-			{put("/1/2/4", `[{"bn":"/1/2/4","v":1}]`), "4.00 /1/2/4"},                            // executable
-			{put("/1/0/999", `[{"bn":"/1/0/999","v":1}]`), "4.00 /1/0/999"},                      // unknown, named
-			{put("/7/0", `[{"bn":"/7/0/","n":"0","v":2}]`), "4.00 /7/0"},                         // unknown object
-			{put("/1/2", `[{"bn":"/1/2/","n":"1/0","v":2}]`), "4.00 /1/2/1/0"},                   // level
-			{put("/3/1", `[{"bn":"/3/1/","n":"0","vs":"x"}]`), "4.00 /3/1"},                      // a second Device
-			{put("/", `[{"bn":"/1/2/","n":"0","v":2}]`), noTarget},                               // no pack
-			{put("/2/0/2/1", `[{"bn":"/2/0/2/1","v":1}]`), noTarget},
-			{put("/lwm2m/1/2", server2), noTarget},
-			{put("/dev0/1/2", server2), noTarget},
-			{put("/bs", server2), noTarget},
-			{to("PUT /1/2").as(content.None, "x"), "4.15 the Content-Format is missing"},
-			{to("PUT /1/2").as(content.Text, "x"), "4.15 /1/2"},
-			{to("PUT /1/2").as(9999, "x"), "4.15 /1/2"},
-			{to("PUT /1/0/1").as(content.Text, "x"), "4.00 /1/0/1"},
-			{to("POST /1/2").as(content.SenMLJSON, server2), "4.05 the method is not defined for this path"},
-			{to("POST /1/0/8"), "4.05 the method is not defined for this path"},
-			{to("POST /bs/0"), "4.05 the method is not defined for this path"},
-			{to("IPATCH /").as(content.SenMLJSON, server2), "4.05 the method is not defined for this path"},
+			{"type", put("/1/2", `[{"bn":"/1/2/","n":"0","v":2},{"n":"1","vs":"long"}]`), "4.00 /1/2/1"},
+			{"range", put("/1/2", `[{"bn":"/1/2/","n":"0","v":70000}]`), "4.00 /1/2/0"},
+			{"twice", put("/1/2", `[{"bn":"/1/2/","n":"0","v":2},{"n":"0","v":3}]`), "4.00 /1/2/0"},
+			{"elsewhere", put("/1/2", `[{"bn":"/1/3/","n":"0","v":2}]`), "4.00 /1/3/0"},
+			{"a prefix", put("/1/2", `[{"bn":"/dev0/1/2/","n":"0","v":2}]`), "4.00 /1/2"},
+			{"an alternate path", put("/1/2", `[{"bn":"/lwm2m/1/2/","n":"0","v":2}]`), "4.00 /1/2"},
+			{"cut off", put("/1/2", `[{"bn":"/1/2/","n":"0"`), "4.00 /1/2"},
+			{"executable", put("/1/2/4", `[{"bn":"/1/2/4","v":1}]`), "4.00 /1/2/4"},
+			{"unknown, named", put("/1/0/999", `[{"bn":"/1/0/999","v":1}]`), "4.00 /1/0/999"},
+			{"unknown object", put("/7/0", `[{"bn":"/7/0/","n":"0","v":2}]`), "4.00 /7/0"},
+			{"level", put("/1/2", `[{"bn":"/1/2/","n":"1/0","v":2}]`), "4.00 /1/2/1/0"},
+			{"a second Device", put("/3/1", `[{"bn":"/3/1/","n":"0","vs":"x"}]`), "4.00 /3/1"},
+			{"no pack", put("/", `[{"bn":"/1/2/","n":"0","v":2}]`), noTarget},
+			{"", put("/2/0/2/1", `[{"bn":"/2/0/2/1","v":1}]`), noTarget},
+			{"", put("/lwm2m/1/2", server2), noTarget},
+			{"", put("/dev0/1/2", server2), noTarget},
+			{"", put("/bs", server2), noTarget},
+			{"", to("PUT /1/2").as(content.None, "x"), "4.15 the Content-Format is missing"},
+			{"", to("PUT /1/2").as(content.Text, "x"), "4.15 /1/2"},
+			{"", to("PUT /1/2").as(9999, "x"), "4.15 /1/2"},
+			{"", to("PUT /1/0/1").as(content.Text, "x"), "4.00 /1/0/1"},
+			{"", to("POST /1/2").as(content.SenMLJSON, server2), "4.05 the method is not defined for this path"},
+			{"", to("POST /1/0/8"), "4.05 the method is not defined for this path"},
+			{"", to("POST /bs/0"), "4.05 the method is not defined for this path"},
+			{"", to("IPATCH /").as(content.SenMLJSON, server2), "4.05 the method is not defined for this path"},
 		} {
 			if got := r.do(c.ask); got.String() != c.want {
-				t.Errorf("%s %s: %v, want %s", c.ask.line, c.ask.body, got, c.want)
+				t.Errorf("%s %s (%s): %v, want %s", c.ask.line, c.ask.body, c.fault, got, c.want)
 			}
 		}
 		if got := dump(t, r.seq.snapshot()); got != before {
@@ -153,7 +154,7 @@ func TestWriteSkipsUnknownResources(t *testing.T) {
 	})
 }
 
-// A payload of many blocks is written, up to the limit.
+// A payload of many blocks is written, up to the limit. What its head says is refused at once.
 func TestWriteInBlocks(t *testing.T) {
 	inRig(t, setup{config: func(c *Config) { c.Limits.Payload = 4096 }}, func(t *testing.T, r *rig) {
 		uri := "coap://" + strings.Repeat("a", 200)
@@ -166,7 +167,7 @@ func TestWriteInBlocks(t *testing.T) {
 		}
 		for _, a := range []ask{
 			put("/0/3", strings.Repeat(" ", 5000)+"[]"),
-			to("PUT /1/2").as(content.None, strings.Repeat("x", 3000)), // refused at the first block
+			to("PUT /1/2").as(content.None, strings.Repeat("x", 3000)),
 		} {
 			got := r.do(a)
 			if got.code != coap.RequestEntityTooLarge && got.code != coap.UnsupportedContentFormat {
