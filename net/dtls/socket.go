@@ -38,6 +38,12 @@ func (s *conn) Establish(ctx context.Context, t secured.Target) (*link, error) {
 	return l, nil
 }
 
+// Forget implements secured.Protocol.
+func (s *conn) Forget(remote socket.Endpoint) error {
+	_, err := s.profile.sessions.Take(s.profile.storeKey(secured.Target{Remote: remote}))
+	return err
+}
+
 // Send implements socket.Socket.
 func (s *conn) Send(p []byte) error {
 	l, open := s.Link()

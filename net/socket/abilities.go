@@ -100,6 +100,14 @@ type Session interface {
 	Resumption() Resumption
 }
 
+// Forgetter removes stored sessions.
+type Forgetter interface {
+	// ForgetSession removes what the socket has stored to resume a session with remote, for
+	// credentials that are no longer used. Call it after Close. It may block as a SessionStore
+	// does.
+	ForgetSession(remote Endpoint) error
+}
+
 // Resumption says how much of an earlier security session a connection continues.
 type Resumption uint8
 
@@ -143,6 +151,7 @@ type Abilities struct {
 	ReceiverOff ReceiverOff
 	Shutdowner  Shutdowner
 	Session     Session
+	Forgetter   Forgetter
 }
 
 // A Describer is a socket that returns its abilities. A decorator whose abilities depend on the
@@ -170,6 +179,7 @@ func Detect(s Socket) Abilities {
 	a.ReceiverOff, _ = s.(ReceiverOff)
 	a.Shutdowner, _ = s.(Shutdowner)
 	a.Session, _ = s.(Session)
+	a.Forgetter, _ = s.(Forgetter)
 	return a
 }
 
@@ -201,5 +211,6 @@ func (a Abilities) Lacks(k Kind, secured bool) []Lack {
 	add(a.ReceiverOff == nil, "ReceiverOff", "putting the receiver to sleep in queue mode")
 	add(a.Shutdowner == nil, "Shutdowner", "suspending without giving up the session: offline mode closes")
 	add(secured && a.Session == nil, "Session", "telling a resumed session: every reconnect registers again")
+	add(secured && a.Forgetter == nil, "Forgetter", "removing the sessions of old credentials from the session store")
 	return l
 }

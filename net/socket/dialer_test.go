@@ -121,7 +121,7 @@ func TestDetect(t *testing.T) {
 	if got := names(socket.Datagram, false); got != "Addresses Binder Alternates Counters Buffered Notifier ReceiverOff Shutdowner" {
 		t.Error(got)
 	}
-	if got := names(socket.Stream, true); got != "Addresses Binder Alternates Counters Buffered Backlog Notifier ReceiverOff Shutdowner Session" {
+	if got := names(socket.Stream, true); got != "Addresses Binder Alternates Counters Buffered Backlog Notifier ReceiverOff Shutdowner Session Forgetter" {
 		t.Error(got)
 	}
 }

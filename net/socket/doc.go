@@ -57,6 +57,8 @@
 //	                                              restart
 //	Session      was the session resumed?         (secured sockets) every reconnect registers
 //	                                              again
+//	Forgetter    remove stored sessions           (secured sockets) sessions of old credentials
+//	                                              stay in the store
 //
 // # Time-outs and waking
 //

@@ -49,9 +49,13 @@ type Security struct {
 	// TrustStore holds the CAs that usages 0 and 1 start from; x509.SystemCertPool returns the CAs
 	// of the system. The zero value means no CAs: then only usages 2 and 3 are possible.
 	TrustStore *x509.CertPool
-	// CRLs are revocation lists; a certificate on the list of its issuer is refused. The zero value
-	// means that revocation is not checked.
+	// CRLs are revocation lists; a certificate on the list of its issuer is refused, even after the
+	// next update of the list was due. The zero value means that revocation is not checked.
 	CRLs []*x509.RevocationList
+	// RequireCRLs refuses a certificate, other than a root, whose issuer has no list in CRLs or
+	// only one whose next update was due. Such a device cannot connect before it has a new list
+	// from elsewhere. The zero value means that only a revocation is a reason to refuse.
+	RequireCRLs bool
 	// ServerName is the Server Name Indication (/0/x/14) and the name that the server's certificate
 	// must carry. A numeric address is compared with the certificate, but never sent. The zero
 	// value means the host of the server's URI.
@@ -239,6 +243,9 @@ func (s *Security) validateCertificate(fault func(string, ...any)) {
 		if _, err := x509.ParseCertificate(s.ServerPublicKey); err != nil {
 			fault("ServerPublicKey must be a certificate with matching type 0: %w", err)
 		}
+	}
+	if s.RequireCRLs && len(s.CRLs) == 0 {
+		fault("RequireCRLs is set, and CRLs is empty: no certificate can be accepted")
 	}
 	for i, l := range s.CRLs {
 		if l == nil {

@@ -48,6 +48,12 @@ func (s *conn) Establish(ctx context.Context, t secured.Target) (*link, error) {
 	return &link{tls: c, wire: w, cache: cache, below: s.Able.Backlog, buffer: s.buffer}, nil
 }
 
+// Forget implements secured.Protocol.
+func (s *conn) Forget(remote socket.Endpoint) error {
+	_, err := s.profile.sessions.Take(s.profile.storeKey(remote))
+	return err
+}
+
 // Send implements socket.Socket.
 func (s *conn) Send(p []byte) error {
 	l, open := s.Link()

@@ -172,8 +172,8 @@ func TestInvalidAccountIsTriedAgain(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		cfg := ordered(w, 1, 2)
 		var locked atomic.Bool
-		cfg.Secure = func(uri string, _ *socket.Security) error {
-			if locked.Load() && uri == "coap://s1" {
+		cfg.Secure = func(a lwm2m.Account, _ *socket.Security) error {
+			if locked.Load() && a.URI == "coap://s1" {
 				return errors.New("the secure element is locked")
 			}
 			return nil

@@ -171,5 +171,5 @@ func (c *Client) copyServers() []*server { return slices.Clone(c.servers) }
 func (b *bootstrapper) close() {
 	b.handle(bootstrap.Event{Kind: bootstrap.FactsChanged})
 	b.client.loop.sched.Cancel(&b.purge)
-	b.link.Discard(ErrClosed)
+	b.link.Discard(ErrClosed, false)
 }

@@ -158,14 +158,31 @@ type Config struct {
 	// TrustStore holds the CAs for certificate usages 0 and 1. The zero value means that there are
 	// none, so that only usages 2 and 3 work.
 	TrustStore *x509.CertPool
-	// Secure changes the credentials of a connection, for what an account cannot hold: keys in a
-	// secure element, revocation lists, a session store. It is called with the server's URI on the
-	// loop before a socket is made, and must be quick. An error keeps the account from connecting.
-	// The zero value means that the account holds all credentials.
-	Secure func(uri string, s *socket.Security) error
+	// CRLs are revocation lists for the certificates of all servers. Secure can replace them while
+	// the client runs. The zero value means that revocation is not checked.
+	CRLs []*x509.RevocationList
+	// Secure changes the credentials of one account, for what the Security object does not hold:
+	// keys in a secure element, newer revocation lists, a session store. It is called on the loop
+	// before a socket is made, and must be quick. A socket outlives reconnects:
+	// [Client.RenewCredentials] has Secure called again. An error keeps the account from
+	// connecting. The zero value means that the account holds all credentials.
+	Secure func(a Account, s *socket.Security) error
 	// Socket configures everything about sockets but Security: address family, local address, MTU.
 	// The zero value lets the operating system choose.
 	Socket socket.Config
+}
+
+// Account says for which account [Config.Secure] is called.
+type Account struct {
+	// Instance is the instance of the Security object.
+	Instance dm.InstanceID
+	// Bootstrap tells that the account is that of a bootstrap server.
+	Bootstrap bool
+	// ShortID is the Short Server ID. The zero value means that there is none, as in the account of
+	// a bootstrap server.
+	ShortID ShortServerID
+	// URI is the address of the server.
+	URI string
 }
 
 // Limits bound what one server can make a client keep.
@@ -239,7 +256,8 @@ type Server struct {
 type PSK struct {
 	// Identity is sent as plaintext.
 	Identity string
-	// Key is the secret, made with socket.NewSecret.
+	// Key is the secret, made with socket.NewSecret. The zero value means that Config.Secure sets
+	// the key.
 	Key socket.Secret
 }
 

@@ -150,9 +150,9 @@ func TestErrorOfSecure(t *testing.T) {
 	broken := errors.New("the secure element does not answer")
 	_, err := lwm2m.New(lwm2m.Config{
 		Servers: []lwm2m.Server{{URI: "coap://h"}}, Logger: quiet(),
-		Secure: func(uri string, _ *socket.Security) error {
-			if uri != "coap://h" {
-				t.Errorf("Secure is asked for %s", uri)
+		Secure: func(a lwm2m.Account, _ *socket.Security) error {
+			if want := (lwm2m.Account{ShortID: 1, URI: "coap://h"}); a != want {
+				t.Errorf("Secure is called for %+v, want %+v", a, want)
 			}
 			return broken
 		},

@@ -17,21 +17,63 @@ func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, 
 		return sec, err
 	}
 	if c.cfg.Secure != nil {
-		if err := c.cfg.Secure(v.text(gensecurity.ServerURIID), &sec); err != nil {
+		if err := c.cfg.Secure(v.account(id), &sec); err != nil {
 			return sec, fmt.Errorf("lwm2m: Config.Secure: %w", err)
 		}
 	}
-	if sec.Mode == socket.ModeCertificate && sec.TrustStore == nil {
-		sec.TrustStore = c.cfg.TrustStore
+	if sec.Mode == socket.ModeCertificate {
+		if sec.TrustStore == nil {
+			sec.TrustStore = c.cfg.TrustStore
+		}
+		if sec.CRLs == nil {
+			sec.CRLs = c.cfg.CRLs
+		}
 	}
 	return sec, nil
 }
 
-// translate sets the fields of sec that a Security instance decides.
+// account describes the Security instance id, from which v reads.
+func (v values) account(id dm.InstanceID) Account {
+	a := Account{
+		Instance: id, Bootstrap: v.bool(gensecurity.BootstrapServerID, false),
+		URI: v.text(gensecurity.ServerURIID),
+	}
+	if n := v.number(gensecurity.ShortServerIDID, 0); !a.Bootstrap && n <= maxShortID {
+		a.ShortID = ShortServerID(n)
+	}
+	return a
+}
+
+// RenewCredentials reconnects to every secured server with the credentials that the accounts,
+// [Config.TrustStore], [Config.CRLs] and [Config.Secure] have now. Call it when what Secure sets
+// has changed: a key in a secure element, a revocation list. A change of the Security object needs
+// no call. The sessions of the old credentials are removed, and the device registers again. It may
+// be called from any goroutine, and does not wait.
+func (c *Client) RenewCredentials() {
+	s := c.model.Snapshot()
+	c.mu.Lock()
+	for id := range s.Instances(securityID) {
+		if isSecured(c.uriOf(s, id)) {
+			c.touched[id] = true
+		}
+	}
+	first := !c.dirty
+	c.dirty = true
+	c.mu.Unlock()
+	if first {
+		c.loop.sched.Post(c.handleChanges)
+	}
+}
+
+// translate sets the fields of sec that a Security instance decides. A resource without a value may
+// be set by Config.Secure later, so only what cannot be read is an error.
 func translate(v values, sec *socket.Security) error {
 	mode, ok := v.get(gensecurity.SecurityModeID)
 	if !ok {
 		return fmt.Errorf("%s: Security Mode has no value", v.p)
+	}
+	if err := refuseObjectSecurity(v); err != nil {
+		return err
 	}
 	switch mode.Integer() {
 	case gensecurity.SecurityModeNoSec:
@@ -43,6 +85,7 @@ func translate(v values, sec *socket.Security) error {
 	case gensecurity.SecurityModeRPK:
 		sec.Mode = socket.ModeRPK
 		sec.ServerPublicKey = v.opaque(gensecurity.ServerPublicKeyID)
+		sec.Matching = matchingType(v)
 		if err := privateKey(v, sec); err != nil {
 			return err
 		}
@@ -62,22 +105,48 @@ func translate(v values, sec *socket.Security) error {
 	return nil
 }
 
+// refuseObjectSecurity refuses an account whose messages are to be protected by OSCORE or COSE.
+// Without this check they would be sent unprotected.
+func refuseObjectSecurity(v values) error {
+	unsupported := func(r dm.ResourceID, protocol string, object dm.ObjectID) error {
+		return fmt.Errorf("%s/%d: %w: %s, which protects the messages themselves; "+
+			"use coaps or coaps+tcp with mode PSK or X.509, and leave resource %d and object %d out",
+			v.p, r, socket.ErrNotSupported, protocol, r, object)
+	}
+	var err error
+	if val, ok := v.get(gensecurity.OSCORESecurityModeID); ok && !val.Link().IsNull() {
+		err = unsupported(gensecurity.OSCORESecurityModeID, "OSCORE (RFC 8613)", oscoreID)
+	}
+	v.each(gensecurity.COSESecurityID, func(val dm.Value) {
+		if err == nil && !val.Link().IsNull() {
+			err = unsupported(gensecurity.COSESecurityID, "COSE (RFC 9052)", coseID)
+		}
+	})
+	return err
+}
+
 // certificates sets the certificates of the device and of the server, and the private key.
 func certificates(v values, sec *socket.Security) error {
 	sec.Mode = socket.ModeCertificate
-	chain, err := socket.ParseCertificates(v.opaque(gensecurity.PublicKeyOrIdentityID))
-	if err != nil {
-		return fmt.Errorf("%s: Public Key or Identity: %w", v.p, err)
+	if own := v.opaque(gensecurity.PublicKeyOrIdentityID); len(own) > 0 {
+		chain, err := socket.ParseCertificates(own)
+		if err != nil {
+			return fmt.Errorf("%s: Public Key or Identity: %w", v.p, err)
+		}
+		sec.Certificates = chain
 	}
-	sec.Certificates = chain
 	if server := v.opaque(gensecurity.ServerPublicKeyID); len(server) > 0 {
 		sec.ServerPublicKey = server
 	}
 	// The object's definition bounds both.
 	usage := v.number(gensecurity.CertificateUsageID, uint64(socket.UsageDomainIssued))
-	matching := v.number(gensecurity.MatchingTypeID, uint64(socket.MatchExact))
-	sec.Usage, sec.Matching = socket.CertificateUsage(usage), socket.MatchingType(matching)
+	sec.Usage, sec.Matching = socket.CertificateUsage(usage), matchingType(v)
 	return privateKey(v, sec)
+}
+
+// matchingType returns what /0/x/4 holds.
+func matchingType(v values) socket.MatchingType {
+	return socket.MatchingType(v.number(gensecurity.MatchingTypeID, uint64(socket.MatchExact)))
 }
 
 // privateKey sets the private key. If the account has none, Config.Secure may set it.

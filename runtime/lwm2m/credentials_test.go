@@ -85,9 +85,11 @@ func TestCredentials(t *testing.T) {
 		"invalid private key": {func(i *security.Instance) {
 			i.SecurityMode, i.PublicKeyOrIdentity, i.SecretKey = dm.Int(2), dm.Key(certificate),
 				dm.Key([]byte("hunter2"))
+			i.ServerPublicKey = dm.Key(certificate)
 		}, nil, "Secret Key"},
 		"invalid certificate": {func(i *security.Instance) {
 			i.SecurityMode, i.PublicKeyOrIdentity = dm.Int(2), dm.Key([]byte("hunter2"))
+			i.ServerPublicKey = dm.Key(certificate)
 		}, nil, "Public Key or Identity"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -73,7 +73,7 @@ func TestRecoveredPanicsOfConfig(t *testing.T) {
 			}
 		}
 		calls := 0
-		cfg.Secure = func(string, *socket.Security) error {
+		cfg.Secure = func(lwm2m.Account, *socket.Security) error {
 			if calls++; calls == 2 { // the first is that of New
 				panic("broken credentials")
 			}

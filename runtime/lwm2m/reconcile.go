@@ -166,7 +166,7 @@ func (s *server) change(v settings, credentials bool) {
 
 // remove removes an account after its last event.
 func (c *Client) remove(s *server) {
-	s.link.Discard(ErrClosed)
+	s.link.Discard(ErrClosed, !c.closing)
 	c.loop.sched.Cancel(&s.enabling)
 	c.loop.sched.Cancel(&s.slow)
 	c.loop.sched.Cancel(&s.overdue)

@@ -47,7 +47,7 @@ func (c *Config) objects() ([]dm.Object, error) {
 		return nil, errors.New(
 			"lwm2m: Config.Objects has only one of Security (0) and Server (1): add the other, or use Config.Servers")
 	}
-	sec, err := securityobject.New(securityobject.Config{})
+	sec, err := securityobject.New(securityobject.Config{ExternalKeys: c.Secure != nil})
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (s *Server) validate() error {
 	fault(s.ShortID > maxShortID, "ShortID is %d, it must be from 1 to %d", s.ShortID, maxShortID)
 	psk := s.PSK.Identity != "" || s.PSK.Key.Len() != 0
 	fault(psk && s.Certificate != nil, "PSK and Certificate are both set: use one")
-	fault(psk && (s.PSK.Identity == "" || s.PSK.Key.Len() == 0), "PSK needs both Identity and Key")
+	fault(s.PSK.Key.Len() != 0 && s.PSK.Identity == "", "PSK needs an Identity")
 	fault(s.Certificate != nil && len(s.Certificate.Chain) == 0, "Certificate.Chain is empty")
 	fault(s.Certificate != nil && s.Certificate.Usage > socket.UsageDomainIssued, "Certificate.Usage must be from 0 to 3")
 	secured := strings.HasPrefix(strings.ToLower(s.URI), "coaps")

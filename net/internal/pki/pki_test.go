@@ -86,6 +86,40 @@ func TestRevocation(t *testing.T) {
 	wantAlert(t, "no certificate", verify(t, sec), socket.AlertNoCertificate)
 }
 
+// TestRequireCRLs: with RequireCRLs every issuer in a chain needs a list that is up to date.
+func TestRequireCRLs(t *testing.T) {
+	root := pkitest.NewCA(t, "Root")
+	between := root.NewIntermediate(t, "Intermediate")
+	leaf := between.Issue(t, []string{"server.example"})
+	outdated := between.Revoke(t)
+	outdated.NextUpdate = time.Now().Add(-time.Minute) // the signature covers the DER only
+	revoked := between.Revoke(t, leaf)
+	revoked.NextUpdate = outdated.NextUpdate
+	for name, c := range map[string]struct {
+		lists []*x509.RevocationList
+		want  string // in the error; empty means accepted
+	}{
+		"all":              {[]*x509.RevocationList{root.Revoke(t), between.Revoke(t)}, ""},
+		"old and new":      {[]*x509.RevocationList{root.Revoke(t), outdated, between.Revoke(t)}, ""},
+		"outdated":         {[]*x509.RevocationList{root.Revoke(t), outdated}, "give the device a newer list"},
+		"none of an inner": {[]*x509.RevocationList{root.Revoke(t)}, `CRLs has no list of "CN=Intermediate"`},
+		"revoked on an outdated one": {[]*x509.RevocationList{root.Revoke(t), revoked, between.Revoke(t)},
+			"was revoked by its issuer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sec := socket.Security{Mode: socket.ModeCertificate, TrustStore: root.Pool(), CRLs: c.lists, RequireCRLs: true}
+			err := verify(t, sec, leaf.Cert, between.Cert)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			sec.RequireCRLs = false
+			if err := verify(t, sec, leaf.Cert, between.Cert); (err != nil) != (name == "revoked on an outdated one") {
+				t.Errorf("without RequireCRLs: %v", err)
+			}
+		})
+	}
+}
+
 // TestUsagesAndMatchings: every certificate usage accepts, with every matching type, the configured
 // certificate and no other.
 func TestUsagesAndMatchings(t *testing.T) {

@@ -186,7 +186,7 @@ func (v *Verifier) chains(
 	if err := v.checkName(certs[0]); err != nil {
 		return nil, err
 	}
-	return notRevoked(chains, v.sec.CRLs)
+	return revocations{v.sec.CRLs, v.sec.RequireCRLs}.notRevoked(chains, now)
 }
 
 // VerifyClient checks a client's certificates, its own first, in DER. The error is an *Error.

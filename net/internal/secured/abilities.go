@@ -7,12 +7,12 @@ import (
 )
 
 // Abilities implements socket.Describer: the abilities of the socket below but Backlog, and in
-// addition Session and, unless a listener made the socket, Shutdowner.
+// addition Session and, unless a listener made the socket, Shutdowner and Forgetter.
 func (s *Socket[L]) Abilities() socket.Abilities {
 	a := s.Able
-	a.Session, a.Shutdowner, a.Buffered, a.Backlog = s, nil, nil, nil
+	a.Session, a.Shutdowner, a.Forgetter, a.Buffered, a.Backlog = s, nil, nil, nil, nil
 	if !s.accepted {
-		a.Shutdowner = s
+		a.Shutdowner, a.Forgetter = s, s
 	}
 	if a.Alternates != nil {
 		a.Alternates = s
@@ -31,6 +31,9 @@ func (s *Socket[L]) Abilities() socket.Abilities {
 
 // Bind implements socket.Binder.
 func (s *Socket[L]) Bind(local netip.AddrPort) error { return s.Able.Binder.Bind(local) }
+
+// ForgetSession implements socket.Forgetter.
+func (s *Socket[L]) ForgetSession(remote socket.Endpoint) error { return s.protocol.Forget(remote) }
 
 // HasBuffered implements socket.Buffered.
 func (s *Socket[L]) HasBuffered() bool {

@@ -32,6 +32,8 @@ type Protocol[L Link] interface {
 	// TryNext reports whether another address of the host may succeed where Establish failed with
 	// err.
 	TryNext(err error) bool
+	// Forget removes the stored session for remote.
+	Forget(remote socket.Endpoint) error
 }
 
 // Link is one secured connection.

@@ -24,6 +24,8 @@ func (r *recorder) Name() string { return "FAKE" }
 
 func (r *recorder) TryNext(err error) bool { return errors.Is(err, socket.ErrRefused) }
 
+func (r *recorder) Forget(socket.Endpoint) error { return nil }
+
 func (r *recorder) Establish(ctx context.Context, t secured.Target) (*fakeLink, error) {
 	if err := r.establish(ctx, t); err != nil {
 		return nil, err

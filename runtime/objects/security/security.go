@@ -46,16 +46,21 @@ type Config struct {
 	// MaxInstances is how many instances the object may have when a bootstrap server creates one.
 	// The zero value means as many as there are IDs.
 	MaxInstances int
+	// ExternalKeys accepts instances without Public Key or Identity (/0/x/3), Server Public Key
+	// (/0/x/4) and Secret Key (/0/x/5), because lwm2m.Config.Secure supplies them. The zero value
+	// means that an instance holds what its security mode needs.
+	ExternalKeys bool
 }
 
 // New returns the object without instances. Its Validate hook refuses with 4.00 what cannot lead to
-// a connection: a URI without scheme or host, a pre-shared key without identity or key, a
-// management server without Short Server ID, and two management servers with the same Short Server
-// ID.
+// a connection: a URI without scheme or host, a management server without Short Server ID, two
+// management servers with the same Short Server ID, and, unless Config.ExternalKeys is set, a
+// pre-shared key without identity or key, and certificates of which nothing says which server to
+// trust.
 func New(c Config) (*Object, error) {
 	hooks := c.Hooks
 	hooks.Validate = func(ctx context.Context, tx *security.Tx) error {
-		if err := validate(tx); err != nil || c.Hooks.Validate == nil {
+		if err := validate(tx, c.ExternalKeys); err != nil || c.Hooks.Validate == nil {
 			return err
 		}
 		return c.Hooks.Validate(ctx, tx)
@@ -86,11 +91,15 @@ func Template() Instance {
 }
 
 // validate checks every instance that the transaction changes.
-func validate(tx *security.Tx) error {
+func validate(tx *security.Tx, externalKeys bool) error {
 	changed := false
 	for c := range tx.Changes() {
 		changed = true
-		if err := check(c.ID, c.New); err != nil {
+		err := check(c.ID, c.New)
+		if err == nil && !externalKeys {
+			err = checkKeys(c.ID, c.New)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -128,12 +137,26 @@ func check(id dm.InstanceID, i *Instance) error {
 	if _, ok := i.ShortServerID.Get(); !ok && !i.BootstrapServer.Or(true) {
 		return refuse(id, security.ShortServerIDID, "a management server needs a Short Server ID")
 	}
+	return nil
+}
+
+// checkKeys checks that one instance holds the keys that its security mode needs.
+func checkKeys(id dm.InstanceID, i *Instance) error {
 	identity, _ := i.PublicKeyOrIdentity.Get()
 	key, _ := i.SecretKey.Get()
-	if i.SecurityMode.Or(security.SecurityModeNoSec) == security.SecurityModePSK &&
-		(identity.Len() == 0 || key.Len() == 0) {
-		return refuse(id, security.SecurityModeID,
-			"a pre-shared key needs Public Key or Identity (3) and Secret Key (5)")
+	server, _ := i.ServerPublicKey.Get()
+	switch i.SecurityMode.Or(security.SecurityModeNoSec) {
+	case security.SecurityModePSK:
+		if identity.Len() == 0 || key.Len() == 0 {
+			return refuse(id, security.SecurityModeID,
+				"a pre-shared key needs Public Key or Identity (3) and Secret Key (5)")
+		}
+	case security.SecurityModeCertificate, security.SecurityModeCertificateEST:
+		usage := i.CertificateUsage.Or(security.CertificateUsageDomainIssuedCertificate)
+		if usage >= security.CertificateUsageTrustAnchorAssertion && server.Len() == 0 {
+			return refuse(id, security.ServerPublicKeyID,
+				"certificate usage %d needs Server Public Key (4): without it there is nothing to trust", usage)
+		}
 	}
 	return nil
 }

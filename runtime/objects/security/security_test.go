@@ -75,6 +75,32 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
+// With ExternalKeys an instance may leave to Config.Secure what its security mode needs.
+func TestExternalKeys(t *testing.T) {
+	for name, change := range map[string]func(*security.Instance){
+		"PSK without a key": func(i *security.Instance) {
+			i.SecurityMode, i.PublicKeyOrIdentity = dm.Int(0), dm.Key([]byte("probe-7"))
+		},
+		"certificates without a server's":          func(i *security.Instance) { i.SecurityMode = dm.Int(2) },
+		"a trust anchor without the anchor":        func(i *security.Instance) { i.SecurityMode, i.CertificateUsage = dm.Int(2), dm.Uint(2) },
+		"enrolled certificates without a server's": func(i *security.Instance) { i.SecurityMode = dm.Int(4) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, external := range []bool{false, true} {
+				o, err := security.New(security.Config{ExternalKeys: external})
+				if err != nil {
+					t.Fatal(err)
+				}
+				i := filled(1)
+				change(&i)
+				if err := o.Add(0, i); (err == nil) != external {
+					t.Errorf("ExternalKeys %v: %v", external, err)
+				}
+			}
+		})
+	}
+}
+
 // The program's own Validate does not see what the package refuses.
 func TestOwnValidate(t *testing.T) {
 	called := 0

@@ -162,7 +162,7 @@ func TestCancelConnect(t *testing.T) {
 	}{
 		"by Suspend": {func(l *testLink) { l.Suspend(errReason) }, 1},
 		"by Close":   {func(l *testLink) { l.Close(errReason) }, 2},
-		"by Discard": {func(l *testLink) { l.Discard(errReason) }, 2},
+		"by Discard": {func(l *testLink) { l.Discard(errReason, false) }, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onRig(t, func(r *rig) {

@@ -175,7 +175,7 @@ func (l *Link) Connect(nextAddress bool) error {
 func (l *Link) open() error {
 	// A cancelled dial that has not returned has the socket to itself.
 	if l.renew || l.ending != nil {
-		l.closeSocket()
+		l.closeSocket(l.renew)
 	}
 	if l.opened.Socket != nil {
 		return nil
@@ -326,7 +326,7 @@ func (l *Link) end(reason error, keep bool) {
 		l.dial.cancel()
 		l.ending, l.dial, l.sign = l.dial, nil, nil
 		if !keep {
-			l.closeSocket()
+			l.closeSocket(l.renew)
 		}
 	}
 	s := l.socket
@@ -352,25 +352,32 @@ func (l *Link) disconnect(keep bool) {
 	_ = l.opened.Socket.Close() // it is closed whatever the error
 }
 
-// Renew has the next Connect make a socket of its own, for an account that has changed. A
-// connection goes on until it is closed.
+// Renew has the next Connect make a socket of its own, for an account that has changed, and removes
+// the sessions of the present socket from its store. A connection goes on until it is closed.
 func (l *Link) Renew() {
 	l.renew = true
 	if l.dial == nil && l.socket == nil {
-		l.closeSocket()
+		l.closeSocket(true)
 	}
 }
 
-// Discard ends everything, the socket included.
-func (l *Link) Discard(reason error) {
+// Discard ends everything, the socket included. With forget it removes the sessions from their
+// store, for an account that has been removed.
+func (l *Link) Discard(reason error, forget bool) {
 	l.Close(reason)
-	l.closeSocket()
+	l.closeSocket(forget || l.renew)
 }
 
-func (l *Link) closeSocket() {
+// closeSocket closes the socket for good.
+func (l *Link) closeSocket(forget bool) {
 	l.renew, l.ending = false, nil
 	if l.opened.Socket != nil {
 		_ = l.opened.Socket.Close() // it is closed whatever the error
+		if f := socket.Detect(l.opened.Socket).Forgetter; forget && f != nil {
+			if err := f.ForgetSession(l.opened.Remote); err != nil {
+				l.log.Warn("the session of old credentials is not removed from its store", "reason", err.Error())
+			}
+		}
 		l.opened = Opened{}
 		l.cfg.Traffic.settle(l)
 	}

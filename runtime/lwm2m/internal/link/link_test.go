@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,10 +52,13 @@ func TestRenew(t *testing.T) {
 					t.Error("Renew ended the connection")
 				}
 				if c.closed {
-					l.sockets[0].want(t, "close")
+					l.sockets[0].want(t, "close", "forget")
 				}
 				l.Close(errReason)
 				l.connect()
+				if made > 0 && !c.closed && !slices.Contains(l.sockets[0].calls, "forget") {
+					t.Error("the session of the old socket stays in its store")
+				}
 				if made++; len(l.sockets) != made {
 					t.Errorf("%d sockets were made, want %d", len(l.sockets), made)
 				}
@@ -211,10 +215,24 @@ func TestDiscard(t *testing.T) {
 		l.connect()
 		l.Suspend(errReason)
 		l.events = nil
-		l.Discard(errReason)
+		l.Discard(errReason, false)
 		l.want()
 		l.sockets[0].want(t, "connect", "shutdown", "close")
 	})
+}
+
+// Discard removes the session of an account that is gone, and keeps that of a client that stops.
+func TestDiscardForgets(t *testing.T) {
+	for _, forget := range []bool{false, true} {
+		onRig(t, func(r *rig) {
+			l := r.newLink(linkConfig{})
+			l.connect()
+			l.Discard(errReason, forget)
+			if got := slices.Contains(l.sockets[0].calls, "forget"); got != forget {
+				t.Errorf("forget %v: the session is removed: %v", forget, got)
+			}
+		})
+	}
 }
 
 func TestLost(t *testing.T) {

@@ -121,7 +121,7 @@ func (r *rig) newLink(c linkConfig) *testLink {
 		},
 		dialEnded: func() { note("dial ended") },
 	}, slog.New(slog.DiscardHandler))
-	r.t.Cleanup(func() { l.Discard(errors.New("the test has ended")) })
+	r.t.Cleanup(func() { l.Discard(errors.New("the test has ended"), false) })
 	return l
 }
 
@@ -191,7 +191,7 @@ func (r *rig) newSocket(stream bool) *fakeSocket {
 		r.t.Fatal(err)
 	}
 	f := &fakeSocket{Socket: s, able: socket.Detect(s)}
-	f.able.Shutdowner, f.able.Alternates, f.able.ReceiverOff = f, f, f
+	f.able.Shutdowner, f.able.Alternates, f.able.ReceiverOff, f.able.Forgetter = f, f, f, f
 	return f
 }
 
@@ -229,6 +229,11 @@ func (f *fakeSocket) Close() error {
 func (f *fakeSocket) Shutdown() error {
 	f.note("shutdown")
 	return socket.Detect(f.Socket).Shutdowner.Shutdown()
+}
+
+func (f *fakeSocket) ForgetSession(socket.Endpoint) error {
+	f.note("forget")
+	return errors.New("the flash is worn out")
 }
 
 func (f *fakeSocket) ReceiverOff() { f.note("receiver off") }

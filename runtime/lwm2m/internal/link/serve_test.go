@@ -316,7 +316,7 @@ func TestClosePoller(t *testing.T) {
 		l := r.connectAll(1, linkConfig{change: withoutNotifier})[0]
 		r.group.Readable()
 		r.turn()
-		l.Discard(errReason)
+		l.Discard(errReason, false)
 		r.group.ClosePoller()
 		l = r.connectAll(1, linkConfig{change: withoutNotifier})[0]
 		l.deliver(1)
