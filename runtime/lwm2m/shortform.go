@@ -71,6 +71,11 @@ func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Objec
 			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: %w", i, err))
 			continue
 		}
+		if s.PSK.Identity != "" && s.PSK.Key.Len() == 0 && c.Secure == nil {
+			faults = append(faults, fmt.Errorf(
+				"lwm2m: Config.Servers[%d]: PSK needs both Identity and Key, or Config.Secure, which sets the key", i))
+			continue
+		}
 		if s.ShortID == 0 {
 			s.ShortID = ShortServerID(i + 1)
 		}
@@ -111,7 +116,7 @@ func (s *Server) validate() error {
 	fault(s.ShortID > maxShortID, "ShortID is %d, it must be from 1 to %d", s.ShortID, maxShortID)
 	psk := s.PSK.Identity != "" || s.PSK.Key.Len() != 0
 	fault(psk && s.Certificate != nil, "PSK and Certificate are both set: use one")
-	fault(s.PSK.Key.Len() != 0 && s.PSK.Identity == "", "PSK needs an Identity")
+	fault(s.PSK.Key.Len() != 0 && s.PSK.Identity == "", "PSK needs both Identity and Key")
 	fault(s.Certificate != nil && len(s.Certificate.Chain) == 0, "Certificate.Chain is empty")
 	fault(s.Certificate != nil && s.Certificate.Usage > socket.UsageDomainIssued, "Certificate.Usage must be from 0 to 3")
 	secured := strings.HasPrefix(strings.ToLower(s.URI), "coaps")
