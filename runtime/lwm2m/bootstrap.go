@@ -32,6 +32,7 @@ type bootstrapper struct {
 	socket   *Socket             // nil without a connection
 	call     *coap.Call          // the request in flight
 	sequence *provision.Sequence // what the server writes; nil before its first request
+	last     *provision.Sequence // that may still be stored, although it was aborted
 	pack     pack                // the last Bootstrap-Pack
 
 	timer   sched.Job // the one timer, see bootstrap.Timer

@@ -8,6 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/provision"
 )
 
 // bootstrapAccount are the values of the account of the bootstrap server in the Security object.
@@ -94,7 +95,7 @@ func (b *bootstrapper) onPurge() {
 	}
 	id := b.account.instance
 	b.client.store("delete the account of the bootstrap server", func(t *dm.Transaction) error {
-		return purgeAccount(t, id)
+		return provision.PurgeAccount(t, id)
 	}, func(err error) {
 		if err != nil && b.account.present && !b.client.closing { // a hook, or Config.Persist
 			b.client.loop.sched.After(&b.purge, time.Minute)

@@ -3,7 +3,6 @@ package lwm2m
 import (
 	"errors"
 
-	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/provision"
 )
@@ -37,7 +36,7 @@ func (b *bootstrapper) startSequence() *provision.Sequence {
 		b.log.Error("the bootstrap cannot begin", "reason", err.Error())
 		return nil
 	}
-	b.sequence = s
+	b.sequence, b.last = s, s
 	return s
 }
 
@@ -102,7 +101,9 @@ func (b *bootstrapper) abort() {
 	}
 }
 
-// purgeAccount deletes a Security instance.
-func purgeAccount(t *dm.Transaction, id dm.InstanceID) error {
-	return t.Delete(dm.InstancePath(securityID, id))
+// stop ends the last sequence when the loop may not run any more.
+func (b *bootstrapper) stop() {
+	if b.last != nil {
+		b.last.Stop()
+	}
 }

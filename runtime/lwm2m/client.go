@@ -413,6 +413,7 @@ func (c *Client) finish() {
 	}
 	c.finished = true
 	c.manager.Stop() // the loop may not run again
+	c.boot.stop()
 	c.loop.sched.Cancel(&c.deadline)
 	c.loop.sched.Cancel(&c.updates)
 	c.unsubscribe()

@@ -162,6 +162,19 @@ func (a *accounts) purge(t *dm.Transaction, x securityInstance) error {
 	return t.Delete(p)
 }
 
+// PurgeAccount deletes a Security instance, with its instance of the OSCORE object unless another
+// account uses it.
+func PurgeAccount(t *dm.Transaction, security dm.InstanceID) error {
+	a := readAccounts(t.Snapshot())
+	i := slices.IndexFunc(a.security, func(x securityInstance) bool { return x.id == security })
+	if i < 0 {
+		return nil
+	}
+	x := a.security[i]
+	a.leaveOut(security)
+	return a.purge(t, x)
+}
+
 // withPath returns an error of a callback with the path that it concerns.
 func withPath(p dm.Path, err error) error {
 	var own *serve.Refusal

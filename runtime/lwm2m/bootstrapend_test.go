@@ -1,0 +1,198 @@
+package lwm2m_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/oscore"
+	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+)
+
+// withTimeout gives the account of the bootstrap server a Bootstrap-Server Account Timeout, and an
+// instance of the OSCORE object.
+func (b *bootBench) withTimeout(seconds int64) {
+	o, err := oscore.New(oscore.Config{})
+	must(b.t, err)
+	must(b.t, o.Add(5, oscore.Instance{
+		OSCOREMasterSecret: dm.Key([]byte("0123456789abcdef")), OSCORESenderID: dm.Key([]byte("s")), OSCORERecipientID: dm.Key([]byte("r")),
+	}))
+	b.cfg.Objects = append(b.cfg.Objects, o)
+	must(b.t, b.sec.Update(context.Background(), 1, func(i *lwm2m.SecurityInstance) error {
+		i.BootstrapServerAccountTimeout = dm.Int(seconds)
+		i.OSCORESecurityMode = dm.Link(dm.ObjectLink{Object: 21, Instance: 5})
+		return nil
+	}))
+}
+
+// has reports whether the device has a node.
+func (b *bootBench) has(p dm.Path) bool {
+	synctest.Wait()
+	return b.client.Model().Snapshot().Has(p)
+}
+
+// The account of the bootstrap server, with its instance of object 21, is deleted after the
+// Bootstrap-Server Account Timeout that follows a bootstrap. A timeout of 0 keeps it.
+func TestBootstrapAccountTimeout(t *testing.T) {
+	for _, timeout := range []int64{0, 600} {
+		onBoot(t, func(b *bootBench) {
+			b.withTimeout(timeout)
+			b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), lwm2mtest.BootstrapFinish())...)
+			b.start()
+			b.boot.RequireBootstrapped("dev")
+			<-time.After(9 * time.Minute)
+			must(t, b.srv.Update(context.Background(), 0, func(i *lwm2m.ServerInstance) error {
+				i.Lifetime = dm.Int(3600) // the accounts are read again, and the time goes on
+				return nil
+			}))
+			if !b.has(dm.InstancePath(0, 1)) || !b.has(dm.InstancePath(21, 5)) {
+				t.Error("the account is deleted too early")
+			}
+			<-time.After(2 * time.Minute)
+			if keeps := b.has(dm.InstancePath(0, 1)); keeps != (timeout == 0) || b.has(dm.InstancePath(21, 5)) != keeps {
+				t.Errorf("timeout %d: the account is there: %v", timeout, keeps)
+			}
+			st := b.client.Status()
+			if s, _ := st.Server(1); !s.State.Registered() || (st.Bootstrap.URI == "") != (timeout != 0) {
+				t.Errorf("status %v", st)
+			}
+			if timeout != 0 {
+				if err := b.client.RequestBootstrap(); !errors.Is(err, lwm2m.ErrNoBootstrap) {
+					t.Errorf("RequestBootstrap: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// After a restart the timeout begins with the first registration: a device that has no server that
+// works keeps its bootstrap server.
+func TestBootstrapAccountTimeoutAfterRestart(t *testing.T) {
+	for _, uri := range []string{"coap://server", "coap://nobody"} {
+		onBoot(t, func(b *bootBench) {
+			b.withTimeout(600)
+			account, srv, err := lwm2m.Server{URI: uri, ShortID: 1}.Instances()
+			must(t, err)
+			must(t, b.sec.Add(0, account))
+			must(t, b.srv.Add(0, srv))
+			b.start()
+			<-time.After(11 * time.Minute)
+			if keeps := b.has(dm.InstancePath(0, 1)); keeps != (uri == "coap://nobody") {
+				t.Errorf("%s: the account is there: %v", uri, keeps)
+			}
+		})
+	}
+}
+
+// The answer to Bootstrap-Finish is lost. The server repeats the request and gets the answer,
+// although the device has moved on and registered.
+func TestLostAnswerToFinish(t *testing.T) {
+	onBoot(t, func(b *bootBench) {
+		finish := lwm2mtest.BootstrapFinish()
+		finish.Pause = time.Second
+		b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), finish)...)
+		b.start()
+		s, _ := b.boot.WaitBootstrap(0, "dev")
+		for len(s.Results()) < 2 {
+			<-time.After(100 * time.Millisecond)
+		}
+		answered := 0
+		b.net.SetFilter(func(p simnet.Packet) bool {
+			var m coap.Message
+			if m.ParseUDP(p.Data) == nil && m.Code == coap.Changed && len(s.Results()) == 2 {
+				answered++
+			}
+			return answered != 1 || m.Code != coap.Changed
+		})
+		must(t, s.Wait(context.Background()))
+		if !s.Finished() || answered < 1 {
+			t.Errorf("%v", s)
+		}
+		b.server.WaitRegistered("dev")
+	})
+}
+
+// With Config.ServerBootstrap the bootstrap server begins by itself, over the connection that the
+// device keeps. Otherwise its requests are ignored.
+func TestServerBegins(t *testing.T) {
+	for _, allowed := range []bool{true, false} {
+		onBoot(t, func(b *bootBench) {
+			b.cfg.ServerBootstrap = allowed
+			b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), lwm2mtest.BootstrapFinish())...)
+			b.start()
+			s := b.boot.RequireBootstrapped("dev")
+			b.server.WaitRegistered("dev")
+			<-time.After(time.Hour)
+			for _, step := range script([]lwm2mtest.BootstrapStep{write("/1", "/1/0", serverOf(1, 7777))}, lwm2mtest.BootstrapFinish()) {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				a, err := s.Client().Do(ctx, step.Operation)
+				cancel()
+				if allowed != (err == nil && a.Code == coap.Changed) {
+					t.Errorf("%v: %v (%v)", step, a, err)
+				}
+			}
+			synctest.Wait()
+			v, err := b.client.Model().Snapshot().Value(context.Background(), dm.Application, dm.ResourcePath(1, 0, 1))
+			must(t, err)
+			if (v.Integer() == 7777) != allowed {
+				t.Errorf("the lifetime is %v", v)
+			}
+		})
+	}
+}
+
+// A bootstrap server replaces its own account: the next bootstrap goes to the new one.
+func TestBootstrapServerReplacesItself(t *testing.T) {
+	onBoot(t, func(b *bootBench) {
+		account := `{"n":"0","vs":"coap://boot2"},{"n":"1","vb":true},{"n":"2","v":3},{"n":"3","vd":""},{"n":"4","vd":""},{"n":"5","vd":""}`
+		b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), write("/0/7", "/0/7", account), lwm2mtest.BootstrapFinish())...)
+		l, err := b.net.NewHost("boot2").Listen(5683)
+		must(t, err)
+		second := lwm2mtest.NewServer(b.t, l)
+		second.ScriptBootstrap("dev", lwm2mtest.BootstrapDiscover("/0"), lwm2mtest.BootstrapFinish())
+		b.start()
+		b.boot.RequireBootstrapped("dev")
+		b.server.WaitRegistered("dev")
+		if b.has(dm.InstancePath(0, 1)) || !b.has(dm.InstancePath(0, 7)) {
+			t.Error("the old account is there, or the new one is not")
+		}
+		must(t, b.client.RequestBootstrap())
+		second.RequireBootstrapped("dev")
+	})
+}
+
+// A Bootstrap-Pack replaces the instances of its objects. One that cannot be applied is followed by
+// a Bootstrap-Request.
+func TestBootstrapPack(t *testing.T) {
+	for _, good := range []bool{true, false} {
+		onBoot(t, func(b *bootBench) {
+			b.cfg.BootstrapPack = true
+			pack := "[" + in("/0/0", securityOf("coap://server", 1)) + "," + in("/1/0", serverOf(1, 4321)) + "]"
+			if !good {
+				pack = "[" + in("/0/0", securityOf("coap://server", 2)) + "," + in("/1/0", serverOf(1, 4321)) + "]" // no pair
+			}
+			b.boot.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
+				if r.Path != "/bspack" {
+					return lwm2mtest.Reply{}, false
+				}
+				return lwm2mtest.Reply{Code: coap.Content, Format: content.SenMLJSON, Payload: []byte(pack)}, true
+			})
+			b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), lwm2mtest.BootstrapFinish())...)
+			b.start()
+			reg := b.server.WaitRegistered("dev").Registration()
+			if lt := reg.Params["lt"]; lt != map[bool]string{true: "4321", false: "86400"}[good] {
+				t.Errorf("registered with lt=%s", lt)
+			}
+			if !b.has(dm.InstancePath(0, 1)) {
+				t.Error("the account of the bootstrap server is gone")
+			}
+		})
+	}
+}
