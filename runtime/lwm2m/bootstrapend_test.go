@@ -176,7 +176,8 @@ func TestBootstrapPack(t *testing.T) {
 			b.cfg.BootstrapPack = true
 			pack := "[" + in("/0/0", securityOf("coap://server", 1)) + "," + in("/1/0", serverOf(1, 4321)) + "]"
 			if !good {
-				pack = "[" + in("/0/0", securityOf("coap://server", 2)) + "," + in("/1/0", serverOf(1, 4321)) + "]" // no pair
+				// The two have different Short Server IDs.
+				pack = "[" + in("/0/0", securityOf("coap://server", 2)) + "," + in("/1/0", serverOf(1, 4321)) + "]"
 			}
 			b.boot.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
 				if r.Path != "/bspack" {

@@ -8,14 +8,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/tls"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+	"github.com/lwm2mgen/toolkit/runtime/objects/accesscontrol"
 	"github.com/lwm2mgen/toolkit/runtime/objects/security"
 	"github.com/lwm2mgen/toolkit/runtime/objects/server"
 )
@@ -31,12 +34,12 @@ type bootBench struct {
 	boot   *lwm2mtest.Server
 	server *lwm2mtest.Server
 
-	bootHost *simnet.Host
-	cfg      lwm2m.Config
-	sec      *security.Object
-	srv      *server.Object
-	client   *lwm2m.Client
-	stop     func()
+	bootHost, serverHost *simnet.Host
+	cfg                  lwm2m.Config
+	sec                  *security.Object
+	srv                  *server.Object
+	client               *lwm2m.Client
+	stop                 func()
 }
 
 // onBoot runs a test in virtual time. It starts the device itself.
@@ -47,27 +50,39 @@ func onBoot(t *testing.T, fn func(b *bootBench)) {
 
 func newBootBench(t *testing.T, seed uint64) *bootBench {
 	t.Helper()
+	return newBootBenchOn(t, seed, lwm2m.Server{URI: "coap://boot"}, plainListener(t), plainListener(t))
+}
+
+// newBootBenchOn is newBootBench with other listeners. account is that of the bootstrap server.
+func newBootBenchOn(t *testing.T, seed uint64, account lwm2m.Server, boot, server func(*simnet.Host) socket.Listener) *bootBench {
+	t.Helper()
 	b := &bootBench{t: t, net: simnet.New(seed)}
 	b.bootHost = b.net.NewHost("boot")
-	l, err := b.bootHost.Listen(5683)
-	must(t, err)
-	b.boot = lwm2mtest.NewServer(t, l)
-	l, err = b.net.NewHost("server").Listen(5683)
-	must(t, err)
-	b.server = lwm2mtest.NewServer(t, l)
-	b.sec, err = security.New(security.Config{})
-	must(t, err)
-	b.srv, err = server.New(server.Config{})
-	must(t, err)
-	account, _, err := lwm2m.Server{URI: "coap://boot", Bootstrap: true}.Instances()
-	must(t, err)
-	must(t, b.sec.Add(1, account))
+	b.boot = lwm2mtest.NewServer(t, boot(b.bootHost))
+	b.serverHost = b.net.NewHost("server")
+	b.net.SetName("server.example.com", b.serverHost.Addrs()...)
+	b.net.SetName("server-fail.example.com", b.serverHost.Addrs()...)
+	b.server = lwm2mtest.NewServer(t, server(b.serverHost))
+	b.addObjects(account)
 	host := b.net.NewHost("device")
-	b.cfg = lwm2m.Config{
-		Endpoint: "dev", Objects: []dm.Object{b.sec, b.srv, newDevice(t)}, Logger: quiet(),
-		Dialers: []socket.Dialer{host.Dialer(), host.StreamDialer()},
-	}
+	b.cfg.Endpoint, b.cfg.Logger = "dev", quiet()
+	b.cfg.Dialers = []socket.Dialer{host.Dialer(), host.StreamDialer(), dtls.Dialer{}, tls.Dialer{}}
 	return b
+}
+
+// addObjects makes the objects of the device, with the account of its bootstrap server alone.
+func (b *bootBench) addObjects(account lwm2m.Server) {
+	b.t.Helper()
+	var err error
+	b.sec, err = security.New(security.Config{})
+	must(b.t, err)
+	b.srv, err = server.New(server.Config{})
+	must(b.t, err)
+	account.Bootstrap = true
+	instance, _, err := account.Instances()
+	must(b.t, err)
+	must(b.t, b.sec.Add(1, instance))
+	b.cfg.Objects = []dm.Object{b.sec, b.srv, newDevice(b.t)}
 }
 
 // start runs the device until stop is called or the test ends.
@@ -232,10 +247,7 @@ func TestETS_1_1_int_5_ServerInitiatedBootstrap(t *testing.T) {
 
 func TestETS_1_1_int_7_FallbackToBootstrap(t *testing.T) {
 	onBoot(t, func(b *bootBench) {
-		account, srv, err := lwm2m.Server{URI: "coap://nobody", ShortID: 1}.Instances()
-		must(t, err)
-		must(t, b.sec.Add(0, account))
-		must(t, b.srv.Add(0, srv))
+		b.addServer(lwm2m.Server{URI: "coap://nobody"})
 		b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), lwm2mtest.BootstrapFinish())...)
 		b.start()
 		for len(b.server.Endpoints()) == 0 {
@@ -258,6 +270,45 @@ func TestETS_1_1_int_9_BootstrapConsistency(t *testing.T) {
 		results := s.Results()
 		if last := results[len(results)-1].Answer; last.Code != coap.NotAcceptable || last.Text() == "" {
 			t.Errorf("%v, want Finish to be 4.06 with a reason", s)
+		}
+	})
+}
+
+func TestETS_1_1_int_8_BootstrapRead(t *testing.T) {
+	onBoot(t, func(b *bootBench) {
+		o, err := accesscontrol.New(accesscontrol.Config{})
+		must(t, err)
+		b.cfg.Objects = append(b.cfg.Objects, o)
+		b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"),
+			write("/2/0", "/2/0", `{"n":"0","v":3},{"n":"1","v":0},{"n":"2/0","v":31},{"n":"3","v":65535}`),
+			lwm2mtest.BootstrapRead("/1", content.SenMLJSON), lwm2mtest.BootstrapRead("/2", content.SenMLJSON), lwm2mtest.BootstrapFinish())...)
+		b.start()
+		all := b.wantCodes(b.boot.RequireBootstrapped("dev"), coap.Changed, coap.Changed, coap.Changed, coap.Content, coap.Content, coap.Changed)
+		for i, want := range map[int]string{3: "86400", 4: "65535"} {
+			if !strings.Contains(all[i].Text(), want) {
+				t.Errorf("Read: %s, want %s in it", all[i].Text(), want)
+			}
+		}
+		b.server.WaitRegistered("dev")
+	})
+}
+
+func TestETS_1_2_int_12_BootstrapPack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBootBenchOn(t, 1, lwm2m.Server{URI: "coaps://boot", PSK: psk}, pskListener(t, "bootstrap key"), pskListener(t, "server key"))
+		b.cfg.BootstrapPack = true
+		account := securedOf("coaps://server.example.com", 0, []byte("dev"), nil, []byte("server key"), "")
+		pack := "[" + in("/0/0", account) + "," + in("/1/0", serverOf(1, 86400)) + "]"
+		b.boot.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
+			if r.String() != "GET /bspack?ep=dev" {
+				t.Errorf("the device sent %v", r)
+			}
+			return lwm2mtest.Reply{Code: coap.Content, Format: content.SenMLJSON, Payload: []byte(pack)}, true
+		})
+		b.start()
+		b.server.WaitRegistered("dev")
+		if n := len(b.boot.Requests()); n != 1 {
+			t.Errorf("the device sent %v", b.boot.Requests())
 		}
 	})
 }
