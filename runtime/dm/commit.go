@@ -26,10 +26,11 @@ func (t *Transaction) Commit() error {
 // is rolled back, as with Commit. Prepare is for runtimes.
 func (t *Transaction) Prepare() error { return t.PrepareAfter(nil) }
 
-// PrepareAfter is Prepare with a step of the runtime before the checks and hooks. The step sees
-// what was published since the transaction began merged with its changes, and may change more. An
-// error of the step makes PrepareAfter fail. Where the transaction stays open for correction, the
-// changes of the step are undone. The zero value means no step. PrepareAfter is for runtimes.
+// PrepareAfter is Prepare with a step of the runtime between ModelConfig.Consequences and the
+// checks and hooks. The step sees what was published since the transaction began merged with its
+// changes, and may change more, from which nothing follows. An error of the step makes PrepareAfter
+// fail. Where the transaction stays open for correction, the changes of the step are undone. The
+// zero value means no step. PrepareAfter is for runtimes.
 func (t *Transaction) PrepareAfter(step func() error) error {
 	if err := t.checkOpen(); err != nil {
 		return err
@@ -38,8 +39,8 @@ func (t *Transaction) PrepareAfter(step func() error) error {
 	if t.defersBegin() {
 		t.save()
 	}
-	err := error(nil)
-	if step != nil {
+	err := t.asBootstrapRefusal(t.consequences())
+	if err == nil && step != nil {
 		err = step()
 	}
 	if err == nil {
@@ -63,9 +64,6 @@ func (t *Transaction) Reopen() bool {
 }
 
 func (t *Transaction) prepare() error {
-	if err := t.consequences(); err != nil {
-		return t.asBootstrapRefusal(err)
-	}
 	for _, p := range t.parts {
 		if err := p.precheck(); err != nil {
 			return t.asBootstrapRefusal(err)
@@ -108,7 +106,7 @@ func (t *Transaction) prepare() error {
 // asBootstrapRefusal turns a refusal at the end of a bootstrap sequence into 4.06 (Core 1.2.2
 // §6.1.6, Transport 1.2.2 §6.7), which says that the data model is not consistent yet.
 func (t *Transaction) asBootstrapRefusal(err error) error {
-	if !t.defersBegin() {
+	if err == nil || !t.defersBegin() {
 		return err
 	}
 	var e *Error

@@ -65,28 +65,28 @@ func (c *Client) serversIn(s dm.Snapshot) []dm.ShortServerID {
 	return ids
 }
 
-// addAccessControl adds the object where servers could need it, unless the program has its own, and
-// the entries that Config.AccessControl asks for.
+// addAccessControl adds the object where entries may come, unless the program has its own.
 func (c *Client) addAccessControl() error {
-	own := c.cfg.AccessControl
 	snap := c.model.Snapshot()
-	if snap.Definition(genaccess.ObjectID) == nil {
-		if own == nil && !c.bootstrapAccountIn(snap).present {
-			return nil
-		}
-		o, err := accesscontrol.New(accesscontrol.Config{})
-		if err == nil {
-			err = c.model.Register(context.Background(), o)
-		}
-		if err != nil {
-			return err
-		}
+	provisioned := c.cfg.Factory.read != nil || c.cfg.Smartcard != nil || c.bootstrapAccountIn(snap).present
+	if snap.Definition(genaccess.ObjectID) != nil || c.cfg.AccessControl == nil && !provisioned {
+		return nil
 	}
+	o, err := accesscontrol.New(accesscontrol.Config{})
+	if err != nil {
+		return err
+	}
+	return c.model.Register(context.Background(), o)
+}
+
+// addEntries adds the entries that Config.AccessControl asks for.
+func (c *Client) addEntries() error {
+	own := c.cfg.AccessControl
 	if own == nil {
 		return nil
 	}
 	if own.Owner == 0 {
-		servers := c.serversIn(snap)
+		servers := c.serversIn(c.model.Snapshot())
 		if len(servers) == 0 {
 			return errors.New("Config.AccessControl.Owner is not set, and there is no account yet whose server it could be: set it")
 		}

@@ -82,6 +82,12 @@ func New(cfg Config) (*Client, error) {
 	if err == nil {
 		err = c.addAccessControl()
 	}
+	if err == nil {
+		err = c.provision()
+	}
+	if err == nil {
+		err = c.addEntries()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lwm2m: %w", err)
 	}

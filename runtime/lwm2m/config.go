@@ -27,6 +27,16 @@ type Config struct {
 	// any time. Security (0) and Server (1) among them replace Servers. The zero value means that
 	// the device has only these two.
 	Objects []dm.Object
+	// Factory is what the device starts with if it has no account at all: it takes the place of
+	// Servers, and may hold instances of other objects. A device that has restored its accounts
+	// into Objects does not use it. Its contents are used as a whole, or New fails. The zero value
+	// means none.
+	Factory Factory
+	// Smartcard reads what a smartcard has for the device; see Core 1.2.2 §6.1.4, which puts it
+	// before everything else. New calls it, and what it returns replaces the accounts that the
+	// device has. It returns the zero Factory if there is no card, or nothing new on it. The zero
+	// value means that the device has no smartcard.
+	Smartcard func() (Factory, error)
 	// Dialers are the networks: the first dialer that serves the scheme of a server's URI makes the
 	// socket. The zero value means udp.Dialer{} and tcp.Dialer{}.
 	Dialers []socket.Dialer
