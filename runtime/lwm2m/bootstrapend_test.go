@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/generated/oscore"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -16,18 +15,10 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// withTimeout gives the account of the bootstrap server a Bootstrap-Server Account Timeout, and an
-// instance of the OSCORE object.
+// withTimeout gives the account of the bootstrap server a Bootstrap-Server Account Timeout.
 func (b *bootBench) withTimeout(seconds int64) {
-	o, err := oscore.New(oscore.Config{})
-	must(b.t, err)
-	must(b.t, o.Add(5, oscore.Instance{
-		OSCOREMasterSecret: dm.Key([]byte("0123456789abcdef")), OSCORESenderID: dm.Key([]byte("s")), OSCORERecipientID: dm.Key([]byte("r")),
-	}))
-	b.cfg.Objects = append(b.cfg.Objects, o)
 	must(b.t, b.sec.Update(context.Background(), 1, func(i *lwm2m.SecurityInstance) error {
 		i.BootstrapServerAccountTimeout = dm.Int(seconds)
-		i.OSCORESecurityMode = dm.Link(dm.ObjectLink{Object: 21, Instance: 5})
 		return nil
 	}))
 }
@@ -38,8 +29,8 @@ func (b *bootBench) has(p dm.Path) bool {
 	return b.client.Model().Snapshot().Has(p)
 }
 
-// The account of the bootstrap server, with its instance of object 21, is deleted after the
-// Bootstrap-Server Account Timeout that follows a bootstrap. A timeout of 0 keeps it.
+// The account of the bootstrap server is deleted after the Bootstrap-Server Account Timeout that
+// follows a bootstrap. A timeout of 0 keeps it.
 func TestBootstrapAccountTimeout(t *testing.T) {
 	for _, timeout := range []int64{0, 600} {
 		onBoot(t, func(b *bootBench) {
@@ -52,11 +43,11 @@ func TestBootstrapAccountTimeout(t *testing.T) {
 				i.Lifetime = dm.Int(3600) // the accounts are read again, and the time goes on
 				return nil
 			}))
-			if !b.has(dm.InstancePath(0, 1)) || !b.has(dm.InstancePath(21, 5)) {
+			if !b.has(dm.InstancePath(0, 1)) {
 				t.Error("the account is deleted too early")
 			}
 			<-time.After(2 * time.Minute)
-			if keeps := b.has(dm.InstancePath(0, 1)); keeps != (timeout == 0) || b.has(dm.InstancePath(21, 5)) != keeps {
+			if keeps := b.has(dm.InstancePath(0, 1)); keeps != (timeout == 0) {
 				t.Errorf("timeout %d: the account is there: %v", timeout, keeps)
 			}
 			st := b.client.Status()
