@@ -32,20 +32,14 @@ type AccessControl struct {
 type accessControl struct {
 	c     *Client
 	rules access.Rules
-	// version counts the changes that rights may depend on; cached is valid for one version.
-	version atomic.Uint64
-	cached  atomic.Pointer[rightsAt]
-}
-
-// rightsAt are the rights at one version. The table is nil if every server has all rights.
-type rightsAt struct {
-	version uint64
-	table   *access.Table
+	table *access.Table // of the published state
+	// several reports that the device has several servers.
+	several atomic.Bool
 }
 
 // accessRules returns the rules that keep the Access Control object in line with the device.
-func (c *Client) accessRules() access.Rules {
-	r := access.Rules{Exempt: hidden[:], Servers: c.serversIn}
+func (c *Client) accessRules(table *access.Table) access.Rules {
+	r := access.Rules{Exempt: hidden[:], Servers: c.serversIn, Table: table}
 	if own := c.cfg.AccessControl; own != nil {
 		r.Own = &access.Policy{Owner: own.Owner, Rights: own.Rights}
 	}
@@ -103,23 +97,44 @@ func (c *Client) addEntries() error {
 	return t.Commit()
 }
 
-// table returns the present rights, nil if every server has all: with a single server, or while
-// nobody has written an entry (Core 1.2.2 §8.1). It may be called on any goroutine.
-func (a *accessControl) table() *access.Table {
-	version := a.version.Load() // before the snapshot: a table is never older than it claims
-	if r := a.cached.Load(); r != nil && r.version == version {
-		return r.table
-	}
-	s := a.c.model.Snapshot()
-	r := &rightsAt{version: version}
-	if len(a.c.accountsIn(s)) > 1 {
-		r.table = access.Read(s)
-	}
-	a.cached.Store(r)
-	return r.table
+// init prepares the object for the Model that the client makes next.
+func (a *accessControl) init(c *Client) {
+	a.c, a.table = c, access.Read(dm.Snapshot{})
+	a.rules = c.accessRules(a.table)
 }
 
-// affectsRights reports whether a change may change what table returns.
+// start follows the published states of the Model from now on, as long as there is the Model: the
+// program may change it after the end of the client.
+func (a *accessControl) start() {
+	_ = a.c.model.Subscribe(a.published)
+	s := a.c.model.Snapshot()
+	a.table.Update(s, dm.ObjectPath(genaccess.ObjectID))
+	a.several.Store(len(a.c.accountsIn(s)) > 1)
+}
+
+// published brings the table in line with a transaction, on the goroutine that published it.
+func (a *accessControl) published(b dm.Batch) {
+	s, accounts := a.c.model.Snapshot(), false
+	var last dm.Path
+	for _, e := range b.Events {
+		switch p := e.Path.Up(dm.InstanceLevel); {
+		case p.Object() == genaccess.ObjectID && p != last:
+			a.table.Update(s, p)
+			last = p
+		case p.Object() != genaccess.ObjectID:
+			accounts = accounts || affectsRights(e)
+		}
+	}
+	if accounts {
+		a.several.Store(len(a.c.accountsIn(s)) > 1)
+	}
+}
+
+// open reports whether every server has all rights: if there is a single one, or while nobody has
+// written an entry (Core 1.2.2 §8.1). It may be called on any goroutine.
+func (a *accessControl) open() bool { return !a.several.Load() || a.table.Empty() }
+
+// affectsRights reports whether a change may change what servers may do.
 func affectsRights(e dm.Event) bool {
 	switch e.Path.Object() {
 	case genaccess.ObjectID:
@@ -131,9 +146,6 @@ func affectsRights(e dm.Event) bool {
 	}
 	return false
 }
-
-// changed says that rights may have changed.
-func (a *accessControl) changed() { a.version.Add(1) }
 
 // The errors of a server without a right. They have no path, because reads of objects ask for each
 // instance.
@@ -171,8 +183,7 @@ func (a *accessControl) authorizer(server ShortServerID) func(manage.Operation, 
 		if prefix != "" {
 			return nil // another device, whose instances have no entries here
 		}
-		table := a.table()
-		if table == nil {
+		if a.open() {
 			return nil
 		}
 		need := rightFor(op)
@@ -180,7 +191,7 @@ func (a *accessControl) authorizer(server ShortServerID) func(manage.Operation, 
 		case need == 0, p.Level() == dm.ObjectLevel && need != accesscontrol.Create, p.IsRoot():
 			return nil // Discover needs no right, and an object is its instances
 		case p.Object() == genaccess.ObjectID:
-			if need == accesscontrol.Read || need == accesscontrol.Write && table.Owns(server, p.Instance()) {
+			if need == accesscontrol.Read || need == accesscontrol.Write && a.table.Owns(server, p.Instance()) {
 				return nil
 			}
 		default:
@@ -188,7 +199,7 @@ func (a *accessControl) authorizer(server ShortServerID) func(manage.Operation, 
 			if need != accesscontrol.Create {
 				instance = p.Instance()
 			}
-			if table.Rights(server, p.Object(), instance).Has(need) {
+			if a.table.Rights(server, p.Object(), instance).Has(need) {
 				return nil
 			}
 		}

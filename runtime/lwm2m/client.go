@@ -77,9 +77,10 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, loop: cfg.Loop, log: cfg.Logger, done: make(chan struct{}), touched: map[dm.InstanceID]bool{}}
-	c.access = accessControl{c: c, rules: c.accessRules()}
+	c.access.init(c)
 	c.model, err = dm.NewModel(dm.ModelConfig{Persist: cfg.Persist, Consequences: c.access.rules.Follow, Logger: cfg.Logger}, objects...)
 	if err == nil {
+		c.access.start()
 		err = c.addAccessControl()
 	}
 	if err == nil {

@@ -29,9 +29,6 @@ func (c *Client) modelChanged(b dm.Batch) {
 	c.dirty = c.dirty || relevant
 	c.rightsChanged = c.rightsChanged || rights
 	c.mu.Unlock()
-	if rights {
-		c.access.changed()
-	}
 	if first {
 		c.loop.sched.Post(c.handleChanges)
 	}

@@ -5,18 +5,23 @@ package access
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"sync"
 
 	gen "github.com/lwm2mgen/toolkit/generated/accesscontrol"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/objects/accesscontrol"
 )
 
-// Table is the contents of the Access Control object at one moment. It does not change and is safe
-// for concurrent use. A nil Table has no entries.
+// Table is the contents of the Access Control object. It is safe for concurrent use: lookups cost
+// the same however many entries there are, and so does an update after a change of one instance.
 type Table struct {
+	mu      sync.RWMutex
 	entries map[target]*entry
-	owners  map[dm.InstanceID]dm.ShortServerID // of the instances of the Access Control object
+	// instances are the entries by instance of the Access Control object. An entry does not change
+	// once it is here.
+	instances map[dm.InstanceID]*entry
 }
 
 // target is what an entry governs. An instance of accesscontrol.WholeObject means the object.
@@ -38,20 +43,51 @@ type grant struct {
 	rights accesscontrol.Rights
 }
 
-// Read returns the table of a state of the data model, nil if there is no entry.
+// Read returns the table of a state of the data model.
 func Read(s dm.Snapshot) *Table {
-	var t *Table
+	t := &Table{entries: map[target]*entry{}, instances: map[dm.InstanceID]*entry{}}
+	t.Update(s, dm.ObjectPath(gen.ObjectID))
+	return t
+}
+
+// Update brings the table in line with a state of the data model in which the given instance of the
+// Access Control object has changed, or with an object path all of them.
+func (t *Table) Update(s dm.Snapshot, p dm.Path) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.Level() > dm.ObjectLevel {
+		t.update(s, p.Instance())
+		return
+	}
+	clear(t.entries)
+	clear(t.instances)
 	for id := range s.Instances(gen.ObjectID) {
-		if t == nil {
-			t = &Table{entries: map[target]*entry{}, owners: map[dm.InstanceID]dm.ShortServerID{}}
-		}
-		e := readEntry(s, id)
-		t.owners[id] = e.owner
-		if _, taken := t.entries[e.target]; !taken {
-			t.entries[e.target] = e
+		t.update(s, id)
+	}
+}
+
+func (t *Table) update(s dm.Snapshot, id dm.InstanceID) {
+	if old := t.instances[id]; old != nil {
+		delete(t.instances, id)
+		if t.entries[old.target] == old {
+			delete(t.entries, old.target)
 		}
 	}
-	return t
+	if !s.Has(dm.InstancePath(gen.ObjectID, id)) {
+		return
+	}
+	e := readEntry(s, id)
+	t.instances[id] = e
+	if _, taken := t.entries[e.target]; !taken {
+		t.entries[e.target] = e
+	}
+}
+
+// Empty reports whether there is no entry.
+func (t *Table) Empty() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.instances) == 0
 }
 
 // readEntry reads one instance. A resource without a value counts as 0: such an entry gives no
@@ -81,10 +117,7 @@ func readEntry(s dm.Snapshot, id dm.InstanceID) *entry {
 // Rights returns the rights of a server for an object instance, or for Create where the instance is
 // accesscontrol.WholeObject (Core 1.2.2 §8.2.1).
 func (t *Table) Rights(server dm.ShortServerID, o dm.ObjectID, i dm.InstanceID) accesscontrol.Rights {
-	if t == nil {
-		return 0
-	}
-	switch e := t.entries[target{o, i}]; {
+	switch e := t.get(target{o, i}); {
 	case e == nil:
 		return 0
 	case i == accesscontrol.WholeObject:
@@ -116,37 +149,34 @@ func (e *entry) grant(server dm.ShortServerID) (accesscontrol.Rights, bool) {
 
 // Owns reports whether a server owns an instance of the Access Control object itself.
 func (t *Table) Owns(server dm.ShortServerID, id dm.InstanceID) bool {
-	if t == nil {
-		return false
-	}
-	owner, ok := t.owners[id]
-	return ok && owner == server
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := t.instances[id]
+	return e != nil && e.owner == server
 }
 
 // all returns the entries in the order of their IDs.
 func (t *Table) all() []*entry {
-	if t == nil {
-		return nil
-	}
-	all := make([]*entry, 0, len(t.entries))
-	for _, e := range t.entries {
-		all = append(all, e)
-	}
-	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })
-	return all
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(t.entries), func(a, b *entry) int { return cmp.Compare(a.id, b.id) })
 }
 
-// has reports whether an object instance has an entry.
-func (t *Table) has(p dm.Path) bool { return t.find(p) != nil }
+// get returns the entry of a target, nil if there is none.
+func (t *Table) get(x target) *entry {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.entries[x]
+}
 
 // find returns the entry of an object instance, or of a whole object, nil if there is none.
 func (t *Table) find(p dm.Path) *entry {
-	if t == nil {
-		return nil
-	}
 	i := accesscontrol.WholeObject
 	if p.Level() > dm.ObjectLevel {
 		i = p.Instance()
 	}
-	return t.entries[target{p.Object(), i}]
+	return t.get(target{p.Object(), i})
 }
+
+// has reports whether an object instance has an entry.
+func (t *Table) has(p dm.Path) bool { return t.find(p) != nil }

@@ -19,6 +19,9 @@ type Rules struct {
 	// Own says who owns an instance that the device makes itself, and what servers may do with it.
 	// The zero value means that such an instance has an entry only if somebody writes one.
 	Own *Policy
+	// Table is that of the published state. Follow reads the whole object if it is nil, or if the
+	// transaction has changed the object.
+	Table *Table
 	// Servers returns the Short Server IDs in the Security object, in any order, without that of
 	// the bootstrap server.
 	Servers func(dm.Snapshot) []dm.ShortServerID
@@ -174,8 +177,11 @@ func (r *Rules) matchInstances(t *dm.Transaction) error {
 	if created == nil && deleted == nil {
 		return nil
 	}
-	table := Read(t.Snapshot())
-	if table == nil && r.Own == nil {
+	table := r.Table
+	if table == nil || t.Touches(gen.ObjectID) {
+		table = Read(t.Snapshot())
+	}
+	if table.Empty() && r.Own == nil {
 		return nil
 	}
 	for _, p := range deleted {
