@@ -1,0 +1,176 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// newStage returns a sequence without a connection, and its open transaction.
+func newStage(t testing.TB) (*Sequence, *dm.Transaction) {
+	t.Helper()
+	r := &rig{t: t, s: sched.New()}
+	r.model = r.newModel(&setup{})
+	s, err := New(Config{Sched: r.s, Model: r.model, Logger: r.logger(), Version: registry.V(1, 2), ImpliedVersion: implied})
+	r.must(err)
+	s.t, err = r.model.Begin(context.Background(), dm.Bootstrap)
+	r.must(err)
+	s.own = bootstrapAccounts(s.t.Snapshot())
+	return s, s.t
+}
+
+// checkStage checks what holds of whatever has been written: links can be parsed, Reads can be
+// decoded, and neither shows a secret.
+func checkStage(t testing.TB, s *Sequence) {
+	t.Helper()
+	list, err := s.links(s.t.Snapshot(), dm.Path{})
+	if err != nil {
+		t.Fatalf("Discover: %v", err)
+	}
+	n := 0
+	if err := corelink.Parse(list, func(corelink.Link) error { n++; return nil }); err != nil || n == 0 {
+		t.Fatalf("the links %s: %d, %v", list, n, err)
+	}
+	for _, id := range []dm.ObjectID{serverObject, accessObject} {
+		k := &task{path: dm.ObjectPath(id), format: content.SenMLCBOR}
+		body, err := encode(context.Background(), s.t.Snapshot(), k)
+		if err != nil {
+			t.Fatalf("reading %v: %v", k.path, err)
+		}
+		if _, err := decode(k.format, body, k.path, s.t.Snapshot()); err != nil {
+			t.Fatalf("the Read of %v is %x: %v", k.path, body, err)
+		}
+		list = append(list, body...)
+	}
+	if bytes.Contains(list, []byte("hunter2")) {
+		t.Fatalf("a secret is shown: %s", list)
+	}
+}
+
+// endStage finishes what has been written where it is consistent, and otherwise discards it.
+func endStage(t testing.TB, s *Sequence, before string) {
+	t.Helper()
+	err := s.t.PrepareAfter(func() error { return s.consistent(s.t, true) })
+	if err == nil {
+		err = s.t.Persist()
+	}
+	if err != nil {
+		s.t.Rollback()
+		if got := dump(t, s.cfg.Model.Snapshot()); got != before {
+			t.Fatalf("a refused end (%v) left\n%s", err, got)
+		}
+		return
+	}
+	s.t.Publish()
+	s.t.Finish()
+	if n, err := CheckAccounts(s.cfg.Model.Snapshot(), nil); n == 0 || err != nil {
+		t.Fatalf("after the end there are %d accounts, %v", n, err)
+	}
+}
+
+func formats() []content.Format {
+	return []content.Format{content.TLV, content.SenMLJSON, content.SenMLCBOR, content.LwM2MCBOR, content.LwM2MJSON}
+}
+
+// FuzzWrite writes two payloads to a path each. A Write changes all or nothing, what it leaves can
+// be discovered and read, and it ends in the old state or in one with an account.
+func FuzzWrite(f *testing.F) {
+	r := &rig{t: f, s: sched.New()}
+	r.model = r.newModel(&setup{})
+	for _, c := range []struct{ p, senml string }{{"/0/2", security2}, {"/1/2", server2}, {"/0/5", newBoss}, {"/0", security2}} {
+		for _, format := range formats() {
+			f.Add(c.p, uint16(format), []byte(encodeAs(f, r, format, path(f, c.p), c.senml)), "/1/2", uint16(content.SenMLJSON), []byte(server2))
+		}
+	}
+	f.Add("/0/1/0", uint16(content.Text), []byte("coap://a\"b\\c\n"), "/0/1/5", uint16(content.Opaque), []byte("\x00"))
+	f.Add("/5/0/0", uint16(content.Opaque), []byte("image"), "/1/0/1", uint16(content.CBOR), []byte("\x18\x4f"))
+	f.Fuzz(func(t *testing.T, p1 string, f1 uint16, b1 []byte, p2 string, f2 uint16, b2 []byte) {
+		s, tx := newStage(t)
+		before := dump(t, tx.Snapshot())
+		for _, w := range []struct {
+			p string
+			f uint16
+			b []byte
+		}{{p1, f1, b1}, {p2, f2, b2}} {
+			target, err := dm.ParsePath(w.p)
+			if err != nil || len(w.b) > 4000 || content.Check(content.Format(w.f), content.Write, target) != nil {
+				continue
+			}
+			was := dump(t, tx.Snapshot())
+			if err := writeStage(s, target, content.Format(w.f), w.b); err != nil && dump(t, tx.Snapshot()) != was {
+				t.Fatalf("a refused Write (%v) left\n%s", err, dump(t, tx.Snapshot()))
+			}
+			checkStage(t, s)
+		}
+		endStage(t, s, before)
+	})
+}
+
+// writeStage is Sequence.write without a request.
+func writeStage(s *Sequence, p dm.Path, f content.Format, payload []byte) error {
+	entries, err := decode(f, payload, p, s.t.Snapshot())
+	if err != nil {
+		return err
+	}
+	if _, err := s.checkStaged(len(payload), entries); err != nil {
+		return err
+	}
+	return s.t.Write(p, dm.Replace, entries)
+}
+
+// FuzzPack applies packs.
+func FuzzPack(f *testing.F) {
+	r := &rig{t: f, s: sched.New()}
+	r.model = r.newModel(&setup{})
+	packs := []string{account2, join(account2, newBoss), join(account2, `[{"bn":"/3/0/15","vs":"UTC"}]`), security2, "[]",
+		join(account2, `[{"bn":"/2/0/","n":"0","v":1},{"n":"1","v":2},{"n":"2/2","v":3},{"n":"3","v":2}]`)}
+	for _, p := range packs {
+		for _, format := range []content.Format{content.SenMLJSON, content.SenMLCBOR, content.LwM2MCBOR} {
+			f.Add(uint16(format), []byte(encodeAs(f, r, format, dm.Path{}, p)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, format uint16, payload []byte) {
+		if len(payload) > 4000 {
+			return
+		}
+		s, tx := newStage(t)
+		before := dump(t, tx.Snapshot())
+		k := &task{op: pack, format: content.Format(format), pack: payload}
+		if err := s.applyPack(k, tx); err != nil {
+			tx.Rollback()
+			if got := dump(t, s.cfg.Model.Snapshot()); got != before {
+				t.Fatalf("a refused pack (%v) left\n%s", err, got)
+			}
+			return
+		}
+		checkStage(t, s)
+		if !strings.Contains(dump(t, tx.Snapshot()), "/3/0/0 ") {
+			t.Fatal("the Device object has lost its manufacturer")
+		}
+		endStage(t, s, before)
+	})
+}
+
+// FuzzLinks discovers accounts with any URI, Short Server ID and OSCORE link.
+func FuzzLinks(f *testing.F) {
+	f.Add("coap://server", int64(7), "21:1", int64(7))
+	f.Add("a\"b\\c\x7f\xff", int64(-1), "65535:65535", int64(1<<40))
+	f.Fuzz(func(t *testing.T, uri string, short int64, link string, server int64) {
+		s, tx := newStage(t)
+		defer tx.Rollback()
+		entries := []dm.Entry{
+			{Path: dm.ResourcePath(0, 2, 0), Value: dm.StringValue(uri)}, {Path: dm.ResourcePath(0, 2, 10), Value: dm.IntegerValue(short)},
+		}
+		_ = tx.Write(dm.InstancePath(0, 2), dm.Replace, entries)
+		_ = tx.Write(dm.InstancePath(1, 2), dm.Replace, []dm.Entry{{Path: dm.ResourcePath(1, 2, 0), Value: dm.IntegerValue(server)}})
+		_ = writeStage(s, dm.ResourcePath(0, 0, 17), content.Text, []byte(link))
+		checkStage(t, s)
+	})
+}
