@@ -115,7 +115,7 @@ func TestSecretsStay(t *testing.T) {
 	inRig(t, setup{}, func(t *testing.T, r *rig) {
 		var said strings.Builder
 		for _, a := range []ask{
-			put("/0/2", strings.Replace(security2, `]`, `,{"n":"5","vd":"bmV3IGh1bnRlcjI"}]`, 1)), // new hunter2
+			put("/0/2", strings.Replace(security2, `]`, `,{"n":"5","vd":"bmV3IGh1bnRlcjI"}]`, 1)),
 			to("PUT /0/1/5").as(content.Text, "hunter2 as text"),
 			to("PUT /0/1/5").as(content.SenMLJSON, `[{"bn":"/0/1/5","vs":"hunter2"}]`),
 			to("PUT /0/1/10").as(content.Text, "hunter2"),

@@ -59,8 +59,7 @@ type setup struct {
 	config  func(*Config)
 	persist func(context.Context, dm.Committed) error
 	hooks   temperature.Hooks
-	fault   func(where string) // called by user code, where it is set
-	celsius func() (float64, error)
+	fault   func(where string)                         // called by user code, where it is set
 	removal func(context.Context, dm.InstanceID) error // the Delete hook of the Security object
 	pinned  bool                                       // the Portfolio object has no template
 }
