@@ -180,17 +180,15 @@ func TestReports(t *testing.T) {
 var _ = bootstrapBoiler // compiled and never called
 
 func bootstrapBoiler(t *testing.T, srv *lwm2mtest.Server) {
-	payload, err := lwm2mtest.Encode(content.SenMLCBOR, "/1/1",
-		lwm2mtest.Value("/1/1/0", dm.IntegerValue(101)), lwm2mtest.Value("/1/1/1", dm.IntegerValue(3600)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	srv.ScriptBootstrap("boiler-7",
-		lwm2mtest.BootstrapDelete("/1"),
-		lwm2mtest.BootstrapWrite("/1/1", content.SenMLCBOR, payload),
+		lwm2mtest.BootstrapDelete("/"),
+		lwm2mtest.BootstrapAccount(1, lwm2m.Server{URI: "coap://cloud", ShortID: 101, Lifetime: time.Hour}),
 		lwm2mtest.BootstrapFinish(),
 	)
 	for _, r := range srv.RequireBootstrapped("boiler-7").Results() {
 		t.Log(r) // PUT /1/1: 2.04
 	}
+	srv.ScriptPack("boiler-7", lwm2mtest.BootstrapPack{Steps: []lwm2mtest.BootstrapStep{
+		lwm2mtest.BootstrapAccount(1, lwm2m.Server{URI: "coap://cloud", ShortID: 101}),
+	}})
 }

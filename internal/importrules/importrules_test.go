@@ -62,7 +62,8 @@ var rules = []rule{
 	{"runtime/objects/security", []string{"generated/security", "runtime/dm", "registry"}},
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},
 	{"runtime/objects", []string{"generated/...", "runtime/dm", "runtime/lwm2m", "registry"}},
-	{"runtime/lwm2mserver", []string{"runtime/coap/...", "runtime/content/...", "runtime/dm", "registry", "runtime/sched", "net/..."}},
+	{"runtime/lwm2mserver", []string{"runtime/coap/...", "runtime/content/...", "runtime/dm", "registry", "runtime/sched", "net/...",
+		"generated/security", "generated/server"}},
 	{"runtime/lwm2mtest", []string{"runtime/lwm2mserver", "runtime/coap", "runtime/content", "runtime/dm", "registry", "net/..."}},
 }
 

@@ -1,6 +1,7 @@
 package lwm2mserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func (r BootstrapResult) String() string {
 	return r.Step.String()
 }
 
-// errSuperseded ends a sequence when its device asks for another one.
+// errSuperseded ends a sequence when its device asks for another one, or Repeat begins one.
 var errSuperseded = errors.New("lwm2mserver: the device has sent another Bootstrap-Request")
 
 // ScriptBootstrap makes the server a bootstrap server for the devices with an endpoint name: it
@@ -67,15 +68,14 @@ var errSuperseded = errors.New("lwm2mserver: the device has sent another Bootstr
 // at all.
 //
 //	srv.ScriptBootstrap("heater-7",
-//		lwm2mserver.BootstrapDelete("/1"),
-//		lwm2mserver.BootstrapWrite("/0/1", content.TLV, account),
-//		lwm2mserver.BootstrapWrite("/1/1", content.TLV, server),
+//		lwm2mserver.BootstrapDelete("/"),
+//		lwm2mserver.BootstrapAccount(1, lwm2m.Server{URI: "coap://lwm2m.example.com", ShortID: 1}),
 //		lwm2mserver.BootstrapFinish(),
 //	)
 func (s *Server) ScriptBootstrap(endpoint string, steps ...BootstrapStep) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.scripts[endpoint] = slices.Clone(steps)
+	s.scripts[endpoint] = flatten(steps)
 }
 
 // WaitBootstrap returns the first bootstrap sequence of a device at or after a position, and the
@@ -114,10 +114,11 @@ func (b *Bootstrap) Results() []BootstrapResult {
 	return slices.Clone(b.results)
 }
 
-// Finished reports whether the device has answered the Bootstrap-Finish of the script with 2.04.
+// Finished reports whether the device has answered the Bootstrap-Finish of the script with 2.04. A
+// Bootstrap-Pack counts when it is sent, because a device does not say whether it accepts one.
 func (b *Bootstrap) Finished() bool {
 	return slices.ContainsFunc(b.Results(), func(r BootstrapResult) bool {
-		return r.Step.finishes() && r.Answer.Code == coap.Changed
+		return r.Step.finishes() && r.Answer.Code == coap.Changed || r.Step.pack.isWhole()
 	})
 }
 
@@ -133,21 +134,23 @@ func (b *Bootstrap) Wait(ctx context.Context) error {
 	return reason
 }
 
-// String returns the endpoint name and the outcome of each step, a line for each.
+// String returns the endpoint name and the outcome of each step, a line for each. It lists steps
+// that have not been performed as "not performed".
 func (b *Bootstrap) String() string {
 	lines := []string{fmt.Sprintf("bootstrap of %q", b.endpoint)}
-	for _, r := range b.Results() {
+	results := b.Results()
+	for _, r := range results {
 		lines = append(lines, r.String())
+	}
+	for _, step := range b.script[min(len(results), len(b.script)):] {
+		lines = append(lines, fmt.Sprintf("%v: not performed", step))
 	}
 	return strings.Join(lines, "\n\t")
 }
 
 // handleBootstrap answers a Bootstrap-Request and begins the sequence.
 func (s *Server) handleBootstrap(c *conn, r Request) Reply {
-	name := r.params()["ep"]
-	if name == "" {
-		name = c.identity
-	}
+	name := cmp.Or(r.params()["ep"], c.identity)
 	s.mu.Lock()
 	script, ok := s.scripts[name]
 	if !ok {
@@ -161,15 +164,37 @@ func (s *Server) handleBootstrap(c *conn, r Request) Reply {
 	case !ok || name == "":
 		return Reply{Code: coap.BadRequest}
 	}
-	if earlier := s.bootstrapping[name]; earlier != nil {
-		earlier.end(errSuperseded)
-	}
 	client := &Client{server: s, conn: c, sent: history[Answer]{limit: s.history}}
 	b := &Bootstrap{client: client, endpoint: name, request: r, script: script}
-	s.bootstrapping[name] = b
-	s.change(func() { s.bootstraps.add(b) })
 	s.sched.Post(b.advance) // after the response
+	b.begin()
 	return Reply{Code: coap.Changed}
+}
+
+// begin makes b the sequence of its device. It runs on the loop.
+func (b *Bootstrap) begin() {
+	s := b.client.server
+	if earlier := s.bootstrapping[b.endpoint]; earlier != nil {
+		earlier.end(errSuperseded)
+	}
+	s.bootstrapping[b.endpoint] = b
+	s.change(func() { s.bootstraps.add(b) })
+}
+
+// Repeat performs steps on the device of b, over the connection of b and without a
+// Bootstrap-Request: what LwM2M 1.0 calls a server-initiated bootstrap, which a device may ignore.
+// Without steps it performs those of b. It ends a sequence of the device that is not over.
+func (b *Bootstrap) Repeat(steps ...BootstrapStep) *Bootstrap {
+	script := flatten(steps)
+	if len(steps) == 0 {
+		script = b.script
+	}
+	again := &Bootstrap{client: b.client, endpoint: b.endpoint, request: b.request, script: script}
+	b.client.server.sched.Post(func() {
+		again.begin()
+		again.advance()
+	})
+	return again
 }
 
 // advance performs the next step after its pause, or ends the sequence. It runs on the loop, as all
@@ -199,8 +224,14 @@ func (b *Bootstrap) perform(step BootstrapStep) {
 		return
 	case step.Raw != nil:
 		result.Err = conn.sock.Send(step.Raw)
+	case step.err != nil:
+		result.Err = step.err
 	case step.Operation.Method != 0:
-		b.call = b.client.newCall(step.Operation)
+		var op Operation
+		if op, result.Err = step.operation(b.request.preferredFormat()); result.Err != nil {
+			break
+		}
+		b.call = b.client.newCall(op)
 		b.call.Done = func(r coap.Result) { b.onResponse(step, r) }
 		if result.Err = conn.coap.Do(b.call); result.Err == nil {
 			return // onResponse continues

@@ -7,11 +7,13 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
 // BootstrapStep is one step of the script of a bootstrap sequence, see [Server.ScriptBootstrap].
-// The functions BootstrapWrite, BootstrapDelete, BootstrapDiscover, BootstrapRead and
-// BootstrapFinish make the steps of a correct sequence. Steps of a faulty one are literals:
+// The functions BootstrapAccount, BootstrapWriteObject, BootstrapWriteValues, BootstrapWrite,
+// BootstrapDelete, BootstrapDiscover, BootstrapRead and BootstrapFinish make the steps of a correct
+// sequence. Steps of a faulty one are literals:
 //
 //	{Pause: 5 * time.Minute}      // silence
 //	{Raw: []byte("garbage")}      // a datagram that is no CoAP message
@@ -30,10 +32,21 @@ type BootstrapStep struct {
 	// IgnoreError continues the script after a response with an error code. The zero value means
 	// that such a response ends the script. A response that does not come always ends it.
 	IgnoreError bool
+
+	// values are the values that the step writes to the path of Operation. They are encoded when
+	// the step is performed, in the format that the device prefers.
+	values []dm.Entry
+	// group holds the steps that this step stands for. The zero value means the step itself.
+	group []BootstrapStep
+	// err is why the step cannot be performed.
+	err error
+	// pack is the answer to a Bootstrap-Pack-Request that the step records.
+	pack *packAnswer
 }
 
 // BootstrapWrite returns a step that writes a payload to an object, an instance or a resource.
-// Encode makes the payload.
+// Encode makes the payload. BootstrapWriteValues, BootstrapWriteObject and BootstrapAccount need no
+// payload.
 func BootstrapWrite(path string, f content.Format, payload []byte) BootstrapStep {
 	return newStep(Operation{Method: coap.PUT, Path: path, Accept: content.None, Format: f, Payload: payload})
 }
@@ -76,6 +89,8 @@ func (s BootstrapStep) String() string {
 		words = append(words, fmt.Sprintf("after %v", s.Pause))
 	}
 	switch {
+	case s.pack != nil:
+		words = append(words, s.pack.String())
 	case s.Drop:
 		words = append(words, "drop the connection")
 	case s.Raw != nil:

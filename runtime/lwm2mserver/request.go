@@ -22,6 +22,8 @@ type Request struct {
 	Query []string
 	// Format is the payload's format. content.None means that the request names no format.
 	Format content.Format
+	// Accept is the format that the device asks for. content.None means that it names none.
+	Accept content.Format
 	// Payload is the payload.
 	Payload []byte
 }
@@ -57,6 +59,8 @@ type Reply struct {
 	// Payload and Format are the body. The zero value of Payload means no body.
 	Payload []byte
 	Format  content.Format
+
+	delay time.Duration // before the response
 }
 
 // Intercept calls fn for every request of a device before the server handles the request. If fn
@@ -104,13 +108,16 @@ func (h *requestHandler) Serve(r *coap.Request) {
 	s := h.server
 	q := Request{
 		Time: time.Now(), Method: r.Code(), Path: string(r.Options().AppendPath(nil)),
-		Format: content.None, Payload: slices.Clone(r.Body()),
+		Format: content.None, Accept: content.None, Payload: slices.Clone(r.Body()),
 	}
 	for v := range r.Options().Values(coap.OptionURIQuery) {
 		q.Query = append(q.Query, string(v))
 	}
 	if f, ok := r.Options().ContentFormat(); ok {
 		q.Format = content.Format(f)
+	}
+	if f, ok := r.Options().Accept(); ok {
+		q.Accept = content.Format(f)
 	}
 	var intercept func(Request) (Reply, bool)
 	var fault *Fault
@@ -133,7 +140,12 @@ func (h *requestHandler) Serve(r *coap.Request) {
 			return
 		}
 	}
-	respond(r, s.handle((*conn)(h), q))
+	reply := s.handle((*conn)(h), q)
+	if reply.delay > 0 {
+		s.respondLater(r, reply, reply.delay)
+		return
+	}
+	respond(r, reply)
 }
 
 // handle answers a request of the bootstrap, the registration or the reporting interface.
@@ -147,6 +159,8 @@ func (s *Server) handle(c *conn, r Request) Reply {
 		return s.handleSend(c, r)
 	case r.Path == "/bs" && r.Method == coap.POST:
 		return s.handleBootstrap(c, r)
+	case r.Path == "/bspack" && r.Method == coap.GET:
+		return s.handlePack(c, r)
 	}
 	return Reply{Code: coap.NotFound}
 }

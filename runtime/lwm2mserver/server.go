@@ -55,6 +55,7 @@ type Server struct {
 	locations int
 
 	scripts    map[string][]BootstrapStep // by endpoint name; "" for every other device
+	packs      map[string][]BootstrapPack // by endpoint name; "" for every other device
 	bootstraps history[*Bootstrap]
 }
 
@@ -74,6 +75,7 @@ func New(cfg Config) (*Server, error) {
 		profiles: map[string][]corelink.RegisteredNode{},
 		events:   history[Event]{limit: limit}, requests: history[Request]{limit: limit},
 		bootstrapping: map[string]*Bootstrap{}, scripts: map[string][]BootstrapStep{},
+		packs:      map[string][]BootstrapPack{},
 		bootstraps: history[*Bootstrap]{limit: limit},
 	}
 	var err error

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
 
@@ -14,7 +15,25 @@ type (
 	BootstrapResult = lwm2mserver.BootstrapResult
 	// BootstrapStep is one step of the script of a bootstrap sequence.
 	BootstrapStep = lwm2mserver.BootstrapStep
+	// BootstrapPack is an answer to a Bootstrap-Pack-Request.
+	BootstrapPack = lwm2mserver.BootstrapPack
+	// Account is what a device needs to know of a server, such as a lwm2m.Server.
+	Account = lwm2mserver.Account
 )
+
+// BootstrapAccount returns a step that writes an account, as lwm2mserver.BootstrapAccount does.
+func BootstrapAccount(id dm.InstanceID, a Account) BootstrapStep {
+	return lwm2mserver.BootstrapAccount(id, a)
+}
+
+// BootstrapWriteObject returns a step that writes every instance of an object, as
+// lwm2mserver.BootstrapWriteObject does.
+func BootstrapWriteObject(o dm.Object) BootstrapStep { return lwm2mserver.BootstrapWriteObject(o) }
+
+// BootstrapWriteValues returns a step that writes values, as lwm2mserver.BootstrapWriteValues does.
+func BootstrapWriteValues(path string, entries ...dm.Entry) BootstrapStep {
+	return lwm2mserver.BootstrapWriteValues(path, entries...)
+}
 
 // BootstrapWrite returns a step that writes, as lwm2mserver.BootstrapWrite does.
 func BootstrapWrite(path string, f content.Format, payload []byte) BootstrapStep {

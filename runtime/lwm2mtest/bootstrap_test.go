@@ -298,7 +298,7 @@ func TestRequireBootstrappedFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := recordFailures(func(r *recorded) {
 			s, n := newSimServer(r)
-			s.ScriptBootstrap("bare", lwm2mtest.BootstrapFinish())
+			s.ScriptBootstrap("bare", lwm2mtest.BootstrapFinish(), lwm2mtest.BootstrapDelete("/"))
 			sock, err := n.NewHost("device").Dialer().NewSocket(socket.Config{Scheme: "coap"})
 			if err == nil {
 				err = sock.Connect(context.Background(), socket.Endpoint{Host: "cloud", Port: 5683})
@@ -313,7 +313,7 @@ func TestRequireBootstrappedFails(t *testing.T) {
 			s.RequireBootstrapped("bare")
 		})
 		want := "lwm2mtest: the bootstrap is not complete: waited for 1m0s; the last one is bootstrap of \"bare\"\n" +
-			"\tPOST /bs: 4.06 /1: no account"
+			"\tPOST /bs: 4.06 /1: no account\n\tDELETE /: not performed"
 		if len(got) != 1 || got[0] != want {
 			t.Errorf("the test fails with %q, want %q", got, want)
 		}
