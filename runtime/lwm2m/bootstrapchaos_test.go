@@ -3,18 +3,21 @@ package lwm2m_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/net/simnet"
+	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -36,20 +39,46 @@ func TestBootstrapChaos(t *testing.T) {
 		seeds = min(seeds, 50)
 	}
 	var outcome [2]int
+	var slowest time.Duration
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				x := &bootChaos{bootBench: newBootBench(t, uint64(seed)), rand: rand.New(rand.NewPCG(uint64(seed), 16))}
+				x := newBootChaos(t, uint64(seed))
 				x.play()
 				outcome[0] += x.old
 				outcome[1] += x.new
+				slowest = max(slowest, x.recovery)
 			})
 		})
 		if t.Failed() {
 			return // one seed is enough to find the fault
 		}
 	}
-	t.Logf("%d sequences left the device as it was, %d made it new", outcome[0], outcome[1])
+	t.Logf("%d sequences left the device as it was, %d made it new; at most %v to recover", outcome[0], outcome[1], slowest)
+}
+
+// newBootChaos makes the device and its bootstrap server, over UDP or over TCP.
+func newBootChaos(t *testing.T, seed uint64) *bootChaos {
+	x := &bootChaos{rand: rand.New(rand.NewPCG(seed, 16))}
+	uri := "coap://boot"
+	listen := plainListener(t)
+	if x.rand.IntN(3) == 0 {
+		uri, listen = "coap+tcp://boot", streamListener(t)
+	}
+	x.bootBench, x.listen = newBootBenchOn(t, seed, lwm2m.Server{URI: uri}, listen, plainListener(t)), listen
+	x.cfg.Persist = x.persist
+	return x
+}
+
+// persist stores a change: at once, after a while, or not at all.
+func (x *bootChaos) persist(ctx context.Context, _ dm.Committed) error {
+	switch x.storing.Add(1) * 2654435761 >> 28 & 7 { // as random as it has to be
+	case 0:
+		<-time.After(3 * time.Second)
+	case 1:
+		return errors.New("the flash is worn out")
+	}
+	return nil
 }
 
 // bootChaos is a device with a bootstrap server that a random generator plays.
@@ -62,6 +91,9 @@ type bootChaos struct {
 	from     int       // position of the next sequence
 	since    time.Time // when the present script was set
 	current  []lwm2mtest.BootstrapStep
+	listen   func(*simnet.Host) socket.Listener
+	storing  atomic.Uint32
+	recovery time.Duration
 	old, new int
 	did      []string
 }
@@ -116,8 +148,9 @@ func (x *bootChaos) sequence() {
 		<-time.After(time.Duration(x.rand.IntN(3000)) * time.Millisecond)
 		id := dm.InstanceID(100 + x.added)
 		x.added++
-		must(x.t, x.sensor.Add(id, temperature.Instance{SensorValue: dm.Float(1)}))
-		x.sensors = append(x.sensors, dm.InstancePath(3303, id))
+		if x.sensor.Add(id, temperature.Instance{SensorValue: dm.Float(1)}) == nil {
+			x.sensors = append(x.sensors, dm.InstancePath(3303, id))
+		}
 	}
 	restarted := x.rand.IntN(6) == 0
 	if restarted {
@@ -149,9 +182,7 @@ func (x *bootChaos) sequence() {
 func (x *bootChaos) restartServer() {
 	x.boot.Close()
 	<-time.After(time.Duration(x.rand.IntN(20)) * time.Second)
-	l, err := x.bootHost.Listen(5683)
-	must(x.t, err)
-	x.boot, x.from = lwm2mtest.NewServer(x.t, l), 0
+	x.boot, x.from = lwm2mtest.NewServer(x.t, x.listen(x.bootHost)), 0
 	x.boot.ScriptBootstrap("dev")
 }
 
@@ -170,6 +201,7 @@ func (x *bootChaos) recover() {
 		}
 		<-time.After(10 * time.Second)
 	}
+	x.recovery = time.Since(begin)
 }
 
 // registered reports whether the device is registered with the server.

@@ -144,12 +144,7 @@ func TestETS_1_1_int_404_TLSCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newCA(t)
 		cert := a.named("server.example.com")
-		stream := func(h *simnet.Host) socket.Listener {
-			l, err := h.ListenStream(5683)
-			must(t, err)
-			return l
-		}
-		b := newBootBenchOn(t, 1, lwm2m.Server{URI: "coap+tcp://boot"}, stream, certificateListener(t, a, cert, true))
+		b := newBootBenchOn(t, 1, lwm2m.Server{URI: "coap+tcp://boot"}, streamListener(t), certificateListener(t, a, cert, true))
 		b.boot.ScriptBootstrap("dev", write("/0", "/0/0", a.withCertificate("coaps+tcp://server.example.com", cert)),
 			write("/1", "/1/0", strings.Replace(serverOf(1, 86400), `"U"`, `"T"`, 1)), lwm2mtest.BootstrapFinish())
 		b.start()
@@ -165,6 +160,15 @@ func TestETS_1_1_int_404_TLSCertificate(t *testing.T) {
 func plainListener(t *testing.T) func(*simnet.Host) socket.Listener {
 	return func(h *simnet.Host) socket.Listener {
 		l, err := h.Listen(5683)
+		must(t, err)
+		return l
+	}
+}
+
+// streamListener accepts coap+tcp.
+func streamListener(t *testing.T) func(*simnet.Host) socket.Listener {
+	return func(h *simnet.Host) socket.Listener {
+		l, err := h.ListenStream(5683)
 		must(t, err)
 		return l
 	}
