@@ -9,13 +9,14 @@ import (
 // compiled names, for each page with Go code, the files that the code is part of. The quick start's
 // code is compiled and run by TestQuickStart, and the port of porting.md by TestPort.
 var compiled = map[string][]string{
-	"../README.md":  {"snippets_test.go"},
-	"bootstrap.md":  {"bootstrap_test.go"},
-	"coap.md":       {"snippets_test.go"},
-	"formats.md":    {"snippets_test.go"},
-	"loop.md":       {"snippets_test.go", "poll_linux_test.go"},
-	"management.md": {"snippets_test.go"},
-	"testing.md":    {"testing_test.go"},
+	"../README.md":     {"snippets_test.go"},
+	"accesscontrol.md": {"accesscontrol_test.go"},
+	"bootstrap.md":     {"bootstrap_test.go"},
+	"coap.md":          {"snippets_test.go"},
+	"formats.md":       {"snippets_test.go"},
+	"loop.md":          {"snippets_test.go", "poll_linux_test.go"},
+	"management.md":    {"snippets_test.go"},
+	"testing.md":       {"testing_test.go"},
 	"objects.md": {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go",
 		"../runtime/dm/examplechange_test.go", "../runtime/dm/examplelist_test.go", "keep_test.go", "options_test.go"},
 	"porting.md":      {"snippets_test.go"},
