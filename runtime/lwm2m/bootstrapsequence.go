@@ -3,6 +3,9 @@ package lwm2m
 import (
 	"errors"
 
+	gensecurity "github.com/lwm2mgen/toolkit/generated/security"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/provision"
 )
@@ -21,7 +24,7 @@ func (b *bootstrapper) startSequence() *provision.Sequence {
 	s, err := provision.New(provision.Config{
 		Sched: c.loop.sched, Context: c.ctx, Model: c.model, Store: c.stores.run, Logger: b.log,
 		Worker:        func(fn func()) { c.pool.runFor(0, fn) },
-		RecoverPanics: c.cfg.RecoverPanics, Version: c.cfg.MaxVersion, Usable: c.checkAccount,
+		RecoverPanics: c.cfg.RecoverPanics, Version: c.cfg.MaxVersion, Usable: c.usableAccount,
 		ImpliedVersion: coreVersion, Format: c.cfg.Format,
 		Limits: provision.Limits{Payload: c.cfg.MaxPayload},
 		OnRequest: func() {
@@ -38,6 +41,19 @@ func (b *bootstrapper) startSequence() *provision.Sequence {
 	}
 	b.sequence, b.last = s, s
 	return s
+}
+
+// usableAccount is checkAccount, where the bootstrap server reads the reasons that are the client's
+// own. What a dialer or Config.Secure says stays on the device.
+func (c *Client) usableAccount(snap dm.Snapshot, id dm.InstanceID) error {
+	var sec socket.Security
+	if err := translate(c.valuesOf(snap, securityID, id), &sec); err != nil {
+		return provision.Faultf(dm.Path{}, "%v", err) // the text has the path
+	}
+	if err := checkServerURI(c.uriOf(snap, id)); err != nil {
+		return provision.Faultf(dm.ResourcePath(securityID, id, gensecurity.ServerURIID), "%v", err)
+	}
+	return c.checkAccount(snap, id)
 }
 
 // onSequenceEnded is called when a sequence has been published and its Finish answered, or has
