@@ -35,11 +35,12 @@ type bootstrapper struct {
 	last     *provision.Sequence // that may still be stored, although it was aborted
 	pack     pack                // the last Bootstrap-Pack
 
-	timer   sched.Job // the one timer, see bootstrap.Timer
-	timerAt time.Time // when timer fires
-	slow    sched.Job // shows that an attempt has no response yet
-	overdue sched.Job // ends a request whose response does not become complete
-	purge   sched.Job // deletes the account (/0/x/12)
+	timer    sched.Job // the one timer, see bootstrap.Timer
+	timerAt  time.Time // when timer fires
+	timeouts int       // how often it has fired since the last request of the server
+	slow     sched.Job // shows that an attempt has no response yet
+	overdue  sched.Job // ends a request whose response does not become complete
+	purge    sched.Job // deletes the account (/0/x/12)
 
 	ended    bool       // an attempt has ended before
 	endedAt  sched.Time // the last one
@@ -59,11 +60,21 @@ type bootstrapper struct {
 func newBootstrapper(c *Client) *bootstrapper {
 	b := &bootstrapper{client: c, log: c.log.With("server", "bootstrap")}
 	b.link = link.New(&c.links, b, b.log)
-	b.timer.Func = func() { b.timerAt = time.Time{}; b.handle(bootstrap.Event{Kind: bootstrap.TimerFired}) }
+	b.timer.Func = b.onTimer
 	b.slow.Func = b.onSlow
 	b.purge.Func = b.onPurge
 	b.shown.Since = time.Now()
 	return b
+}
+
+// maxTimeouts is how many times the procedure time-out may pass while a Finish is checked and
+// stored: a hook, an enrolment or a store that hangs does not keep the client in an attempt.
+const maxTimeouts = 10
+
+func (b *bootstrapper) onTimer() {
+	b.timerAt = time.Time{}
+	b.timeouts++
+	b.handle(bootstrap.Event{Kind: bootstrap.TimerFired})
 }
 
 // handle processes an event. An event that an action causes is queued and processed after the
@@ -118,6 +129,9 @@ func (b *bootstrapper) facts() bootstrap.Facts {
 		Closing: c.closing, Account: b.account.present, Offline: c.offline.coversURI(b.account.uri),
 		Needed: c.needsBootstrap(), Pack: c.asksForPack(), Format: c.namesBootstrapFormat(), Unsolicited: c.cfg.ServerBootstrap,
 		HoldOff: b.account.holdOff, Procedure: params.ExchangeLifetime(), SinceLast: bootstrap.Rest,
+	}
+	if b.sequence != nil && b.timeouts < maxTimeouts {
+		f.Finishing = b.sequence.Finishing()
 	}
 	if b.ended {
 		f.SinceLast = c.loop.sched.Now().Sub(b.endedAt)

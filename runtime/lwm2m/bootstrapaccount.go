@@ -136,7 +136,7 @@ func (c *Client) hasUsableServer() bool {
 // asksForBootstrap reports whether a registration has failed for good since the last one that has
 // succeeded, and the account asks for a bootstrap then (/1/x/16).
 func (s *server) asksForBootstrap() bool {
-	return s.failedForGood && s.settings.bootstrap && !s.intent.removed && !s.intent.disabled
+	return s.failedForGood && s.settings.bootstrap && !s.intent.removed && !s.intent.disabled && !s.intent.offline
 }
 
 // failure returns why the registration has failed for good.

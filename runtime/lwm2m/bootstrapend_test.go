@@ -3,6 +3,7 @@ package lwm2m_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,4 +188,78 @@ func TestBootstrapPack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A store that takes longer than the procedure time-out does not fail a bootstrap that the server
+// has finished, nor does the end of the connection in the meantime.
+func TestSlowStoreAtFinish(t *testing.T) {
+	for _, pack := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBootBenchOn(t, 1, lwm2m.Server{URI: "coap+tcp://boot"}, streamListener(t), plainListener(t))
+			b.cfg.BootstrapPack = pack
+			b.cfg.Persist = func(context.Context, dm.Committed) error {
+				<-time.After(10 * time.Minute)
+				return nil
+			}
+			b.boot.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
+				body := "[" + in("/0/0", securityOf("coap://server", 1)) + "," + in("/1/0", serverOf(1, 4321)) + "]"
+				return lwm2mtest.Reply{Code: coap.Content, Format: content.SenMLJSON, Payload: []byte(body)}, r.Path == "/bspack"
+			})
+			b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), lwm2mtest.BootstrapFinish())...)
+			b.start()
+			<-time.After(5 * time.Minute)
+			if st := b.client.Status().Bootstrap; st.State != lwm2m.BootstrapServing && st.State != lwm2m.BootstrapApplying || st.Attempts != 0 {
+				t.Errorf("status %v", st)
+			}
+			b.boot.Close()
+			<-time.After(6 * time.Minute)
+			if st := b.client.Status().Bootstrap; st.Err != nil || st.Finished.IsZero() {
+				t.Errorf("status %v", st)
+			}
+			b.server.WaitRegistered("dev")
+		})
+	}
+}
+
+// A bootstrap server that finishes again and again with an account that does not work makes no
+// storm.
+func TestNoStormOfFinishedBootstraps(t *testing.T) {
+	onBoot(t, func(b *bootBench) {
+		account := strings.TrimSuffix(serverOf(1, 86400), "}") + `},{"n":"17","v":1},{"n":"18","v":1}`
+		b.server.Intercept(func(lwm2mtest.Request) (lwm2mtest.Reply, bool) { return lwm2mtest.Reply{Code: coap.Forbidden}, true })
+		b.boot.ScriptBootstrap("dev", write("/0", "/0/0", securityOf("coap://server", 1)), write("/1", "/1/0", account), lwm2mtest.BootstrapFinish())
+		b.start()
+		<-time.After(24 * time.Hour)
+		if n := len(b.boot.Requests()); n < 10 || n > 40 {
+			t.Errorf("%d bootstraps within a day", n)
+		}
+		if n := len(b.server.Requests()); n < 10 || n > 40 {
+			t.Errorf("%d registrations within a day", n)
+		}
+	})
+}
+
+// A registered device is bootstrapped: in the meantime its server is still answered, and learns
+// what has changed afterwards.
+func TestServerIsAnsweredDuringBootstrap(t *testing.T) {
+	onBoot(t, func(b *bootBench) {
+		b.addServer(lwm2m.Server{URI: "coap://server", Lifetime: time.Hour})
+		b.boot.ScriptBootstrap("dev", write("/1", "/1/0", serverOf(1, 7200)), lwm2mtest.BootstrapStep{Pause: time.Minute}, lwm2mtest.BootstrapFinish())
+		b.start()
+		dev := b.server.WaitRegistered("dev")
+		must(t, b.client.RequestBootstrap())
+		<-time.After(30 * time.Second)
+		if st := b.client.Status().Bootstrap; st.State != lwm2m.BootstrapServing {
+			t.Errorf("status %v", st)
+		}
+		for _, want := range []string{"3600", "7200"} {
+			if a, err := dev.Read(context.Background(), "/1/0/1", content.Text); err != nil || a.Text() != want {
+				t.Errorf("Read: %v (%v), want %s", a, err, want)
+			}
+			<-time.After(time.Minute)
+		}
+		if lt := b.server.WaitRegistered("dev").Registration().Params["lt"]; lt != "7200" {
+			t.Errorf("the server knows the lifetime %s", lt)
+		}
+	})
 }

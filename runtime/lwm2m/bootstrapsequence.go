@@ -29,6 +29,7 @@ func (b *bootstrapper) startSequence() *provision.Sequence {
 		Limits: provision.Limits{Payload: c.cfg.MaxPayload},
 		OnRequest: func() {
 			if b.sequence == s {
+				b.timeouts = 0
 				b.handle(bootstrap.Event{Kind: bootstrap.ServerRequested})
 			}
 		},

@@ -55,6 +55,7 @@ func combinations() (all []Facts) {
 		if b(9) {
 			f.SinceLast = 0
 		}
+		f.Finishing = !f.Pack && f.Format // both values with all others that are read with it
 		if n := f.blocked(); n && (b(4) || b(5) || b(7) || b(8) || b(9)) {
 			continue // none of these is read then
 		}
@@ -166,7 +167,9 @@ func checkState(s State, e Event, f Facts, to State, sent, ends int) string {
 		return "a connection is left over"
 	case !f.Unsolicited && !s.Serves(f) && e.Kind == ServerRequested && to.Phase == Serving:
 		return "a server bootstraps the device without having been asked"
-	case to.Phase == Serving && to.Timer != Procedure:
+	case s.Phase == Serving && f.Finishing && !f.blocked() && to.Phase != Serving && (e.Kind == TimerFired || e.Kind == ConnectionLost):
+		return "a sequence ends that the server has finished"
+	case (to.Phase == Serving || to.Phase == Applying) && to.Timer != Procedure:
 		return "a sequence without an end"
 	case s.Phase == Waiting && sent > 0 && e.Kind != TimerFired && e.Kind != RequestedByApplication:
 		return "an attempt before the end of the pause"

@@ -34,7 +34,7 @@ func (t *transition) learn(e Event) {
 	case SequenceFailed:
 		t.fail(0)
 	case PackFailed:
-		t.Phase, t.NoPack = Requesting, true
+		t.Phase, t.NoPack, t.Timer = Requesting, true, NoTimer
 	case TimerFired:
 		t.onTimer()
 	}
@@ -54,7 +54,11 @@ func (t *transition) onAccountChanged() {
 func (t *transition) onDisconnected() {
 	t.Connection, t.Request = Disconnected, NoRequest
 	switch t.Phase {
-	case Requesting, Serving:
+	case Serving:
+		if !t.facts.Finishing { // otherwise the device has all that it needs
+			t.fail(0)
+		}
+	case Requesting:
 		t.fail(0)
 	case Finished:
 		t.Phase, t.Timer = Idle, NoTimer
@@ -71,6 +75,7 @@ func (t *transition) onResponse(e Event) {
 	switch {
 	case request == PackRequest && e.Code == Content && e.Usable:
 		t.Phase = Applying
+		t.startTimer(Procedure, t.facts.Procedure)
 		t.do(Action{Do: ApplyPack})
 	case request == PackRequest: // Core 1.2.2 §6.1.3: the client falls back to Bootstrap-Request
 		t.NoPack = true
@@ -126,6 +131,10 @@ func (t *transition) onTimer() {
 	case HoldOff, NextAttempt:
 		t.due = true
 	case Procedure:
+		if t.facts.Finishing { // the server has done its part
+			t.startTimer(Procedure, t.facts.Procedure)
+			return
+		}
 		t.fail(0)
 	case Linger:
 		t.Phase = Idle

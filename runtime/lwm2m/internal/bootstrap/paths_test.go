@@ -9,7 +9,7 @@ import (
 // needing are the facts of a device that needs a bootstrap and can have one.
 func needing() (all []Facts) {
 	for _, f := range combinations() {
-		if !f.blocked() && f.Needed {
+		if !f.blocked() && f.Needed && !f.Finishing {
 			all = append(all, f)
 		}
 	}

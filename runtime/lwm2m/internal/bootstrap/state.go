@@ -196,7 +196,7 @@ func (s *State) Awaits(f Facts) string {
 	switch {
 	case s.Phase == Serving && s.Timer == Procedure:
 		return "Bootstrap-Finish"
-	case s.Phase == Applying:
+	case s.Phase == Applying && s.Timer == Procedure:
 		return "the Bootstrap-Pack to be applied"
 	case s.Phase == Requesting && s.Connection == Connecting:
 		return "the connection"

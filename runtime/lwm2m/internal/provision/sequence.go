@@ -195,6 +195,12 @@ func (s *Sequence) snapshot() dm.Snapshot {
 	return s.cfg.Model.Snapshot()
 }
 
+// Finishing reports whether a Finish or a pack is being checked, enrolled for or stored: the server
+// has done its part.
+func (s *Sequence) Finishing() bool {
+	return !s.ended && s.current != nil && (s.current.op == finish || s.current.op == pack)
+}
+
 // Abort ends the sequence: it leaves the data model as it was before, except that a sequence that
 // is being stored is published if it could be stored. Requests that wait are dropped without an
 // answer. No callback is called afterwards. Aborting twice, or after the end, does nothing.
