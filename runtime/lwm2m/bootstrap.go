@@ -244,7 +244,7 @@ func (b *bootstrapper) updateCause() {
 	case bootstrap.ByServer:
 		b.cause = errAskedByServer
 	default:
-		b.cause, b.causeBy = c.bootstrapCause()
+		b.causeBy, b.cause = c.bootstrapCause()
 	}
 	if b.cause != nil {
 		b.log.Warn("a bootstrap is needed", "endpoint", c.cfg.Endpoint, "reason", b.cause.Error())

@@ -105,20 +105,20 @@ func (b *bootstrapper) onPurge() {
 
 // needsBootstrap reports whether the registrations need a bootstrap.
 func (c *Client) needsBootstrap() bool {
-	cause, _ := c.bootstrapCause()
+	_, cause := c.bootstrapCause()
 	return cause != nil
 }
 
 // bootstrapCause returns why the registrations need a bootstrap (Core 1.2.2 §6.1.4), nil if they do
-// not.
-func (c *Client) bootstrapCause() (error, *server) {
+// not, and the server whose registration has failed, if that is why.
+func (c *Client) bootstrapCause() (by *server, cause error) {
 	for _, s := range c.servers {
 		if s.asksForBootstrap() {
-			return s.failure(), s
+			return s, s.failure()
 		}
 	}
 	if !c.hasUsableServer() {
-		return errNoServer, nil
+		return nil, errNoServer
 	}
 	return nil, nil
 }

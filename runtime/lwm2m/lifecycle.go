@@ -96,8 +96,9 @@ func (o *offline) coversURI(uri string) bool { return o.all || o.schemes[schemeO
 // Suspend takes the client offline without telling the servers. It ends the connections and keeps
 // their security sessions if the network supports that. The client sends nothing until Resume. With
 // URI schemes, such as "coap+tcp", Suspend affects only the servers with a URI of these schemes. If
-// the lifetime of a registration passes in the meantime, the client registers again after Resume.
-// Suspend may be called from any goroutine.
+// the lifetime of a registration passes in the meantime, the client registers again after Resume. A
+// bootstrap ends in the same way, without counting as a failure, and follows after Resume. Suspend
+// may be called from any goroutine.
 func (c *Client) Suspend(schemes ...string) { c.setOffline(true, schemes) }
 
 // Resume ends a Suspend for the servers with a URI of the given schemes. Without schemes it ends

@@ -1,0 +1,93 @@
+package lwm2m
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+)
+
+// startSlowTimer starts the job that shows that an attempt has no response yet. The silence of an
+// earlier attempt does not count any more; a refusal stays the reason until there is an answer.
+func (s *server) startSlowTimer() {
+	var sign *stallError
+	if errors.As(s.err, &sign) && sign.cause == nil {
+		s.err = nil
+	}
+	s.client.loop.sched.After(&s.slow, firstTimeout(s.params()))
+}
+
+// firstTimeout returns the longest time until the first retransmission of a message (RFC 7252
+// §4.2). Without a response by then, the first transmission or its response is lost.
+func firstTimeout(p coap.Params) time.Duration {
+	timeout, factor := p.AckTimeout, p.AckRandomFactor
+	if timeout == 0 {
+		timeout = 2 * time.Second
+	}
+	if factor == 0 {
+		factor = 1.5
+	}
+	return time.Duration(float64(timeout) * factor)
+}
+
+// onSlow shows in Status and in the log that an attempt has no response yet.
+func (s *server) onSlow() {
+	if s.link.Sign() != nil {
+		return // a sign that says more
+	}
+	text := "no response yet from " + s.link.RemoteAddr()
+	if s.link.Kind() == socket.Datagram && !isSecured(s.settings.uri) && !s.registration.before {
+		text += "; a server for coaps does not answer coap"
+	}
+	s.noteStall(&stallError{text: text})
+	s.show()
+}
+
+// OnRefused is called when the network refuses a datagram.
+func (s *server) OnRefused() {
+	if s.state.Request == account.NoRequest && s.state.Connection != account.Connecting {
+		return // no attempt is running: the datagram was a response or a notification
+	}
+	s.noteStall(&stallError{text: "no response yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
+	s.handle(account.Event{Kind: account.NetworkRefused})
+}
+
+// OnSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
+func (s *server) OnSign(err error) {
+	text := s.link.RemoteAddr() + ": " + err.Error()
+	if errors.Is(err, socket.ErrRefused) {
+		text = "no response yet: " + s.link.RemoteAddr() + " refuses " + refusedUnits[s.link.Kind()]
+	}
+	s.noteStall(&stallError{text: text, cause: err})
+	s.show()
+}
+
+// refusedUnits names what a port refuses.
+var refusedUnits = map[socket.Kind]string{socket.Datagram: "datagrams", socket.Stream: "connections"}
+
+// stallError is an early sign that an attempt fails.
+type stallError struct {
+	text  string
+	cause error
+}
+
+func (e *stallError) Error() string { return e.text }
+func (e *stallError) Unwrap() error { return e.cause }
+
+// noteStall records an early sign that an attempt fails as the reason in Status, and logs it once.
+func (s *server) noteStall(err error) {
+	if s.err == nil || s.err.Error() != err.Error() {
+		s.log.Info("an attempt may fail", "reason", err.Error())
+	}
+	s.err = err
+}
+
+// answered drops the sign of an attempt that has got an answer after all.
+func (s *server) answered() {
+	var sign *stallError
+	if errors.As(s.err, &sign) {
+		s.err = nil
+	}
+}
