@@ -2,6 +2,7 @@ package provision
 
 import (
 	"errors"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -177,8 +178,9 @@ func (s *Sequence) onPublished(k *task) {
 }
 
 // consistent checks the accounts that the sequence leaves, without a bootstrap account that has
-// been replaced, and purges that account where purge says so.
-func (s *Sequence) consistent(t *dm.Transaction, purge bool) error {
+// been replaced. With complete it also makes the changes that are the client's own: it deletes the
+// replaced account and sets Last Bootstrapped.
+func (s *Sequence) consistent(t *dm.Transaction, complete bool) error {
 	a := readAccounts(t.Snapshot())
 	old := a.replaced(s.own)
 	for _, x := range old {
@@ -191,12 +193,39 @@ func (s *Sequence) consistent(t *dm.Transaction, purge bool) error {
 	case servers == 0:
 		return Faultf(dm.ObjectPath(serverObject), "there is no account of a management server: "+
 			"a Security instance and a Server instance with the same Short Server ID")
-	case !purge:
+	case !complete:
 		return nil
+	}
+	if err := s.stamp(t, &a); err != nil {
+		return err
 	}
 	for _, x := range old {
 		if err := a.purge(t, x); err != nil {
 			return Faultf(dm.InstancePath(securityObject, x.id), "the replaced account of the bootstrap server cannot be deleted")
+		}
+	}
+	return nil
+}
+
+// lastBootstrapped is the resource of the Server object that says when a bootstrap server has
+// changed the account.
+const lastBootstrapped dm.ResourceID = 12
+
+// stamp sets Last Bootstrapped (/1/x/12) of the accounts that the server has written.
+func (s *Sequence) stamp(t *dm.Transaction, a *accounts) error {
+	now := dm.TimeValue(time.Now().Unix())
+	for _, x := range a.server {
+		_, written := s.touched[dm.InstancePath(serverObject, x.id)]
+		for _, y := range a.security {
+			_, ok := s.touched[dm.InstancePath(securityObject, y.id)]
+			written = written || ok && !y.bootstrap && y.short == x.short
+		}
+		p := dm.ResourcePath(serverObject, x.id, lastBootstrapped)
+		if !written || !t.Snapshot().Has(p) {
+			continue
+		}
+		if err := t.Write(p, dm.Replace, []dm.Entry{{Path: p, Value: now}}); err != nil {
+			return err
 		}
 	}
 	return nil

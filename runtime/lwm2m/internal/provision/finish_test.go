@@ -3,8 +3,10 @@ package provision
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/temperature"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -310,4 +312,34 @@ func TestFinishFailsForGood(t *testing.T) {
 		}
 		r.want(coap.BadRequest, to("POST /bs"))
 	})
+}
+
+// Finish notes the time in the accounts that the server has changed (/1/x/12), and in no others.
+func TestFinishSetsLastBootstrapped(t *testing.T) {
+	value := func(r *rig, id dm.InstanceID) string {
+		v, err := r.model.Snapshot().Value(t.Context(), dm.Application, dm.ResourcePath(1, id, 12))
+		if err != nil {
+			return dm.CodeOf(err).String()
+		}
+		return fmt.Sprint(v.Seconds() - time.Now().Unix())
+	}
+	for _, c := range []struct {
+		asks     []ask
+		old, new string
+	}{
+		{[]ask{put("/0/2", security2), put("/1/2", server2)}, "4.04", "0"},
+		{[]ask{to("PUT /0/1/0").as(content.Text, "coaps://moved")}, "0", "4.04"},
+		{[]ask{to("PUT /1/0/1").as(content.Text, "77")}, "0", "4.04"},
+		{[]ask{put("/0/5", newBoss)}, "4.04", "4.04"},
+	} {
+		inRig(t, setup{}, func(t *testing.T, r *rig) {
+			for _, a := range c.asks {
+				r.want(coap.Changed, a)
+			}
+			r.want(coap.Changed, to("POST /bs"))
+			if before, after := value(r, 0), value(r, 2); before != c.old || after != c.new {
+				t.Errorf("%s: /1/0/12 is %s, /1/2/12 %s, want %s, %s", c.asks[0].line, before, after, c.old, c.new)
+			}
+		})
+	}
 }

@@ -54,5 +54,6 @@ func (s *Sequence) applyPack(k *task, t *dm.Transaction) error {
 	if _, err := s.checkStaged(len(k.pack), entries); err != nil {
 		return err
 	}
+	s.touch(dm.Path{}, entries)
 	return ApplyEntries(t, entries)
 }

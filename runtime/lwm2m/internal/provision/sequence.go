@@ -24,6 +24,8 @@ type Sequence struct {
 	t      *dm.Transaction
 	own    []dm.InstanceID // the bootstrap accounts among the Security instances when t began
 	staged int             // see Limits.Staged
+	// touched are the Security and Server instances that the server has written.
+	touched map[dm.Path]struct{}
 
 	current *task // being served
 	waiting []*task
@@ -248,7 +250,7 @@ func (s *Sequence) end() {
 // rollback discards what the sequence has written.
 func (s *Sequence) rollback() {
 	if t := s.t; t != nil {
-		s.t, s.staged = nil, 0
+		s.t, s.staged, s.touched = nil, 0, nil
 		s.guard.Do(t.Rollback, func() {})
 	}
 }

@@ -21,7 +21,24 @@ func (s *Sequence) write(k *task, t *dm.Transaction) error {
 		return err
 	}
 	s.staged += cost
+	s.touch(k.path, entries)
 	return nil
+}
+
+// touch notes the accounts that a payload for p writes.
+func (s *Sequence) touch(p dm.Path, entries []dm.Entry) {
+	note := func(p dm.Path) {
+		if p.Level() >= dm.InstanceLevel && (p.Object() == securityObject || p.Object() == serverObject) {
+			if s.touched == nil {
+				s.touched = map[dm.Path]struct{}{}
+			}
+			s.touched[p.Up(dm.InstanceLevel)] = struct{}{}
+		}
+	}
+	note(p)
+	for _, e := range entries {
+		note(e.Path)
+	}
 }
 
 // checkStaged refuses a payload that would exceed Limits.Staged, and otherwise returns its cost.
