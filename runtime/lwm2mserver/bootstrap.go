@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -78,6 +79,15 @@ func (s *Server) ScriptBootstrap(endpoint string, steps ...BootstrapStep) {
 	s.scripts[endpoint] = flatten(steps)
 }
 
+// FindScript calls find for each Bootstrap-Request of a device for which ScriptBootstrap has set no
+// steps. find returns the steps, or false if the device gets 4.00. It runs on the server's
+// goroutine and must not call the server. A nil find removes the function.
+func (s *Server) FindScript(find func(endpoint string) ([]BootstrapStep, bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.findScript = find
+}
+
 // WaitBootstrap returns the first bootstrap sequence of a device at or after a position, and the
 // position behind the sequence. An empty endpoint name accepts every device. A position counts all
 // sequences since the start of the server; as many are kept as events (Config.History).
@@ -112,6 +122,26 @@ func (b *Bootstrap) Results() []BootstrapResult {
 	b.client.server.mu.Lock()
 	defer b.client.server.mu.Unlock()
 	return slices.Clone(b.results)
+}
+
+// All yields the outcome of each step as soon as there is one, from the first step on, until the
+// sequence is over or ctx ends. Wait says why a sequence is over.
+func (b *Bootstrap) All(ctx context.Context) iter.Seq[BootstrapResult] {
+	return func(yield func(BootstrapResult) bool) {
+		for n := 0; ; n++ {
+			var r BootstrapResult
+			more := false
+			err := b.client.server.wait(ctx, func() bool {
+				if more = n < len(b.results); more {
+					r = b.results[n]
+				}
+				return more || b.over
+			})
+			if err != nil || !more || !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // Finished reports whether the device has answered the Bootstrap-Finish of the script with 2.04. A
@@ -156,8 +186,12 @@ func (s *Server) handleBootstrap(c *conn, r Request) Reply {
 	if !ok {
 		script, ok = s.scripts[""]
 	}
-	none := len(s.scripts) == 0
+	find, none := s.findScript, len(s.scripts) == 0 && s.findScript == nil
 	s.mu.Unlock()
+	if !ok && find != nil && name != "" {
+		script, ok = find(name)
+		script = flatten(script)
+	}
 	switch {
 	case none:
 		return Reply{Code: coap.NotFound}
@@ -201,7 +235,7 @@ func (b *Bootstrap) Repeat(steps ...BootstrapStep) *Bootstrap {
 // methods below.
 func (b *Bootstrap) advance() {
 	switch {
-	case b.isOver():
+	case b.Over():
 	case b.next == len(b.script):
 		b.end(nil)
 	default:
@@ -228,7 +262,13 @@ func (b *Bootstrap) perform(step BootstrapStep) {
 		result.Err = step.err
 	case step.Operation.Method != 0:
 		var op Operation
-		if op, result.Err = step.operation(b.request.preferredFormat()); result.Err != nil {
+		op, result.Err = step.operation(b.request.preferredFormat())
+		if result.Err == nil && step.Prepare != nil {
+			result.Err = step.Prepare(&op, b.Results())
+			result.Step.Operation.Path = op.Path
+			step.Operation.Path = op.Path
+		}
+		if result.Err != nil {
 			break
 		}
 		b.call = b.client.newCall(op)
@@ -244,7 +284,7 @@ func (b *Bootstrap) perform(step BootstrapStep) {
 // onResponse records the response to the request of a step.
 func (b *Bootstrap) onResponse(step BootstrapStep, r coap.Result) {
 	b.call = nil
-	if b.isOver() {
+	if b.Over() {
 		return
 	}
 	result := BootstrapResult{Step: step}
@@ -271,8 +311,8 @@ func (b *Bootstrap) record(r BootstrapResult) {
 	b.client.server.change(func() { b.results = append(b.results, r) })
 }
 
-// isOver reports whether the sequence has ended.
-func (b *Bootstrap) isOver() bool {
+// Over reports whether the sequence has ended. Wait says why.
+func (b *Bootstrap) Over() bool {
 	b.client.server.mu.Lock()
 	defer b.client.server.mu.Unlock()
 	return b.over

@@ -32,6 +32,10 @@ type BootstrapStep struct {
 	// IgnoreError continues the script after a response with an error code. The zero value means
 	// that such a response ends the script. A response that does not come always ends it.
 	IgnoreError bool
+	// Prepare changes the request of the step before it is sent, to what the device has answered to
+	// earlier steps. An error ends the script. Prepare runs on the server's goroutine and must not
+	// call the server. The zero value means no change.
+	Prepare func(op *Operation, earlier []BootstrapResult) error
 
 	// values are the values that the step writes to the path of Operation. They are encoded when
 	// the step is performed, in the format that the device prefers.

@@ -72,9 +72,11 @@ type Account interface {
 //
 //	lwm2mserver.BootstrapAccount(1, lwm2m.Server{URI: "coaps://example.com", ShortID: 1, PSK: psk})
 func BootstrapAccount(id dm.InstanceID, a Account) BootstrapStep {
+	failed := BootstrapWriteValues(dm.InstancePath(security.ObjectID, id).String())
 	securityInstance, serverInstance, err := a.Instances()
 	if err != nil {
-		return BootstrapStep{err: err}
+		failed.err = err
+		return failed
 	}
 	account := BootstrapStep{}
 	sec, err := security.New(security.Config{})
@@ -82,7 +84,8 @@ func BootstrapAccount(id dm.InstanceID, a Account) BootstrapStep {
 		err = sec.Add(id, securityInstance)
 	}
 	if err != nil {
-		return BootstrapStep{err: err}
+		failed.err = err
+		return failed
 	}
 	account.group = []BootstrapStep{BootstrapWriteObject(sec)}
 	if bootstrap, _ := securityInstance.BootstrapServer.Get(); bootstrap {
@@ -93,7 +96,8 @@ func BootstrapAccount(id dm.InstanceID, a Account) BootstrapStep {
 		err = srv.Add(id, serverInstance)
 	}
 	if err != nil {
-		return BootstrapStep{err: err}
+		failed.err = err
+		return failed
 	}
 	account.group = append(account.group, BootstrapWriteObject(srv))
 	return account

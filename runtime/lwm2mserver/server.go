@@ -55,6 +55,7 @@ type Server struct {
 	locations int
 
 	scripts    map[string][]BootstrapStep // by endpoint name; "" for every other device
+	findScript func(endpoint string) ([]BootstrapStep, bool)
 	packs      map[string][]BootstrapPack // by endpoint name; "" for every other device
 	bootstraps history[*Bootstrap]
 }

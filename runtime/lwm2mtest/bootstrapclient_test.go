@@ -430,3 +430,61 @@ func TestBootstrapByTheServer(t *testing.T) {
 		}
 	})
 }
+
+// FindScript makes the steps when the device asks, and Prepare when a step is sent. All yields each
+// outcome as it comes.
+func TestBootstrapScriptsOnDemand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSimBed(t, false)
+		b.FindScript(func(endpoint string) ([]lwm2mtest.BootstrapStep, bool) {
+			if endpoint != "dev" {
+				return nil, false
+			}
+			write := lwm2mtest.BootstrapWriteValues("/1/1/1", lwm2mtest.Value("/1/1/1", dm.IntegerValue(1)))
+			write.Pause = time.Minute
+			write.Prepare = func(op *lwm2mtest.Operation, earlier []lwm2mtest.BootstrapResult) error {
+				if n := len(earlier); n != 3 {
+					return fmt.Errorf("%d earlier steps", n)
+				}
+				var err error
+				op.Payload, err = lwm2mtest.Encode(op.Format, op.Path, lwm2mtest.Value("/1/1/1", dm.IntegerValue(4321)))
+				return err
+			}
+			return slices.Insert(b.steps(), 2, write), true
+		})
+		start := time.Now()
+		b.run(t, func(cfg *lwm2m.Config) { cfg.Endpoint = "other" })
+		b.run(t, nil)
+		s, _ := b.WaitBootstrap(0, "dev")
+		var times []time.Duration
+		for r := range s.All(t.Context()) {
+			times = append(times, time.Since(start).Round(time.Minute))
+			if r.Err != nil {
+				t.Error(r)
+			}
+		}
+		if want := []time.Duration{0, 0, 0, time.Minute, time.Minute}; !slices.Equal(times, want) || !s.Over() {
+			t.Errorf("the steps end after %v, want %v", times, want)
+		}
+		if got := b.WaitRegistered("dev").Registration().Lifetime; got != 4321*time.Second {
+			t.Errorf("the lifetime is %v", got)
+		}
+		if other, ok := b.Client("other"); ok {
+			t.Errorf("%v is registered", other)
+		}
+	})
+}
+
+// An account that is not valid ends the script with the reason.
+func TestBootstrapStepFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSimBed(t, false)
+		b.ScriptBootstrap("dev", lwm2mtest.BootstrapAccount(1, lwm2m.Server{URI: "coap://cloud"}))
+		b.run(t, nil)
+		s, _ := b.WaitBootstrap(0, "dev")
+		err := s.Wait(t.Context())
+		if want := "ShortID is 0, it must be from 1 to 65534: choose one that no other account has"; err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("the script ends with %v, want %s", err, want)
+		}
+	})
+}
