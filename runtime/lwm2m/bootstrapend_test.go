@@ -160,32 +160,47 @@ func TestBootstrapServerReplacesItself(t *testing.T) {
 	})
 }
 
-// A Bootstrap-Pack replaces the instances of its objects. One that cannot be applied is followed by
-// a Bootstrap-Request.
+// A Bootstrap-Pack replaces the instances of its objects. Any other answer has no effect, and a
+// Bootstrap-Request follows.
 func TestBootstrapPack(t *testing.T) {
-	for _, good := range []bool{true, false} {
-		onBoot(t, func(b *bootBench) {
-			b.cfg.BootstrapPack = true
-			pack := "[" + in("/0/0", securityOf("coap://server", 1)) + "," + in("/1/0", serverOf(1, 4321)) + "]"
-			if !good {
-				// The two have different Short Server IDs.
-				pack = "[" + in("/0/0", securityOf("coap://server", 2)) + "," + in("/1/0", serverOf(1, 4321)) + "]"
-			}
-			b.boot.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
-				if r.Path != "/bspack" {
-					return lwm2mtest.Reply{}, false
+	pack := func(uri string, id int) []byte {
+		return []byte("[" + in("/0/0", securityOf(uri, id)) + "," + in("/1/0", serverOf(1, 4321)) + "]")
+	}
+	good := lwm2mtest.BootstrapPack{Payload: pack("coap://server", 1), Format: content.SenMLJSON}
+	cut, wrong, slow := good, good, good
+	cut.Cut, wrong.Format, slow.Delay = 5, content.TLV, time.Minute
+	for name, c := range map[string]struct {
+		pack   lwm2mtest.BootstrapPack
+		effect bool
+	}{
+		"good":              {good, true},
+		"slow":              {slow, true},
+		"cut":               {cut, false},
+		"another format":    {wrong, false},
+		"garbage":           {lwm2mtest.BootstrapPack{Payload: []byte("garbage")}, false},
+		"no pair":           {lwm2mtest.BootstrapPack{Payload: pack("coap://server", 2), Format: content.SenMLJSON}, false},
+		"unusable account":  {lwm2mtest.BootstrapPack{Payload: pack("sip://server", 1), Format: content.SenMLJSON}, false},
+		"not allowed":       {lwm2mtest.BootstrapPack{Code: coap.MethodNotAllowed}, false},
+		"silence":           {lwm2mtest.BootstrapPack{Silent: true}, false},
+		"success with 2.04": {lwm2mtest.BootstrapPack{Code: coap.Changed}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoot(t, func(b *bootBench) {
+				b.addServer(lwm2m.Server{URI: "coap://nobody"})
+				b.cfg.BootstrapPack = true
+				b.boot.ScriptPack("dev", c.pack)
+				b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), lwm2mtest.BootstrapFinish())...)
+				b.start()
+				must(t, b.client.RequestBootstrap())
+				<-time.After(10 * time.Minute)
+				reg := b.server.WaitRegistered("dev").Registration()
+				if lt := reg.Params["lt"]; lt != map[bool]string{true: "4321", false: "86400"}[c.effect] {
+					t.Errorf("registered with lt=%s", lt)
 				}
-				return lwm2mtest.Reply{Code: coap.Content, Format: content.SenMLJSON, Payload: []byte(pack)}, true
+				if !b.has(dm.InstancePath(0, 1)) || b.client.Status().Bootstrap.Err != nil {
+					t.Errorf("status %v", b.client.Status())
+				}
 			})
-			b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), lwm2mtest.BootstrapFinish())...)
-			b.start()
-			reg := b.server.WaitRegistered("dev").Registration()
-			if lt := reg.Params["lt"]; lt != map[bool]string{true: "4321", false: "86400"}[good] {
-				t.Errorf("registered with lt=%s", lt)
-			}
-			if !b.has(dm.InstancePath(0, 1)) {
-				t.Error("the account of the bootstrap server is gone")
-			}
 		})
 	}
 }

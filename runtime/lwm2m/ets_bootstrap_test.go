@@ -298,16 +298,12 @@ func TestETS_1_2_int_12_BootstrapPack(t *testing.T) {
 		b := newBootBenchOn(t, 1, lwm2m.Server{URI: "coaps://boot", PSK: psk}, pskListener(t, "bootstrap key"), pskListener(t, "server key"))
 		b.cfg.BootstrapPack = true
 		account := securedOf("coaps://server.example.com", 0, []byte("dev"), nil, []byte("server key"), "")
-		pack := "[" + in("/0/0", account) + "," + in("/1/0", serverOf(1, 86400)) + "]"
-		b.boot.Intercept(func(r lwm2mtest.Request) (lwm2mtest.Reply, bool) {
-			if r.String() != "GET /bspack?ep=dev" {
-				t.Errorf("the device sent %v", r)
-			}
-			return lwm2mtest.Reply{Code: coap.Content, Format: content.SenMLJSON, Payload: []byte(pack)}, true
+		b.boot.ScriptPack("dev", lwm2mtest.BootstrapPack{
+			Payload: []byte("[" + in("/0/0", account) + "," + in("/1/0", serverOf(1, 86400)) + "]"), Format: content.SenMLJSON,
 		})
 		b.start()
 		b.server.WaitRegistered("dev")
-		if n := len(b.boot.Requests()); n != 1 {
+		if all := b.boot.Requests(); len(all) != 1 || all[0].String() != "GET /bspack?ep=dev" || all[0].Accept != content.SenMLCBOR {
 			t.Errorf("the device sent %v", b.boot.Requests())
 		}
 	})
