@@ -35,12 +35,13 @@ type bootstrapper struct {
 	last     *provision.Sequence // that may still be stored, although it was aborted
 	pack     pack                // the last Bootstrap-Pack
 
-	timer    sched.Job // the one timer, see bootstrap.Timer
-	timerAt  time.Time // when timer fires
-	timeouts int       // how often it has fired since the last request of the server
-	slow     sched.Job // shows that an attempt has no response yet
-	overdue  sched.Job // ends a request whose response does not become complete
-	purge    sched.Job // deletes the account (/0/x/12)
+	timer       sched.Job  // the one timer, see bootstrap.Timer
+	timerAt     time.Time  // when timer fires
+	servedSince sched.Time // when the server began its sequence
+	timeouts    int        // how often it has fired since the last request of the server
+	slow        sched.Job  // shows that an attempt has no response yet
+	overdue     sched.Job  // ends a request whose response does not become complete
+	purge       sched.Job  // deletes the account (/0/x/12)
 
 	ended    bool       // an attempt has ended before
 	endedAt  sched.Time // the last one
@@ -66,6 +67,10 @@ func newBootstrapper(c *Client) *bootstrapper {
 	b.shown.Since = time.Now()
 	return b
 }
+
+// maxSequence is how long a server can put the procedure time-out off with its requests. Without it
+// a server that never finishes could keep the device from registering for ever.
+const maxSequence = time.Hour
 
 // maxTimeouts is how many times the procedure time-out may pass while a Finish is checked and
 // stored: a hook, an enrolment or a store that hangs does not keep the client in an attempt.
@@ -108,7 +113,11 @@ func (b *bootstrapper) handleAll() {
 		b.events = b.events[1:]
 		facts := b.facts()
 		var actions []bootstrap.Action
+		served := b.serving()
 		b.state, actions = bootstrap.Next(b.state, e, facts)
+		if !served && b.serving() {
+			b.servedSince = b.client.loop.sched.Now()
+		}
 		for _, a := range actions {
 			b.execute(a)
 		}
@@ -130,6 +139,7 @@ func (b *bootstrapper) facts() bootstrap.Facts {
 		Needed: c.needsBootstrap(), Pack: c.asksForPack(), Format: c.namesBootstrapFormat(), Unsolicited: c.cfg.ServerBootstrap,
 		HoldOff: b.account.holdOff, Procedure: params.ExchangeLifetime(), SinceLast: bootstrap.Rest,
 	}
+	f.Overlong = b.serving() && c.loop.sched.Now().Sub(b.servedSince) > maxSequence
 	if b.sequence != nil && b.timeouts < maxTimeouts {
 		f.Finishing = b.sequence.Finishing()
 	}

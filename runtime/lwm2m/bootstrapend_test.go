@@ -278,3 +278,29 @@ func TestServerIsAnsweredDuringBootstrap(t *testing.T) {
 		}
 	})
 }
+
+// A bootstrap server that goes on for ever with its sequence does not keep the device from
+// registering.
+func TestEndlessSequence(t *testing.T) {
+	onBoot(t, func(b *bootBench) {
+		steps := []lwm2mtest.BootstrapStep{write("/0", "/0/0", securityOf("coap://nobody", 1))}
+		for range 200 {
+			step := lwm2mtest.BootstrapDiscover("/")
+			step.Pause = time.Minute
+			steps = append(steps, step)
+		}
+		b.boot.ScriptBootstrap("dev", steps...)
+		b.addServer(lwm2m.Server{URI: "coap://server", Lifetime: time.Hour})
+		b.start()
+		b.server.WaitRegistered("dev")
+		must(t, b.client.RequestBootstrap())
+		<-time.After(55 * time.Minute)
+		if st := b.client.Status().Bootstrap; st.State != lwm2m.BootstrapServing {
+			t.Errorf("status %v", st)
+		}
+		<-time.After(10*time.Minute + 10*time.Second)
+		if st := b.client.Status(); st.Bootstrap.Attempts != 1 || !st.Servers[0].State.Registered() {
+			t.Errorf("status %v", st)
+		}
+	})
+}

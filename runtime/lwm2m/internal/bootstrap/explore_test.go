@@ -56,6 +56,7 @@ func combinations() (all []Facts) {
 			f.SinceLast = 0
 		}
 		f.Finishing = !f.Pack && f.Format // both values with all others that are read with it
+		f.Overlong = f.Pack && f.Format
 		if n := f.blocked(); n && (b(4) || b(5) || b(7) || b(8) || b(9)) {
 			continue // none of these is read then
 		}
@@ -148,6 +149,8 @@ func checkTransition(s State, e Event, f Facts, to State, actions []Action) stri
 		return fmt.Sprintf("the state says %v, the world is %v", worldOf(to), w)
 	case sent > 1 || timers > 1 || ends > 1 || dials > 1:
 		return "something is done twice"
+	case s.Phase == Serving && f.Overlong && e.Kind == ServerRequested && !f.blocked() && len(actions) > 0:
+		return "a server keeps the device in its sequence for ever"
 	case e.Kind == SequenceFinished && ends == 0 || e.Kind == PackApplied && ends == 0:
 		return "a bootstrap that has finished is not reported"
 	}

@@ -15,6 +15,7 @@ type Facts struct {
 	Pack        bool // ask for a Bootstrap-Pack first
 	Format      bool // the Bootstrap-Request names a preferred Content-Format (pct)
 	Unsolicited bool // the server may begin a sequence without a request
+	Overlong    bool // the server has kept its sequence going for longer than any server needs
 	Finishing   bool // the device checks or stores what the server has written, after its Finish
 
 	HoldOff   time.Duration // /0/x/11

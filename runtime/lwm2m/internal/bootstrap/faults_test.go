@@ -50,6 +50,7 @@ var faults = map[string]decider{
 	"needs no account":                 withFacts(func(f *Facts) { f.Account = true }),
 	"never bootstraps by itself":       withFacts(func(f *Facts) { f.Needed = false }),
 	"lets every server begin":          withFacts(func(f *Facts) { f.Unsolicited = true }),
+	"lets a sequence go on for ever":   withFacts(func(f *Facts) { f.Overlong = false }),
 	"gives a finished sequence up":     withFacts(func(f *Facts) { f.Finishing = false }),
 	"takes every 2.05 for a pack": func(s State, e Event, f Facts) (State, []Action) {
 		e.Usable = true

@@ -106,6 +106,7 @@ func (t *transition) onNoResponse() {
 func (t *transition) onServerRequested() {
 	switch {
 	case t.Phase == Applying: // the pack comes first
+	case t.Phase == Serving && t.facts.Overlong: // the procedure time-out is not put off any more
 	case t.Phase == Serving, t.Phase == Requesting && t.Request == BootstrapRequest:
 		t.serve()
 	case t.facts.Unsolicited:
