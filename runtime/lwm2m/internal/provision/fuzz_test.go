@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -172,5 +173,48 @@ func FuzzLinks(f *testing.F) {
 		_ = tx.Write(dm.InstancePath(1, 2), dm.Replace, []dm.Entry{{Path: dm.ResourcePath(1, 2, 0), Value: dm.IntegerValue(server)}})
 		_ = writeStage(s, dm.ResourcePath(0, 0, 17), content.Text, []byte(link))
 		checkStage(t, s)
+	})
+}
+
+// FuzzRequests sends two requests with any method, path, formats and payload. Each is answered
+// once, nothing is visible before a Finish, and Abort leaves nothing.
+func FuzzRequests(f *testing.F) {
+	add := func(a, b ask) {
+		f.Add(a.line, uint16(a.format), uint16(a.accept), []byte(a.body), b.line, uint16(b.format), uint16(b.accept), []byte(b.body))
+	}
+	add(put("/0/2", security2), put("/1/2", server2))
+	add(links("/"), to("POST /bs"))
+	add(to("DELETE /"), to("GET /1").accepting(content.TLV))
+	add(to("PUT /5/0/0").as(content.Opaque, "image"), to("POST /bs"))
+	add(put("/0/5", newBoss), to("POST /bs"))
+	f.Fuzz(func(t *testing.T, l1 string, f1, a1 uint16, b1 []byte, l2 string, f2, a2 uint16, b2 []byte) {
+		for _, line := range []string{l1, l2} {
+			method, p, _ := strings.Cut(line, " ")
+			if methods[method] == coap.Empty || len(p) > 200 {
+				return
+			}
+		}
+		if len(b1)+len(b2) > 4000 {
+			return
+		}
+		inRig(t, setup{}, func(t *testing.T, r *rig) {
+			before := r.dump()
+			for _, a := range []ask{{l1, content.Format(f1), content.Format(a1), string(b1)}, {l2, content.Format(f2), content.Format(a2), string(b2)}} {
+				got := r.do(a)
+				if strings.Contains(got.body+r.log.String(), "hunter2") && !strings.Contains(l1+l2+string(b1)+string(b2), "hunter2") {
+					t.Fatalf("a secret is shown: %v\n%s", got, r.log.String())
+				}
+				if r.finished == 0 && r.dump() != before {
+					t.Fatalf("%s: this is visible:\n%s", a.line, r.dump())
+				}
+			}
+			r.seq.Abort()
+			if n, err := CheckAccounts(r.model.Snapshot(), nil); r.finished > 0 && (n == 0 || err != nil) {
+				t.Fatalf("after the end there are %d accounts, %v", n, err)
+			} else if r.finished == 0 && r.dump() != before {
+				t.Fatalf("Abort leaves\n%s", r.dump())
+			}
+			r.free()
+		})
 	})
 }
