@@ -44,11 +44,15 @@ func TestAbort(t *testing.T) {
 			r.seq.cfg.OnRequest = r.seq.Abort
 			r.do(put("/0/2", security2))
 		},
-		"at the shutdown":    func(_ *testing.T, r *rig) { prepare(r); r.seq.Stop() },
-		"waiting for a slot": func(t *testing.T, r *rig) { abortWaiting(t, r, false) },
-		"resuming":           func(t *testing.T, r *rig) { prepare(r); abortWaiting(t, r, false) },
-		"a slot granted":     func(t *testing.T, r *rig) { abortWaiting(t, r, true) },
-		"resumed":            func(t *testing.T, r *rig) { prepare(r); abortWaiting(t, r, true) },
+		"at the shutdown":          func(_ *testing.T, r *rig) { prepare(r); r.seq.Stop() },
+		"waiting for a slot":       func(t *testing.T, r *rig) { abortWaiting(t, r, false, r.seq.Abort) },
+		"resuming":                 func(t *testing.T, r *rig) { prepare(r); abortWaiting(t, r, false, r.seq.Abort) },
+		"a slot granted":           func(t *testing.T, r *rig) { abortWaiting(t, r, true, r.seq.Abort) },
+		"resumed":                  func(t *testing.T, r *rig) { prepare(r); abortWaiting(t, r, true, r.seq.Abort) },
+		"waiting at the shutdown":  func(t *testing.T, r *rig) { abortWaiting(t, r, false, r.seq.Stop); r.free() },
+		"resuming at the shutdown": func(t *testing.T, r *rig) { prepare(r); abortWaiting(t, r, false, r.seq.Stop); r.free() },
+		"granted at the shutdown":  func(t *testing.T, r *rig) { abortWaiting(t, r, true, r.seq.Stop); r.free() },
+		"resumed at the shutdown":  func(t *testing.T, r *rig) { prepare(r); abortWaiting(t, r, true, r.seq.Stop); r.free() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inRig(t, setup{}, func(t *testing.T, r *rig) {
@@ -72,8 +76,8 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// abortWaiting aborts a sequence that waits for the writer slot: before or after it is granted.
-func abortWaiting(t *testing.T, r *rig, granted bool) {
+// abortWaiting ends a sequence that waits for the writer slot: before or after it is granted.
+func abortWaiting(t *testing.T, r *rig, granted bool, end func()) {
 	t.Helper()
 	tx, ok := r.model.TryBegin(context.Background(), dm.Application)
 	if !ok {
@@ -88,7 +92,7 @@ func abortWaiting(t *testing.T, r *rig, granted bool) {
 	if granted {
 		tx.Rollback() // the loop does not run before Abort
 	}
-	r.seq.Abort()
+	end()
 	tx.Rollback()
 }
 

@@ -105,25 +105,13 @@ func FuzzWrite(f *testing.F) {
 				continue
 			}
 			was := dump(t, tx.Snapshot())
-			if err := writeStage(s, target, content.Format(w.f), w.b); err != nil && dump(t, tx.Snapshot()) != was {
+			if err := s.writePayload(&task{path: target, format: content.Format(w.f)}, tx, w.b); err != nil && dump(t, tx.Snapshot()) != was {
 				t.Fatalf("a refused Write (%v) left\n%s", err, dump(t, tx.Snapshot()))
 			}
 			checkStage(t, s)
 		}
 		endStage(t, s, before)
 	})
-}
-
-// writeStage is Sequence.write without a request.
-func writeStage(s *Sequence, p dm.Path, f content.Format, payload []byte) error {
-	entries, err := decode(f, payload, p, s.t.Snapshot())
-	if err != nil {
-		return err
-	}
-	if _, err := s.checkStaged(len(payload), entries); err != nil {
-		return err
-	}
-	return s.t.Write(p, dm.Replace, entries)
 }
 
 // FuzzPack applies packs.
@@ -171,7 +159,7 @@ func FuzzLinks(f *testing.F) {
 		}
 		_ = tx.Write(dm.InstancePath(0, 2), dm.Replace, entries)
 		_ = tx.Write(dm.InstancePath(1, 2), dm.Replace, []dm.Entry{{Path: dm.ResourcePath(1, 2, 0), Value: dm.IntegerValue(server)}})
-		_ = writeStage(s, dm.ResourcePath(0, 0, 17), content.Text, []byte(link))
+		_ = s.writePayload(&task{path: dm.ResourcePath(0, 0, 17), format: content.Text}, tx, []byte(link))
 		checkStage(t, s)
 	})
 }

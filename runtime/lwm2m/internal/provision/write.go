@@ -8,12 +8,14 @@ import (
 )
 
 // write makes a Bootstrap-Write, of an object, an instance or a resource (Core 1.2.2 §6.1.7.5).
-func (s *Sequence) write(k *task, t *dm.Transaction) error {
-	entries, err := decode(k.format, k.r.Body(), k.path, t.Snapshot())
+func (s *Sequence) write(k *task, t *dm.Transaction) error { return s.writePayload(k, t, k.r.Body()) }
+
+func (s *Sequence) writePayload(k *task, t *dm.Transaction, payload []byte) error {
+	entries, err := decode(k.format, payload, k.path, t.Snapshot())
 	if err != nil {
 		return err
 	}
-	cost, err := s.checkStaged(len(k.r.Body()), entries)
+	cost, err := s.checkStaged(len(payload), entries)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -219,4 +220,61 @@ func TestWriteBound(t *testing.T) {
 		r.want(coap.RequestEntityTooLarge, put("/1/0/1", `[{"bn":"/1/0/1","v":77}]`))
 		r.want(coap.Deleted, to("DELETE /1"))
 	})
+}
+
+// What the bound on a sequence costs in memory, whatever the server fills it with.
+func TestMemoryOfStaged(t *testing.T) {
+	// The first two are TLV: instances with long IDs and no resource, and resource instances.
+	fill := map[string]func(i int) (dm.Path, content.Format, []byte){
+		"instances without values": func(i int) (dm.Path, content.Format, []byte) {
+			var b []byte
+			for j := range 100 {
+				n := i*100 + j
+				b = append(b, 0x20, byte(n>>8), byte(n))
+			}
+			return dm.ObjectPath(1), content.TLV, b
+		},
+		"small values": func(i int) (dm.Path, content.Format, []byte) {
+			var b []byte
+			for j := range 200 {
+				n := i*200 + j
+				b = append(b, 0x61, byte(n>>8), byte(n), 1)
+			}
+			return dm.ResourcePath(2, dm.InstanceID(i), 2), content.TLV, b
+		},
+		"large values": func(i int) (dm.Path, content.Format, []byte) {
+			return dm.ResourcePath(0, dm.InstanceID(i), 5), content.Opaque, make([]byte, 4000)
+		},
+		"one value again and again": func(int) (dm.Path, content.Format, []byte) {
+			return dm.ResourcePath(0, 1, 5), content.Opaque, make([]byte, 4000)
+		},
+	}
+	for name, payload := range fill {
+		s, _ := newStage(t)
+		before := heap()
+		writes := 0
+		for i := range 100_000 {
+			p, f, b := payload(i)
+			k := &task{op: write, path: p, format: f}
+			if err := s.writePayload(k, s.t, b); err != nil {
+				if err != errStaged {
+					t.Fatalf("%s: after %d writes: %v", name, writes, err)
+				}
+				break
+			}
+			writes++
+		}
+		used := heap() - before
+		if t.Logf("%s: %d writes, %d KiB", name, writes, used>>10); used > 8<<20 || writes < 10 {
+			t.Errorf("%s: %d writes use %d bytes", name, writes, used)
+		}
+		s.t.Rollback()
+	}
+}
+
+func heap() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
