@@ -304,3 +304,16 @@ func TestEndlessSequence(t *testing.T) {
 		}
 	})
 }
+
+// OnBootstrap that panics does not keep the device from being bootstrapped, if Config.RecoverPanics
+// says so.
+func TestPanicInOnBootstrap(t *testing.T) {
+	onBoot(t, func(b *bootBench) {
+		b.cfg.RecoverPanics = true
+		b.cfg.OnBootstrap = func(s lwm2m.BootstrapStatus) { panic(s.String()) }
+		b.boot.ScriptBootstrap("dev", script(accountSteps("coap://server"), lwm2mtest.BootstrapFinish())...)
+		b.start()
+		b.boot.RequireBootstrapped("dev")
+		b.server.WaitRegistered("dev")
+	})
+}

@@ -65,7 +65,7 @@ func (c *Config) objects() ([]dm.Object, error) {
 func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Object) error {
 	var faults []error
 	used := map[ShortServerID]int{}
-	instances := 0
+	instances, boot := 0, -1
 	for i, s := range c.Servers {
 		if err := s.validate(); err != nil {
 			faults = append(faults, fmt.Errorf("lwm2m: Config.Servers[%d]: %w", i, err))
@@ -75,6 +75,14 @@ func (c *Config) addAccounts(sec *securityobject.Object, srv *serverobject.Objec
 			faults = append(faults, fmt.Errorf(
 				"lwm2m: Config.Servers[%d]: PSK needs both Identity and Key, or Config.Secure, which sets the key", i))
 			continue
+		}
+		if s.Bootstrap && boot >= 0 {
+			faults = append(faults, fmt.Errorf(
+				"lwm2m: Config.Servers[%d]: Servers[%d] is a bootstrap server already: a device has at most one", i, boot))
+			continue
+		}
+		if s.Bootstrap {
+			boot = i
 		}
 		if s.ShortID == 0 {
 			s.ShortID = ShortServerID(i + 1)
@@ -126,14 +134,18 @@ func (s *Server) validate() error {
 	for _, d := range []struct {
 		name string
 		d    time.Duration
-	}{{"Lifetime", s.Lifetime}, {"MinPeriod", s.MinPeriod}, {"MaxPeriod", s.MaxPeriod}, {"HoldOff", s.HoldOff}, {"AccountTimeout", s.AccountTimeout}} {
+	}{
+		{"Lifetime", s.Lifetime}, {"MinPeriod", s.MinPeriod}, {"MaxPeriod", s.MaxPeriod}, {"HoldOff", s.HoldOff},
+		{"AccountTimeout", s.AccountTimeout},
+	} {
 		fault(d.d%time.Second != 0, "%s is %v, it must be a whole number of seconds", d.name, d.d)
 		fault(d.d < 0 && d.name != "Lifetime", "%s is %v, it must not be negative", d.name, d.d)
 		fault(d.d > math.MaxInt32*time.Second, "%s is %v, it must be at most 68 years", d.name, d.d)
 	}
 	fault(s.MaxPeriod > 0 && s.MaxPeriod < s.MinPeriod,
 		"MaxPeriod is %v, it must not be below MinPeriod, %v", s.MaxPeriod, s.MinPeriod)
-	fault(!s.Bootstrap && (s.HoldOff != 0 || s.AccountTimeout != 0), "HoldOff and AccountTimeout belong to the account of a bootstrap server: leave them out")
+	fault(!s.Bootstrap && (s.HoldOff != 0 || s.AccountTimeout != 0),
+		"HoldOff and AccountTimeout belong to the account of a bootstrap server: leave them out")
 	fault(s.Bootstrap && (s.ShortID != 0 || s.Lifetime != 0 || s.Binding != "" || s.MinPeriod != 0 || s.MaxPeriod != 0 ||
 		s.DropNotifications || s.Instance != nil),
 		"the account of a bootstrap server has no ShortID, Lifetime, Binding, MinPeriod, MaxPeriod, "+
