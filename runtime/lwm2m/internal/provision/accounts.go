@@ -91,7 +91,8 @@ func (a *accounts) check(s dm.Snapshot, usable func(dm.Snapshot, dm.InstanceID) 
 			bootstrap = int(x.id)
 			continue
 		case x.short < 1 || x.short > 65534:
-			return 0, Faultf(dm.ResourcePath(securityObject, x.id, 10), "the Short Server ID is missing or not from 1 to 65534")
+			return 0, Faultf(dm.ResourcePath(securityObject, x.id, 10),
+				"the Short Server ID is missing or not from 1 to 65534")
 		case paired[x.short] != nil:
 			return 0, Faultf(dm.ResourcePath(securityObject, x.id, 10), "instance %d has the Short Server ID %d already",
 				paired[x.short].id, x.short)
@@ -111,7 +112,8 @@ func (a *accounts) check(s dm.Snapshot, usable func(dm.Snapshot, dm.InstanceID) 
 	}
 	for _, x := range a.security {
 		if _, ok := seen[x.short]; !ok && !x.bootstrap {
-			return 0, Faultf(dm.ResourcePath(securityObject, x.id, 10), "no Server instance has the Short Server ID %d", x.short)
+			return 0, Faultf(dm.ResourcePath(securityObject, x.id, 10),
+				"no Server instance has the Short Server ID %d", x.short)
 		}
 		if usable == nil {
 			continue

@@ -107,5 +107,6 @@ func (a *accounts) attributes(object dm.ObjectID, id dm.InstanceID) (ssid int64,
 
 // isLinkText reports whether a link can show a text as an attribute.
 func isLinkText(text string) bool {
-	return text != "" && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+	isControl := func(r rune) bool { return r < ' ' || r == 0x7f }
+	return text != "" && utf8.ValidString(text) && !strings.ContainsFunc(text, isControl)
 }

@@ -201,7 +201,8 @@ func (s *Sequence) consistent(t *dm.Transaction, complete bool) error {
 	}
 	for _, x := range old {
 		if err := a.purge(t, x); err != nil {
-			return Faultf(dm.InstancePath(securityObject, x.id), "the replaced account of the bootstrap server cannot be deleted")
+			return Faultf(dm.InstancePath(securityObject, x.id),
+				"the replaced account of the bootstrap server cannot be deleted")
 		}
 	}
 	return nil
