@@ -220,6 +220,11 @@ func (o *core) checkCells(inst instance, p Path) error {
 	return errors.Join(errs...)
 }
 
+// makes reports whether fromTemplate returns an instance with a resource.
+func (o *core) makes(r *registry.Resource) bool {
+	return r.Mandatory || o.cell(o.template, ResourceID(r.ID)).supported()
+}
+
 // fromTemplate returns a new instance for a server: the template with all mandatory resources
 // supported, filled in by the Create hook.
 func (o *core) fromTemplate(ctx context.Context, id InstanceID) (instance, error) {

@@ -68,6 +68,8 @@ func (x *part) cells(id InstanceID) cells {
 
 func (x *part) serversDelete() bool { return x.o.serversDelete() }
 
+func (x *part) makes(r *registry.Resource) bool { return x.o.makes(r) }
+
 func (x *part) commits() bool { return x.o.hooks.commit != nil }
 
 func (x *part) path(id InstanceID) Path { return InstancePath(x.o.id(), id) }

@@ -196,7 +196,13 @@ func (w *writing) checkEntry(e *Entry) (use bool, err error) {
 			return false, err
 		}
 	}
-	return true, w.checkShape(def, e)
+	if err := w.checkShape(def, e); err != nil {
+		if made && w.skipsUnknown() && !v.makes(def) {
+			return false, nil // such as an empty SMS Binding Secret Key, which Leshan writes
+		}
+		return false, err
+	}
+	return true, nil
 }
 
 // checkLive reports a live resource without a Commit hook that could apply the write. Servers never

@@ -80,6 +80,9 @@ type view interface {
 	commits() bool
 	// serversDelete reports whether management servers may delete instances.
 	serversDelete() bool
+	// makes reports whether a new instance that a server creates has a resource. A Create hook may
+	// add others.
+	makes(*registry.Resource) bool
 }
 
 // cells gives access to the cells of one instance. The zero value means that the instance does not
@@ -108,6 +111,8 @@ func (s *objectState) id() ObjectID { return ObjectID(s.o.def.ID) }
 func (s *objectState) definition() *registry.Object { return s.o.def }
 
 func (s *objectState) serversDelete() bool { return s.o.serversDelete() }
+
+func (s *objectState) makes(r *registry.Resource) bool { return s.o.makes(r) }
 
 func (s *objectState) commits() bool { return s.o.hooks.commit != nil }
 
