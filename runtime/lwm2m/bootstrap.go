@@ -273,7 +273,7 @@ func isAsked(cause error) bool { return cause == errAskedByApplication || cause 
 // onSlow shows in Status and in the log that an attempt has no response yet.
 func (b *bootstrapper) onSlow() {
 	if b.link.Sign() == nil {
-		b.noteStall(&stallError{text: "no response yet from " + b.link.RemoteAddr()})
+		b.noteStall(silenceSign(b.link, b.account.uri, !b.finished.IsZero()))
 		b.show()
 	}
 }
@@ -343,14 +343,14 @@ func (b *bootstrapper) OnConnectionLost(err error, short bool) {
 // OnRefused implements link.Owner: the network refuses a datagram.
 func (b *bootstrapper) OnRefused() {
 	if b.state.Phase == bootstrap.Requesting {
-		b.noteStall(&stallError{text: "no response yet: " + b.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
+		b.noteStall(connectSign(b.link, socket.ErrRefused))
 		b.handle(bootstrap.Event{Kind: bootstrap.NetworkRefused})
 	}
 }
 
 // OnSign implements link.Owner: it shows an early sign that connecting may fail.
 func (b *bootstrapper) OnSign(err error) {
-	b.noteStall(&stallError{text: b.link.RemoteAddr() + ": " + err.Error(), cause: err})
+	b.noteStall(connectSign(b.link, err))
 	b.show()
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 )
 
 // startSlowTimer starts the job that shows that an attempt has no response yet. The silence of an
@@ -37,12 +38,18 @@ func (s *server) onSlow() {
 	if s.link.Sign() != nil {
 		return // a sign that says more
 	}
-	text := "no response yet from " + s.link.RemoteAddr()
-	if s.link.Kind() == socket.Datagram && !isSecured(s.settings.uri) && !s.registration.before {
+	s.noteStall(silenceSign(s.link, s.settings.uri, s.registration.before))
+	s.show()
+}
+
+// silenceSign is the sign that a server does not respond. before says whether it has responded
+// since its account last changed.
+func silenceSign(l *link.Link, uri string, before bool) *stallError {
+	text := "no response yet from " + l.RemoteAddr()
+	if l.Kind() == socket.Datagram && !isSecured(uri) && !before {
 		text += "; a server for coaps does not answer coap"
 	}
-	s.noteStall(&stallError{text: text})
-	s.show()
+	return &stallError{text: text}
 }
 
 // OnRefused is called when the network refuses a datagram.
@@ -50,18 +57,23 @@ func (s *server) OnRefused() {
 	if s.state.Request == account.NoRequest && s.state.Connection != account.Connecting {
 		return // no attempt is running: the datagram was a response or a notification
 	}
-	s.noteStall(&stallError{text: "no response yet: " + s.link.RemoteAddr() + " refuses datagrams", cause: socket.ErrRefused})
+	s.noteStall(connectSign(s.link, socket.ErrRefused))
 	s.handle(account.Event{Kind: account.NetworkRefused})
 }
 
 // OnSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
 func (s *server) OnSign(err error) {
-	text := s.link.RemoteAddr() + ": " + err.Error()
-	if errors.Is(err, socket.ErrRefused) {
-		text = "no response yet: " + s.link.RemoteAddr() + " refuses " + refusedUnits[s.link.Kind()]
-	}
-	s.noteStall(&stallError{text: text, cause: err})
+	s.noteStall(connectSign(s.link, err))
 	s.show()
+}
+
+// connectSign is an early sign that connecting may fail.
+func connectSign(l *link.Link, err error) *stallError {
+	text := l.RemoteAddr() + ": " + err.Error()
+	if errors.Is(err, socket.ErrRefused) {
+		text = "no response yet: " + l.RemoteAddr() + " refuses " + refusedUnits[l.Kind()]
+	}
+	return &stallError{text: text, cause: err}
 }
 
 // refusedUnits names what a port refuses.
