@@ -40,24 +40,21 @@ var events = []struct {
 
 // combinations returns all combinations of the facts that Next distinguishes.
 func combinations() (all []Facts) {
-	for bits := range 1 << 10 {
+	for bits := range 1 << 9 {
 		b := func(i int) bool { return bits>>i&1 != 0 }
 		f := Facts{
 			Closing: b(0), Offline: b(1), Account: !b(2), Needed: b(3), Pack: b(4), Format: b(5), Unsolicited: b(6),
 			Procedure: 247 * time.Second, SinceLast: Rest,
 		}
-		if b(7) {
-			f.HoldOff = 10 * time.Second
+		if b(7) { // no decision reads both
+			f.HoldOff, f.Linger = 10*time.Second, 45*time.Second
 		}
 		if b(8) {
-			f.Linger = 45 * time.Second
-		}
-		if b(9) {
 			f.SinceLast = 0
 		}
 		f.Finishing = !f.Pack && f.Format // both values with all others that are read with it
 		f.Overlong = f.Pack && f.Format
-		if n := f.blocked(); n && (b(4) || b(5) || b(7) || b(8) || b(9)) {
+		if f.blocked() && (b(4) || b(5) || b(7) || b(8)) {
 			continue // none of these is read then
 		}
 		all = append(all, f)
