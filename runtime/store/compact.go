@@ -26,7 +26,7 @@ func (d *Dir) scheduleCompaction() {
 // replacement leaves everything as it was.
 func (d *Dir) compact() error {
 	name := d.name(newName)
-	fr, end, seq, err := writeSnapshot(d.files, name, d.cfg.Key, d.values)
+	fr, end, seq, err := writeSnapshot(d.files, name, d.cfg.Key, d.mem().values)
 	if err != nil {
 		return errors.Join(err, removeIfThere(d.files, name))
 	}

@@ -61,17 +61,24 @@ type Dir struct {
 	mu      sync.Mutex
 	f       file
 	framer  framer
-	values  map[string][]byte // its slices are never changed, only replaced
-	end     int64             // where the next record goes
+	hidden  **memory // fmt shows a pointer to a pointer as an address, and so no value
+	end     int64    // where the next record goes
 	snapEnd int64
 	nextTry int64 // the end at which a compaction is tried
 	seq     uint64
 	marked  bool  // the last record says that the store was closed in order
 	failed  error // why the store is unusable
 	closed  bool
-	plain   []byte // buffers of Apply
-	framed  []byte
 }
+
+// memory is the part of a Dir that holds values.
+type memory struct {
+	values map[string][]byte // its slices are never changed, only replaced
+	plain  []byte            // buffers of Apply
+	framed []byte
+}
+
+func (d *Dir) mem() *memory { return *d.hidden }
 
 var _ Store = (*Dir)(nil)
 
@@ -100,7 +107,8 @@ func openDir(files files, path string, cfg Config) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %s: %w", path, err)
 	}
-	d := &Dir{path: path, files: files, cfg: cfg, lock: lock}
+	m := &memory{}
+	d := &Dir{path: path, files: files, cfg: cfg, lock: lock, hidden: &m}
 	if err := d.open(); err != nil {
 		if d.f != nil {
 			_ = d.f.Close()
@@ -124,7 +132,7 @@ func (d *Dir) open() error {
 	}
 	f, err := d.files.Open(d.name(dataName), true)
 	if errors.Is(err, fs.ErrNotExist) {
-		d.values = make(map[string][]byte)
+		d.mem().values = make(map[string][]byte)
 		return d.compact()
 	}
 	if err != nil {
@@ -140,7 +148,7 @@ func (d *Dir) open() error {
 	case !c.header.sealed && !d.cfg.Key.IsZero() && !d.cfg.SealPlain:
 		return fmt.Errorf("%w, although a key is given: set SealPlain if that is expected", ErrPlain)
 	}
-	d.framer, d.values = c.framer, c.values
+	d.framer, d.mem().values = c.framer, c.values
 	d.end, d.snapEnd, d.seq, d.marked = c.end, c.snapEnd, c.seq, c.closed
 	d.scheduleCompaction()
 	if c.torn > 0 {
@@ -179,18 +187,18 @@ func (d *Dir) Apply(changes ...Change) error {
 	if err := d.usable(); err != nil {
 		return err
 	}
-	d.plain = d.plain[:0]
+	d.mem().plain = d.mem().plain[:0]
 	if d.changesNothing(changes) {
 		return nil
 	}
 	for _, c := range changes {
-		d.plain = appendChange(d.plain, c)
+		d.mem().plain = appendChange(d.mem().plain, c)
 	}
-	if err := d.write(kindBatch, d.plain); err != nil {
+	if err := d.write(kindBatch, d.mem().plain); err != nil {
 		return err
 	}
 	for _, c := range changes {
-		applyTo(d.values, c)
+		applyTo(d.mem().values, c)
 	}
 	if d.end >= d.nextTry {
 		if err := d.compact(); err != nil { // the batch is durable nevertheless
@@ -215,7 +223,7 @@ func (d *Dir) usable() error {
 // changesNothing reports whether every change of a batch sets what is there already.
 func (d *Dir) changesNothing(changes []Change) bool {
 	for _, c := range changes {
-		old, ok := d.values[c.Name]
+		old, ok := d.mem().values[c.Name]
 		if c.Delete == ok || !c.Delete && !slices.Equal(old, c.Value) {
 			return false
 		}
@@ -226,8 +234,8 @@ func (d *Dir) changesNothing(changes []Change) bool {
 // write appends a record to the file, durably. If it fails, the file is as before, or the store is
 // unusable.
 func (d *Dir) write(k kind, payload []byte) error {
-	d.framed = d.framer.append(d.framed[:0], k, d.seq+1, payload)
-	if err := writeAll(d.f, d.framed, d.end); err != nil {
+	d.mem().framed = d.framer.append(d.mem().framed[:0], k, d.seq+1, payload)
+	if err := writeAll(d.f, d.mem().framed, d.end); err != nil {
 		// A record that arrived in part must not become durable later.
 		if undo := errors.Join(d.f.Truncate(d.end), d.f.Sync()); undo != nil {
 			d.failed = errors.Join(err, undo)
@@ -240,7 +248,7 @@ func (d *Dir) write(k kind, payload []byte) error {
 		d.failed = err
 		return d.usable()
 	}
-	d.end += int64(len(d.framed))
+	d.end += int64(len(d.mem().framed))
 	d.seq++
 	d.marked = k == kindClosed
 	return nil
@@ -258,7 +266,7 @@ func (d *Dir) Load(prefix string, f func(name string, value []byte) error) error
 		return fmt.Errorf("store: %s: %w", d.path, ErrClosed)
 	}
 	var records []record
-	for name, value := range d.values {
+	for name, value := range d.mem().values {
 		if strings.HasPrefix(name, prefix) {
 			records = append(records, record{name, value})
 		}

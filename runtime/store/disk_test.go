@@ -21,6 +21,7 @@ type disk struct {
 	used  int                        // steps so far
 	fail  func(op, name string) bool // whether an operation fails
 	with  error                      // the error of operations that fail
+	whole bool                       // a write that fails takes all bytes, otherwise half of them
 	short int                        // the most bytes that one write takes; 0 means no limit
 }
 
@@ -182,7 +183,7 @@ func (h *handle) WriteAt(b []byte, off int64) (int, error) {
 	if h.d.short > 0 && len(b) > h.d.short {
 		b = b[:h.d.short]
 	}
-	if failed {
+	if failed && !h.d.whole {
 		b = b[:len(b)/2] // what a full disk takes
 	}
 	n, err := h.d.step(len(b))

@@ -314,3 +314,27 @@ func TestShortWrites(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFailedBatchStaysUndone lets a write fail after all its bytes have arrived. The batch was
+// refused, so it is not there after a loss of power either.
+func TestFailedBatchStaysUndone(t *testing.T) {
+	s := newScenario(Config{}, 1)
+	d := newDisk()
+	st, err := openDir(d, "dir", s.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Apply(s.batches[0]...); err != nil {
+		t.Fatal(err)
+	}
+	d.whole = true
+	d.fail = func(op, _ string) bool { return op == "write" }
+	if err := st.Apply(Put("refused", nil)); err == nil || errors.Is(err, ErrUnusable) {
+		t.Fatal(err)
+	}
+	for _, im := range images(0) {
+		if err := s.is(t, d.after(im), s.states[1]); err != nil {
+			t.Errorf("%s: %v", im.name, err)
+		}
+	}
+}
