@@ -20,6 +20,7 @@ var compiled = map[string][]string{
 	"objects.md": {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go",
 		"../runtime/dm/examplechange_test.go", "../runtime/dm/examplelist_test.go", "keep_test.go", "options_test.go"},
 	"porting.md":      {"snippets_test.go"},
+	"persistence.md":  {"persistence_test.go", "packagecode_test.go"},
 	"reporting.md":    {"reporting_test.go"},
 	"registration.md": {"snippets_test.go", "poll_linux_test.go"},
 }

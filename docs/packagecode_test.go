@@ -35,6 +35,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/device"
 	"github.com/lwm2mgen/toolkit/runtime/objects/server"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
+	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // The code of package comments. It is compiled and never called.
@@ -42,7 +43,7 @@ var _ = []any{
 	packageGen, packageDTLS, packageSimnet, packageSocket, packageSocketVPN, packageSockettest, packageTCP, packageTLS,
 	packageUDP, packageRegistry, packageOmaxml, packageCoap, packageCodec, packageContent, packageDmtest, packageDm,
 	packageLwm2m, packageLoop, packageLwm2mserver, packageLwm2mtest, packageLwm2mtestListener, packageDevice,
-	packageServer, packageSched,
+	packageServer, packageSched, packageStore,
 }
 
 func packageGen(object registry.Object, write func(string, []byte)) {
@@ -315,4 +316,24 @@ func packageSched(ctx context.Context) {
 	for s.Sleep(ctx, time.Minute) == nil {
 		s.Run()
 	}
+}
+
+func packageStore(setPoint, registration []byte, restore func(string, []byte) error) error {
+	s, err := store.OpenDir("/var/lib/probe", store.Config{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	err = s.Apply(
+		store.Put("dm/3308/0", setPoint),
+		store.Put("reg/101", registration),
+		store.Delete("obs/101/7"),
+	)
+	if err != nil {
+		return err
+	}
+	err = s.Load("dm/", func(name string, value []byte) error {
+		return restore(name, value)
+	})
+	return err
 }

@@ -39,6 +39,8 @@ var rules = []rule{
 	{"runtime/content", []string{"runtime/dm", "registry"}},
 	{"generated", []string{"runtime/dm", "registry"}},
 	{"runtime/sched", []string{"golang.org/x/sys/..."}},
+	{"runtime/store", nil},
+	{"cmd/lwm2mstore", []string{"runtime/store"}},
 	{"runtime/coap", []string{"runtime/sched", "net/socket"}},
 	{"runtime/lwm2m", []string{"runtime/dm", "runtime/content/...", "runtime/coap/...", "runtime/sched", "registry",
 		"net/socket", "net/udp", "net/tcp", "generated/security", "generated/server", "generated/accesscontrol",
