@@ -112,7 +112,7 @@ func TestInstancesSurviveARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &recorder{s}
-		goals, err := setpoint.New(setpoint.Config{})
+		goals, err := setpoint.New(setpoint.Config{Template: setpoint.Instance{ApplicationType: dm.Empty[string]()}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,9 +1,12 @@
 // Command lwm2mstore checks and repairs the directory in which a device keeps its records
 // (runtime/store). It runs on the device, while the device's program does not.
 //
-//	lwm2mstore check DIR              report on the store, and change nothing
-//	lwm2mstore repair DIR [PREFIX...] return to the last state before the damage; records with these prefixes are deleted
-//	lwm2mstore reset DIR              put the store aside, so that the device starts from its factory settings
+//	lwm2mstore check DIR               report on the store, and change nothing
+//	lwm2mstore repair DIR [PREFIX...]  return to the last state before the damage
+//	lwm2mstore reset DIR               put the store aside
+//
+// Repair deletes the records whose names begin with one of the prefixes. After reset the device
+// starts from its factory settings.
 //
 // A sealed store needs -key FILE for repair: a file of 32 bytes.
 package main

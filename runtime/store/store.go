@@ -15,8 +15,8 @@ type Store interface {
 	// next opening shows which state is durable. Apply keeps nothing of changes.
 	Apply(changes ...Change) error
 	// Load calls f with every record whose name begins with prefix, in the order of their names, as
-	// of one moment between two batches. It stops at the first error of f and returns it. f must not
-	// change value, must not keep it, and must not call the Store.
+	// of one moment between two batches. It stops at the first error of f and returns it. f must
+	// not change value, must not keep it, and must not call the Store.
 	Load(prefix string, f func(name string, value []byte) error) error
 	// Close ends the use of the Store.
 	Close() error
@@ -25,8 +25,8 @@ type Store interface {
 var (
 	// ErrInUse means that another process, or another Dir of this one, has opened the directory.
 	ErrInUse = errors.New("the store is in use")
-	// ErrUnusable means that the file system failed in a way after which nothing is known about what
-	// is durable, such as a failed fsync. Close the store and open it again.
+	// ErrUnusable means that the file system failed in a way after which nothing is known about
+	// what is durable, such as a failed fsync. Close the store and open it again.
 	ErrUnusable = errors.New("the store is unusable until it is opened again")
 	// ErrClosed means that the store has been closed.
 	ErrClosed = errors.New("the store is closed")
