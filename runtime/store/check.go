@@ -151,6 +151,10 @@ func replace(files files, path string, key Key, values map[string][]byte) error 
 	if _, _, _, err := writeSnapshot(files, next, key, values); err != nil {
 		return err
 	}
+	// The copy has its name durably before the original loses its own.
+	if err := files.SyncDir(path); err != nil {
+		return err
+	}
 	if err := files.Rename(next, data); err != nil {
 		return err
 	}

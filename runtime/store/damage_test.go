@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"os"
@@ -270,5 +271,49 @@ func TestOnlyOneOpens(t *testing.T) {
 	}
 	if info, err := os.Stat(filepath.Join(dir, dataName)); err != nil || os.PathSeparator == '/' && info.Mode().Perm() != 0o600 {
 		t.Error(info.Mode(), err)
+	}
+}
+
+// TestPowerLossInRepair loses the power at every step of Repair. The store is damaged as before or
+// repaired, and the damaged file is there in either case.
+func TestPowerLossInRepair(t *testing.T) {
+	damaged := func() *disk {
+		d := build(t, Config{}, true)
+		d.data().data = slices.Clone(d.data().data)
+		d.data().data[bytes.Index(d.data().data, []byte("third"))]++
+		d.data().durable = d.data().data
+		return d
+	}
+	whole := damaged()
+	start := whole.used
+	if _, err := repair(whole, "dir", Config{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for at := range whole.used - start {
+		for _, im := range images(uint64(at)) {
+			d := damaged()
+			bad := d.data().data
+			d.steps = at
+			if _, err := repair(d, "dir", Config{}, nil); !errors.Is(err, errPower) {
+				t.Fatalf("step %d: %v", at, err)
+			}
+			next := d.after(im)
+			st, err := openDir(next, "dir", Config{Logger: quiet})
+			var damage *DamageError
+			if errors.As(err, &damage) {
+				if damage.Repairable && slices.Equal(next.data().data, bad) {
+					continue
+				}
+			}
+			if err != nil {
+				t.Fatalf("step %d, %s: %v", at, im.name, err)
+			}
+			if got := contents(t, st); !maps.Equal(got, map[string]string{"a": "second", "b": "kept"}) {
+				t.Fatalf("step %d, %s: %q", at, im.name, got)
+			}
+			if kept := next.names["dir/"+damagedName]; kept == nil || !slices.Equal(kept.data, bad) {
+				t.Fatalf("step %d, %s: the damaged file is lost", at, im.name)
+			}
+		}
 	}
 }
