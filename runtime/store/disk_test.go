@@ -278,6 +278,7 @@ func images(seed uint64) []image {
 		{"content without names", none, true, 8, all},
 		{"zeros", all, true, 8, none},
 		{"all but the first sector", all, true, 8, func(i int) bool { return i > 0 }},
+		{"all names but the first", func(i int) bool { return i > 0 }, true, 8, all},
 		{"every other sector", all, true, 24, func(i int) bool { return i%2 == 0 }},
 	}
 	for range 3 {

@@ -121,8 +121,8 @@ func (s *scenario) is(t *testing.T, d *disk, states ...map[string]string) error 
 }
 
 // TestPowerLossAtEveryByte loses the power at every byte that is written and before every other
-// operation, compactions and openings included. The disk comes back in ten ways: with what was not
-// synced, without it, torn and out of order. A second loss of power interrupts the recovery.
+// operation, compactions and openings included. The disk comes back in eleven ways: with what was
+// not synced, without it, torn and out of order. A second loss of power interrupts the recovery.
 func TestPowerLossAtEveryByte(t *testing.T) {
 	t.Run("plain", func(t *testing.T) { losePower(t, newScenario(Config{}, 24), 1) })
 	t.Run("sealed", func(t *testing.T) { losePower(t, newScenario(Config{Key: testKey(1)}, 12), 5) })
