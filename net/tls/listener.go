@@ -3,6 +3,7 @@ package tls
 import (
 	"context"
 	stdtls "crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"time"
 
@@ -55,7 +56,17 @@ func (l *listener) handshake(below socket.Socket) {
 		_ = below.Close()
 		return
 	}
-	s := &conn{buffer: defaultSendBuffer}
+	s := &conn{buffer: defaultSendBuffer, peer: c.ConnectionState().PeerCertificates}
 	s.InitAccepted(s, below, &link{tls: c, wire: w, below: socket.Detect(below).Backlog, buffer: defaultSendBuffer})
 	l.Offer(s)
+}
+
+// PeerCertificates returns the certificates that the client at the other end of a socket has proven
+// to have the key of, its own first. It is nil for clients without a certificate, and for sockets
+// that no Listener of this package accepted.
+func PeerCertificates(s socket.Socket) []*x509.Certificate {
+	if c, ok := s.(*conn); ok {
+		return c.peer
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package tls
 import (
 	"context"
 	stdtls "crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,6 +19,7 @@ type conn struct {
 	profile *profile
 	log     *slog.Logger
 	buffer  int
+	peer    []*x509.Certificate // of the client, if a listener made it
 }
 
 // Name implements secured.Protocol.

@@ -107,7 +107,7 @@ func (s *Server) WaitBootstrap(ctx context.Context, from int, endpoint string) (
 }
 
 // Endpoint returns the endpoint name of the device. If the device sends none, it is the identity of
-// the DTLS session.
+// the DTLS or TLS session.
 func (b *Bootstrap) Endpoint() string { return b.endpoint }
 
 // Request returns the Bootstrap-Request.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/tls"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 )
 
@@ -17,7 +18,7 @@ type conn struct {
 	sock   socket.Socket
 	coap   *coap.Conn
 	queued atomic.Bool
-	// identity is the name that the peer proved in its DTLS handshake, "" without DTLS.
+	// identity is the name that the peer proved in its DTLS or TLS handshake, "" without one.
 	identity string
 }
 
@@ -62,6 +63,9 @@ func (s *Server) addConn(sock socket.Socket) {
 
 // identityOf returns the PSK identity of the peer, or the common name of its certificate.
 func identityOf(sock socket.Socket) string {
+	if certs := tls.PeerCertificates(sock); len(certs) > 0 {
+		return certs[0].Subject.CommonName
+	}
 	peer, ok := dtls.PeerOf(sock)
 	if !ok || len(peer.Certificates) == 0 {
 		return string(peer.Identity)

@@ -115,7 +115,7 @@ func TestBootstrapOverEveryTransport(t *testing.T) {
 			}},
 	} {
 		for _, name := range []string{"dev", ""} {
-			if name == "" && !strings.HasPrefix(c.name, "coaps ") {
+			if name == "" && !strings.HasPrefix(c.name, "coaps") {
 				continue
 			}
 			t.Run(c.name+map[string]string{"": " without an endpoint name"}[name], func(t *testing.T) {
