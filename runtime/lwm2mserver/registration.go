@@ -20,8 +20,8 @@ import (
 
 // Registration is what a device has registered (Core 1.2.2 §6.2.1).
 type Registration struct {
-	// Endpoint is the endpoint name, ep. If the device sends none, it is the identity of the DTLS or
-	// TLS session: the PSK identity, or the certificate's common name (Core 1.2.2 §6.2.1).
+	// Endpoint is the endpoint name, ep. If the device sends none, it is the identity of the DTLS
+	// or TLS session: the PSK identity, or the certificate's common name (Core 1.2.2 §6.2.1).
 	Endpoint string
 	// Location is the registration's path at the server, such as "/rd/1". The zero value means that
 	// the registration has ended.
