@@ -28,8 +28,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/credentials"
-	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/names"
 	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/session"
+	"github.com/lwm2mgen/toolkit/internal/names"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/names"
+	"github.com/lwm2mgen/toolkit/internal/names"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
 	"github.com/lwm2mgen/toolkit/runtime/dm"

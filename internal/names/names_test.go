@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/names"
+	"github.com/lwm2mgen/toolkit/internal/names"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
