@@ -14,6 +14,7 @@ require (
 	github.com/pion/logging v0.2.4
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/urfave/cli/v3 v3.14.0
+	go.yaml.in/yaml/v4 v4.0.0
 	golang.org/x/crypto v0.48.0
 	golang.org/x/term v0.40.0
 )

@@ -24,7 +24,8 @@ var rules = []rule{
 	{"registry/omaxml", []string{"registry", "github.com/beevik/etree"}},
 	{"gen", []string{"registry", "github.com/dave/jennifer/jen"}},
 	{"cmd/lwm2mgen", []string{"gen", "registry/...", "github.com/urfave/cli/v3", "github.com/rogpeppe/go-internal/..."}},
-	{"cmd/lwm2mserver", []string{"internal/shipped", "registry/...", "net/...", "runtime/lwm2mserver", "runtime/coap", "runtime/content/...",
+	{"cmd/lwm2mprovision", []string{"internal/names", "internal/factoryfile", "runtime/content"}},
+	{"cmd/lwm2mserver", []string{"internal/names", "internal/shipped", "registry/...", "net/...", "runtime/lwm2mserver", "runtime/coap", "runtime/content/...",
 		"runtime/dm", "golang.org/x/term"}},
 	{"net/socket", nil},
 	{"net/internal", []string{"net/socket"}},
@@ -98,7 +99,7 @@ func TestDeviceBinary(t *testing.T) {
 	devices := goList(t, append(generated(t), module+"runtime/...")...)
 	devices = slices.DeleteFunc(devices, func(pkg string) bool { return servers[pkg] })
 	for _, dep := range goList(t, append([]string{"-deps"}, devices...)...) {
-		for _, unwanted := range []string{"github.com/beevik/etree", "github.com/dave/jennifer", "github.com/pion/", "encoding/xml"} {
+		for _, unwanted := range []string{"github.com/beevik/etree", "github.com/dave/jennifer", "go.yaml.in/yaml", "github.com/pion/", "encoding/xml"} {
 			if strings.HasPrefix(dep, unwanted) {
 				t.Errorf("%s is a dependency of the packages of a device", dep)
 			}
