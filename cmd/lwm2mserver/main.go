@@ -1,10 +1,12 @@
 // Lwm2mserver is a LwM2M management server for development: something to try a device against. Do
 // not put it on a public network.
 //
-//	lwm2mserver [-listen URI]... [-objects XML]... [-dir DIR] [-json] [-c COMMANDS]
+//	lwm2mserver [-listen URI]... [-bootstrap FILE]... [-objects XML]... [-dir DIR] [-json]
+//		[-c COMMANDS]
 //
-// It shows devices as they register, and has a shell in which you read, write, observe and execute.
-// Type help, or press Tab. With -c it runs commands and ends:
+// With -bootstrap it is a bootstrap server, too: FILE says what it writes to a device. It shows
+// devices as they register, and has a shell in which you read, write, observe and execute. Type
+// help, or press Tab. With -c it runs commands and ends:
 //
 //	lwm2mserver -c 'wait heater-1; write heater-1 Heater/0/SetPoint 60'
 //
@@ -28,6 +30,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/credentials"
+	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/script"
 	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/session"
 	"github.com/lwm2mgen/toolkit/internal/names"
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -47,6 +50,7 @@ func main() {
 // options are the flags.
 type options struct {
 	listen, objects list
+	bootstrap       list
 	dir             string
 	commands        string
 	script          bool // -c was given
@@ -64,7 +68,7 @@ const usage = `lwm2mserver: a LwM2M management server for development, not for p
 
 Usage:
 
-   lwm2mserver [-listen URI]... [-objects XML]... [-dir DIR] [-json] [-c COMMANDS]
+   lwm2mserver [-listen URI]... [-bootstrap FILE]... [-objects XML]... [-dir DIR] [-json] [-c COMMANDS]
 
 Without -c and in a terminal, it has a shell: type help. Without a terminal, it reads
 commands from its input. With -c it runs commands, which semicolons separate, and ends. The
@@ -86,6 +90,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		"without it, coap, coaps, coap+tcp and coaps+tcp at 127.0.0.1 with their default ports")
 	f.Var(&o.objects, "objects", "know the object definitions in `XML`, a file or a folder; may be given several times;\n"+
 		"the objects that the toolkit ships are known without it")
+	f.Var(&o.bootstrap, "bootstrap", "bootstrap devices with what `FILE` says, a YAML file as of lwm2mprovision; may be given\n"+
+		"several times, as DEVICE=FILE for one device each")
 	f.StringVar(&o.dir, "dir", "", "keep the keys in `DIR`; they are made by the first start and can be read by you alone\n"+
 		"(default: lwm2mserver in your configuration folder)")
 	f.StringVar(&o.commands, "c", "", "run `COMMANDS` and end")
@@ -143,6 +149,7 @@ type program struct {
 	listeners []socket.Listener
 	keys      *credentials.Store // nil if no address is secured
 	book      *names.Book
+	scripts   *script.Files
 }
 
 func start(o options, addresses []address) (*program, error) {
@@ -175,6 +182,10 @@ func start(o options, addresses []address) (*program, error) {
 		return nil, err
 	}
 	p.server.Define(p.book.Definitions()...)
+	if err := p.loadScripts(); err != nil {
+		p.server.Close()
+		return nil, fmt.Errorf("-bootstrap: %w", err)
+	}
 	return p, nil
 }
 
@@ -185,7 +196,7 @@ func (p *program) newSession(out io.Writer) *session.Session {
 		write = session.WriteJSON
 	}
 	return session.New(session.Config{
-		Server: p.server, Book: p.book, Timeout: p.timeout,
+		Server: p.server, Book: p.book, Scripts: p.scripts, Timeout: p.timeout,
 		Print: func(r session.Report) { _ = write(out, r) },
 		Flags: func() []string { return clientFlags(p.listeners, p.keys) },
 	})

@@ -156,6 +156,8 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"-c", "reed heater-1 3/0"}, 2, `lwm2mserver: there is no command "reed"; help lists all`},
 		{[]string{"-c", "read heater-1"}, 2, "lwm2mserver: usage: read DEVICE PATH"},
 		{[]string{"-c", "next 2"}, 1, "lwm2mserver: 2 of 2 notifications did not come within 20ms"},
+		{[]string{"-c", "wait-bootstrap heater-1"}, 1, `lwm2mserver: "heater-1" has sent no Bootstrap-Request within 20ms`},
+		{[]string{"-c", "script heater-1"}, 1, `lwm2mserver: there is no bootstrap file for "heater-1": name one with script heater-1 FILE`},
 		{[]string{"-c", "quit; reed"}, 0, ""},
 		{[]string{"-c", ""}, 0, ""},
 		{nil, 0, ""}, // the input is empty

@@ -85,11 +85,14 @@ func (sh *shell) turn() (status int, end bool) {
 	return 0, false
 }
 
-// greet prints where the server listens.
+// greet prints where the server listens and with what it bootstraps.
 func (sh *shell) greet() {
 	fmt.Fprintln(sh.terminal, "lwm2mserver, for development: type help, or flags for the flags of a client.")
 	for _, l := range sh.program.listeners {
 		fmt.Fprintln(sh.terminal, "listening at "+socket.ListenerURI(l))
+	}
+	for _, file := range sh.program.bootstrap {
+		fmt.Fprintln(sh.terminal, "bootstrapping with "+file)
 	}
 	if k := sh.program.keys; k != nil && k.Made {
 		fmt.Fprintln(sh.terminal, "made new keys in "+k.Dir())

@@ -171,6 +171,29 @@ func TestShell(t *testing.T) {
 	s.waitEnd()
 }
 
+// The shell shows a bootstrap as it happens, a line for each step, and the registration after it.
+func TestShellShowsBootstraps(t *testing.T) {
+	s := startShell(t, "-listen", "coap://127.0.0.1:0", "-bootstrap", "testdata/bootstrap/boot.yaml")
+	uri := strings.Fields(s.expect(`listening at coap://[0-9.:]+`))[2]
+	s.expect(`bootstrapping with testdata/bootstrap/boot.yaml`)
+	s.expect(prompt)
+	startFactoryDevice(t, "probe-1", lwm2m.Server{URI: uri}, false)
+	s.expect(`\d\d:\d\d:\d\d\.\d{3} probe-1 bootstrap: POST /bs\?ep=probe-1&pct=112\n`)
+	s.expect(`probe-1 bootstrap: DELETE /: 2.02 Deleted\n`)
+	s.expect(`probe-1 bootstrap: PUT /0/1: 2.04 Changed\n`)
+	s.expect(`probe-1 bootstrap: POST /bs: 2.04 Changed\n`)
+	s.expect(`probe-1 bootstrapped\n`)
+	s.press("wait probe-1; devices" + enter)
+	s.expect(`probe-1: LwM2M 1.2, lifetime 5m0s`)
+	s.press("bootstrap pro" + tab)
+	s.expect("probe-1 $")
+	s.press(enter)
+	s.expect(`2.04 Changed\n`)
+	s.expect(`probe-1 bootstrapped\n`)
+	s.press("quit" + enter)
+	s.waitEnd()
+}
+
 // waitEnd waits until the program has ended, with the exit status 0.
 func (s *screen) waitEnd() {
 	s.t.Helper()

@@ -25,7 +25,7 @@ var rules = []rule{
 	{"gen", []string{"registry", "github.com/dave/jennifer/jen"}},
 	{"cmd/lwm2mgen", []string{"gen", "registry/...", "github.com/urfave/cli/v3", "github.com/rogpeppe/go-internal/..."}},
 	{"cmd/lwm2mprovision", []string{"internal/names", "internal/factoryfile", "runtime/content"}},
-	{"cmd/lwm2mserver", []string{"internal/names", "internal/shipped", "registry/...", "net/...", "runtime/lwm2mserver", "runtime/coap", "runtime/content/...",
+	{"cmd/lwm2mserver", []string{"internal/factoryfile", "internal/names", "registry/...", "net/...", "runtime/lwm2mserver", "runtime/coap", "runtime/content/...",
 		"runtime/dm", "golang.org/x/term"}},
 	{"net/socket", nil},
 	{"net/internal", []string{"net/socket"}},

@@ -8,8 +8,13 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
 
-// Follow prints the devices that come and go, and what they report by Send, until ctx ends.
+// Follow prints the devices that come and go, what they report by Send, and their bootstraps, until
+// ctx ends.
 func (s *Session) Follow(ctx context.Context) {
+	s.following.Store(true)
+	var bootstraps sync.WaitGroup
+	bootstraps.Go(func() { s.followBootstraps(ctx) })
+	defer bootstraps.Wait()
 	var (
 		senders  sync.WaitGroup
 		followed = map[*lwm2mserver.Client]bool{}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,11 +23,13 @@ import (
 // came or went. As JSON it is one line of -json.
 type Report struct {
 	Time time.Time `json:"time"`
-	// Kind is answer, notification, sent, event, device, text or error.
+	// Kind is answer, notification, sent, event, bootstrap, device, text or error.
 	Kind string `json:"kind"`
 	// Device is the endpoint name, and Event what happened to its registration.
 	Device string `json:"device,omitempty"`
 	Event  string `json:"event,omitempty"`
+	// Step is a step of a bootstrap, such as "PUT /1/0".
+	Step string `json:"step,omitempty"`
 	// Command is the name of the command that the report answers.
 	Command string `json:"command,omitempty"`
 	// Observation is the number of the observation.
@@ -101,6 +104,14 @@ func WriteText(w io.Writer, r Report) error {
 		fmt.Fprintf(&b, "%s%s sent", at, device)
 	case "event":
 		fmt.Fprintf(&b, "%s%s %s", at, device, r.Event)
+	case "bootstrap":
+		fmt.Fprintf(&b, "%s%s %s", at, device, cmp.Or(r.Event, "bootstrap: "+escape(r.Step)))
+		if r.Code != "" {
+			fmt.Fprintf(&b, ": %s %s", r.Code, codeNames[r.Code])
+		}
+		if r.Error != "" {
+			fmt.Fprintf(&b, ": %s", escape(r.Error))
+		}
 	case "device":
 		b.WriteString(device)
 	case "error":

@@ -10,8 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/script"
 	"github.com/lwm2mgen/toolkit/internal/names"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
@@ -23,6 +25,8 @@ import (
 type Config struct {
 	Server *lwm2mserver.Server
 	Book   *names.Book
+	// Scripts are the files of bootstraps.
+	Scripts *script.Files
 	// Print prints a report. It is called by one goroutine at a time.
 	Print func(Report)
 	// Flags returns the lines that the command flags prints.
@@ -45,14 +49,17 @@ type Session struct {
 	resources    map[string][]dm.Path
 	reporting    sync.Mutex // held while Print runs
 	watching     sync.WaitGroup
+	following    atomic.Bool // Follow runs and prints bootstraps
 }
 
 // New returns a session. Its Close ends the observations.
 func New(cfg Config) *Session {
-	return &Session{
+	s := &Session{
 		cfg: cfg, format: content.None, observations: map[int]*observation{}, arrived: make(chan struct{}),
 		resources: map[string][]dm.Path{},
 	}
+	cfg.Scripts.OnError(s.onScriptError)
+	return s
 }
 
 // ErrQuit is the error of the command quit.
@@ -102,7 +109,7 @@ func (s *Session) runCommand(ctx context.Context, words []word) error {
 	if len(c.args) < v.min {
 		return c.usage()
 	}
-	if v.device && v.name != "wait" {
+	if v.device && !v.unregistered {
 		device, ok := s.cfg.Server.Client(c.endpoint)
 		if !ok {
 			return fmt.Errorf("%q is not registered; %s", c.endpoint, s.registered())

@@ -25,6 +25,7 @@ const (
 type verb struct {
 	name, usage, help string
 	device            bool // the first argument is the name of a device
+	unregistered      bool // the device need not be registered
 	min               int  // the least number of further arguments
 	completes         argument
 	ops               registry.Operations // what completion wants the resource to allow
@@ -61,7 +62,17 @@ func verbs() []*verb {
 		{name: "composite", usage: "composite DEVICE read PATH... | composite DEVICE observe PATH... [pmin=1 ...] | composite DEVICE write PATH=VALUE...",
 			device: true, min: 2, completes: subcommand, run: (*command).composite,
 			help: "read, observe or write several paths in one request"},
-		{name: "wait", usage: "wait DEVICE", device: true, run: (*command).wait, help: "wait until a device is registered"},
+		{name: "bootstrap", usage: "bootstrap DEVICE", device: true, run: (*command).bootstrap,
+			help: "make a device request a bootstrap: execute /1/x/9"},
+		{name: "bootstraps", usage: "bootstraps [DEVICE]", run: (*command).listBootstraps,
+			help: "list the bootstraps so far with their steps, all or those of one device"},
+		{name: "repeat", usage: "repeat DEVICE", device: true, unregistered: true, run: (*command).repeat,
+			help: "bootstrap a device again that keeps the connection of its last bootstrap, without its request"},
+		{name: "script", usage: "script | script DEVICE [FILE]", run: (*command).script,
+			help: "list the bootstrap files, show what is written to a device, or use FILE for it; * means every device"},
+		{name: "wait-bootstrap", usage: "wait-bootstrap DEVICE", device: true, unregistered: true,
+			run: (*command).waitBootstrap, help: "wait until a device is bootstrapped"},
+		{name: "wait", usage: "wait DEVICE", device: true, unregistered: true, run: (*command).wait, help: "wait until a device is registered"},
 		{name: "next", usage: "next [NUMBER]", run: (*command).next,
 			help: "wait for the next notification, or for several"},
 		{name: "format", usage: "format [NAME]", run: (*command).setFormat,
