@@ -402,3 +402,62 @@ func TestWriteCompositeNeedsAllRights(t *testing.T) {
 		}
 	})
 }
+
+// What follows from a request is stored in one record with it, and undone with it.
+func TestEntryIsStoredWithItsInstance(t *testing.T) {
+	var stored []string
+	broken := false
+	persist := func(_ context.Context, c dm.Committed) error {
+		if broken {
+			return errors.New("the disk is full")
+		}
+		stored = append(stored, fmt.Sprint(c.Events))
+		return nil
+	}
+	onGuardedConfig(t, 2, []dm.InstanceID{0}, func(c *lwm2m.Config) { c.Persist = persist }, func(g *guarded) {
+		g.grant(dm.ObjectPath(gadgetID), aclobject.BootstrapOwner, acl{2: aclobject.Create})
+		stored = nil
+		if got := g.ask(2, "Create", gadgetPath); got != "2.01" {
+			t.Errorf("Create: %s", got)
+		}
+		if got := g.ask(2, "Delete", gadgetAt(1)); got != "2.02" {
+			t.Errorf("Delete: %s", got)
+		}
+		want := []string{"[{/2/1 created} {/33001/1 created}]", "[{/2/1 deleted} {/33001/1 deleted}]"}
+		if !slices.Equal(stored, want) {
+			t.Errorf("stored %v, want %v", stored, want)
+		}
+		broken = true
+		if got := g.ask(2, "Create", gadgetPath); got != "5.00" {
+			t.Errorf("Create without a store: %s", got)
+		}
+		if err := g.client.RemoveServer(g.t.Context(), 2); err == nil {
+			t.Error("RemoveServer succeeds without a store")
+		}
+		g.wantEntries("/33001 owner 65535: 2=C")
+		if got := g.gadgetIDs(); got != "[0]" {
+			t.Errorf("the gadgets are %s", got)
+		}
+	})
+}
+
+// Config.AccessControl makes the entries of what the program makes, then and later.
+func TestAccessControlOfConfig(t *testing.T) {
+	config := func(c *lwm2m.Config) {
+		c.AccessControl = &lwm2m.AccessControl{Owner: 1, Rights: acl{2: aclobject.Read | aclobject.Create}}
+	}
+	onGuardedConfig(t, 3, []dm.InstanceID{0}, config, func(g *guarded) {
+		accounts := []string{"/1/0 owner 1: 2=R", "/1/1 owner 1: 2=R", "/1/2 owner 1: 2=R", "/3/0 owner 1: 2=R"}
+		g.wantEntries(append(accounts, "/33001 owner 65535: 2=C", "/33001/0 owner 1: 2=R")...)
+		must(t, g.gadgets.Add(1, newGadget()))
+		if got := g.ask(2, "Create", gadgetPath); got != "2.01" {
+			t.Errorf("Create: %s", got)
+		}
+		g.wantEntries(append(accounts, "/33001 owner 65535: 2=C", "/33001/0 owner 1: 2=R", "/33001/1 owner 1: 2=R", "/33001/2 owner 2:")...)
+		for server, want := range map[int]string{1: "2.04", 2: "4.01", 3: "4.01"} {
+			if got := g.ask(server, "Write", gadgetAt(1)); got != want {
+				t.Errorf("Write by server %d: %s, want %s", server, got, want)
+			}
+		}
+	})
+}
