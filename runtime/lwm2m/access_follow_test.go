@@ -461,3 +461,71 @@ func TestAccessControlOfConfig(t *testing.T) {
 		}
 	})
 }
+
+// What was stored while the server could not be reached is sent only if the server may still read
+// it when it is back.
+func TestStoredValuesNeedTheRight(t *testing.T) {
+	onGuarded(t, 2, []dm.InstanceID{0, 1}, func(g *guarded) {
+		g.grant(gadgetAt(0), 2, acl{1: aclobject.Read})
+		g.grant(gadgetAt(1), 2, acl{1: aclobject.Read})
+		observe := func(path string) *lwm2mtest.Observation {
+			o, _, err := g.devices[0].Observe(g.t.Context(), path, content.SenMLJSON)
+			must(t, err)
+			return o
+		}
+		all := func(o *lwm2mtest.Observation) string {
+			ctx, cancel := context.WithTimeout(g.t.Context(), 10*time.Second)
+			defer cancel()
+			var text []string
+			for a := range o.All(ctx) {
+				text = append(text, a.String())
+			}
+			return strings.Join(text, "\n")
+		}
+		set := func(id dm.InstanceID, v int64) {
+			must(t, g.gadgets.Update(g.t.Context(), id, func(i *gadget) error { i.setting.Set(v); return nil }))
+			time.Sleep(2 * time.Second)
+		}
+		resource, object := observe("/33001/0/0"), observe("/33001")
+		must(t, g.client.SuspendServer(1))
+		time.Sleep(time.Second)
+		set(0, 111)
+		set(1, 222)
+		g.grant(gadgetAt(0), 2, acl{1: aclobject.Write})
+		set(0, 333)
+		synctest.Wait()
+		if s, _ := g.client.Status().Server(1); s.Stored == 0 || s.Dropped == 0 {
+			t.Errorf("%d values are stored and %d dropped, want some of both", s.Stored, s.Dropped)
+		}
+		must(t, g.client.ResumeServer(1))
+		if got := all(resource); strings.Contains(got, "111") || strings.Contains(got, "333") || !strings.Contains(got, "4.01") {
+			t.Errorf("the observation of the resource received\n%s\nwant 4.01 alone", got)
+		}
+		if got := all(object); strings.Contains(got, "111") || strings.Contains(got, "333") || !strings.Contains(got, "222") {
+			t.Errorf("the observation of the object received\n%s\nwant the value of the other gadget", got)
+		}
+	})
+}
+
+// A Send that waits for its server leaves out what the server may not read any more when it goes
+// out.
+func TestDeferredSendNeedsTheRight(t *testing.T) {
+	onGuarded(t, 2, []dm.InstanceID{0, 1}, func(g *guarded) {
+		g.grant(gadgetAt(0), 2, acl{1: aclobject.Read})
+		g.grant(gadgetAt(1), 2, acl{1: aclobject.Read})
+		must(t, g.client.SuspendServer(1))
+		time.Sleep(time.Second)
+		b := lwm2m.Batch{Defer: true}
+		b.Add(dm.ResourcePath(gadgetID, 0, 0), dm.ResourcePath(gadgetID, 1, 0))
+		done := make(chan lwm2m.SendResult, 1)
+		must(t, g.client.StartSend(1, &b, func(r lwm2m.SendResult, _ error) { done <- r }))
+		time.Sleep(time.Second)
+		g.grant(gadgetAt(0), 2, nil)
+		must(t, g.client.ResumeServer(1))
+		r := <-done
+		if r.Outcome != lwm2m.SendAcknowledged || r.Values != 1 || len(r.LeftOut) != 1 ||
+			r.LeftOut[0].Path != gadgetAt(0) || !errors.Is(r.LeftOut[0].Err, dm.Unauthorized) {
+			t.Errorf("the outcome is %+v, want one value, and %v left out", r, gadgetAt(0))
+		}
+	})
+}

@@ -171,3 +171,13 @@ func (p *Peer) CheckValue(e dm.Entry) error {
 	}
 	return s.access.authorize(Read, at.Up(dm.InstanceLevel))
 }
+
+// CheckRead returns an error if the server may not read the instance of a value of the device
+// itself.
+func (p *Peer) CheckRead(at dm.Path) error {
+	s := p.scope(nil)
+	if s == nil {
+		return cannotReport(at, dm.NotFound, "the device is gone")
+	}
+	return s.access.authorize(Read, at.Up(dm.InstanceLevel))
+}

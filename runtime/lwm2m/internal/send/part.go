@@ -104,6 +104,10 @@ func (q *Queue) fixed(r *Request) []dm.Entry {
 		if r.late {
 			e.Time = stamp(r.readAt, now)
 		}
+		if err := q.cfg.Peer.CheckRead(e.Path); err != nil { // the rights may have changed since
+			r.leaveOut(e.Path.Up(dm.InstanceLevel), err)
+			continue
+		}
 		if q.isRegistered(r, e.Path) {
 			entries = append(entries, e)
 		}
