@@ -268,7 +268,7 @@ func (x *accessWalk) write() {
 	x.book.pages[n] = p
 }
 
-// manage has a server write to an instance of object 2.
+// manageEntry has a server write to an instance of object 2.
 func (x *accessWalk) manageEntry() {
 	if len(x.book.pages) == 0 {
 		return
@@ -279,8 +279,11 @@ func (x *accessWalk) manageEntry() {
 	if n < 0 && len(x.book.accounts) == 1 {
 		return // a single server is not bound by object 2
 	}
-	path, value := "", 0
-	change := func() {}
+	var (
+		path   string
+		value  int
+		change func()
+	)
 	if n >= 0 && x.rand.IntN(3) == 0 {
 		value = x.pick(x.book.accounts)
 		path, change = "/3", func() { p.owner = value }
