@@ -181,7 +181,8 @@ var _ = bootstrapBoiler // compiled and never called
 
 func bootstrapBoiler(t *testing.T, srv *lwm2mtest.Server) {
 	srv.ScriptBootstrap("boiler-7",
-		lwm2mtest.BootstrapDelete("/"),
+		lwm2mtest.BootstrapDelete("/0"),
+		lwm2mtest.BootstrapDelete("/1"),
 		lwm2mtest.BootstrapAccount(1, lwm2m.Server{URI: "coap://cloud", ShortID: 101, Lifetime: time.Hour}),
 		lwm2mtest.BootstrapFinish(),
 	)

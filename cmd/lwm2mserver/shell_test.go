@@ -179,7 +179,7 @@ func TestShellShowsBootstraps(t *testing.T) {
 	s.expect(prompt)
 	startFactoryDevice(t, "probe-1", lwm2m.Server{URI: uri}, false)
 	s.expect(`\d\d:\d\d:\d\d\.\d{3} probe-1 bootstrap: POST /bs\?ep=probe-1&pct=112\n`)
-	s.expect(`probe-1 bootstrap: DELETE /: 2.02 Deleted\n`)
+	s.expect(`probe-1 bootstrap: DELETE /1: 2.02 Deleted\n`)
 	s.expect(`probe-1 bootstrap: PUT /0/1: 2.04 Changed\n`)
 	s.expect(`probe-1 bootstrap: POST /bs: 2.04 Changed\n`)
 	s.expect(`probe-1 bootstrapped\n`)

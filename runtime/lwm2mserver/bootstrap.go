@@ -69,7 +69,8 @@ var errSuperseded = errors.New("lwm2mserver: the device has sent another Bootstr
 // at all.
 //
 //	srv.ScriptBootstrap("heater-7",
-//		lwm2mserver.BootstrapDelete("/"),
+//		lwm2mserver.BootstrapDelete("/0"),
+//		lwm2mserver.BootstrapDelete("/1"),
 //		lwm2mserver.BootstrapAccount(1, lwm2m.Server{URI: "coap://lwm2m.example.com", ShortID: 1}),
 //		lwm2mserver.BootstrapFinish(),
 //	)

@@ -56,7 +56,8 @@ func BootstrapWrite(path string, f content.Format, payload []byte) BootstrapStep
 }
 
 // BootstrapDelete returns a step that deletes an object's instances, one instance, or with the path
-// "/" everything.
+// "/" everything, what the device's own program has made included. A device keeps the account of
+// the bootstrap server and the Device object (3).
 func BootstrapDelete(path string) BootstrapStep {
 	return newStep(Operation{Method: coap.DELETE, Path: path, Accept: content.None, Format: content.None})
 }

@@ -55,7 +55,8 @@ func ExampleServer_ScriptBootstrap() {
 	}
 	defer srv.Close()
 	srv.ScriptBootstrap("thermometer",
-		lwm2mserver.BootstrapDelete("/"),
+		lwm2mserver.BootstrapDelete("/0"),
+		lwm2mserver.BootstrapDelete("/1"),
 		lwm2mserver.BootstrapAccount(1, lwm2m.Server{URI: srv.URI(), ShortID: 1}),
 		lwm2mserver.BootstrapFinish(),
 	)
@@ -79,7 +80,8 @@ func ExampleServer_ScriptBootstrap() {
 	fmt.Println(dev.Registration().Endpoint, "is registered", err)
 	// Output:
 	// bootstrap of "thermometer"
-	// 	DELETE /: 2.02
+	// 	DELETE /0: 2.02
+	// 	DELETE /1: 2.02
 	// 	PUT /0/1: 2.04
 	// 	PUT /1/1: 2.04
 	// 	POST /bs: 2.04 <nil>

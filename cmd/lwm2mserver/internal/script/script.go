@@ -96,11 +96,26 @@ func (f *Files) Find(endpoint string) ([]lwm2mserver.BootstrapStep, bool) {
 	return nil, false
 }
 
-// Steps returns the steps that write entries to a device: it deletes everything, asks which account
-// is left, which is that of this bootstrap server, writes each instance, and finishes.
+// Steps returns the steps that write entries to a device: they delete the accounts and the objects
+// that the entries are of, ask which account is left, which is that of this bootstrap server, write
+// each instance, and finish. A Bootstrap-Delete of everything would delete what the device's own
+// program has made.
 func Steps(entries []dm.Entry) []lwm2mserver.BootstrapStep {
-	steps := []lwm2mserver.BootstrapStep{lwm2mserver.BootstrapDelete("/"), lwm2mserver.BootstrapDiscover("/0")}
-	steps[1].IgnoreError = true // a server of LwM2M 1.0 need not ask
+	objects := []dm.ObjectID{securityObject, serverObject}
+	for _, e := range entries {
+		if !slices.Contains(objects, e.Path.Object()) {
+			objects = append(objects, e.Path.Object())
+		}
+	}
+	var steps []lwm2mserver.BootstrapStep
+	for _, id := range objects {
+		step := lwm2mserver.BootstrapDelete(dm.ObjectPath(id).String())
+		step.IgnoreError = id > serverObject // the Write says more about an object that is absent
+		steps = append(steps, step)
+	}
+	discover := lwm2mserver.BootstrapDiscover("/0")
+	discover.IgnoreError = true // then the accounts stay where the file has them
+	steps = append(steps, discover)
 	for _, group := range instances(entries) {
 		instance := group[0].Path.Up(dm.InstanceLevel)
 		step := lwm2mserver.BootstrapWriteValues(instance.String(), group...)
@@ -129,7 +144,10 @@ func instances(entries []dm.Entry) [][]dm.Entry {
 	return all
 }
 
-const securityObject dm.ObjectID = 0
+const (
+	securityObject dm.ObjectID = 0
+	serverObject   dm.ObjectID = 1
+)
 
 // place returns a Prepare that writes a Security instance where it does not replace the account of
 // the bootstrap server, or where it does if it is one itself.

@@ -92,7 +92,7 @@ func TestFiles(t *testing.T) {
 	for _, s := range steps {
 		texts = append(texts, s.String())
 	}
-	if want := []string{"DELETE /", "GET /0", "PUT /0/1", "POST /bs"}; !ok || !slices.Equal(texts, want) {
+	if want := []string{"DELETE /0", "DELETE /1", "GET /0", "PUT /0/1", "POST /bs"}; !ok || !slices.Equal(texts, want) {
 		t.Errorf("the steps are %q, want %q", texts, want)
 	}
 	failing = true
