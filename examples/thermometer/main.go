@@ -22,11 +22,15 @@ import (
 func main() {
 	server := flag.String("server", "", "URI of the server, such as coap://localhost:5683; empty runs a tour with a server in the process")
 	endpoint := flag.String("endpoint", "thermometer", "endpoint name of the device")
+	bootstrap := flag.Bool("bootstrap", false, "the server is a bootstrap server, which says where the device registers")
 	keys := addKeyFlags(flag.CommandLine)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	account := lwm2m.Server{URI: *server, Lifetime: 5 * time.Minute}
+	if *bootstrap {
+		account = lwm2m.Server{URI: *server, Bootstrap: true}
+	}
 	err := keys.set(&account)
 	switch {
 	case err != nil:
@@ -49,12 +53,13 @@ func serve(ctx context.Context, out io.Writer, endpoint string, account lwm2m.Se
 		return err
 	}
 	client, err := lwm2m.New(lwm2m.Config{
-		Endpoint: endpoint,
-		Servers:  []lwm2m.Server{account},
-		Dialers:  []socket.Dialer{udp.Dialer{}, dtls.Dialer{}, tcp.Dialer{}, tls.Dialer{}},
-		Objects:  objects,
-		Logger:   slog.New(trace{say: say}),
-		OnStatus: func(s lwm2m.ServerStatus) { say("device: %s", describe(s)) },
+		Endpoint:    endpoint,
+		Servers:     []lwm2m.Server{account},
+		Dialers:     []socket.Dialer{udp.Dialer{}, dtls.Dialer{}, tcp.Dialer{}, tls.Dialer{}},
+		Objects:     objects,
+		Logger:      slog.New(trace{say: say}),
+		OnStatus:    func(s lwm2m.ServerStatus) { say("device: %s", describe(s)) },
+		OnBootstrap: func(s lwm2m.BootstrapStatus) { say("device: bootstrap %v", s.State) },
 	})
 	if err != nil {
 		return err
