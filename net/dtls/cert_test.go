@@ -113,9 +113,9 @@ func TestServerVerification(t *testing.T) {
 	}{
 		{"CA constraint", usage(0, ca), 0, ""},
 		{"CA constraint without a certificate", usage(0, func(*authority) []byte { return nil }), 0, ""},
-		{"CA constraint with the server's own", usage(0, leaf), socket.AlertCertificateUnknown, "the CA configured is not in its chain"},
+		{"CA constraint with the server's own", usage(0, leaf), socket.AlertCertificateUnknown, "the CA in ServerPublicKey (/0/x/4) is not in its chain"},
 		{"service constraint", usage(1, leaf), 0, ""},
-		{"service constraint with the CA", usage(1, ca), socket.AlertCertificateUnknown, "not the one configured"},
+		{"service constraint with the CA", usage(1, ca), socket.AlertCertificateUnknown, "not the one in ServerPublicKey (/0/x/4)"},
 		{"trust anchor", func(_ *testing.T, a *authority, s *socket.Security) { s.Usage, s.TrustStore = 2, nil }, 0, ""},
 		{"trust anchor of another CA", func(t *testing.T, _ *authority, s *socket.Security) { s.Usage, s.ServerPublicKey = 2, other(t) }, socket.AlertUnknownCA, "no way from there to a trusted CA"},
 		{"trust anchor by hash", func(_ *testing.T, a *authority, s *socket.Security) {
@@ -137,7 +137,7 @@ func TestServerVerification(t *testing.T) {
 		{"domain-issued, another", func(_ *testing.T, a *authority, s *socket.Security) {
 			h := sha512.Sum512(a.ca.Cert.Raw)
 			s.Usage, s.Matching, s.ServerPublicKey, s.TrustStore = 3, socket.MatchSHA512, h[:], nil
-		}, socket.AlertCertificateUnknown, "not the one configured"},
+		}, socket.AlertCertificateUnknown, "not the one in ServerPublicKey (/0/x/4)"},
 		{"wrong name", func(t *testing.T, a *authority, _ *socket.Security) {
 			a.server = a.ca.Issue(t, []string{"elsewhere.example"})
 		}, socket.AlertBadCertificate, `not for the name "server.example"`},

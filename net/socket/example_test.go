@@ -183,7 +183,7 @@ func ExampleSecurity() {
 	fmt.Println(s.Validate())
 	// Output:
 	// PSK, identity "probe-7", key [redacted]
-	// security: mode X.509 needs at least one of Certificates
-	// security: mode X.509 needs a PrivateKey
-	// security: certificate usage 3 (domain-issued certificate) needs the ServerPublicKey: without it there is nothing to trust
+	// security: mode X.509 needs at least one of Certificates (/0/x/3)
+	// security: mode X.509 needs a PrivateKey (/0/x/5, or a key that the program supplies)
+	// security: certificate usage 3 (domain-issued certificate) needs the ServerPublicKey (/0/x/4): without it there is nothing to trust
 }

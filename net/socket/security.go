@@ -207,10 +207,10 @@ func (s *Security) validateNoSec(fault func(string, ...any)) {
 
 func (s *Security) validateCertificate(fault func(string, ...any)) {
 	if len(s.Certificates) == 0 {
-		fault("mode X.509 needs at least one of Certificates")
+		fault("mode X.509 needs at least one of Certificates (/0/x/3)")
 	}
 	if s.PrivateKey == nil {
-		fault("mode X.509 needs a PrivateKey")
+		fault("mode X.509 needs a PrivateKey (/0/x/5, or a key that the program supplies)")
 	}
 	for i, der := range s.Certificates {
 		c, err := x509.ParseCertificate(der)
@@ -219,20 +219,22 @@ func (s *Security) validateCertificate(fault func(string, ...any)) {
 			continue
 		}
 		if i == 0 && s.PrivateKey != nil && !samePublicKey(c.PublicKey, s.PrivateKey.Public()) {
-			fault("PrivateKey does not belong to Certificates[0], whose subject is %q", c.Subject)
+			fault("PrivateKey does not belong to Certificates[0], whose subject is %q: replace "+
+				"both together", c.Subject)
 		}
 	}
 	switch s.Usage {
 	case UsageCAConstraint, UsageServiceConstraint:
 		if s.TrustStore == nil {
-			fault("certificate usage %d (%s) needs a TrustStore to start from", s.Usage, s.Usage)
+			fault("certificate usage %d (%s) needs a TrustStore to start from; set it, or use usage 2 or 3 "+
+				"with the ServerPublicKey", s.Usage, s.Usage)
 		} else if s.TrustStore.Equal(x509.NewCertPool()) {
 			fault("certificate usage %d (%s) needs a TrustStore to start from, and TrustStore is empty", s.Usage,
 				s.Usage)
 		}
 	case UsageTrustAnchor, UsageDomainIssued:
 		if len(s.ServerPublicKey) == 0 {
-			fault("certificate usage %d (%s) needs the ServerPublicKey: without it there is nothing to trust",
+			fault("certificate usage %d (%s) needs the ServerPublicKey (/0/x/4): without it there is nothing to trust",
 				s.Usage, s.Usage)
 		}
 	default:

@@ -90,7 +90,8 @@ func (p *profile) chooseSuites() error {
 	}
 	if p.min > p.max {
 		return fmt.Errorf("security: %w: none of the CipherSuites %v can be used with the versions allowed; "+
-			"crypto/tls has ECDHE with GCM, ChaCha20 and CBC-SHA, but no CCM",
+			"crypto/tls has ECDHE with GCM, ChaCha20 and CBC-SHA, but no CCM; allow one of these, or use CCM over "+
+			"DTLS (scheme coaps)",
 			socket.ErrNotSupported, p.sec.CipherSuites)
 	}
 	return nil
@@ -123,7 +124,9 @@ func (p *profile) config(remote socket.Endpoint, cache *sessionCache, seen *prog
 				return &pki.Error{
 					Alert: socket.AlertIllegalParameter,
 					Reason: fmt.Sprintf("the server chose the ciphersuite %s, which is not among the "+
-						"CipherSuites allowed", stdtls.CipherSuiteName(cs.CipherSuite)),
+						"CipherSuites allowed; crypto/tls always offers all of TLS 1.3: allow it, or set "+
+						"MaxVersion to TLS 1.2, of which it offers only what is allowed",
+						stdtls.CipherSuiteName(cs.CipherSuite)),
 				}
 			}
 			raw := make([][]byte, len(cs.PeerCertificates))

@@ -9,9 +9,11 @@ import (
 )
 
 // explainEnd returns the error of a stream whose peer has ended it before its first message, with
-// what that often means. It returns every other error as it is.
+// what that often means. It returns every other error as it is, such as an alert of TLS, which says
+// more.
 func (s *stream) explainEnd(err error) error {
-	if s.stats.BytesReceived > 0 || !errors.Is(err, io.EOF) && !errors.Is(err, socket.ErrReset) {
+	var alert *socket.AlertError
+	if errors.As(err, &alert) || s.stats.BytesReceived > 0 || !errors.Is(err, io.EOF) && !errors.Is(err, socket.ErrReset) {
 		return err
 	}
 	return fmt.Errorf("%w before the peer's first message: it may expect TLS (coaps+tcp)", err)

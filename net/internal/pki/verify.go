@@ -72,7 +72,7 @@ func (v *Verifier) Verify(raw [][]byte, now time.Time) error {
 	switch v.sec.Usage {
 	case socket.UsageDomainIssued:
 		if !v.matches(certs[0]) {
-			return v.mismatch(certs[0], "the server's certificate is not the one configured")
+			return v.mismatch(certs[0], "the server's certificate is not the one in ServerPublicKey (/0/x/4)")
 		}
 		return nil
 	case socket.UsageTrustAnchor:
@@ -87,7 +87,7 @@ func (v *Verifier) Verify(raw [][]byte, now time.Time) error {
 	}
 	if v.sec.Usage == socket.UsageServiceConstraint {
 		if !v.matches(certs[0]) {
-			return v.mismatch(certs[0], "the server's certificate is valid, but not the one configured")
+			return v.mismatch(certs[0], "the server's certificate is valid, but not the one in ServerPublicKey (/0/x/4)")
 		}
 		return nil
 	}
@@ -96,7 +96,7 @@ func (v *Verifier) Verify(raw [][]byte, now time.Time) error {
 			return nil
 		}
 	}
-	return v.mismatch(certs[0], "the server's certificate is valid, but the CA configured is not in its chain")
+	return v.mismatch(certs[0], "the server's certificate is valid, but the CA in ServerPublicKey (/0/x/4) is not in its chain")
 }
 
 func parse(raw [][]byte) ([]*x509.Certificate, error) {
@@ -169,10 +169,24 @@ func (v *Verifier) mismatch(leaf *x509.Certificate, reason string) error {
 	return &Error{
 		Alert: socket.AlertCertificateUnknown,
 		Reason: fmt.Sprintf("%s (certificate usage %d, %s, matching type %d); it sent the one of %q issued by "+
-			"%q with the SHA-256 hash %x",
+			"%q with the SHA-256 hash %x: %s",
 			reason, v.sec.Usage, v.sec.Usage, v.sec.Matching, shorten(leaf.Subject.String()),
-			shorten(leaf.Issuer.String()), sha256.Sum256(leaf.Raw)),
+			shorten(leaf.Issuer.String()), sha256.Sum256(leaf.Raw), v.remedy()),
 	}
+}
+
+// remedy says what to do about a certificate that is not the one configured.
+func (v *Verifier) remedy() string {
+	own := v.sec.Usage == socket.UsageServiceConstraint || v.sec.Usage == socket.UsageDomainIssued
+	if own && v.sec.Matching == socket.MatchExact {
+		if c, err := x509.ParseCertificate(v.sec.ServerPublicKey); err == nil && c.IsCA {
+			return "the one in ServerPublicKey is that of a CA, use certificate usage 2 for it"
+		}
+	}
+	if own {
+		return "if the server has a new certificate, set ServerPublicKey to it"
+	}
+	return "if the server has a certificate of another CA now, set ServerPublicKey to that CA"
 }
 
 // chains verifies certs up to one of roots, with name and revocation, and returns the valid chains.
@@ -213,7 +227,7 @@ func chainsTo(
 		Roots: roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage},
 	})
 	if err != nil {
-		return nil, chainError(certs[0], now, err)
+		return nil, chainError(certs, now, err)
 	}
 	return chains, nil
 }
@@ -225,14 +239,15 @@ func (v *Verifier) checkName(leaf *x509.Certificate) error {
 	}
 	return &Error{
 		Alert: socket.AlertBadCertificate,
-		Reason: fmt.Sprintf("the server's certificate is not for the name %q; set ServerName if the server has "+
-			"another one", shorten(v.name)),
+		Reason: fmt.Sprintf("the server's certificate is not for the name %q; set ServerName (/0/x/14) if the "+
+			"server has another one", shorten(v.name)),
 		Err: err,
 	}
 }
 
 // chainError returns the alert and the text for an error of x509.
-func chainError(leaf *x509.Certificate, now time.Time, err error) error {
+func chainError(certs []*x509.Certificate, now time.Time, err error) error {
+	leaf := certs[0]
 	e := &Error{Alert: socket.AlertBadCertificate, Err: err,
 		Reason: fmt.Sprintf("the certificate of %q is not valid", shorten(leaf.Subject.String()))}
 	var invalid x509.CertificateInvalidError
@@ -244,14 +259,34 @@ func chainError(leaf *x509.Certificate, now time.Time, err error) error {
 		if c == nil {
 			c = leaf
 		}
-		e.Reason = fmt.Sprintf("the certificate of %q is valid from %s to %s only, and by this device's clock it is %s",
-			shorten(c.Subject.String()), stamp(c.NotBefore), stamp(c.NotAfter), stamp(now))
+		remedy := "set this device's clock, or have the certificate renewed"
+		if now.Before(c.NotBefore) {
+			remedy = "set this device's clock"
+		}
+		e.Reason = fmt.Sprintf("the certificate of %q is valid from %s to %s only, and by this device's clock it is "+
+			"%s; %s", shorten(c.Subject.String()), stamp(c.NotBefore), stamp(c.NotAfter), stamp(now), remedy)
+	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
+		e.Reason = fmt.Sprintf("the certificate of %q is for another purpose: its extended key usage, or that of "+
+			"its CA, leaves this side of a connection out; it needs another certificate",
+			shorten(leaf.Subject.String()))
 	case errors.As(err, &unknown):
 		e.Alert = socket.AlertUnknownCA
-		e.Reason = fmt.Sprintf("the certificate of %q was issued by %q, and there is no way from there to a trusted CA",
-			shorten(leaf.Subject.String()), shorten(leaf.Issuer.String()))
+		e.Reason = unknownCA(certs)
 	}
 	return e
+}
+
+// unknownCA says why there is no chain from a certificate to a root.
+func unknownCA(certs []*x509.Certificate) string {
+	leaf := certs[0]
+	subject, issuer := shorten(leaf.Subject.String()), shorten(leaf.Issuer.String())
+	if bytes.Equal(leaf.RawSubject, leaf.RawIssuer) {
+		return fmt.Sprintf("the certificate of %q is self-signed, and there is no way from there to a trusted CA; to "+
+			"trust it alone, use certificate usage 3 with it", subject)
+	}
+	return fmt.Sprintf("the certificate of %q was issued by %q, and there is no way from there to a trusted CA (the "+
+		"peer sent a chain of %d); trust that CA, or have the peer send every intermediate certificate",
+		subject, issuer, len(certs))
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

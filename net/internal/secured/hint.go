@@ -26,6 +26,9 @@ func (p *Progress) Hint(a socket.Alert) string {
 	case socket.AlertUnknownCA, socket.AlertBadCertificate, socket.AlertCertificateUnknown,
 		socket.AlertUnsupportedCertificate,
 		socket.AlertCertificateExpired, socket.AlertCertificateRevoked, socket.AlertAccessDenied:
+		if a == socket.AlertUnknownCA && !p.NoCertificate {
+			return "it does not trust the CA that issued our certificate: use one of another CA"
+		}
 		return p.refusedCertificate()
 	case socket.AlertDecryptError:
 		if p.Certificate {
