@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -29,11 +30,13 @@ type bootstrapper struct {
 	handling bool
 
 	link     *link.Link
-	socket   *Socket             // nil without a connection
-	call     *coap.Call          // the request in flight
-	sequence *provision.Sequence // what the server writes; nil before its first request
-	last     *provision.Sequence // that may still be stored, although it was aborted
-	pack     pack                // the last Bootstrap-Pack
+	socket   *Socket                          // nil without a connection
+	call     *coap.Call                       // the request in flight
+	sequence *provision.Sequence              // what the server writes; nil without
+	last     *provision.Sequence              // may still be stored, although aborted
+	fresh    atomic.Pointer[freshCertificate] // of sequence
+	renewal  sched.Job
+	pack     pack // the last Bootstrap-Pack
 
 	timer       sched.Job  // the one timer, see bootstrap.Timer
 	timerAt     time.Time  // when timer fires
@@ -64,6 +67,7 @@ func newBootstrapper(c *Client) *bootstrapper {
 	b.timer.Func = b.onTimer
 	b.slow.Func = b.onSlow
 	b.purge.Func = b.onPurge
+	b.renewal.Func = b.onRenewal
 	b.shown.Since = time.Now()
 	return b
 }
@@ -265,10 +269,13 @@ func (b *bootstrapper) updateCause() {
 var (
 	errNoServer           = errors.New("there is no management server that the device can register with")
 	errAskedByApplication = errors.New("the application requested it")
+	errRenewal            = errors.New("a certificate is to be renewed")
 	errAskedByServer      = errors.New("a management server requested it (/1/x/9)")
 )
 
-func isAsked(cause error) bool { return cause == errAskedByApplication || cause == errAskedByServer }
+func isAsked(cause error) bool {
+	return cause == errAskedByApplication || cause == errAskedByServer || cause == errRenewal
+}
 
 // onSlow shows in Status and in the log that an attempt has no response yet.
 func (b *bootstrapper) onSlow() {

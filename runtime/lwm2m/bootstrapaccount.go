@@ -172,5 +172,6 @@ func (c *Client) copyServers() []*server { return slices.Clone(c.servers) }
 func (b *bootstrapper) close() {
 	b.handle(bootstrap.Event{Kind: bootstrap.FactsChanged})
 	b.client.loop.sched.Cancel(&b.purge)
+	b.client.loop.sched.Cancel(&b.renewal)
 	b.link.Discard(ErrClosed, false)
 }

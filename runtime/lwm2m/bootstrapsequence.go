@@ -8,6 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/provision"
+	"github.com/lwm2mgen/toolkit/runtime/objects/enrolment"
 )
 
 // errPackFormat refuses a Bootstrap-Pack.
@@ -24,8 +25,9 @@ func (b *bootstrapper) startSequence() *provision.Sequence {
 	s, err := provision.New(provision.Config{
 		Sched: c.loop.sched, Context: c.ctx, Model: c.model, Store: c.stores.run, Logger: b.log,
 		Worker:        func(fn func()) { c.pool.runFor(0, fn) },
-		RecoverPanics: c.cfg.RecoverPanics, Version: c.cfg.MaxVersion, Usable: c.usableAccount,
+		RecoverPanics: c.cfg.RecoverPanics, Version: c.cfg.MaxVersion, Usable: b.usableAccount,
 		ImpliedVersion: coreVersion, Format: c.cfg.Format,
+		Hidden: []dm.ObjectID{enrolment.ObjectID}, BeforeFinish: b.enrol,
 		Limits: provision.Limits{Payload: c.cfg.MaxPayload},
 		OnRequest: func() {
 			if b.sequence == s {
@@ -45,10 +47,15 @@ func (b *bootstrapper) startSequence() *provision.Sequence {
 }
 
 // usableAccount is checkAccount, where the bootstrap server reads the reasons that are the client's
-// own. What a dialer or Config.Secure says stays on the device.
-func (c *Client) usableAccount(snap dm.Snapshot, id dm.InstanceID) error {
+// own. What a dialer or Config.Secure says stays on the device. An account with Security Mode 4 may
+// be without a certificate until enrol has got one.
+func (b *bootstrapper) usableAccount(snap dm.Snapshot, id dm.InstanceID) error {
+	c := b.client
 	var sec socket.Security
-	if err := translate(c.valuesOf(snap, securityID, id), &sec); err != nil {
+	switch err := translate(c.valuesOf(snap, securityID, id), &sec); {
+	case errors.Is(err, errNotEnrolled) && b.fresh.Load() == nil && !b.account.isInstance(id):
+		return nil
+	case err != nil:
 		return provision.Faultf(dm.Path{}, "%v", err) // the text has the path
 	}
 	if err := checkServerURI(c.uriOf(snap, id)); err != nil {
@@ -64,6 +71,7 @@ func (b *bootstrapper) onSequenceEnded(s *provision.Sequence, err error) {
 		return
 	}
 	b.sequence = nil
+	b.fresh.Store(nil)
 	if err != nil {
 		b.err = err
 		b.handle(bootstrap.Event{Kind: bootstrap.SequenceFailed})
@@ -105,6 +113,7 @@ func (b *bootstrapper) applyPack() {
 			b.handle(bootstrap.Event{Kind: bootstrap.PackFailed})
 		default:
 			b.sequence = nil
+			b.fresh.Store(nil)
 			b.onPublished(bootstrap.PackApplied)
 		}
 	})
@@ -112,6 +121,7 @@ func (b *bootstrapper) applyPack() {
 
 // abort undoes what the server has written.
 func (b *bootstrapper) abort() {
+	b.fresh.Store(nil)
 	if s := b.sequence; s != nil {
 		b.sequence = nil
 		s.Abort()

@@ -78,7 +78,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, loop: cfg.Loop, log: cfg.Logger, done: make(chan struct{}), touched: map[dm.InstanceID]bool{}}
 	c.access.init(c)
-	c.model, err = dm.NewModel(dm.ModelConfig{Persist: cfg.Persist, Consequences: c.access.rules.Follow, Logger: cfg.Logger}, objects...)
+	c.model, err = dm.NewModel(dm.ModelConfig{Persist: cfg.Persist, Consequences: c.follow, Logger: cfg.Logger}, objects...)
 	if err == nil {
 		c.access.start()
 		err = c.addAccessControl()
@@ -88,6 +88,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if err == nil {
 		err = c.addEntries()
+	}
+	if err == nil {
+		err = c.addEnrolment()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lwm2m: %w", err)

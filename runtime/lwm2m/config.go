@@ -177,6 +177,9 @@ type Config struct {
 	// [Client.RenewCredentials] has Secure called again. An error keeps the account from
 	// connecting. The zero value means that the account holds all credentials.
 	Secure func(a Account, s *socket.Security) error
+	// EST says how the device enrols for certificates at the end of a bootstrap, for accounts with
+	// Security Mode 4. The zero value means the defaults that EST describes.
+	EST EST
 	// Socket configures everything about sockets but Security: address family, local address, MTU.
 	// The zero value lets the operating system choose.
 	Socket socket.Config

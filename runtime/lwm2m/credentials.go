@@ -89,8 +89,12 @@ func translate(v values, sec *socket.Security) error {
 		if err := privateKey(v, sec); err != nil {
 			return err
 		}
-	case gensecurity.SecurityModeCertificate, gensecurity.SecurityModeCertificateEST:
+	case gensecurity.SecurityModeCertificate:
 		if err := certificates(v, sec); err != nil {
+			return err
+		}
+	case gensecurity.SecurityModeCertificateEST:
+		if err := enrolledCertificates(v, sec); err != nil {
 			return err
 		}
 	default:

@@ -7,11 +7,12 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/enrolment"
 )
 
 // hidden are the objects that management servers cannot access: Security, OSCORE and COSE (Core
-// 1.2.2 §6.2.1).
-var hidden = [...]dm.ObjectID{securityID, oscoreID, coseID}
+// 1.2.2 §6.2.1), and the enrolled certificates.
+var hidden = [...]dm.ObjectID{securityID, oscoreID, coseID, enrolment.ObjectID}
 
 func isHidden(id dm.ObjectID) bool { return slices.Contains(hidden[:], id) }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/objects/enrolment"
 )
 
 // modelChanged is called after every transaction, on the goroutine that published it.
@@ -17,11 +18,11 @@ func (c *Client) modelChanged(b dm.Batch) {
 		switch {
 		case e.Kind != dm.Changed, e.Path.Object() == serverID, e.Path.Object() == accessID:
 			relevant = true
-		case e.Path.Object() == securityID:
+		case e.Path.Object() == securityID, e.Path.Object() == enrolment.ObjectID:
 			relevant = true
 			c.touched[e.Path.Instance()] = true
 		}
-		if e.Kind != dm.Changed && e.Path.Object() == securityID && e.Path.Level() >= dm.InstanceLevel {
+		if e.Kind != dm.Changed && (e.Path.Object() == securityID || e.Path.Object() == enrolment.ObjectID) && e.Path.Level() >= dm.InstanceLevel {
 			c.touched[e.Path.Instance()] = true
 		}
 	}
@@ -90,6 +91,7 @@ func (c *Client) reconcile() {
 	}
 	c.reconcileAll()
 	c.startInOrder()
+	c.boot.planRenewal()
 	c.publish()
 }
 

@@ -65,6 +65,8 @@ func (c Config) withDefaults() (Config, error) {
 		c.AlternatePath)
 	fault(len(c.AlternatePath) > maxAlternatePath, "AlternatePath has %d bytes, at most %d are allowed",
 		len(c.AlternatePath), maxAlternatePath)
+	fault(c.EST.Patience < 0 || c.EST.Patience > maxESTPatience, "EST.Patience is %v, it must be from 0 to %v", c.EST.Patience, maxESTPatience)
+	fault(c.EST.RenewBefore < 0, "EST.RenewBefore is %v, it must not be negative", c.EST.RenewBefore)
 	fault(c.ConnectTimeout < 0, "ConnectTimeout is %v, it must not be negative", c.ConnectTimeout)
 	fault(c.UpdateDelay < 0, "UpdateDelay is %v, it must not be negative", c.UpdateDelay)
 	fault(c.MaxServerPause < 0, "MaxServerPause is %v, it must not be negative", c.MaxServerPause)
@@ -105,6 +107,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.EST.Patience == 0 {
+		c.EST.Patience = defaultESTPatience
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = c.Transmission.MaxTransmitWait()

@@ -157,6 +157,8 @@ func (s *Server) handle(c *conn, r Request) Reply {
 		return s.handleUpdate(c, r)
 	case r.Path == "/dp" && r.Method == coap.POST:
 		return s.handleSend(c, r)
+	case strings.HasPrefix(r.Path, estPath):
+		return s.handleEST(c, r)
 	case r.Path == "/bs" && r.Method == coap.POST:
 		return s.handleBootstrap(c, r)
 	case r.Path == "/bspack" && r.Method == coap.GET:

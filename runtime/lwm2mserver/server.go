@@ -58,6 +58,7 @@ type Server struct {
 	findScript func(endpoint string) ([]BootstrapStep, bool)
 	packs      map[string][]BootstrapPack // by endpoint name; "" for every other device
 	bootstraps history[*Bootstrap]
+	est        *estServer // nil without ServeEST
 }
 
 // New starts a server, which runs until Close.

@@ -43,6 +43,9 @@ type Config struct {
 	// Format is the Content-Format of the answer to a Read without Accept. The zero value, which is
 	// plain text and cannot be meant, means TLV for LwM2M 1.0 and SenML CBOR for later versions.
 	Format content.Format
+	// Hidden are objects that the bootstrap server must not see or change: it is told that the
+	// device does not have them. The zero value means none.
+	Hidden []dm.ObjectID
 	// Usable checks one account at the end of the sequence: that of the Security instance, which
 	// may be the bootstrap server's. The server is shown the text of an error that [Faultf] has
 	// made, and the path of any other. The zero value means that every account is usable.

@@ -32,7 +32,7 @@ func (s *Sequence) removeAll(t *dm.Transaction) error {
 	snap := t.Snapshot()
 	keep := findKept(snap)
 	for _, id := range slices.Collect(snap.Objects()) {
-		if !snap.ServersDelete(id) {
+		if !snap.ServersDelete(id) || slices.Contains(s.cfg.Hidden, id) {
 			continue
 		}
 		for _, p := range removable(t.Snapshot(), id, keep) {

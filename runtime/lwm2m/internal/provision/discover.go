@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -45,7 +46,7 @@ func (s *Sequence) links(snap dm.Snapshot, p dm.Path) ([]byte, error) {
 	e.Enabler(s.cfg.Version)
 	a := readAccounts(snap)
 	for id := range snap.Objects() {
-		if !p.Contains(dm.ObjectPath(id)) {
+		if !p.Contains(dm.ObjectPath(id)) || slices.Contains(s.cfg.Hidden, id) {
 			continue
 		}
 		s.objectLinks(&e, snap, id, a)

@@ -51,6 +51,9 @@ func (s *Sequence) applyPack(k *task, t *dm.Transaction) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(entries, func(e dm.Entry) bool { return slices.Contains(s.cfg.Hidden, e.Path.Object()) }) {
+		return errNoObject
+	}
 	if _, err := s.checkStaged(len(k.pack), entries); err != nil {
 		return err
 	}

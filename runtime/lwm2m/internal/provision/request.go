@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -40,6 +41,7 @@ var (
 	errNoLinks   = serve.Refuse(dm.BadRequest, "only the root and an object can be discovered")
 	errNoTarget  = serve.Refuse(dm.BadRequest, "only an object, an instance or a resource can be written")
 	errNoRemoval = serve.Refuse(dm.BadRequest, "only the root, an object or an instance can be deleted")
+	errNoObject  = serve.Refuse(dm.NotFound, "the path is not an object of this device")
 	errTooMany   = serve.Refuse(dm.ServiceUnavailable, "too many requests wait")
 	errPatience  = serve.Refuse(dm.ServiceUnavailable, "another change takes too long")
 	errTooLarge  = serve.Refuse(dm.RequestEntityTooLarge, "the payload is too large")
@@ -81,6 +83,9 @@ func (s *Sequence) parse(r *coap.Request) (*task, error) {
 		}
 		known = known && ok
 	}
+	if k.path.Level() > dm.RootLevel && slices.Contains(s.cfg.Hidden, k.path.Object()) {
+		return k, errNoObject
+	}
 	if r.Code() == coap.POST {
 		if k.op = finish; !bs || segments > 1 {
 			return nil, errNoMethod
@@ -116,7 +121,7 @@ func (k *task) classifyGet(known bool) error {
 	level, object := k.path.Level(), k.path.Object()
 	switch {
 	case !known:
-		return serve.Refuse(dm.NotFound, "the path is not an object of this device")
+		return errNoObject
 	case asked && content.Format(accept) == content.Link, !asked && level == dm.RootLevel:
 		if k.op = discover; level > dm.ObjectLevel {
 			return errNoLinks
