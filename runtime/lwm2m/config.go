@@ -34,8 +34,9 @@ type Config struct {
 	Factory Factory
 	// Smartcard reads what a smartcard has for the device; see Core 1.2.2 §6.1.4, which puts it
 	// before everything else. New calls it, and what it returns replaces the accounts that the
-	// device has. It returns the zero Factory if there is no card, or nothing new on it. The zero
-	// value means that the device has no smartcard.
+	// device has. It returns the zero Factory if there is no card, or nothing new on it. A card
+	// that cannot be read or used is logged, and New goes on as without it. The zero value means
+	// that the device has no smartcard.
 	Smartcard func() (Factory, error)
 	// Dialers are the networks: the first dialer that serves the scheme of a server's URI makes the
 	// socket. The zero value means udp.Dialer{} and tcp.Dialer{}.

@@ -55,17 +55,11 @@ func (f Factory) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, f.String
 // provision brings the device its accounts before it starts (Core 1.2.2 §6.1.4): from the smartcard
 // if that has any, otherwise from Config.Factory if the device has none.
 func (c *Client) provision() error {
-	if c.cfg.Smartcard != nil {
-		f, err := c.cfg.Smartcard()
-		if err != nil {
-			return fmt.Errorf("Config.Smartcard: %w", err)
-		}
-		if f.read != nil {
-			if err := c.applyFactory(f); err != nil {
-				return fmt.Errorf("Config.Smartcard: %w", err)
-			}
-			return nil
-		}
+	switch used, err := c.readSmartcard(); {
+	case err != nil: // the next step follows, as without a card
+		c.log.Error("the smartcard cannot be used", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+	case used:
+		return nil
 	}
 	if c.cfg.Factory.read == nil || c.hasAccounts() {
 		return nil
@@ -74,6 +68,18 @@ func (c *Client) provision() error {
 		return fmt.Errorf("Config.Factory: %w", err)
 	}
 	return nil
+}
+
+// readSmartcard applies what the smartcard has, and reports whether it has anything.
+func (c *Client) readSmartcard() (used bool, err error) {
+	if c.cfg.Smartcard == nil {
+		return false, nil
+	}
+	f, err := c.cfg.Smartcard()
+	if err != nil || f.read == nil {
+		return false, err
+	}
+	return true, c.applyFactory(f)
 }
 
 // hasAccounts reports whether the device has the account of any server.

@@ -112,11 +112,13 @@ func TestFactoryOfProvisionedDevice(t *testing.T) {
 }
 
 func TestSmartcard(t *testing.T) {
+	var log bytes.Buffer
 	card := lwm2m.Factory{}
 	failure := error(nil)
 	start := func() (string, error) {
 		cfg := factoryConfig(t, lwm2m.Factory{})
 		cfg.Smartcard = func() (lwm2m.Factory, error) { return card, failure }
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		sec, srv := accounts(t, 0)
 		addAccount(t, sec, srv, 7, "coap://other")
 		cfg.Objects = append(cfg.Objects, sec, srv)
@@ -134,10 +136,15 @@ func TestSmartcard(t *testing.T) {
 		t.Errorf("with a card: %v\n%s", err, text)
 	}
 	failure = errors.New("the reader is gone")
-	if _, err := start(); !errors.Is(err, failure) {
-		t.Errorf("the card cannot be read: %v", err)
+	if text, err := start(); err != nil || !strings.Contains(text, "coap://other") || !strings.Contains(log.String(), "the reader is gone") {
+		t.Errorf("the card cannot be read: %v\n%s\n%s", err, text, log.String())
 	}
-	card, failure = lwm2m.FactoryData("card", []byte("[]")), nil
+	log.Reset()
+	card, failure = lwm2m.FactoryData("card", []byte(strings.Replace(factoryJSON, `"v":3600`, `"v":-1`, 1))), nil
+	if text, err := start(); err != nil || !strings.Contains(text, "coap://other") || !strings.Contains(log.String(), "/1/0/1") {
+		t.Errorf("the card has a fault: %v\n%s\n%s", err, text, log.String())
+	}
+	card = lwm2m.FactoryData("card", []byte("[]"))
 	if text, err := start(); err != nil || !strings.Contains(text, "coap://other") {
 		t.Errorf("with an empty card: %v\n%s", err, text)
 	}
