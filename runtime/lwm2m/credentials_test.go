@@ -50,6 +50,10 @@ func selfSigned(t *testing.T) []byte {
 func TestCredentials(t *testing.T) {
 	roots := x509.NewCertPool()
 	certificate := selfSigned(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	rawKey, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
 	for name, c := range map[string]struct {
 		change func(*security.Instance)
 		check  func(*socket.Security) bool
@@ -75,6 +79,13 @@ func TestCredentials(t *testing.T) {
 			return s.Mode == socket.ModeCertificate && s.Usage == socket.UsageServiceConstraint &&
 				s.Matching == socket.MatchingType(2) &&
 				string(s.ServerPublicKey) == "hash" && s.TrustStore == roots
+		}, ""},
+		// A network with another library may have what pion and crypto/tls lack.
+		"raw public key": {func(i *security.Instance) {
+			i.SecurityMode, i.PublicKeyOrIdentity, i.SecretKey = dm.Int(1), dm.Key(nil), dm.Key(rawKey)
+			i.ServerPublicKey, i.MatchingType = dm.Key([]byte("0123456789abcdef0123456789abcdef")), dm.Uint(1)
+		}, func(s *socket.Security) bool {
+			return s.Mode == socket.ModeRPK && s.PrivateKey != nil && s.Matching == socket.MatchSHA256 && len(s.ServerPublicKey) == 32
 		}, ""},
 		"usage that does not exist": {func(i *security.Instance) {
 			i.SecurityMode, i.PublicKeyOrIdentity, i.CertificateUsage = dm.Int(2), dm.Key(certificate), dm.Uint(256)
