@@ -42,10 +42,12 @@ func TestEntryFollowsInstance(t *testing.T) {
 		var batches []string
 		g.client.Model().Subscribe(func(b dm.Batch) { batches = append(batches, fmt.Sprint(b.Origin, b.Events)) })
 		g.grant(dm.ObjectPath(gadgetID), aclobject.BootstrapOwner, acl{2: aclobject.Create})
+		synctest.Wait()
 		batches = nil
 		if got := g.ask(2, "Create", gadgetPath); got != "2.01" {
 			t.Fatalf("Create: %s", got)
 		}
+		synctest.Wait() // subscribers are called after the answer
 		g.wantEntries("/33001 owner 65535: 2=C", "/33001/1 owner 2:")
 		if want := "server 2 [{/2/1 created} {/33001/1 created}]"; !slices.Equal(batches, []string{want}) {
 			t.Errorf("published %v, want %s alone", batches, want)
