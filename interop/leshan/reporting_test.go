@@ -76,8 +76,9 @@ func TestReporting(t *testing.T) {
 		s.Suspend()
 		for i, v := range []float64{1, 2, 3} {
 			s.measure(t, v)
+			// Leshan keeps times in milliseconds, and one value for each.
 			for at := time.Now(); ; time.Sleep(time.Millisecond) {
-				if st, _ := s.Status().Server(1); st.Stored == i+1 {
+				if st, _ := s.Status().Server(1); st.Stored == i+1 && time.Since(at) > 2*time.Millisecond {
 					break
 				}
 				if time.Since(at) > patience {
