@@ -69,7 +69,9 @@ func run(ctx context.Context, out io.Writer) error {
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- client.Run(running) }()
-	err = errors.Join(showBootstrap(ctx, out, servers[0]), manage(ctx, out, servers[1], servers[2]))
+	if err = showBootstrap(ctx, out, servers[0]); err == nil {
+		err = manage(ctx, out, servers[1], servers[2])
+	}
 	stop()
 	return errors.Join(err, <-ended)
 }
@@ -132,7 +134,7 @@ func showBootstrap(ctx context.Context, out io.Writer, bootstrap *lwm2mserver.Se
 	for r := range b.All(ctx) {
 		fmt.Fprintln(out, "bootstrap server:", r)
 	}
-	return nil
+	return b.Wait(ctx)
 }
 
 // manage reads and writes as both servers.
