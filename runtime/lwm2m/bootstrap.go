@@ -3,8 +3,6 @@ package lwm2m
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -21,9 +19,9 @@ import (
 // [bootstrap.Next] and executes the actions that Next returns, as server does for a registration.
 // What the bootstrap server writes is the matter of package provision.
 type bootstrapper struct {
+	attempt
 	client  *Client
 	account bootstrapAccount // the zero value without one
-	log     *slog.Logger
 
 	state    bootstrap.State
 	events   []bootstrap.Event // that handle has not processed
@@ -31,19 +29,14 @@ type bootstrapper struct {
 
 	link     *link.Link
 	socket   *Socket                          // nil without a connection
-	call     *coap.Call                       // the request in flight
 	sequence *provision.Sequence              // what the server writes; nil without
 	last     *provision.Sequence              // may still be stored, although aborted
 	fresh    atomic.Pointer[freshCertificate] // of sequence
 	renewal  sched.Job
 	pack     pack // the last Bootstrap-Pack
 
-	timer       sched.Job  // the one timer, see bootstrap.Timer
-	timerAt     time.Time  // when timer fires
 	servedSince sched.Time // when the server began its sequence
-	timeouts    int        // how often it has fired since the last request of the server
-	slow        sched.Job  // shows that an attempt has no response yet
-	overdue     sched.Job  // ends a request whose response does not become complete
+	timeouts    int        // how often timer has fired since the last request of the server
 	purge       sched.Job  // deletes the account (/0/x/12)
 
 	ended    bool       // an attempt has ended before
@@ -53,7 +46,6 @@ type bootstrapper struct {
 	settling bool       // a bootstrap is published, and its end is not handled yet
 	replaced bool       // it has written the account of the bootstrap server
 
-	err      error // the last failure, nil after a success
 	failures int   // consecutive failed attempts
 	cause    error // why a bootstrap is needed, nil if none is
 	causeBy  *server
@@ -62,7 +54,7 @@ type bootstrapper struct {
 
 // newBootstrapper creates the bootstrapper of a client. It starts nothing.
 func newBootstrapper(c *Client) *bootstrapper {
-	b := &bootstrapper{client: c, log: c.log.With("server", "bootstrap")}
+	b := &bootstrapper{client: c, attempt: attempt{sched: c.loop.sched, log: c.log.With("server", "bootstrap")}}
 	b.link = link.New(&c.links, b, b.log)
 	b.timer.Func = b.onTimer
 	b.slow.Func = b.onSlow
@@ -95,12 +87,7 @@ func (b *bootstrapper) handle(e bootstrap.Event) {
 	}
 	serving := b.serving()
 	b.handleAll()
-	if b.state.Request == bootstrap.NoRequest {
-		b.client.loop.sched.Cancel(&b.overdue)
-		if b.state.Connection != bootstrap.Connecting {
-			b.client.loop.sched.Cancel(&b.slow)
-		}
-	}
+	b.stopWaiting(b.state.Request != bootstrap.NoRequest, b.state.Connection == bootstrap.Connecting)
 	b.updateCause()
 	b.show()
 	if serving != b.serving() {
@@ -167,23 +154,15 @@ func (b *bootstrapper) execute(a bootstrap.Action) {
 		b.show() // before the response can change the state
 		b.send(a)
 	case bootstrap.CancelRequest:
-		call := b.call
-		b.call = nil
-		call.Cancel()
+		b.cancelRequest()
 	case bootstrap.SuspendConnection:
 		b.link.Suspend(b.closeReason())
 	case bootstrap.CloseConnection:
 		b.link.Close(b.closeReason())
 	case bootstrap.StartTimer:
-		wait := a.After
-		if a.Spread > 0 {
-			wait += rand.N(a.Spread)
-		}
-		b.client.loop.sched.After(&b.timer, wait)
-		b.timerAt = time.Now().Add(wait)
+		b.startTimer(a.After, a.Spread)
 	case bootstrap.StopTimer:
-		b.client.loop.sched.Cancel(&b.timer)
-		b.timerAt = time.Time{}
+		b.stopTimer()
 	case bootstrap.ApplyPack:
 		b.applyPack()
 	case bootstrap.AbortSequence:
@@ -285,27 +264,10 @@ func (b *bootstrapper) onSlow() {
 	}
 }
 
-// noteStall records an early sign that an attempt fails, and logs it once.
-func (b *bootstrapper) noteStall(err error) {
-	if b.err == nil || b.err.Error() != err.Error() {
-		b.log.Info("an attempt may fail", "reason", err.Error())
-	}
-	b.err = err
-}
-
-// answered drops the sign of an attempt that has got an answer after all.
-func (b *bootstrapper) answered() {
-	var sign *stallError
-	if errors.As(b.err, &sign) {
-		b.err = nil
-	}
-}
-
 // connect starts to connect.
 func (b *bootstrapper) connect() {
 	b.client.pending++
-	silent := errors.Is(b.err, coap.ErrTimeout) || errors.Is(b.err, socket.ErrRefused)
-	if err := b.link.Connect(silent); err != nil {
+	if err := b.link.Connect(b.isSilent()); err != nil {
 		b.client.pending--
 		b.err = err
 		b.handle(bootstrap.Event{Kind: bootstrap.DialImpossible})

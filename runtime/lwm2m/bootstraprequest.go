@@ -7,6 +7,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/bootstrap"
 )
 
@@ -65,29 +66,7 @@ func (b *bootstrapper) send(a bootstrap.Action) {
 	if a.Request == bootstrap.BootstrapRequest && c.namesBootstrapFormat() && !a.NoFormat {
 		call.Options.AddQuery("pct=" + strconv.Itoa(int(c.bootstrapFormat())))
 	}
-	b.request(call, func(r coap.Result) { b.onResponse(a.Request, r) })
-}
-
-// request sends a request and calls done with the result, unless the request is cancelled.
-func (b *bootstrapper) request(call *coap.Call, done func(coap.Result)) {
-	finish := func(r coap.Result) {
-		if b.call == call {
-			b.call = nil
-			done(r)
-		}
-	}
-	b.call = call
-	b.overdue.Func = func() {
-		if b.call == call {
-			call.Cancel()
-			finish(coap.Result{Err: coap.ErrTimeout, Last: true})
-		}
-	}
-	b.client.loop.sched.After(&b.overdue, b.patience())
-	call.Done = finish
-	if err := b.link.Conn().Do(call); err != nil {
-		finish(coap.Result{Err: err, Last: true})
-	}
+	b.do(b.link.Conn(), call, b.patience(), func(r coap.Result) { b.onResponse(a.Request, r) })
 }
 
 // patience returns how long a whole response may take. A Bootstrap-Pack may have many blocks.
@@ -105,7 +84,7 @@ func (b *bootstrapper) onResponse(request bootstrap.Request, r coap.Result) {
 		b.err = refusal(request.String(), r)
 	case request == bootstrap.PackRequest && r.Code == coap.Content:
 		f, ok := r.Options.ContentFormat()
-		if e.Usable = ok && canPack(content.Format(f)); e.Usable {
+		if e.Usable = ok && content.Format(f).Carries(content.BootstrapPack, dm.RootLevel); e.Usable {
 			b.pack = pack{content.Format(f), append([]byte(nil), r.Body...)}
 		} else {
 			b.err = errPackFormat
@@ -113,21 +92,12 @@ func (b *bootstrapper) onResponse(request bootstrap.Request, r coap.Result) {
 	case request == bootstrap.BootstrapRequest && r.Code == coap.Changed:
 		b.err = nil
 	default:
-		b.err = refusal(request.String(), r)
-		if wait, ok := r.Options.Uint(coap.OptionMaxAge); ok && (r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests) {
-			// RFC 7252 §5.9.3.4, RFC 8516
-			e.MaxAge = min(seconds(uint64(wait)), b.client.cfg.MaxServerPause)
-		}
+		b.err, e.MaxAge = refusal(request.String(), r), b.client.pauseAskedFor(r)
 	}
 	if b.err != nil {
 		b.log.Info("the request is not granted", "request", request.String(), "reason", b.err.Error())
 	}
 	b.handle(e)
-}
-
-// canPack reports whether a Bootstrap-Pack may have a format.
-func canPack(f content.Format) bool {
-	return f == content.SenMLCBOR || f == content.SenMLJSON || f == content.LwM2MCBOR
 }
 
 // bootstrapGate is the handler of the requests of the bootstrap server. It ignores those that come

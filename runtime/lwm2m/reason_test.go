@@ -20,7 +20,7 @@ func TestStateAndReasonFit(t *testing.T) {
 	for bits := range 1 << 6 {
 		b := func(i int) bool { return bits>>i&1 != 0 }
 		for _, st := range accountStates() {
-			s := &server{client: &Client{closing: b(0), model: model, boot: new(bootstrapper)}, state: st, err: failure}
+			s := &server{client: &Client{closing: b(0), model: model, boot: new(bootstrapper)}, state: st, attempt: attempt{err: failure}}
 			s.intent = intent{removed: b(1), disabled: b(2), offline: b(3), turn: b(4)}
 			if st.Effort == account.Removed && !s.intent.removed {
 				continue // it cannot be

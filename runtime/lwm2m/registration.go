@@ -82,31 +82,14 @@ func (s *server) send(a account.Action) {
 	}
 }
 
-// request sends a request and calls done with the result, unless the request is cancelled. A
-// response that has not arrived as a whole within the time of patience counts as none.
+// request sends a request and calls done with the result, unless the request is cancelled.
 func (s *server) request(call *coap.Call, done func(coap.Result)) {
-	s.call = call
-	s.overdue.Func = func() {
-		if s.call == call {
-			s.call = nil
-			call.Cancel()
-			done(coap.Result{Err: coap.ErrTimeout, Last: true})
+	s.do(s.link.Conn(), call, s.patience(), func(r coap.Result) {
+		if r.Err == nil {
+			s.answered()
 		}
-	}
-	s.client.loop.sched.After(&s.overdue, s.patience())
-	call.Done = func(r coap.Result) {
-		if s.call == call {
-			s.call = nil
-			if r.Err == nil {
-				s.answered()
-			}
-			done(r)
-		}
-	}
-	if err := s.link.Conn().Do(call); err != nil && s.call == call {
-		s.call = nil
-		done(coap.Result{Err: err, Last: true})
-	}
+		done(r)
+	})
 }
 
 // patience returns how long a whole response may take. A message has a time-out of its own, but
@@ -223,12 +206,9 @@ func (s *server) responseEvent(r coap.Result) account.Event {
 		return account.Event{Kind: account.NoResponse}
 	}
 	_, err := locationOf(r.Options)
-	e := account.Event{Kind: account.ResponseReceived, Code: account.Code(r.Code), Location: err == nil}
-	if wait, ok := r.Options.Uint(coap.OptionMaxAge); ok && (r.Code == coap.ServiceUnavailable || r.Code == coap.TooManyRequests) {
-		// RFC 7252 §5.9.3.4, RFC 8516
-		e.MaxAge = min(seconds(uint64(wait)), s.client.cfg.MaxServerPause)
+	return account.Event{
+		Kind: account.ResponseReceived, Code: account.Code(r.Code), Location: err == nil, MaxAge: s.client.pauseAskedFor(r),
 	}
-	return e
 }
 
 // The bounds of a location that the client accepts, in bytes.

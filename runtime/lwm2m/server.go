@@ -1,14 +1,10 @@
 package lwm2m
 
 import (
-	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -22,9 +18,9 @@ import (
 // server is one account of the client. It makes no decisions: it passes events and facts to
 // [account.Next] and executes the actions that Next returns. See handle.
 type server struct {
+	attempt
 	client   *Client
 	settings settings
-	log      *slog.Logger
 
 	state        account.State
 	intent       intent
@@ -36,22 +32,16 @@ type server struct {
 	link   *link.Link
 	socket *Socket // nil without a connection
 	peer   *manage.Peer
-	gate   gate       // in front of peer
-	slowed bool       // notifications are sent more slowly than they come
-	call   *coap.Call // the request in flight
+	gate   gate // in front of peer
+	slowed bool // notifications are sent more slowly than they come
 
 	transmission *coap.Params // nil means those of Config
-	slow         sched.Job    // shows that an attempt has no response yet
-	overdue      sched.Job    // ends a request whose response does not become complete
-	timer        sched.Job    // the account's one timer, see account.Timer
-	timerAt      time.Time    // when timer fires
 	enabling     sched.Job    // ends a Disable
 	enableAt     time.Time
 	later        []func(*server) // for the account added again with the same ID
 	sends        *send.Queue     // nil until the first Send
 
-	err      error // the last failure, nil after a success
-	failures int   // consecutive failed attempts
+	failures int // consecutive failed attempts
 
 	// What settleBootstrap has last seen.
 	asked       bool
@@ -75,7 +65,7 @@ type intent struct {
 // newServer creates the server of an account. It starts nothing: the account waits for its turn.
 func (c *Client) newServer(v settings) (*server, error) {
 	s := &server{client: c, settings: v, versions: c.versionsFor(v.versions)}
-	s.log = c.log.With("server", v.shortID)
+	s.attempt.sched, s.log = c.loop.sched, c.log.With("server", v.shortID)
 	s.shown.since = time.Now()
 	s.gate.server = s
 	s.intent.offline = c.offline.covers(&v)
@@ -126,12 +116,7 @@ func (s *server) handle(e account.Event) {
 	s.gate.settle()
 	s.settleSends()
 	s.settleBootstrap()
-	if s.state.Request == account.NoRequest {
-		s.client.loop.sched.Cancel(&s.overdue)
-	}
-	if s.state.Connection != account.Connecting && s.state.Request == account.NoRequest {
-		s.client.loop.sched.Cancel(&s.slow)
-	}
+	s.stopWaiting(s.state.Request != account.NoRequest, s.state.Connection == account.Connecting)
 	s.show()
 	if s.state.Effort == account.Removed {
 		s.client.remove(s)
@@ -199,23 +184,15 @@ func (s *server) execute(a account.Action) {
 		s.show() // before the response can change the state
 		s.send(a)
 	case account.CancelRequest:
-		call := s.call
-		s.call = nil
-		call.Cancel()
+		s.cancelRequest()
 	case account.SuspendConnection:
 		s.link.Suspend(s.reason())
 	case account.CloseConnection:
 		s.link.Close(s.reason())
 	case account.StartTimer:
-		wait := a.After
-		if a.Spread > 0 {
-			wait += rand.N(a.Spread)
-		}
-		s.client.loop.sched.After(&s.timer, wait)
-		s.timerAt = time.Now().Add(wait)
+		s.startTimer(a.After, a.Spread)
 	case account.StopTimer:
-		s.client.loop.sched.Cancel(&s.timer)
-		s.timerAt = time.Time{}
+		s.stopTimer()
 	case account.ReceiverOff:
 		s.link.ReceiverOff()
 	case account.ReceiverOn:
@@ -235,8 +212,7 @@ func (s *server) onTimer() {
 // connect starts to connect.
 func (s *server) connect() {
 	s.client.pending++
-	silent := errors.Is(s.err, coap.ErrTimeout) || errors.Is(s.err, socket.ErrRefused)
-	if err := s.link.Connect(silent); err != nil {
+	if err := s.link.Connect(s.isSilent()); err != nil {
 		s.client.pending--
 		s.err = err
 		s.handle(account.Event{Kind: account.DialImpossible})

@@ -87,19 +87,3 @@ type stallError struct {
 
 func (e *stallError) Error() string { return e.text }
 func (e *stallError) Unwrap() error { return e.cause }
-
-// noteStall records an early sign that an attempt fails as the reason in Status, and logs it once.
-func (s *server) noteStall(err error) {
-	if s.err == nil || s.err.Error() != err.Error() {
-		s.log.Info("an attempt may fail", "reason", err.Error())
-	}
-	s.err = err
-}
-
-// answered drops the sign of an attempt that has got an answer after all.
-func (s *server) answered() {
-	var sign *stallError
-	if errors.As(s.err, &sign) {
-		s.err = nil
-	}
-}
