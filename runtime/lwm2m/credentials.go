@@ -139,13 +139,18 @@ func certificates(v values, sec *socket.Security) error {
 		}
 		sec.Certificates = chain
 	}
+	serverCertificate(v, sec)
+	return privateKey(v, sec)
+}
+
+// serverCertificate sets what the server's certificate is compared with.
+func serverCertificate(v values, sec *socket.Security) {
 	if server := v.opaque(gensecurity.ServerPublicKeyID); len(server) > 0 {
 		sec.ServerPublicKey = server
 	}
 	// The object's definition bounds both.
 	usage := v.number(gensecurity.CertificateUsageID, uint64(socket.UsageDomainIssued))
 	sec.Usage, sec.Matching = socket.CertificateUsage(usage), matchingType(v)
-	return privateKey(v, sec)
 }
 
 // matchingType returns what /0/x/4 holds.

@@ -75,11 +75,9 @@ func usesEST(v values) bool {
 // /0/x/4 is required (Transport 1.2.2 §5.2.4).
 func enrolledCertificates(v values, sec *socket.Security) error {
 	sec.Mode = socket.ModeCertificate
-	if sec.ServerPublicKey = v.opaque(gensecurity.ServerPublicKeyID); len(sec.ServerPublicKey) == 0 {
+	if serverCertificate(v, sec); len(sec.ServerPublicKey) == 0 {
 		return fmt.Errorf("%s: Server Public Key has no value: Security Mode 4 (EST) needs the certificate of the server, or of its authority", v.p)
 	}
-	usage := v.number(gensecurity.CertificateUsageID, uint64(socket.UsageDomainIssued))
-	sec.Usage, sec.Matching = socket.CertificateUsage(usage), matchingType(v)
 	e := v.c.enrolledFor(v.s, v.p.Instance())
 	if len(e.chain) == 0 {
 		return fmt.Errorf("%s: %w", v.p, errNotEnrolled)
