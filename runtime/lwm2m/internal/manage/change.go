@@ -153,7 +153,7 @@ func (c *change) raiseStorePanic() {
 func (c *change) onPatienceOver() {
 	if c.cancel() { // otherwise the slot has been granted
 		c.leave()
-		c.fail(errPatience)
+		c.fail(serve.ErrPatience)
 	}
 }
 

@@ -69,7 +69,7 @@ func (x *composite) setup() {
 // decode reads the payload of a Read-Composite.
 func (x *composite) decode(q *request, dec decoder) error {
 	if q.format == content.None {
-		return errNoFormat
+		return serve.ErrNoFormat
 	}
 	x.peer, x.parts, x.into = q.scope.peer, x.parts[:0], nil
 	req := content.Request{Root: x.peer.cfg.Root, Prefix: q.scope.device.cfg.Prefix, Schema: x.defined}

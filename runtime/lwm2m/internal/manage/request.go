@@ -27,12 +27,8 @@ type request struct {
 }
 
 var (
-	errNoSuchPath = serve.Refuse(dm.NotFound, "the path is not an object of this device")
-	errHidden     = serve.Refuse(dm.Unauthorized, "the object is not open to management servers")
-	errNoMethod   = serve.Refuse(dm.MethodNotAllowed, "the method is not defined for this path")
-	errNoFormat   = serve.Refuse(dm.UnsupportedContentFormat, "the Content-Format is missing")
-	errTooMany    = serve.Refuse(dm.ServiceUnavailable, "too many requests of this server wait")
-	errPatience   = serve.Refuse(dm.ServiceUnavailable, "another change takes too long")
+	errHidden  = serve.Refuse(dm.Unauthorized, "the object is not open to management servers")
+	errTooMany = serve.Refuse(dm.ServiceUnavailable, "too many requests of this server wait")
 )
 
 // refuse answers a request of the server with an error. The cause stays on the device: the server

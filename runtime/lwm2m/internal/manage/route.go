@@ -60,7 +60,7 @@ func (p *Peer) parse(r *coap.Request) (request, error) {
 	}
 	switch {
 	case q.path.IsRoot() != q.composite:
-		return q, errNoMethod
+		return q, serve.ErrNoMethod
 	case q.composite:
 		q.anyDevice = q.scope.device.cfg.Prefix == "" && len(p.scopes) > 1
 		return q, q.precondition()
@@ -84,13 +84,13 @@ func (p *Peer) route(q *request) error {
 		switch {
 		case root < len(p.root):
 			if string(v) != p.root[root] {
-				return errNoSuchPath
+				return serve.ErrNoObject
 			}
 			root++
 			continue
 		case !ids && q.scope == nil && isPrefix(v):
 			if q.scope = p.scope(v); q.scope == nil {
-				return errNoSuchPath
+				return serve.ErrNoObject
 			}
 			continue
 		}
@@ -100,17 +100,17 @@ func (p *Peer) route(q *request) error {
 			q.path, ok = q.path.Child(id)
 		}
 		if !ok {
-			return errNoSuchPath
+			return serve.ErrNoObject
 		}
 	}
 	if root > 0 && root < len(p.root) {
-		return errNoSuchPath
+		return serve.ErrNoObject
 	}
 	if q.scope == nil {
 		q.scope = p.scope(nil)
 	}
 	if q.scope == nil {
-		return errNoSuchPath
+		return serve.ErrNoObject
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (q *request) classify() error {
 			return nil
 		}
 	}
-	return errNoMethod
+	return serve.ErrNoMethod
 }
 
 // checkQuery refuses attributes beside the payload of a Write, Create or Write-Composite: neither

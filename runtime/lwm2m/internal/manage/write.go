@@ -6,6 +6,7 @@ import (
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // The operations of a change: what a Write, Create, Delete or Write-Composite does in its
@@ -34,7 +35,7 @@ func (q *request) checkWrite() error {
 		q.format = content.Text // as in LwM2M 1.0
 	}
 	if q.format == content.None {
-		return errNoFormat
+		return serve.ErrNoFormat
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func (c *change) delete(t *dm.Transaction) error {
 // writeComposite makes a Write-Composite, which is done whole or not at all (Core 1.2.2 §6.3.9).
 func (c *change) writeComposite(t *dm.Transaction) error {
 	if c.q.format == content.None {
-		return errNoFormat
+		return serve.ErrNoFormat
 	}
 	entries, err := c.decode(t, content.WriteComposite, content.Request{})
 	if err != nil {

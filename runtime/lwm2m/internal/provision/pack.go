@@ -5,6 +5,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // DecodePack returns the entries of a Bootstrap-Pack in SenML CBOR, SenML JSON or LwM2M CBOR for
@@ -52,7 +53,7 @@ func (s *Sequence) applyPack(k *task, t *dm.Transaction) error {
 		return err
 	}
 	if slices.ContainsFunc(entries, func(e dm.Entry) bool { return slices.Contains(s.cfg.Hidden, e.Path.Object()) }) {
-		return errNoObject
+		return serve.ErrNoObject
 	}
 	if _, err := s.checkStaged(len(k.pack), entries); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
 
 // account2 is a pack with an account of server 2.
@@ -154,7 +155,7 @@ func TestPackMoments(t *testing.T) {
 	})
 	inRig(t, setup{}, func(t *testing.T, r *rig) {
 		tx, _ := r.model.TryBegin(context.Background(), dm.Application)
-		if err := r.pack(content.SenMLJSON, account2); !errors.Is(err, errPatience) {
+		if err := r.pack(content.SenMLJSON, account2); !errors.Is(err, serve.ErrPatience) {
 			t.Errorf("a pack while the slot is taken: %v", err)
 		}
 		r.seq.ApplyPack(content.SenMLJSON, []byte(account2), func(err error) { t.Errorf("called after Abort: %v", err) })

@@ -35,15 +35,11 @@ const (
 )
 
 var (
-	errNoMethod  = serve.Refuse(dm.MethodNotAllowed, "the method is not defined for this path")
-	errNoFormat  = serve.Refuse(dm.UnsupportedContentFormat, "the Content-Format is missing")
 	errNotRead   = serve.Refuse(dm.MethodNotAllowed, "only /1 and /2 and their instances can be read")
 	errNoLinks   = serve.Refuse(dm.BadRequest, "only the root and an object can be discovered")
 	errNoTarget  = serve.Refuse(dm.BadRequest, "only an object, an instance or a resource can be written")
 	errNoRemoval = serve.Refuse(dm.BadRequest, "only the root, an object or an instance can be deleted")
-	errNoObject  = serve.Refuse(dm.NotFound, "the path is not an object of this device")
 	errTooMany   = serve.Refuse(dm.ServiceUnavailable, "too many requests wait")
-	errPatience  = serve.Refuse(dm.ServiceUnavailable, "another change takes too long")
 	errTooLarge  = serve.Refuse(dm.RequestEntityTooLarge, "the payload is too large")
 	errStaged    = serve.Refuse(dm.RequestEntityTooLarge, "the sequence writes too much")
 	errOver      = serve.Refuse(dm.BadRequest, "the bootstrap sequence is over")
@@ -84,11 +80,11 @@ func (s *Sequence) parse(r *coap.Request) (*task, error) {
 		known = known && ok
 	}
 	if k.path.Level() > dm.RootLevel && slices.Contains(s.cfg.Hidden, k.path.Object()) {
-		return k, errNoObject
+		return k, serve.ErrNoObject
 	}
 	if r.Code() == coap.POST {
 		if k.op = finish; !bs || segments > 1 {
-			return nil, errNoMethod
+			return nil, serve.ErrNoMethod
 		}
 		return k, nil
 	}
@@ -113,7 +109,7 @@ func (k *task) classify(known bool) error {
 		}
 		return nil
 	}
-	return errNoMethod
+	return serve.ErrNoMethod
 }
 
 func (k *task) classifyGet(known bool) error {
@@ -121,7 +117,7 @@ func (k *task) classifyGet(known bool) error {
 	level, object := k.path.Level(), k.path.Object()
 	switch {
 	case !known:
-		return errNoObject
+		return serve.ErrNoObject
 	case asked && content.Format(accept) == content.Link, !asked && level == dm.RootLevel:
 		if k.op = discover; level > dm.ObjectLevel {
 			return errNoLinks
@@ -147,7 +143,7 @@ func (s *Sequence) checkHead(k *task) error {
 		k.format = content.Text // as in LwM2M 1.0
 	}
 	if k.format == content.None {
-		return errNoFormat
+		return serve.ErrNoFormat
 	}
 	return content.Check(k.format, content.Write, k.path)
 }

@@ -56,10 +56,10 @@ func (s *Sequence) onPatienceOver() {
 	k := s.current
 	if k.op == pack {
 		s.leave()
-		k.done(errPatience)
+		k.done(serve.ErrPatience)
 		return
 	}
-	s.refuse(k.r, errPatience)
+	s.refuse(k.r, serve.ErrPatience)
 	s.leave()
 }
 

@@ -19,6 +19,14 @@ func (e *Refusal) Error() string { return e.Text }
 // Refuse returns a Refusal.
 func Refuse(code dm.Code, text string) error { return &Refusal{code, text} }
 
+// The refusals that management servers and bootstrap servers have in common.
+var (
+	ErrNoObject = Refuse(dm.NotFound, "the path is not an object of this device")
+	ErrNoMethod = Refuse(dm.MethodNotAllowed, "the method is not defined for this path")
+	ErrNoFormat = Refuse(dm.UnsupportedContentFormat, "the Content-Format is missing")
+	ErrPatience = Refuse(dm.ServiceUnavailable, "another change takes too long")
+)
+
 // Explain returns the code for err and appends the diagnostic text (RFC 7252 §5.5.2) to b. The
 // cause stays on the device: the peer receives the code, and the path or the text of a Refusal.
 func Explain(err error, b []byte) (coap.Code, []byte) {
