@@ -9,7 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// What follows from a transaction is part of it, whoever makes it: it is validated, persisted and
+// What follows from a transaction of any origin is part of it: it is validated, persisted and
 // published with it, and gone where it fails.
 func TestConsequences(t *testing.T) {
 	const notes = meterID + 1
