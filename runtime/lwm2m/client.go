@@ -18,8 +18,10 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/records"
 	serverobject "github.com/lwm2mgen/toolkit/runtime/objects/server"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
+	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // Client is one device. It registers with its servers, keeps the registrations alive and serves the
@@ -28,21 +30,24 @@ import (
 // A Client belongs to the goroutine that runs its loop, which also calls all callbacks. Methods
 // that may be called from any goroutine say so. They never wait, unless they take a context.
 type Client struct {
-	cfg      Config
-	loop     *Loop
-	ownsLoop bool // the loop is not shared
-	model    *dm.Model
-	log      *slog.Logger
-	ctx      context.Context // for user code, with the client in it
-	cancel   context.CancelFunc
-	pool     pool // slow functions
-	stores   pool // Config.Persist
-	manager  *manage.Manager
-	device   *manage.Device // the client's own
-	pending  int            // calls of link.Connect and storeValue that have not ended
-	servers  []*server
-	links    link.Config // what the links of the servers share
-	offline  offline
+	cfg       Config
+	loop      *Loop
+	ownsLoop  bool // the loop is not shared
+	model     *dm.Model
+	log       *slog.Logger
+	ctx       context.Context // for user code, with the client in it
+	cancel    context.CancelFunc
+	pool      pool // slow functions
+	stores    pool // Config.Persist
+	manager   *manage.Manager
+	device    *manage.Device // the client's own
+	pending   int            // calls of link.Connect and storeValue that have not ended
+	servers   []*server
+	links     link.Config      // what the links of the servers share
+	records   *records.Records // nil without Config.Store
+	sessions  *store.Sessions  // in Config.Store, nil without it
+	restoring bool             // what Config.Store holds is written to the data model
+	offline   offline
 
 	reconciling, reconcileAgain bool
 
@@ -78,9 +83,15 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, loop: cfg.Loop, log: cfg.Logger, done: make(chan struct{}), touched: map[dm.InstanceID]bool{}}
 	c.access.init(c)
-	c.model, err = dm.NewModel(dm.ModelConfig{Persist: cfg.Persist, Consequences: c.follow, Logger: cfg.Logger}, objects...)
+	if err := c.loadRecords(); err != nil {
+		return nil, err
+	}
+	c.model, err = dm.NewModel(dm.ModelConfig{Persist: c.persist(), Consequences: c.follow, Logger: cfg.Logger}, objects...)
 	if err == nil {
 		c.access.start()
+		err = c.restore()
+	}
+	if err == nil {
 		err = c.addAccessControl()
 	}
 	if err == nil {
@@ -91,6 +102,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if err == nil {
 		err = c.addEnrolment()
+	}
+	if err == nil {
+		err = c.beginStoring()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lwm2m: %w", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // Config says what a [Client] is and which servers it has. Most devices set Endpoint, Servers and
@@ -135,8 +136,26 @@ type Config struct {
 	// OnDelivery is called on the loop with the outcome of each notification. It must be quick. The
 	// zero value means that no function is called.
 	OnDelivery func(Delivery)
-	// Persist stores what a transaction has changed; see [dm.ModelConfig]. The zero value means
-	// that nothing is stored.
+	// Store keeps what the device must not forget over restarts: the accounts, credentials and
+	// rights (objects 0, 1, 2, 21, 23 and the enrolled certificates), StoredObjects, and security
+	// sessions. New restores them; what the store holds takes the place of Servers, Factory and the
+	// instances in Objects. A change is durable before it is answered. After a Detach the store
+	// also holds the registrations with their observations and attributes, so that the next client
+	// goes on with them; see docs/lifecycle.md. The client does not close the store. Two clients
+	// need two stores. The zero value means that the device starts afresh.
+	Store store.Store
+	// StoredObjects are further objects that Store keeps, by their IDs, with all values that are
+	// not live. Instances and values that servers have written or deleted come back so at the next
+	// start; hooks run as for any change. The zero value means none.
+	StoredObjects []dm.ObjectID
+	// BootID identifies the time since the machine was switched on or restarted. A device registers
+	// again after a power cycle, so registrations in Store are used under the same BootID only. A
+	// program that switches its machine off to sleep sets a constant. The zero value means
+	// /proc/sys/kernel/random/boot_id on Linux; elsewhere no registration is used after a restart.
+	BootID string
+	// Persist stores what a transaction has changed, for a program that has a way of its own; see
+	// [dm.ModelConfig]. Store does the same and more, so only one of them may be set. The zero
+	// value means that nothing is stored.
 	Persist func(ctx context.Context, c dm.Committed) error
 
 	// Transmission are the transmission parameters of CoAP over datagrams. The zero value means

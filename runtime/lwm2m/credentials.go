@@ -21,6 +21,9 @@ func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, 
 			return sec, fmt.Errorf("lwm2m: Config.Secure: %w", err)
 		}
 	}
+	if sec.Mode != socket.ModeNoSec && sec.Sessions == nil && c.sessions != nil {
+		sec.Sessions = c.sessions
+	}
 	if sec.Mode == socket.ModeCertificate {
 		if sec.TrustStore == nil {
 			sec.TrustStore = c.cfg.TrustStore

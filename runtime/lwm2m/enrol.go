@@ -208,6 +208,9 @@ func concatenate(certs []*x509.Certificate) []byte {
 // follow makes the changes that follow from those of a transaction; see
 // dm.ModelConfig.Consequences.
 func (c *Client) follow(t *dm.Transaction) error {
+	if c.restoring {
+		return nil // what followed is stored, too
+	}
 	if err := c.access.rules.Follow(t); err != nil {
 		return err
 	}

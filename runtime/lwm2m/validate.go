@@ -93,6 +93,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	fault(c.Socket.Security.Mode != socket.ModeNoSec,
 		"Socket.Security is set: put credentials into the accounts, or set Secure")
+	fault(c.Store != nil && c.Persist != nil, "Store and Persist are both set: Store keeps the data model, too, use one or the other")
+	fault(c.Store == nil && len(c.StoredObjects) > 0, "StoredObjects is set without Store")
+	for i, id := range c.StoredObjects {
+		fault(!slices.ContainsFunc(c.Objects, func(o dm.Object) bool { return o != nil && o.ID() == id }) && !slices.Contains(alwaysStored[:], id),
+			"StoredObjects[%d] is %d, which is not the ID of an object in Objects", i, id)
+	}
 	for i, d := range c.Dialers {
 		fault(d == nil, "Dialers[%d] is nil", i)
 	}

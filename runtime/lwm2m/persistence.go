@@ -1,0 +1,99 @@
+package lwm2m
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	genaccess "github.com/lwm2mgen/toolkit/generated/accesscontrol"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/records"
+	"github.com/lwm2mgen/toolkit/runtime/objects/accesscontrol"
+	"github.com/lwm2mgen/toolkit/runtime/objects/enrolment"
+	"github.com/lwm2mgen/toolkit/runtime/store"
+)
+
+// alwaysStored are the objects that Config.Store keeps in any case: accounts, credentials and
+// rights.
+var alwaysStored = [...]dm.ObjectID{securityID, serverID, accessID, oscoreID, coseID, enrolment.ObjectID}
+
+// ErrStored means that what [Config.Store] holds does not fit the device, for example after an
+// update of the program. Nothing in the store is changed. To start from the factory settings, open
+// an empty store.
+var ErrStored = errors.New("the contents of Config.Store cannot be used")
+
+// loadRecords reads the instances that Config.Store keeps.
+func (c *Client) loadRecords() error {
+	if c.cfg.Store == nil {
+		return nil
+	}
+	c.sessions = &store.Sessions{Store: c.cfg.Store}
+	var err error
+	c.records, err = records.Load(c.cfg.Store, append(slices.Clone(alwaysStored[:]), c.cfg.StoredObjects...), c.log)
+	if err != nil {
+		return fmt.Errorf("lwm2m: Config.Store: %w", err)
+	}
+	return nil
+}
+
+// persist returns the function that stores what a transaction has changed, or nil.
+func (c *Client) persist() func(context.Context, dm.Committed) error {
+	if c.records == nil {
+		return c.cfg.Persist
+	}
+	return c.records.Persist
+}
+
+// restore writes the instances of Config.Store over those that the program has added.
+func (c *Client) restore() error {
+	if c.records == nil {
+		return nil
+	}
+	if err := c.registerStored(); err != nil {
+		return err
+	}
+	c.restoring = true
+	defer func() { c.restoring = false }()
+	t, err := c.model.Begin(context.Background(), dm.Bootstrap)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	if err := c.records.Restore(t); err != nil {
+		return fmt.Errorf("%w: %w", ErrStored, err)
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("%w: %w", ErrStored, err)
+	}
+	return nil
+}
+
+// registerStored adds the objects that the client makes by itself and that have stored instances.
+func (c *Client) registerStored() error {
+	add := func(id dm.ObjectID, make func() (dm.Object, error)) error {
+		if !c.records.Has(id) || c.model.Snapshot().Definition(id) != nil {
+			return nil
+		}
+		o, err := make()
+		if err != nil {
+			return err
+		}
+		return c.model.Register(context.Background(), o)
+	}
+	return errors.Join(
+		add(genaccess.ObjectID, func() (dm.Object, error) { return accesscontrol.New(accesscontrol.Config{}) }),
+		add(enrolment.ObjectID, func() (dm.Object, error) { return enrolment.New() }),
+	)
+}
+
+// beginStoring has Config.Store keep the data model from now on.
+func (c *Client) beginStoring() error {
+	if c.records == nil {
+		return nil
+	}
+	if err := c.records.Begin(c.model.Snapshot()); err != nil {
+		return fmt.Errorf("Config.Store: %w", err)
+	}
+	return nil
+}
