@@ -20,6 +20,9 @@ const maxAddresses = 1 << 14
 // abilities Addresses, Notifier and Session. They use the sockets of below, which usually end with
 // the listener. Accept returns a connection when its handshake is complete. Each address has a
 // goroutine that reads. PeerOf identifies the client.
+//
+// The listener has a method ForgetSessions(), which drops its connections and stored sessions
+// without informing the clients, as if the process of the server was killed and started again.
 func Listen(below socket.Listener, c ServerConfig) (socket.Listener, error) {
 	p, err := c.parameters()
 	if err != nil {

@@ -172,3 +172,9 @@ func (s *sessionMemory) drop(id []byte) {
 	defer s.mu.Unlock()
 	delete(s.m, string(id))
 }
+
+func (s *sessionMemory) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.m)
+}

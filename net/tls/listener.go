@@ -2,6 +2,7 @@ package tls
 
 import (
 	"context"
+	"crypto/rand"
 	stdtls "crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -16,6 +17,9 @@ const handshakeTimeout = 10 * time.Second
 // Listen accepts TLS connections over the streams of below; the listener owns below from then on.
 // Accept returns a connection when its handshake, which may take 10 s, is complete. An accepted
 // socket cannot be connected again after Close.
+//
+// The listener has a method ForgetSessions(), which makes the session tickets of clients invalid,
+// as a restart of the server's process does. Connections are not affected.
 func Listen(below socket.Listener, config *stdtls.Config) (socket.Listener, error) {
 	if config == nil || len(config.Certificates) == 0 && config.GetCertificate == nil &&
 		config.GetConfigForClient == nil {
@@ -34,6 +38,13 @@ type listener struct {
 
 // Scheme implements socket.SchemeListener.
 func (l *listener) Scheme() string { return l.SchemeOr("coaps+tcp") }
+
+// ForgetSessions makes all session tickets invalid: the next handshake of a client is a full one.
+func (l *listener) ForgetSessions() {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	l.config.SetSessionTicketKeys([][32]byte{key})
+}
 
 // accept starts the handshake of a connection.
 func (l *listener) accept(below socket.Socket) {

@@ -104,8 +104,9 @@ func TestKitOverBareSocket(t *testing.T) {
 
 // world is a server in memory that echoes.
 type world struct {
-	device *simnet.Host
-	remote socket.Endpoint
+	device   *simnet.Host
+	remote   socket.Endpoint
+	listener socket.Listener
 }
 
 func newWorld(t *testing.T, c *stdtls.Config) *world {
@@ -120,6 +121,7 @@ func newWorld(t *testing.T, c *stdtls.Config) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
+	w.listener = l
 	go func() {
 		for {
 			s, err := l.Accept(context.Background())
@@ -324,6 +326,32 @@ func TestPeerEnds(t *testing.T) {
 			_, err = s.Recv(make([]byte, 10))
 			if want := map[bool]error{false: io.EOF, true: socket.ErrReset}[cut]; !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
+			}
+		})
+	}
+}
+
+// TestForgetSessions: a listener that has forgotten its sessions does a full handshake.
+func TestForgetSessions(t *testing.T) {
+	for _, version := range []uint16{stdtls.VersionTLS12, stdtls.VersionTLS13} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAuthority(t)
+			sec := a.security()
+			sec.MaxVersion = version
+			sec.Sessions = &socket.MemorySessions{}
+			w := newWorld(t, a.config())
+			s := w.socket(t, sec)
+			for i, want := range []socket.Resumption{socket.NewSession, socket.SessionResumed, socket.NewSession} {
+				if i == 2 {
+					w.listener.(interface{ ForgetSessions() }).ForgetSessions()
+				}
+				if err := talk(s, w.remote); err != nil {
+					t.Fatal(err)
+				}
+				if got := socket.Detect(s).Session.Resumption(); got != want {
+					t.Errorf("%s, connection %d: %v, want %v", stdtls.VersionName(version), i, got, want)
+				}
+				_ = s.Close()
 			}
 		})
 	}
