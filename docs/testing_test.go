@@ -141,6 +141,29 @@ func TestWakaama(t *testing.T) {
 	})
 }
 
+func TestServerRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		l, err := n.NewHost("cloud").Listen(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := lwm2mtest.NewServer(t, l)
+		boiler, _, err := newBoiler("coap://cloud", n.NewHost("site").Dialer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Run(boiler.Run)
+		srv.WaitRegistered("boiler-7")
+
+		srv.Restart(lwm2mtest.LoseSessions | lwm2mtest.LoseRegistrations) // nothing is on disk
+		<-time.After(10 * time.Minute)
+		if _, registered := srv.Client("boiler-7"); !registered {
+			t.Error("the device did not register again")
+		}
+	})
+}
+
 func TestReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)

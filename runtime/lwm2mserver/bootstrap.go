@@ -199,7 +199,7 @@ func (s *Server) handleBootstrap(c *conn, r Request) Reply {
 	case !ok || name == "":
 		return Reply{Code: coap.BadRequest}
 	}
-	client := &Client{server: s, conn: c, sent: history[Answer]{limit: s.history}}
+	client := s.newClient(c)
 	b := &Bootstrap{client: client, endpoint: name, request: r, script: script}
 	s.sched.Post(b.advance) // after the response
 	b.begin()

@@ -103,7 +103,7 @@ func (s *Server) handlePack(c *conn, r Request) Reply {
 		code: reply.Code, format: reply.Format, size: len(reply.Payload), faulty: p.Payload != nil || p.Cut > 0,
 	}
 	b := &Bootstrap{
-		client:   &Client{server: s, conn: c, sent: history[Answer]{limit: s.history}},
+		client:   s.newClient(c),
 		endpoint: name, request: r, over: true, err: err,
 		results: []BootstrapResult{{Step: BootstrapStep{pack: answer}, Time: time.Now(), Err: err}},
 	}

@@ -28,7 +28,16 @@ type Client struct {
 	conn *conn
 	sent history[Answer]
 
-	expiry sched.Job // owned by the loop
+	// The loop owns these.
+	expiry       sched.Job
+	observations map[*Observation]bool // those that have not ended
+}
+
+// newClient returns a device that is reached over a connection.
+func (s *Server) newClient(c *conn) *Client {
+	return &Client{
+		server: s, conn: c, sent: history[Answer]{limit: s.history}, observations: map[*Observation]bool{},
+	}
 }
 
 // Registration returns the current state of the device's registration.

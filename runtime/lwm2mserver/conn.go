@@ -18,8 +18,16 @@ type conn struct {
 	sock   socket.Socket
 	coap   *coap.Conn
 	queued atomic.Bool
+	// secured says that the listener has sessions, which a restart may lose.
+	secured bool
 	// identity is the name that the peer proved in its DTLS or TLS handshake, "" without one.
 	identity string
+}
+
+// accepted is a connection that a listener has accepted.
+type accepted struct {
+	sock    socket.Socket
+	secured bool
 }
 
 // readyList holds the connections that may have a message to receive.
@@ -43,16 +51,16 @@ func (r *readyList) takeAll() []*conn {
 }
 
 // addConn starts to serve a new connection.
-func (s *Server) addConn(sock socket.Socket) {
+func (s *Server) addConn(a accepted) {
+	sock := a.sock
 	wrapped, err := s.poller.Wrap(sock)
 	if err != nil {
 		_ = sock.Close()
 		return
 	}
 	wrapped.SetRecvDeadline(socket.NoWait())
-	c := &conn{server: s, sock: wrapped, identity: identityOf(sock)}
-	c.coap, err = s.endpoint.NewConn(coap.ConnConfig{Socket: wrapped, Handler: (*requestHandler)(c), MaxBody: 4 << 20})
-	if err != nil {
+	c := &conn{server: s, sock: wrapped, identity: identityOf(sock), secured: a.secured}
+	if err := c.start(); err != nil {
 		_ = wrapped.Close()
 		return
 	}
@@ -75,6 +83,14 @@ func identityOf(sock socket.Socket) string {
 		return ""
 	}
 	return cert.Subject.CommonName
+}
+
+// start makes the exchange layer of the connection.
+func (c *conn) start() (err error) {
+	c.coap, err = c.server.endpoint.NewConn(coap.ConnConfig{
+		Socket: c.sock, Handler: (*requestHandler)(c), MaxBody: 4 << 20,
+	})
+	return err
 }
 
 // wake queues the connection for the loop. It is safe for concurrent use.

@@ -59,7 +59,12 @@ func (c *Client) ObserveComposite(
 func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answer, error) {
 	o := &Observation{client: c, path: op.Path, call: c.newCall(op), more: make(chan struct{}, 1)}
 	first := make(chan coap.Result, 1)
-	o.call.Done = func(r coap.Result) { first <- cloneResult(r) }
+	o.call.Done = func(r coap.Result) {
+		if r.Err == nil && !r.Last {
+			c.observations[o] = true
+		}
+		first <- cloneResult(r)
+	}
 	o.call.Observe = func(r coap.Result) { o.add(cloneResult(r)) }
 	if err := c.start(o.call); err != nil {
 		return nil, Answer{}, err
@@ -72,7 +77,7 @@ func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answe
 		}
 		return o, a, nil
 	case <-ctx.Done():
-		c.server.sched.Post(o.call.Cancel)
+		c.server.sched.Post(o.forget)
 		return nil, Answer{}, context.Cause(ctx)
 	}
 }
@@ -86,8 +91,17 @@ func (o *Observation) add(r coap.Result) {
 	}
 }
 
-// end queues the end of the observation behind the waiting notifications.
-func (o *Observation) end() { o.push(notification{err: ErrEnded}) }
+// end queues the end of the observation behind the waiting notifications. It runs on the loop.
+func (o *Observation) end() {
+	delete(o.client.observations, o)
+	o.push(notification{err: ErrEnded})
+}
+
+// forget ends the observation without a request to the device. It runs on the loop.
+func (o *Observation) forget() {
+	o.call.Cancel()
+	o.end()
+}
 
 // hasEnded reports whether end was called.
 func (o *Observation) hasEnded() bool {
@@ -156,8 +170,7 @@ func (o *Observation) Forget() {
 	}
 	forgotten := make(chan struct{})
 	o.client.server.sched.Post(func() {
-		o.call.Cancel()
-		o.end()
+		o.forget()
 		close(forgotten)
 	})
 	select {

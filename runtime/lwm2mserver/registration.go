@@ -46,7 +46,8 @@ const (
 	Registered   EventKind = "registered"
 	Updated      EventKind = "updated"
 	Deregistered EventKind = "deregistered"
-	Expired      EventKind = "expired" // the lifetime passed without an Update
+	Expired      EventKind = "expired"   // the lifetime passed without an Update
+	Forgotten    EventKind = "forgotten" // the server lost it, see Server.Restart
 )
 
 // Event is one step in the life of a registration.
@@ -134,7 +135,7 @@ func (s *Server) handleRegister(c *conn, r Request) Reply {
 		location = fmt.Sprintf("/rd/%d", s.locations)
 		cl := s.clients[name]
 		if cl == nil {
-			cl = &Client{server: s, sent: history[Answer]{limit: s.history}}
+			cl = s.newClient(c)
 			s.clients[name] = cl
 		}
 		cl.conn = c

@@ -35,7 +35,7 @@ type Server struct {
 	poller    socket.Poller
 	stop      context.CancelFunc
 	done      chan struct{}
-	accepted  chan socket.Socket
+	accepted  chan accepted
 	readable  chan struct{}
 	ready     readyList
 	conns     map[*conn]bool // owned by the loop
@@ -72,7 +72,7 @@ func New(cfg Config) (*Server, error) {
 	limit := cmp.Or(cfg.History, 1000)
 	s := &Server{
 		listeners: cfg.Listeners, sched: sched.New(), done: make(chan struct{}), history: limit,
-		accepted: make(chan socket.Socket), readable: make(chan struct{}, 1), conns: map[*conn]bool{},
+		accepted: make(chan accepted), readable: make(chan struct{}, 1), conns: map[*conn]bool{},
 		changed: make(chan struct{}), clients: map[string]*Client{}, schema: map[dm.ObjectID]*registry.Object{},
 		profiles: map[string][]corelink.RegisteredNode{},
 		events:   history[Event]{limit: limit}, requests: history[Request]{limit: limit},
@@ -142,6 +142,7 @@ func (s *Server) run(ctx context.Context) {
 
 // accept hands the connections of a listener to the loop.
 func (s *Server) accept(ctx context.Context, l socket.Listener) {
+	_, secured := l.(forgetter)
 	for {
 		sock, err := l.Accept(ctx)
 		if err != nil {
@@ -151,7 +152,7 @@ func (s *Server) accept(ctx context.Context, l socket.Listener) {
 			continue // a handshake that failed: the device reports the error
 		}
 		select {
-		case s.accepted <- sock:
+		case s.accepted <- accepted{sock, secured}:
 		case <-ctx.Done():
 			_ = sock.Close()
 			return
@@ -164,8 +165,8 @@ func (s *Server) runOnce(ctx context.Context) {
 	timer := time.NewTimer(s.sched.Wait(time.Hour))
 	defer timer.Stop()
 	select {
-	case sock := <-s.accepted:
-		s.addConn(sock)
+	case a := <-s.accepted:
+		s.addConn(a)
 	case <-s.readable:
 	case <-s.sched.Woken():
 	case <-timer.C:

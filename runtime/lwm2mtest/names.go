@@ -18,6 +18,8 @@ type (
 	EventKind = lwm2mserver.EventKind
 	// Fault is what the server does wrong with a request.
 	Fault = lwm2mserver.Fault
+	// Loss is what Server.Restart loses.
+	Loss = lwm2mserver.Loss
 	// Observation receives the notifications of one Observe.
 	Observation = lwm2mserver.Observation
 	// Operation is a request that Client.Do sends.
@@ -36,6 +38,13 @@ const (
 	Updated      = lwm2mserver.Updated
 	Deregistered = lwm2mserver.Deregistered
 	Expired      = lwm2mserver.Expired
+	Forgotten    = lwm2mserver.Forgotten
+)
+
+// What Server.Restart loses.
+const (
+	LoseSessions      = lwm2mserver.LoseSessions
+	LoseRegistrations = lwm2mserver.LoseRegistrations
 )
 
 // ErrEnded is the error of an Observation that gets no further notification.

@@ -1,6 +1,7 @@
 package lwm2mtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -46,7 +47,15 @@ func NewServer(t TB, listeners ...socket.Listener) *Server {
 		}
 		listeners = append(listeners, l)
 	}
-	srv, err := lwm2mserver.New(lwm2mserver.Config{Listeners: listeners, History: math.MaxInt})
+	return NewServerWithConfig(t, lwm2mserver.Config{Listeners: listeners})
+}
+
+// NewServerWithConfig starts a server that stops when the test ends. The server keeps the whole
+// history unless the configuration says otherwise.
+func NewServerWithConfig(t TB, cfg lwm2mserver.Config) *Server {
+	t.Helper()
+	cfg.History = cmp.Or(cfg.History, math.MaxInt)
+	srv, err := lwm2mserver.New(cfg)
 	if err != nil {
 		t.Fatalf("lwm2mtest: start the server: %v", err)
 	}

@@ -52,6 +52,8 @@ func (s *Session) candidates(before []string, last string) []string {
 		return s.candidates(nil, last)
 	case v.name == "format" && len(before) == 1:
 		return formatNames()
+	case v.name == "restart" && len(before) == 1:
+		return []string{"all", "registrations", "sessions"}
 	case (v.device || v.name == "devices") && len(before) == 1:
 		var all []string
 		for _, name := range s.cfg.Server.Endpoints() {

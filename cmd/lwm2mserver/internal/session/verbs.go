@@ -10,6 +10,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
 
 // argument says what completion offers for the arguments of a verb behind the device.
@@ -75,6 +76,8 @@ func verbs() []*verb {
 		{name: "wait", usage: "wait DEVICE", device: true, unregistered: true, run: (*command).wait, help: "wait until a device is registered"},
 		{name: "next", usage: "next [NUMBER]", run: (*command).next,
 			help: "wait for the next notification, or for several"},
+		{name: "restart", usage: "restart WHAT", min: 1, run: (*command).restart,
+			help: "forget sessions, registrations, or all, as a server may that restarts"},
 		{name: "format", usage: "format [NAME]", run: (*command).setFormat,
 			help: "choose the format of requests: " + strings.Join(formatNames(), ", ")},
 		{name: "flags", usage: "flags", run: (*command).flags,
@@ -192,6 +195,19 @@ func (c *command) wait(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%q did not register within %v; %s", c.endpoint, c.cfg.Timeout, c.registered())
 	}
+	return nil
+}
+
+// restart makes the server forget what a restart may lose.
+func (c *command) restart(context.Context) error {
+	lost, ok := map[string]lwm2mserver.Loss{
+		"sessions": lwm2mserver.LoseSessions, "registrations": lwm2mserver.LoseRegistrations,
+		"all": lwm2mserver.LoseSessions | lwm2mserver.LoseRegistrations,
+	}[join(c.args)]
+	if !ok {
+		return c.usage()
+	}
+	c.cfg.Server.Restart(lost)
 	return nil
 }
 
