@@ -164,6 +164,7 @@ func (x *transmitter) close(reason error) {
 	for len(x.sent.m) > 0 {
 		x.oldest(nil).fail(reason)
 	}
+	x.e.sched.Cancel(&x.pumping)
 }
 
 // oldest is the outstanding transmission that was started first, of those that match, or nil.
