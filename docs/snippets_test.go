@@ -33,7 +33,7 @@ import (
 // These functions are compiled and never called.
 var _ = []any{
 	runBoiler, runClient, runParts, newWithAccounts, newOverVPN, newOverModem, newWithStatus, impatientAccount,
-	testPort, runEngine, encode, decode, encodeLinks, addFunctions, (*modemSocket).onReceived, (*modemSocket).Recv,
+	testPort, runEngine, continueConn, encode, decode, encodeLinks, addFunctions, (*modemSocket).onReceived, (*modemSocket).Recv,
 }
 
 // adc, bus, vpn and muxnet stand in for packages of a device maker.
@@ -183,6 +183,13 @@ func runEngine(sock socket.Socket, h coap.Handler, done func(coap.Result)) (err 
 		}
 		s.Run()
 	}
+}
+
+func continueConn(e *coap.Endpoint, c *coap.Conn, sock socket.Socket, h coap.Handler) (_ *coap.Conn, err error) {
+	saved := c.Save()
+	c.Close(nil)
+	c, err = e.NewConn(coap.ConnConfig{Socket: sock, Handler: h, Saved: saved})
+	return c, err
 }
 
 func encode(ctx context.Context, model *dm.Model, who dm.Origin, path dm.Path, buf []byte) ([]byte, error) {

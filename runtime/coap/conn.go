@@ -42,12 +42,16 @@ func (e *Endpoint) NewConn(cfg ConnConfig) (*Conn, error) {
 		c.datagrams = newDatagrams(s, &c.router)
 		c.carrier = c.datagrams
 	}
+	c.cfg.Saved = nil
 	c.sizes = newBlockSizes(&cfg, peer)
 	c.transfers.shared = s
 	c.observations.init(s)
 	c.observations.transfers = &c.transfers
 	c.calls.shared = s
 	c.requests = requests{shared: s, transfers: &c.transfers, observations: &c.observations}
+	if c.datagrams != nil && len(cfg.Saved) > 0 {
+		c.restore(cfg.Saved)
+	}
 	if c.stream != nil {
 		if err := c.stream.start(); err != nil {
 			return nil, err

@@ -53,6 +53,16 @@ type ConnConfig struct {
 	// cannot continue, after everything outstanding has ended. The zero value means that no
 	// callback is called.
 	OnClose func(reason error)
+	// Saved is the result of [Conn.Save] of the last connection to the same peer, which the new
+	// connection continues. Set it if the peer takes both for one: the addresses are the same, or
+	// the DTLS session is. Use a blob once, because an older one makes message IDs repeat. It may
+	// come from an earlier process: what has expired by the wall clock is dropped, and nothing
+	// expires early if that clock was set back. A blob is ignored if it is damaged or of another
+	// version of the format, and over a stream. It is not kept. The memory that it needs counts
+	// towards MaxHistory, where the oldest messages are forgotten first, and [Config.MaxMemory].
+	// The zero value means that the connection starts with a random message ID and an empty
+	// history.
+	Saved []byte
 	// KeepOnTimeout keeps an observation when a confirmable notification is not acknowledged;
 	// the next ones are confirmable until one is acknowledged. It is for peers that notice the loss
 	// by other means, such as a registration that is not updated. The zero value means that the

@@ -20,7 +20,11 @@ func (d *duplicates) init(s *shared) {
 // add remembers the message ID of a confirmable or non-confirmable message and returns the number
 // of its entry.
 func (d *duplicates) add(mid uint16, kind Type, now sched.Time) uint32 {
-	expires := now + d.lifetime[kind]
+	return d.addUntil(mid, now, now+d.lifetime[kind])
+}
+
+// addUntil is add with the time at which the entry expires.
+func (d *duplicates) addUntil(mid uint16, now, expires sched.Time) uint32 {
 	n := d.history.add(mid, now, expires, d)
 	if !d.expiry.Pending() {
 		d.e.sched.At(&d.expiry, expires)

@@ -141,6 +141,13 @@ func (h *history) forget(n uint32) {
 	}
 }
 
+// dropAnswer makes the answer to entry n one that was dropped.
+func (h *history) dropAnswer(n uint32) {
+	if h.isLive(n) {
+		h.entry(n).chunk = h.firstChunk - 1
+	}
+}
+
 // storeAnswer stores the answer to entry n. When limit bytes of answers are stored or m has no
 // memory left, the oldest answers are dropped.
 func (h *history) storeAnswer(n uint32, answer []byte, limit int, m memory) {

@@ -13,6 +13,8 @@ type observations struct {
 	transfers          *transfers
 	list[*Observation]           // in the order they began
 	sequence           uint32    // of the last notification
+	numbered           bool      // sequence is not only a random start
+	continued          bool      // sequence is that of the last connection
 	noting             *delivery // of the Notify that is running
 	noteErr            error     // its error
 }
@@ -24,15 +26,20 @@ func (os *observations) init(s *shared) {
 
 // begin begins an observation, in place of one with the same token. It returns nil when there are
 // too many.
-func (os *observations) begin(token []byte, key uint64, binding Binding, observer Observer) *Observation {
-	o := &Observation{
-		observer: observer, token: slices.Clone(token), key: key, binding: binding,
-		checked: os.e.sched.Now(),
-	}
+func (os *observations) begin(token, cacheKey []byte, binding Binding, observer Observer) *Observation {
+	o := &Observation{observer: observer, binding: binding, checked: os.e.sched.Now()}
+	o.identify(os.e, token, cacheKey)
 	if !os.add(o) {
 		return nil
 	}
 	return o
+}
+
+// identify sets copies of the token and the cache key.
+func (o *Observation) identify(e *Endpoint, token, cacheKey []byte) {
+	both := slices.Concat(token, cacheKey)
+	o.token, o.cacheKey = both[:len(token):len(token)], both[len(token):]
+	o.key = e.hashKey(cacheKey)
 }
 
 // resume continues an observation of a connection that was closed.
@@ -44,7 +51,8 @@ func (os *observations) resume(old *Observation) (*Observation, error) {
 		return nil, os.closed
 	}
 	o := &Observation{
-		observer: old.observer, token: old.token, key: old.key, binding: old.binding, checked: old.checked,
+		observer: old.observer, token: old.token, cacheKey: old.cacheKey, key: old.key, binding: old.binding,
+		checked: old.checked, nons: old.nons, nextNon: old.nextNon, hasNons: old.hasNons,
 		szx: old.szx, hasBlock: old.hasBlock, unsure: old.unsure,
 	}
 	if !os.add(o) {
@@ -53,18 +61,23 @@ func (os *observations) resume(old *Observation) (*Observation, error) {
 	if !os.pace.known {
 		os.pace = old.in.pace // it is the same peer
 	}
-	// Sequence numbers continue where the peer saw the last one (RFC 7641 §4.4).
-	if d := (old.in.sequence - os.sequence) & (1<<24 - 1); d < 1<<23 {
-		os.sequence = old.in.sequence
-	}
+	os.continueFrom(old.in.sequence)
 	return o, nil
+}
+
+// continueFrom continues the sequence numbers where the peer saw the last one (RFC 7641 §4.4),
+// unless they are beyond it.
+func (os *observations) continueFrom(sequence uint32) {
+	if d := (sequence - os.sequence) & (1<<24 - 1); d < 1<<23 || !os.numbered {
+		os.sequence, os.numbered = sequence&(1<<24-1), true
+	}
 }
 
 func (os *observations) add(o *Observation) bool {
 	if old := os.find(o.token); old != nil {
 		old.end(ObserveReplaced)
 	}
-	if os.n >= os.cfg.MaxObservations || !os.e.reserve(observationBytes+len(o.token)) {
+	if os.n >= os.cfg.MaxObservations || !os.e.reserve(o.bytes()) {
 		return false
 	}
 	o.in = os
@@ -104,7 +117,7 @@ func (os *observations) reset(mid uint16) bool {
 // the connection together, so that it never decreases for a token that is used again
 // (RFC 7641 §4.4).
 func (os *observations) nextSequence() uint32 {
-	os.sequence = (os.sequence + 1) & (1<<24 - 1)
+	os.sequence, os.numbered = (os.sequence+1)&(1<<24-1), true
 	return os.sequence
 }
 

@@ -18,14 +18,14 @@ func TestObservations(t *testing.T) {
 	t.Run("bounded, and found by token", func(t *testing.T) {
 		os, _ := newObservations(t)
 		ends := &cancels{}
-		a, b := os.begin([]byte("a"), 1, nil, ends), os.begin([]byte("b"), 2, nil, ends)
-		if os.begin([]byte("c"), 3, nil, ends) != nil {
+		a, b := os.begin([]byte("a"), nil, nil, ends), os.begin([]byte("b"), nil, nil, ends)
+		if os.begin([]byte("c"), nil, nil, ends) != nil {
 			t.Error("a third observation")
 		}
 		if os.find([]byte("b")) != b {
 			t.Error("not found")
 		}
-		if again := os.begin([]byte("a"), 4, nil, ends); again == nil || !a.Ended() || len(ends.why) != 1 || ends.why[0] != ObserveReplaced {
+		if again := os.begin([]byte("a"), nil, nil, ends); again == nil || !a.Ended() || len(ends.why) != 1 || ends.why[0] != ObserveReplaced {
 			t.Errorf("ended %v, %v", a.Ended(), ends.why)
 		}
 		os.close()
@@ -35,7 +35,7 @@ func TestObservations(t *testing.T) {
 	})
 	t.Run("notification goes to the carrier with a growing sequence", func(t *testing.T) {
 		os, c := newObservations(t)
-		o := os.begin([]byte("a"), 1, nil, &cancels{})
+		o := os.begin([]byte("a"), nil, nil, &cancels{})
 		n := &Notification{}
 		n.Code, n.Body = Content, []byte("x")
 		for range 2 {
@@ -54,7 +54,7 @@ func TestObservations(t *testing.T) {
 	})
 	t.Run("notification that the carrier refuses", func(t *testing.T) {
 		os, c := newObservations(t)
-		o := os.begin([]byte("a"), 1, nil, &cancels{})
+		o := os.begin([]byte("a"), nil, nil, &cancels{})
 		c.err = ErrBusy
 		for _, size := range []int{1, 5000} {
 			n := &Notification{Confirmable: true, Done: func(error) { t.Error("Done was called") }}

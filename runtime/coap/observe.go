@@ -54,7 +54,8 @@ type Observation struct {
 	node       node[*Observation] // in in.list
 	observer   Observer
 	token      []byte
-	key        uint64          // of the requests for further blocks
+	cacheKey   []byte          // of the requests for further blocks
+	key        uint64          // its hash
 	binding    Binding         // of the Layer, or nil
 	turn       uint64          // when its last notification was sent, in the order of the queue
 	checked    sched.Time      // when a notification was last acknowledged
@@ -68,8 +69,11 @@ type Observation struct {
 	ended      bool
 }
 
-// observationBytes is what an observation costs in addition to its token.
+// observationBytes is what an observation costs in addition to its token and its cache key.
 const observationBytes = 256
+
+// bytes is what the observation costs.
+func (o *Observation) bytes() int { return observationBytes + len(o.token) + len(o.cacheKey) }
 
 // Conn is the connection that the observation belongs to.
 func (o *Observation) Conn() *Conn { return o.in.conn }
@@ -103,7 +107,7 @@ func (o *Observation) remove() {
 		return
 	}
 	o.ended = true
-	o.in.e.unreserve(observationBytes + len(o.token))
+	o.in.e.unreserve(o.bytes())
 	o.node.remove()
 }
 

@@ -198,7 +198,7 @@ func (r *Request) RespondObserve(resp *Response, observer Observer) (*Observatio
 	if !resp.Code.IsSuccess() || r.answered || r.in.closed != nil {
 		return nil, r.Respond(resp)
 	}
-	key := r.in.e.transferKey(r.code, &r.options, false)
+	key := r.in.e.cacheKey(r.code, &r.options, false)
 	o := r.in.observations.begin(r.token, key, r.binding, observer)
 	if o == nil {
 		return nil, r.Respond(resp)

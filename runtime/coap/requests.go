@@ -19,7 +19,7 @@ type requests struct {
 
 // relations are the observations, as far as requests begin and end them.
 type relations interface {
-	begin(token []byte, key uint64, binding Binding, observer Observer) *Observation
+	begin(token, cacheKey []byte, binding Binding, observer Observer) *Observation
 	deregister(token []byte)
 	nextSequence() uint32
 }

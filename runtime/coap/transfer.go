@@ -201,6 +201,13 @@ func (t *transfer) etag() []byte {
 // that are part of the cache key (RFC 7252 §5.4.2, RFC 7959 §2.4 and §2.5). Requests for further
 // blocks of a response may leave out the options that describe the payload, which they lack.
 func (e *Endpoint) transferKey(code Code, options *Options, incoming bool) uint64 {
+	return e.hashKey(e.cacheKey(code, options, incoming))
+}
+
+func (e *Endpoint) hashKey(cacheKey []byte) uint64 { return maphash.Bytes(e.hashSeed, cacheKey) }
+
+// cacheKey is what transferKey hashes. It is valid until the next call.
+func (e *Endpoint) cacheKey(code Code, options *Options, incoming bool) []byte {
 	b := append(e.key[:0], byte(code))
 	for it := options.Iter(); it.Next(); {
 		id := it.ID()
@@ -220,5 +227,5 @@ func (e *Endpoint) transferKey(code Code, options *Options, incoming bool) uint6
 		b = append(b, it.Value()...)
 	}
 	e.key = b
-	return maphash.Bytes(e.hashSeed, b)
+	return b
 }

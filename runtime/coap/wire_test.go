@@ -245,7 +245,7 @@ func (b *bench) clean() {
 		used -= c.datagrams.seen.charged
 	}
 	for n := c.observations.head; n != nil; n = n.next {
-		used -= observationBytes + len(n.value.token)
+		used -= n.value.bytes()
 	}
 	if used != 0 {
 		b.t.Fatalf("%d bytes are still accounted for", used)
