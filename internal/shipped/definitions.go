@@ -14,6 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/generated/apnconnectionprofile"
 	"github.com/lwm2mgen/toolkit/generated/audioclip"
 	"github.com/lwm2mgen/toolkit/generated/barometer"
+	"github.com/lwm2mgen/toolkit/generated/bearerselection"
 	"github.com/lwm2mgen/toolkit/generated/binaryappdatacontainer"
 	"github.com/lwm2mgen/toolkit/generated/bitmap"
 	"github.com/lwm2mgen/toolkit/generated/buzzer"
@@ -104,6 +105,7 @@ var constructors = map[string]func() (dm.Object, error){
 	"apnconnectionprofile":   func() (dm.Object, error) { return apnconnectionprofile.New(apnconnectionprofile.Config{}) },
 	"audioclip":              func() (dm.Object, error) { return audioclip.New(audioclip.Config{}) },
 	"barometer":              func() (dm.Object, error) { return barometer.New(barometer.Config{}) },
+	"bearerselection":        func() (dm.Object, error) { return bearerselection.New(bearerselection.Config{}) },
 	"binaryappdatacontainer": func() (dm.Object, error) { return binaryappdatacontainer.New(binaryappdatacontainer.Config{}) },
 	"bitmap":                 func() (dm.Object, error) { return bitmap.New(bitmap.Config{}) },
 	"buzzer":                 func() (dm.Object, error) { return buzzer.New(buzzer.Config{}) },

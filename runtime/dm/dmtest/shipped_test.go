@@ -16,6 +16,7 @@ import (
 	"github.com/lwm2mgen/toolkit/generated/apnconnectionprofile"
 	"github.com/lwm2mgen/toolkit/generated/audioclip"
 	"github.com/lwm2mgen/toolkit/generated/barometer"
+	"github.com/lwm2mgen/toolkit/generated/bearerselection"
 	"github.com/lwm2mgen/toolkit/generated/binaryappdatacontainer"
 	"github.com/lwm2mgen/toolkit/generated/bitmap"
 	"github.com/lwm2mgen/toolkit/generated/buzzer"
@@ -127,6 +128,7 @@ func TestShippedObjects(t *testing.T) {
 		"apnconnectionprofile":   shipped(apnconnectionprofile.New),
 		"audioclip":              shipped(audioclip.New),
 		"barometer":              shipped(barometer.New),
+		"bearerselection":        shipped(bearerselection.New),
 		"binaryappdatacontainer": shipped(binaryappdatacontainer.New),
 		"bitmap":                 shipped(bitmap.New),
 		"buzzer":                 shipped(buzzer.New),
