@@ -208,6 +208,16 @@ func (c *Client) Stats(id ShortServerID) (coap.Stats, bool) {
 // goroutine.
 func (c *Client) Traffic() (sent, received uint64) { return c.links.Traffic.Bytes() }
 
+// WatchMessages calls fn with the size in bytes of each CoAP message that the client sends or
+// receives from now on, retransmissions included, until stop is called: one of the two sizes is 0.
+// The sizes are those without the overhead of DTLS, TLS and lower layers. Over a stream a call
+// stands for what the network took or returned at a time. fn runs on the loop and must be quick.
+// WatchMessages and stop may be called from any goroutine; a call of fn may still run when stop
+// returns.
+func (c *Client) WatchMessages(fn func(sent, received int)) (stop func()) {
+	return c.links.Traffic.Watch(fn)
+}
+
 // RemoveServer removes an account: it deletes the instances in the Security and the Server object
 // in one transaction. The client then de-registers from the server. The error is
 // [ErrUnknownServer], or the error of a hook or of Config.Persist; nothing is removed then.

@@ -3,6 +3,7 @@ package lwm2m_test
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -135,15 +136,28 @@ func TestTraffic(t *testing.T) {
 				w.servers[1].next()
 				w.wantState(1, lwm2m.StateRegistered)
 				check("after the Register")
+				var watchedOut, watchedIn atomic.Uint64
+				stop := c.WatchMessages(func(s, r int) {
+					watchedOut.Add(uint64(s))
+					watchedIn.Add(uint64(r))
+				})
+				before := [2]uint64{sent, received}
 				c.Suspend()
 				w.wantState(1, lwm2m.StateSuspended)
 				c.Resume()
 				w.servers[0].next()
 				w.wantState(1, lwm2m.StateRegistered)
 				check("after another connection")
+				stop()
+				if o, i := watchedOut.Load(), watchedIn.Load(); o != sent-before[0] || i != received-before[1] || o == 0 {
+					t.Errorf("the messages had %d and %d bytes, want %d and %d", o, i, sent-before[0], received-before[1])
+				}
 				w.must(c.RemoveServer(t.Context(), 1))
 				<-time.After(time.Second)
 				check("after the account was removed")
+				if o := watchedOut.Load(); o == sent-before[0] {
+					t.Error("the messages are watched after stop")
+				}
 			})
 		})
 	}

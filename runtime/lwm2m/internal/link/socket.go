@@ -46,6 +46,7 @@ func (x exchange) Send(p []byte) error {
 	err := x.s.net.Send(p)
 	if err == nil {
 		x.s.bytes.count(len(p), 0)
+		x.s.link.cfg.Traffic.message(len(p), 0)
 	}
 	return err
 }
@@ -53,6 +54,7 @@ func (x exchange) Send(p []byte) error {
 func (x exchange) Recv(p []byte) (int, error) {
 	n, err := x.s.net.Recv(p)
 	x.s.bytes.count(0, n)
+	x.s.link.cfg.Traffic.message(0, n)
 	return n, err
 }
 

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +14,46 @@ type Traffic struct {
 	mu             sync.Mutex
 	sent, received uint64 // of sockets that their links have discarded
 	open           map[*Link]socket.Counters
+
+	watchers atomic.Pointer[[]*func(sent, received int)]
+}
+
+// Watch calls fn with the size of every message that a socket sends or receives from now on, until
+// stop is called. fn runs on the goroutine that sends or receives.
+func (t *Traffic) Watch(fn func(sent, received int)) (stop func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.setWatchers(append(slices.Clone(t.watching()), &fn))
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.setWatchers(slices.DeleteFunc(slices.Clone(t.watching()), func(f *func(int, int)) bool { return f == &fn }))
+	}
+}
+
+func (t *Traffic) watching() []*func(sent, received int) {
+	if p := t.watchers.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (t *Traffic) setWatchers(fns []*func(sent, received int)) {
+	if len(fns) == 0 {
+		t.watchers.Store(nil)
+		return
+	}
+	t.watchers.Store(&fns)
+}
+
+// message tells those that watch of one Send or Recv.
+func (t *Traffic) message(sent, received int) {
+	if sent+received == 0 {
+		return
+	}
+	for _, fn := range t.watching() {
+		(*fn)(sent, received)
+	}
 }
 
 // Bytes returns how many bytes were sent and received.
