@@ -8,6 +8,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/generated/device"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/hooks"
 )
 
 // clock is the system's clock and time zone with what servers have set instead. A server that
@@ -137,34 +138,12 @@ func (c *clock) keepSetting() {
 	c.mu.Unlock()
 }
 
-// hooks runs the clock before the program's hooks, and after them in Rollback.
+// hooks returns the hooks of the clock, with those of the program after them.
 func (d *Device) hooks(own Hooks) Hooks {
-	h := own
-	h.Validate = func(ctx context.Context, tx *device.Tx) error {
-		if err := d.clock.validate(tx); err != nil || own.Validate == nil {
-			return err
-		}
-		return own.Validate(ctx, tx)
-	}
-	h.Commit = func(ctx context.Context, tx *device.Tx) error {
-		if err := d.clock.commit(ctx, tx); err != nil || own.Commit == nil {
-			return err
-		}
-		return own.Commit(ctx, tx)
-	}
-	h.Rollback = func(ctx context.Context, tx *device.Tx) error {
-		var err error
-		if own.Rollback != nil {
-			err = own.Rollback(ctx, tx)
-		}
-		d.clock.rollback()
-		return err
-	}
-	h.Changed = func(ctx context.Context, tx *device.Tx) {
-		d.clock.keepSetting()
-		if own.Changed != nil {
-			own.Changed(ctx, tx)
-		}
-	}
-	return h
+	return hooks.Join(Hooks{
+		Validate: func(_ context.Context, tx *device.Tx) error { return d.clock.validate(tx) },
+		Commit:   d.clock.commit,
+		Rollback: func(context.Context, *device.Tx) error { d.clock.rollback(); return nil },
+		Changed:  func(context.Context, *device.Tx) { d.clock.keepSetting() },
+	}, own)
 }
