@@ -17,9 +17,10 @@ type Host struct {
 	name  string
 	index int
 	nat   *NAT // nil if it has a public address
-	addrs []netip.Addr
 
 	// The rest is guarded by net.mu.
+	addrs  []netip.Addr
+	moved  int // number of calls of Move
 	down   bool
 	next   uint16 // ephemeral port
 	flows  map[flow]*datagramConn
@@ -38,7 +39,32 @@ type packetTaker interface {
 }
 
 // Addrs returns the addresses of the host: an IPv4 and an IPv6 address.
-func (h *Host) Addrs() []netip.Addr { return slices.Clone(h.addrs) }
+func (h *Host) Addrs() []netip.Addr {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	return slices.Clone(h.addrs)
+}
+
+// Move gives the host other addresses, as a device that joins another network. Open sockets keep
+// the old ones: what they send is lost without an error, and nothing reaches them. Names go on
+// resolving to the old addresses; see Network.SetName.
+func (h *Host) Move() {
+	n := h.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := n.hosts
+	if h.nat != nil {
+		all = h.nat.inside
+	}
+	for _, a := range h.addrs {
+		delete(all, a)
+	}
+	h.addrs = n.newAddrs(h.nat)
+	h.moved++
+	for _, a := range h.addrs {
+		all[a] = h
+	}
+}
 
 // String returns the host's name.
 func (h *Host) String() string { return h.name }
@@ -143,7 +169,7 @@ func (h *Host) dialableAddr(at netip.AddrPort) netip.AddrPort {
 	if at.Addr().IsValid() {
 		return at
 	}
-	return netip.AddrPortFrom(h.addrs[0], at.Port())
+	return netip.AddrPortFrom(h.Addrs()[0], at.Port())
 }
 
 // takerAt returns the receiver of a datagram that arrives at the address at of the host.

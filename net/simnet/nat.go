@@ -11,10 +11,10 @@ import (
 // which all peers may send.
 type NAT struct {
 	net    *Network
-	public []netip.Addr         // one for IPv4 and one for IPv6
-	inside map[netip.Addr]*Host // by private address
+	public []netip.Addr // one for IPv4 and one for IPv6
 
 	// The rest is guarded by net.mu.
+	inside  map[netip.Addr]*Host // by private address
 	idle    time.Duration
 	rebound int // number of calls of Rebind
 	next    uint16
@@ -112,7 +112,7 @@ func (t *NAT) outbound(h *Host, inside netip.AddrPort) netip.AddrPort {
 // inbound returns the destination of a packet to a public address.
 func (t *NAT) inbound(public netip.AddrPort) (*Host, netip.AddrPort) {
 	m := t.in[public]
-	if m == nil {
+	if m == nil || t.inside[m.inside.Addr()] != m.host {
 		return nil, public
 	}
 	now := time.Now()

@@ -23,7 +23,7 @@ type Network struct {
 	nats        map[netip.Addr]*NAT
 	names       map[string][]netip.Addr // host names in lower case
 	lookupDelay time.Duration
-	count       int // hosts made so far
+	count       int // pairs of addresses given so far
 	defaults    Link
 	paths       map[hostPair]*path
 	filter      func(Packet) bool
@@ -54,8 +54,21 @@ func (n *Network) NewHost(name string) *Host {
 	return h
 }
 
-// newHost adds a host with the next two addresses, of the private ranges if it is behind a NAT.
+// newHost adds a host with the next two addresses.
 func (n *Network) newHost(name string, nat *NAT) *Host {
+	addrs := n.newAddrs(nat)
+	return &Host{
+		net: n, name: name, index: n.count, nat: nat, addrs: addrs,
+		flows:  make(map[flow]*datagramConn),
+		ports:  make(map[netip.AddrPort]packetTaker),
+		accept: make(map[netip.AddrPort]*streamListener),
+		stream: make(map[flow]bool),
+		next:   firstEphemeral,
+	}
+}
+
+// newAddrs returns the next two addresses, of the private ranges if they are behind a NAT.
+func (n *Network) newAddrs(nat *NAT) []netip.Addr {
 	n.count++
 	v4 := [4]byte{198, 18} // for tests of networks (RFC 2544)
 	v6 := [16]byte{0x20, 0x01, 0x0d, 0xb8}
@@ -66,15 +79,7 @@ func (n *Network) newHost(name string, nat *NAT) *Host {
 	binary.BigEndian.PutUint16(v4[2:], uint16(n.count))
 	v4[1] += byte(n.count >> 16)
 	binary.BigEndian.PutUint32(v6[12:], uint32(n.count))
-	return &Host{
-		net: n, name: name, index: n.count, nat: nat,
-		addrs:  []netip.Addr{netip.AddrFrom4(v4), netip.AddrFrom16(v6)},
-		flows:  make(map[flow]*datagramConn),
-		ports:  make(map[netip.AddrPort]packetTaker),
-		accept: make(map[netip.AddrPort]*streamListener),
-		stream: make(map[flow]bool),
-		next:   firstEphemeral,
-	}
+	return []netip.Addr{netip.AddrFrom4(v4), netip.AddrFrom16(v6)}
 }
 
 func (n *Network) addName(name string, addrs []netip.Addr) {

@@ -268,3 +268,43 @@ func TestBadLinks(t *testing.T) {
 		}
 	}
 }
+
+// A host that moves keeps its open sockets, whose packets are lost in both directions, without an
+// error. New sockets use its new address.
+func TestMove(t *testing.T) {
+	for name, behind := range map[string]bool{"public address": false, "behind a NAT": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := simnet.New(1)
+				device := n.NewHost("device")
+				if behind {
+					device = n.NewNAT().NewHost("device")
+				}
+				p := newPair(t, n, device, n.NewHost("server"), socket.Datagram)
+				send(t, p.s, "one")
+				first := p.accept(t)
+				want(t, first, "one")
+				before := device.Addrs()
+				device.Move()
+				if after := device.Addrs(); after[0] == before[0] || after[1] == before[1] {
+					t.Errorf("the addresses are %v after %v", after, before)
+				}
+				send(t, p.s, "from an address that is gone")
+				send(t, first, "to an address that is gone")
+				for _, s := range []socket.Socket{p.s, first} {
+					if got, err := recv(s, time.Minute); !errors.Is(err, socket.ErrTimeout) {
+						t.Errorf("%q, %v", got, err)
+					}
+				}
+				if err := p.s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := p.s.Connect(t.Context(), socket.Endpoint{Host: "server", Port: 5683}); err != nil {
+					t.Fatal(err)
+				}
+				send(t, p.s, "two")
+				want(t, p.accept(t), "two")
+			})
+		})
+	}
+}

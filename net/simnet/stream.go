@@ -29,6 +29,7 @@ type half struct {
 	inbox    socket.Feed    // of the receiver
 	limit    int            // of the bytes in transit
 	back     *half          // the other direction
+	moved    [2]int         // of from and to, when the stream began
 	rebound  [2]int         // of the NATs of from and to, when the stream began
 
 	mu       sync.Mutex
@@ -195,7 +196,8 @@ func (h *half) next() func() {
 func (h *half) isPassable() (through, known bool) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	through = h.net.reachable(h.from, h.to) && rebound(h.to) == h.rebound[1]
+	stay := h.from.moved == h.moved[0] && h.to.moved == h.moved[1]
+	through = stay && h.net.reachable(h.from, h.to) && rebound(h.to) == h.rebound[1]
 	return through, rebound(h.from) == h.rebound[0]
 }
 

@@ -114,3 +114,20 @@ func TestStreamAndRebind(t *testing.T) {
 		}
 	})
 }
+
+// A stream of a host that moves gets no answer any more.
+func TestStreamAndMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		device := n.NewHost("device")
+		p := newPair(t, n, device, n.NewHost("server"), socket.Stream)
+		far := p.accept(t)
+		send(t, p.s, "hello")
+		want(t, far, "hello")
+		device.Move()
+		send(t, p.s, "from an address that is gone")
+		if _, err := recv(p.s, time.Hour); !errors.Is(err, socket.ErrReset) {
+			t.Errorf("device: %v", err)
+		}
+	})
+}

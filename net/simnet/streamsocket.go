@@ -124,6 +124,7 @@ func (s *streamSocket) open(peer *Host, ends flow) *streamConn {
 	here := &half{net: n, from: peer, to: s.host, src: seen.local, dst: seen.remote, inbox: s.inbox.Feed(),
 		limit: far.limit}
 	there.back, here.back = here, there
+	there.moved, here.moved = [2]int{s.host.moved, peer.moved}, [2]int{peer.moved, s.host.moved}
 	there.rebound = [2]int{rebound(s.host), rebound(peer)}
 	here.rebound = [2]int{rebound(peer), rebound(s.host)}
 	far.life.Accept(&streamConn{socket: far, ends: seen, in: there, out: here})
