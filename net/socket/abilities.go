@@ -199,7 +199,7 @@ func (a Abilities) Lacks(k Kind, secured bool) []Lack {
 		}
 	}
 	add(a.Addresses == nil, "Addresses", "knowing which address was reached: none in logs, none to try first "+
-		"after a restart, none to hold a stored DTLS connection to")
+		"after a restart, none to hold a stored DTLS connection to, and without security every reconnect registers again")
 	add(a.Binder == nil, "Binder", "a fixed local port, and the same local port after a reconnect")
 	add(a.Alternates == nil, "Alternates", "trying a host's other addresses when the first is silent")
 	add(a.Counters == nil, "Counters", "the network's byte counters: only the bytes of messages are counted")

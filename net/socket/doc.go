@@ -36,7 +36,8 @@
 //	Addresses    numeric addresses of both ends   the address that was reached is not known:
 //	                                              none in logs, none to try first after a
 //	                                              restart (Config.Sticky), none to bind a
-//	                                              stored DTLS connection to
+//	                                              stored DTLS connection to; without security
+//	                                              every reconnect registers again
 //	Binder       local address and port           no fixed local port; a new port after each
 //	                                              reconnect, so NATs and servers see a new device
 //	Alternates   the host name's next address     a host whose first address is silent is never

@@ -137,7 +137,8 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.links = link.Config{
 		Group: c.loop.group, Context: c.ctx, Timeout: c.cfg.ConnectTimeout,
-		Guard: func(fn func()) { c.guard("Connect of a socket", fn) },
+		Guard:                       func(fn func()) { c.guard("Connect of a socket", fn) },
+		ResumptionKeepsRegistration: c.cfg.ResumptionKeepsRegistration,
 	}
 	c.boot = newBootstrapper(c)
 	c.deadline.Func = c.giveUpShutdown

@@ -105,6 +105,12 @@ type Config struct {
 	// registration: after a new session, over a new stream, after a Disable. The zero value means
 	// that it is dropped, and counted in ServerStatus.Dropped.
 	SendStored bool
+	// ResumptionKeepsRegistration sends an Update after an abbreviated handshake (RFC 5246 §7.3),
+	// as to a server that knows the device by its session. A new security context needs a Register
+	// (Transport 1.2.2 §6.4.3), and it is disputed whether a resumed session is one (OMA issue
+	// 506). A connection that goes on by its Connection ID (RFC 9146) keeps the registration in any
+	// case. The zero value means that the client registers again.
+	ResumptionKeepsRegistration bool
 	// Limits bound what each server can make the client keep. The zero value means the limits that
 	// [Limits] documents.
 	Limits Limits

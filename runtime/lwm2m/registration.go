@@ -126,6 +126,7 @@ func (s *server) sendRegister(version registry.Version, noFormats bool) {
 		case e.Code == account.Created && e.Location:
 			s.registration.location, _ = locationOf(r.Options)
 			s.registration.version = version
+			s.link.SetRegisteredFrom(s.link.LocalIP())
 			s.onRegistered(off, sent)
 		case e.Code == account.Created:
 			_, s.err = locationOf(r.Options)

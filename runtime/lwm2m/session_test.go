@@ -123,32 +123,38 @@ func secured(w *world) (lwm2m.Config, *sessions) {
 	return cfg, d
 }
 
-// After a resumed session the client sends an Update, and after a new session a Register.
+// After a connection by its Connection ID the client sends an Update, and after a new session a
+// Register. Config says which of the two follows an abbreviated handshake.
 func TestResumption(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		cfg, d := secured(w)
-		c := w.start(cfg)
-		srv := w.servers[0]
-		srv.next()
-		if s := w.wantState(1, lwm2m.StateRegistered); s.Secured != "new session" {
-			t.Errorf("status %+v", s)
-		}
-		for _, step := range []struct {
-			how  socket.Resumption
-			want string
-		}{{socket.SessionResumed, "/rd/5a3f"}, {socket.ConnectionIDResumed, "/rd/5a3f"}, {socket.NewSession, "/rd"}} {
-			d.set(step.how, nil)
-			c.Suspend()
-			w.wantState(1, lwm2m.StateSuspended)
-			c.Resume()
-			if r := srv.within(time.Second); r.path != step.want {
-				t.Errorf("after %v: %v, want a POST to %s", step.how, r, step.want)
-			}
-			if s := w.wantState(1, lwm2m.StateRegistered); s.Secured != step.how.String() {
+	for _, keeps := range []bool{false, true} {
+		inWorld(t, 1, func(w *world) {
+			cfg, d := secured(w)
+			cfg.ResumptionKeepsRegistration = keeps
+			c := w.start(cfg)
+			srv := w.servers[0]
+			srv.next()
+			if s := w.wantState(1, lwm2m.StateRegistered); s.Secured != "new session" {
 				t.Errorf("status %+v", s)
 			}
-		}
-	})
+			const register, update = "/rd", "/rd/5a3f"
+			resumed := map[bool]string{false: register, true: update}[keeps]
+			for _, step := range []struct {
+				how  socket.Resumption
+				want string
+			}{{socket.SessionResumed, resumed}, {socket.ConnectionIDResumed, update}, {socket.NewSession, register}} {
+				d.set(step.how, nil)
+				c.Suspend()
+				w.wantState(1, lwm2m.StateSuspended)
+				c.Resume()
+				if r := srv.within(time.Second); r.path != step.want {
+					t.Errorf("after %v: %v, want a POST to %s", step.how, r, step.want)
+				}
+				if s := w.wantState(1, lwm2m.StateRegistered); s.Secured != step.how.String() {
+					t.Errorf("status %+v", s)
+				}
+			}
+		})
+	}
 }
 
 // If a secured network cannot tell whether a session was resumed, the client sends a Register.

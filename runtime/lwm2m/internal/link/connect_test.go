@@ -20,7 +20,7 @@ func TestConnect(t *testing.T) {
 			t.Error("there is a connection before Connected")
 		}
 		r.pass(time.Second)
-		l.want("connected, registration survives: true", "dial ended")
+		l.want("connected, registration survives: false", "dial ended")
 		if l.Socket() == nil || l.Conn() == nil || l.Socket().Net() != socket.Socket(l.sockets[0]) {
 			t.Error("there is no connection after Connected")
 		}
@@ -45,7 +45,7 @@ func TestFailedConnect(t *testing.T) {
 		}
 		l.sockets[0].connectErr = nil
 		l.connect()
-		l.want("connected, registration survives: true", "dial ended")
+		l.want("connected, registration survives: false", "dial ended")
 		if len(l.sockets) != 1 {
 			t.Errorf("%d sockets were made, want that of the failed Connect to be used again", len(l.sockets))
 		}
@@ -61,7 +61,7 @@ func TestSignsOfConnect(t *testing.T) {
 		l.begin()
 		hold <- struct{}{}
 		r.pass(time.Second)
-		l.want("sign: no response yet", "sign: still none", "connected, registration survives: true", "dial ended")
+		l.want("sign: no response yet", "sign: still none", "connected, registration survives: false", "dial ended")
 		if l.Sign() != nil {
 			t.Errorf("after the Connect there is the sign %v", l.Sign())
 		}
@@ -173,7 +173,7 @@ func TestCancelConnect(t *testing.T) {
 				r.turn()
 				l.want("dial ended")
 				l.connect()
-				l.want("connected, registration survives: true", "dial ended")
+				l.want("connected, registration survives: false", "dial ended")
 				if len(l.sockets) != c.sockets {
 					t.Errorf("%d sockets were made, want %d", len(l.sockets), c.sockets)
 				}
@@ -199,7 +199,7 @@ func TestLateConnect(t *testing.T) {
 				r.pass(time.Hour)
 				l.want() // Connect has not returned
 				l.connect()
-				l.want("connected, registration survives: true", "dial ended")
+				l.want("connected, registration survives: false", "dial ended")
 				close(hold)
 				r.pass(2 * time.Second)
 				l.want("dial ended")
@@ -241,7 +241,7 @@ func TestCancelAfterConnect(t *testing.T) {
 					t.Errorf("the socket is %v, the connection %v", s, l.Socket())
 				}
 				l.connect()
-				l.want("connected, registration survives: true", "dial ended")
+				l.want("connected, registration survives: false", "dial ended")
 			})
 		})
 	}
@@ -261,7 +261,7 @@ func TestConnectToNextAddress(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.pass(2 * time.Second)
-			l.want("connected, registration survives: true", "dial ended")
+			l.want("connected, registration survives: false", "dial ended")
 			l.sockets[0].want(t, want...)
 			l.Close(errReason)
 			l.sockets[0].want(t, "close")

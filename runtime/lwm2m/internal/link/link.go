@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ type Config struct {
 	Guard func(fn func())
 	// Traffic counts the bytes of all sockets.
 	Traffic Traffic
+	// ResumptionKeepsRegistration says that a registration survives an abbreviated handshake.
+	ResumptionKeepsRegistration bool
 }
 
 // errPanic is the outcome of a Connect that has panicked, or has ended its goroutine.
@@ -82,6 +85,8 @@ type Link struct {
 	socket *Socket
 	stats  coap.Stats // of the connections that have ended
 	sign   error      // the last sign of the Connect that is under way
+	// registeredFrom is the local address of the connection that the device registered over.
+	registeredFrom netip.Addr
 }
 
 // dial is a Connect that is under way.
@@ -300,18 +305,38 @@ func (l *Link) attach() error {
 	return nil
 }
 
-// registrationSurvives reports whether the server still knows the device over a new connection: by
-// its address where there is no security, by the session where there is. A network that cannot tell
-// may have begun a new session. Over a stream the connection itself is the session.
+// registrationSurvives reports whether the registration is valid over a new connection (Transport
+// 1.2.2 §6.4.3). A new security context ends it; whether a resumed session is one is disputed (OMA
+// issue 506), so that Config decides. Without security a new local IP address ends it; a new port
+// alone does not. A network that cannot tell may have a new session, or a new address. Over a
+// stream the connection itself is the session.
 func (l *Link) registrationSurvives() bool {
 	session := l.socket.able.Session
 	switch {
 	case l.opened.Socket.Kind() == socket.Stream:
 		return false
 	case session == nil:
-		return !l.opened.Secured
+		return !l.opened.Secured && l.registeredFrom.IsValid() && l.LocalIP() == l.registeredFrom
+	case session.Resumption() == socket.SessionResumed:
+		return l.cfg.ResumptionKeepsRegistration
 	}
-	return session.Resumption() != socket.NewSession
+	return session.Resumption() == socket.ConnectionIDResumed
+}
+
+// SetRegisteredFrom says from which IP address the device has registered: that of LocalIP when the
+// server has confirmed the registration.
+func (l *Link) SetRegisteredFrom(a netip.Addr) { l.registeredFrom = a }
+
+// LocalIP returns the local IP address of the last connection. It is the zero Addr if there was
+// none, or if the network cannot tell.
+func (l *Link) LocalIP() netip.Addr {
+	if l.opened.Socket == nil {
+		return netip.Addr{}
+	}
+	if a := socket.Detect(l.opened.Socket).Addresses; a != nil {
+		return a.LocalAddr().Addr().WithZone("")
+	}
+	return netip.Addr{}
 }
 
 // Suspend ends the connection, or the attempt to make one, and keeps its security session where the

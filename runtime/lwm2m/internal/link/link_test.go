@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func TestSocketIsKeptOverReconnects(t *testing.T) {
 		l := r.newLink(linkConfig{})
 		for range 3 {
 			l.connect()
-			l.want("connected, registration survives: true", "dial ended")
+			l.want("connected, registration survives: false", "dial ended")
 			l.Close(errReason)
 			l.want("closing")
 		}
@@ -76,7 +77,7 @@ func TestRenew(t *testing.T) {
 			l.begin()
 			l.Renew()
 			r.pass(time.Second)
-			l.want("connected, registration survives: true", "dial ended")
+			l.want("connected, registration survives: false", "dial ended")
 			l.Close(errReason)
 			l.connect()
 			if len(l.sockets) != 2 {
@@ -93,19 +94,39 @@ func TestRegistrationSurvives(t *testing.T) {
 			change: func(f *fakeSocket) { f.able.Session, f.resumption = f, r },
 		}
 	}
+	keeps := func(c linkConfig) linkConfig { c.keepsOnResumption = true; return c }
+	noAddresses := linkConfig{change: func(f *fakeSocket) { f.able.Addresses = nil }}
 	const full, resumed, byID = socket.NewSession, socket.SessionResumed, socket.ConnectionIDResumed
+	move := func(r *rig, _ *testLink) { r.device.Move() }
+	otherPort := func(r *rig, l *testLink) {
+		a := socket.Detect(l.sockets[0].Socket)
+		to := netip.AddrPortFrom(netip.Addr{}, a.Addresses.LocalAddr().Port()+1)
+		if err := a.Binder.Bind(to); err != nil {
+			r.t.Error(err)
+		}
+	}
+	stay := func(*rig, *testLink) {}
 	for name, c := range map[string]struct {
 		link    linkConfig
+		between func(*rig, *testLink) // the two connections
 		want    bool
 		session string
 	}{
-		"datagram": {linkConfig{}, true, ""},
-		"datagram, security that tells no session": {linkConfig{secured: true}, false, ""},
-		"datagram, new session":                    {session(full, false), false, full.String()},
-		"datagram, session resumed":                {session(resumed, false), true, resumed.String()},
-		"datagram, Connection ID":                  {session(byID, false), true, byID.String()},
-		"stream":                                   {linkConfig{stream: true}, false, ""},
-		"stream, session resumed":                  {session(resumed, true), false, resumed.String()},
+		"datagram":                                   {linkConfig{}, stay, true, ""},
+		"datagram, another port":                     {linkConfig{}, otherPort, true, ""},
+		"datagram, another address":                  {linkConfig{}, move, false, ""},
+		"datagram, a network without address":        {noAddresses, stay, false, ""},
+		"datagram, security that tells no session":   {linkConfig{secured: true}, stay, false, ""},
+		"datagram, new session":                      {session(full, false), stay, false, full.String()},
+		"datagram, session resumed":                  {session(resumed, false), stay, false, resumed.String()},
+		"datagram, session resumed, kept by Config":  {keeps(session(resumed, false)), stay, true, resumed.String()},
+		"datagram, resumed at another address, kept": {keeps(session(resumed, false)), move, true, resumed.String()},
+		"datagram, new session, kept on resumption":  {keeps(session(full, false)), stay, false, full.String()},
+		"datagram, Connection ID":                    {session(byID, false), stay, true, byID.String()},
+		"datagram, Connection ID at another address": {session(byID, false), move, true, byID.String()},
+		"stream":                  {linkConfig{stream: true}, stay, false, ""},
+		"stream, session resumed": {session(resumed, true), stay, false, resumed.String()},
+		"stream, session resumed, kept on resumption": {keeps(session(resumed, true)), stay, false, resumed.String()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onRig(t, func(r *rig) {
@@ -113,6 +134,11 @@ func TestRegistrationSurvives(t *testing.T) {
 					r.listen()
 				}
 				l := r.newLink(c.link)
+				l.connect()
+				l.SetRegisteredFrom(l.LocalIP())
+				l.Close(errReason)
+				c.between(r, l)
+				l.events = nil
 				l.connect()
 				if c.want {
 					l.want("connected, registration survives: true", "dial ended")
@@ -162,7 +188,7 @@ func TestSuspendAndClose(t *testing.T) {
 				l.want()
 				l.sockets[0].want(t)
 				l.connect()
-				l.want("connected, registration survives: true", "dial ended")
+				l.want("connected, registration survives: false", "dial ended")
 				l.sockets[0].want(t, "connect")
 			})
 		})

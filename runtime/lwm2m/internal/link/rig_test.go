@@ -82,6 +82,8 @@ type testLink struct {
 // linkConfig says what a testLink is like. The zero value means a datagram link without security.
 type linkConfig struct {
 	stream, secured bool
+	// keepsOnResumption is Config.ResumptionKeepsRegistration.
+	keepsOnResumption bool
 	// change changes a socket that Open makes. Nil means that it has what simnet's sockets have.
 	change func(*fakeSocket)
 	// openErr is the error of Open.
@@ -95,6 +97,7 @@ func (r *rig) newLink(c linkConfig) *testLink {
 	l := &testLink{rig: r}
 	note := func(format string, args ...any) { l.events = append(l.events, fmt.Sprintf(format, args...)) }
 	cfg := &Config{Group: r.group, Context: context.Background(), Timeout: time.Minute, Guard: func(fn func()) { fn() }}
+	cfg.ResumptionKeepsRegistration = c.keepsOnResumption
 	l.Link = New(cfg, &callbacks{
 		conn: coap.ConnConfig{Params: c.params},
 		open: func() (Opened, error) {
