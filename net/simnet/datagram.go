@@ -2,7 +2,6 @@ package simnet
 
 import (
 	"net/netip"
-	"slices"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -27,7 +26,7 @@ func (n *Network) send(from *Host, src, to netip.AddrPort, data []byte) error {
 	if n.filter != nil && !n.filter(Packet{From: src, To: to, Data: data, Kind: socket.Datagram}) {
 		return nil
 	}
-	if from.down || host == nil || !slices.Contains(from.addrs, src.Addr()) {
+	if from.down || host == nil || !from.has(src.Addr()) {
 		return nil
 	}
 	p, l := n.path(from, host), n.link(from, host)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -17,9 +18,9 @@ type Host struct {
 	name  string
 	index int
 	nat   *NAT // nil if it has a public address
+	addrs atomic.Pointer[[]netip.Addr] // so that a filter of the network can read them
 
 	// The rest is guarded by net.mu.
-	addrs  []netip.Addr
 	moved  int // number of calls of Move
 	down   bool
 	next   uint16 // ephemeral port
@@ -39,11 +40,10 @@ type packetTaker interface {
 }
 
 // Addrs returns the addresses of the host: an IPv4 and an IPv6 address.
-func (h *Host) Addrs() []netip.Addr {
-	h.net.mu.Lock()
-	defer h.net.mu.Unlock()
-	return slices.Clone(h.addrs)
-}
+func (h *Host) Addrs() []netip.Addr { return slices.Clone(*h.addrs.Load()) }
+
+// has reports whether a is an address of the host.
+func (h *Host) has(a netip.Addr) bool { return slices.Contains(*h.addrs.Load(), a) }
 
 // Move gives the host other addresses, as a device that joins another network. Open sockets keep
 // the old ones: what they send is lost without an error, and nothing reaches them. Names go on
@@ -56,12 +56,13 @@ func (h *Host) Move() {
 	if h.nat != nil {
 		all = h.nat.inside
 	}
-	for _, a := range h.addrs {
+	for _, a := range *h.addrs.Load() {
 		delete(all, a)
 	}
-	h.addrs = n.newAddrs(h.nat)
+	addrs := n.newAddrs(h.nat)
+	h.addrs.Store(&addrs)
 	h.moved++
-	for _, a := range h.addrs {
+	for _, a := range addrs {
 		all[a] = h
 	}
 }
@@ -79,7 +80,7 @@ func (h *Host) SetDown(down bool) {
 
 // source returns the address of the host for talking to remote.
 func (h *Host) source(remote netip.Addr) netip.Addr {
-	for _, a := range h.addrs {
+	for _, a := range *h.addrs.Load() {
 		if a.Is4() == remote.Is4() {
 			return a
 		}
@@ -94,7 +95,7 @@ func (h *Host) local(kind socket.Kind, want, remote netip.AddrPort) (netip.AddrP
 	if !addr.IsValid() || addr.IsUnspecified() {
 		addr = h.source(remote.Addr())
 	}
-	if !slices.Contains(h.addrs, addr) {
+	if !h.has(addr) {
 		return netip.AddrPort{}, fmt.Errorf("%s is not an address of %s", addr, h.name)
 	}
 	if want.Port() != 0 {
@@ -136,7 +137,7 @@ func completeListenAddr[L any](h *Host, table map[netip.AddrPort]L, want netip.A
 	if addr.IsValid() && addr.IsUnspecified() {
 		addr = netip.Addr{}
 	}
-	if addr.IsValid() && !slices.Contains(h.addrs, addr) {
+	if addr.IsValid() && !h.has(addr) {
 		return netip.AddrPort{}, fmt.Errorf("listen on %s: %w: it is not an address of %s", want,
 			socket.ErrAddressNotFound, h.name)
 	}

@@ -57,7 +57,7 @@ func (t *NAT) NewHost(name string) *Host {
 	t.net.mu.Lock()
 	defer t.net.mu.Unlock()
 	h := t.net.newHost(name, t)
-	for _, a := range h.addrs {
+	for _, a := range *h.addrs.Load() {
 		t.inside[a] = h
 	}
 	return h

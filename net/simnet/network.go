@@ -47,24 +47,26 @@ func (n *Network) NewHost(name string) *Host {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	h := n.newHost(name, nil)
-	for _, a := range h.addrs {
+	for _, a := range *h.addrs.Load() {
 		n.hosts[a] = h
 	}
-	n.addName(name, h.addrs)
+	n.addName(name, *h.addrs.Load())
 	return h
 }
 
 // newHost adds a host with the next two addresses.
 func (n *Network) newHost(name string, nat *NAT) *Host {
 	addrs := n.newAddrs(nat)
-	return &Host{
-		net: n, name: name, index: n.count, nat: nat, addrs: addrs,
+	h := &Host{
+		net: n, name: name, index: n.count, nat: nat,
 		flows:  make(map[flow]*datagramConn),
 		ports:  make(map[netip.AddrPort]packetTaker),
 		accept: make(map[netip.AddrPort]*streamListener),
 		stream: make(map[flow]bool),
 		next:   firstEphemeral,
 	}
+	h.addrs.Store(&addrs)
+	return h
 }
 
 // newAddrs returns the next two addresses, of the private ranges if they are behind a NAT.
