@@ -84,6 +84,7 @@ type Link struct {
 	ending *dial         // a cancelled dial that still uses the socket
 	socket *Socket
 	stats  coap.Stats // of the connections that have ended
+	last   State      // of the last connection, when it ended
 	sign   error      // the last sign of the Connect that is under way
 	// registeredFrom is the local address of the connection that the device registered over.
 	registeredFrom netip.Addr
@@ -298,10 +299,14 @@ func (l *Link) attach() error {
 		link: l, group: l.cfg.Group, since: time.Now(), armed: unarmed,
 		net: l.opened.Socket, able: socket.Detect(l.opened.Socket), bytes: l.bytes,
 	}
-	if err := l.cfg.Group.add(s, l.owner.ConnConfig()); err != nil {
+	cfg := l.owner.ConnConfig()
+	if l.continues(&s.able) {
+		cfg.Saved = l.last.Conn
+	}
+	if err := l.cfg.Group.add(s, cfg); err != nil {
 		return err
 	}
-	l.socket = s
+	l.socket, l.last.Conn = s, nil // a blob is used once
 	return nil
 }
 
@@ -362,6 +367,7 @@ func (l *Link) end(reason error, keep bool) {
 	l.owner.OnClosing()
 	// What is left of a stream ends in order (RFC 8323 §5.5); nothing waits for it.
 	_ = s.conn.Release()
+	l.last = s.state()
 	s.conn.Close(reason)
 	l.stats = l.stats.Add(s.Stats())
 	l.cfg.Group.remove(s)
@@ -405,6 +411,9 @@ func (l *Link) closeSocket(forget bool) {
 		}
 		l.opened = Opened{}
 		l.cfg.Traffic.settle(l)
+	}
+	if forget {
+		l.last = State{}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type rig struct {
 	device *simnet.Host
 	server *simnet.Host
 	group  *Group
+	bind   netip.AddrPort // the local address of new sockets
 }
 
 // onRig runs a test in a synctest bubble, on a network that looks up a name within a second.
@@ -189,7 +191,7 @@ func (r *rig) newSocket(stream bool) *fakeSocket {
 	if stream {
 		d = r.device.StreamDialer()
 	}
-	s, err := d.NewSocket(socket.Config{})
+	s, err := d.NewSocket(socket.Config{Local: r.bind})
 	if err != nil {
 		r.t.Fatal(err)
 	}
