@@ -62,6 +62,7 @@ type Call struct {
 	node     node[*Call]
 	heldNode node[*Call] // in in.held
 	state    callState
+	acked    bool // the last message was acknowledged without a response
 	token    uint64
 	wire     [8]byte       // the token in bytes
 	tx       *transmission // queued or outstanding
@@ -100,6 +101,11 @@ func (call *Call) Cancel() {
 // Active reports whether the call waits for its response or observes.
 func (call *Call) Active() bool { return call.state != callIdle }
 
+// Acknowledged reports whether the peer has acknowledged the last message of the request without a
+// response to it. After a time-out it says whether the peer has received the request. It is false
+// over a stream and for requests that are not confirmable.
+func (call *Call) Acknowledged() bool { return call.acked }
+
 // tokenBytes is the token on the wire.
 func (call *Call) tokenBytes() []byte {
 	binary.BigEndian.PutUint64(call.wire[:], call.token)
@@ -121,6 +127,7 @@ func (call *Call) responseTimeout() time.Duration {
 // send sends the request, or its next block, or asks for the next block of the response.
 func (call *Call) send() error {
 	in := call.in
+	call.acked = false
 	opts := &in.e.outOpts
 	opts.CopyFrom(&call.Options)
 	if in.mustHold(call, opts) {
@@ -181,7 +188,10 @@ func (call *Call) onEnd() { call.tx = nil }
 
 // onAck is called when the peer has acknowledged the request without a response, which comes
 // separately.
-func (call *Call) onAck() { call.in.e.sched.After(&call.timer, call.responseTimeout()) }
+func (call *Call) onAck() {
+	call.acked = true
+	call.in.e.sched.After(&call.timer, call.responseTimeout())
+}
 
 // onFail is called when the request did not get through.
 func (call *Call) onFail(err error) { call.finish(Result{Err: err, Last: true}) }

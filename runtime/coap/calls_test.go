@@ -48,6 +48,27 @@ func TestCalls(t *testing.T) {
 			t.Errorf("asked for %v with priority %d", b, c.how[2].priority)
 		}
 	})
+	t.Run("acknowledged and never answered", func(t *testing.T) {
+		cs, _ := newCalls(t)
+		o := &outcome{}
+		call := &Call{Code: GET, Done: o.add}
+		for range 2 {
+			if err := cs.do(call); err != nil {
+				t.Fatal(err)
+			}
+			if call.Acknowledged() {
+				t.Error("acknowledged before the acknowledgement")
+			}
+			call.onAck()
+			call.expire()
+			if !call.Acknowledged() {
+				t.Error("not acknowledged after the time-out")
+			}
+		}
+		for _, r := range o.results {
+			wantErr(t, r.Err, ErrTimeout)
+		}
+	})
 	t.Run("refused by the carrier", func(t *testing.T) {
 		cs, c := newCalls(t)
 		c.err = ErrBusy
