@@ -141,6 +141,45 @@ func TestWakaama(t *testing.T) {
 	})
 }
 
+func TestSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		l, err := n.NewHost("cloud").Listen(5683)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := lwm2mtest.NewServer(t, l)
+		goals, err := setpoint.New(setpoint.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := goals.Add(0, setpoint.Instance{SetPointValue: dm.Float(21)}); err != nil {
+			t.Fatal(err)
+		}
+		boiler, err := lwm2m.New(lwm2m.Config{
+			Endpoint: "boiler-7", Objects: []dm.Object{goals}, QueueMode: true,
+			Servers: []lwm2m.Server{{URI: "coap://cloud", Lifetime: 10 * time.Minute}},
+			Dialers: []socket.Dialer{n.NewHost("site").Dialer()},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Run(boiler.Run)
+		srv.WaitRegistered("boiler-7")
+
+		dev := srv.WaitAsleep("boiler-7")
+		asleep := time.Now()
+		// Sent after the next Update of the device:
+		ans, err := dev.Read(t.Context(), "/3308/0/5900", content.Text)
+		if err != nil || ans.Text() != "21" {
+			t.Errorf("Read: %v, %v", ans, err)
+		}
+		if waited := time.Since(asleep); waited < time.Minute {
+			t.Errorf("the Read took %v", waited)
+		}
+	})
+}
+
 func TestServerRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)

@@ -1,8 +1,10 @@
 package lwm2mserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 
 	"github.com/lwm2mgen/toolkit/runtime/coap"
@@ -20,16 +22,27 @@ var ErrClosed = errors.New("lwm2mserver: the server is closed")
 // of the device's last Register or Update and waits for the response until ctx ends. An error means
 // that no response came. A refusal by the device is no error: it is an Answer with the device's
 // code.
+//
+// A device in queue mode (Registration.QueueMode) sleeps. Requests to it are held in their order
+// until it wakes up, and are sent one at a time, each after the response to the one before. A
+// request that the device has not acknowledged is held again. Awake says whether the device can be
+// reached, and Held lists the requests that wait.
 type Client struct {
 	server *Server
 
 	// The server's lock guards these.
-	reg  Registration
-	conn *conn
-	sent history[Answer]
+	reg   Registration
+	conn  *conn
+	awake bool // in queue mode: the device can be reached
+	sent  history[Answer]
 
 	// The loop owns these.
 	expiry       sched.Job
+	sleep        sched.Job  // when a device in queue mode falls asleep
+	held         []*request // in the order of sending
+	inFlight     *request   // in queue mode: waits for its response
+	identity     string     // of the connection over which the device has registered
+	remote       netip.AddrPort
 	observations map[*Observation]bool // those that have not ended
 }
 
@@ -67,23 +80,31 @@ type Operation struct {
 	Options func(*coap.Options)
 	// NonConfirmable sends a non-confirmable message. The zero value means a confirmable one.
 	NonConfirmable bool
+	// NoWait ends the request with ErrAsleep if the device is in queue mode and asleep, or falls
+	// asleep before it has received the request. The zero value means that the request is held
+	// until the device wakes up.
+	NoWait bool
+}
+
+// String returns the method, the path and the query, such as "PUT /3303/0?pmin=5".
+func (op Operation) String() string {
+	return Request{Method: op.Method, Path: cmp.Or(op.Path, "/"), Query: op.Query}.String()
 }
 
 // Do sends a request that has no method of its own, such as one with a faulty option, and returns
 // the response.
 func (c *Client) Do(ctx context.Context, op Operation) (Answer, error) {
 	got := make(chan coap.Result, 1)
-	call := c.newCall(op)
-	call.Done = func(r coap.Result) { got <- cloneResult(r) }
-	if err := c.start(call); err != nil {
-		return Answer{}, err
-	}
+	r := c.newRequest(op, func(result coap.Result) { got <- cloneResult(result) }, nil)
+	c.server.sched.Post(func() { c.submit(r) })
 	select {
-	case r := <-got:
-		return c.newAnswer(op.Path, r)
+	case result := <-got:
+		return c.newAnswer(op.Path, result)
 	case <-ctx.Done():
-		c.server.sched.Post(call.Cancel)
+		c.server.sched.Post(func() { c.cancel(r) })
 		return Answer{}, context.Cause(ctx)
+	case <-c.server.done:
+		return Answer{}, ErrClosed
 	}
 }
 
@@ -103,23 +124,6 @@ func (c *Client) newCall(op Operation) *coap.Call {
 		op.Options(&call.Options)
 	}
 	return call
-}
-
-// start makes the loop start a call and returns when it has started.
-func (c *Client) start(call *coap.Call) error {
-	started := make(chan error, 1)
-	c.server.sched.Post(func() {
-		c.server.mu.Lock()
-		conn := c.conn
-		c.server.mu.Unlock()
-		started <- conn.coap.Do(call)
-	})
-	select {
-	case err := <-started:
-		return err
-	case <-c.server.done:
-		return ErrClosed
-	}
 }
 
 // cloneResult returns a copy of a result that stays valid after the callback.

@@ -3,6 +3,8 @@ package lwm2mserver
 import (
 	"crypto/x509"
 	"errors"
+	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -20,6 +22,11 @@ type conn struct {
 	queued atomic.Bool
 	// secured says that the listener has sessions, which a restart may lose.
 	secured bool
+	// clients are the devices that are reached over the connection.
+	clients []*Client
+	// unanswered is the number of requests whose response is delayed, and ignored that of messages
+	// that count as not arrived.
+	unanswered, ignored int
 	// identity is the name that the peer proved in its DTLS or TLS handshake, "" without one.
 	identity string
 }
@@ -88,9 +95,17 @@ func identityOf(sock socket.Socket) string {
 // start makes the exchange layer of the connection.
 func (c *conn) start() (err error) {
 	c.coap, err = c.server.endpoint.NewConn(coap.ConnConfig{
-		Socket: c.sock, Handler: (*requestHandler)(c), MaxBody: 4 << 20,
+		Socket: c.sock, Handler: (*requestHandler)(c), MaxBody: 4 << 20, Params: c.server.transmission,
 	})
 	return err
+}
+
+// remote returns the address of the peer, the zero value if it is not known.
+func (c *conn) remote() netip.AddrPort {
+	if a := socket.Detect(c.sock).Addresses; a != nil {
+		return a.RemoteAddr()
+	}
+	return netip.AddrPort{}
 }
 
 // wake queues the connection for the loop. It is safe for concurrent use.
@@ -109,7 +124,11 @@ func (c *conn) wake() {
 func (c *conn) drain() {
 	c.queued.Store(false)
 	for c.coap.Closed() == nil {
+		ignored := c.ignored
 		n, err := c.coap.Receive(16)
+		if n > c.ignored-ignored {
+			c.onMessage()
+		}
 		if err != nil && !errors.Is(err, socket.ErrRefused) {
 			c.close(err)
 			return
@@ -120,9 +139,19 @@ func (c *conn) drain() {
 	}
 }
 
-// close ends the connection and its calls with an error.
+// onMessage is called when a message of the peer was handled.
+func (c *conn) onMessage() {
+	for _, cl := range slices.Clone(c.clients) {
+		cl.onMessage()
+	}
+}
+
+// close ends the connection and its calls with an error. Devices in queue mode are asleep then.
 func (c *conn) close(reason error) {
 	delete(c.server.conns, c)
+	for _, cl := range c.clients {
+		cl.fallAsleep()
+	}
 	c.coap.Close(reason)
 	_ = c.sock.Close()
 }

@@ -15,6 +15,8 @@
 //   - [Answer] is a response of the device: a code, a payload and its decoded values.
 //   - [Server.WaitEvent] waits for devices that register, update, de-register or expire.
 //
+// A request to a device in queue mode is held until the device wakes up, see [Client].
+//
 // The server is for tools and for development: it keeps everything in memory and authorizes every
 // device that its listeners accept. Command lwm2mserver is built on it. Tests use package
 // lwm2mtest, which fails a test where this package returns an error.

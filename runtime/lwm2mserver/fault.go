@@ -60,9 +60,10 @@ func (s *Server) takeFault(r Request) *Fault {
 func (f *Fault) isDelay() bool { return f.Delay > 0 }
 
 // fail ends a request as the fault says.
-func (f *Fault) fail(r *coap.Request) {
+func (f *Fault) fail(c *conn, r *coap.Request) {
 	switch {
 	case f.Drop:
+		c.ignored++
 		r.Ignore()
 	case f.Reset:
 		r.Reset()
@@ -72,6 +73,13 @@ func (f *Fault) fail(r *coap.Request) {
 }
 
 // respondLater sends a reply after a delay.
-func (s *Server) respondLater(r *coap.Request, reply Reply, d time.Duration) {
-	s.sched.After(&sched.Job{Func: func() { respond(r, reply) }}, d)
+func (c *conn) respondLater(r *coap.Request, reply Reply, d time.Duration) {
+	c.unanswered++
+	c.server.sched.After(&sched.Job{Func: func() {
+		c.unanswered--
+		respond(r, reply)
+		for _, cl := range c.clients {
+			cl.sendHeld()
+		}
+	}}, d)
 }

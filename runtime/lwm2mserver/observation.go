@@ -21,6 +21,7 @@ var errRefused = fmt.Errorf("lwm2mserver: the device refused Observe: %w", ErrEn
 // returns, has ended.
 type Observation struct {
 	client *Client
+	op     Operation
 	path   string
 	call   *coap.Call
 
@@ -57,18 +58,16 @@ func (c *Client) ObserveComposite(
 }
 
 func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answer, error) {
-	o := &Observation{client: c, path: op.Path, call: c.newCall(op), more: make(chan struct{}, 1)}
+	o := &Observation{client: c, op: op, path: op.Path, more: make(chan struct{}, 1)}
 	first := make(chan coap.Result, 1)
-	o.call.Done = func(r coap.Result) {
+	request := c.newRequest(op, func(r coap.Result) {
 		if r.Err == nil && !r.Last {
 			c.observations[o] = true
 		}
 		first <- cloneResult(r)
-	}
-	o.call.Observe = func(r coap.Result) { o.add(cloneResult(r)) }
-	if err := c.start(o.call); err != nil {
-		return nil, Answer{}, err
-	}
+	}, func(r coap.Result) { o.add(cloneResult(r)) })
+	o.call = request.call
+	c.server.sched.Post(func() { c.submit(request) })
 	select {
 	case r := <-first:
 		a, err := c.newAnswer(op.Path, r)
@@ -77,8 +76,13 @@ func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answe
 		}
 		return o, a, nil
 	case <-ctx.Done():
-		c.server.sched.Post(o.forget)
+		c.server.sched.Post(func() {
+			c.cancel(request)
+			o.end() // if the response has come in the meantime
+		})
 		return nil, Answer{}, context.Cause(ctx)
+	case <-c.server.done:
+		return nil, Answer{}, ErrClosed
 	}
 }
 
@@ -181,35 +185,32 @@ func (o *Observation) Forget() {
 
 // Cancel ends the observation by a request with Observe 1 and returns the device's response. After
 // Cancel, Next returns the notifications that have arrived and then ErrEnded. Cancel of an
-// observation that has ended is ErrEnded.
+// observation that has ended is ErrEnded. The request is held while the device sleeps.
 func (o *Observation) Cancel(ctx context.Context) (Answer, error) {
 	if o == nil {
 		return Answer{}, errRefused
 	}
+	c := o.client
 	got := make(chan coap.Result, 1)
-	started := make(chan error, 1)
-	o.client.server.sched.Post(func() {
+	// A second request is not possible: the call has ended with the first one.
+	r := &request{op: o.op, call: o.call, once: true, done: func(r coap.Result) { got <- cloneResult(r) }}
+	r.begin = func(*conn) error {
 		if o.hasEnded() {
-			started <- ErrEnded
-			return
+			return ErrEnded
 		}
-		started <- o.call.Deregister(func(r coap.Result) {
+		return o.call.Deregister(func(result coap.Result) {
 			o.end()
-			got <- cloneResult(r)
+			c.onOutcome(r, result)
 		})
-	})
-	select {
-	case err := <-started:
-		if err != nil {
-			return Answer{}, err
-		}
-	case <-o.client.server.done:
-		return Answer{}, ErrEnded
 	}
+	c.server.sched.Post(func() { c.submit(r) })
 	select {
-	case r := <-got:
-		return o.client.newAnswer(o.path, r)
+	case result := <-got:
+		return c.newAnswer(o.path, result)
 	case <-ctx.Done():
+		c.server.sched.Post(func() { c.withdraw(r) })
 		return Answer{}, context.Cause(ctx)
+	case <-c.server.done:
+		return Answer{}, ErrEnded
 	}
 }

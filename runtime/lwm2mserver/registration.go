@@ -30,6 +30,9 @@ type Registration struct {
 	Lifetime time.Duration
 	// Version is lwm2m, such as "1.1".
 	Version string
+	// QueueMode says that the device sleeps and gets requests when it wakes up (Transport 1.2.2
+	// §6.5): it has registered with Q, or in LwM2M 1.0 with a binding such as UQ.
+	QueueMode bool
 	// Params holds all query parameters of the Register and of later Updates by name. The value of
 	// a parameter without a value is "".
 	Params map[string]string
@@ -47,6 +50,8 @@ const (
 	Updated      EventKind = "updated"
 	Deregistered EventKind = "deregistered"
 	Expired      EventKind = "expired"   // the lifetime passed without an Update
+	Awake        EventKind = "awake"     // a device in queue mode has woken up
+	Asleep       EventKind = "asleep"    // a device in queue mode has fallen asleep
 	Forgotten    EventKind = "forgotten" // the server lost it, see Server.Restart
 )
 
@@ -138,12 +143,13 @@ func (s *Server) handleRegister(c *conn, r Request) Reply {
 			cl = s.newClient(c)
 			s.clients[name] = cl
 		}
-		cl.conn = c
+		cl.bind(c)
 		cl.reg = Registration{
 			Endpoint: name, Location: location, Lifetime: lifetime, Version: params["lwm2m"],
-			Params: params, Objects: objects,
+			QueueMode: usesQueueMode(params["lwm2m"], params), Params: params, Objects: objects,
 		}
 		s.record(Registered, cl, r)
+		cl.wake(false)
 		s.scheduleExpiry(cl)
 	})
 	return Reply{Code: coap.Created, Location: location}
@@ -166,10 +172,10 @@ func (s *Server) handleUpdate(c *conn, r Request) Reply {
 	}
 	s.change(func() {
 		for _, cl := range s.clients {
-			if cl.reg.Location != r.Path {
+			if cl.reg.Location != r.Path || !cl.mayMoveTo(c) {
 				continue
 			}
-			cl.conn = c
+			cl.bind(c)
 			if r.Method == coap.DELETE {
 				s.endRegistration(cl, Deregistered, r)
 				reply.Code = coap.Deleted
@@ -182,7 +188,9 @@ func (s *Server) handleUpdate(c *conn, r Request) Reply {
 			if len(r.Payload) > 0 {
 				cl.reg.Objects = objects
 			}
+			cl.reg.QueueMode = usesQueueMode(cl.reg.Version, cl.reg.Params)
 			s.record(Updated, cl, r)
+			cl.wake(!cl.awake)
 			s.scheduleExpiry(cl)
 			reply.Code = coap.Changed
 		}
@@ -212,6 +220,7 @@ func (s *Server) endRegistration(cl *Client, kind EventKind, r Request) {
 	s.record(kind, cl, r)
 	cl.reg.Location = ""
 	s.sched.Cancel(&cl.expiry)
+	cl.endPresence()
 }
 
 // scheduleExpiry ends the registration when its lifetime has passed. It runs on the loop, and the

@@ -105,7 +105,7 @@ func (h *requestHandler) Head(*coap.Request) {}
 
 // Serve answers one request.
 func (h *requestHandler) Serve(r *coap.Request) {
-	s := h.server
+	s, c := h.server, (*conn)(h)
 	q := Request{
 		Time: time.Now(), Method: r.Code(), Path: string(r.Options().AppendPath(nil)),
 		Format: content.None, Accept: content.None, Payload: slices.Clone(r.Body()),
@@ -127,11 +127,11 @@ func (h *requestHandler) Serve(r *coap.Request) {
 		fault = s.takeFault(q)
 	})
 	if fault != nil && !fault.isDelay() {
-		fault.fail(r)
+		fault.fail(c, r)
 		return
 	}
 	if fault != nil {
-		s.respondLater(r, s.handle((*conn)(h), q), fault.Delay)
+		c.respondLater(r, s.handle(c, q), fault.Delay)
 		return
 	}
 	if intercept != nil {
@@ -140,9 +140,9 @@ func (h *requestHandler) Serve(r *coap.Request) {
 			return
 		}
 	}
-	reply := s.handle((*conn)(h), q)
+	reply := s.handle(c, q)
 	if reply.delay > 0 {
-		s.respondLater(r, reply, reply.delay)
+		c.respondLater(r, reply, reply.delay)
 		return
 	}
 	respond(r, reply)

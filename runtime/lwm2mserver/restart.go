@@ -91,6 +91,9 @@ func (c *conn) restart() {
 	if !c.secured && c.sock.Kind() == socket.Datagram {
 		c.coap.Close(errRestarted)
 		if c.start() == nil {
+			for _, cl := range c.clients {
+				cl.sendHeld()
+			}
 			return
 		}
 	}

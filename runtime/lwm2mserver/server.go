@@ -22,6 +22,21 @@ import (
 type Config struct {
 	// Listeners accept the devices. The server owns and closes them. At least one is needed.
 	Listeners []socket.Listener
+	// Transmission are the transmission parameters of CoAP over datagrams. The zero value means
+	// those of RFC 7252.
+	Transmission coap.Params
+	// AwakeTime is how long a device in queue mode is awake after its last message (Transport 1.2.2
+	// §6.5). The zero value means MAX_TRANSMIT_WAIT of Transmission, which is 93 s with the
+	// parameters of RFC 7252.
+	AwakeTime time.Duration
+	// MaxHeld is how many requests are held for one device in queue mode. The zero value means 100.
+	MaxHeld int
+	// RefuseMoves answers an Update with 4.04 if it comes without security, and from another
+	// address than the registration: the device has to register again (Transport 1.2.2 §6.4.3).
+	// Over TCP the port may change. The zero value means that the registration moves to the new
+	// address. With security, the Update of a registration has to come from the identity that has
+	// registered.
+	RefuseMoves bool
 	// History is how many requests, how many events, and how many Sends of each device are kept,
 	// the newest ones. The zero value means 1000.
 	History int
@@ -40,6 +55,11 @@ type Server struct {
 	ready     readyList
 	conns     map[*conn]bool // owned by the loop
 	history   int
+
+	transmission coap.Params
+	awakeTime    time.Duration
+	maxHeld      int
+	refuseMoves  bool
 	// bootstrapping holds the sequences that are not over, by endpoint name. The loop owns it.
 	bootstrapping map[string]*Bootstrap
 
@@ -66,12 +86,22 @@ func New(cfg Config) (*Server, error) {
 	if len(cfg.Listeners) == 0 {
 		return nil, errors.New("lwm2mserver: Config.Listeners is empty")
 	}
-	if cfg.History < 0 {
+	switch {
+	case cfg.History < 0:
 		return nil, fmt.Errorf("lwm2mserver: Config.History is %d", cfg.History)
+	case cfg.AwakeTime < 0:
+		return nil, fmt.Errorf("lwm2mserver: Config.AwakeTime is %v", cfg.AwakeTime)
+	case cfg.MaxHeld < 0:
+		return nil, fmt.Errorf("lwm2mserver: Config.MaxHeld is %d", cfg.MaxHeld)
+	}
+	if err := cfg.Transmission.Validate(); err != nil {
+		return nil, fmt.Errorf("lwm2mserver: Config.Transmission: %w", err)
 	}
 	limit := cmp.Or(cfg.History, 1000)
 	s := &Server{
 		listeners: cfg.Listeners, sched: sched.New(), done: make(chan struct{}), history: limit,
+		transmission: cfg.Transmission, awakeTime: cmp.Or(cfg.AwakeTime, cfg.Transmission.MaxTransmitWait()),
+		maxHeld: cmp.Or(cfg.MaxHeld, 100), refuseMoves: cfg.RefuseMoves,
 		accepted: make(chan accepted), readable: make(chan struct{}, 1), conns: map[*conn]bool{},
 		changed: make(chan struct{}), clients: map[string]*Client{}, schema: map[dm.ObjectID]*registry.Object{},
 		profiles: map[string][]corelink.RegisteredNode{},

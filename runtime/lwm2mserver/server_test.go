@@ -6,9 +6,11 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/udp"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
 
@@ -21,6 +23,9 @@ func TestConfigIsChecked(t *testing.T) {
 	for want, cfg := range map[string]lwm2mserver.Config{
 		"Config.Listeners is empty": {},
 		"Config.History is -1":      {Listeners: []socket.Listener{l}, History: -1},
+		"Config.AwakeTime is -1s":   {Listeners: []socket.Listener{l}, AwakeTime: -time.Second},
+		"Config.MaxHeld is -1":      {Listeners: []socket.Listener{l}, MaxHeld: -1},
+		"Config.Transmission: ":     {Listeners: []socket.Listener{l}, Transmission: coap.Params{NStart: -1}},
 	} {
 		if _, err := lwm2mserver.New(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New: %v, want %q", err, want)

@@ -38,6 +38,8 @@ const (
 	Updated      = lwm2mserver.Updated
 	Deregistered = lwm2mserver.Deregistered
 	Expired      = lwm2mserver.Expired
+	Awake        = lwm2mserver.Awake
+	Asleep       = lwm2mserver.Asleep
 	Forgotten    = lwm2mserver.Forgotten
 )
 
@@ -47,8 +49,17 @@ const (
 	LoseRegistrations = lwm2mserver.LoseRegistrations
 )
 
-// ErrEnded is the error of an Observation that gets no further notification.
-var ErrEnded = lwm2mserver.ErrEnded
+// Errors of operations on a device.
+var (
+	// ErrEnded is the error of an Observation that gets no further notification.
+	ErrEnded = lwm2mserver.ErrEnded
+	// ErrAsleep is the error of a request with Operation.NoWait to a device that sleeps.
+	ErrAsleep = lwm2mserver.ErrAsleep
+	// ErrQueueFull is the error of a request to a device for which too many requests are held.
+	ErrQueueFull = lwm2mserver.ErrQueueFull
+	// ErrNotRegistered is the error of a held request whose device is no longer registered.
+	ErrNotRegistered = lwm2mserver.ErrNotRegistered
+)
 
 // Encode returns the payload of a Write or a Create to path, as lwm2mserver.Encode does.
 func Encode(f content.Format, path string, entries ...dm.Entry) ([]byte, error) {

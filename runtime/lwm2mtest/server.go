@@ -30,6 +30,8 @@ type Server struct {
 	*lwm2mserver.Server
 	t       TB
 	devices *devices
+	// awakeTime is how long a device in queue mode is awake after its last message.
+	awakeTime time.Duration
 }
 
 // waitTimeout is how long the Wait functions wait: inside a testing/synctest bubble, in virtual
@@ -59,7 +61,10 @@ func NewServerWithConfig(t TB, cfg lwm2mserver.Config) *Server {
 	if err != nil {
 		t.Fatalf("lwm2mtest: start the server: %v", err)
 	}
-	s := &Server{Server: srv, t: t, devices: newDevices()}
+	s := &Server{
+		Server: srv, t: t, devices: newDevices(),
+		awakeTime: cmp.Or(cfg.AwakeTime, cfg.Transmission.MaxTransmitWait()),
+	}
 	t.Cleanup(func() {
 		s.devices.close()
 		srv.Close()
