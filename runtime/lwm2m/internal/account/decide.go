@@ -11,6 +11,7 @@ func Next(s State, e Event, f Facts) (State, []Action) {
 	t.learn(e)
 	t.decide()
 	t.settleTimer(s.Timer, e.Kind)
+	t.settleWindow(s.Window, e.Kind)
 	return t.State, t.actions
 }
 
@@ -71,14 +72,7 @@ func (t *transition) advance() {
 
 // rest starts the timer of a registration that needs no request now.
 func (t *transition) rest() {
-	if t.Connection == Asleep && !t.facts.QueueMode {
-		t.wake()
-	}
-	switch {
-	case t.Timer != NoTimer:
-	case t.Connection == Connected && t.facts.QueueMode && (t.facts.Endless || t.facts.UntilReceiverOff < t.facts.UntilUpdate):
-		t.startTimer(AwakeWindow, t.facts.UntilReceiverOff)
-	case !t.facts.Endless:
+	if t.Timer == NoTimer && !t.facts.Endless {
 		t.startTimer(NextUpdate, t.facts.UntilUpdate)
 	}
 }
@@ -172,5 +166,21 @@ func (t *transition) settleTimer(before Timer, k Kind) {
 	}
 	if t.Request == NoRequest && t.Connection != Connecting {
 		t.Refused = false
+	}
+}
+
+// settleWindow has the awake window run while the device is in queue mode, connected, and waits for
+// no response of its own, whatever timer is pending: a pause that the server or the retry policy
+// asks for does not keep the receiver on.
+func (t *transition) settleWindow(before bool, k Kind) {
+	if !t.facts.QueueMode {
+		t.wake()
+	}
+	t.Window = t.facts.QueueMode && t.Connection == Connected && t.Request == NoRequest
+	switch {
+	case t.Window && !before:
+		t.do(Action{Do: StartWindow})
+	case !t.Window && before && k != WindowEnded:
+		t.do(Action{Do: StopWindow})
 	}
 }

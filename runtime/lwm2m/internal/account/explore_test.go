@@ -45,6 +45,8 @@ var events = []struct {
 	{"no response", Event{Kind: NoResponse}},
 	{"refused by the network", Event{Kind: NetworkRefused}},
 	{"timer", Event{Kind: TimerFired}},
+	{"awake window ended", Event{Kind: WindowEnded}},
+	{"message", Event{Kind: MessagePassed}},
 }
 
 const settings = 12
@@ -56,7 +58,7 @@ func setting(bits int) Facts {
 	f := Facts{
 		Removed: b(0), Disabled: b(1), Offline: b(2), Turn: !b(3), Bootstrapping: b(4),
 		CanBootstrap: b(5), OfferChanged: b(6), Expired: b(7), Endless: b(8), QueueMode: b(9),
-		Versions: 3, UntilUpdate: time.Hour, UntilExpiry: 2 * time.Hour, TimerLeft: 30 * time.Minute, UntilReceiverOff: 93 * time.Second,
+		Versions: 3, UntilUpdate: time.Hour, UntilExpiry: 2 * time.Hour, TimerLeft: 30 * time.Minute,
 		RegistrationRetry: Policy{Attempts: 2, Sequences: 2, FirstPause: time.Minute, SequencePause: 24 * time.Hour, RestartPause: time.Hour, NoneAfter: b(10)},
 	}
 	if b(11) {
@@ -105,11 +107,12 @@ func combinations() []Facts {
 	return list
 }
 
-// world is the connection, request and timer that result from the actions.
+// world is the connection, request, timer and awake window that result from the actions.
 type world struct {
 	connection Connection
 	request    Request
 	timer      Timer
+	window     bool
 }
 
 // happen applies the effect of an event.
@@ -123,6 +126,8 @@ func (w *world) happen(k Kind) {
 		w.request = NoRequest
 	case TimerFired:
 		w.timer = NoTimer
+	case WindowEnded:
+		w.window = false
 	}
 }
 
@@ -142,6 +147,10 @@ func (w *world) execute(a Action) string {
 		bad, w.timer = a.After <= 0 || a.After > 24*time.Hour || a.Timer == NoTimer, a.Timer
 	case StopTimer:
 		bad, w.timer = w.timer == NoTimer, NoTimer
+	case StartWindow:
+		bad, w.window = w.window, true
+	case StopWindow:
+		bad, w.window = !w.window, false
 	case ReceiverOff:
 		bad, w.connection = w.connection != Connected || w.request != NoRequest, Asleep
 	case ReceiverOn:
@@ -157,7 +166,7 @@ func (w *world) execute(a Action) string {
 
 // checkTransition checks what must be true of every transition. It returns the fault, or "".
 func checkTransition(s State, e Event, f Facts, to State, actions []Action) string {
-	w := world{s.Connection, s.Request, s.Timer}
+	w := world{s.Connection, s.Request, s.Timer, s.Window}
 	w.happen(e.Kind)
 	sent, timers := 0, 0
 	for _, a := range actions {
@@ -185,8 +194,8 @@ func checkTransition(s State, e Event, f Facts, to State, actions []Action) stri
 		}
 	}
 	switch {
-	case w != world{to.Connection, to.Request, to.Timer}:
-		return fmt.Sprintf("the state says %v, the world is %v", world{to.Connection, to.Request, to.Timer}, w)
+	case w != world{to.Connection, to.Request, to.Timer, to.Window}:
+		return fmt.Sprintf("the state says %v, the world is %v", world{to.Connection, to.Request, to.Timer, to.Window}, w)
 	case sent > 1 || timers > 1:
 		return "something is done twice"
 	}
@@ -218,6 +227,14 @@ func checkState(s State, e Event, f Facts, to State) string {
 		return "the server is not told over which connection the device can be reached"
 	case goal == GoalSuspended && (to.Connection != Disconnected || to.Timer != NoTimer), goal >= GoalDeregistered && to.Timer != NoTimer:
 		return "something continues that has to end"
+	case to.Window != (f.QueueMode && to.Connection == Connected && to.Request == NoRequest):
+		return "the receiver stays on in queue mode, or an awake window runs for nothing"
+	case to.Connection == Asleep && (!f.QueueMode || to.Request != NoRequest):
+		return "the receiver is off without queue mode, or during a request"
+	case e.Kind == WindowEnded && f.QueueMode && goal <= GoalWait && to.Connection != Asleep && to.Request == NoRequest:
+		return "the receiver stays on after the awake window"
+	case e.Kind == WakeRequested && s.Connection == Asleep && goal == GoalRegistered && s.Effort == Trying && s.Timer != NextAttempt && to.Connection == Asleep:
+		return "nothing can be sent although it is due"
 	case goal == GoalRemoved && f.Offline && to.Effort != Removed:
 		return "an account that is removed while offline stays"
 	}

@@ -20,7 +20,6 @@ type Facts struct {
 	UntilUpdate       time.Duration // until the Update before the lifetime ends
 	UntilExpiry       time.Duration // rest of the lifetime, unless Endless
 	TimerLeft         time.Duration // rest of the pending timer
-	UntilReceiverOff  time.Duration // until the receiver may be off, after the last message
 	RegistrationRetry Policy
 }
 

@@ -17,7 +17,7 @@ func (t *transition) learn(e Event) {
 	case ReconnectRequested:
 		t.onReconnectRequested()
 	case WakeRequested:
-		t.UpdateDue = t.UpdateDue || t.Connection == Asleep
+		t.onWakeRequested()
 	case BootstrapEnded:
 		if t.Effort == GivenUp {
 			t.restart()
@@ -43,6 +43,25 @@ func (t *transition) learn(e Event) {
 		t.onNetworkRefused()
 	case TimerFired:
 		t.onTimer()
+	case WindowEnded:
+		if t.facts.QueueMode {
+			t.Connection = Asleep
+			t.do(Action{Do: ReceiverOff})
+		}
+	case MessagePassed: // the device is reachable again, for an awake window
+		t.wake()
+	}
+}
+
+// onWakeRequested wakes the device with an Update (Transport 1.2.1 §6.5). During a pause that the
+// server has asked for it wakes without one: the registration is valid, so notifications can go.
+func (t *transition) onWakeRequested() {
+	switch {
+	case t.Connection != Asleep:
+	case t.Timer == UpdateRetry:
+		t.wake()
+	default:
+		t.UpdateDue = true
 	}
 }
 
@@ -206,11 +225,6 @@ func (t *transition) onTimer() {
 		t.Effort = Trying
 	case UpdateRetry, NextUpdate:
 		t.UpdateDue = true
-	case AwakeWindow:
-		if t.facts.QueueMode && t.Connection == Connected && t.Request == NoRequest {
-			t.Connection = Asleep
-			t.do(Action{Do: ReceiverOff})
-		}
 	}
 }
 

@@ -15,6 +15,12 @@ func TestRows(t *testing.T) {
 	plain.NoFormats = true
 	refused := registering
 	refused.Refused = true
+	paused, waiting := asleep, asleep
+	paused.Timer, paused.UpdateDue, waiting.Timer, waiting.Registration = UpdateRetry, true, NextAttempt, Unknown
+	awake := up
+	awake.Window = true
+	awakeInPause := awake
+	awakeInPause.Timer, awakeInPause.UpdateDue = UpdateRetry, true
 	quick := up
 	quick.QuickUsed = true
 	unsure := State{Connection: Connecting, Registration: Unsure, Started: true}
@@ -43,7 +49,15 @@ func TestRows(t *testing.T) {
 		{"a second refusal by the network", refused, Event{Kind: NetworkRefused}, "disconnect, next attempt in 1 min"},
 		{"Reconnect during a Register", registering, Event{Kind: ReconnectRequested}, "disconnect, keep the session, connect"},
 		{"a wake", asleep, Event{Kind: WakeRequested}, "receiver on, Update"},
+		{"a wake in the pause that a server asked for", paused, Event{Kind: WakeRequested}, "receiver on, awake window on"},
+		{"a wake in the pause after a failed attempt", waiting, Event{Kind: WakeRequested}, "nothing"},
+		{"the end of that pause", waiting, Event{Kind: TimerFired}, "receiver on, Register"},
+		{"a message while asleep", asleep, Event{Kind: MessagePassed}, "receiver on, Update in 1 h, awake window on"},
+		{"the end of the awake window", awake, Event{Kind: WindowEnded}, "receiver off, Update in 1 h"},
+		{"the end of the awake window in a pause", awakeInPause, Event{Kind: WindowEnded}, "receiver off"},
 	} {
+		f := f
+		f.QueueMode = c.from.Connection == Asleep || c.from.Window
 		if _, actions := Next(c.from, c.e, f); describe(actions) != c.want {
 			t.Errorf("%s: %q, want %q", c.name, describe(actions), c.want)
 		}

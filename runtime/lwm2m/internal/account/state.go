@@ -9,6 +9,7 @@ type State struct {
 	Request       Request      // in flight, at most one
 	Registration  Registration // what the server knows about the device
 	Timer         Timer        // pending, at most one
+	Window        bool         // the awake window is running: at its end the receiver is off (queue mode)
 	Effort        Effort
 	Outcome       Outcome // for the order of registrations
 	Retry         Retry
@@ -73,7 +74,6 @@ const (
 	NextAttempt        // pause after a failed attempt (/1/x/18 and /1/x/19)
 	UpdateRetry        // pause after an Update that the server has refused for the moment
 	NextUpdate         // until the Update before the lifetime ends
-	AwakeWindow        // until the receiver may be off (queue mode)
 )
 
 // Effort says whether the account tries to register.
@@ -108,7 +108,7 @@ const (
 	RegisterRequested              // by the application
 	UpdateRequested                // by the application or the server (/1/x/8)
 	ReconnectRequested             // by the application, which knows that the connection is dead
-	WakeRequested                  // something has to be sent while the receiver is off
+	WakeRequested                  // something has to be sent, perhaps while the receiver is off
 	BootstrapEnded                 // with or without success
 	DialSucceeded
 	DialFailed
@@ -118,6 +118,8 @@ const (
 	NoResponse     // the request in flight has failed without a response
 	NetworkRefused // the network has refused a datagram, such as at a port without a listener
 	TimerFired
+	WindowEnded   // no message for the awake time, and nothing under way
+	MessagePassed // a message was sent or received while the receiver was off
 	kinds
 )
 
@@ -178,6 +180,8 @@ const (
 	CloseConnection             // close the connection and its session
 	StartTimer                  // start the timer, replacing a pending one
 	StopTimer
+	StartWindow // report WindowEnded when the connection has been idle for the awake time
+	StopWindow
 	ReceiverOff
 	ReceiverOn
 	RequestBootstrap
@@ -210,6 +214,10 @@ func (s *State) expects(k Kind) bool {
 		return s.Request != NoRequest || s.Connection == Connecting
 	case TimerFired:
 		return s.Timer != NoTimer
+	case WindowEnded:
+		return s.Window
+	case MessagePassed:
+		return s.Connection == Asleep
 	}
 	return true
 }

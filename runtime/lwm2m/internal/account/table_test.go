@@ -32,11 +32,12 @@ func describe(actions []Action) string {
 			}
 			parts = append(parts, text)
 		case StartTimer:
-			what := [...]string{InitialDelay: "first attempt", NextAttempt: "next attempt", UpdateRetry: "Update again", NextUpdate: "Update", AwakeWindow: "receiver off"}[a.Timer]
+			what := [...]string{InitialDelay: "first attempt", NextAttempt: "next attempt", UpdateRetry: "Update again", NextUpdate: "Update"}[a.Timer]
 			parts = append(parts, what+" in "+hours(a.After))
 		default:
 			parts = append(parts, [...]string{Dial: "connect", CancelRequest: "cancel the request", SuspendConnection: "disconnect, keep the session",
-				CloseConnection: "disconnect", StopTimer: "timer off", ReceiverOff: "receiver off", ReceiverOn: "receiver on",
+				CloseConnection: "disconnect", StopTimer: "timer off", StartWindow: "awake window on", StopWindow: "awake window off",
+				ReceiverOff: "receiver off", ReceiverOn: "receiver on",
 				RequestBootstrap: "request a bootstrap", Remove: "forget the account"}[a.Do])
 		}
 	}
@@ -94,7 +95,7 @@ func typicalStates() (list []typical) {
 	up := run(State{}, f, registered...)
 	run(up, f, Event{Kind: UpdateRequested})
 	sleepy := with(func(f *Facts) { f.QueueMode = true })
-	run(run(State{}, sleepy, registered...), sleepy, Event{Kind: TimerFired})
+	run(run(State{}, sleepy, registered...), sleepy, Event{Kind: WindowEnded})
 	run(up, with(func(f *Facts) { f.RegisteredBefore = true }), Event{Kind: RegisterRequested})
 	fired := Event{Kind: TimerFired}
 	run(State{}, f, look, connected, refused, fired, refused, fired, refused, fired, refused)
@@ -153,6 +154,11 @@ func transitionTables() (table, diagram string) {
 			if x.state.expects(ev.e.Kind) && ev.e.Kind != FactsChanged {
 				row(ev.name, x.state, ev.e, x.facts, drawn(x.state, ev.e))
 			}
+		}
+		if x.view == ViewRegistered {
+			awake, sleepy := x.state, x.facts
+			awake.Window, sleepy.QueueMode = true, true
+			row("awake window ended", awake, Event{Kind: WindowEnded}, sleepy, true)
 		}
 		for _, c := range factChanges {
 			if c.applies(x.view) {

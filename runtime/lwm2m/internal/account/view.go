@@ -80,8 +80,7 @@ func (s State) Awaits(f Facts) string {
 	case s.Timer != NoTimer:
 		return [...]string{
 			InitialDelay: "the first attempt", NextAttempt: "the next attempt", UpdateRetry: "the Update after a pause",
-			NextUpdate:  "the next Update",
-			AwakeWindow: "the end of the awake window",
+			NextUpdate: "the next Update",
 		}[s.Timer]
 	case goal == GoalWait && f.Bootstrapping:
 		return "the end of the bootstrap"
