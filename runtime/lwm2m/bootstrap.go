@@ -3,6 +3,7 @@ package lwm2m
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -275,8 +276,8 @@ func (b *bootstrapper) connect() {
 }
 
 // Open implements link.Owner: it creates a socket with the account's present URI and credentials.
-func (b *bootstrapper) Open() (link.Opened, error) {
-	return b.client.open(b.account.uri, b.account.instance)
+func (b *bootstrapper) Open(sticky netip.Addr) (link.Opened, error) {
+	return b.client.open(b.account.uri, b.account.instance, sticky)
 }
 
 // ConnConfig implements link.Owner.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -188,7 +189,7 @@ func (c *Client) warnOfAbsent(snap dm.Snapshot) {
 }
 
 func (c *Client) checkAccount(snap dm.Snapshot, id dm.InstanceID) error {
-	sock, _, err := c.newSocket(snap, id)
+	sock, _, err := c.newSocket(snap, id, netip.Addr{})
 	if err != nil {
 		return err
 	}
@@ -199,13 +200,16 @@ func (c *Client) checkAccount(snap dm.Snapshot, id dm.InstanceID) error {
 }
 
 // newSocket creates the socket for a Security instance.
-func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID) (socket.Socket, socket.Endpoint, error) {
+func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID, sticky netip.Addr) (socket.Socket, socket.Endpoint, error) {
 	sec, err := c.credentials(snap, id)
 	if err != nil {
 		return nil, socket.Endpoint{}, err
 	}
 	cfg := c.cfg.Socket
 	cfg.Security = sec
+	if !cfg.Sticky.IsValid() {
+		cfg.Sticky = sticky
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = c.log
 	}

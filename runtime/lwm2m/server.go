@@ -2,6 +2,7 @@ package lwm2m
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -220,18 +221,18 @@ func (s *server) connect() {
 }
 
 // Open creates a socket with the account's present URI and credentials.
-func (s *server) Open() (link.Opened, error) {
+func (s *server) Open(sticky netip.Addr) (link.Opened, error) {
 	if s.settings.fault != nil {
 		return link.Opened{}, s.settings.fault
 	}
-	return s.client.open(s.settings.uri, s.settings.security)
+	return s.client.open(s.settings.uri, s.settings.security, sticky)
 }
 
 // open creates a socket for a Security instance.
-func (c *Client) open(uri string, id dm.InstanceID) (link.Opened, error) {
+func (c *Client) open(uri string, id dm.InstanceID, sticky netip.Addr) (link.Opened, error) {
 	o := link.Opened{Secured: isSecured(uri)}
 	err := fmt.Errorf("lwm2m: Config.Secure or a dialer of Config.Dialers: %w", errPanic)
-	c.guard("Config.Secure or a dialer", func() { o.Socket, o.Remote, err = c.newSocket(c.model.Snapshot(), id) })
+	c.guard("Config.Secure or a dialer", func() { o.Socket, o.Remote, err = c.newSocket(c.model.Snapshot(), id, sticky) })
 	return o, err
 }
 

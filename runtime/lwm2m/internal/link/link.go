@@ -37,8 +37,9 @@ var errPanic = errors.New("connecting has panicked, or has called runtime.Goexit
 
 // Owner is what a [Link] belongs to. The link calls it on the goroutine of the loop.
 type Owner interface {
-	// Open makes the socket. It is called for the first Connect, and again after Renew.
-	Open() (Opened, error)
+	// Open makes the socket. It is called for the first Connect, and again after Renew. sticky is
+	// that of socket.Config: the address of the server in an earlier process, or zero.
+	Open(sticky netip.Addr) (Opened, error)
 	// ConnConfig configures the exchange layer of a connection. The link sets its Socket.
 	ConnConfig() coap.ConnConfig
 
@@ -69,6 +70,8 @@ type Opened struct {
 	Socket  socket.Socket
 	Remote  socket.Endpoint
 	Secured bool // connections have a security session
+
+	bound socket.Binder // bound to the port of an earlier process, or nil
 }
 
 // Link is the connection to one server. Make one with [New].
@@ -85,7 +88,9 @@ type Link struct {
 	socket *Socket
 	stats  coap.Stats // of the connections that have ended
 	last   State      // of the last connection, when it ended
-	sign   error      // the last sign of the Connect that is under way
+	// restored says that last is that of an earlier process.
+	restored bool
+	sign     error // the last sign of the Connect that is under way
 	// registeredFrom is the local address of the connection that the device registered over.
 	registeredFrom netip.Addr
 }
@@ -94,6 +99,7 @@ type Link struct {
 type dial struct {
 	cancel  context.CancelFunc
 	refused atomic.Bool // the network has refused it once
+	unbound bool        // the port of the earlier process is taken; read when the dial has ended
 }
 
 // New returns a link without a connection. It logs what the network of owner lacks (Debug).
@@ -186,9 +192,16 @@ func (l *Link) open() error {
 	if l.opened.Socket != nil {
 		return nil
 	}
-	o, err := l.owner.Open()
+	var sticky netip.Addr
+	if l.restored {
+		sticky = l.last.Remote.Addr()
+	}
+	o, err := l.owner.Open(sticky)
 	if err != nil {
 		return err
+	}
+	if l.restored {
+		o.bind(l.last.Local.Port())
 	}
 	if l.cfg.Group.watching.Load() {
 		watched, err := l.cfg.Group.poller.Wrap(o.Socket)
@@ -233,7 +246,7 @@ func (d *dial) connect(ctx context.Context, o Opened, nextAddress bool, sign fun
 		}
 		sign(err)
 	})
-	err := connectOnce(reported, o, nextAddress)
+	err := d.connectOnce(reported, o, nextAddress)
 	if !errors.Is(err, socket.ErrRefused) || d.refused.Load() {
 		return err
 	}
@@ -243,11 +256,24 @@ func (d *dial) connect(ctx context.Context, o Opened, nextAddress bool, sign fun
 		return ctx.Err()
 	case <-time.After(refusedPause):
 	}
-	return connectOnce(reported, o, false)
+	return d.connectOnce(reported, o, false)
 }
 
-// connectOnce calls Connect, or ConnectNext.
-func connectOnce(ctx context.Context, o Opened, nextAddress bool) error {
+// connectOnce connects a socket from the port of an earlier process, if that is free.
+func (d *dial) connectOnce(ctx context.Context, o Opened, nextAddress bool) error {
+	err := connectAnyhow(ctx, o, nextAddress)
+	if o.bound == nil || d.unbound || !errors.Is(err, socket.ErrAddressInUse) {
+		return err
+	}
+	if err := o.bound.Bind(netip.AddrPort{}); err != nil {
+		return err
+	}
+	d.unbound = true
+	return connectAnyhow(ctx, o, nextAddress)
+}
+
+// connectAnyhow calls Connect, or ConnectNext.
+func connectAnyhow(ctx context.Context, o Opened, nextAddress bool) error {
 	if alternates := socket.Detect(o.Socket).Alternates; nextAddress && alternates != nil {
 		err := alternates.ConnectNext(ctx)
 		if err == nil || !errors.Is(err, socket.ErrAddressNotFound) {
@@ -271,6 +297,9 @@ func (l *Link) Sign() error { return l.sign }
 
 // dialEnded handles the end of a Connect, unless it was cancelled.
 func (l *Link) dialEnded(d *dial, err error) {
+	if l.ending == d || l.dial == d {
+		l.opened.unbind(d.unbound, err == nil)
+	}
 	if l.ending == d {
 		l.ending = nil
 		if err == nil { // it was connected before it was cancelled
@@ -306,7 +335,7 @@ func (l *Link) attach() error {
 	if err := l.cfg.Group.add(s, cfg); err != nil {
 		return err
 	}
-	l.socket, l.last.Conn = s, nil // a blob is used once
+	l.socket, l.last.Conn, l.restored = s, nil, false // a blob is used once
 	return nil
 }
 
@@ -413,7 +442,7 @@ func (l *Link) closeSocket(forget bool) {
 		l.cfg.Traffic.settle(l)
 	}
 	if forget {
-		l.last = State{}
+		l.last, l.restored = State{}, false
 	}
 }
 

@@ -102,11 +102,11 @@ func (r *rig) newLink(c linkConfig) *testLink {
 	cfg.ResumptionKeepsRegistration = c.keepsOnResumption
 	l.Link = New(cfg, &callbacks{
 		conn: coap.ConnConfig{Params: c.params},
-		open: func() (Opened, error) {
+		open: func(sticky netip.Addr) (Opened, error) {
 			if c.openErr != nil {
 				return Opened{}, c.openErr
 			}
-			s := r.newSocket(c.stream)
+			s := r.newSocket(c.stream, sticky)
 			if c.change != nil {
 				c.change(s)
 			}
@@ -185,13 +185,13 @@ type fakeSocket struct {
 	calls []string
 }
 
-func (r *rig) newSocket(stream bool) *fakeSocket {
+func (r *rig) newSocket(stream bool, sticky netip.Addr) *fakeSocket {
 	r.t.Helper()
 	d := r.device.Dialer()
 	if stream {
 		d = r.device.StreamDialer()
 	}
-	s, err := d.NewSocket(socket.Config{Local: r.bind})
+	s, err := d.NewSocket(socket.Config{Local: r.bind, Sticky: sticky})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func (f *fakeSocket) want(t *testing.T, calls ...string) {
 
 // callbacks is an Owner made of functions.
 type callbacks struct {
-	open      func() (Opened, error)
+	open      func(sticky netip.Addr) (Opened, error)
 	conn      coap.ConnConfig
 	connected func(survives bool)
 	failed    func(err error)
@@ -273,7 +273,7 @@ type callbacks struct {
 	dialEnded func()
 }
 
-func (c *callbacks) Open() (Opened, error)                  { return c.open() }
+func (c *callbacks) Open(sticky netip.Addr) (Opened, error) { return c.open(sticky) }
 func (c *callbacks) ConnConfig() coap.ConnConfig            { return c.conn }
 func (c *callbacks) OnConnected(survives bool)              { c.connected(survives) }
 func (c *callbacks) OnConnectFailed(err error)              { c.failed(err) }
