@@ -58,6 +58,12 @@ type testDevice struct {
 // newDevice returns a device for an account.
 func newDevice(t *testing.T, account lwm2m.Server) *testDevice {
 	t.Helper()
+	return newDeviceWith(t, lwm2m.Config{Servers: []lwm2m.Server{account}})
+}
+
+// newDeviceWith returns a device with a configuration to which it adds its objects and dialers.
+func newDeviceWith(t *testing.T, cfg lwm2m.Config) *testDevice {
+	t.Helper()
 	boost := func(context.Context, dm.Args) error { return nil }
 	heaters, err := dm.NewObject(&heaterDefinition, (*heater).cell, dm.ObjectConfig[heater]{
 		Template:     heater{Temperature: dm.Float(20), SetPoint: dm.Float(21), Hours: dm.EmptyMulti[int64](), Boost: boost},
@@ -77,12 +83,11 @@ func newDevice(t *testing.T, account lwm2m.Server) *testDevice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account.Lifetime = time.Hour
-	client, err := lwm2m.New(lwm2m.Config{
-		Endpoint: "heater-1", Objects: []dm.Object{dev, heaters}, Servers: []lwm2m.Server{account},
-		Dialers: []socket.Dialer{udp.Dialer{}, dtls.Dialer{}, tcp.Dialer{}, tls.Dialer{}},
-		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)), ShutdownTimeout: time.Second,
-	})
+	cfg.Servers[0].Lifetime = time.Hour
+	cfg.Endpoint, cfg.Objects = "heater-1", []dm.Object{dev, heaters}
+	cfg.Dialers = []socket.Dialer{udp.Dialer{}, dtls.Dialer{}, tcp.Dialer{}, tls.Dialer{}}
+	cfg.Logger, cfg.ShutdownTimeout = slog.New(slog.NewTextHandler(io.Discard, nil)), time.Second
+	client, err := lwm2m.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ type options struct {
 	commands        string
 	script          bool // -c was given
 	json            bool
-	timeout         time.Duration
+	timeout, awake  time.Duration
 }
 
 // list is a flag that may be given several times.
@@ -97,6 +97,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.commands, "c", "", "run `COMMANDS` and end")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON for each result, notification and event")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "wait for a device for `TIME`")
+	f.DurationVar(&o.awake, "awake", 0, "count a device in queue mode as asleep `TIME` after its last message (default 93s)")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -178,7 +179,7 @@ func start(o options, addresses []address) (*program, error) {
 	if p.listeners, err = listen(addresses, p.keys); err != nil {
 		return nil, err
 	}
-	if p.server, err = lwm2mserver.New(lwm2mserver.Config{Listeners: p.listeners}); err != nil {
+	if p.server, err = lwm2mserver.New(lwm2mserver.Config{Listeners: p.listeners, AwakeTime: o.awake}); err != nil {
 		return nil, err
 	}
 	p.server.Define(p.book.Definitions()...)

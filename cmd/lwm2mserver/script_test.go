@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
 
 var update = flag.Bool("update", false, "write the golden files of the sessions")
@@ -171,6 +172,26 @@ func TestExitStatus(t *testing.T) {
 		if status != c.status || !strings.Contains(errs.String(), c.stderr) || c.stderr == "" && errs.Len() > 0 {
 			t.Errorf("%q: status %d, %s, want %d, %s", c.args, status, &errs, c.status, c.stderr)
 		}
+	}
+}
+
+// A script waits for a device that sleeps, until the time-out.
+func TestScriptWaitsForSleepingDevice(t *testing.T) {
+	p := newProgram(t, options{awake: 50 * time.Millisecond, timeout: 200 * time.Millisecond}, "coap://127.0.0.1:0")
+	d := newDeviceWith(t, lwm2m.Config{Servers: []lwm2m.Server{{URI: p.server.URI()}}, QueueMode: true})
+	d.start(t)
+	if _, _, err := p.server.WaitEvent(t.Context(), 0, func(e lwm2mserver.Event) bool { return e.Kind == lwm2mserver.Asleep }); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	s := p.newSession(&out)
+	defer s.Close()
+	status := p.runLine(t.Context(), s, "read heater-1 Heater/0/Set Point", &out, &errs)
+	if want := "heater-1 asleep: read waits until the device wakes up\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("the script prints %q, want %q", &out, want)
+	}
+	if want := "lwm2mserver: no answer within 200ms: the device is asleep\n"; status != 1 || errs.String() != want {
+		t.Errorf("status %d, %q, want %q", status, &errs, want)
 	}
 }
 

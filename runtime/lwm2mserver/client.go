@@ -95,7 +95,7 @@ func (op Operation) String() string {
 // the response.
 func (c *Client) Do(ctx context.Context, op Operation) (Answer, error) {
 	got := make(chan coap.Result, 1)
-	r := c.newRequest(op, func(result coap.Result) { got <- cloneResult(result) }, nil)
+	r := c.newRequest(ctx, op, func(result coap.Result) { got <- cloneResult(result) }, nil)
 	c.server.sched.Post(func() { c.submit(r) })
 	select {
 	case result := <-got:

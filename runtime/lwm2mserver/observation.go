@@ -60,7 +60,7 @@ func (c *Client) ObserveComposite(
 func (c *Client) observe(ctx context.Context, op Operation) (*Observation, Answer, error) {
 	o := &Observation{client: c, op: op, path: op.Path, more: make(chan struct{}, 1)}
 	first := make(chan coap.Result, 1)
-	request := c.newRequest(op, func(r coap.Result) {
+	request := c.newRequest(ctx, op, func(r coap.Result) {
 		if r.Err == nil && !r.Last {
 			c.observations[o] = true
 		}
@@ -194,6 +194,7 @@ func (o *Observation) Cancel(ctx context.Context) (Answer, error) {
 	got := make(chan coap.Result, 1)
 	// A second request is not possible: the call has ended with the first one.
 	r := &request{op: o.op, call: o.call, once: true, done: func(r coap.Result) { got <- cloneResult(r) }}
+	r.onHeld, _ = ctx.Value(onHeldKey{}).(func(Operation))
 	r.begin = func(*conn) error {
 		if o.hasEnded() {
 			return ErrEnded

@@ -122,6 +122,9 @@ func (c *Client) fallAsleep() {
 		s.record(Asleep, c, Request{})
 	})
 	c.failHeld(ErrAsleep, func(r *request) bool { return r.op.NoWait })
+	for _, r := range c.held {
+		r.notifyHeld()
+	}
 }
 
 // endPresence ends what queue mode keeps of a registration that has ended. It runs on the loop.

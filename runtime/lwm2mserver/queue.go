@@ -1,6 +1,7 @@
 package lwm2mserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +29,8 @@ type request struct {
 	// begin sends the request over a connection, which conn then is.
 	begin func(*conn) error
 	conn  *conn
+	// onHeld is called once, when the request is held because the device sleeps; nil for none.
+	onHeld func(Operation)
 	// done receives the outcome.
 	done func(coap.Result)
 	// once says that the request cannot be sent a second time.
@@ -37,10 +40,28 @@ type request struct {
 	moved bool
 }
 
+type onHeldKey struct{}
+
+// WithHeldFunc returns a context for requests to a device in queue mode. If such a request is held
+// because the device sleeps, fn is called with it, once: now, or when the device has fallen asleep
+// without receiving it. fn runs on the server's goroutine and must not call the server.
+func WithHeldFunc(ctx context.Context, fn func(Operation)) context.Context {
+	return context.WithValue(ctx, onHeldKey{}, fn)
+}
+
+// notifyHeld calls onHeld.
+func (r *request) notifyHeld() {
+	if fn := r.onHeld; fn != nil {
+		r.onHeld = nil
+		fn(r.op)
+	}
+}
+
 // newRequest returns a request whose outcome is passed to done. observe receives notifications, nil
 // for a request that does not observe.
-func (c *Client) newRequest(op Operation, done, observe func(coap.Result)) *request {
+func (c *Client) newRequest(ctx context.Context, op Operation, done, observe func(coap.Result)) *request {
 	r := &request{op: op, call: c.newCall(op), done: done}
+	r.onHeld, _ = ctx.Value(onHeldKey{}).(func(Operation))
 	r.begin = func(over *conn) error { return over.coap.Do(r.call) }
 	r.call.Done = func(result coap.Result) { c.onOutcome(r, result) }
 	r.call.Observe = observe
@@ -62,6 +83,9 @@ func (c *Client) submit(r *request) {
 	default:
 		c.held = append(c.held, r)
 		c.sendHeld()
+		if !c.awake {
+			r.notifyHeld()
+		}
 	}
 }
 
@@ -102,6 +126,9 @@ func (c *Client) onOutcome(r *request, result coap.Result) {
 	}
 	if r.conn == c.conn && errors.Is(result.Err, coap.ErrTimeout) {
 		c.fallAsleep()
+	}
+	if !c.awake && !r.op.NoWait {
+		r.notifyHeld()
 	}
 }
 

@@ -185,6 +185,36 @@ func TestAcknowledgedRequestIsNotRepeated(t *testing.T) {
 	})
 }
 
+// The caller of a request learns when it is held: at once, or when the device has fallen asleep
+// before it has received the request or one before it.
+func TestHeldFunc(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, d, dev := newSleeper(t, lwm2mserver.Config{})
+		held := make(chan string, 10)
+		ctx := lwm2mserver.WithHeldFunc(t.Context(), func(op lwm2mtest.Operation) { held <- op.String() })
+		ask := func(path string) {
+			go func() { _, _ = dev.Read(ctx, path, content.Text) }()
+			synctest.Wait()
+		}
+		ask("/3/0/9")
+		d.answer(d.requireRequest(coap.GET, "/3/0/9"), "9")
+		ask("/3/0/1")
+		ask("/3/0/2")
+		if len(held) > 0 {
+			t.Errorf("%s is held although the device is awake", <-held)
+		}
+		b.fallAsleep()
+		ask("/3/0/3")
+		got := map[string]int{}
+		for range len(held) {
+			got[<-held]++
+		}
+		if len(got) != 3 || got["GET /3/0/1"] != 1 || got["GET /3/0/2"] != 1 || got["GET /3/0/3"] != 1 {
+			t.Errorf("held are %v", got)
+		}
+	})
+}
+
 // The number of requests that are held is bounded.
 func TestHeldRequestsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/corelink"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
@@ -54,7 +56,7 @@ func (s *Session) candidates(before []string, last string) []string {
 		return formatNames()
 	case v.name == "restart" && len(before) == 1:
 		return []string{"all", "registrations", "sessions"}
-	case (v.device || v.name == "devices") && len(before) == 1:
+	case (v.device || v.name == "devices" || v.name == "held") && len(before) == 1:
 		var all []string
 		for _, name := range s.cfg.Server.Endpoints() {
 			all = append(all, name+" ")
@@ -141,7 +143,9 @@ func (s *Session) resourcesOf(device *lwm2mserver.Client, endpoint string, insta
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), completionTimeout)
 	defer cancel()
-	a, err := device.Discover(ctx, instance.String())
+	a, err := device.Do(ctx, lwm2mserver.Operation{
+		Method: coap.GET, Path: instance.String(), Accept: content.Link, Format: content.None, NoWait: true,
+	})
 	if err == nil && !a.Code.IsError() {
 		root := device.Registration().Objects.Root
 		err = corelink.Parse(a.Payload, func(l corelink.Link) error {

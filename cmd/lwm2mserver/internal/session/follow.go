@@ -30,6 +30,9 @@ func (s *Session) Follow(ctx context.Context) {
 		r := Report{Time: e.Time, Kind: "event", Device: e.Registration.Endpoint, Event: string(e.Kind)}
 		if e.Kind == lwm2mserver.Registered {
 			r.Text = fmt.Sprintf("LwM2M %s, %s", e.Registration.Version, lifetime(e.Registration.Lifetime))
+			if e.Registration.QueueMode {
+				r.Text += ", queue mode"
+			}
 		}
 		s.print(r)
 		if c, ok := s.cfg.Server.Client(r.Device); ok && !followed[c] {

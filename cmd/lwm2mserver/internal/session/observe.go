@@ -46,7 +46,7 @@ func (c *command) begin(path string, obs *lwm2mserver.Observation, a lwm2mserver
 	c.observations[o.id] = o
 	c.mu.Unlock()
 	r := c.answer(a, "")
-	r.Device, r.Command, r.Observation = c.endpoint, c.verb.name, o.id
+	r.Device, r.Command, r.Observation, r.Late = c.endpoint, c.verb.name, o.id, c.late.Load()
 	c.print(r)
 	c.watching.Go(func() { c.Session.watch(ctx, o) })
 	return nil

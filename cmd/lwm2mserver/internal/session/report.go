@@ -32,6 +32,8 @@ type Report struct {
 	Step string `json:"step,omitempty"`
 	// Command is the name of the command that the report answers.
 	Command string `json:"command,omitempty"`
+	// Late says that the shell went on before the answer, because the device slept.
+	Late bool `json:"late,omitempty"`
 	// Observation is the number of the observation.
 	Observation int `json:"observation,omitempty"`
 	// Code is the response code, such as "2.05". Location is the path of a created instance.
@@ -88,6 +90,9 @@ func WriteText(w io.Writer, r Report) error {
 	at := r.Time.Format("15:04:05.000 ")
 	switch r.Kind {
 	case "answer":
+		if r.Late {
+			fmt.Fprintf(&b, "%s%s %s: ", at, device, r.Command)
+		}
 		fmt.Fprint(&b, strings.TrimSpace(r.Code+" "+codeNames[r.Code]))
 		if r.Location != "" {
 			fmt.Fprintf(&b, " %s", escape(r.Location))
@@ -115,6 +120,9 @@ func WriteText(w io.Writer, r Report) error {
 	case "device":
 		b.WriteString(device)
 	case "error":
+		if r.Late {
+			fmt.Fprintf(&b, "%s%s %s: ", at, device, r.Command)
+		}
 		b.WriteString(escape(r.Error))
 	}
 	if r.Text != "" {
@@ -242,7 +250,7 @@ func (c *command) report(a lwm2mserver.Answer, err error) error {
 		return err
 	}
 	r := c.answer(a, c.device.Registration().Objects.Root)
-	r.Device, r.Command = c.endpoint, c.verb.name
+	r.Device, r.Command, r.Late = c.endpoint, c.verb.name, c.late.Load()
 	c.print(r)
 	return refused(a.Code)
 }

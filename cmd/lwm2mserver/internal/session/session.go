@@ -49,7 +49,11 @@ type Session struct {
 	resources    map[string][]dm.Path
 	reporting    sync.Mutex // held while Print runs
 	watching     sync.WaitGroup
-	following    atomic.Bool // Follow runs and prints bootstraps
+	following    atomic.Bool // Follow runs and prints bootstraps, and a user types commands
+
+	// background ends with Close. Commands whose device sleeps run under it.
+	background context.Context
+	end        context.CancelFunc
 }
 
 // New returns a session. Its Close ends the observations.
@@ -58,6 +62,7 @@ func New(cfg Config) *Session {
 		cfg: cfg, format: content.None, observations: map[int]*observation{}, arrived: make(chan struct{}),
 		resources: map[string][]dm.Path{},
 	}
+	s.background, s.end = context.WithCancel(context.Background())
 	cfg.Scripts.OnError(s.onScriptError)
 	return s
 }
@@ -115,6 +120,7 @@ func (s *Session) runCommand(ctx context.Context, words []word) error {
 			return fmt.Errorf("%q is not registered; %s", c.endpoint, s.registered())
 		}
 		c.device = device
+		return c.runOnDevice(ctx)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.Timeout, fmt.Errorf("no answer within %v", s.cfg.Timeout))
 	defer cancel()
@@ -139,8 +145,10 @@ func (s *Session) print(r Report) {
 	s.cfg.Print(r)
 }
 
-// Close ends the observations without a request to the devices.
+// Close ends the observations without a request to the devices, and commands that still wait for
+// their device.
 func (s *Session) Close() {
+	s.end()
 	s.mu.Lock()
 	all := slices.Collect(maps.Values(s.observations))
 	s.mu.Unlock()
@@ -157,6 +165,7 @@ type command struct {
 	endpoint string              // the first argument of a command on a device
 	device   *lwm2mserver.Client // nil if the command does not need a registered one
 	args     []word              // the other arguments
+	late     atomic.Bool         // the shell has gone on before the answer
 }
 
 func (c *command) usage() error { return usageError("usage: " + c.verb.usage) }

@@ -76,6 +76,8 @@ func verbs() []*verb {
 		{name: "wait", usage: "wait DEVICE", device: true, unregistered: true, run: (*command).wait, help: "wait until a device is registered"},
 		{name: "next", usage: "next [NUMBER]", run: (*command).next,
 			help: "wait for the next notification, or for several"},
+		{name: "held", usage: "held [DEVICE]", run: (*command).held,
+			help: "list the requests that wait until their device wakes up, of all devices or of one"},
 		{name: "restart", usage: "restart WHAT", min: 1, run: (*command).restart,
 			help: "forget sessions, registrations, or all, as a server may that restarts"},
 		{name: "format", usage: "format [NAME]", run: (*command).setFormat,
@@ -159,8 +161,8 @@ func (c *command) devices(context.Context) error {
 		for _, name := range c.cfg.Server.Endpoints() {
 			if dev, ok := c.cfg.Server.Client(name); ok {
 				reg := dev.Registration()
-				c.print(Report{Kind: "device", Device: name, Text: fmt.Sprintf("LwM2M %s, %s, %d objects and instances",
-					reg.Version, lifetime(reg.Lifetime), len(reg.Objects.Nodes))})
+				c.print(Report{Kind: "device", Device: name, Text: fmt.Sprintf("LwM2M %s, %s, %d objects and instances%s",
+					reg.Version, lifetime(reg.Lifetime), len(reg.Objects.Nodes), presence(dev))})
 			}
 		}
 		return nil
@@ -169,7 +171,7 @@ func (c *command) devices(context.Context) error {
 	if !ok {
 		return fmt.Errorf("%q is not registered; %s", c.args[0].text, c.registered())
 	}
-	r := Report{Kind: "device", Device: c.args[0].text}
+	r := Report{Kind: "device", Device: c.args[0].text, Text: strings.TrimPrefix(presence(dev), ", ")}
 	for _, n := range dev.Registration().Objects.Nodes {
 		link := Link{Path: n.Path.String(), Name: c.cfg.Book.Name(n.Path)}
 		if n.Version != (registry.Version{}) {
