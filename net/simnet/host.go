@@ -17,7 +17,7 @@ type Host struct {
 	net   *Network
 	name  string
 	index int
-	nat   *NAT // nil if it has a public address
+	nat   *NAT                         // nil if it has a public address
 	addrs atomic.Pointer[[]netip.Addr] // so that a filter of the network can read them
 
 	// The rest is guarded by net.mu.
