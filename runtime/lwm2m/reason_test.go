@@ -63,7 +63,7 @@ func accountStates() []account.State {
 	for c := account.Disconnected; c <= account.Asleep; c++ {
 		for q := account.NoRequest; q <= account.Deregister; q++ {
 			for r := account.Unknown; r <= account.Outdated; r++ {
-				for tm := account.NoTimer; tm <= account.AwakeWindow; tm++ {
+				for tm := account.NoTimer; tm <= account.NextUpdate; tm++ {
 					for e := account.Trying; e <= account.Removed; e++ {
 						for _, untold := range []bool{false, true} {
 							all = append(all, account.State{Connection: c, Request: q, Registration: r, Timer: tm, Effort: e, ServerUnaware: untold})

@@ -169,6 +169,7 @@ func (c *Client) remove(s *server) {
 	c.loop.sched.Cancel(&s.enabling)
 	c.loop.sched.Cancel(&s.slow)
 	c.loop.sched.Cancel(&s.overdue)
+	c.loop.sched.Cancel(&s.verify)
 	s.closeSends(s.reason())
 	s.peer.Close()
 	c.servers = slices.DeleteFunc(c.servers, func(o *server) bool { return o == s })

@@ -20,6 +20,7 @@ import (
 // [account.Next] and executes the actions that Next returns. See handle.
 type server struct {
 	attempt
+	verification
 	client   *Client
 	settings settings
 
@@ -77,6 +78,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.peer, err = c.manager.AddPeer(manage.PeerConfig{
 		ShortServerID: v.shortID, Version: s.versions[0], Format: c.cfg.Format, PlainText: c.cfg.PlainText,
 		Root: c.cfg.AlternatePath, Authorize: c.access.authorizer(v.shortID), Unsent: s.unsentHandler(),
+		Undelivered: s.verifyRegistration,
 	})
 	if err != nil {
 		return nil, err

@@ -55,7 +55,8 @@ func silenceSign(l *link.Link, uri string, before bool) *stallError {
 // OnRefused is called when the network refuses a datagram.
 func (s *server) OnRefused() {
 	if s.state.Request == account.NoRequest && s.state.Connection != account.Connecting {
-		return // no attempt is running: the datagram was a response or a notification
+		s.verifyRegistration() // no attempt is running: the datagram was a response or a notification
+		return
 	}
 	s.noteStall(connectSign(s.link, socket.ErrRefused))
 	s.handle(account.Event{Kind: account.NetworkRefused})

@@ -48,6 +48,9 @@ func (o *observation) Cancelled(_ *coap.Observation, why coap.ObserveEnd) {
 	if why == coap.ObserveReset && !o.rejected {
 		o.delivered(Rejected, 0, coap.ErrReset) // one that asked for no acknowledgement
 	}
+	if why == coap.ObserveReset {
+		o.scope.peer.undelivered()
+	}
 	if why == coap.ObserveClosed && !o.scope.closed {
 		o.schedule()
 		return
@@ -207,6 +210,7 @@ func (o *observation) refresh(resp *coap.Response) {
 // onDelivered notes that the server may lack the newest value: a confirmable notification was not
 // acknowledged, or one that waited was not sent.
 func (o *observation) onDelivered(err error) {
+	o.noteTimeout(err)
 	if err == nil || o.ended || errors.Is(err, coap.ErrSuperseded) || errors.Is(err, coap.ErrReset) {
 		return
 	}

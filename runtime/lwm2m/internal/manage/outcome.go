@@ -83,3 +83,17 @@ func (o *observation) reportOutcome(confirmable bool, stored int, err error) {
 		o.delivered(GivenUp, stored, err)
 	}
 }
+
+// noteTimeout reports to the owner of the peer that the server has not acknowledged a message.
+func (o *observation) noteTimeout(err error) {
+	if errors.Is(err, coap.ErrTimeout) && !o.ended {
+		o.scope.peer.undelivered()
+	}
+}
+
+// undelivered calls PeerConfig.Undelivered, if there is one.
+func (p *Peer) undelivered() {
+	if p.cfg.Undelivered != nil {
+		p.cfg.Undelivered()
+	}
+}

@@ -39,6 +39,10 @@ type PeerConfig struct {
 	// Unsent takes values of the device itself, with their times, that were stored for observations
 	// which have ended with the registration. The zero value means that they count as dropped.
 	Unsent func(values []dm.Entry)
+	// Undelivered is called when the server has not acknowledged a notification, or has rejected
+	// one: it may be gone, or may have forgotten the device. The zero value means that no function
+	// is called.
+	Undelivered func()
 }
 
 // Peer is one management server. It routes the server's requests (see route.go) and counts what the

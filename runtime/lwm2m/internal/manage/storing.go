@@ -264,6 +264,7 @@ func (o *observation) drained(err error) {
 	if st == nil {
 		return // the observation has ended
 	}
+	o.noteTimeout(err)
 	n, lost, replaying := st.sending, st.lost, st.replaying
 	o.reportOutcome(true, n, err)
 	st.sending, st.lost, st.replaying = 0, 0, false

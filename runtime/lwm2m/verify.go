@@ -1,0 +1,39 @@
+package lwm2m
+
+import (
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
+
+// verifyPause is the shortest time between two Updates that verify a registration, because Resets
+// and refusals by the network can be forged.
+const verifyPause = time.Minute
+
+// verifyRegistration sends an Update soon, because the server may be gone or may have forgotten the
+// device: a message to it was refused, rejected, or not acknowledged. Without the Update the device
+// would notice only when the next one is due, up to a lifetime later.
+func (s *server) verifyRegistration() {
+	if s.verify.Pending() || s.state.Request != account.NoRequest || s.state.Connection == account.Connecting {
+		return
+	}
+	s.verify.Func = s.sendVerification
+	now := s.client.loop.sched.Now()
+	s.client.loop.sched.At(&s.verify, max(now, s.verifyFrom))
+}
+
+func (s *server) sendVerification() {
+	if s.state.Request != account.NoRequest || s.state.Connection < account.Connected || s.state.Registration == account.Unknown {
+		return // the outcome of the request tells, or a Register follows
+	}
+	s.verifyFrom = s.client.loop.sched.Now().Add(verifyPause)
+	s.log.Info("verifying the registration, because the server has not taken a message")
+	s.handle(account.Event{Kind: account.UpdateRequested})
+}
+
+// verification is the job of verifyRegistration.
+type verification struct {
+	verify     sched.Job
+	verifyFrom sched.Time // sooner no Update verifies the registration
+}
