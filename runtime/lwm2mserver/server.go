@@ -29,7 +29,7 @@ type Config struct {
 	// §6.5). The zero value means MAX_TRANSMIT_WAIT of Transmission, which is 93 s with the
 	// parameters of RFC 7252.
 	AwakeTime time.Duration
-	// MaxHeld is how many requests are held for one device in queue mode. The zero value means 100.
+	// MaxHeld is how many requests may wait for one device in queue mode. The zero value means 100.
 	MaxHeld int
 	// RefuseMoves answers an Update with 4.04 if it comes without security, and from another
 	// address than the registration: the device has to register again (Transport 1.2.2 §6.4.3).
