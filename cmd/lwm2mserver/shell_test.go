@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,6 +110,15 @@ func (s *screen) expect(pattern string) string {
 	}
 }
 
+// expectAll waits for texts in any order, and removes the last one and all before it.
+func (s *screen) expectAll(patterns ...string) {
+	s.t.Helper()
+	for len(patterns) > 0 {
+		text := s.expect("(?s).*?(" + strings.Join(patterns, "|") + ")")
+		patterns = slices.DeleteFunc(patterns, func(p string) bool { return regexp.MustCompile(p).MatchString(text) })
+	}
+}
+
 // press types keys.
 func (s *screen) press(keys string) {
 	s.t.Helper()
@@ -197,55 +207,41 @@ func TestShellShowsBootstraps(t *testing.T) {
 // The shell stays usable while a request waits for a device that sleeps, and prints the answer when
 // the device has woken up.
 func TestShellWaitsForSleepingDevice(t *testing.T) {
-	s := startShell(t, "-listen", "coap://127.0.0.1:0", "-objects", "testdata/heater.xml", "-awake", "200ms", "-timeout", "5s")
+	s := startShell(t, "-listen", "coap://127.0.0.1:0", "-objects", "testdata/heater.xml", "-awake", "500ms", "-timeout", "5s")
 	uri := strings.Fields(s.expect(`listening at coap://[0-9.:]+`))[2]
 	s.expect(prompt)
 	d := newDeviceWith(t, lwm2m.Config{Servers: []lwm2m.Server{{URI: uri}}, QueueMode: true})
 	d.start(t)
-	s.expect(`heater-1 registered: LwM2M 1.2, lifetime 1h0m0s, queue mode
-`)
-	s.expect(`heater-1 asleep
-> $`)
+	s.expect(`heater-1 registered: LwM2M 1.2, lifetime 1h0m0s, queue mode\n`)
+	s.expect(`heater-1 asleep\n> $`)
 	s.press("read heater-1 Heater/0/Set Point" + enter)
-	s.expect(`heater-1 asleep: read waits until the device wakes up
-> $`)
+	s.expect(`heater-1 asleep: read waits until the device wakes up\n> $`)
 	s.press("write heater-1 Heater/0/Set Point 33; observe heater-1 42769/0/0" + enter)
-	s.expect(`heater-1 asleep: write waits until the device wakes up
-`)
-	s.expect(`heater-1 asleep: observe waits until the device wakes up
-> $`)
+	s.expect(`heater-1 asleep: write waits until the device wakes up\n`)
+	s.expect(`heater-1 asleep: observe waits until the device wakes up\n> $`)
 	s.press("write heater-1 Heater/0/Set Point hot" + enter) // is refused here, at once
 	s.expect(`the text is not a decimal number\n`)
 	s.press("devices; held" + enter)
-	s.expect(`heater-1: LwM2M 1.2, lifetime 1h0m0s, \d+ objects and instances, queue mode, asleep
-`)
-	s.expect(`heater-1: GET /42769/0/1
-heater-1: PUT /42769/0/1
-heater-1: GET /42769/0/0
-> $`)
+	s.expect(`heater-1: LwM2M 1.2, lifetime 1h0m0s, \d+ objects and instances, queue mode, asleep\n`)
+	s.expect(`heater-1: GET /42769/0/1\nheater-1: PUT /42769/0/1\nheater-1: GET /42769/0/0\n> $`)
 
 	if err := d.client.Update(1); err != nil {
 		t.Fatal(err)
 	}
-	s.expect(`heater-1 updated
-`)
-	s.expect(`heater-1 awake
-`)
-	s.expect(`\d\d:\d\d:\d\d\.\d{3} heater-1 read: 2.05 Content
-  /42769/0/1  Set Point  21 Cel
-`)
-	s.expect(`\d\d:\d\d:\d\d\.\d{3} heater-1 write: 2.04 Changed
-`)
-	s.expect(`\d\d:\d\d:\d\d\.\d{3} heater-1 observe: 2.05 Content, observation 1
-`)
-	s.expect(`heater-1 asleep
-> $`)
+	s.expect(`heater-1 updated\n`)
+	s.expect(`heater-1 awake\n`)
+	s.expectAll(
+		`\d\d:\d\d:\d\d\.\d{3} heater-1 read: 2.05 Content\n  /42769/0/1  Set Point  21 Cel\n`,
+		`\d\d:\d\d:\d\d\.\d{3} heater-1 write: 2.04 Changed\n`,
+		`\d\d:\d\d:\d\d\.\d{3} heater-1 observe: 2.05 Content, observation 1\n`,
+	)
+	s.expect(`heater-1 asleep\n> $`)
 
 	s.press("read heater-1 Heater/0/Set Point; restart registrations" + enter)
-	s.expect(`heater-1 forgotten
-`)
-	s.expect(`heater-1 read: lwm2mserver: the device is no longer registered
-`)
+	s.expectAll(
+		`heater-1 forgotten\n`,
+		`heater-1 read: lwm2mserver: the device is no longer registered\n`,
+	)
 	s.press("quit" + enter)
 	s.waitEnd()
 }
