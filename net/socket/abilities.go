@@ -28,7 +28,8 @@ type Binder interface {
 type Alternates interface {
 	// ConnectNext reconnects an open or closed socket to the next address that the last Connect's
 	// host name resolved to, as Connect does. When all were used since that Connect, it leaves the
-	// socket as it is and returns ErrAddressNotFound.
+	// socket as it is and returns ErrAddressNotFound. If the last Connect was long ago, it may ask
+	// the name service again: the server may have moved in the meantime.
 	ConnectNext(ctx context.Context) error
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +47,8 @@ type Socket[C Conn] struct {
 	remote   netip.AddrPort
 	sticky   netip.Addr
 	rest     []netip.Addr // addresses not yet tried since Connect
-	restPort uint16
+	restOf   socket.Endpoint
+	resolved time.Time    // when rest was resolved
 	state    socket.State // never StateBound: that is StateClosed with bound set
 	family   socket.Family
 }
@@ -95,7 +97,7 @@ func (s *Socket[C]) Connect(ctx context.Context, remote socket.Endpoint) error {
 	defer done()
 	addrs, err := s.resolve(ctx, remote.Host)
 	if err == nil {
-		err = s.dialAny(ctx, addrs, remote.Port)
+		err = s.dialAny(ctx, addrs, remote)
 	}
 	if err != nil {
 		return fmt.Errorf("connect %s: %w", remote, s.reason(ctx, err))
@@ -110,13 +112,32 @@ func (s *Socket[C]) ConnectNext(ctx context.Context) error {
 		return fmt.Errorf("connect to the next address: %w", err)
 	}
 	defer done()
-	s.mu.Lock()
-	addrs, port := s.rest, s.restPort
-	s.mu.Unlock()
-	if err := s.dialAny(ctx, addrs, port); err != nil {
+	addrs, remote := s.others(ctx)
+	if err := s.dialAny(ctx, addrs, remote); err != nil {
 		return fmt.Errorf("connect to the next address: %w", s.reason(ctx, err))
 	}
 	return nil
+}
+
+// staleAfter is the age of a resolution from which on ConnectNext asks the name service again: a
+// server that has moved has other addresses than when the device connected, maybe months ago.
+const staleAfter = 5 * time.Minute
+
+// others returns the addresses for ConnectNext, at least one.
+func (s *Socket[C]) others(ctx context.Context) ([]netip.Addr, socket.Endpoint) {
+	s.mu.Lock()
+	rest, remote, silent := s.rest, s.restOf, s.remote.Addr()
+	stale := time.Since(s.resolved) >= staleAfter
+	s.mu.Unlock()
+	if !stale {
+		return rest, remote
+	}
+	addrs, err := s.resolve(ctx, remote.Host)
+	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return a == silent })
+	if err != nil || len(addrs) == 0 {
+		return rest, remote
+	}
+	return addrs, remote
 }
 
 // begin enters the connecting state. next says that an open connection is replaced by one to
@@ -171,6 +192,7 @@ func (s *Socket[C]) resolve(ctx context.Context, host string) ([]netip.Addr, err
 	}
 	s.mu.Lock()
 	sticky := s.sticky
+	s.resolved = time.Now()
 	s.mu.Unlock()
 	ordered := s.family.Order(addrs, sticky)
 	if len(ordered) == 0 {
@@ -180,16 +202,16 @@ func (s *Socket[C]) resolve(ctx context.Context, host string) ([]netip.Addr, err
 }
 
 // dialAny connects to the first of addrs that accepts a connection.
-func (s *Socket[C]) dialAny(ctx context.Context, addrs []netip.Addr, port uint16) error {
+func (s *Socket[C]) dialAny(ctx context.Context, addrs []netip.Addr, to socket.Endpoint) error {
 	var errs []error
 	for i, a := range addrs {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		remote := netip.AddrPortFrom(a, port)
+		remote := netip.AddrPortFrom(a, to.Port)
 		c, err := s.dial(ctx, remote)
 		if err == nil {
-			return s.publish(ctx, c, addrs[i+1:], port)
+			return s.publish(ctx, c, addrs[i+1:], to)
 		}
 		if len(addrs) > 1 {
 			err = fmt.Errorf("%s: %w", remote, err)
@@ -232,14 +254,14 @@ func localText(a netip.AddrPort) string {
 }
 
 // publish makes c the connection of the socket, unless that was closed in the meantime.
-func (s *Socket[C]) publish(ctx context.Context, c C, rest []netip.Addr, port uint16) error {
+func (s *Socket[C]) publish(ctx context.Context, c C, rest []netip.Addr, to socket.Endpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
 		_ = c.Close()
 		return context.Cause(ctx)
 	}
-	s.state, s.rest, s.restPort = socket.StateConnected, rest, port
+	s.state, s.rest, s.restOf = socket.StateConnected, rest, to
 	s.local, s.remote = c.LocalAddr(), c.RemoteAddr()
 	s.sticky = s.remote.Addr()
 	s.cur.Store(&c)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
@@ -79,6 +81,38 @@ func TestAddressesAreTriedInTurnAndTheLastOneFirst(t *testing.T) {
 	}
 	if err := s.ConnectNext(t.Context()); !errors.Is(err, socket.ErrRefused) || s.State() != socket.StateClosed {
 		t.Errorf("the other address: %v, state %v", err, s.State())
+	}
+}
+
+// ConnectNext asks the name service again if the last answer is old. It does not try the address
+// that was connected last.
+func TestNextAddressOfAServerThatHasMoved(t *testing.T) {
+	moved := netip.MustParseAddr("192.0.2.3")
+	for name, c := range map[string]struct {
+		age  time.Duration
+		now  []netip.Addr // the answer of the name service by then
+		want netip.Addr
+	}{
+		"fresh answer":              {time.Minute, []netip.Addr{moved}, second},
+		"old answer":                {time.Hour, []netip.Addr{moved}, moved},
+		"old answer, still offered": {time.Hour, []netip.Addr{first, moved}, moved},
+		"old answer, nothing else":  {time.Hour, []netip.Addr{first}, second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &fakeNetwork{addrs: []netip.Addr{first, second}}
+				var s Socket[fakeConn]
+				s.Init(n, &socket.Config{})
+				if err := s.Connect(t.Context(), remote); err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(c.age)
+				n.addrs = c.now
+				if err := s.ConnectNext(t.Context()); err != nil || s.RemoteAddr().Addr() != c.want {
+					t.Errorf("connected to %v, want %v (%v)", s.RemoteAddr(), c.want, err)
+				}
+			})
+		})
 	}
 }
 
