@@ -27,6 +27,9 @@ type Scheduler struct {
 	posted []func()
 	onWake func()
 	signal chan struct{}
+
+	onResume func(time.Duration)
+	resumed  time.Duration // of clock.extra, that onResume knows
 }
 
 // New makes a scheduler whose clock starts at zero now.
@@ -114,7 +117,11 @@ func (s *Scheduler) Wait(limit time.Duration) time.Duration {
 	if len(s.heap) == 0 {
 		return limit
 	}
-	return min(limit, max(0, s.heap[0].at.Sub(s.clock.check())))
+	now := s.clock.check()
+	if s.onResume != nil && s.clock.extra > s.resumed {
+		return 0
+	}
+	return min(limit, max(0, s.heap[0].at.Sub(now)))
 }
 
 // Run runs one round: the jobs that are due, then the functions that other goroutines posted. It
@@ -131,6 +138,12 @@ func (s *Scheduler) Run() int {
 	defer func() { s.running = false }()
 	left := posted
 	defer func() { s.repost(left) }()
+	if d := s.clock.extra - s.resumed; d > 0 {
+		s.resumed = s.clock.extra
+		if s.onResume != nil {
+			s.onResume(d)
+		}
+	}
 	last, n := s.seq, 0
 	for len(s.heap) > 0 {
 		e := s.heap[0]
@@ -235,6 +248,12 @@ func (s *Scheduler) OnWake(fn func()) {
 	s.onWake = fn
 	s.mu.Unlock()
 }
+
+// OnResume sets the function that Run calls first in the round after the machine was suspended,
+// with the time that was lost. A [Scheduler.Leap] counts as a suspension. Connections may be dead
+// then, because the state of a NAT or a firewall has expired. It replaces the previous function;
+// nil means none.
+func (s *Scheduler) OnResume(fn func(suspended time.Duration)) { s.onResume = fn }
 
 // Sleep waits until a job is due, the scheduler is woken, limit has passed or ctx is done. It is
 // for loops that have nothing else to wait for. The error is that of ctx.

@@ -183,6 +183,39 @@ func TestLeap(t *testing.T) {
 	})
 }
 
+// A suspension and a Leap are reported once, at the beginning of the next round, which is due at
+// once.
+func TestOnResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slept := time.Duration(0)
+		s := newScheduler(func() (time.Duration, bool) { return slept, true })
+		var got []time.Duration
+		s.OnResume(func(d time.Duration) { got = append(got, d) })
+		s.AfterFunc(100*time.Hour, func() {})
+		wants := func(want ...time.Duration) {
+			t.Helper()
+			if due := s.Wait(time.Minute) == 0; due != (len(want) > 0) {
+				t.Errorf("the next round is due: %v", due)
+			}
+			s.Run()
+			if !slices.Equal(got, want) {
+				t.Errorf("reported %v, want %v", got, want)
+			}
+			got = nil
+		}
+		wants()
+		s.Leap(time.Hour)
+		wants(time.Hour)
+		wants()
+		slept += 12 * time.Hour
+		<-time.After(suspendCheck)
+		wants(12 * time.Hour)
+		s.OnResume(nil)
+		s.Leap(time.Hour)
+		wants()
+	})
+}
+
 func TestSuspension(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slept, ok := time.Duration(5), true
