@@ -55,7 +55,7 @@ func TestOnDelivery(t *testing.T) {
 		s.measures(4)
 		<-time.After(time.Second)
 		s.measures(5)
-		<-time.After(100 * time.Second) // later the Update that verifies the registration fails, too
+		<-time.After(100 * time.Second) // later the Update that verifies the registration fails
 		synctest.Wait()
 		if len(got) == 0 || got[0] != "[/3303/0/5700] superseded 0" && got[0] != "[/3303/0/5700] given up 0" {
 			t.Errorf("reported %v, want that the first one is superseded or given up", got)

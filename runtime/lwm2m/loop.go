@@ -53,12 +53,13 @@ func NewLoop(c LoopConfig) (*Loop, error) {
 		return nil, fmt.Errorf("lwm2m: %w", err)
 	}
 	l.group = link.NewGroup(l.sched, l.endpoint)
+	l.sched.OnResume(l.onResume)
 	return l, nil
 }
 
 // Sched returns the scheduler of all clients of the loop. A program may add jobs of its own. The
-// loop uses the scheduler's OnWake; only a program that polls the system handles of the sockets,
-// and never calls ServeAny or Run, may replace it.
+// loop uses the scheduler's OnResume and OnWake; only a program that polls the system handles of
+// the sockets, and never calls ServeAny or Run, may replace it.
 func (l *Loop) Sched() *sched.Scheduler { return l.sched }
 
 // Readable returns a channel that has one element when a socket may have data to read. From the

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -332,4 +333,26 @@ type loggers struct {
 func (l *loggers) NewSocket(c socket.Config) (socket.Socket, error) {
 	l.with = c.Logger
 	return l.sessions.NewSocket(c)
+}
+
+// An attempt does not end by several refusals at once, which can be forged: the retransmission must
+// be refused, too.
+func TestRefusalsAtOnce(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg, d := secured(w)
+		srv := w.servers[0]
+		srv.silent()
+		w.start(cfg)
+		srv.next()
+		for range 3 {
+			d.breaks(socket.ErrRefused)
+			a := socket.Detect(w.sockets()[0].Net()).Addresses
+			w.net.Inject(a.RemoteAddr(), a.LocalAddr(), []byte{0})
+			synctest.Wait()
+			<-time.After(100 * time.Millisecond)
+		}
+		if s := w.wantState(1, lwm2m.StateRegistering); !errors.Is(s.Err, socket.ErrRefused) {
+			t.Errorf("status %v", s)
+		}
+	})
 }

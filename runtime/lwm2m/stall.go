@@ -1,6 +1,7 @@
 package lwm2m
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -55,8 +56,16 @@ func silenceSign(l *link.Link, uri string, before bool) *stallError {
 // OnRefused is called when the network refuses a datagram.
 func (s *server) OnRefused() {
 	if s.state.Request == account.NoRequest && s.state.Connection != account.Connecting {
-		s.verifyRegistration() // no attempt is running: the datagram was a response or a notification
+		// No attempt is running: the datagram was a response or a notification.
+		s.verifyRegistration()
 		return
+	}
+	now := s.client.loop.sched.Now()
+	switch pause := s.params().AckTimeout / 2; {
+	case !s.state.Refused:
+		s.refusedAt = now
+	case now.Sub(s.refusedAt) < cmp.Or(pause, time.Second):
+		return // the refusal of the same transmission, or a forged one
 	}
 	s.noteStall(connectSign(s.link, socket.ErrRefused))
 	s.handle(account.Event{Kind: account.NetworkRefused})

@@ -32,8 +32,29 @@ func (s *server) sendVerification() {
 	s.handle(account.Event{Kind: account.UpdateRequested})
 }
 
-// verification is the job of verifyRegistration.
+// verification is what an account remembers of messages that the server has not taken.
 type verification struct {
 	verify     sched.Job
 	verifyFrom sched.Time // sooner no Update verifies the registration
+	refusedAt  sched.Time // when the network refused the attempt first
+}
+
+// forgottenAfter is the shortest suspension of the machine after which a NAT may have forgotten a
+// connection: the shortest lifetime of a UDP mapping that RFC 4787 §4.3 allows.
+const forgottenAfter = 2 * time.Minute
+
+// onResume is called when the machine was suspended. The servers could not reach the device in the
+// meantime, and may not be able to afterwards: an Update tells, and makes a new mapping in a NAT.
+// In queue mode servers do not expect to reach the device.
+func (l *Loop) onResume(suspended time.Duration) {
+	if suspended < forgottenAfter {
+		return
+	}
+	for _, c := range l.clients {
+		for _, s := range c.servers {
+			if f := s.viewFacts(); !f.QueueMode {
+				s.verifyRegistration()
+			}
+		}
+	}
 }
