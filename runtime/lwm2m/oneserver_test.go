@@ -3,8 +3,8 @@ package lwm2m_test
 import (
 	"errors"
 	"slices"
-	"sync/atomic"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
