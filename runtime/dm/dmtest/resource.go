@@ -129,7 +129,8 @@ func (k *kit) companions(x *target) map[dm.Path]bool {
 func (k *kit) checkLive(x *target) {
 	k.t.Helper()
 	err := k.m.Snapshot().Read(context.Background(), dm.Application, x.path, func(_ dm.Path, v dm.Value) error {
-		if v.Type() != x.def.Type {
+		none := x.def.Multiple && v.Type() == registry.None // there are no resource instances
+		if v.Type() != x.def.Type && !none {
 			k.t.Errorf("%v (%s): the function returns a %s, not a %s", x.path, x.def.Name, v.Type(), x.def.Type)
 		}
 		return nil
