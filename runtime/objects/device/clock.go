@@ -8,7 +8,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/generated/device"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
-	"github.com/lwm2mgen/toolkit/runtime/objects/internal/hooks"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
 )
 
 // clock is the system's clock and time zone with what servers have set instead. A server that
@@ -140,7 +140,7 @@ func (c *clock) keepSetting() {
 
 // hooks returns the hooks of the clock, with those of the program after them.
 func (d *Device) hooks(own Hooks) Hooks {
-	return hooks.Join(Hooks{
+	return behaviour.Join(Hooks{
 		Validate: func(_ context.Context, tx *device.Tx) error { return d.clock.validate(tx) },
 		Commit:   d.clock.commit,
 		Rollback: func(context.Context, *device.Tx) error { d.clock.rollback(); return nil },
