@@ -19,10 +19,11 @@ var compiled = map[string][]string{
 	"testing.md":       {"testing_test.go"},
 	"objects.md": {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go",
 		"../runtime/dm/examplechange_test.go", "../runtime/dm/examplelist_test.go", "keep_test.go", "options_test.go"},
-	"porting.md":      {"snippets_test.go"},
-	"persistence.md":  {"persistence_test.go", "packagecode_test.go"},
-	"reporting.md":    {"reporting_test.go"},
-	"registration.md": {"snippets_test.go", "poll_linux_test.go"},
+	"porting.md":         {"snippets_test.go"},
+	"standardobjects.md": {"standardobjects_test.go"},
+	"persistence.md":     {"persistence_test.go", "packagecode_test.go"},
+	"reporting.md":       {"reporting_test.go"},
+	"registration.md":    {"snippets_test.go", "poll_linux_test.go"},
 }
 
 // TestCode checks that the Go code of a page is part of a file that compiles, with the same lines
