@@ -1,6 +1,10 @@
 package coap
 
-import "github.com/lwm2mgen/toolkit/runtime/sched"
+import (
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
 
 // duplicates recognizes messages that arrive more than once within EXCHANGE_LIFETIME, or
 // NON_LIFETIME if they are not confirmable (RFC 7252 §4.5), and keeps the answers for repetitions.
@@ -8,13 +12,37 @@ import "github.com/lwm2mgen/toolkit/runtime/sched"
 type duplicates struct {
 	*shared
 	history
-	charged int       // bytes charged for the history, at most ConnConfig.MaxHistory
-	expiry  sched.Job // when the next entry of the history expires
+	charged int        // bytes charged for the history, at most ConnConfig.MaxHistory
+	expiry  sched.Job  // when the next entry of the history expires
+	due     sched.Time // of expiry
+	frozen  sched.Time // the time that counts, never: that of the scheduler
+}
+
+// The loop may have stood still, because the machine was suspended: then messages that have arrived
+// before, or in the meantime, are read now, and nobody knows when they arrived. So nothing expires
+// before the loop has had the time to read them.
+const (
+	// late is how late the expiry is if the loop has stood still.
+	late = sched.Time(10 * time.Millisecond)
+	// catchUp is how long the loop has to read what has arrived.
+	catchUp = sched.Time(time.Second)
+)
+
+// now is the time that the expiry of entries is compared with.
+func (d *duplicates) now(now sched.Time) sched.Time {
+	switch {
+	case d.frozen != never:
+		return d.frozen
+	case d.expiry.Pending() && now > d.due+late:
+		return d.due - 1
+	}
+	return now
 }
 
 func (d *duplicates) init(s *shared) {
 	d.shared = s
 	d.expiry.Func = d.forgetExpired
+	d.frozen = never
 }
 
 // add remembers the message ID of a confirmable or non-confirmable message and returns the number
@@ -25,9 +53,9 @@ func (d *duplicates) add(mid uint16, kind Type, now sched.Time) uint32 {
 
 // addUntil is add with the time at which the entry expires.
 func (d *duplicates) addUntil(mid uint16, now, expires sched.Time) uint32 {
-	n := d.history.add(mid, now, expires, d)
+	n := d.history.add(mid, d.now(now), expires, d)
 	if !d.expiry.Pending() {
-		d.e.sched.At(&d.expiry, expires)
+		d.expireAt(expires)
 	}
 	return n
 }
@@ -40,9 +68,24 @@ func (d *duplicates) storeAnswer(n uint32, answer []byte) {
 	d.history.storeAnswer(n, answer, d.cfg.MaxHistory/2, d)
 }
 
+// find is the entry of a message ID that has not expired, or nil.
+func (d *duplicates) find(mid uint16, now sched.Time) *arrival { return d.history.find(mid, d.now(now)) }
+
+func (d *duplicates) expireAt(t sched.Time) {
+	d.due = t
+	d.e.sched.At(&d.expiry, t)
+}
+
 func (d *duplicates) forgetExpired() {
-	if next, more := d.history.expire(d.e.sched.Now(), d); more {
-		d.e.sched.At(&d.expiry, next)
+	now := d.e.sched.Now()
+	if d.frozen == never && now > d.due+late {
+		d.frozen = d.due - 1
+		d.expireAt(now + catchUp)
+		return
+	}
+	d.frozen = never
+	if next, more := d.history.expire(now, d); more {
+		d.expireAt(next)
 	}
 }
 

@@ -48,3 +48,33 @@ func TestDuplicatesBounded(t *testing.T) {
 		t.Errorf("%d bytes, %d jobs after close", s.e.Memory(), s.e.sched.Len())
 	}
 }
+
+// A repetition that has arrived before the machine was suspended, or in the meantime, is recognized
+// although it is read when the lifetime of its message ID has passed.
+func TestRepetitionReadAfterSuspension(t *testing.T) {
+	for _, asleep := range []time.Duration{time.Second, 248 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, ConnConfig{})
+			b.h.serve = content("once")
+			request := func() {
+				t.Helper()
+				if err := b.put(Message{Type: Confirmable, Code: POST, MessageID: 7, Token: []byte{1}}); err != nil {
+					t.Fatal(err)
+				}
+				if m := b.take(); string(m.Payload) != "once" {
+					t.Errorf("answered with %+v", m)
+				}
+			}
+			request()
+			b.s.Leap(asleep)
+			b.s.Run() // the jobs that are due come first
+			if request(); b.h.calls != 1 {
+				t.Errorf("suspended for %v: the request is served %d times", asleep, b.h.calls)
+			}
+			b.sleep(5 * time.Minute)
+			if request(); b.h.calls != 2 {
+				t.Errorf("suspended for %v: the message ID never expires", asleep)
+			}
+		})
+	}
+}
