@@ -1,6 +1,7 @@
 package attr
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -63,6 +64,17 @@ func (n *Nodes) Put(p dm.Path, s Set) {
 		n.list[i].set = s
 	case !s.Empty():
 		n.list = slices.Insert(n.list, i, node{p, s})
+	}
+}
+
+// All yields the nodes that have attributes, ascending by path.
+func (n *Nodes) All() iter.Seq2[dm.Path, Set] {
+	return func(yield func(dm.Path, Set) bool) {
+		for _, x := range n.list {
+			if !yield(x.path, x.set) {
+				return
+			}
+		}
 	}
 }
 

@@ -58,5 +58,8 @@ func (q *request) executed(err error) {
 		q.refuse(err)
 		return
 	}
+	if fn := q.scope.peer.m.cfg.Executed; fn != nil && q.scope.device.cfg.Prefix == "" {
+		fn(q.path)
+	}
 	q.succeed(coap.Changed)
 }

@@ -36,6 +36,10 @@ type Config struct {
 	// Delivered receives the outcome of each notification on the goroutine of the scheduler. The
 	// zero value means that outcomes are not reported, which costs nothing.
 	Delivered func(Delivery)
+	// Executed is called on the goroutine of the scheduler when an executable of the device itself
+	// has returned without an error, before the response. The zero value means that no function is
+	// called.
+	Executed func(dm.Path)
 	// RecoverPanics logs a panic of user code behind a request, a notification or the store (Error,
 	// with its stack), and goes on. The zero value means that the panic continues on the goroutine
 	// of the scheduler. In both cases the request is answered 5.00 and the writer slot is released.

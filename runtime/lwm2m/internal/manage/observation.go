@@ -17,9 +17,10 @@ import (
 // samples its nodes when their monitors say so (sampling.go), and sends the notifications that the
 // monitors decide on.
 type observation struct {
-	scope   *scope // of the request
-	rel     *coap.Observation
-	carried *attr.Set // by the request, nil where it carried no attributes
+	scope   *scope            // of the request
+	rel     *coap.Observation // nil between Restore and the first Attach
+	saved   []byte            // what Restore makes rel of
+	carried *attr.Set         // by the request, nil where it carried no attributes
 	parts   []*part
 	own     part // the part of an Observe
 	timer   sched.Job
@@ -60,14 +61,11 @@ func (o *observation) Cancelled(_ *coap.Observation, why coap.ObserveEnd) {
 
 // attach continues over another connection.
 func (o *observation) attach(c *coap.Conn) {
-	if o.rel.Conn() != c || o.rel.Ended() {
-		o.rel.Cancel() // if the old connection is still there
-		rel, err := c.Resume(o.rel)
-		if err != nil {
+	if o.rel == nil || o.rel.Conn() != c || o.rel.Ended() {
+		if err := o.resume(c); err != nil {
 			o.remove()
 			return
 		}
-		o.rel = rel
 	}
 	o.schedule()
 	if o.store != nil {
@@ -75,9 +73,26 @@ func (o *observation) attach(c *coap.Conn) {
 	}
 }
 
+// resume has the observation notify over another connection.
+func (o *observation) resume(c *coap.Conn) (err error) {
+	if o.rel == nil {
+		o.rel, err = c.Restore(o.saved, o)
+		o.saved = nil
+		return err
+	}
+	o.rel.Cancel() // if the old connection is still there
+	rel, err := c.Resume(o.rel)
+	if err == nil {
+		o.rel = rel
+	}
+	return err
+}
+
 // cancel ends the observation without notifying the server.
 func (o *observation) cancel() {
-	o.rel.Cancel()
+	if o.rel != nil {
+		o.rel.Cancel()
+	}
 	o.remove()
 }
 
@@ -113,7 +128,9 @@ func (o *observation) removePart(p *part) {
 }
 
 // reachable reports whether a notification can be sent.
-func (o *observation) reachable() bool { return o.scope.peer.conn != nil && !o.rel.Ended() }
+func (o *observation) reachable() bool {
+	return o.scope.peer.conn != nil && o.rel != nil && !o.rel.Ended()
+}
 
 // schedule sets the timer for the next sample.
 func (o *observation) schedule() {

@@ -83,7 +83,7 @@ func (s *scope) mayObserve(r *coap.Request, values int) bool {
 	v := &s.peer.values
 	full := s.peer.observations.full() || v.used > 0 && v.used+values > v.limit
 	return !full || slices.ContainsFunc(s.peer.observed, func(o *observation) bool {
-		return bytes.Equal(o.rel.Token(), r.Token())
+		return o.rel != nil && bytes.Equal(o.rel.Token(), r.Token())
 	})
 }
 

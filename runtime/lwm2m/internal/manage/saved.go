@@ -1,0 +1,207 @@
+package manage
+
+// What a server has here outlives the process where its registration does: its attributes, its
+// observations, and what is stored for them.
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/content"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
+)
+
+// SavedPeer is what a server has, in a form for encoding/json.
+type SavedPeer struct {
+	Attributes   []SavedAttributes  `json:"attributes,omitempty"`
+	Observations []SavedObservation `json:"observations,omitempty"`
+}
+
+// SavedNode is a node of the device with a prefix.
+type SavedNode struct {
+	Prefix string `json:"prefix,omitempty"`
+	Path   string `json:"path"`
+}
+
+// SavedSet is a set of attributes by their names.
+type SavedSet map[string]float64
+
+// SavedAttributes are those attached to a node.
+type SavedAttributes struct {
+	SavedNode
+	Set SavedSet `json:"set"`
+}
+
+// SavedObservation is an observation.
+type SavedObservation struct {
+	Relation  []byte        `json:"relation"` // of coap.Observation.Save
+	Nodes     []SavedNode   `json:"nodes"`
+	Composite bool          `json:"composite,omitempty"`
+	Format    uint16        `json:"format"`
+	Values    int32         `json:"values"`
+	Carried   *SavedSet     `json:"carried,omitempty"`
+	Stored    []SavedMoment `json:"stored,omitempty"`
+	Newest    bool          `json:"newest,omitempty"`
+}
+
+// SavedMoment is a notification that was stored.
+type SavedMoment struct {
+	Micros int64  `json:"at"` // since 1970
+	Body   []byte `json:"body"`
+}
+
+func saveSet(s *attr.Set) SavedSet {
+	saved := SavedSet{}
+	for a := range attr.Count {
+		if v, ok := s.Get(a); ok {
+			saved[a.String()] = v
+		}
+	}
+	return saved
+}
+
+func (saved SavedSet) restore() attr.Set {
+	var s attr.Set
+	for a := range attr.Count {
+		if v, ok := saved[a.String()]; ok {
+			s.Put(a, v)
+		}
+	}
+	return s
+}
+
+// Save returns what the server has. Call it where no request of the server is in progress.
+func (p *Peer) Save() SavedPeer {
+	var saved SavedPeer
+	for _, s := range p.scopes {
+		for path, set := range s.attributes.All() {
+			saved.Attributes = append(saved.Attributes, SavedAttributes{SavedNode: nodeOf(s, path), Set: saveSet(&set)})
+		}
+	}
+	for _, o := range p.observed {
+		if x, err := o.save(); err != nil {
+			o.logFailure(fmt.Errorf("the observation ends with the program: %w", err))
+		} else {
+			saved.Observations = append(saved.Observations, x)
+		}
+	}
+	return saved
+}
+
+func nodeOf(s *scope, p dm.Path) SavedNode { return SavedNode{s.device.cfg.Prefix, p.String()} }
+
+func (o *observation) save() (SavedObservation, error) {
+	x := SavedObservation{Relation: o.saved, Composite: o.composite, Format: uint16(o.format), Values: o.values}
+	if o.rel != nil {
+		x.Relation = o.rel.Save()
+	}
+	if o.carried != nil {
+		set := saveSet(o.carried)
+		x.Carried = &set
+	}
+	for _, p := range o.parts {
+		x.Nodes = append(x.Nodes, nodeOf(p.scope, p.path))
+	}
+	if st := o.store; st != nil {
+		x.Newest = st.newest || st.replay || st.replaying
+		for i := range st.moments {
+			body, err := o.encodeMoments(st.moments[i : i+1])
+			if err != nil {
+				return x, err
+			}
+			x.Stored = append(x.Stored, SavedMoment{st.moments[i].at.UnixMicro(), slices.Clone(body)})
+		}
+	}
+	return x, nil
+}
+
+// Restore brings back what Save has returned, before the first Attach. It leaves out what no longer
+// fits the device, with an error that says what.
+func (p *Peer) Restore(saved SavedPeer) []error {
+	var faults []error
+	for _, a := range saved.Attributes {
+		s, path, err := p.find(a.SavedNode)
+		if err == nil && s.snapshot().Has(path) {
+			err = s.attachAttributes(path, a.Set.restore())
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("attributes of %s: %w", a.Path, err))
+		}
+	}
+	for i := range saved.Observations {
+		if err := p.restoreObservation(&saved.Observations[i]); err != nil {
+			faults = append(faults, fmt.Errorf("observation: %w", err))
+		}
+	}
+	return faults
+}
+
+// find returns a node that was saved.
+func (p *Peer) find(n SavedNode) (*scope, dm.Path, error) {
+	path, err := dm.ParsePath(n.Path)
+	s := p.scope([]byte(n.Prefix))
+	if err == nil && s == nil {
+		err = errNoDevice
+	}
+	return s, path, err
+}
+
+func (p *Peer) restoreObservation(x *SavedObservation) error {
+	if len(x.Nodes) == 0 || !x.Composite && len(x.Nodes) > 1 {
+		return fmt.Errorf("it has %d nodes", len(x.Nodes))
+	}
+	o := &observation{saved: x.Relation, composite: x.Composite, format: content.Format(x.Format), values: x.Values}
+	o.timer.Func = o.onDue
+	if x.Carried != nil {
+		set := x.Carried.restore()
+		o.carried = &set
+	}
+	now := p.m.cfg.Sched.Now()
+	for _, n := range x.Nodes {
+		s, path, err := p.find(n)
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.Path, err)
+		}
+		x := &o.own
+		if o.composite {
+			x = new(part)
+		}
+		x.o, x.scope, x.path = o, s, path
+		x.monitor = attr.NewMonitor(now, &attr.Sample{Live: s.snapshot().Live(p.who, path)})
+		x.monitor.Forget() // nobody knows what has changed since
+		x.monitor.Changed()
+		o.parts = append(o.parts, x)
+	}
+	o.scope = o.parts[0].scope
+	if err := o.restoreStored(x); err != nil {
+		return err
+	}
+	o.place, p.observed = int32(len(p.observed)), append(p.observed, o)
+	p.observations.used++
+	p.values.used += int(o.values)
+	for _, part := range o.parts {
+		part.scope.reporter.parts.add(part)
+		part.scope.device.watch(1)
+	}
+	return nil
+}
+
+// restoreStored brings back the notifications that were stored.
+func (o *observation) restoreStored(x *SavedObservation) error {
+	for _, saved := range x.Stored {
+		m, err := o.moment(saved.Body)
+		if err != nil {
+			return err
+		}
+		m.at = time.UnixMicro(saved.Micros)
+		st := o.stored()
+		st.moments = append(st.moments, m)
+		o.scope.peer.storedValues.Add(int64(m.values))
+	}
+	if x.Newest {
+		o.stored().newest = true
+	}
+	return nil
+}
