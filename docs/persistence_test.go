@@ -13,6 +13,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/content/codec"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
@@ -99,6 +100,25 @@ func openAlways(dir string, cfg store.Config) (*store.Dir, error) {
 	}
 	return s, err
 }
+
+// runStored runs a client with a store.
+func runStored(ctx context.Context, goals *setpoint.Object) error {
+	s, err := store.OpenDir("/var/lib/probe", store.Config{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	client, err := lwm2m.New(lwm2m.Config{
+		Endpoint: "probe-7", Factory: lwm2m.FactoryFile("/etc/probe/factory.cbor"),
+		Objects: []dm.Object{goals}, Store: s, StoredObjects: []dm.ObjectID{setpoint.ObjectID},
+	})
+	if err != nil {
+		return err
+	}
+	return client.Run(ctx)
+}
+
+var _ = runStored // it is compiled and never called
 
 // A Sessions is a SessionStore of the sockets.
 var _ socket.SessionStore = (*store.Sessions)(nil)

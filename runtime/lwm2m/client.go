@@ -47,6 +47,8 @@ type Client struct {
 	links     link.Config      // what the links of the servers share
 	records   *records.Records // nil without Config.Store
 	sessions  *store.Sessions  // in Config.Store, nil without it
+	saved     []savedServer    // that the last client has left, until their accounts are added
+	rebooting bool             // a server has asked for a reboot, or a factory reset
 	restoring bool             // what Config.Store holds is written to the data model
 	offline   offline
 
@@ -127,7 +129,7 @@ func New(cfg Config) (*Client, error) {
 	c.manager, err = manage.New(manage.Config{
 		Sched: c.loop.sched, Context: c.ctx, Worker: c.pool.runFor, Store: c.stores.run, Logger: c.log,
 		SelfNotify: cfg.SelfNotify, Limits: manage.Limits(cfg.Limits), StoredMessage: cfg.BlockSize, Scratch: c.loop.scratch,
-		RecoverPanics: cfg.RecoverPanics, Delivered: c.deliveredHandler(),
+		RecoverPanics: cfg.RecoverPanics, Delivered: c.deliveredHandler(), Executed: c.noteExecuted,
 	})
 	if err == nil {
 		c.device, err = c.manager.AddDevice(manage.DeviceConfig{Model: c.model, Hidden: hidden[:], ImpliedVersion: coreVersion, History: c.historyFinder()})
@@ -374,9 +376,10 @@ func (c *Client) begin() {
 
 // Detach ends the client as Shutdown does, except that no server is told: the registrations stay
 // until their lifetimes end, and the security sessions are kept as with [Client.Suspend]. Use it
-// for a program that starts again soon, for example after an update of itself: the next Register
-// replaces the registration, without a handshake if a session store has the session. Run returns
-// nil after Detach. It has no effect after Shutdown. Detach may be called from any goroutine and in
+// for a program that starts again soon, for example after an update of itself. With Config.Store
+// the next client goes on with the registrations, their observations and what is stored for these;
+// without it the next Register replaces the registration, without a handshake if a session store
+// has the session. Run returns nil after Detach. It has no effect after Shutdown. Detach may be called from any goroutine and in
 // callbacks.
 func (c *Client) Detach() {
 	c.leaving.Store(true)
@@ -388,8 +391,7 @@ func (c *Client) beginDetach() {
 	if c.closing {
 		return
 	}
-	c.offline.all = true
-	c.applyOffline()
+	c.leaveRegistrations()
 	c.beginShutdown()
 }
 

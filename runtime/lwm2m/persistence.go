@@ -31,6 +31,9 @@ func (c *Client) loadRecords() error {
 	c.sessions = &store.Sessions{Store: c.cfg.Store}
 	var err error
 	c.records, err = records.Load(c.cfg.Store, append(slices.Clone(alwaysStored[:]), c.cfg.StoredObjects...), c.log)
+	if err == nil {
+		err = c.takeRegistrations()
+	}
 	if err != nil {
 		return fmt.Errorf("lwm2m: Config.Store: %w", err)
 	}

@@ -84,6 +84,7 @@ func (c *Client) newServer(v settings) (*server, error) {
 		return nil, err
 	}
 	s.link = link.New(&c.links, s, s.log)
+	s.resume()
 	return s, nil
 }
 

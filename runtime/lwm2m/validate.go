@@ -111,6 +111,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Dialers == nil {
 		c.Dialers = defaultDialers()
 	}
+	if c.BootID == "" && c.Store != nil {
+		c.BootID = defaultBootID()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

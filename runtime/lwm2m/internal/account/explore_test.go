@@ -3,6 +3,7 @@ package account
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -353,3 +354,14 @@ func reachable(t *testing.T) []State {
 }
 
 func TestEveryState(t *testing.T) { reachable(t) }
+
+// The states with which a device begins after a restart are among those of a device that was
+// offline.
+func TestResumedIsExplored(t *testing.T) {
+	all := reachable(t)
+	for _, s := range []State{Resumed(0, false, false), Resumed(0, true, true)} {
+		if !slices.Contains(all, s) {
+			t.Errorf("%+v is not explored", s)
+		}
+	}
+}

@@ -22,6 +22,16 @@ type State struct {
 	UpdateDue     bool  // an Update has to be sent even if nothing has changed
 }
 
+// Resumed returns the state of an account that goes on with a registration of before a restart of
+// the device. unsure says that the outcome of the last Update is unknown.
+func Resumed(versionStep uint8, noFormats, unsure bool) State {
+	s := State{Registration: Known, Outcome: Succeeded, Started: true, VersionStep: versionStep, NoFormats: noFormats}
+	if unsure {
+		s.Registration = Unsure
+	}
+	return s
+}
+
 // Connection is the state of the connection to the server.
 type Connection uint8
 

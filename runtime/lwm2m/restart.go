@@ -1,0 +1,230 @@
+package lwm2m
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/registry"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
+	"github.com/lwm2mgen/toolkit/runtime/store"
+)
+
+// registrationsRecord is the record of what a client that has detached leaves to the next one. It is
+// removed durably before it is used: a registration that goes on twice would repeat message IDs, and
+// after a kill there is none.
+const registrationsRecord = "registrations"
+
+// The executables of the Device object that restart the device.
+const (
+	rebootID       dm.ResourceID = 4
+	factoryResetID dm.ResourceID = 5
+)
+
+// savedVersion is the version of the record.
+const savedVersion = 1
+
+// savedClient is what one client leaves to the next.
+type savedClient struct {
+	Version  int           `json:"version"`
+	BootID   string        `json:"boot"`
+	Endpoint string        `json:"endpoint"`
+	At       int64         `json:"at"` // microseconds since 1970
+	Servers  []savedServer `json:"servers"`
+}
+
+// savedServer is a registration, with all that the server has at the device.
+type savedServer struct {
+	ShortID     ShortServerID    `json:"server"`
+	Security    dm.InstanceID    `json:"security"`
+	URI         string           `json:"uri"`
+	Location    []string         `json:"location"`
+	LwM2M       string           `json:"lwm2m"`
+	VersionStep uint8            `json:"versionStep,omitempty"`
+	NoFormats   bool             `json:"noFormats,omitempty"`
+	Unsure      bool             `json:"unsure,omitempty"` // the outcome of the last Update is unknown
+	Lifetime    int64            `json:"lifetime"`         // seconds, 0 for ever
+	Binding     string           `json:"binding,omitempty"`
+	Links       string           `json:"links,omitempty"`
+	Expires     int64            `json:"expires,omitempty"` // microseconds since 1970
+	Link        link.State       `json:"link"`
+	Peer        manage.SavedPeer `json:"peer"`
+}
+
+// defaultBootID returns what identifies the time since the machine was started, if the system says.
+func defaultBootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// takeRegistrations reads what the last client has left, and removes it from the store.
+func (c *Client) takeRegistrations() error {
+	var record []byte
+	err := c.cfg.Store.Load(registrationsRecord, func(name string, value []byte) error {
+		if name == registrationsRecord {
+			record = slices.Clone(value)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if record == nil {
+		return nil
+	}
+	if err := c.cfg.Store.Apply(store.Delete(registrationsRecord)); err != nil {
+		return err
+	}
+	var saved savedClient
+	err = json.Unmarshal(record, &saved)
+	if err == nil {
+		err = saved.check(&c.cfg, time.Now())
+	}
+	if err != nil {
+		c.log.Info("the device registers again", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+		return nil
+	}
+	c.saved = saved.Servers
+	return nil
+}
+
+// check returns why no registration can go on.
+func (s *savedClient) check(cfg *Config, now time.Time) error {
+	switch {
+	case s.Version != savedVersion:
+		return fmt.Errorf("another version of the program has stored its registrations (%d)", s.Version)
+	case cfg.BootID == "":
+		return errors.New("nothing tells whether the machine was restarted: set Config.BootID")
+	case s.BootID != cfg.BootID:
+		return errors.New("the machine was restarted")
+	case s.Endpoint != cfg.Endpoint:
+		return errors.New("the device has another endpoint name")
+	case now.UnixMicro() < s.At:
+		return errors.New("the clock was set back")
+	}
+	return nil
+}
+
+// resume has a server that was just made go on with its registration of before the restart, if there
+// is one and the account is the same.
+func (s *server) resume() {
+	c := s.client
+	i := slices.IndexFunc(c.saved, func(x savedServer) bool { return x.ShortID == s.settings.shortID })
+	if i < 0 {
+		return
+	}
+	saved := c.saved[i]
+	c.saved = slices.Delete(c.saved, i, i+1)
+	version, err := saved.check(&s.settings, s.versions, time.Now())
+	if err != nil {
+		s.log.Info("the device registers again", "reason", err.Error())
+		return
+	}
+	now, lifetime := c.loop.sched.Now(), seconds(uint64(saved.Lifetime))
+	s.state = account.Resumed(saved.VersionStep, saved.NoFormats, saved.Unsure)
+	s.registration = registration{
+		location: saved.Location, version: version, before: true, stale: true,
+		offer: offer{lifetime: lifetime, binding: saved.Binding, links: saved.Links},
+	}
+	if lifetime > 0 {
+		s.registration.until = time.UnixMicro(saved.Expires)
+		s.registration.expires = now.Add(time.Until(s.registration.until))
+		wait, _ := updateIn(lifetime, s.params())
+		s.registration.updateAt = s.registration.expires.Add(wait - lifetime)
+	}
+	s.peer.SetVersion(version)
+	for _, err := range s.peer.Restore(saved.Peer) {
+		s.log.Warn("something of before the restart cannot go on", "reason", err.Error())
+	}
+	s.link.Restore(saved.Link)
+	s.log.Info("the device goes on with its registration of before the restart", "location", s.registration.path(),
+		"observations", s.peer.Observations())
+}
+
+// check returns the version of a registration, or why it cannot go on.
+func (s *savedServer) check(a *settings, offered []registry.Version, now time.Time) (registry.Version, error) {
+	version, err := registry.ParseVersion(s.LwM2M)
+	switch {
+	case err != nil:
+		return version, err
+	case s.URI != a.uri || s.Security != a.security:
+		return version, errors.New("the account has changed")
+	case int(s.VersionStep) >= len(offered) || offered[s.VersionStep] != version:
+		return version, errors.New("the versions of LwM2M to offer have changed")
+	case s.Lifetime != 0 && now.UnixMicro() >= s.Expires:
+		return version, errors.New("the registration has expired")
+	}
+	return version, nil
+}
+
+// save returns what the next client needs to go on with the registration, and false if the server
+// does not know the device. peer is what the server had before the connection ended.
+func (s *server) save(peer manage.SavedPeer) (savedServer, bool) {
+	r := &s.registration
+	if s.state.Registration != account.Known && s.state.Registration != account.Unsure || r.location == nil {
+		return savedServer{}, false
+	}
+	saved := savedServer{
+		ShortID: s.settings.shortID, Security: s.settings.security, URI: s.settings.uri,
+		Location: r.location, LwM2M: r.version.String(), VersionStep: s.state.VersionStep, NoFormats: s.state.NoFormats,
+		Unsure: s.state.Registration == account.Unsure, Lifetime: int64(r.offer.lifetime / time.Second),
+		Binding: r.offer.binding, Links: r.offer.links, Link: s.link.Save(), Peer: peer,
+	}
+	if r.offer.lifetime > 0 {
+		saved.Expires = r.until.UnixMicro()
+	}
+	return saved, true
+}
+
+// leaveRegistrations takes all accounts offline and stores their registrations for the next client.
+func (c *Client) leaveRegistrations() {
+	peers := make([]manage.SavedPeer, len(c.servers))
+	if c.cfg.Store != nil {
+		for i, s := range c.servers {
+			peers[i] = s.peer.Save()
+		}
+	}
+	servers := slices.Clone(c.servers)
+	c.offline.all = true
+	c.applyOffline()
+	if c.cfg.Store == nil {
+		return
+	}
+	if c.rebooting {
+		c.log.Info("the next client registers again", "endpoint", c.cfg.Endpoint, "reason", "a server has asked for a reboot")
+		return
+	}
+	saved := savedClient{Version: savedVersion, BootID: c.cfg.BootID, Endpoint: c.cfg.Endpoint, At: time.Now().UnixMicro()}
+	for i, s := range servers {
+		if x, ok := s.save(peers[i]); ok {
+			saved.Servers = append(saved.Servers, x)
+		}
+	}
+	if saved.Servers == nil {
+		return
+	}
+	record, err := json.Marshal(saved)
+	if err == nil {
+		err = c.cfg.Store.Apply(store.Put(registrationsRecord, record))
+	}
+	if err != nil {
+		c.log.Warn("the next client registers again", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+	}
+}
+
+// noteExecuted notes that a server has rebooted the device: a registration does not outlive that.
+func (c *Client) noteExecuted(p dm.Path) {
+	if p.Object() == deviceID && (p.Resource() == rebootID || p.Resource() == factoryResetID) {
+		c.rebooting = true
+	}
+}
