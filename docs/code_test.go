@@ -24,6 +24,7 @@ var compiled = map[string][]string{
 	"persistence.md":     {"persistence_test.go", "packagecode_test.go"},
 	"reporting.md":       {"reporting_test.go"},
 	"registration.md":    {"snippets_test.go", "poll_linux_test.go"},
+	"lifecycle.md":       {"persistence_test.go"},
 }
 
 // TestCode checks that the Go code of a page is part of a file that compiles, with the same lines

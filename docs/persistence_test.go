@@ -204,3 +204,19 @@ func TestInstancesSurviveARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// runUntilUpdated ends without a De-register when the program has been replaced, as
+// docs/lifecycle.md prints it.
+func runUntilUpdated(ctx context.Context, factory lwm2m.Factory, objects []dm.Object, s store.Store, updated chan struct{}) error {
+	client, err := lwm2m.New(lwm2m.Config{Endpoint: "probe-7", Factory: factory, Objects: objects, Store: s})
+	if err != nil {
+		return err
+	}
+	go func() {
+		<-updated // the program has been replaced, and is to start again
+		client.Detach()
+	}()
+	return client.Run(ctx)
+}
+
+var _ = runUntilUpdated // it is compiled and never called

@@ -69,7 +69,9 @@ func (d *duplicates) storeAnswer(n uint32, answer []byte) {
 }
 
 // find is the entry of a message ID that has not expired, or nil.
-func (d *duplicates) find(mid uint16, now sched.Time) *arrival { return d.history.find(mid, d.now(now)) }
+func (d *duplicates) find(mid uint16, now sched.Time) *arrival {
+	return d.history.find(mid, d.now(now))
+}
 
 func (d *duplicates) expireAt(t sched.Time) {
 	d.due = t

@@ -58,7 +58,8 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // secret.
 type SecretString struct{ p *string }
 
-// NewSecretString returns a SecretString with a copy of s, which is overwritten as that of a Secret.
+// NewSecretString returns a SecretString with a copy of s, which is overwritten as that of a
+// Secret.
 func NewSecretString(s string) SecretString { return SecretString{hide(s, nil)} }
 
 // Reveal returns the secret text. The copy of the SecretString is not overwritten while the text is

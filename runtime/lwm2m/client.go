@@ -379,8 +379,8 @@ func (c *Client) begin() {
 // for a program that starts again soon, for example after an update of itself. With Config.Store
 // the next client goes on with the registrations, their observations and what is stored for these;
 // without it the next Register replaces the registration, without a handshake if a session store
-// has the session. Run returns nil after Detach. It has no effect after Shutdown. Detach may be called from any goroutine and in
-// callbacks.
+// has the session. Run returns nil after Detach. It has no effect after Shutdown. Detach may be
+// called from any goroutine and in callbacks.
 func (c *Client) Detach() {
 	c.leaving.Store(true)
 	c.loop.sched.Post(c.beginDetach)

@@ -196,9 +196,9 @@ func (k *killRig) check() error {
 	return nil
 }
 
-// TestKill kills a device at random moments of writes, bootstraps, notifications and compactions: 50
-// times, or LWM2M_KILLS times. It always starts again, nothing that was acknowledged is lost, and no
-// transaction or bootstrap is there in part.
+// TestKill kills a device at random moments of writes, bootstraps, notifications and compactions:
+// 50 times, or LWM2M_KILLS times. It always starts again, nothing that was acknowledged is lost,
+// and no transaction or bootstrap is there in part.
 func TestKill(t *testing.T) {
 	kills := 50
 	if n, err := strconv.Atoi(os.Getenv("LWM2M_KILLS")); err == nil {

@@ -247,10 +247,10 @@ func (l *life) observe() {
 }
 
 func (l *life) measure() {
-	_ = l.sensor.Update(context.Background(), 0, func(i *temperature.Instance) error { // only a hook refuses, and there is none
+	_ = l.sensor.Update(context.Background(), 0, func(i *temperature.Instance) error {
 		i.SensorValue = dm.Float(l.r.Float64())
 		return nil
-	})
+	}) // no hook refuses it
 }
 
 // changeInstances changes the list of instances that the device registers.

@@ -17,9 +17,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
-// registrationsRecord is the record of what a client that has detached leaves to the next one. It is
-// removed durably before it is used: a registration that goes on twice would repeat message IDs, and
-// after a kill there is none.
+// registrationsRecord is the record of what a client that has detached leaves to the next one. It
+// is removed durably before it is used: a registration that goes on twice would repeat message IDs,
+// and after a kill there is none.
 const registrationsRecord = "registrations"
 
 // The executables of the Device object that restart the device.
@@ -49,7 +49,7 @@ type savedServer struct {
 	LwM2M       string           `json:"lwm2m"`
 	VersionStep uint8            `json:"versionStep,omitempty"`
 	NoFormats   bool             `json:"noFormats,omitempty"`
-	Unsure      bool             `json:"unsure,omitempty"` // the outcome of the last Update is unknown
+	Unsure      bool             `json:"unsure,omitempty"` // whether the last Update has arrived
 	Lifetime    int64            `json:"lifetime"`         // seconds, 0 for ever
 	Binding     string           `json:"binding,omitempty"`
 	Links       string           `json:"links,omitempty"`
@@ -115,8 +115,8 @@ func (s *savedClient) check(cfg *Config, now time.Time) error {
 	return nil
 }
 
-// resume has a server that was just made go on with its registration of before the restart, if there
-// is one and the account is the same.
+// resume has a server that was just made go on with its registration of before the restart, if
+// there is one and the account is the same.
 func (s *server) resume() {
 	c := s.client
 	i := slices.IndexFunc(c.saved, func(x savedServer) bool { return x.ShortID == s.settings.shortID })

@@ -149,7 +149,7 @@ func TestRestartThatRegisters(t *testing.T) {
 		}},
 		{name: "used once", end: func(l *lives) {
 			l.detach()
-			if _, err := lwm2m.New(l.config()); err != nil { // which takes the registration, and never runs
+			if _, err := lwm2m.New(l.config()); err != nil { // it never runs
 				l.t.Fatal(err)
 			}
 		}},
@@ -261,7 +261,7 @@ func TestRestartDuringUpdate(t *testing.T) {
 	inLives(t, false, func(l *lives) {
 		l.registered(l.config())
 		n := len(l.server.Requests())
-		l.net.SetFilter(func(p simnet.Packet) bool { return p.From.Port() != 5683 }) // responses are lost
+		l.net.SetFilter(func(p simnet.Packet) bool { return p.From.Port() != 5683 }) // no responses
 		if err := l.client.Update(1); err != nil {
 			t.Fatal(err)
 		}

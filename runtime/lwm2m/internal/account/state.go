@@ -9,7 +9,7 @@ type State struct {
 	Request       Request      // in flight, at most one
 	Registration  Registration // what the server knows about the device
 	Timer         Timer        // pending, at most one
-	Window        bool         // the awake window is running: at its end the receiver is off (queue mode)
+	Window        bool         // the awake window of queue mode runs: then the receiver is off
 	Effort        Effort
 	Outcome       Outcome // for the order of registrations
 	Retry         Retry
