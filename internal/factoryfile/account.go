@@ -25,12 +25,13 @@ const defaultLifetime = 24 * time.Hour
 var (
 	commonKeys    = []string{"uri", "psk", "certificate", "est", "security"}
 	bootstrapKeys = append([]string{"hold-off", "account-timeout"}, commonKeys...)
-	serverKeys    = append([]string{"short-id", "lifetime", "min-period", "max-period", "binding", "drop-notifications", "server"},
+	serverKeys    = append([]string{"short-id", "lifetime", "min-period", "max-period", "binding", "drop-notifications", "server", "transports"},
 		commonKeys...)
 )
 
-// accounts reads the account of the bootstrap server and those of management servers. The
-// bootstrap server's is Security instance 0, and the others follow in the order of the file.
+// accounts reads the account of the bootstrap server and those of management servers. The bootstrap
+// server's is Security instance 0, and the others follow in the order of the file. Further
+// transports come last.
 func (b *builder) accounts(bootstrap, servers *yaml.Node) {
 	next := dm.InstanceID(0)
 	if bootstrap != nil {
@@ -45,19 +46,38 @@ func (b *builder) accounts(bootstrap, servers *yaml.Node) {
 	if servers == nil {
 		return
 	}
-	for i, n := range b.list(servers, "servers") {
+	list := b.list(servers, "servers")
+	further := next + dm.InstanceID(len(list))
+	for i, n := range list {
 		pairs := b.mapping(n, "an entry of servers", serverKeys...)
-		b.server(dm.InstanceID(i), next+dm.InstanceID(i), n, pairs)
+		short := b.server(dm.InstanceID(i), next+dm.InstanceID(i), n, pairs)
+		if v := find(pairs, "transports"); v != nil {
+			further = b.transports(further, short, v)
+		}
 	}
 }
 
-// server makes both instances of the account of a management server.
-func (b *builder) server(id, security dm.InstanceID, n *yaml.Node, pairs []pair) {
+// transports makes further Security instances of the account of a management server, from id on. It
+// returns the next free ID.
+func (b *builder) transports(id dm.InstanceID, short int64, v *yaml.Node) dm.InstanceID {
+	for _, n := range b.list(v, "transports") {
+		p := dm.InstancePath(securityObject, id)
+		b.instance(p, n.Line)
+		b.security(p, n, b.mapping(n, "an entry of transports", commonKeys...), false)
+		b.set(p, 10, dm.IntegerValue(short), n)
+		id++
+	}
+	return id
+}
+
+// server makes both instances of the account of a management server, and returns its Short Server
+// ID.
+func (b *builder) server(id, security dm.InstanceID, n *yaml.Node, pairs []pair) (short int64) {
 	p, s := dm.InstancePath(serverObject, id), dm.InstancePath(securityObject, security)
 	b.instance(p, n.Line)
 	b.instance(s, n.Line)
 	b.security(s, n, pairs, false)
-	short := int64(id) + 1
+	short = int64(id) + 1
 	if v := find(pairs, "short-id"); v != nil {
 		short, _ = b.integer(v, "short-id", 1, 65534)
 	}
@@ -89,6 +109,7 @@ func (b *builder) server(id, security dm.InstanceID, n *yaml.Node, pairs []pair)
 	if _, ok := b.lines[dm.ResourcePath(serverObject, id, 23)]; !ok {
 		b.set(p, 23, dm.BooleanValue(false), n) // without a value Send is muted
 	}
+	return short
 }
 
 // security makes the resources of a Security instance.

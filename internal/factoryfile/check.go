@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lwm2mgen/toolkit/internal/names"
+	"github.com/lwm2mgen/toolkit/internal/transport"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -151,12 +152,13 @@ func (c *file) checkAccounts() map[int64]dm.Path {
 		c.add(servers, p, "Server")
 	}
 	security := map[int64]dm.Path{}
+	ways := map[way]bool{}
 	bootstrap := dm.Path{}
 	for _, i := range c.instances[securityObject] {
 		p := dm.InstancePath(securityObject, i)
 		c.checkSecurity(i)
 		if !c.values[dm.ResourcePath(securityObject, i, 1)].Boolean() {
-			c.add(security, dm.ResourcePath(securityObject, i, 10), "Security")
+			c.addSecurity(security, ways, i)
 		} else if bootstrap.IsRoot() {
 			bootstrap = p
 		} else {
@@ -177,6 +179,28 @@ func (c *file) checkAccounts() map[int64]dm.Path {
 		}
 	}
 	return servers
+}
+
+// way is a transport to a server.
+type way struct {
+	short     int64
+	transport string
+}
+
+// addSecurity adds the Short Server ID of a Security instance. A server may have several instances,
+// each with another transport.
+func (c *file) addSecurity(ids map[int64]dm.Path, ways map[way]bool, i dm.InstanceID) {
+	p := dm.ResourcePath(securityObject, i, 10)
+	short := c.values[p].Integer()
+	w := way{short, transport.Of(c.values[dm.ResourcePath(securityObject, i, 0)].Text())}
+	switch other, known := ids[short]; {
+	case !known:
+		c.add(ids, p, "Security")
+	case ways[w] && short != 0:
+		c.fault(p, "the Short Server ID %d is that of the Security instance %d already, with the same transport; write a URI of another transport",
+			short, other.Instance())
+	}
+	ways[w] = true
 }
 
 // add adds the Short Server ID at a path.

@@ -52,7 +52,7 @@ func (c *Client) serversIn(s dm.Snapshot) []dm.ShortServerID {
 	var ids []dm.ShortServerID
 	for id := range s.Instances(securityID) {
 		v := c.valuesOf(s, securityID, id)
-		if short := v.number(gensecurity.ShortServerIDID, 0); short != 0 && !v.bool(gensecurity.BootstrapServerID, false) {
+		if short := v.number(gensecurity.ShortServerIDID, 0); short != 0 && !v.bool(gensecurity.BootstrapServerID, false) && !slices.Contains(ids, dm.ShortServerID(short)) {
 			ids = append(ids, dm.ShortServerID(short))
 		}
 	}

@@ -218,7 +218,7 @@ func (c *Client) WatchMessages(fn func(sent, received int)) (stop func()) {
 	return c.links.Traffic.Watch(fn)
 }
 
-// RemoveServer removes an account: it deletes the instances in the Security and the Server object
+// RemoveServer removes an account: it deletes its instances in the Security and the Server object
 // in one transaction. The client then de-registers from the server. The error is
 // [ErrUnknownServer], or the error of a hook or of Config.Persist; nothing is removed then.
 // RemoveServer waits for other transactions until ctx ends. It may be called from any goroutine,
@@ -234,7 +234,11 @@ func (c *Client) RemoveServer(ctx context.Context, id ShortServerID) error {
 	if i < 0 {
 		return ErrUnknownServer
 	}
-	for _, p := range []dm.Path{dm.InstancePath(serverID, accounts[i].instance), dm.InstancePath(securityID, accounts[i].security)} {
+	paths := []dm.Path{dm.InstancePath(serverID, accounts[i].instance)}
+	for _, w := range accounts[i].ways {
+		paths = append(paths, dm.InstancePath(securityID, w.security))
+	}
+	for _, p := range paths {
 		if err := t.Delete(p); err != nil {
 			return err
 		}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	gensecurity "github.com/lwm2mgen/toolkit/generated/security"
 	genserver "github.com/lwm2mgen/toolkit/generated/server"
+	"github.com/lwm2mgen/toolkit/internal/transport"
+	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
@@ -19,6 +22,7 @@ type settings struct {
 	shortID            ShortServerID
 	security, instance dm.InstanceID // in the Security and the Server object
 	uri                string
+	ways               []way // all Security instances of the account; uri is that of one
 	fault              error // why the client cannot register as the account says
 
 	lifetime       time.Duration // 0 means that the registration never expires
@@ -140,33 +144,61 @@ func (v values) each(id dm.ResourceID, fn func(dm.Value)) {
 // Server object. A Server instance without a Security instance is not an account, nor the other way
 // round.
 func (c *Client) accountsIn(s dm.Snapshot) []settings {
-	type place struct {
-		id  dm.InstanceID
-		uri string
-	}
-	found := map[uint64]place{}
+	found := map[uint64][]way{}
 	for id := range s.Instances(securityID) {
 		v := c.valuesOf(s, securityID, id)
 		short := v.number(gensecurity.ShortServerIDID, 0)
-		if _, taken := found[short]; short == 0 || taken || v.bool(gensecurity.BootstrapServerID, false) {
-			continue
+		if short != 0 && !v.bool(gensecurity.BootstrapServerID, false) {
+			found[short] = append(found[short], way{id, v.text(gensecurity.ServerURIID)})
 		}
-		found[short] = place{id, v.text(gensecurity.ServerURIID)}
 	}
 	var accounts []settings
 	for id := range s.Instances(serverID) {
 		v := c.valuesOf(s, serverID, id)
 		short := v.number(genserver.ShortServerIDID, 0) // at most 65534, by the definition
-		at, ok := found[short]
-		if !ok {
+		ways := found[short]
+		if len(ways) == 0 {
 			continue
 		}
 		delete(found, short)
 		a := readSettings(v)
-		a.shortID, a.security, a.instance, a.uri = ShortServerID(short), at.id, id, at.uri
+		at := c.chooseWay(ways, v.text(genserver.PreferredTransportID))
+		a.shortID, a.security, a.instance, a.uri, a.ways = ShortServerID(short), at.security, id, at.uri, ways
 		accounts = append(accounts, a)
 	}
 	return accounts
+}
+
+// way is a Security instance of an account, which may have one for each transport.
+type way struct {
+	security dm.InstanceID
+	uri      string
+}
+
+// chooseWay returns the Security instance to connect with: the one of the preferred transport
+// (/1/x/22), otherwise the lowest one, in both cases of those that a dialer serves if there are
+// any.
+func (c *Client) chooseWay(ways []way, preferred string) way {
+	if len(ways) == 1 {
+		return ways[0]
+	}
+	first := -1
+	for i, w := range ways {
+		switch {
+		case !c.serves(w.uri):
+		case transport.Of(w.uri) == preferred:
+			return w
+		case first < 0:
+			first = i
+		}
+	}
+	return ways[max(first, 0)]
+}
+
+// serves reports whether a dialer serves the scheme of a URI.
+func (c *Client) serves(uri string) bool {
+	scheme := schemeOf(uri)
+	return slices.ContainsFunc(c.cfg.Dialers, func(d socket.Dialer) bool { return slices.Contains(d.Schemes(), scheme) })
 }
 
 // readSettings reads the resources of a Server instance.

@@ -25,6 +25,7 @@ import (
 	"net/url"
 
 	"github.com/lwm2mgen/toolkit/generated/security"
+	"github.com/lwm2mgen/toolkit/internal/transport"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
@@ -54,7 +55,7 @@ type Config struct {
 
 // New returns the object without instances. Its Validate hook refuses with 4.00 what cannot lead to
 // a connection: a URI without scheme or host, a management server without Short Server ID, two
-// management servers with the same Short Server ID, and, unless Config.ExternalKeys is set, a
+// instances with the same Short Server ID and the same transport, and, unless Config.ExternalKeys is set, a
 // pre-shared key without identity or key, and certificates of which nothing says which server to
 // trust.
 func New(c Config) (*Object, error) {
@@ -106,16 +107,21 @@ func validate(tx *security.Tx, externalKeys bool) error {
 	if !changed {
 		return nil
 	}
-	seen := map[int64]dm.InstanceID{}
+	type way struct {
+		short     int64
+		transport string
+	}
+	seen := map[way]dm.InstanceID{}
 	for id, inst := range tx.All() {
 		short, ok := inst.ShortServerID.Get()
 		if !ok || inst.BootstrapServer.Or(false) {
 			continue
 		}
-		if other, taken := seen[short]; taken {
-			return refuse(id, security.ShortServerIDID, "instance %d has the Short Server ID %d already", other, short)
+		w := way{short, transport.Of(inst.ServerURI.Or(""))}
+		if other, taken := seen[w]; taken {
+			return refuse(id, security.ShortServerIDID, "instance %d has the Short Server ID %d already, with the same transport", other, short)
 		}
-		seen[short] = id
+		seen[w] = id
 	}
 	return nil
 }

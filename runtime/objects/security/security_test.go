@@ -68,7 +68,9 @@ func TestAccepts(t *testing.T) {
 	psk.PublicKeyOrIdentity, psk.SecretKey = dm.Key([]byte("i")), dm.Key([]byte("k"))
 	sms := filled(3)
 	sms.ServerURI = dm.Str("tel:+15550100")
-	for id, i := range []security.Instance{filled(1), bootstrap, psk, sms} {
+	tcp := filled(1) // the same server over another transport
+	tcp.ServerURI = dm.Str("coap+tcp://server.example")
+	for id, i := range []security.Instance{filled(1), bootstrap, psk, sms, tcp} {
 		if err := o.Add(dm.InstanceID(id), i); err != nil {
 			t.Errorf("instance %d: %v", id, err)
 		}

@@ -186,3 +186,10 @@ func TestServerMade(t *testing.T) {
 		t.Errorf("the instance is %+v", i)
 	}
 }
+
+// There is no SMS, so the device does not say that an SMS can reach it (/1/x/21).
+func TestTemplateHasNoTrigger(t *testing.T) {
+	if i := server.Template(); i.Trigger.Supported() {
+		t.Error("Trigger is supported")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/lwm2mgen/toolkit/internal/transport"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/serve"
 )
@@ -69,17 +70,25 @@ func bootstrapAccounts(s dm.Snapshot) []dm.InstanceID {
 
 // CheckAccounts reports what is inconsistent in the accounts of a data model (Core 1.2.2 §6.1.2,
 // §6.1.6): two accounts of bootstrap servers, a Security instance without Server instance or the
-// reverse, a Short Server ID that is missing or belongs to two of them, or what usable says about
-// one account; a nil usable accepts every account. servers is how many management servers have an
-// account. The text of the error begins with the path of the fault and contains no secret, unless
-// usable returns one; see Faultf.
+// reverse, a Short Server ID that is missing or belongs to two accounts, or what usable says about
+// one account; a nil usable accepts every account. An account may have several Security instances,
+// each with another transport, between which /1/x/22 chooses. servers is how many management
+// servers have an account. The text of the error begins with the path of the fault and contains no
+// secret, unless usable returns one; see Faultf.
 func CheckAccounts(s dm.Snapshot, usable func(dm.Snapshot, dm.InstanceID) error) (servers int, err error) {
 	a := readAccounts(s)
 	return a.check(s, usable)
 }
 
+// way is a transport to a server.
+type way struct {
+	short     int64
+	transport string
+}
+
 func (a *accounts) check(s dm.Snapshot, usable func(dm.Snapshot, dm.InstanceID) error) (servers int, err error) {
-	paired := map[int64]*securityInstance{}
+	paired := map[int64]bool{}
+	ways := map[way]dm.InstanceID{}
 	bootstrap := -1
 	for i := range a.security {
 		x := &a.security[i]
@@ -93,11 +102,13 @@ func (a *accounts) check(s dm.Snapshot, usable func(dm.Snapshot, dm.InstanceID) 
 		case x.short < 1 || x.short > 65534:
 			return 0, Faultf(dm.ResourcePath(securityObject, x.id, 10),
 				"the Short Server ID is missing or not from 1 to 65534")
-		case paired[x.short] != nil:
-			return 0, Faultf(dm.ResourcePath(securityObject, x.id, 10), "instance %d has the Short Server ID %d already",
-				paired[x.short].id, x.short)
 		}
-		paired[x.short] = x
+		w := way{x.short, transport.Of(x.uri)}
+		if other, taken := ways[w]; taken {
+			return 0, Faultf(dm.ResourcePath(securityObject, x.id, 10),
+				"instance %d has the Short Server ID %d already, with the same transport", other, x.short)
+		}
+		ways[w], paired[x.short] = x.id, true
 	}
 	seen := map[int64]dm.InstanceID{}
 	for _, x := range a.server {
@@ -105,7 +116,7 @@ func (a *accounts) check(s dm.Snapshot, usable func(dm.Snapshot, dm.InstanceID) 
 		if other, twice := seen[x.short]; twice {
 			return 0, Faultf(p, "instance %d has the Short Server ID %d already", other, x.short)
 		}
-		if paired[x.short] == nil {
+		if !paired[x.short] {
 			return 0, Faultf(p, "no Security instance has the Short Server ID %d", x.short)
 		}
 		seen[x.short] = x.id

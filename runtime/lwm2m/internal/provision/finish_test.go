@@ -32,7 +32,7 @@ func TestFinishRefused(t *testing.T) {
 		{"only a Server instance", []ask{to("DELETE /0")}, "4.06 /1/0/0: no Security instance has the Short Server ID 1"},
 		{"Short Server IDs that do not match", []ask{put("/0/2", security2)}, "4.06 /0/2/10: no Server instance has the Short Server ID 2"},
 		{"two Security instances with one Short Server ID", []ask{put("/0/2", security2), put("/1/2", server2),
-			to("PUT /0/2/10").as(content.Text, "1")}, "4.06 /0/2/10: instance 1 has the Short Server ID 1 already"},
+			to("PUT /0/2/10").as(content.Text, "1")}, "4.06 /0/2/10: instance 1 has the Short Server ID 1 already, with the same transport"},
 		{"two Server instances with one Short Server ID", []ask{put("/1/2", strings.Replace(server2, `"v":2}`, `"v":1}`, 1))},
 			"4.06 /1/2/0: instance 0 has the Short Server ID 1 already"},
 		{"no Short Server ID", []ask{put("/0/2", strings.Replace(security2, `,{"n":"10","v":2}`, "", 1))},
