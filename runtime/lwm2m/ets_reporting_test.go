@@ -36,7 +36,7 @@ func (m *managed) observes(path, want string, query ...string) *watch {
 // after fails unless the next notification arrives after d and has this payload.
 func (w *watch) after(d time.Duration, want string) {
 	w.m.t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), time.Hour)
+	ctx, stop := context.WithTimeout(context.Background(), 2*time.Hour)
 	defer stop()
 	a, err := w.obs.Next(ctx)
 	if err != nil || a.Text() != want || time.Since(w.at) != d {

@@ -16,9 +16,10 @@ type APNInstance = apnconnectionprofile.Instance
 // APNConfig is the configuration of NewAPN.
 type APNConfig struct {
 	// Configure gives a profile to the modem. It is called at Commit with each profile that is
-	// added or changed, and with nil for a deleted one; and again with the previous profile if the
-	// change is rolled back. An error refuses the change. It must not wait for a connection: report
-	// that later with Connected. The zero value means that nothing is called.
+	// added or that a server changes, and with nil for a deleted one; and again with the previous
+	// profile if the change is rolled back. The program's own Update does not call it. An error
+	// refuses the change. It must not wait for a connection: report that later with Connected. The
+	// zero value means that nothing is called.
 	Configure func(ctx context.Context, id dm.InstanceID, profile *APNInstance) error
 	// MaxInstances is how many profiles there may be when a server creates one. The zero value
 	// means 8.

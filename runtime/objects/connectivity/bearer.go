@@ -18,10 +18,11 @@ type BearerSelectionConfig struct {
 	Instance BearerInstance
 	// Select chooses the bearer. preferred is Preferred Communications Bearer in its order, the
 	// most wanted first, with the constants of generated/bearerselection; without any the device
-	// chooses. settings are the other resources. Select is called at Commit whenever the instance
-	// changes, and again with the previous one if the change is rolled back. An error refuses the
-	// change. It must not wait, and the server has no response yet: switch a little later. The zero
-	// value means that nothing is called.
+	// chooses. settings are the other resources. Select is called by NewBearerSelection, and at
+	// Commit when a server changes the instance, and again with the previous one if the change is
+	// rolled back. The program's own Update does not call it. An error refuses the change. It must
+	// not wait, and the server has no response yet: switch a little later. The zero value means
+	// that nothing is called.
 	Select func(ctx context.Context, preferred []int64, settings *BearerInstance) error
 	// Hooks run in addition to the hooks of this package. The zero value means none.
 	Hooks bearerselection.Hooks

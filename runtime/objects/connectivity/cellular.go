@@ -21,11 +21,11 @@ type CellularConfig struct {
 	// Profiles is the object whose connected profiles Activated Profile Names (/10/0/11) lists. The
 	// zero value means that Instance has the links, or that there are none.
 	Profiles *APN
-	// Configure applies the settings to the modem. It is called at Commit with the instance as it
-	// will be, whenever it changes, and again with the previous one if the change is rolled back.
-	// An error refuses the change. If the network grants other timers than those that a server has
-	// written, store them later with the object's Update. The zero value means that nothing is
-	// called.
+	// Configure applies the settings to the modem. It is called by NewCellular, and at Commit when
+	// a server changes the instance, with the instance as it will be; and again with the previous
+	// one if the change is rolled back. An error refuses the change. If the network grants other
+	// timers than those that a server has written, store them later with the object's Update, which
+	// does not call Configure. The zero value means that nothing is called.
 	Configure func(ctx context.Context, i *CellularInstance) error
 	// DisableRadio leaves the mobile network for a while, because a server has written /10/0/1. It
 	// is called after the server has its response, and must not wait. The zero value means that the

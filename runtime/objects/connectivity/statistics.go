@@ -67,7 +67,7 @@ func NewStatistics(c StatisticsConfig) (*connectivitystatistics.Object, error) {
 		TxData:             s.figure(func() uint64 { return s.now().sent >> 10 }),
 		RxData:             s.figure(func() uint64 { return s.now().received >> 10 }),
 		MaxMessageSize:     s.figure(func() uint64 { return s.largest }),
-		AverageMessageSize: s.figure(func() uint64 { return s.bytes / max(s.messages, 1) }),
+		AverageMessageSize: s.figure(func() uint64 { return s.bytes / max(s.messages, 1) }, dm.Quiet()),
 		Start:              s.startCollection,
 		Stop:               func(context.Context, dm.Args) error { s.stopCollection(); return nil },
 		CollectionPeriod:   dm.Int(int64(c.CollectionPeriod / time.Second)),
@@ -87,12 +87,12 @@ func validateStatistics(_ context.Context, tx *connectivitystatistics.Tx) error 
 }
 
 // figure returns the cell of a counter that fn reads under the lock.
-func (s *statistics) figure(fn func() uint64) dm.Res[int64] {
+func (s *statistics) figure(fn func() uint64, options ...dm.LiveOption) dm.Res[int64] {
 	return dm.Func(func(context.Context) (int64, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return int64(fn()), nil
-	})
+	}, options...)
 }
 
 // startCollection is the executable Start. It begins a new collection, whether one runs or not.

@@ -8,9 +8,10 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
 
-// Apply returns hooks whose Commit hands each instance that a transaction creates, changes or
-// deletes to fn, the deleted ones as nil. Rollback hands the previous instances to fn, nil for
-// those that did not exist.
+// Apply returns hooks whose Commit hands each instance that is added, deleted or changed to fn, the
+// deleted ones as nil. A change by the program's own Update is left out: the program knows it, and
+// may make it from what fn has led to. Rollback hands the previous instances to fn, nil for those
+// that did not exist.
 func Apply[T any](fn func(ctx context.Context, id dm.InstanceID, inst *T) error) dm.Hooks[T] {
 	type previous struct {
 		id   dm.InstanceID
@@ -31,8 +32,11 @@ func Apply[T any](fn func(ctx context.Context, id dm.InstanceID, inst *T) error)
 			}
 			for c := range tx.Changes() {
 				old := c.Old
-				if c.Created {
+				switch {
+				case c.Created:
 					old = nil
+				case tx.Origin() == dm.Application:
+					continue
 				}
 				if err := apply(ctx, c.ID, old, c.New); err != nil {
 					return err

@@ -10,6 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/generated/portfolio"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
 )
 
 // Join runs both hooks of each kind in order, and runs the second one only after success.
@@ -106,9 +107,8 @@ func TestApply(t *testing.T) {
 		calls = nil
 	}
 	add := func() error { return o.Add(0, portfolio.Instance{Identity: dm.Strs("a")}) }
-	change := func() error {
-		return o.Update(ctx, 0, func(i *portfolio.Instance) error { i.Identity.Set(0, "b"); return nil })
-	}
+	d := objecttest.New(t, o)
+	change := func() error { return d.Write("/16/0/0/0", dm.StringValue("b")) }
 	fail = errors.New("no")
 	if add() == nil {
 		t.Error("a failed Commit added the instance")
@@ -129,6 +129,11 @@ func TestApply(t *testing.T) {
 	}
 	want("a rolled back Remove", "0 deleted", "0 a")
 	fail = nil
+	err = o.Update(ctx, 0, func(i *portfolio.Instance) error { i.Identity.Set(0, "c"); return nil })
+	if err != nil {
+		t.Error(err)
+	}
+	want("the program's own change")
 	if err := o.Remove(ctx, 0); err != nil {
 		t.Error(err)
 	}
