@@ -16,7 +16,8 @@ type Instance = binaryappdatacontainer.Instance
 // Config is the configuration of New.
 type Config struct {
 	// Received is called with a container whose data a server has written, after the server has its
-	// response. It must not wait. The zero value means that nothing is called.
+	// response. It must not wait. It is not called for what is restored from a store. The zero
+	// value means that nothing is called.
 	Received func(ctx context.Context, id dm.InstanceID, c Instance)
 	// MaxSize bounds the data of one container, in bytes. The zero value means 16 KiB.
 	MaxSize int
@@ -104,7 +105,9 @@ func (b *BinaryAppData) validate(_ context.Context, tx *binaryappdatacontainer.T
 }
 
 func (b *BinaryAppData) onChanged(ctx context.Context, tx *binaryappdatacontainer.Tx) {
-	if b.cfg.Received == nil || tx.Origin() == dm.Application {
+	// The program's own change is none, and neither is one with the rights of a bootstrap server,
+	// such as that of a program that restores what it has stored.
+	if _, byServer := tx.Origin().ShortServerID(); b.cfg.Received == nil || !byServer {
 		return
 	}
 	for c := range tx.Changes() {

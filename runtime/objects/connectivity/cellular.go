@@ -64,7 +64,8 @@ func NewCellular(c CellularConfig) (*cellularconnectivity.Object, error) {
 
 // disableRadio is the Changed hook: the server has its response.
 func (c CellularConfig) disableRadio(ctx context.Context, tx *cellularconnectivity.Tx) {
-	if c.DisableRadio == nil {
+	// A value that is restored from a store is no order.
+	if _, byServer := tx.Origin().ShortServerID(); c.DisableRadio == nil || !byServer {
 		return
 	}
 	for ch := range tx.Changes() {

@@ -56,6 +56,16 @@ func TestMonitoring(t *testing.T) {
 	refused(t, "a resource that was left out", d.Err("/4/0/8"), dm.NotFound)
 }
 
+// A function that is nil is an error at the start.
+func TestNilFunction(t *testing.T) {
+	_, err := connectivity.NewMonitoring(connectivity.MonitoringConfig{Instance: connectivity.MonitoringInstance{
+		RadioSignalStrength: dm.Func[int64](nil),
+	}})
+	if err == nil || !strings.Contains(err.Error(), "/4/0/2") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // Without functions the mandatory resources exist, and none of them fails a read.
 func TestMonitoringOfTheSystem(t *testing.T) {
 	o, err := connectivity.NewMonitoring(connectivity.MonitoringConfig{})
@@ -154,6 +164,11 @@ func TestCellular(t *testing.T) {
 	must(t, d.Write("/10/0/9", dm.OpaqueValue([]byte{0x25})))
 	must(t, d.Write("/10/0/1", dm.IntegerValue(90)))
 	must(t, d.Write("/10/0/1", dm.IntegerValue(0)))
+	tx, err := d.Model.Begin(context.Background(), dm.Bootstrap) // a restored value
+	must(t, err)
+	must(t, tx.Write(dm.ResourcePath(10, 0, 1), dm.Replace,
+		[]dm.Entry{{Path: dm.ResourcePath(10, 0, 1), Value: dm.IntegerValue(30)}}))
+	must(t, tx.Commit())
 	if !slices.Equal(off, []time.Duration{90 * time.Minute}) {
 		t.Errorf("the radio was disabled for %v", off)
 	}

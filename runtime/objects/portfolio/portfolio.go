@@ -88,8 +88,19 @@ func (p *Portfolio) validate(_ context.Context, tx *portfolio.Tx) error {
 			})
 			c.New.AuthStatus = dm.Int(portfolio.AuthStatusIdle)
 		}
+		// A status that is restored from a store has lost its data.
+		if c.New.AuthStatus.Or(0) == portfolio.AuthStatusDataAvailable && !p.hasData(c.ID) {
+			c.New.AuthStatus.Set(portfolio.AuthStatusIdle)
+		}
 	}
 	return nil
+}
+
+func (p *Portfolio) hasData(id dm.InstanceID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.auth[id]
+	return a != nil && a.data != nil
 }
 
 func (p *Portfolio) onChanged(_ context.Context, tx *portfolio.Tx) {
@@ -120,6 +131,8 @@ func (p *Portfolio) getAuthData(ctx context.Context, args dm.Args) error {
 	status := portfolio.AuthStatusDataAvailable
 	if err != nil {
 		data, status = nil, portfolio.AuthStatusError
+	} else if data == nil {
+		data = [][]byte{}
 	}
 	p.mu.Lock()
 	a.data = data

@@ -107,6 +107,27 @@ func TestGetAuthData(t *testing.T) {
 	})
 }
 
+// What is restored from a store has the texts, and no status without its data.
+func TestRestore(t *testing.T) {
+	p, err := portfolio.New(portfolio.Config{GetAuthData: func(context.Context, []string, dm.Args) ([][]byte, error) {
+		return nil, nil
+	}})
+	must(t, err)
+	must(t, p.Add(0, portfolio.Instance{Identity: dm.Strs("a")}))
+	d := objecttest.New(t, p)
+	tx, err := d.Model.Begin(context.Background(), dm.Bootstrap)
+	must(t, err)
+	defer tx.Rollback()
+	must(t, tx.Write(dm.ObjectPath(16), dm.Replace, []dm.Entry{
+		{Path: dm.ResourceInstancePath(16, 0, 0, 0), Value: dm.StringValue("b")},
+		{Path: dm.ResourcePath(16, 0, 3), Value: dm.IntegerValue(1)},
+	}))
+	must(t, tx.Commit())
+	same(t, d.Read("/16/0"), "/16/0/0/0=b", "/16/0/3=0")
+	must(t, d.Execute("/16/0/1", "")) // without data
+	same(t, d.Read("/16/0/3"), "/16/0/3=1")
+}
+
 func TestTexts(t *testing.T) {
 	p, err := portfolio.New(portfolio.Config{})
 	must(t, err)
