@@ -3,7 +3,6 @@ package objects_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func onRig(t *testing.T, objects func(t *testing.T) []dm.Object, fn func(r *rig)
 		r.client, err = lwm2m.New(lwm2m.Config{
 			Endpoint: "dev", Servers: []lwm2m.Server{{URI: "coap://server", Lifetime: time.Hour}},
 			Objects: all, Dialers: []socket.Dialer{n.NewHost("device").Dialer()},
-			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Logger: slog.New(slog.DiscardHandler),
 		})
 		must(t, err)
 		for _, o := range all {
