@@ -80,6 +80,9 @@ func (c *Client) takeRegistrations() error {
 		return err
 	}
 	if record == nil {
+		if c.records.Has(securityID) {
+			c.registersAgain(errors.New("the last client did not end by Detach"))
+		}
 		return nil
 	}
 	if err := c.cfg.Store.Apply(store.Delete(registrationsRecord)); err != nil {
@@ -91,11 +94,16 @@ func (c *Client) takeRegistrations() error {
 		err = saved.check(&c.cfg, time.Now())
 	}
 	if err != nil {
-		c.log.Info("the device registers again", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+		c.registersAgain(err)
 		return nil
 	}
 	c.saved = saved.Servers
 	return nil
+}
+
+// registersAgain logs why no registration of the last client goes on.
+func (c *Client) registersAgain(why error) {
+	c.log.Info("the device registers again", "endpoint", c.cfg.Endpoint, "reason", why.Error())
 }
 
 // check returns why no registration can go on.
