@@ -318,6 +318,9 @@ func (b *bootstrapper) OnRefused() {
 	}
 }
 
+// OnSendFailed implements link.Owner: the time-out of the request ends the attempt.
+func (b *bootstrapper) OnSendFailed() {}
+
 // OnSign implements link.Owner: it shows an early sign that connecting may fail.
 func (b *bootstrapper) OnSign(err error) {
 	b.noteStall(connectSign(b.link, err))

@@ -71,6 +71,9 @@ func (s *server) OnRefused() {
 	s.handle(account.Event{Kind: account.NetworkRefused})
 }
 
+// OnSendFailed is called when a datagram could not be sent.
+func (s *server) OnSendFailed() { s.verifyRegistration() }
+
 // OnSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
 func (s *server) OnSign(err error) {
 	s.noteStall(connectSign(s.link, err))

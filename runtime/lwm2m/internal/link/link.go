@@ -55,6 +55,9 @@ type Owner interface {
 	// OnRefused is called when the network has refused a datagram, as a port that nobody listens at
 	// does. The connection goes on.
 	OnRefused()
+	// OnSendFailed is called when a datagram could not be sent, as when the local address is gone.
+	// The connection goes on.
+	OnSendFailed()
 	// OnSign is called for an early sign that a Connect may fail, as described at
 	// socket.WithProgress. The Connect goes on.
 	OnSign(err error)
@@ -462,6 +465,13 @@ func (l *Link) RemoteAddr() string {
 		}
 	}
 	return l.opened.Remote.String()
+}
+
+// onSendFailed handles a datagram that could not be sent over s.
+func (l *Link) onSendFailed(s *Socket) {
+	if l.socket == s {
+		l.owner.OnSendFailed()
+	}
 }
 
 // lost handles a connection that the network or the server has ended.

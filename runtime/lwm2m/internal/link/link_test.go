@@ -328,3 +328,35 @@ func TestReceiverOff(t *testing.T) {
 		l.sockets[0].want(t, "connect", "receiver off")
 	})
 }
+
+// A datagram that could not be sent is reported, unless the reason is harmless.
+func TestSendFailed(t *testing.T) {
+	for name, c := range map[string]struct {
+		err      error
+		reported bool
+	}{
+		"no route":             {socket.ErrUnreachable, true},
+		"local address gone":   {errors.New("invalid argument"), true},
+		"send buffer full":     {socket.ErrBusy, false},
+		"datagram is too long": {&socket.SizeError{Size: 2000}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, func(r *rig) {
+				l := r.newLink(linkConfig{})
+				l.connect()
+				l.events = nil
+				l.sockets[0].sendErr = c.err
+				l.ping() // which is answered
+				r.turn()
+				r.group.ServeReady(10)
+				r.turn()
+				if c.reported {
+					l.want("send failed")
+				} else {
+					l.want()
+				}
+				l.sockets[0].sendErr = nil
+			})
+		})
+	}
+}

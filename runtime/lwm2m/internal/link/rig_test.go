@@ -113,11 +113,12 @@ func (r *rig) newLink(c linkConfig) *testLink {
 			l.sockets = append(l.sockets, s)
 			return Opened{Socket: s, Remote: socket.Endpoint{Host: "server", Port: 5683}, Secured: c.secured}, nil
 		},
-		connected: func(survives bool) { note("connected, registration survives: %v", survives) },
-		failed:    func(err error) { l.err = err; note("failed") },
-		lost:      func(err error, short bool) { l.err = err; note("lost, short: %v", short) },
-		refused:   func() { note("refused") },
-		sign:      func(err error) { note("sign: %v", err) },
+		connected:  func(survives bool) { note("connected, registration survives: %v", survives) },
+		failed:     func(err error) { l.err = err; note("failed") },
+		lost:       func(err error, short bool) { l.err = err; note("lost, short: %v", short) },
+		refused:    func() { note("refused") },
+		sendFailed: func() { note("send failed") },
+		sign:       func(err error) { note("sign: %v", err) },
 		closing: func() {
 			if l.Socket() != nil || l.Conn() != nil {
 				r.t.Error("the link still shows the connection that is closing")
@@ -178,6 +179,7 @@ type fakeSocket struct {
 	able       socket.Abilities
 	hold       chan struct{} // Connect waits for it, whatever its context says
 	connectErr error         // of Connect
+	sendErr    error         // of Send
 	signs      []error       // that Connect reports
 	resumption socket.Resumption
 
@@ -221,6 +223,13 @@ func (f *fakeSocket) Connect(ctx context.Context, to socket.Endpoint) error {
 	return f.Socket.Connect(ctx, to)
 }
 
+func (f *fakeSocket) Send(p []byte) error {
+	if f.sendErr != nil {
+		return f.sendErr
+	}
+	return f.Socket.Send(p)
+}
+
 func (f *fakeSocket) ConnectNext(ctx context.Context) error {
 	f.note("connect next")
 	return socket.Detect(f.Socket).Alternates.ConnectNext(ctx)
@@ -262,15 +271,16 @@ func (f *fakeSocket) want(t *testing.T, calls ...string) {
 
 // callbacks is an Owner made of functions.
 type callbacks struct {
-	open      func(sticky netip.Addr) (Opened, error)
-	conn      coap.ConnConfig
-	connected func(survives bool)
-	failed    func(err error)
-	lost      func(err error, short bool)
-	refused   func()
-	sign      func(err error)
-	closing   func()
-	dialEnded func()
+	open       func(sticky netip.Addr) (Opened, error)
+	conn       coap.ConnConfig
+	connected  func(survives bool)
+	failed     func(err error)
+	lost       func(err error, short bool)
+	refused    func()
+	sendFailed func()
+	sign       func(err error)
+	closing    func()
+	dialEnded  func()
 }
 
 func (c *callbacks) Open(sticky netip.Addr) (Opened, error) { return c.open(sticky) }
@@ -279,6 +289,7 @@ func (c *callbacks) OnConnected(survives bool)              { c.connected(surviv
 func (c *callbacks) OnConnectFailed(err error)              { c.failed(err) }
 func (c *callbacks) OnConnectionLost(err error, short bool) { c.lost(err, short) }
 func (c *callbacks) OnRefused()                             { c.refused() }
+func (c *callbacks) OnSendFailed()                          { c.sendFailed() }
 func (c *callbacks) OnSign(err error)                       { c.sign(err) }
 func (c *callbacks) OnClosing()                             { c.closing() }
 func (c *callbacks) OnDialEnded()                           { c.dialEnded() }

@@ -44,11 +44,19 @@ func (x exchange) Connect(ctx context.Context, to socket.Endpoint) error {
 
 func (x exchange) Send(p []byte) error {
 	err := x.s.net.Send(p)
-	if err == nil {
+	switch {
+	case err == nil:
 		x.s.bytes.count(len(p), 0)
 		x.s.link.cfg.Traffic.message(len(p), 0)
+	case x.s.net.Kind() == socket.Datagram && !isHarmless(err):
+		x.s.group.sched.Post(func() { x.s.link.onSendFailed(x.s) })
 	}
 	return err
+}
+
+// isHarmless reports whether an error of Send says nothing about the connection.
+func isHarmless(err error) bool {
+	return errors.Is(err, socket.ErrBusy) || errors.Is(err, socket.ErrMessageTooLong) || errors.Is(err, socket.ErrClosed)
 }
 
 func (x exchange) Recv(p []byte) (int, error) {
