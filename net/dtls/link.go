@@ -41,7 +41,8 @@ type link struct {
 	held           [][]byte // records that arrived during the handshake
 	flight         [][]byte // to repeat when the peer repeats its own
 	repeated       time.Time
-	onNewestRecord func() // called for the newest record with a Connection ID; may be nil
+	told           time.Time // when looksForgotten was true last
+	onNewestRecord func()    // called for the newest record with a Connection ID; may be nil
 
 	buffered  atomic.Bool
 	confirmed atomic.Bool // an authentic record was received
@@ -215,6 +216,9 @@ func (l *link) nextContent(p []byte) (n int, done bool, err error) {
 // handshake message, whose effect is bounded.
 func (l *link) record(h *header, record, p []byte) (n int, done bool, err error) {
 	if h.epoch == 0 {
+		if l.looksForgotten(h, record) {
+			return 0, true, errForgotten
+		}
 		if h.typ == typeHandshake {
 			l.repeatFlight()
 		}
