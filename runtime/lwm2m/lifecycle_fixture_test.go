@@ -27,6 +27,7 @@ type moveSetting struct {
 	con      bool   // notifications are confirmable
 	lifetime time.Duration
 	change   func(*lwm2m.Config)
+	broken   *atomic.Bool // see withBrokenSend
 }
 
 // moving is a registered device whose temperature the server observes.
@@ -216,23 +217,6 @@ func (m *moving) again() (lwm2mserver.EventKind, time.Time) {
 	}
 	m.events = next
 	return e.Kind, e.Time
-}
-
-// alert sends a fatal alert to the device that nothing authenticates, from the server's address.
-func (m *moving) alert() {
-	a := socket.Detect(m.socket().Net()).Addresses
-	m.net.Inject(a.RemoteAddr(), a.LocalAddr(), []byte{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 10})
-}
-
-// socket returns the connection of the device.
-func (m *moving) socket() *lwm2m.Socket {
-	got := make(chan []*lwm2m.Socket, 1)
-	m.client.Sched().Post(func() { got <- m.client.Sockets() })
-	all := <-got
-	if len(all) != 1 {
-		m.t.Fatalf("%d connections", len(all))
-	}
-	return all[0]
 }
 
 // status returns the status of the account.

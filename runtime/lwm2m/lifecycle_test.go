@@ -3,13 +3,10 @@ package lwm2m_test
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
@@ -51,60 +48,6 @@ const meantime = 7
 // transmitWait is MAX_TRANSMIT_WAIT, how long a request without a response takes.
 const transmitWait = 93 * time.Second
 
-// suspended suspends the client for an hour, in which the temperature changes and a Send is asked
-// for.
-func suspended(schemes ...string) func(m *moving) time.Time {
-	return func(m *moving) time.Time {
-		m.client.Suspend(schemes...)
-		synctest.Wait()
-		m.measures(meantime)
-		m.sends()
-		<-time.After(time.Hour)
-		m.client.Resume(schemes...)
-		return time.Now()
-	}
-}
-
-// notifies lets something happen and then the temperature change.
-func notifies(happen func(m *moving)) func(m *moving) time.Time {
-	return func(m *moving) time.Time {
-		happen(m)
-		m.measures(meantime)
-		return time.Now()
-	}
-}
-
-// waits lets something happen and does nothing more.
-func waits(happen func(m *moving)) func(m *moving) time.Time {
-	return func(m *moving) time.Time {
-		at := time.Now()
-		happen(m)
-		return at
-	}
-}
-
-func moves(m *moving) { m.device.Move() }
-
-func serverMoves(m *moving) {
-	m.host.Move()
-	m.net.SetName("server", m.host.Addrs()...)
-}
-
-func rebinds(m *moving) { m.nat.Rebind() }
-
-func restarts(lost lwm2mserver.Loss) func(m *moving) {
-	return func(m *moving) { m.server.Restart(lost) }
-}
-
-// reconnects lets something happen of which the program learns.
-func reconnects(happen func(m *moving)) func(m *moving) time.Time {
-	return func(m *moving) time.Time {
-		happen(m)
-		must(m.t, m.client.Reconnect(1))
-		return time.Now()
-	}
-}
-
 func lifecycleRows() []lifecycleRow {
 	udp, tcp := moveSetting{}, moveSetting{scheme: "coap+tcp"}
 	dtls, cid := moveSetting{scheme: "coaps"}, moveSetting{scheme: "coaps", cid: true}
@@ -122,6 +65,7 @@ func lifecycleRows() []lifecycleRow {
 		{"another IP address of the device and `Reconnect`, UDP", byCall, register, 0, "`Reconnect`", end, none, none, udp, reconnects(moves)},
 		{"another IP address of the device and `Reconnect`, DTLS with a Connection ID", byCall, update, 0, "`Reconnect`", goOn, none, none, cid, reconnects(moves)},
 		{"another IP address of the device, a confirmable notification is due", silence, register, 2 * transmitWait, "the notification", end, isDropped, none, con(udp), notifies(moves)},
+		{"another IP address of the device, the system refuses to send a notification", "the error", register, 0, "the notification", end, lost, none, withBrokenSend(udp), notifies(breaksSend)},
 		{"another IP address of the device, nothing is due", silence, register, time.Hour, lastUpdate, end, none, none, hour(udp), waits(moves)},
 		{"another address of the server, a confirmable notification is due", silence, register, 2 * transmitWait, "the notification", end, isDropped, none, con(dtls), notifies(serverMoves)},
 		{"one of two addresses of the server is dead", silence, register, time.Hour, lastUpdate, end, none, none, hour(udp), waits(firstAddressDies)},
@@ -133,6 +77,7 @@ func lifecycleRows() []lifecycleRow {
 		{"the host sleeps for 12 h, shorter than the lifetime", "its clock", update, 0, "waking", goOn, none, none, udp, waits(sleeps)},
 		{"the server restarts without its sessions, DTLS, a confirmable notification is due", silence, register, 2 * transmitWait, "the notification", end, isDropped, none, con(dtls), notifies(restarts(sessions))},
 		{"the server restarts without its sessions, DTLS with a Connection ID, nothing is due", silence, register, time.Hour, lastUpdate, end, none, none, hour(cid), waits(restarts(sessions))},
+		{"the server restarts without its sessions, DTLS, and answers with alerts", "plaintext alerts", register, 9 * time.Second, "the first alert", end, lost, none, dtls, alerts},
 		{"the server restarts without its sessions, TCP", "the end of the stream", register, 0, "the restart", end, none, none, tcp, waits(restarts(sessions))},
 		{"the server restarts without its registrations, a notification is due", "a Reset, 4.04", register, 0, "the notification", end, lost, none, udp, notifies(restarts(both))},
 		{"the server restarts without its registrations, nothing is due", "4.04", register, time.Hour, lastUpdate, end, none, none, hour(udp), waits(restarts(both))},
@@ -141,47 +86,6 @@ func lifecycleRows() []lifecycleRow {
 		{"the server's port refuses datagrams for a minute, a notification is due", "two refusals", register, 70 * time.Second, "the notification", end, lost, none, dtls, refuses(time.Minute)},
 		{"the name of the server is not found for a day", "the answer of the name service", register, time.Hour, "the name is found", end, isDropped, follows, dtls, nameIsLost},
 	}
-}
-
-// firstAddressDies gives the server a second address and lets the first one die.
-func firstAddressDies(m *moving) {
-	old := m.host.Addrs()[0]
-	m.host.Move()
-	m.net.SetName("server", old, m.host.Addrs()[0])
-}
-
-func sleeps(m *moving) { m.sleeps(12 * time.Hour) }
-
-// serverCloses has the server end the DTLS connection with a close_notify.
-func serverCloses(m *moving) {
-	must(m.t, m.last.Load().Close())
-}
-
-// refuses stops the server, which has the network refuse a notification, and starts it after d.
-func refuses(d time.Duration) func(m *moving) time.Time {
-	return func(m *moving) time.Time {
-		m.net.SetFilter(func(p simnet.Packet) bool { return !slices.Contains(m.host.Addrs(), p.From.Addr()) })
-		m.server.Close() // the filter keeps its last messages from the device, as a crash does
-		m.net.SetFilter(nil)
-		m.measures(meantime)
-		at := time.Now()
-		<-time.After(d)
-		m.serve()
-		return at
-	}
-}
-
-// nameIsLost suspends the client, removes the name of the server for a day, and adds it again.
-func nameIsLost(m *moving) time.Time {
-	m.client.Suspend()
-	m.net.SetName("server")
-	m.client.Resume()
-	synctest.Wait()
-	m.measures(meantime)
-	m.sends()
-	<-time.After(24*time.Hour + 16*time.Minute)
-	m.net.SetName("server", m.host.Addrs()...)
-	return time.Now()
 }
 
 // TestLifecycle lets everything happen that docs/lifecycle.md says, row by row.

@@ -55,9 +55,9 @@ type Config struct {
 
 // New returns the object without instances. Its Validate hook refuses with 4.00 what cannot lead to
 // a connection: a URI without scheme or host, a management server without Short Server ID, two
-// instances with the same Short Server ID and the same transport, and, unless Config.ExternalKeys is set, a
-// pre-shared key without identity or key, and certificates of which nothing says which server to
-// trust.
+// instances with the same Short Server ID and the same transport, and, unless Config.ExternalKeys
+// is set, a pre-shared key without identity or key, and certificates of which nothing says which
+// server to trust.
 func New(c Config) (*Object, error) {
 	hooks := c.Hooks
 	hooks.Validate = func(ctx context.Context, tx *security.Tx) error {
