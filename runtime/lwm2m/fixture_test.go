@@ -19,7 +19,7 @@ import (
 )
 
 // newSensor returns a Temperature object with these instances.
-func newSensor(t *testing.T, ids ...dm.InstanceID) *temperature.Object {
+func newSensor(t testing.TB, ids ...dm.InstanceID) *temperature.Object {
 	t.Helper()
 	o, err := temperature.New(temperature.Config{})
 	if err != nil {
