@@ -40,9 +40,12 @@ func newStored(t *testing.T, s store.Store) *stored {
 		},
 	}))
 	cellular, err := connectivity.NewCellular(connectivity.CellularConfig{
-		Instance:     connectivity.CellularInstance{PSMTimer: dm.Int(0)},
-		Profiles:     d.profiles,
-		Configure:    func(_ context.Context, i *connectivity.CellularInstance) error { call("PSM %v", i.PSMTimer); return nil },
+		Instance: connectivity.CellularInstance{PSMTimer: dm.Int(0)},
+		Profiles: d.profiles,
+		Configure: func(_ context.Context, i *connectivity.CellularInstance) error {
+			call("PSM %v", i.PSMTimer)
+			return nil
+		},
 		DisableRadio: func(context.Context, time.Duration) { call("radio off") },
 	})
 	must(t, err)
@@ -103,7 +106,9 @@ func TestRestart(t *testing.T) {
 		{Path: dm.ResourceInstancePath(13, 0, 0, 0), Value: dm.IntegerValue(7)},
 		{Path: dm.ResourceInstancePath(19, 0, 0, 0), Value: dm.OpaqueValue([]byte("x"))},
 	} {
-		d.write(t, func(tx *dm.Transaction) error { return tx.Write(e.Path.Up(dm.ResourceLevel), dm.Replace, []dm.Entry{e}) })
+		d.write(t, func(tx *dm.Transaction) error {
+			return tx.Write(e.Path.Up(dm.ResourceLevel), dm.Replace, []dm.Entry{e})
+		})
 	}
 	for _, want := range []string{"radio off", "received", "PSM 3600", "bearers [7]", "profile 3 by a server"} {
 		if !slices.Contains(d.calls, want) {
