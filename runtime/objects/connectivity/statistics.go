@@ -34,9 +34,8 @@ type statistics struct {
 	mu      sync.Mutex
 	client  *lwm2m.Client
 	running bool
-	stop    func()    // ends the counting of the client's messages
-	end     time.Time // of the collection, zero if a server ends it
-	timer   *time.Timer
+	stop    func() // ends the counting of the client's messages
+	period  behaviour.Period
 	before  traffic // at the start
 	total   traffic // of a collection that has ended
 	// messages of the collection
@@ -69,18 +68,15 @@ func NewStatistics(c StatisticsConfig) (*connectivitystatistics.Object, error) {
 		MaxMessageSize:     s.figure(func() uint64 { return s.largest }),
 		AverageMessageSize: s.figure(func() uint64 { return s.bytes / max(s.messages, 1) }, dm.Quiet()),
 		Start:              s.startCollection,
-		Stop:               func(context.Context, dm.Args) error { s.stopCollection(); return nil },
+		Stop:               s.stopCollection,
 		CollectionPeriod:   dm.Int(int64(c.CollectionPeriod / time.Second)),
 	})
 }
 
-// maxPeriod is 100 years, in seconds.
-const maxPeriod = 100 * 365 * 24 * 60 * 60
-
 func validateStatistics(_ context.Context, tx *connectivitystatistics.Tx) error {
 	for c := range tx.Changes() {
-		if p := c.New.CollectionPeriod.Or(0); p < 0 || p > maxPeriod {
-			return dm.Errorf(dm.BadRequest, "a collection period of %d seconds: it is from 0 to %d", p, int64(maxPeriod))
+		if p := c.New.CollectionPeriod.Or(0); p < 0 || p > behaviour.MaxPeriod {
+			return dm.Errorf(dm.BadRequest, "a collection period of %d seconds: it is from 0 to %d", p, int64(behaviour.MaxPeriod))
 		}
 	}
 	return nil
@@ -98,47 +94,37 @@ func (s *statistics) figure(fn func() uint64, options ...dm.LiveOption) dm.Res[i
 // startCollection is the executable Start. It begins a new collection, whether one runs or not.
 func (s *statistics) startCollection(ctx context.Context, _ dm.Args) error {
 	inst, _ := s.object.Get(0)
-	s.stopCollection()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.end()
 	s.client = lwm2m.FromContext(ctx)
 	s.messages, s.bytes, s.largest, s.out, s.in = 0, 0, 0, 0, 0
 	s.before, s.running = s.counters(), true
 	if s.client != nil {
 		s.stop = s.client.WatchMessages(s.count)
 	}
-	if period := inst.CollectionPeriod.Or(0); period > 0 {
-		d := time.Duration(period) * time.Second
-		s.end = time.Now().Add(d)
-		s.timer = time.AfterFunc(d, s.endPeriod)
-	}
+	s.period.Start(&s.mu, time.Duration(inst.CollectionPeriod.Or(0))*time.Second, s.end)
 	return nil
 }
 
-// endPeriod ends the collection whose period has passed, unless a later one runs.
-func (s *statistics) endPeriod() {
-	s.mu.Lock()
-	due := s.running && !s.end.IsZero() && !time.Now().Before(s.end)
-	s.mu.Unlock()
-	if due {
-		s.stopCollection()
-	}
-}
-
-func (s *statistics) stopCollection() {
+// stopCollection is the executable Stop.
+func (s *statistics) stopCollection(context.Context, dm.Args) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.end()
+	return nil
+}
+
+// end ends the collection, if one runs. The caller holds the lock.
+func (s *statistics) end() {
 	if !s.running {
 		return
 	}
-	s.total, s.running, s.end = s.now(), false, time.Time{}
+	s.total, s.running = s.now(), false
+	s.period.Stop()
 	if s.stop != nil {
 		s.stop()
 		s.stop = nil
-	}
-	if s.timer != nil {
-		s.timer.Stop()
-		s.timer = nil
 	}
 }
 

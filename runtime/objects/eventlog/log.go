@@ -11,6 +11,7 @@ import (
 	"github.com/lwm2mgen/toolkit/generated/eventlog"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
 )
 
 // The bits of LogStatus (/20/x/4013).
@@ -32,8 +33,7 @@ type Log struct {
 	size    int // of the entries
 	running bool
 	failed  bool // an entry was lost
-	end     time.Time
-	timer   *time.Timer
+	period  behaviour.Period
 }
 
 // Write records one entry if the log is running. The oldest entries make room for it. An entry that
@@ -76,37 +76,18 @@ func (l *Log) start(keep bool, period time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running, l.failed = true, false
-	if period > 0 {
-		l.end = time.Now().Add(period)
-		l.timer = time.AfterFunc(period, l.endPeriod)
-	}
-}
-
-// endPeriod stops the recording whose period has passed, unless a later one runs.
-func (l *Log) endPeriod() {
-	l.mu.Lock()
-	due := l.running && !l.end.IsZero() && !time.Now().Before(l.end)
-	l.mu.Unlock()
-	if due {
-		l.stop(true)
-	}
+	l.period.Start(&l.mu, period, func() { l.running = false })
 }
 
 func (l *Log) stop(keep bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.running, l.end = false, time.Time{}
-	if l.timer != nil {
-		l.timer.Stop()
-		l.timer = nil
-	}
+	l.running = false
+	l.period.Stop()
 	if !keep {
 		l.entries, l.size = nil, 0
 	}
 }
-
-// maxPeriod is 100 years, in seconds.
-const maxPeriod = 100 * 365 * 24 * 60 * 60
 
 // onStart is the executable LogStart. Argument 0 is 1 to keep the entries, argument 1 a number of
 // seconds after which the recording ends.
@@ -117,7 +98,7 @@ func (l *Log) onStart(ctx context.Context, args dm.Args) error {
 	}
 	var seconds uint64
 	if v, ok := args.Get(1); ok && v != "" {
-		if seconds, err = strconv.ParseUint(v, 10, 64); err != nil || seconds > maxPeriod {
+		if seconds, err = strconv.ParseUint(v, 10, 64); err != nil || seconds > behaviour.MaxPeriod {
 			return dm.Errorf(dm.BadRequest, "argument 1 is %.20q: it is a number of seconds", v)
 		}
 	}
