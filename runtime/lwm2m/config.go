@@ -147,8 +147,8 @@ type Config struct {
 	// sessions. New restores them; what the store holds takes the place of Servers, Factory and the
 	// instances in Objects. A change is durable before it is answered. After a Detach the store
 	// also holds the registrations with their observations and attributes, so that the next client
-	// goes on with them; see docs/lifecycle.md. The client does not close the store. Two clients
-	// need two stores. The zero value means that the device starts afresh.
+	// goes on with them; see docs/lifecycle.md. The client does not close the store. Several
+	// clients can share one by store.Sub. The zero value means that the device starts afresh.
 	Store store.Store
 	// StoredObjects are further objects that Store keeps, by their IDs, with all values that are
 	// not live. Instances and values that servers have written or deleted come back so at the next

@@ -69,7 +69,29 @@ func (c *Client) restore() error {
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("%w: %w", ErrStored, err)
 	}
+	c.warnOfUnusedServers()
 	return nil
+}
+
+// warnOfUnusedServers says that the accounts of the store differ from those of the configuration,
+// which surprises somebody who has just changed that.
+func (c *Client) warnOfUnusedServers() {
+	if !c.records.Has(securityID) || len(c.cfg.Servers) == 0 {
+		return
+	}
+	var stored, configured []string
+	for id := range c.model.Snapshot().Instances(securityID) {
+		stored = append(stored, c.uriOf(c.model.Snapshot(), id))
+	}
+	for _, s := range c.cfg.Servers {
+		configured = append(configured, s.URI)
+	}
+	slices.Sort(stored)
+	slices.Sort(configured)
+	if !slices.Equal(stored, configured) {
+		c.log.Warn("Config.Servers is not used, because Config.Store has accounts already: to start with Servers, use an empty store",
+			"endpoint", c.cfg.Endpoint, "stored", stored, "configured", configured)
+	}
 }
 
 // registerStored adds the objects that the client makes by itself and that have stored instances.

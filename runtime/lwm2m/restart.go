@@ -36,7 +36,8 @@ type savedClient struct {
 	Version  int           `json:"version"`
 	BootID   string        `json:"boot"`
 	Endpoint string        `json:"endpoint"`
-	At       int64         `json:"at"` // microseconds since 1970
+	At       int64         `json:"at"`              // microseconds since 1970
+	Ended    string        `json:"ended,omitempty"` // why no registration goes on
 	Servers  []savedServer `json:"servers"`
 }
 
@@ -111,6 +112,8 @@ func (s *savedClient) check(cfg *Config, now time.Time) error {
 	switch {
 	case s.Version != savedVersion:
 		return fmt.Errorf("another version of the program has stored its registrations (%d)", s.Version)
+	case s.Ended != "":
+		return errors.New(s.Ended)
 	case cfg.BootID == "":
 		return errors.New("nothing tells whether the machine was restarted: set Config.BootID")
 	case s.BootID != cfg.BootID:
@@ -208,18 +211,14 @@ func (c *Client) leaveRegistrations() {
 	if c.cfg.Store == nil {
 		return
 	}
-	if c.rebooting {
-		c.log.Info("the next client registers again", "endpoint", c.cfg.Endpoint, "reason", "a server has asked for a reboot")
-		return
-	}
 	saved := savedClient{Version: savedVersion, BootID: c.cfg.BootID, Endpoint: c.cfg.Endpoint, At: time.Now().UnixMicro()}
+	if c.rebooting {
+		saved.Ended = "a server has asked for a reboot"
+	}
 	for i, s := range servers {
-		if x, ok := s.save(peers[i]); ok {
+		if x, ok := s.save(peers[i]); ok && !c.rebooting {
 			saved.Servers = append(saved.Servers, x)
 		}
-	}
-	if saved.Servers == nil {
-		return
 	}
 	record, err := json.Marshal(saved)
 	if err == nil {

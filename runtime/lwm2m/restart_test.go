@@ -1,8 +1,10 @@
 package lwm2m_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -182,6 +184,39 @@ func TestRestartThatRegisters(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// After a reboot by a server the next client says so.
+func TestReasonOfRegisteringAgain(t *testing.T) {
+	for _, test := range []struct {
+		want string
+		end  func(l *lives)
+	}{
+		{"the last client did not end by Detach", (*lives).kill},
+		{"a server has asked for a reboot", func(l *lives) {
+			a, err := l.server.WaitRegistered("dev").Execute(context.Background(), "/3/0/4", "")
+			changed(l.t, a, a.Code, coap.Changed, err)
+			l.detach()
+		}},
+		{"the registration has expired", func(l *lives) { l.detach(); time.Sleep(time.Hour) }},
+	} {
+		inLives(t, false, func(l *lives) {
+			l.registered(l.config())
+			test.end(l)
+			var log bytes.Buffer
+			var mu sync.Mutex
+			cfg := l.config()
+			cfg.Servers[0].URI = "coap://another" // it is not used
+			cfg.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); log.Write(p); mu.Unlock() }), nil))
+			l.registered(cfg)
+			l.shutdown()
+			for _, want := range []string{test.want, "Config.Servers is not used"} {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("the log does not say %q:\n%s", want, log.String())
+				}
+			}
+		})
 	}
 }
 
