@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,19 +15,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func same(t *testing.T, got []string, want ...string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
+var must, same = objecttest.Must, objecttest.Same
 
 func item(instance dm.InstanceID, n dm.ResourceInstanceID, data string) dm.Entry {
 	return dm.Entry{Path: dm.ResourceInstancePath(19, instance, 0, n), Value: dm.OpaqueValue([]byte(data))}

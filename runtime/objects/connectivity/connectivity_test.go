@@ -20,26 +20,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func same(t *testing.T, got []string, want ...string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func refused(t *testing.T, what string, err error, code dm.Code) {
-	t.Helper()
-	if !errors.Is(err, code) {
-		t.Errorf("%s: %v, want %v", what, err, code)
-	}
-}
+var must, same, refused = objecttest.Must, objecttest.Same, objecttest.Refused
 
 func TestMonitoring(t *testing.T) {
 	signal := int64(-80)

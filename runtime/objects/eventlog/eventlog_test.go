@@ -17,12 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = objecttest.Must
 
 // logged is a device with one log.
 type logged struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,19 +17,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/location"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func same(t *testing.T, got []string, want ...string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
+var must, same = objecttest.Must, objecttest.Same
 
 // The first four vectors are those of jSS7's VelocityEstimateTest, an independent implementation.
 func TestVelocity(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,19 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/portfolio"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func same(t *testing.T, got []string, want ...string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
+var must, same = objecttest.Must, objecttest.Same
 
 func TestGetAuthData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

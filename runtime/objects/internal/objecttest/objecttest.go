@@ -3,11 +3,37 @@ package objecttest
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 )
+
+// Must fails the test at once if there is an error.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Same fails the test unless two lists, such as those of Read, are equal.
+func Same(t testing.TB, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Refused fails the test unless an error has a code.
+func Refused(t testing.TB, what string, err error, code dm.Code) {
+	t.Helper()
+	if !errors.Is(err, code) {
+		t.Errorf("%s: %v, want %v", what, err, code)
+	}
+}
 
 // Device is a model with objects, on which the methods act as server 1.
 type Device struct {
