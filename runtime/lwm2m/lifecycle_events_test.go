@@ -157,6 +157,16 @@ func refuses(d time.Duration) func(m *moving) time.Time {
 	}
 }
 
+// withBootstrap adds a bootstrap server that cannot be reached, which the device asks after a
+// growing pause with a random part.
+func withBootstrap(s moveSetting) moveSetting {
+	s.random = true
+	s.change = func(c *lwm2m.Config) {
+		c.Servers = append(c.Servers, lwm2m.Server{URI: "coap://bootstrap", Bootstrap: true})
+	}
+	return s
+}
+
 // nameIsLost suspends the client, removes the name of the server for a day, and adds it again.
 func nameIsLost(m *moving) time.Time {
 	m.client.Suspend()

@@ -28,6 +28,7 @@ type moveSetting struct {
 	lifetime time.Duration
 	change   func(*lwm2m.Config)
 	broken   *atomic.Bool // see withBrokenSend
+	random   bool         // the time until the server knows the device again is random
 }
 
 // moving is a registered device whose temperature the server observes.

@@ -343,3 +343,16 @@ func TestFinishSetsLastBootstrapped(t *testing.T) {
 		})
 	}
 }
+
+// An account may have a Security instance for each transport.
+func TestFinishWithTwoTransports(t *testing.T) {
+	inRig(t, setup{}, func(t *testing.T, r *rig) {
+		second := strings.NewReplacer("coaps://server2", "coaps+tcp://server", `"n":"10","v":2`, `"n":"10","v":1`).Replace(security2)
+		if got := r.do(put("/0/2", second)); got.code != coap.Changed {
+			t.Fatal(got)
+		}
+		if got := r.do(to("POST /bs")); got.code != coap.Changed {
+			t.Error(got)
+		}
+	})
+}
