@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,14 +60,14 @@ func TestStartAfterEveryBatch(t *testing.T) {
 		}
 		type state struct{ bootstraps, writes int }
 		now, acked := state{}, map[int]state{} // by the number of batches
-		booted := 0
+		var booted atomic.Int64
 		l.server.FindScript(func(string) ([]lwm2mserver.BootstrapStep, bool) {
-			booted++
+			n := booted.Add(1)
 			lifetime, _ := dm.ParsePath("/1/0/1")
 			text, _ := dm.ParsePath("/3308/1/5750")
 			return []lwm2mserver.BootstrapStep{
-				lwm2mserver.BootstrapWriteValues("/1/0/1", dm.Entry{Path: lifetime, Value: dm.IntegerValue(int64(3600 + booted))}),
-				lwm2mserver.BootstrapWriteValues("/3308/1/5750", dm.Entry{Path: text, Value: dm.StringValue(fmt.Sprint(3600 + booted))}),
+				lwm2mserver.BootstrapWriteValues("/1/0/1", dm.Entry{Path: lifetime, Value: dm.IntegerValue(3600 + n)}),
+				lwm2mserver.BootstrapWriteValues("/3308/1/5750", dm.Entry{Path: text, Value: dm.StringValue(fmt.Sprint(3600 + n))}),
 				lwm2mserver.BootstrapFinish(),
 			}, true
 		})
@@ -89,8 +90,8 @@ func TestStartAfterEveryBatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
-			if now.bootstraps++; booted != now.bootstraps {
-				t.Fatalf("%d bootstraps, want %d", booted, now.bootstraps)
+			if now.bootstraps++; booted.Load() != int64(now.bootstraps) {
+				t.Fatalf("%d bootstraps, want %d", booted.Load(), now.bootstraps)
 			}
 			acked[s.batches()] = now
 			if life%2 == 0 {
