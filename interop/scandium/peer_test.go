@@ -3,15 +3,12 @@ package scandium
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -92,133 +89,6 @@ func (s *server) next(t *testing.T, wait time.Duration) string {
 	case <-time.After(wait):
 		t.Fatal("the server says nothing")
 		return ""
-	}
-}
-
-// proxy is a NAT in front of the server, on real sockets, that counts the traffic.
-type proxy struct {
-	front  *net.UDPConn
-	server *net.UDPAddr
-	done   sync.WaitGroup
-
-	mu     sync.Mutex
-	device *net.UDPAddr // the address from which it sent last
-	back   *net.UDPConn
-	seen   traffic
-	ports  map[uint16]bool
-}
-
-// traffic counts the messages of a device, as a proxy sees them.
-type traffic struct {
-	handshake    int // plaintext messages of both sides
-	keyExchanges int // ClientKeyExchange messages
-	withCID      int // records with a Connection ID, of the device
-}
-
-func newProxy(t *testing.T, s *server) *proxy {
-	t.Helper()
-	front, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{front: front, server: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.port)}, ports: make(map[uint16]bool)}
-	p.done.Go(func() { p.forward(t) })
-	t.Cleanup(func() {
-		_ = front.Close()
-		p.rebind()
-		p.done.Wait()
-	})
-	return p
-}
-
-func (p *proxy) remote() socket.Endpoint {
-	return socket.Endpoint{Host: "127.0.0.1", Port: uint16(p.front.LocalAddr().(*net.UDPAddr).Port)}
-}
-
-func (p *proxy) forward(t *testing.T) {
-	buf := make([]byte, 1<<16)
-	for {
-		n, device, err := p.front.ReadFromUDP(buf)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			continue
-		}
-		p.mu.Lock()
-		p.device = device
-		p.seen.count(buf[:n], true)
-		if p.back == nil {
-			if p.back, err = net.DialUDP("udp4", nil, p.server); err != nil {
-				t.Error(err)
-				p.mu.Unlock()
-				return
-			}
-			p.ports[uint16(p.back.LocalAddr().(*net.UDPAddr).Port)] = true
-			back := p.back
-			p.done.Go(func() { p.backward(back) })
-		}
-		_, _ = p.back.Write(buf[:n])
-		p.mu.Unlock()
-	}
-}
-
-func (p *proxy) backward(back *net.UDPConn) {
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := back.Read(buf)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			continue
-		}
-		p.mu.Lock()
-		p.seen.count(buf[:n], false)
-		device := p.device
-		p.mu.Unlock()
-		_, _ = p.front.WriteToUDP(buf[:n], device)
-	}
-}
-
-// rebind makes later datagrams reach the server from another port.
-func (p *proxy) rebind() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.back != nil {
-		_ = p.back.Close()
-		p.back = nil
-	}
-}
-
-// taken returns the traffic since the last call.
-func (p *proxy) taken() traffic {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	seen := p.seen
-	p.seen = traffic{}
-	return seen
-}
-
-// count counts the records of a datagram (RFC 6347 §4.1), up to one with a Connection ID, whose
-// length only the server knows.
-func (t *traffic) count(b []byte, fromDevice bool) {
-	const header, handshake, withCID, clientKeyExchange = 13, 22, 25, 16
-	for len(b) > header {
-		if b[0] == withCID {
-			if fromDevice {
-				t.withCID++
-			}
-			return
-		}
-		end := min(header+int(binary.BigEndian.Uint16(b[11:])), len(b))
-		if epoch := binary.BigEndian.Uint16(b[3:]); b[0] == handshake && epoch == 0 {
-			t.handshake++
-			if fromDevice && b[header] == clientKeyExchange {
-				t.keyExchanges++
-			}
-		}
-		b = b[end:]
 	}
 }
 

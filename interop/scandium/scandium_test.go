@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lwm2mgen/toolkit/interop/internal/authority"
+	"github.com/lwm2mgen/toolkit/interop/internal/relay"
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
@@ -17,34 +18,34 @@ func TestConnectionID(t *testing.T) {
 	for _, length := range []int{1, 6} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
 			server := start(t, length)
-			nat := newProxy(t, server)
+			nat := relay.New(t, server.port)
 			sec := psk()
 			sec.Sessions = &socket.MemorySessions{}
 			s := client(t, sec)
-			mustConnect(t, s, nat.remote(), socket.NewSession)
+			mustConnect(t, s, nat.Endpoint(), socket.NewSession)
 			echo(t, s, "first")
-			if seen := nat.taken(); seen.keyExchanges != 1 || seen.withCID == 0 {
+			if seen := nat.Take(); seen.KeyExchanges != 1 || seen.WithCID == 0 {
 				t.Fatalf("a full handshake: %+v", seen)
 			}
 			server.said(t, 1)
 			for i := range 3 {
-				nat.rebind()
+				nat.Rebind()
 				echo(t, s, fmt.Sprint("after rebinding ", i))
 			}
 			for i := range 3 {
 				if err := socket.Detect(s).Shutdowner.Shutdown(); err != nil {
 					t.Fatal(err)
 				}
-				nat.rebind()
+				nat.Rebind()
 				s = client(t, sec)
-				mustConnect(t, s, nat.remote(), socket.ConnectionIDResumed)
+				mustConnect(t, s, nat.Endpoint(), socket.ConnectionIDResumed)
 				echo(t, s, fmt.Sprint("after restart ", i))
 			}
-			if seen := nat.taken(); seen.handshake != 0 || seen.withCID < 6 {
+			if seen := nat.Take(); seen.Handshake != 0 || seen.WithCID < 6 {
 				t.Errorf("after the handshake: %+v", seen)
 			}
-			if len(nat.ports) != 7 {
-				t.Errorf("the server has seen %d ports", len(nat.ports))
+			if nat.Ports() != 7 {
+				t.Errorf("the server has seen %d ports", nat.Ports())
 			}
 			server.said(t, 0)
 		})
@@ -54,14 +55,14 @@ func TestConnectionID(t *testing.T) {
 // TestResumption: if the device offers no Connection ID, there are abbreviated handshakes.
 func TestResumption(t *testing.T) {
 	server := start(t, 6)
-	nat := newProxy(t, server)
+	nat := relay.New(t, server.port)
 	sec := psk()
 	sec.NoConnectionID, sec.Sessions = true, &socket.MemorySessions{}
 	s := client(t, sec)
-	mustConnect(t, s, nat.remote(), socket.NewSession)
+	mustConnect(t, s, nat.Endpoint(), socket.NewSession)
 	echo(t, s, "first")
-	full := nat.taken()
-	if full.keyExchanges != 1 || full.withCID != 0 {
+	full := nat.Take()
+	if full.KeyExchanges != 1 || full.WithCID != 0 {
 		t.Fatalf("a full handshake: %+v", full)
 	}
 	for i := range 3 {
@@ -69,9 +70,9 @@ func TestResumption(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = client(t, sec)
-		mustConnect(t, s, nat.remote(), socket.SessionResumed)
+		mustConnect(t, s, nat.Endpoint(), socket.SessionResumed)
 		echo(t, s, fmt.Sprint("resumed ", i))
-		if seen := nat.taken(); seen.keyExchanges != 0 || seen.handshake == 0 || seen.handshake >= full.handshake {
+		if seen := nat.Take(); seen.KeyExchanges != 0 || seen.Handshake == 0 || seen.Handshake >= full.Handshake {
 			t.Errorf("an abbreviated handshake: %+v, a full one: %+v", seen, full)
 		}
 	}
@@ -130,15 +131,15 @@ func TestCertificates(t *testing.T) {
 				c.change(t, a, &sec)
 			}
 			server := start(t, 6, a.Bundle(t, cert, own), a.CAFile(t))
-			nat := newProxy(t, server)
+			nat := relay.New(t, server.port)
 			s := client(t, sec)
-			err := connect(t, s, nat.remote())
+			err := connect(t, s, nat.Endpoint())
 			if c.text == "" {
 				if err != nil {
 					t.Fatal(err)
 				}
 				echo(t, s, "hello")
-				nat.rebind()
+				nat.Rebind()
 				echo(t, s, "from another port")
 				return
 			}
