@@ -98,10 +98,6 @@ func (k *killRig) bootstrapSteps(string) ([]lwm2mserver.BootstrapStep, bool) {
 
 // work writes, bootstraps and observes until ctx ends.
 func (k *killRig) work(ctx context.Context, r *rand.Rand) {
-	from := len(k.server.Events())
-	if _, _, err := k.server.Server.WaitEvent(ctx, max(0, from-1), func(e lwm2mserver.Event) bool { return e.Kind == lwm2mserver.Registered }); err != nil {
-		return
-	}
 	d, ok := k.server.Client("dev")
 	if !ok {
 		return
@@ -140,10 +136,14 @@ func (k *killRig) life(n int, r *rand.Rand) {
 	}
 	cmd := exec.CommandContext(k.t.Context(), self, "-test.run=^$")
 	cmd.Env, cmd.Stderr = append(os.Environ(), "LWM2M_DEVICE_STORE="+k.dir, "LWM2M_DEVICE_SERVER="+k.server.URI()), os.Stderr
+	events := len(k.server.Events())
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(k.t.Context(), time.Duration(20+r.IntN(180))*time.Millisecond)
+	if r.IntN(5) > 0 {
+		k.server.WaitEvent(events, lwm2mserver.Registered, "dev")
+	}
+	ctx, cancel := context.WithTimeout(k.t.Context(), time.Duration(r.IntN(180))*time.Millisecond)
 	defer cancel()
 	k.work(ctx, r)
 	<-ctx.Done()
@@ -217,7 +217,7 @@ func TestKill(t *testing.T) {
 		k.life(n, r)
 	}
 	t.Logf("%d kills, %d writes, %d bootstraps", kills, k.tally.acked.Load(), k.tally.finished.Load())
-	if k.tally.acked.Load() == 0 || k.tally.finished.Load() == 0 {
+	if k.tally.acked.Load() == 0 || k.tally.finished.Load() == 0 && kills >= 50 {
 		t.Error("nothing was written, or no bootstrap has finished")
 	}
 }
