@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,25 +40,35 @@ func get(id byte) []byte { return []byte{0x40, 0x01, 0, id} }
 // given, and returns its port for DTLS.
 func libcoapServer(t *testing.T, name string, args ...string) uint16 {
 	t.Helper()
+	port := freePorts(t) + 1
+	startServer(t, name, port, args...)
+	return port
+}
+
+// startServer runs one of the coap-server programs at a port for DTLS. kill kills it.
+func startServer(t *testing.T, name string, port uint16, args ...string) (kill func()) {
+	t.Helper()
 	path := program(t, name)
-	port := freePorts(t)
 	if len(args) == 0 {
 		args = []string{"-k", "secret key", "-h", ""}
 	}
-	cmd := exec.Command(path, append([]string{"-A", "127.0.0.1", "-p", fmt.Sprint(port)}, args...)...)
+	cmd := exec.Command(path, append([]string{"-A", "127.0.0.1", "-p", fmt.Sprint(port - 1)}, args...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+	})
+	t.Cleanup(func() {
+		kill()
 		if t.Failed() {
 			t.Logf("%s:\n%s", name, out.String())
 		}
 	})
-	return port + 1
+	return kill
 }
 
 // freePorts finds a port that is free for UDP, as is the next.

@@ -24,10 +24,11 @@ const patience = 10 * time.Second
 
 // program is a running openssl.
 type program struct {
-	in  io.WriteCloser
-	mu  sync.Mutex
-	out strings.Builder
-	new chan struct{}
+	in   io.WriteCloser
+	kill func()
+	mu   sync.Mutex
+	out  strings.Builder
+	new  chan struct{}
 }
 
 // start runs openssl until the end of the test.
@@ -67,10 +68,13 @@ func start(t *testing.T, args ...string) *program {
 			}
 		}
 	}()
-	t.Cleanup(func() {
+	p.kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		<-done
 		_ = cmd.Wait()
+	})
+	t.Cleanup(func() {
+		p.kill()
 		if t.Failed() {
 			t.Logf("openssl %s\n%s", strings.Join(args, " "), p.said())
 		}
@@ -119,10 +123,16 @@ func freePort(t *testing.T, network string) uint16 {
 // server runs s_server and returns its endpoint.
 func server(t *testing.T, network string, args ...string) (*program, socket.Endpoint) {
 	t.Helper()
-	port := freePort(t, network)
-	p := start(t, append([]string{"s_server", "-accept", "127.0.0.1:" + strconv.Itoa(int(port))}, args...)...)
+	at := socket.Endpoint{Host: "127.0.0.1", Port: freePort(t, network)}
+	return serverAt(t, at, args...), at
+}
+
+// serverAt runs s_server at an endpoint.
+func serverAt(t *testing.T, at socket.Endpoint, args ...string) *program {
+	t.Helper()
+	p := start(t, append([]string{"s_server", "-accept", "127.0.0.1:" + strconv.Itoa(int(at.Port))}, args...)...)
 	p.expect(t, "ACCEPT")
-	return p, socket.Endpoint{Host: "127.0.0.1", Port: port}
+	return p
 }
 
 // client makes a socket of the toolkit.

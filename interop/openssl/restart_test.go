@@ -1,0 +1,75 @@
+package openssl
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
+)
+
+// wantSession checks how the session of a connection began.
+func wantSession(t *testing.T, s socket.Socket, want socket.Resumption) {
+	t.Helper()
+	if got := socket.Detect(s).Session.Resumption(); got != want {
+		t.Fatalf("the connection is a %s, want a %s", got, want)
+	}
+}
+
+// TestDTLSRestarts: a device that restarts resumes its session from its store. With a server that
+// has restarted, and so has lost its sessions, the same attempt ends in a full handshake, and the
+// socket says so. OpenSSL has no Connection IDs for DTLS.
+func TestDTLSRestarts(t *testing.T) {
+	args := pskArgs("PSK-AES128-CCM8")
+	p, at := server(t, "udp", args...)
+	sec := psk()
+	sec.Sessions = &socket.MemorySessions{}
+	s := client(t, "udp", sec)
+	if err := connect(t, s, at); err != nil {
+		t.Fatal(err)
+	}
+	wantSession(t, s, socket.NewSession)
+	talk(t, s, p, "first")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s = client(t, "udp", sec) // the device has restarted
+	if err := connect(t, s, at); err != nil {
+		t.Fatal(err)
+	}
+	wantSession(t, s, socket.SessionResumed)
+	p.expect(t, "Reused session-id")
+	talk(t, s, p, "second")
+
+	p.kill()
+	p = serverAt(t, at, args...)
+	if err := s.Send([]byte("of an unknown session")); err != nil && !errors.Is(err, socket.ErrRefused) {
+		t.Fatal(err)
+	}
+	s.SetRecvDeadline(time.Now().Add(500 * time.Millisecond))
+	if n, err := s.Recv(make([]byte, 200)); !errors.Is(err, socket.ErrTimeout) && !errors.Is(err, socket.ErrRefused) {
+		t.Fatalf("the new server answers %d bytes, %v", n, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := connect(t, s, at); err != nil {
+		t.Fatal(err)
+	}
+	wantSession(t, s, socket.NewSession)
+	talk(t, s, p, "third")
+	// The handshake with the restarted server could not ask for a Connection ID, so the next one
+	// does and is a full one, too. The one after that resumes.
+	for _, want := range []socket.Resumption{socket.NewSession, socket.SessionResumed} {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = client(t, "udp", sec)
+		if err := connect(t, s, at); err != nil {
+			t.Fatal(err)
+		}
+		wantSession(t, s, want)
+		talk(t, s, p, want.String())
+	}
+}
