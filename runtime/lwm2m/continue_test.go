@@ -22,18 +22,26 @@ import (
 // the connection and makes another. The server's retransmission arrives on the new one: it is
 // answered, and the function is not called a second time.
 func TestExecuteOnceOverConnections(t *testing.T) {
-	suspend := func(c *lwm2m.Client) { c.Suspend(); <-time.After(time.Second); c.Resume() }
-	reconnect := func(c *lwm2m.Client) { _ = c.Reconnect(1) }
-	for _, secured := range []bool{false, true} {
-		for name, restart := range map[string]func(*lwm2m.Client){"suspend": suspend, "reconnect": reconnect} {
-			t.Run(fmt.Sprintf("secured %v, %s", secured, name), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { executeOnce(t, secured, restart) })
-			})
-		}
+	suspend := func(c *lwm2m.Client, _ *simnet.Host) { c.Suspend(); <-time.After(time.Second); c.Resume() }
+	reconnect := func(c *lwm2m.Client, _ *simnet.Host) { _ = c.Reconnect(1) }
+	move := func(c *lwm2m.Client, h *simnet.Host) { h.Move(); _ = c.Reconnect(1) }
+	for name, c := range map[string]struct {
+		secured bool // by DTLS with a Connection ID
+		end     func(*lwm2m.Client, *simnet.Host)
+	}{
+		"suspended":                  {false, suspend},
+		"reconnected":                {false, reconnect},
+		"suspended, Connection ID":   {true, suspend},
+		"reconnected, Connection ID": {true, reconnect},
+		"moved, Connection ID":       {true, move},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { executeOnce(t, c.secured, c.end) })
+		})
 	}
 }
 
-func executeOnce(t *testing.T, secured bool, restart func(*lwm2m.Client)) {
+func executeOnce(t *testing.T, secured bool, end func(*lwm2m.Client, *simnet.Host)) {
 	n := simnet.New(1)
 	host := n.NewHost("device")
 	port, account := uint16(5683), lwm2m.Server{URI: "coap://s", Lifetime: time.Hour}
@@ -86,7 +94,7 @@ func executeOnce(t *testing.T, secured bool, restart func(*lwm2m.Client)) {
 		answered <- fmt.Sprint(ans.Code, err)
 	}()
 	synctest.Wait()
-	restart(c)
+	end(c, host)
 	silent.Store(false)
 	if got, want := <-answered, fmt.Sprint(coap.Changed, nil); got != want {
 		t.Errorf("the server got %s, want %s", got, want)
