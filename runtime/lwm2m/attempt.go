@@ -23,6 +23,8 @@ type attempt struct {
 	timer   sched.Job  // the one timer, see account.Timer and bootstrap.Timer
 	timerAt time.Time  // when timer fires
 	err     error      // the last failure, nil after a success
+
+	refusedAt sched.Time // when the network refused the attempt, see countsRefusal
 }
 
 // do sends a request and calls done with the result, unless the request is cancelled. A response

@@ -312,7 +312,7 @@ func (b *bootstrapper) OnConnectionLost(err error, short bool) {
 
 // OnRefused implements link.Owner: the network refuses a datagram.
 func (b *bootstrapper) OnRefused() {
-	if b.state.Phase == bootstrap.Requesting {
+	if b.state.Phase == bootstrap.Requesting && b.countsRefusal(b.state.Refused, b.client.cfg.Transmission) {
 		b.noteStall(connectSign(b.link, socket.ErrRefused))
 		b.handle(bootstrap.Event{Kind: bootstrap.NetworkRefused})
 	}

@@ -179,3 +179,8 @@ func nameIsLost(m *moving) time.Time {
 	m.net.SetName("server", m.host.Addrs()...)
 	return time.Now()
 }
+
+// serverFreezes has the server not answer the next request of the device.
+func serverFreezes(m *moving) {
+	m.server.Disturb(1, lwm2mserver.Fault{Drop: true}, nil)
+}

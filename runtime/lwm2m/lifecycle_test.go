@@ -74,6 +74,9 @@ func lifecycleRows() []lifecycleRow {
 		{"another IP address of the device, a confirmable notification is due", silence, register, 2 * transmitWait, "the notification", end, isDropped, none, con(udp), notifies(moves)},
 		{"another IP address of the device, the system refuses to send a notification", "the error", register, 0, "the notification", end, lost, none, withBrokenSend(udp), notifies(breaksSend)},
 		{"another IP address of the device, nothing is due", silence, register, time.Hour, lastUpdate, end, none, none, hour(udp), waits(moves)},
+		{"another IP address of the device, TCP, a notification is due", "the end of the stream", register, 2 * time.Minute, "the notification, or as the system decides", end, lost, none, tcp, notifies(moves)},
+		{"another IP address of the device, TCP, nothing is due", "no response", register, time.Hour + transmitWait, lastUpdate, end, none, none, hour(tcp), waits(moves)},
+		{"the server does not answer an Update, TCP", "no response", register, time.Hour + transmitWait, lastUpdate, end, none, none, hour(tcp), waits(serverFreezes)},
 		{"another address of the server, a confirmable notification is due", silence, register, 2 * transmitWait, "the notification", end, isDropped, none, con(dtls), notifies(serverMoves)},
 		{"one of two addresses of the server is dead", silence, register, time.Hour, lastUpdate, end, none, none, hour(udp), waits(firstAddressDies)},
 		{"a NAT rebinds, UDP", "nothing, or a Reset", update, 0, "the notification", isRejected, lost, none, behind(udp), notifies(rebinds)},
@@ -108,7 +111,11 @@ func TestLifecycle(t *testing.T) {
 // play lets the event of the row happen and compares what follows with the row.
 func (row *lifecycleRow) play(m *moving) {
 	t := m.t
+	registered := m.server.Events()[0].Time
 	at := row.run(m)
+	if row.since == lastUpdate {
+		at = registered
+	}
 	if row.sends != nothing {
 		kind, back := m.again()
 		if want := map[string]lwm2mserver.EventKind{update: lwm2mserver.Updated, register: lwm2mserver.Registered}[row.sends]; kind != want {
@@ -180,10 +187,16 @@ func (row *lifecycleRow) known() string {
 		return "stays known"
 	case row.within == 0:
 		return "at once after " + row.since
+	case row.since == lastUpdate && row.within == time.Hour:
+		return "a lifetime after " + row.since
 	case row.since == lastUpdate:
-		return "a lifetime after the last Update"
+		return "a lifetime and " + inWords(row.within-time.Hour) + " after " + row.since
 	}
-	text := strings.NewReplacer("h", " h ", "m", " min ", "s", " s").Replace(row.within.String())
-	text = strings.TrimSuffix(strings.TrimSuffix(text, " 0 s"), " 0 min")
-	return text + " after " + row.since
+	return inWords(row.within) + " after " + row.since
+}
+
+// inWords returns d as pages write times, such as 3 min 6 s.
+func inWords(d time.Duration) string {
+	text := strings.NewReplacer("h", " h ", "m", " min ", "s", " s").Replace(d.String())
+	return strings.TrimSuffix(strings.TrimSuffix(text, " 0 s"), " 0 min")
 }

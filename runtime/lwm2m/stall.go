@@ -60,15 +60,22 @@ func (s *server) OnRefused() {
 		s.verifyRegistration()
 		return
 	}
-	now := s.client.loop.sched.Now()
-	switch pause := s.params().AckTimeout / 2; {
-	case !s.state.Refused:
-		s.refusedAt = now
-	case now.Sub(s.refusedAt) < cmp.Or(pause, time.Second):
-		return // the refusal of the same transmission, or a forged one
+	if s.countsRefusal(s.state.Refused, s.params()) {
+		s.noteStall(connectSign(s.link, socket.ErrRefused))
+		s.handle(account.Event{Kind: account.NetworkRefused})
 	}
-	s.noteStall(connectSign(s.link, socket.ErrRefused))
-	s.handle(account.Event{Kind: account.NetworkRefused})
+}
+
+// countsRefusal reports whether a refusal by the network counts for the attempt that is running.
+// The second one, which ends the attempt, must be one of the retransmission: two at once say no
+// more than one, and both may be forged.
+func (a *attempt) countsRefusal(second bool, p coap.Params) bool {
+	now := a.sched.Now()
+	if second && now.Sub(a.refusedAt) < cmp.Or(p.AckTimeout/2, time.Second) {
+		return false
+	}
+	a.refusedAt = now
+	return true
 }
 
 // OnSendFailed is called when a datagram could not be sent.

@@ -36,7 +36,6 @@ func (s *server) sendVerification() {
 type verification struct {
 	verify     sched.Job
 	verifyFrom sched.Time // sooner no Update verifies the registration
-	refusedAt  sched.Time // when the network refused the attempt first
 }
 
 // forgottenAfter is the shortest suspension of the machine after which a NAT may have forgotten a
