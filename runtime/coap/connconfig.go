@@ -56,8 +56,8 @@ type ConnConfig struct {
 	// Saved is the result of [Conn.Save] of the last connection to the same peer, which the new
 	// connection continues. Set it if the peer takes both for one: the addresses are the same, or
 	// the DTLS session is. Use a blob once, because an older one makes message IDs repeat. It may
-	// come from an earlier process: what has expired by the wall clock is dropped, and nothing
-	// expires early if that clock was set back. A blob is ignored if it is damaged or of another
+	// come from an earlier process: then what it holds expires as if no time had passed, because
+	// the wall clock may have been set. A blob is ignored if it is damaged or of another
 	// version of the format, and over a stream. It is not kept. The memory that it needs counts
 	// towards MaxHistory, where the oldest messages are forgotten first, and [Config.MaxMemory].
 	// The zero value means that the connection starts with a random message ID and an empty

@@ -35,6 +35,17 @@ func (e *Endpoint) saveTime() saveTime {
 // identity is a number that no other endpoint is likely to have.
 func (e *Endpoint) identity() uint64 { return maphash.String(e.hashSeed, "endpoint") }
 
+// certainAge is the least age of the blob: that of another process is 0, because the wall clock may
+// have been set in the meantime, and a message ID that is forgotten too early has a request
+// performed twice.
+func (s *saveTime) certainAge(e *Endpoint) sched.Time {
+	if s.endpoint != e.identity() {
+		return 0
+	}
+	age, _ := s.age(e)
+	return age
+}
+
 // age is how old the blob is. backwards reports that this is not known, because the wall clock was
 // set back.
 func (s *saveTime) age(e *Endpoint) (age sched.Time, backwards bool) {

@@ -79,7 +79,7 @@ func (c *Conn) restore(saved []byte) {
 		return
 	}
 	now := c.e.sched.Now()
-	age, _ := s.age(c.e)
+	age := s.certainAge(c.e)
 	c.observations.continueFrom(s.sequence)
 	c.observations.continued = true
 	c.pace.restore(&s.pace, now, age)
