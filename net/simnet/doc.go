@@ -1,5 +1,6 @@
 // Package simnet is a network in memory for tests of code that uses a [socket.Socket]: hosts, links
-// that lose, repeat, delay and reorder packets, partitions, and routers that rebind.
+// that lose, repeat, delay and reorder packets, partitions, hosts that move, and routers that
+// rebind.
 //
 //	n := simnet.New(1)
 //	device, server := n.NewHost("device"), n.NewHost("server")

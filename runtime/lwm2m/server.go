@@ -276,6 +276,9 @@ func (s *server) OnConnected(survives bool) {
 	s.answered()
 	s.socket = &Socket{client: s.client, server: s, link: s.link.Socket(), uri: s.settings.uri}
 	s.peer.Attach(s.link.Conn())
+	if !survives && s.state.Registration != account.Unknown {
+		s.log.Info("the registration is not valid over the new connection", "reason", s.link.RegistrationLoss())
+	}
 	s.handle(account.Event{Kind: account.DialSucceeded, Survives: survives})
 }
 

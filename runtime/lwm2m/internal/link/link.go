@@ -342,22 +342,34 @@ func (l *Link) attach() error {
 	return nil
 }
 
-// registrationSurvives reports whether the registration is valid over a new connection (Transport
-// 1.2.2 §6.4.3). A new security context ends it; whether a resumed session is one is disputed (OMA
-// issue 506), so that Config decides. Without security a new local IP address ends it; a new port
-// alone does not. A network that cannot tell may have a new session, or a new address. Over a
-// stream the connection itself is the session.
-func (l *Link) registrationSurvives() bool {
+// registrationSurvives reports whether the registration is valid over a new connection.
+func (l *Link) registrationSurvives() bool { return l.RegistrationLoss() == "" }
+
+// RegistrationLoss returns why a registration over an earlier connection is not valid over the
+// present one (Transport 1.2.2 §6.4.3), in words. It is empty if the registration is valid. A new
+// security context ends it; whether a resumed session is one is disputed (OMA issue 506), so that
+// Config decides. Without security a new local IP address ends it; a new port alone does not. A
+// network that cannot tell may have a new session, or a new address. Over a stream the connection
+// itself is the session.
+func (l *Link) RegistrationLoss() string {
 	session := l.socket.able.Session
+	from, local := l.registeredFrom, l.LocalIP()
 	switch {
 	case l.opened.Socket.Kind() == socket.Stream:
-		return false
-	case session == nil:
-		return !l.opened.Secured && l.registeredFrom.IsValid() && l.LocalIP() == l.registeredFrom
-	case session.Resumption() == socket.SessionResumed:
-		return l.cfg.ResumptionKeepsRegistration
+		return "a new stream"
+	case session != nil && session.Resumption() == socket.ConnectionIDResumed,
+		session != nil && session.Resumption() == socket.SessionResumed && l.cfg.ResumptionKeepsRegistration:
+		return ""
+	case session != nil:
+		return session.Resumption().String()
+	case l.opened.Secured:
+		return "the network does not tell whether the session was resumed"
+	case !local.IsValid() || !from.IsValid():
+		return "the network does not tell the local address"
+	case local != from:
+		return "the local address has changed from " + from.String() + " to " + local.String()
 	}
-	return session.Resumption() == socket.ConnectionIDResumed
+	return ""
 }
 
 // SetRegisteredFrom says from which IP address the device has registered: that of LocalIP when the

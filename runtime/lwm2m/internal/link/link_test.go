@@ -145,6 +145,9 @@ func TestRegistrationSurvives(t *testing.T) {
 				} else {
 					l.want("connected, registration survives: false", "dial ended")
 				}
+				if why := l.RegistrationLoss(); (why == "") != c.want {
+					t.Errorf("the registration is lost because of %q", why)
+				}
 				if s := l.Session(); s != c.session {
 					t.Errorf("the session is %q, want %q", s, c.session)
 				}
