@@ -1,5 +1,5 @@
 // Package relay stands between a device and a server over UDP, as a NAT does: it can give the
-// device another address, and it counts the DTLS records that pass.
+// device another address, and it counts what passes.
 package relay
 
 import (
@@ -25,11 +25,12 @@ type Relay struct {
 	ports  map[uint16]bool
 }
 
-// Traffic counts the DTLS messages of a device and its server.
+// Traffic counts what a device and its server have sent.
 type Traffic struct {
-	Handshake    int // plaintext messages of both sides
+	Datagrams    int // of both sides
+	Handshake    int // plaintext messages of DTLS, of both sides
 	KeyExchanges int // ClientKeyExchange messages
-	WithCID      int // records with a Connection ID, of the device
+	WithCID      int // records of DTLS with a Connection ID, of the device
 }
 
 // New starts a relay to a server on a port of the loopback interface.
@@ -126,9 +127,10 @@ func (r *Relay) Take() Traffic {
 	return seen
 }
 
-// count counts the records of a datagram (RFC 6347 §4.1), up to one with a Connection ID, whose
+// count counts a datagram and its records (RFC 6347 §4.1), up to one with a Connection ID, whose
 // length only the server knows.
 func (t *Traffic) count(b []byte, fromDevice bool) {
+	t.Datagrams++
 	const header, handshake, withCID, clientKeyExchange = 13, 22, 25, 16
 	for len(b) > header {
 		if b[0] == withCID {
