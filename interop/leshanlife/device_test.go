@@ -54,9 +54,11 @@ func (l life) client(change func(*lwm2m.Config)) (*lwm2m.Client, *temperature.Ob
 	}
 	account := lwm2m.Server{
 		URI: fmt.Sprintf("coap://127.0.0.1:%d", l.Port), Lifetime: l.Lifetime,
-		// The device tries again after a second.
+		// The device tries again every second. Its notifications are confirmable.
 		Instance: func(i *lwm2m.ServerInstance) {
-			i.CommunicationRetryCount, i.CommunicationRetryTimer = dm.Uint(10), dm.Uint(1)
+			i.CommunicationRetryCount, i.CommunicationSequenceRetryCount = dm.Uint(1), dm.Uint(1000)
+			i.CommunicationSequenceDelayTimer = dm.Uint(1)
+			i.DefaultNotificationMode = dm.Int(1)
 		},
 	}
 	if l.Secured {

@@ -43,6 +43,8 @@ type message struct {
 	Value        string `json:"value"`
 	Error        string `json:"error"` // the name of the exception
 	Message      string `json:"message"`
+
+	at time.Time // when the test received it
 }
 
 // peer is a running Leshan server.
@@ -106,6 +108,7 @@ func (p *peer) read(out io.Reader) {
 	for lines.Scan() {
 		var m message
 		if err := json.Unmarshal(lines.Bytes(), &m); err == nil { // other lines are the JVM's
+			m.at = time.Now()
 			p.keep(&m)
 		}
 	}

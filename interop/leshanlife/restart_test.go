@@ -67,44 +67,64 @@ func TestDeviceRestarts(t *testing.T) {
 }
 
 // TestServerRestarts: a server that is killed and started again has lost its registrations and its
-// sessions. The device comes back within a lifetime and the time of a request without a response.
+// sessions. A device comes back after a notification that is not acknowledged, and at the latest
+// after a lifetime and the time of a request without a response.
 func TestServerRestarts(t *testing.T) {
-	const lifetime = 8 * time.Second
+	const soon, short, long = 2 * time.Second, 8 * time.Second, 5 * time.Minute
+	silence := transmission.MaxTransmitWait()
+	lives := []struct {
+		name     string
+		secured  bool
+		lifetime time.Duration // a notification is due if it is long
+		limit    time.Duration
+	}{
+		{"NoSec, nothing is due", false, short, short + soon},
+		{"NoSec, a notification is due", false, long, soon},
+		{"DTLS, nothing is due", true, short, short + silence + soon},
+		{"DTLS, a notification is due", true, long, 2*silence + soon},
+	}
 	p := startPeer(t, 0, 0)
-	sensors := make(map[string]*sensor)
-	for name, secured := range kinds {
-		if secured {
-			p.do(t, "key", name, "")
+	sensors := make([]*sensor, len(lives))
+	for i, l := range lives {
+		if l.secured {
+			p.do(t, "key", l.name, "")
 		}
-		sensors[name] = run(t, life{Endpoint: name, Port: p.port(secured), Secured: secured, Lifetime: lifetime, Value: 20}, nil)
-		p.event(t, name, "registered")
-		p.expect(t, "observe", name, "20.0")
+		sensors[i] = run(t, life{Endpoint: l.name, Port: p.port(l.secured), Secured: l.secured, Lifetime: l.lifetime, Value: 20}, nil)
+		p.event(t, l.name, "registered")
+		p.expect(t, "observe", l.name, "20.0")
 	}
 	p.kill()
 	again := startPeer(t, p.coap, p.coaps)
-	for name, secured := range kinds {
-		if secured {
-			again.do(t, "key", name, "")
+	for _, l := range lives {
+		if l.secured {
+			again.do(t, "key", l.name, "")
 		}
 	}
 	start := time.Now()
-	for name, secured := range kinds {
-		t.Run(name, func(t *testing.T) {
-			again.event(t, name, "registered")
-			took, limit := time.Since(start), lifetime+transmission.MaxTransmitWait()+time.Second
+	for i, l := range lives {
+		if l.lifetime == long {
+			sensors[i].measure(t, 21)
+		}
+	}
+	for i, l := range lives {
+		t.Run(l.name, func(t *testing.T) {
+			took := again.event(t, l.name, "registered").at.Sub(start)
 			t.Logf("the device was back after %v", took.Round(time.Millisecond))
-			if took > limit {
-				t.Errorf("the device was back after %v, want at most %v", took, limit)
+			if took > l.limit {
+				t.Errorf("the device was back after %v, want at most %v", took, l.limit)
 			}
-			again.expect(t, "observe", name, "20.0")
-			sensors[name].measure(t, 21)
-			again.notified(t, name, "21.0")
-			if n := again.count("", "handshake"); secured && n != 1 {
-				t.Errorf("%d handshakes", n)
+			if m := again.do(t, "observe", l.name, "/3303/0/5700"); m.Code != 205 {
+				t.Errorf("observe: %+v", m)
 			}
-			if st, _ := sensors[name].Status().Server(1); secured && st.Secured != "new session" {
+			sensors[i].measure(t, 22)
+			again.notified(t, l.name, "22.0")
+			again.expect(t, "read", l.name, "22.0")
+			if st, _ := sensors[i].Status().Server(1); l.secured && st.Secured != "new session" {
 				t.Errorf("the connection is a %q", st.Secured)
 			}
 		})
+	}
+	if n := again.count("", "handshake"); n != 2 {
+		t.Errorf("%d handshakes, want one for each of 2 devices", n)
 	}
 }
