@@ -319,7 +319,7 @@ func (b *bootstrapper) OnRefused() {
 }
 
 // OnSendFailed implements link.Owner: the time-out of the request ends the attempt.
-func (b *bootstrapper) OnSendFailed() {}
+func (b *bootstrapper) OnSendFailed(error) {}
 
 // OnSign implements link.Owner: it shows an early sign that connecting may fail.
 func (b *bootstrapper) OnSign(err error) {

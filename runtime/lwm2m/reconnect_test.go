@@ -1,9 +1,14 @@
 package lwm2m_test
 
 import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 )
@@ -102,5 +107,48 @@ func TestReconnectDuringUpdate(t *testing.T) {
 			t.Errorf("got %v with %q, want an Update with everything", r, r.body)
 		}
 		w.wantState(1, lwm2m.StateRegistered)
+	})
+}
+
+// noSend is a dialer whose sockets cannot send, as behind a firewall of the device itself.
+type noSend struct {
+	socket.Dialer
+	connects *atomic.Int32
+}
+
+type noSendSocket struct {
+	socket.Socket
+	connects *atomic.Int32
+}
+
+func (d noSend) NewSocket(c socket.Config) (socket.Socket, error) {
+	s, err := d.Dialer.NewSocket(c)
+	return noSendSocket{s, d.connects}, err
+}
+
+func (s noSendSocket) Abilities() socket.Abilities { return socket.Detect(s.Socket) }
+func (s noSendSocket) Send([]byte) error           { return errors.New("operation not permitted") }
+
+func (s noSendSocket) Connect(ctx context.Context, to socket.Endpoint) error {
+	s.connects.Add(1)
+	return s.Socket.Connect(ctx, to)
+}
+
+// A system that refuses to send makes the device reconnect once a minute at most: otherwise the
+// pauses of the attempts apply.
+func TestSystemRefusesToSend(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		cfg := w.config()
+		d := noSend{w.host.Dialer(), new(atomic.Int32)}
+		cfg.Dialers = []socket.Dialer{d}
+		w.start(cfg)
+		<-time.After(10 * time.Minute)
+		// At 0, 1, 3 and 7 minutes, twice each.
+		if n := d.connects.Load(); n != 8 {
+			t.Errorf("%d connections", n)
+		}
+		if s := w.wantState(1, lwm2m.StateError); s.Attempts != 4 || !strings.Contains(s.Err.Error(), "not permitted") {
+			t.Errorf("status %+v", s)
+		}
 	})
 }

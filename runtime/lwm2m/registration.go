@@ -8,9 +8,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/link"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
 )
 
@@ -203,7 +205,11 @@ func (s *server) onRegistered(offered offer, sent sched.Time) {
 
 // responseEvent returns the event for the result of a request.
 func (s *server) responseEvent(r coap.Result) account.Event {
-	if r.Err != nil {
+	switch {
+	case errors.Is(r.Err, link.ErrNotSent) && !errors.Is(r.Err, socket.ErrUnreachable) &&
+		s.state.Request != account.Deregister && s.mayReconnect(s.client.loop.sched.Now()):
+		return account.Event{Kind: account.ReconnectRequested}
+	case r.Err != nil:
 		return account.Event{Kind: account.NoResponse}
 	}
 	_, err := locationOf(r.Options)

@@ -78,8 +78,16 @@ func (a *attempt) countsRefusal(second bool, p coap.Params) bool {
 	return true
 }
 
-// OnSendFailed is called when a datagram could not be sent.
-func (s *server) OnSendFailed() { s.verifyRegistration() }
+// OnSendFailed is called when a datagram could not be sent. Without a route the device is offline
+// for the moment; any other reason is in the socket, such as a local address that is gone.
+func (s *server) OnSendFailed(err error) {
+	switch {
+	case errors.Is(err, socket.ErrUnreachable):
+		s.verifyRegistration()
+	case s.state.Request == account.NoRequest && s.mayReconnect(s.client.loop.sched.Now()):
+		s.handle(account.Event{Kind: account.ReconnectRequested})
+	}
+}
 
 // OnSign shows an early sign that connecting may fail. Connecting goes on, and fails by itself.
 func (s *server) OnSign(err error) {

@@ -36,6 +36,8 @@ func (s *server) sendVerification() {
 type verification struct {
 	verify     sched.Job
 	verifyFrom sched.Time // sooner no Update verifies the registration
+	// reconnectFrom is the time before which a failed Send does not make the device reconnect.
+	reconnectFrom sched.Time
 }
 
 // forgottenAfter is the shortest suspension of the machine after which a NAT may have forgotten a
@@ -56,4 +58,15 @@ func (l *Loop) onResume(suspended time.Duration) {
 			}
 		}
 	}
+}
+
+// mayReconnect reports whether the device may reconnect because the system has refused to send, and
+// counts that it does. Where the system goes on to refuse, as a firewall does, the pauses of the
+// attempts apply.
+func (v *verification) mayReconnect(now sched.Time) bool {
+	if now < v.reconnectFrom {
+		return false
+	}
+	v.reconnectFrom = now.Add(verifyPause)
+	return true
 }

@@ -289,7 +289,7 @@ func (c *callbacks) OnConnected(survives bool)              { c.connected(surviv
 func (c *callbacks) OnConnectFailed(err error)              { c.failed(err) }
 func (c *callbacks) OnConnectionLost(err error, short bool) { c.lost(err, short) }
 func (c *callbacks) OnRefused()                             { c.refused() }
-func (c *callbacks) OnSendFailed()                          { c.sendFailed() }
+func (c *callbacks) OnSendFailed(error)                     { c.sendFailed() }
 func (c *callbacks) OnSign(err error)                       { c.sign(err) }
 func (c *callbacks) OnClosing()                             { c.closing() }
 func (c *callbacks) OnDialEnded()                           { c.dialEnded() }

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -48,11 +49,19 @@ func (x exchange) Send(p []byte) error {
 	case err == nil:
 		x.s.bytes.count(len(p), 0)
 		x.s.link.cfg.Traffic.message(len(p), 0)
-	case x.s.net.Kind() == socket.Datagram && !isHarmless(err):
-		x.s.group.sched.Post(func() { x.s.link.onSendFailed(x.s) })
+	case x.s.net.Kind() != socket.Datagram, isHarmless(err):
+	case errors.Is(err, socket.ErrRefused): // of an earlier datagram; Recv does not report it again
+		x.s.group.sched.Post(func() { x.s.link.onRefused(x.s) })
+	default:
+		err = fmt.Errorf("%w: %w", ErrNotSent, err)
+		x.s.group.sched.Post(func() { x.s.link.onSendFailed(x.s, err) })
 	}
 	return err
 }
+
+// ErrNotSent is the error of a request whose datagram the system has refused to send, as when the
+// local address is gone.
+var ErrNotSent = errors.New("the datagram could not be sent")
 
 // isHarmless reports whether an error of Send says nothing about the connection.
 func isHarmless(err error) bool {
