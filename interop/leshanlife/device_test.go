@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -37,6 +38,7 @@ type life struct {
 	Lifetime time.Duration
 	Value    float64 // of the thermometer at the start
 	Store    string  // a folder, or empty
+	Local    netip.AddrPort
 }
 
 // client makes the client. change changes its configuration.
@@ -70,6 +72,7 @@ func (l life) client(change func(*lwm2m.Config)) (*lwm2m.Client, *temperature.Ob
 		Dialers: []socket.Dialer{udp.Dialer{}, dtls.Dialer{}}, Transmission: transmission,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
+	cfg.Socket.Local = l.Local
 	if l.Store != "" {
 		s, err := store.OpenDir(l.Store, store.Config{})
 		if err != nil {

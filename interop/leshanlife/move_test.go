@@ -16,6 +16,16 @@ import (
 // elsewhere is another address of the loopback interface.
 var elsewhere = netip.MustParseAddr("127.0.0.2")
 
+// hasElsewhere reports whether the loopback interface has that address.
+func hasElsewhere() bool {
+	c, err := net.ListenPacket("udp4", netip.AddrPortFrom(elsewhere, 0).String())
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
+}
+
 // mover is udp.Dialer, and lets its last socket connect from another address.
 type mover struct {
 	udp.Dialer
@@ -45,10 +55,8 @@ func (m *mover) move(t *testing.T, s *sensor, to netip.Addr) {
 // Connection ID, without a handshake and without a Register. Without security the device registers
 // again.
 func TestDeviceMoves(t *testing.T) {
-	if c, err := net.ListenPacket("udp4", netip.AddrPortFrom(elsewhere, 0).String()); err != nil {
-		t.Skipf("the loopback interface has no second address: %v", err)
-	} else {
-		_ = c.Close()
+	if !hasElsewhere() {
+		t.Skip("the loopback interface has no second address")
 	}
 	p := startPeer(t, 0, 0)
 

@@ -1,6 +1,7 @@
 package leshanlife_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -17,7 +18,8 @@ func (p *peer) port(secured bool) uint16 {
 }
 
 // TestDeviceRestarts: a device that has detached goes on with its registration and its observation,
-// with DTLS by the Connection ID and without a handshake. A device that was killed registers again.
+// with DTLS by the Connection ID, without a handshake, and from another address, too. A device
+// registers again if it has another address and no security, and if it was killed.
 func TestDeviceRestarts(t *testing.T) {
 	p := startPeer(t, 0, 0)
 	for name, secured := range kinds {
@@ -51,14 +53,36 @@ func TestDeviceRestarts(t *testing.T) {
 				t.Errorf("after Detach the device has registered again, or made a handshake")
 			}
 
+			if hasElsewhere() { // the device moves while it does not run
+				d.detach(t)
+				l.Local, l.Value = netip.AddrPortFrom(elsewhere, 0), 24
+				d = startProcess(t, l)
+				if secured {
+					if up := p.event(t, name, "updated"); up.Registration != reg.Registration || up.Address != elsewhere.String() {
+						t.Errorf("registered %+v, updated after a move %+v", reg, up)
+					}
+					p.notified(t, name, "24.0")
+				} else {
+					again := p.event(t, name, "registered")
+					if again.Old != reg.Registration || again.Address != elsewhere.String() {
+						t.Errorf("registered %+v, after a move %+v; want a new registration", reg, again)
+					}
+					reg = again
+				}
+				p.expect(t, "read", name, "24.0")
+				if n := p.count(name, "registered") + p.count("", "handshake"); n != 0 {
+					t.Errorf("after Detach and a move the device has registered again, or made a handshake")
+				}
+			}
+
 			d.kill()
-			l.Value = 24
+			l.Value = 25
 			startProcess(t, l)
 			again := p.event(t, name, "registered")
 			if again.Registration == reg.Registration || again.Old != reg.Registration {
 				t.Errorf("after a kill %+v, before it %+v", again, reg)
 			}
-			p.expect(t, "read", name, "24.0")
+			p.expect(t, "read", name, "25.0")
 			if n := p.count("", "handshake"); n != handshakes {
 				t.Errorf("%d handshakes after a kill, want %d", n, handshakes)
 			}
