@@ -2,10 +2,14 @@ package openssl
 
 import (
 	"errors"
+	"net/netip"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/net/udp"
 )
 
 // wantSession checks how the session of a connection began.
@@ -72,4 +76,42 @@ func TestDTLSRestarts(t *testing.T) {
 		wantSession(t, s, want)
 		talk(t, s, p, want.String())
 	}
+}
+
+// TestDTLSListenerRestarts: s_client resumes its session with the listener. A listener that has
+// restarted does not have the session, and makes a new one.
+func TestDTLSListenerRestarts(t *testing.T) {
+	listen := func(at netip.AddrPort) socket.Listener {
+		t.Helper()
+		below, err := udp.Listen(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := dtls.Listen(below, dtls.ServerConfig{Key: func([]byte) (socket.Secret, error) { return psk().Key, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		return l
+	}
+	session := filepath.Join(t.TempDir(), "session")
+	greet := func(l socket.Listener, want string, args ...string) {
+		t.Helper()
+		p := start(t, append([]string{"s_client", "-dtls1_2", "-connect", l.Addr().String(), "-psk", pskHex, "-psk_identity", "device-1",
+			"-cipher", "PSK-AES128-CCM8:@SECLEVEL=0"}, args...)...)
+		s := accept(t, l, p)
+		p.expect(t, want)
+		p.kill()
+		_ = s.Close()
+	}
+	l := listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	at := l.Addr()
+	greet(l, "New, TLSv1.2", "-sess_out", session)
+	greet(l, "Reused, TLSv1.2", "-sess_in", session)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = listen(at)
+	greet(l, "New, TLSv1.2", "-sess_in", session, "-sess_out", session)
+	greet(l, "Reused, TLSv1.2", "-sess_in", session)
 }
