@@ -31,26 +31,27 @@ import (
 // A Client belongs to the goroutine that runs its loop, which also calls all callbacks. Methods
 // that may be called from any goroutine say so. They never wait, unless they take a context.
 type Client struct {
-	cfg       Config
-	loop      *Loop
-	ownsLoop  bool // the loop is not shared
-	model     *dm.Model
-	log       *slog.Logger
-	ctx       context.Context // for user code, with the client in it
-	cancel    context.CancelFunc
-	pool      pool // slow functions
-	stores    pool // Config.Persist
-	manager   *manage.Manager
-	device    *manage.Device // the client's own
-	pending   int            // calls of link.Connect and storeValue that have not ended
-	servers   []*server
-	links     link.Config      // what the links of the servers share
-	records   *records.Records // nil without Config.Store
-	sessions  *store.Sessions  // in Config.Store, nil without it
-	saved     []savedServer    // that the last client has left, until their accounts are added
-	rebooting bool             // a server has asked for a reboot, or a factory reset
-	restoring bool             // what Config.Store holds is written to the data model
-	offline   offline
+	cfg        Config
+	loop       *Loop
+	ownsLoop   bool // the loop is not shared
+	model      *dm.Model
+	log        *slog.Logger
+	ctx        context.Context // for user code, with the client in it
+	cancel     context.CancelFunc
+	pool       pool // slow functions
+	stores     pool // Config.Persist
+	manager    *manage.Manager
+	device     *manage.Device // the client's own
+	pending    int            // calls of link.Connect and storeValue that have not ended
+	servers    []*server
+	links      link.Config      // what the links of the servers share
+	records    *records.Records // nil without Config.Store
+	sessions   *store.Sessions  // in Config.Store, nil without it
+	saved      []savedServer    // that the last client has left, until their accounts are added
+	savedFault error            // why no registration of the last client goes on
+	rebooting  bool             // a server has asked for a reboot, or a factory reset
+	restoring  bool             // what Config.Store holds is written to the data model
+	offline    offline
 
 	reconciling, reconcileAgain bool
 

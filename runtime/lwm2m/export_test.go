@@ -6,4 +6,4 @@ import "context"
 func ContextOf(c *Client) context.Context { return c.ctx }
 
 // HasSaved reports whether a new client has the registrations of the one before it.
-func HasSaved(c *Client) bool { return len(c.saved) > 0 }
+func HasSaved(c *Client) bool { return len(c.saved) > 0 && c.savedFault == nil }

@@ -28,12 +28,9 @@ func (c *Client) loadRecords() error {
 	if c.cfg.Store == nil {
 		return nil
 	}
-	c.sessions = &store.Sessions{Store: c.cfg.Store}
+	c.sessions = &store.Sessions{Store: c.cfg.Store, Prefix: sessionPrefix}
 	var err error
 	c.records, err = records.Load(c.cfg.Store, append(slices.Clone(alwaysStored[:]), c.cfg.StoredObjects...), c.log)
-	if err == nil {
-		err = c.takeRegistrations()
-	}
 	if err != nil {
 		return fmt.Errorf("lwm2m: Config.Store: %w", err)
 	}
@@ -117,7 +114,11 @@ func (c *Client) beginStoring() error {
 	if c.records == nil {
 		return nil
 	}
-	if err := c.records.Begin(c.model.Snapshot()); err != nil {
+	err := c.takeRegistrations()
+	if err == nil {
+		err = c.records.Begin(c.model.Snapshot())
+	}
+	if err != nil {
 		return fmt.Errorf("Config.Store: %w", err)
 	}
 	return nil

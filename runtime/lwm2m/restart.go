@@ -22,6 +22,9 @@ import (
 // and after a kill there is none.
 const registrationsRecord = "registrations"
 
+// sessionPrefix begins the names of the records of security sessions.
+const sessionPrefix = "session/"
+
 // The executables of the Device object that restart the device.
 const (
 	rebootID       dm.ResourceID = 4
@@ -41,12 +44,16 @@ type savedClient struct {
 	Servers  []savedServer `json:"servers"`
 }
 
-// savedServer is a registration, with all that the server has at the device.
+// savedServer is a connection, and the registration with all that the server has at the device,
+// unless the server does not know the device. The state of the connection is of use without the
+// registration, too: where the security session goes on, the server may repeat a request.
 type savedServer struct {
-	ShortID     ShortServerID    `json:"server"`
-	Security    dm.InstanceID    `json:"security"`
-	URI         string           `json:"uri"`
-	Location    []string         `json:"location"`
+	ShortID  ShortServerID `json:"server"`
+	Security dm.InstanceID `json:"security"`
+	URI      string        `json:"uri"`
+	Link     link.State    `json:"link"`
+	// Location is nil without a registration.
+	Location    []string         `json:"location,omitempty"`
 	LwM2M       string           `json:"lwm2m"`
 	VersionStep uint8            `json:"versionStep,omitempty"`
 	NoFormats   bool             `json:"noFormats,omitempty"`
@@ -55,7 +62,6 @@ type savedServer struct {
 	Binding     string           `json:"binding,omitempty"`
 	Links       string           `json:"links,omitempty"`
 	Expires     int64            `json:"expires,omitempty"` // microseconds since 1970
-	Link        link.State       `json:"link"`
 	Peer        manage.SavedPeer `json:"peer"`
 }
 
@@ -80,25 +86,56 @@ func (c *Client) takeRegistrations() error {
 	if err != nil {
 		return err
 	}
-	if record == nil {
+	var saved savedClient
+	switch {
+	case record == nil:
+		err = errors.New("the last client did not end by Detach")
+	default:
+		err = saved.parse(record)
+	}
+	if err != nil {
 		if c.records.Has(securityID) {
-			c.registersAgain(errors.New("the last client did not end by Detach"))
+			c.registersAgain(err)
 		}
-		return nil
+		return c.forgetSessions()
 	}
 	if err := c.cfg.Store.Apply(store.Delete(registrationsRecord)); err != nil {
 		return err
 	}
-	var saved savedClient
-	err = json.Unmarshal(record, &saved)
-	if err == nil {
-		err = saved.check(&c.cfg, time.Now())
+	c.saved = saved.Servers
+	if c.savedFault = saved.check(&c.cfg, time.Now()); c.savedFault != nil {
+		c.registersAgain(c.savedFault)
 	}
-	if err != nil {
-		c.registersAgain(err)
+	return nil
+}
+
+// forgetSessions removes the security sessions of the last client, and its registrations. It is for
+// a client that does not know the message IDs which that has used: over the same DTLS association
+// the server would take new messages for repetitions, and the device repetitions for new messages.
+func (c *Client) forgetSessions() error {
+	var batch []store.Change
+	for _, prefix := range []string{registrationsRecord, sessionPrefix} {
+		err := c.cfg.Store.Load(prefix, func(name string, _ []byte) error {
+			batch = append(batch, store.Delete(name))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if batch == nil {
 		return nil
 	}
-	c.saved = saved.Servers
+	return c.cfg.Store.Apply(batch...)
+}
+
+func (s *savedClient) parse(record []byte) error {
+	if err := json.Unmarshal(record, s); err != nil {
+		return err
+	}
+	if s.Version != savedVersion {
+		return fmt.Errorf("another version of the program has stored its registrations (%d)", s.Version)
+	}
 	return nil
 }
 
@@ -110,8 +147,6 @@ func (c *Client) registersAgain(why error) {
 // check returns why no registration can go on.
 func (s *savedClient) check(cfg *Config, now time.Time) error {
 	switch {
-	case s.Version != savedVersion:
-		return fmt.Errorf("another version of the program has stored its registrations (%d)", s.Version)
 	case s.Ended != "":
 		return errors.New(s.Ended)
 	case cfg.BootID == "":
@@ -126,8 +161,8 @@ func (s *savedClient) check(cfg *Config, now time.Time) error {
 	return nil
 }
 
-// resume has a server that was just made go on with its registration of before the restart, if
-// there is one and the account is the same.
+// resume has a server that was just made go on with its connection and its registration of before
+// the restart, if the account is the same.
 func (s *server) resume() {
 	c := s.client
 	i := slices.IndexFunc(c.saved, func(x savedServer) bool { return x.ShortID == s.settings.shortID })
@@ -136,7 +171,15 @@ func (s *server) resume() {
 	}
 	saved := c.saved[i]
 	c.saved = slices.Delete(c.saved, i, i+1)
-	version, err := saved.check(&s.settings, s.versions, time.Now())
+	if saved.URI != s.settings.uri || saved.Security != s.settings.security {
+		s.log.Info("the device registers again", "reason", "the account has changed")
+		return
+	}
+	s.link.Restore(saved.Link)
+	if c.savedFault != nil || saved.Location == nil {
+		return
+	}
+	version, err := saved.check(s.versions, time.Now())
 	if err != nil {
 		s.log.Info("the device registers again", "reason", err.Error())
 		return
@@ -157,19 +200,16 @@ func (s *server) resume() {
 	for _, err := range s.peer.Restore(saved.Peer) {
 		s.log.Warn("something of before the restart cannot go on", "reason", err.Error())
 	}
-	s.link.Restore(saved.Link)
 	s.log.Info("the device goes on with its registration of before the restart", "location", s.registration.path(),
 		"observations", s.peer.Observations())
 }
 
 // check returns the version of a registration, or why it cannot go on.
-func (s *savedServer) check(a *settings, offered []registry.Version, now time.Time) (registry.Version, error) {
+func (s *savedServer) check(offered []registry.Version, now time.Time) (registry.Version, error) {
 	version, err := registry.ParseVersion(s.LwM2M)
 	switch {
 	case err != nil:
 		return version, err
-	case s.URI != a.uri || s.Security != a.security:
-		return version, errors.New("the account has changed")
 	case int(s.VersionStep) >= len(offered) || offered[s.VersionStep] != version:
 		return version, errors.New("the versions of LwM2M to offer have changed")
 	case s.Lifetime != 0 && now.UnixMicro() >= s.Expires:
@@ -178,23 +218,21 @@ func (s *savedServer) check(a *settings, offered []registry.Version, now time.Ti
 	return version, nil
 }
 
-// save returns what the next client needs to go on with the registration, and false if the server
-// does not know the device. peer is what the server had before the connection ended.
-func (s *server) save(peer manage.SavedPeer) (savedServer, bool) {
-	r := &s.registration
-	if s.state.Registration != account.Known && s.state.Registration != account.Unsure || r.location == nil {
-		return savedServer{}, false
+// save returns what the next client needs to go on with the connection, and with the registration
+// if the server knows the device. peer is what the server had before the connection ended.
+func (s *server) save(peer manage.SavedPeer) savedServer {
+	saved := savedServer{ShortID: s.settings.shortID, Security: s.settings.security, URI: s.settings.uri, Link: s.link.Save()}
+	r, known := &s.registration, s.state.Registration
+	if known != account.Known && known != account.Unsure || r.location == nil || s.client.rebooting {
+		return saved
 	}
-	saved := savedServer{
-		ShortID: s.settings.shortID, Security: s.settings.security, URI: s.settings.uri,
-		Location: r.location, LwM2M: r.version.String(), VersionStep: s.state.VersionStep, NoFormats: s.state.NoFormats,
-		Unsure: s.state.Registration == account.Unsure, Lifetime: int64(r.offer.lifetime / time.Second),
-		Binding: r.offer.binding, Links: r.offer.links, Link: s.link.Save(), Peer: peer,
-	}
+	saved.Location, saved.LwM2M, saved.Peer = r.location, r.version.String(), peer
+	saved.VersionStep, saved.NoFormats, saved.Unsure = s.state.VersionStep, s.state.NoFormats, known == account.Unsure
+	saved.Lifetime, saved.Binding, saved.Links = int64(r.offer.lifetime/time.Second), r.offer.binding, r.offer.links
 	if r.offer.lifetime > 0 {
 		saved.Expires = r.until.UnixMicro()
 	}
-	return saved, true
+	return saved
 }
 
 // leaveRegistrations takes all accounts offline and stores their registrations for the next client.
@@ -216,9 +254,7 @@ func (c *Client) leaveRegistrations() {
 		saved.Ended = "a server has asked for a reboot"
 	}
 	for i, s := range servers {
-		if x, ok := s.save(peers[i]); ok && !c.rebooting {
-			saved.Servers = append(saved.Servers, x)
-		}
+		saved.Servers = append(saved.Servers, s.save(peers[i]))
 	}
 	record, err := json.Marshal(saved)
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -185,6 +186,60 @@ func TestRestartThatRegisters(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The session of a client that was killed is not used, although Suspend has stored it: nobody knows
+// which messages were exchanged over it.
+func TestKillWhileSuspended(t *testing.T) {
+	inLives(t, true, func(l *lives) {
+		w := l.watch()
+		l.registered(l.config())
+		l.client.Suspend()
+		time.Sleep(time.Second)
+		if len(l.store.names("session/")) == 0 {
+			t.Error("Suspend stores no session")
+		}
+		l.kill()
+		w.reset()
+		if got := l.registered(l.config()); len(got) != 1 || got[0] != "POST /rd" {
+			t.Errorf("the next client sends %q, want a Register", got)
+		}
+		if handshakes, _ := w.reset(); handshakes == 0 {
+			t.Error("the next client goes on with the session")
+		}
+	})
+}
+
+// After a reboot by a server the connection goes on, and with it the memory of what was executed.
+func TestRebootIsExecutedOnce(t *testing.T) {
+	inLives(t, true, func(l *lives) {
+		l.registered(l.config())
+		var lost atomic.Bool
+		l.net.SetFilter(func(p simnet.Packet) bool { return !lost.Load() || p.From.Port() == 5684 })
+		executed := make(chan error, 1)
+		lost.Store(true)
+		go func() {
+			_, err := l.server.WaitRegistered("dev").Execute(context.Background(), "/3/0/4", "")
+			executed <- err
+		}()
+		time.Sleep(time.Second)
+		l.detach()
+		lost.Store(false)
+		cfg := l.config()
+		if got := l.registered(cfg); len(got) != 1 || got[0] != "POST /rd" {
+			t.Errorf("the next client sends %q, want a Register", got)
+		}
+		time.Sleep(2 * time.Minute)
+		l.detach()
+		var log bytes.Buffer
+		cfg = l.config()
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		_, err := lwm2m.New(cfg)
+		if err != nil || strings.Contains(log.String(), "reboot") {
+			t.Errorf("the repetition was executed (%v): %s", err, log.String())
+		}
+		<-executed
+	})
 }
 
 // After a reboot by a server the next client says so.
