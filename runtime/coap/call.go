@@ -28,7 +28,7 @@ type Call struct {
 	Code Code
 	// Options are sent with every block. The exchange layer sets Observe and the options of
 	// block-wise transfer. With a Block2 option in them the transfer of the response begins at
-	// that block, with that block size.
+	// that block, with that block size, or the largest one that the connection has.
 	Options Options
 	// Body is the request's body. It is sent in as many blocks as it needs.
 	Body []byte
@@ -50,6 +50,11 @@ type Call struct {
 	MaxBody int
 	// Sink receives the body of a success as a stream instead. Its size is not bounded then.
 	Sink Sink
+	// OneBlock ends the call with the first block of the response: Result.Body is this block, and
+	// the Block2 option in Result.Options says where it is in the body and whether more follow. The
+	// caller fetches those when it likes, each by a call whose Options have the Block2 option. It
+	// needs no Sink and cannot observe. The zero value means that all blocks are fetched.
+	OneBlock bool
 	// Done is called exactly once, with the outcome. Required.
 	Done func(Result)
 	// Observe makes a GET or FETCH the beginning of an observation (RFC 7641). After Done it is

@@ -114,9 +114,9 @@ const maxRestarts = 2
 
 func (d *download) reset() { *d = download{options: d.options} }
 
-// begin prepares a transfer that begins with block b.
-func (d *download) begin(b Block) {
-	d.active, d.szx = true, b.SZX
+// begin prepares a transfer that begins with block b, in blocks of the exponent szx.
+func (d *download) begin(b Block, szx uint8) {
+	d.active, d.szx = true, szx
 	d.start = b.Offset()
 	d.next = d.start
 }
@@ -138,6 +138,10 @@ func (d *download) handle(call *Call, m *Message) {
 	}
 	if !d.isExpected(b, ok, len(m.Payload), call.in.sizes.isStream()) {
 		call.finish(Result{Err: ErrTransfer, Last: true})
+		return
+	}
+	if call.OneBlock {
+		call.finish(Result{Code: m.Code, Options: &m.Options, Body: m.Payload, Last: true})
 		return
 	}
 	tag, _ := m.Options.ETag()

@@ -39,6 +39,8 @@ func (cs *calls) check(call *Call) error {
 		return fmt.Errorf("%w: there is no priority %d", ErrUsage, call.Priority)
 	case call.Observe != nil && !call.Code.isSafe():
 		return fmt.Errorf("%w: %v cannot observe", ErrUsage, call.Code)
+	case call.OneBlock && (call.Observe != nil || call.Sink != nil):
+		return fmt.Errorf("%w: a call with OneBlock has neither Sink nor Observe", ErrUsage)
 	case cs.sizes.isStream() && cs.sizes.peer.released:
 		return ErrReleased
 	}
@@ -65,7 +67,7 @@ func (cs *calls) begin(call *Call, token uint64) error {
 		call.upload.size = call.SourceSize
 	}
 	if b, ok := call.Options.Block(OptionBlock2); ok {
-		call.download.begin(b)
+		call.download.begin(b, cs.sizes.askExponent(b.SZX, call.Options.Len()))
 	}
 	cs.add(call)
 	if err := call.send(); err != nil {

@@ -23,8 +23,8 @@ type Handler interface {
 type Response struct {
 	// Code is of class 2, 4 or 5.
 	Code Code
-	// Options are sent as they are. The exchange layer sets Block1, Block2, Size2 and Observe,
-	// and ETag where a body needs several blocks and has none.
+	// Options are sent as they are. The exchange layer sets Block1, Block2 and Observe, and where a
+	// body needs several blocks and they are missing, Size2 and ETag.
 	Options Options
 	// Body is copied where it is needed later.
 	Body []byte
@@ -32,6 +32,11 @@ type Response struct {
 	// layer closes it.
 	Source     Source
 	SourceSize int64
+	// Stateless keeps nothing of a body that needs several blocks: the handler is asked again for
+	// each block, and answers with the whole body and the same ETag as before. It is for files,
+	// which stay as they are, and for many peers at once. The zero value means that the peer fetches
+	// the blocks of a snapshot.
+	Stateless bool
 	// NonConfirmable sends a separate response non-confirmable although the request was
 	// confirmable (RFC 7252 §5.2.2).
 	NonConfirmable bool

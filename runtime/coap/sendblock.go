@@ -45,6 +45,9 @@ func (rs *requests) sendBody(r *Request, resp *Response) error {
 		}
 		return rs.send(r, resp.Code, opts, body, resp.NonConfirmable)
 	}
+	if resp.Stateless {
+		return rs.sendStateless(r, resp, szx, opts)
+	}
 	t, err := rs.transfers.snapshot(rs.e.transferKey(r.code, &r.options, false), resp)
 	if err != nil {
 		return err
@@ -52,17 +55,40 @@ func (rs *requests) sendBody(r *Request, resp *Response) error {
 	// Making memory available may have ended another transfer, whose sink may have used the
 	// endpoint's scratch options.
 	opts = rs.responseOptions(r, resp, sequence)
-	first := Block{SZX: szx}
-	if r.hasBlock2 {
-		// The request counts in blocks of the size it asks for.
-		first.Num = uint32(r.block2.Offset() / int64(first.Size()))
-	}
-	if first.Offset() >= t.size && t.size > 0 || first.Num > 0 && t.size == 0 {
+	first, ok := r.firstBlock(szx, t.size)
+	if !ok {
 		t.end(ErrIdle)
 		rs.e.outOpts.Reset()
 		return rs.send(r, BadRequest, &rs.e.outOpts, nil, false)
 	}
 	return rs.sendSnapshot(r, t, first, opts, resp.NonConfirmable)
+}
+
+// firstBlock is the block that r asks for, of a body of size bytes in blocks of the exponent szx. ok
+// is false if it is beyond the end.
+func (r *Request) firstBlock(szx uint8, size int64) (b Block, ok bool) {
+	b.SZX = szx
+	if r.hasBlock2 {
+		// The request counts in blocks of the size it asks for.
+		b.Num = uint32(r.block2.Offset() / int64(b.Size()))
+	}
+	return b, b.Num == 0 || b.Offset() < size
+}
+
+// sendStateless answers r with one block of the body and keeps nothing.
+func (rs *requests) sendStateless(r *Request, resp *Response, szx uint8, opts *Options) error {
+	defer closeSource(resp.Source)
+	t := &transfer{in: rs.transfers, options: resp.Options, body: resp.Body, source: resp.Source, size: resp.size()}
+	b, ok := r.firstBlock(szx, t.size)
+	if !ok {
+		opts.Reset()
+		return rs.send(r, BadRequest, opts, nil, false)
+	}
+	payload, err := t.block(&b, opts, &rs.sizes, len(r.token))
+	if err != nil {
+		return err
+	}
+	return rs.send(r, resp.Code, opts, payload, resp.NonConfirmable)
 }
 
 // responseOptions fills the endpoint's scratch options with those of a response.

@@ -174,7 +174,7 @@ func (t *transfer) block(b *Block, opts *Options, sizes *blockSizes, token int) 
 		return nil, ErrTooLarge
 	}
 	opts.SetBlock(OptionBlock2, *b)
-	if b.Num == 0 && t.size <= 1<<32-1 {
+	if b.Num == 0 && t.size <= 1<<32-1 && !t.options.Has(OptionSize2) {
 		opts.SetUint(OptionSize2, uint32(t.size))
 	}
 	if t.source == nil {
