@@ -63,8 +63,8 @@ func (b *blockSizes) fitExponent(szx uint8, options, token int, size int64) uint
 	return szx
 }
 
-// askExponent is the exponent, at most szx, of the blocks of a response to ask for: the response has
-// to fit one packet, too.
+// askExponent is the exponent, at most szx, of the blocks of a response to ask for: the response
+// has to fit one packet, too.
 func (b *blockSizes) askExponent(szx uint8, options int) uint8 {
 	szx = min(szx, b.maxExponent())
 	if b.peer != nil {

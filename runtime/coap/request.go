@@ -34,9 +34,12 @@ type Response struct {
 	SourceSize int64
 	// Stateless keeps nothing of a body that needs several blocks: the handler is asked again for
 	// each block, and answers with the whole body and the same ETag as before. It is for files,
-	// which stay as they are, and for many peers at once. The zero value means that the peer fetches
-	// the blocks of a snapshot.
+	// which stay as they are, and for many peers at once. The zero value means that the peer
+	// fetches the blocks of a snapshot.
 	Stateless bool
+	// OmitSize leaves out Size2, for a body whose size is not known. The zero value means that the
+	// first block has it.
+	OmitSize bool
 	// NonConfirmable sends a separate response non-confirmable although the request was
 	// confirmable (RFC 7252 §5.2.2).
 	NonConfirmable bool

@@ -64,8 +64,8 @@ func (rs *requests) sendBody(r *Request, resp *Response) error {
 	return rs.sendSnapshot(r, t, first, opts, resp.NonConfirmable)
 }
 
-// firstBlock is the block that r asks for, of a body of size bytes in blocks of the exponent szx. ok
-// is false if it is beyond the end.
+// firstBlock is the block that r asks for, of a body of size bytes in blocks of the exponent szx.
+// ok is false if it is beyond the end.
 func (r *Request) firstBlock(szx uint8, size int64) (b Block, ok bool) {
 	b.SZX = szx
 	if r.hasBlock2 {
@@ -78,7 +78,7 @@ func (r *Request) firstBlock(szx uint8, size int64) (b Block, ok bool) {
 // sendStateless answers r with one block of the body and keeps nothing.
 func (rs *requests) sendStateless(r *Request, resp *Response, szx uint8, opts *Options) error {
 	defer closeSource(resp.Source)
-	t := &transfer{in: rs.transfers, options: resp.Options, body: resp.Body, source: resp.Source, size: resp.size()}
+	t := &transfer{in: rs.transfers, options: resp.Options, body: resp.Body, source: resp.Source, size: resp.size(), omitSize: resp.OmitSize}
 	b, ok := r.firstBlock(szx, t.size)
 	if !ok {
 		opts.Reset()

@@ -43,6 +43,8 @@ type transfer struct {
 	options Options
 	source  Source
 	size    int64
+	// omitSize leaves out Size2.
+	omitSize bool
 }
 
 // transferBytes is what a transfer costs in addition to its body.
@@ -73,7 +75,7 @@ func (ts *transfers) snapshot(key uint64, resp *Response) (*transfer, error) {
 		closeSource(resp.Source)
 		return nil, &Error{Code: ServiceUnavailable, Err: ErrBusy}
 	}
-	t.code, t.options = resp.Code, resp.Options.Clone()
+	t.code, t.options, t.omitSize = resp.Code, resp.Options.Clone(), resp.OmitSize
 	if t.source = resp.Source; t.source != nil {
 		t.size = resp.SourceSize
 	} else {
@@ -174,7 +176,7 @@ func (t *transfer) block(b *Block, opts *Options, sizes *blockSizes, token int) 
 		return nil, ErrTooLarge
 	}
 	opts.SetBlock(OptionBlock2, *b)
-	if b.Num == 0 && t.size <= 1<<32-1 && !t.options.Has(OptionSize2) {
+	if b.Num == 0 && !t.omitSize && t.size <= 1<<32-1 && !t.options.Has(OptionSize2) {
 		opts.SetUint(OptionSize2, uint32(t.size))
 	}
 	if t.source == nil {

@@ -74,10 +74,15 @@ func (f *Fault) fail(c *conn, r *coap.Request) {
 
 // respondLater sends a reply after a delay.
 func (c *conn) respondLater(r *coap.Request, reply Reply, d time.Duration) {
+	c.answerLater(func() { respond(r, reply) }, d)
+}
+
+// answerLater calls answer, which answers a request, after a delay.
+func (c *conn) answerLater(answer func(), d time.Duration) {
 	c.unanswered++
 	c.server.sched.After(&sched.Job{Func: func() {
 		c.unanswered--
-		respond(r, reply)
+		answer()
 		for _, cl := range c.clients {
 			cl.sendHeld()
 		}

@@ -140,6 +140,9 @@ func (h *requestHandler) Serve(r *coap.Request) {
 			return
 		}
 	}
+	if s.serveFile(c, r, q.Path) {
+		return
+	}
 	reply := s.handle(c, q)
 	if reply.delay > 0 {
 		c.respondLater(r, reply, reply.delay)

@@ -79,6 +79,10 @@ type Server struct {
 	packs      map[string][]BootstrapPack // by endpoint name; "" for every other device
 	bootstraps history[*Bootstrap]
 	est        *estServer // nil without ServeEST
+
+	files        map[string]File // by path
+	fileRequests history[FileRequest]
+	fileFaults   []*fileDisturbance
 }
 
 // New starts a server, which runs until Close.
@@ -109,6 +113,7 @@ func New(cfg Config) (*Server, error) {
 		bootstrapping: map[string]*Bootstrap{}, scripts: map[string][]BootstrapStep{},
 		packs:      map[string][]BootstrapPack{},
 		bootstraps: history[*Bootstrap]{limit: limit},
+		files:      map[string]File{}, fileRequests: history[FileRequest]{limit: limit},
 	}
 	var err error
 	if s.endpoint, err = coap.NewEndpoint(coap.Config{Scheduler: s.sched}); err != nil {

@@ -20,6 +20,12 @@ type (
 	Fault = lwm2mserver.Fault
 	// Loss is what Server.Restart loses.
 	Loss = lwm2mserver.Loss
+	// File is a file that the server offers for download.
+	File = lwm2mserver.File
+	// FileFault is what the server does wrong with a request for a file.
+	FileFault = lwm2mserver.FileFault
+	// FileRequest is a request of a device for a file.
+	FileRequest = lwm2mserver.FileRequest
 	// Observation receives the notifications of one Observe.
 	Observation = lwm2mserver.Observation
 	// Operation is a request that Client.Do sends.
