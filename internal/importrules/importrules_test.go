@@ -42,6 +42,7 @@ var rules = []rule{
 	{"generated", []string{"runtime/dm", "registry"}},
 	{"runtime/sched", []string{"golang.org/x/sys/..."}},
 	{"runtime/store", nil},
+	{"runtime/download", []string{"runtime/coap", "runtime/sched", "runtime/store", "net/socket"}},
 	{"cmd/lwm2mstore", []string{"runtime/store"}},
 	{"runtime/coap", []string{"runtime/sched", "net/socket"}},
 	{"runtime/lwm2m", []string{"runtime/dm", "runtime/content/...", "runtime/coap/...", "runtime/sched", "runtime/store", "registry",

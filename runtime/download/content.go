@@ -1,0 +1,76 @@
+package download
+
+// maxChanges is how often the content may change while it is downloaded.
+const maxChanges = 3
+
+// content is what is known of the content and how much of it has been received. The loop owns it,
+// or the goroutine of an HTTP request while one runs.
+type content struct {
+	etag    string
+	total   int64 // -1 if it is not known
+	offset  int64 // of the next byte
+	resumed bool  // offset is from a record: without an ETag nothing is known of the content
+	changes int
+	maxSize int64
+}
+
+// head is what a response says about the content.
+type head struct {
+	etag  string
+	total int64 // -1 if it does not say
+}
+
+// accept compares a response with what is known. restart tells that the content is another one, so
+// the download starts from the beginning.
+func (c *content) accept(h head) (restart bool, err error) {
+	if h.total > c.maxSize {
+		return false, fault(NoSpace, "the content has %d bytes, at most %d are allowed", h.total, c.maxSize)
+	}
+	if len(h.etag) > maxTag {
+		return false, fault(Inconsistent, "the ETag has %d bytes", len(h.etag))
+	}
+	if c.offset == 0 {
+		c.etag, c.total, c.resumed = h.etag, h.total, false
+		return false, nil
+	}
+	if h.etag != c.etag || h.etag == "" && c.resumed {
+		return true, c.restart(h)
+	}
+	if h.total >= 0 && c.total >= 0 && h.total != c.total {
+		return false, fault(Inconsistent, "the server announces %d bytes, and %d before", h.total, c.total)
+	}
+	if c.total < 0 {
+		c.total = h.total
+	}
+	return false, nil
+}
+
+// restart makes the download start from the beginning.
+func (c *content) restart(h head) error {
+	if c.changes++; c.changes > maxChanges {
+		return fault(Inconsistent, "the content has changed %d times during the download", c.changes)
+	}
+	c.etag, c.total, c.offset, c.resumed = h.etag, h.total, 0, false
+	return nil
+}
+
+// receive accounts for n more bytes.
+func (c *content) receive(n int) error {
+	c.offset += int64(n)
+	switch {
+	case c.offset > c.maxSize:
+		return fault(NoSpace, "the content has more than %d bytes", c.maxSize)
+	case c.total >= 0 && c.offset > c.total:
+		return fault(Inconsistent, "the server sends more than the %d bytes that it has announced", c.total)
+	}
+	return nil
+}
+
+// end handles the end of the content.
+func (c *content) end() error {
+	if c.total >= 0 && c.offset != c.total {
+		return fault(Inconsistent, "the content ends after %d bytes, but %d were announced", c.offset, c.total)
+	}
+	c.total = c.offset
+	return nil
+}
