@@ -20,12 +20,14 @@ import (
 // Config configures a Client.
 type Config struct {
 	// Dialers are the networks, as those of a device: udp.Dialer for coap, dtls.Dialer for coaps,
-	// tcp.Dialer for coap+tcp and http, tls.Dialer for coaps+tcp and https. Required, unless HTTP
-	// is set.
+	// tcp.Dialer for coap+tcp, http and https, tls.Dialer for coaps+tcp and for https with a
+	// certificate of the device. Required, unless HTTP is set.
 	Dialers []socket.Dialer
-	// Security returns the credentials for a URI of the schemes coaps, coaps+tcp and https, and the
-	// names and certificates that it trusts. It is called before each new connection, on any
-	// goroutine. The zero value means no credentials, so these schemes fail.
+	// Security returns the credentials for a host: a URI of the scheme coaps, coaps+tcp or https,
+	// with nothing but the host and the port. It is called before each new connection, on any
+	// goroutine. For https, the zero Security means that the device has no certificate, and that
+	// the server's is verified with Security.TrustStore, or with the CAs of the system. The zero
+	// value of the function means the zero Security, with which coaps and coaps+tcp fail.
 	Security func(uri *url.URL) (socket.Security, error)
 	// HTTP performs the requests of http and https, for a proxy or a network of its own. Its
 	// CheckRedirect is called in addition to the rules of this package. The zero value means a
@@ -173,12 +175,13 @@ func (c *Client) Schemes() []string {
 }
 
 func (c *Client) canDial(scheme string) bool {
-	if c.cfg.HTTP != nil && (scheme == "http" || scheme == "https") {
-		return true
+	if scheme == "http" || scheme == "https" {
+		if c.cfg.HTTP != nil {
+			return true
+		}
+		scheme = "coap+tcp" // HTTP runs over the streams of CoAP
 	}
-	return slices.ContainsFunc(c.cfg.Dialers, func(d socket.Dialer) bool {
-		return slices.Contains(d.Schemes(), dialScheme(scheme))
-	})
+	return slices.ContainsFunc(c.cfg.Dialers, func(d socket.Dialer) bool { return slices.Contains(d.Schemes(), scheme) })
 }
 
 // Request says what to download and where to.
@@ -219,7 +222,7 @@ func (c *Client) Start(r Request) (*Download, error) {
 		return nil, err
 	}
 	if r.Conn == nil && !c.canDial(t.scheme) {
-		return nil, &Error{Kind: UnsupportedProtocol, URI: t.String(), Err: fmt.Errorf("no dialer serves %s", dialScheme(t.scheme))}
+		return nil, &Error{Kind: UnsupportedProtocol, URI: t.String(), Err: fmt.Errorf("no dialer serves %s", t.scheme)}
 	}
 	if r.Conn != nil && t.isHTTP() {
 		return nil, &Error{Kind: UnsupportedProtocol, URI: t.String(), Err: errors.New("a CoAP connection does not carry HTTP")}

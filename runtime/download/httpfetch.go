@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -14,14 +15,6 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
-// isSecured reports whether connections of a scheme need credentials.
-func isSecured(scheme string) bool {
-	return scheme == "https" || scheme == "coaps" || scheme == "coaps+tcp"
-}
-
-// endpointURL returns the URL of a host.
-func endpointURL(scheme, host string) *url.URL { return &url.URL{Scheme: scheme, Host: host} }
-
 // maxRedirects bounds the redirects of one request.
 const maxRedirects = 5
 
@@ -32,9 +25,7 @@ func (c *Client) newHTTPClient() *http.Client {
 		h = *c.cfg.HTTP
 	} else {
 		h.Transport = &http.Transport{
-			DialContext:    c.dialHTTP("http"),
-			DialTLSContext: c.dialHTTP("https"),
-			MaxIdleConns:   c.cfg.MaxConcurrent, IdleConnTimeout: 30 * time.Second,
+			DialContext: c.dialHTTP, DialTLSContext: c.dialHTTPS, MaxIdleConns: c.cfg.MaxConcurrent, IdleConnTimeout: 30 * time.Second,
 			DisableCompression: true, MaxResponseHeaderBytes: 16 << 10,
 		}
 	}
@@ -67,21 +58,52 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// dialHTTP returns a function that connects for a scheme.
-func (c *Client) dialHTTP(scheme string) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return func(ctx context.Context, _, addr string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
-		defer cancel()
-		sock, remote, err := c.newSocket(scheme, addr)
-		if err != nil {
-			return nil, err
-		}
-		if err := sock.Connect(ctx, remote); err != nil {
-			_ = sock.Close() // it is closed whatever the error
-			return nil, err
-		}
-		return socket.NetConn(sock), nil
+// dialHTTP connects for http.
+func (c *Client) dialHTTP(ctx context.Context, _, addr string) (net.Conn, error) {
+	return c.dial(ctx, "coap+tcp", addr, socket.Security{})
+}
+
+// dialHTTPS connects for https: without credentials of the device by crypto/tls, with them as
+// coaps+tcp does.
+func (c *Client) dialHTTPS(ctx context.Context, _, addr string) (net.Conn, error) {
+	sec, err := c.credentials("https", addr)
+	if err != nil {
+		return nil, err
 	}
+	if sec.Mode != socket.ModeNoSec {
+		return c.dial(ctx, "coaps+tcp", addr, sec)
+	}
+	below, err := c.dial(ctx, "coap+tcp", addr, socket.Security{})
+	if err != nil {
+		return nil, err
+	}
+	name := sec.ServerName
+	if name == "" {
+		name, _, _ = net.SplitHostPort(addr)
+	}
+	conn := tls.Client(below, &tls.Config{RootCAs: sec.TrustStore, ServerName: name, MinVersion: tls.VersionTLS12})
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = below.Close() // it is closed whatever the error
+		return nil, err
+	}
+	return conn, nil
+}
+
+// dial connects by one of the dialers.
+func (c *Client) dial(ctx context.Context, scheme, addr string, sec socket.Security) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+	defer cancel()
+	sock, remote, err := c.newSocket(scheme, addr, sec)
+	if err != nil {
+		return nil, err
+	}
+	if err := sock.Connect(ctx, remote); err != nil {
+		_ = sock.Close() // it is closed whatever the error
+		return nil, err
+	}
+	return socket.NetConn(sock), nil
 }
 
 // httpFetch fetches the content by HTTP, on a goroutine of its own.
@@ -210,7 +232,7 @@ func (f *httpFetch) accept(resp *http.Response) (skip int64, err error) {
 // copy copies the body to the sink.
 func (f *httpFetch) copy(ctx context.Context, body io.Reader, skip int64) error {
 	c, w := &f.d.content, f.d.pipe.w
-	buf := make([]byte, pipeSize)
+	buf := make([]byte, 2*pipeSize)
 	for {
 		n, err := body.Read(buf)
 		f.idle.Reset(f.d.c.cfg.IdleTimeout)
@@ -252,6 +274,9 @@ func (f *httpFetch) copy(ctx context.Context, body io.Reader, skip int64) error 
 // report has the loop report the progress.
 func (f *httpFetch) report() {
 	f.d.publish()
+	if f.d.request.Progress == nil {
+		return
+	}
 	select {
 	case f.post <- struct{}{}:
 		f.d.c.sched.Post(func() {

@@ -3,6 +3,7 @@ package download
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync/atomic"
 
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -22,7 +23,11 @@ type link struct {
 // open makes the socket, unless there is one, and connects it. It runs on a goroutine of its own.
 func (l *link) open(ctx context.Context, c *Client, scheme, host string) error {
 	if l.sock == nil {
-		sock, remote, err := c.newSocket(scheme, host)
+		sec, err := c.credentials(scheme, host)
+		if err != nil {
+			return err
+		}
+		sock, remote, err := c.newSocket(scheme, host, sec)
 		if err != nil {
 			return err
 		}
@@ -97,19 +102,30 @@ func (l *link) discard() {
 	}
 }
 
-// newSocket makes the socket for a scheme of CoAP or HTTP and a host with its port.
-func (c *Client) newSocket(scheme, host string) (socket.Socket, socket.Endpoint, error) {
-	uri, cfg := endpointURL(scheme, host), socket.Config{Logger: c.cfg.Logger}
-	if isSecured(scheme) && c.cfg.Security != nil {
-		var err error
-		if cfg.Security, err = c.cfg.Security(uri); err != nil {
-			return nil, socket.Endpoint{}, fault(Failed, "credentials for %s: %w", uri, err)
-		}
+// credentials returns those for a host.
+func (c *Client) credentials(scheme, host string) (socket.Security, error) {
+	if c.cfg.Security == nil || !isSecured(scheme) {
+		return socket.Security{}, nil
 	}
-	dial := endpointURL(dialScheme(scheme), host)
-	sock, remote, err := socket.Open(c.cfg.Dialers, dial.String(), cfg)
+	uri := &url.URL{Scheme: scheme, Host: host}
+	sec, err := c.cfg.Security(uri)
+	if err != nil {
+		return sec, fault(Failed, "credentials for %s: %w", uri, err)
+	}
+	return sec, nil
+}
+
+// newSocket makes the socket for a scheme of CoAP and a host with its port.
+func (c *Client) newSocket(scheme, host string, sec socket.Security) (socket.Socket, socket.Endpoint, error) {
+	uri := url.URL{Scheme: scheme, Host: host}
+	sock, remote, err := socket.Open(c.cfg.Dialers, uri.String(), socket.Config{Security: sec, Logger: c.cfg.Logger})
 	if err != nil {
 		return nil, remote, fault(Failed, "%w", err)
 	}
 	return sock, remote, nil
+}
+
+// isSecured reports whether connections of a scheme need credentials.
+func isSecured(scheme string) bool {
+	return scheme == "https" || scheme == "coaps" || scheme == "coaps+tcp"
 }

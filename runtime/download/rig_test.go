@@ -3,10 +3,7 @@ package download_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -44,7 +41,8 @@ type disk struct {
 	written []byte
 	synced  int
 	err     error // of the next Write
-	writes  int
+	dead    bool  // nothing is written any more
+	record  download.Record
 }
 
 func (d *disk) Write(p []byte) (int, error) {
@@ -53,7 +51,9 @@ func (d *disk) Write(p []byte) (int, error) {
 	if d.err != nil {
 		return 0, d.err
 	}
-	d.writes++
+	if d.dead {
+		return len(p), nil
+	}
 	d.written = append(d.written, p...)
 	return len(p), nil
 }
@@ -61,7 +61,9 @@ func (d *disk) Write(p []byte) (int, error) {
 func (d *disk) Sync() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.synced = len(d.written)
+	if !d.dead {
+		d.synced = len(d.written)
+	}
 	return nil
 }
 
@@ -77,14 +79,26 @@ func (d *disk) Truncate(n int64) error {
 }
 
 // afterPowerLoss returns what the disk holds after a loss of power: what was synced, and garbage.
+// The old one is dead.
 func (d *disk) afterPowerLoss() *disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b := bytes.Clone(d.written)
+	d.dead = true
+	b := d.written
 	for i := d.synced; i < len(b); i++ {
 		b[i] = 0xee
 	}
-	return &disk{written: b, synced: d.synced}
+	return &disk{written: b, synced: d.synced, record: d.record}
+}
+
+// save keeps the record of a download to the disk.
+func (d *disk) save(r download.Record) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.dead {
+		d.record = r
+	}
+	return nil
 }
 
 func (d *disk) content() []byte {
@@ -97,6 +111,7 @@ func (d *disk) content() []byte {
 type rig struct {
 	t              *testing.T
 	net            *simnet.Network
+	nat            *simnet.NAT // in front of the device
 	device, server *simnet.Host
 	files          *lwm2mserver.Server
 	web            *http.Server
@@ -109,7 +124,8 @@ const serverName = "files.example"
 
 func newRig(t *testing.T) *rig {
 	n := simnet.New(1)
-	r := &rig{t: t, net: n, device: n.NewHost("device"), server: n.NewHost(serverName)}
+	nat := n.NewNAT()
+	r := &rig{t: t, net: n, nat: nat, device: nat.NewHost("device"), server: n.NewHost(serverName)}
 	udp, err := r.server.Listen(5683)
 	r.check(err)
 	tcp, err := r.server.ListenStream(5683)
@@ -199,13 +215,6 @@ func kindOf(t *testing.T, err error) download.Kind {
 		t.Fatalf("the outcome is %v, want an *Error", err)
 	}
 	return e.Kind
-}
-
-// sum returns the hash of the first n bytes of an image.
-func sum(i image, n int64) string {
-	h := sha256.New()
-	_, _ = io.Copy(h, io.NewSectionReader(i, 0, n))
-	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
 // netListener is a listener of net/http.

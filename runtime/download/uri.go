@@ -33,18 +33,6 @@ func (t *target) String() string {
 	return u.String()
 }
 
-// dialScheme returns the scheme whose dialer carries a scheme of a URI: HTTP runs over the streams
-// of CoAP's dialers.
-func dialScheme(scheme string) string {
-	switch scheme {
-	case "http":
-		return "coap+tcp"
-	case "https":
-		return "coaps+tcp"
-	}
-	return scheme
-}
-
 // parseURI parses the URI of a download. The error is an *Error.
 func parseURI(uri string) (*target, error) {
 	invalid := func(err error) (*target, error) { return nil, &Error{Kind: InvalidURI, Err: err} }
