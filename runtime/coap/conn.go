@@ -207,6 +207,19 @@ func (c *Conn) Abort(reason error) {
 	_ = c.stream.abort(0, reason)
 }
 
+// Busy reports what is under way, for a device that wants to turn its receiver off. exchange: a
+// request of this endpoint waits for its response or observes, one of the peer waits for its
+// answer, or a message waits to be sent or acknowledged. transfer: the peer is between two blocks
+// of a block-wise transfer, or has abandoned it; see [Params.ExchangeTimeout].
+func (c *Conn) Busy() (exchange, transfer bool) {
+	exchange = c.calls.active.n > 0 || c.requests.pending.n > 0 || c.notices.n > 0
+	if c.datagrams != nil {
+		x := &c.datagrams.transmitter
+		exchange = exchange || x.inflight > 0 || x.suspended.n > 0 || x.waiting.len() > 0
+	}
+	return exchange, c.transfers.n > 0
+}
+
 // Closed is the reason for which the connection was closed, or nil.
 func (c *Conn) Closed() error { return c.closed }
 

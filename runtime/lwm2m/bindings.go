@@ -48,7 +48,7 @@ func bindingsOf(dialers []socket.Dialer) string {
 //
 // It is safe to call from any goroutine.
 func (c *Client) Bindings() string {
-	return bindingFor(bindingsOf(c.cfg.Dialers), c.cfg.QueueMode, c.cfg.MaxVersion)
+	return bindingFor(bindingsOf(c.cfg.Dialers), c.cfg.QueueMode != nil, c.cfg.MaxVersion)
 }
 
 // within returns the letters of binding that supported has, too, and Q. If there are none, or if

@@ -52,7 +52,10 @@ func TestSupportedBindings(t *testing.T) {
 				}
 				var log strings.Builder
 				cfg := w.config()
-				cfg.Objects, cfg.MaxVersion, cfg.QueueMode = []dm.Object{dev}, v.max, v.queue
+				cfg.Objects, cfg.MaxVersion = []dm.Object{dev}, v.max
+				if v.queue {
+					cfg.QueueMode = &lwm2m.QueueMode{}
+				}
 				cfg.Dialers = []socket.Dialer{w.host.Dialer(), schemeDialer{schemes: v.schemes}}
 				cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				c := w.start(cfg)

@@ -321,6 +321,14 @@ func (b *bootstrapper) OnRefused() {
 // OnSendFailed implements link.Owner: the time-out of the request ends the attempt.
 func (b *bootstrapper) OnSendFailed(error) {}
 
+// OnReceiverOn implements link.Owner. The connection has no queue mode.
+func (b *bootstrapper) OnReceiverOn() {}
+
+// isIdle reports whether no attempt is under way and there is no connection.
+func (b *bootstrapper) isIdle() bool {
+	return b.state.Connection == bootstrap.Disconnected && b.state.Phase != bootstrap.Applying
+}
+
 // OnSign implements link.Owner: it shows an early sign that connecting may fail.
 func (b *bootstrapper) OnSign(err error) {
 	b.noteStall(connectSign(b.link, err))

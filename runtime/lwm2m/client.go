@@ -63,6 +63,7 @@ type Client struct {
 	done                    chan struct{}
 	unsubscribe             func()
 	boot                    *bootstrapper
+	awake                   int // calls of Awake that are in effect
 	access                  accessControl
 
 	status atomic.Pointer[published]
@@ -173,7 +174,6 @@ func (c *Client) check() error {
 	if snap.Definition(deviceID) == nil {
 		c.log.Warn("there is no Device object (3), which every device must have: runtime/objects/device makes one", "endpoint", c.cfg.Endpoint)
 	}
-	c.warnOfAbsent(snap)
 	if len(c.cfg.Servers) == 0 && len(faults) < accounts {
 		for _, err := range faults {
 			c.log.Error("the account cannot be used", "endpoint", c.cfg.Endpoint, "reason", err.Error())
@@ -181,14 +181,6 @@ func (c *Client) check() error {
 		return nil
 	}
 	return errors.Join(faults...)
-}
-
-// warnOfAbsent warns of what the configuration asks for and the client does not do yet.
-func (c *Client) warnOfAbsent(snap dm.Snapshot) {
-	if c.cfg.QueueMode {
-		c.log.Warn("QueueMode tells servers that the device may sleep; the client itself does not sleep yet",
-			"endpoint", c.cfg.Endpoint)
-	}
 }
 
 func (c *Client) checkAccount(snap dm.Snapshot, id dm.InstanceID) error {

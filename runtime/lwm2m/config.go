@@ -58,10 +58,12 @@ type Config struct {
 	// most 100 bytes. Names in SenML begin with it; servers may leave it out there (Transport 1.2.1
 	// §6.4.1). The zero value means the root.
 	AlternatePath string
-	// QueueMode registers the device with queue mode: it may be unreachable between its
-	// registration updates. The client itself does not sleep yet, of which New warns. The zero
-	// value means that the device is always reachable.
-	QueueMode bool
+	// QueueMode registers the device with queue mode: between messages it sleeps, and servers hold
+	// their requests until it wakes up. The client calls the ability ReceiverOff of the socket when
+	// the awake time has passed. What has to be sent wakes the device: an Update goes first, then
+	// notifications, then Sends. A Q in the binding of an account (/1/x/7) means queue mode for this
+	// account. The zero value means that the device is always reachable.
+	QueueMode *QueueMode
 
 	// BootstrapPack asks the bootstrap server for a Bootstrap-Pack, from LwM2M 1.2 on, and sends a
 	// Bootstrap-Request if that fails (Core 1.2.2 §6.1.7.7). The zero value means that the client

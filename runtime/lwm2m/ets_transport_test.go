@@ -49,7 +49,7 @@ func TestETS_1_1_int_106_TCPBinding(t *testing.T) {
 
 func TestETS_1_1_int_108_QueueModeOn(t *testing.T) {
 	onBench(t, func(b *bench) {
-		b.cfg.QueueMode = true
+		b.cfg.QueueMode = &lwm2m.QueueMode{}
 		b.start()
 		r := b.next()
 		if r.Path != "/rd" || !slices.Contains(r.Query, "Q") || !slices.Contains(r.Query, "b=U") {

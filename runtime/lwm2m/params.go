@@ -15,6 +15,7 @@ import (
 type offer struct {
 	lifetime time.Duration
 	binding  string
+	queue    bool // queue mode
 	links    string
 }
 
@@ -27,7 +28,8 @@ func (c *Client) offerFor(s dm.Snapshot, a *settings, v registry.Version, noForm
 	}
 	return offer{
 		lifetime: a.lifetime,
-		binding:  bindingFor(within(a.binding, bindingsOf(c.cfg.Dialers)), c.cfg.QueueMode, v),
+		binding:  bindingFor(within(a.binding, bindingsOf(c.cfg.Dialers)), c.usesQueueMode(a), v),
+		queue:    c.usesQueueMode(a),
 		links:    string(linkList(s, v, c.cfg.AlternatePath, c.profileFor(v), formats)),
 	}
 }
@@ -64,11 +66,6 @@ func bindingFor(binding string, queue bool, v registry.Version) string {
 	return old + "Q"
 }
 
-// queued reports whether a registration with version v has the parameter `Q` for queue mode.
-func (c *Client) queued(a *settings, v registry.Version) bool {
-	return v.Compare(registry.V(1, 1)) >= 0 && (c.cfg.QueueMode || strings.Contains(a.binding, "Q"))
-}
-
 // addRegister adds the query parameters of a Register.
 func (c *Client) addRegister(o *coap.Options, a *settings, v registry.Version, off *offer) {
 	if c.cfg.Endpoint != "" {
@@ -79,7 +76,7 @@ func (c *Client) addRegister(o *coap.Options, a *settings, v registry.Version, o
 	if off.binding != "" {
 		o.AddQuery("b=" + off.binding)
 	}
-	if c.queued(a, v) {
+	if off.queue && v.Compare(registry.V(1, 1)) >= 0 {
 		o.AddQuery("Q")
 	}
 	if c.cfg.SMSNumber != "" {

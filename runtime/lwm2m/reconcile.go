@@ -74,7 +74,10 @@ func (c *Client) sendUpdates() {
 	c.updatesFrom = c.loop.sched.Now().Add(c.cfg.UpdateDelay)
 	for _, s := range slices.Clone(c.servers) {
 		s.registration.compare = s.registration.stale
-		if s.intent.update {
+		if s.registration.stale && s.queueModeChanged() {
+			s.intent.update = false
+			s.handle(account.Event{Kind: account.RegisterRequested})
+		} else if s.intent.update {
 			s.intent.update = false
 			s.handle(account.Event{Kind: account.UpdateRequested})
 		} else {
@@ -170,6 +173,7 @@ func (c *Client) remove(s *server) {
 	c.loop.sched.Cancel(&s.slow)
 	c.loop.sched.Cancel(&s.overdue)
 	c.loop.sched.Cancel(&s.verify)
+	c.loop.sched.Cancel(&s.window)
 	s.closeSends(s.reason())
 	s.peer.Close()
 	c.servers = slices.DeleteFunc(c.servers, func(o *server) bool { return o == s })

@@ -104,7 +104,7 @@ func TestRegisterAgainAfterSilence(t *testing.T) {
 func TestRegisterParameters(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
-		cfg.SMSNumber, cfg.QueueMode, cfg.AlternatePath = "+4912345", true, "/lwm2m"
+		cfg.SMSNumber, cfg.QueueMode, cfg.AlternatePath = "+4912345", &lwm2m.QueueMode{}, "/lwm2m"
 		w.start(cfg)
 		r := w.servers[0].next()
 		want := []string{"ep=dev", "lt=3600", "lwm2m=1.2", "b=UT", "Q", "sms=+4912345"}

@@ -27,7 +27,8 @@ type Batch struct {
 	// means Config.Format if that is one of them and carries the batch, otherwise SenML CBOR.
 	Format content.Format
 	// Defer has the Send wait while the server cannot be reached or does not know the device, and
-	// repeats it if the connection ends before the response. The values of Add are read at the call
+	// repeats it if the connection ends before the response. In queue mode it waits until the device
+	// is awake for another reason: an Update, a notification, a Send that does not wait. The values of Add are read at the call
 	// nevertheless, and are then reported with their time. The zero value means that such a Send is
 	// dropped.
 	Defer bool
@@ -320,6 +321,10 @@ func (a sendAccount) State() (send.State, error) {
 		return send.Busy, nil // the server may know the device before the response arrives
 	case s.link.Conn() == nil || !known:
 		return send.Away, notReachable(s.reason())
+	case s.state.Connection == account.Asleep:
+		return send.Asleep, nil
+	case s.peer.Releasing(): // notifications that have waited come first
+		return send.Busy, nil
 	case s.state.Request != account.NoRequest, s.state.Registration == account.Outdated:
 		return send.Busy, nil
 	}
@@ -334,6 +339,9 @@ func notReachable(reason error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrNotRegistered, reason)
 }
+
+// Wake implements send.Account.
+func (a sendAccount) Wake() { a.s.wake() }
 
 // Muted implements send.Account. An absent /1/x/23 means that Send is muted.
 func (a sendAccount) Muted() error {

@@ -34,8 +34,9 @@ type server struct {
 	link   *link.Link
 	socket *Socket // nil without a connection
 	peer   *manage.Peer
-	gate   gate // in front of peer
-	slowed bool // notifications are sent more slowly than they come
+	gate   gate      // in front of peer
+	slowed bool      // notifications are sent more slowly than they come
+	window sched.Job // the awake window (queue mode)
 
 	transmission *coap.Params // nil means those of Config
 	enabling     sched.Job    // ends a Disable
@@ -73,12 +74,13 @@ func (c *Client) newServer(v settings) (*server, error) {
 	s.intent.offline = c.offline.covers(&v)
 	s.timer.Func = s.onTimer
 	s.slow.Func = s.onSlow
+	s.window.Func = s.onWindow
 	s.enabling.Func = func() { s.setDisabled(false, 0) }
 	var err error
 	s.peer, err = c.manager.AddPeer(manage.PeerConfig{
 		ShortServerID: v.shortID, Version: s.versions[0], Format: c.cfg.Format, PlainText: c.cfg.PlainText,
 		Root: c.cfg.AlternatePath, Authorize: c.access.authorizer(v.shortID), Unsent: s.unsentHandler(),
-		Undelivered: s.verifyRegistration,
+		Undelivered: s.verifyRegistration, Wake: s.wake, Released: s.onReleased,
 	})
 	if err != nil {
 		return nil, err
@@ -118,6 +120,7 @@ func (s *server) handle(e account.Event) {
 	}
 	s.handleAll()
 	s.gate.settle()
+	s.settleSleep()
 	s.settleSends()
 	s.settleBootstrap()
 	s.stopWaiting(s.state.Request != account.NoRequest, s.state.Connection == account.Connecting)
@@ -197,8 +200,12 @@ func (s *server) execute(a account.Action) {
 		s.startTimer(a.After, a.Spread)
 	case account.StopTimer:
 		s.stopTimer()
+	case account.StartWindow:
+		s.startWindow()
+	case account.StopWindow:
+		s.client.loop.sched.Cancel(&s.window)
 	case account.ReceiverOff:
-		s.link.ReceiverOff()
+		s.sleep()
 	case account.ReceiverOn:
 		// The link turns the receiver on when it sends.
 	case account.RequestBootstrap:

@@ -70,6 +70,7 @@ func (s *server) viewFacts() account.Facts {
 	return account.Facts{
 		Removed: s.intent.removed, Disabled: s.intent.disabled, Offline: s.intent.offline, Turn: s.intent.turn,
 		RegisteredBefore:  s.registration.before,
+		QueueMode:         s.maySleep(),
 		CanBootstrap:      s.settings.bootstrap && s.client.boot.account.present,
 		Bootstrapping:     s.client.boot.serving(),
 		Endless:           s.registration.offer.lifetime == 0,

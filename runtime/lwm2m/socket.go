@@ -33,7 +33,7 @@ func (s *Socket) URI() string { return s.uri }
 // QueueMode reports whether the device is registered with queue mode, so that it need not be
 // reachable at all times.
 func (s *Socket) QueueMode() bool {
-	return s.server != nil && s.client.queued(&s.server.settings, s.server.registration.version)
+	return s.server != nil && s.server.registration.offer.queue
 }
 
 // Net returns the socket of the network layer, for its abilities, such as the system handle for

@@ -50,6 +50,7 @@ func (c Config) withDefaults() (Config, error) {
 	fault(strings.ContainsFunc(c.Endpoint, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }),
 		"Endpoint is %.40q, it must be UTF-8 without control characters", c.Endpoint)
 	faults = append(faults, c.checkVersions()...)
+	faults = append(faults, c.QueueMode.check(c.Dialers)...)
 	fault(c.Factory.read != nil && len(c.Servers) > 0,
 		"Servers is set, and so is Factory, which is for a device without accounts: use one or the other")
 	fault(c.Profile.ID == "" && len(c.Profile.Objects) > 0, "Profile.Objects is set without Profile.ID")

@@ -197,7 +197,7 @@ func TestNewURIOffersHighestVersion(t *testing.T) {
 func TestVersionFallBack(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		cfg := w.config()
-		cfg.QueueMode = true
+		cfg.QueueMode = &lwm2m.QueueMode{}
 		srv := w.servers[0]
 		srv.answers(func(r request) answer {
 			if r.path == "/rd" && !r.has("lwm2m=1.0") {

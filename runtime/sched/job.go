@@ -22,3 +22,12 @@ type Job struct {
 
 // Pending reports whether the job is scheduled.
 func (j *Job) Pending() bool { return j.owner != nil }
+
+// Deadline returns when the job runs, on the clock of its scheduler. ok is false if the job is not
+// scheduled.
+func (j *Job) Deadline() (t Time, ok bool) {
+	if j.owner == nil {
+		return 0, false
+	}
+	return j.owner.heap[j.index].at, true
+}

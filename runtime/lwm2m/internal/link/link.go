@@ -61,6 +61,9 @@ type Owner interface {
 	// OnSign is called for an early sign that a Connect may fail, as described at
 	// socket.WithProgress. The Connect goes on.
 	OnSign(err error)
+	// OnReceiverOn is called in the next turn of the loop after the first message that passes after
+	// ReceiverOff.
+	OnReceiverOn()
 	// OnClosing is called before a connection ends, whatever ends it.
 	OnClosing()
 	// OnDialEnded is called once for each Connect that returned nil when nothing of it runs any
@@ -412,13 +415,6 @@ func (l *Link) closeSocket(forget bool) {
 	}
 	if forget {
 		l.last, l.restored = State{}, false
-	}
-}
-
-// ReceiverOff tells the network that nothing is expected until the next message is sent.
-func (l *Link) ReceiverOff() {
-	if l.socket != nil && l.socket.able.ReceiverOff != nil {
-		l.socket.able.ReceiverOff.ReceiverOff()
 	}
 }
 

@@ -360,3 +360,49 @@ func TestSendFailed(t *testing.T) {
 		})
 	}
 }
+
+// The first message in either direction after ReceiverOff is reported, once.
+func TestReceiverOn(t *testing.T) {
+	onRig(t, func(r *rig) {
+		l := r.newLink(linkConfig{})
+		l.connect()
+		l.WatchMessages()
+		want := func(events ...string) {
+			t.Helper()
+			l.events = slices.DeleteFunc(l.events, func(e string) bool { return e == "refused" }) // nobody listens
+			l.want(events...)
+		}
+		l.events = []string{}
+		l.ReceiverOff()
+		begin := r.group.sched.Now()
+		r.pass(time.Hour)
+		if len(l.events) > 0 {
+			t.Errorf("callbacks %q", l.events)
+		}
+		for range 2 { // the ping and its answer
+			l.deliver(1)
+			if err := r.group.Serve(context.Background(), l.Socket()); err != nil {
+				t.Fatal(err)
+			}
+			r.turn()
+		}
+		want("receiver on")
+		if d := l.LastMessage().Sub(begin); d != time.Hour {
+			t.Errorf("the last message was seen after %v, want 1h", d)
+		}
+		l.ReceiverOff()
+		if err := l.Conn().Ping(func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+		r.turn()
+		want("receiver on")
+		l.ReceiverOff()
+		l.deliver(1)
+		if err := r.group.Serve(context.Background(), l.Socket()); err != nil {
+			t.Fatal(err)
+		}
+		l.Close(errReason) // before the loop learns of the message
+		r.turn()
+		want("closing")
+	})
+}

@@ -118,6 +118,7 @@ func (r *rig) newLink(c linkConfig) *testLink {
 		lost:       func(err error, short bool) { l.err = err; note("lost, short: %v", short) },
 		refused:    func() { note("refused") },
 		sendFailed: func() { note("send failed") },
+		receiver:   func() { note("receiver on") },
 		sign:       func(err error) { note("sign: %v", err) },
 		closing: func() {
 			if l.Socket() != nil || l.Conn() != nil {
@@ -278,6 +279,7 @@ type callbacks struct {
 	lost       func(err error, short bool)
 	refused    func()
 	sendFailed func()
+	receiver   func()
 	sign       func(err error)
 	closing    func()
 	dialEnded  func()
@@ -290,6 +292,7 @@ func (c *callbacks) OnConnectFailed(err error)              { c.failed(err) }
 func (c *callbacks) OnConnectionLost(err error, short bool) { c.lost(err, short) }
 func (c *callbacks) OnRefused()                             { c.refused() }
 func (c *callbacks) OnSendFailed(error)                     { c.sendFailed() }
+func (c *callbacks) OnReceiverOn()                          { c.receiver() }
 func (c *callbacks) OnSign(err error)                       { c.sign(err) }
 func (c *callbacks) OnClosing()                             { c.closing() }
 func (c *callbacks) OnDialEnded()                           { c.dialEnded() }

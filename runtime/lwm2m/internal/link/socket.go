@@ -25,6 +25,7 @@ type Socket struct {
 	armed    sched.Time    // the job that deadline was set for, or unarmed
 	queued   bool          // in the group's queue, or closed; guarded by group.mu
 	closed   bool
+	receiver receiver
 }
 
 // unarmed is no job's deadline.
@@ -49,6 +50,7 @@ func (x exchange) Send(p []byte) error {
 	case err == nil:
 		x.s.bytes.count(len(p), 0)
 		x.s.link.cfg.Traffic.message(len(p), 0)
+		x.s.onMessage()
 	case x.s.net.Kind() != socket.Datagram, isHarmless(err):
 	case errors.Is(err, socket.ErrRefused): // of an earlier datagram; Recv does not report it again
 		x.s.group.sched.Post(func() { x.s.link.onRefused(x.s) })
@@ -72,6 +74,9 @@ func (x exchange) Recv(p []byte) (int, error) {
 	n, err := x.s.net.Recv(p)
 	x.s.bytes.count(0, n)
 	x.s.link.cfg.Traffic.message(0, n)
+	if err == nil {
+		x.s.onMessage()
+	}
 	return n, err
 }
 

@@ -37,6 +37,8 @@ type observation struct {
 	busy      bool // a worker samples the nodes
 	failing   bool // the last sample failed, which was logged
 	ended     bool
+	held      bool // a notification waits until the device is awake
+	releasing bool // it has waited, and the nodes are not sampled yet
 	// rejected says that the outcome of the notification that was rejected is reported.
 	rejected bool
 }
@@ -113,6 +115,8 @@ func (o *observation) remove() {
 	all[last], o.scope.peer.observed = nil, all[:last]
 	o.scope.peer.observations.used--
 	o.scope.peer.values.used -= int(o.values)
+	o.busy = false // the result of a worker is discarded
+	o.released()
 }
 
 // isWithin reports whether all observed nodes are of one device.
@@ -138,6 +142,9 @@ func (o *observation) schedule() {
 		return
 	}
 	s, next := o.cfg().Sched, o.next()
+	if o.releasing && next > s.Now() {
+		o.released() // it is not sampled now after all
+	}
 	if next == attr.Never {
 		s.Cancel(&o.timer)
 		return
@@ -148,7 +155,7 @@ func (o *observation) schedule() {
 // next returns when a node is to be sampled next.
 func (o *observation) next() sched.Time {
 	next := attr.Never
-	if o.store != nil && o.store.gone || !o.reports() {
+	if o.held || o.store != nil && o.store.gone || !o.reports() {
 		return next
 	}
 	for _, p := range o.parts {
@@ -168,6 +175,11 @@ type notice struct {
 func (o *observation) notify(now sched.Time, x *notice) {
 	if o.mustStore() {
 		o.keep(now, x)
+		o.scope.peer.wake() // where it waits for those before it
+		return
+	}
+	if o.scope.peer.asleep {
+		o.hold()
 		return
 	}
 	n, live := &o.cfg().Scratch.notification, false
@@ -238,6 +250,11 @@ func (o *observation) onDelivered(err error) {
 func (o *observation) finish(now sched.Time, why error) {
 	if o.mustStore() {
 		o.finishLater()
+		o.scope.peer.wake()
+		return
+	}
+	if o.scope.peer.asleep {
+		o.hold()
 		return
 	}
 	n := &coap.Notification{Confirmable: true, Replace: true}

@@ -43,6 +43,12 @@ type PeerConfig struct {
 	// one: it may be gone, or may have forgotten the device. The zero value means that no function
 	// is called.
 	Undelivered func()
+	// Wake asks to have a device in queue mode woken, because a notification is due after Hold. The
+	// zero value means that nothing is called.
+	Wake func()
+	// Released is called when the notifications that waited have been handed over after Release.
+	// The zero value means that nothing is called.
+	Released func()
 }
 
 // Peer is one management server. It routes the server's requests (see route.go) and counts what the
@@ -58,6 +64,8 @@ type Peer struct {
 	root                   []string // the path segments of Root
 	conn                   *coap.Conn
 	closed                 bool
+	asleep                 bool     // notifications wait, see Hold
+	woken                  bool     // Wake was called since Hold
 	due                    line     // to be sampled now, in turn with those of other servers
 	scopes                 []*scope // one for each device
 	// observed are the observations, in no order.
@@ -68,6 +76,7 @@ type Peer struct {
 	observations quota
 	values       quota // that observations cover
 	attributes   quota // nodes that have some
+	releasing    int   // observations that have waited, and are not sampled yet
 
 	storedValues  atomic.Int64  // in the stores of all observations
 	droppedValues atomic.Uint64 // that were stored, or left out, and never sent

@@ -21,6 +21,7 @@ func (o *observation) onDue() {
 
 // takeTurn samples the nodes that are still due, and returns what that has cost, in values.
 func (o *observation) takeTurn() (cost int) {
+	defer o.released()
 	if o.ended || o.busy {
 		return 0
 	}
@@ -97,6 +98,7 @@ func (o *observation) readSlowly(rd *reading, also func(*reading, error) error, 
 		if !o.ended {
 			then(rd, body, err)
 		}
+		o.released()
 	})
 }
 

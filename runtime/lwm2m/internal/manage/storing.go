@@ -229,6 +229,10 @@ func (o *observation) drain() {
 	if st == nil || o.ended || !o.reachable() || st.sending > 0 {
 		return
 	}
+	if o.scope.peer.asleep {
+		o.scope.peer.wake() // Release calls drain again
+		return
+	}
 	if st.replay {
 		if h := o.history(); h != nil && o.drainHistory(h) {
 			st.replaying = true

@@ -77,8 +77,8 @@ type History struct {
 type Request struct {
 	// Format is the Content-Format. The zero value means the server's preference.
 	Format content.Format
-	// Defer has the request wait while the server cannot be reached, and repeats it if the
-	// connection ends before the response.
+	// Defer has the request wait while the server cannot be reached and while the receiver is off,
+	// and repeats it if the connection ends before the response.
 	Defer bool
 	// Paths are the nodes whose values are read when the request is added.
 	Paths []dm.Path
@@ -113,15 +113,18 @@ type State uint8
 
 // The states.
 const (
-	Away  State = iota // the server cannot be reached, or does not know the device
-	Busy               // a request of the registration interface comes first
-	Ready              // requests can be sent
+	Away   State = iota // the server cannot be reached, or does not know the device
+	Asleep              // the receiver is off (queue mode): a request that is not deferred wakes the device
+	Busy                // a request of the registration interface, or notifications, come first
+	Ready               // requests can be sent
 )
 
 // Account is the registration that a [Queue] sends within.
 type Account interface {
 	// State returns whether a request can be sent now. The error says why the server is Away.
 	State() (State, error)
+	// Wake has the device wake up. It is called when State is Asleep.
+	Wake()
 	// Muted returns the reason if the server wants no Send, nil if it does.
 	Muted() error
 	// Version returns the version of LwM2M of the registration.
@@ -219,11 +222,27 @@ func (q *Queue) Settle() {
 	defer func() { q.settling = false }()
 	for q.again {
 		q.again = false
-		if state, reason := q.cfg.Account.State(); state == Away {
+		switch state, reason := q.cfg.Account.State(); {
+		case state == Away:
 			q.wait(reason)
-		} else if state == Ready && len(q.list) > 0 {
+		case state == Asleep:
+			q.sleep()
+		case state == Ready && len(q.list) > 0:
 			q.advance(q.list[0])
 		}
+	}
+}
+
+// sleep has the device woken if a request is not deferred. Deferred requests wait until the device
+// is awake for another reason, and go before it in the order of the calls.
+func (q *Queue) sleep() {
+	wake := false
+	for _, r := range q.list {
+		r.late = r.late || r.Defer
+		wake = wake || !r.Defer && !r.reading
+	}
+	if wake {
+		q.cfg.Account.Wake()
 	}
 }
 
