@@ -6,6 +6,7 @@ import (
 	"log"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/setpoint"
 	"github.com/lwm2mgen/toolkit/net/socket"
@@ -220,3 +221,25 @@ func runUntilUpdated(ctx context.Context, factory lwm2m.Factory, objects []dm.Ob
 }
 
 var _ = runUntilUpdated // it is compiled and never called
+
+// sleepyDevice is a device in queue mode on a machine that sleeps, as docs/lifecycle.md prints it.
+func sleepyDevice(ctx context.Context, factory lwm2m.Factory, objects []dm.Object, s store.Store, suspendUntil func(time.Time)) error {
+	client, err := lwm2m.New(lwm2m.Config{
+		Endpoint: "probe-7", Factory: factory, Objects: objects, Store: s,
+		QueueMode: &lwm2m.QueueMode{}, // with every server; a field restricts it to some
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		if err := client.ServeAny(ctx, time.Minute); err != nil {
+			return err
+		}
+		at, ok := client.NextWake()
+		if ok {
+			suspendUntil(at)
+		}
+	}
+}
+
+var _ = sleepyDevice // it is compiled and never called

@@ -157,7 +157,7 @@ func TestSleep(t *testing.T) {
 			t.Fatal(err)
 		}
 		boiler, err := lwm2m.New(lwm2m.Config{
-			Endpoint: "boiler-7", Objects: []dm.Object{goals}, QueueMode: true,
+			Endpoint: "boiler-7", Objects: []dm.Object{goals}, QueueMode: &lwm2m.QueueMode{},
 			Servers: []lwm2m.Server{{URI: "coap://cloud", Lifetime: 10 * time.Minute}},
 			Dialers: []socket.Dialer{n.NewHost("site").Dialer()},
 		})

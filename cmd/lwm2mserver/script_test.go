@@ -178,7 +178,7 @@ func TestExitStatus(t *testing.T) {
 // A script waits for a device that sleeps, until the time-out.
 func TestScriptWaitsForSleepingDevice(t *testing.T) {
 	p := newProgram(t, options{awake: 50 * time.Millisecond, timeout: 200 * time.Millisecond}, "coap://127.0.0.1:0")
-	d := newDeviceWith(t, lwm2m.Config{Servers: []lwm2m.Server{{URI: p.server.URI()}}, QueueMode: true})
+	d := newDeviceWith(t, lwm2m.Config{Servers: []lwm2m.Server{{URI: p.server.URI()}}, QueueMode: &lwm2m.QueueMode{}})
 	d.start(t)
 	if _, _, err := p.server.WaitEvent(t.Context(), 0, func(e lwm2mserver.Event) bool { return e.Kind == lwm2mserver.Asleep }); err != nil {
 		t.Fatal(err)

@@ -210,7 +210,7 @@ func TestShellWaitsForSleepingDevice(t *testing.T) {
 	s := startShell(t, "-listen", "coap://127.0.0.1:0", "-objects", "testdata/heater.xml", "-awake", "500ms", "-timeout", "5s")
 	uri := strings.Fields(s.expect(`listening at coap://[0-9.:]+`))[2]
 	s.expect(prompt)
-	d := newDeviceWith(t, lwm2m.Config{Servers: []lwm2m.Server{{URI: uri}}, QueueMode: true})
+	d := newDeviceWith(t, lwm2m.Config{Servers: []lwm2m.Server{{URI: uri}}, QueueMode: &lwm2m.QueueMode{}})
 	d.start(t)
 	s.expect(`heater-1 registered: LwM2M 1.2, lifetime 1h0m0s, queue mode\n`)
 	s.expect(`heater-1 asleep\n> $`)

@@ -61,8 +61,8 @@ type Config struct {
 	// QueueMode registers the device with queue mode: between messages it sleeps, and servers hold
 	// their requests until it wakes up. The client calls the ability ReceiverOff of the socket when
 	// the awake time has passed. What has to be sent wakes the device: an Update goes first, then
-	// notifications, then Sends. A Q in the binding of an account (/1/x/7) means queue mode for this
-	// account. The zero value means that the device is always reachable.
+	// notifications, then Sends. A Q in the binding of an account (/1/x/7) means queue mode for
+	// this account. The zero value means that the device is always reachable.
 	QueueMode *QueueMode
 
 	// BootstrapPack asks the bootstrap server for a Bootstrap-Pack, from LwM2M 1.2 on, and sends a

@@ -187,8 +187,8 @@ func (c *Client) endAwake() {
 
 // NextWake says whether the machine may be put to sleep, and until when. ok is true if the client
 // needs neither processor nor network now: each server is asleep (queue mode), offline, disabled or
-// waits for its next attempt, and no exchange, slow function, store, handshake or bootstrap is under
-// way. at is when the client has something to do next, such as an Update or the sample of an
+// waits for its next attempt, and no exchange, slow function, store, handshake or bootstrap is
+// under way. at is when the client has something to do next, such as an Update or the sample of an
 // observed value. The zero value of at means that it has nothing to do until the application or a
 // hook wakes it. docs/lifecycle.md shows how to put a machine to sleep.
 //

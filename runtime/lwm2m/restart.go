@@ -60,6 +60,7 @@ type savedServer struct {
 	Unsure      bool             `json:"unsure,omitempty"` // whether the last Update has arrived
 	Lifetime    int64            `json:"lifetime"`         // seconds, 0 for ever
 	Binding     string           `json:"binding,omitempty"`
+	Queue       bool             `json:"queue,omitempty"`
 	Links       string           `json:"links,omitempty"`
 	Expires     int64            `json:"expires,omitempty"` // microseconds since 1970
 	Peer        manage.SavedPeer `json:"peer"`
@@ -188,7 +189,7 @@ func (s *server) resume() {
 	s.state = account.Resumed(saved.VersionStep, saved.NoFormats, saved.Unsure)
 	s.registration = registration{
 		location: saved.Location, version: version, before: true, stale: true,
-		offer: offer{lifetime: lifetime, binding: saved.Binding, links: saved.Links},
+		offer: offer{lifetime: lifetime, binding: saved.Binding, links: saved.Links, queue: saved.Queue},
 	}
 	if lifetime > 0 {
 		s.registration.until = time.UnixMicro(saved.Expires)
@@ -228,7 +229,7 @@ func (s *server) save(peer manage.SavedPeer) savedServer {
 	}
 	saved.Location, saved.LwM2M, saved.Peer = r.location, r.version.String(), peer
 	saved.VersionStep, saved.NoFormats, saved.Unsure = s.state.VersionStep, s.state.NoFormats, known == account.Unsure
-	saved.Lifetime, saved.Binding, saved.Links = int64(r.offer.lifetime/time.Second), r.offer.binding, r.offer.links
+	saved.Lifetime, saved.Binding, saved.Links, saved.Queue = int64(r.offer.lifetime/time.Second), r.offer.binding, r.offer.links, r.offer.queue
 	if r.offer.lifetime > 0 {
 		saved.Expires = r.until.UnixMicro()
 	}

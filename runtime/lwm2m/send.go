@@ -27,10 +27,10 @@ type Batch struct {
 	// means Config.Format if that is one of them and carries the batch, otherwise SenML CBOR.
 	Format content.Format
 	// Defer has the Send wait while the server cannot be reached or does not know the device, and
-	// repeats it if the connection ends before the response. In queue mode it waits until the device
-	// is awake for another reason: an Update, a notification, a Send that does not wait. The values of Add are read at the call
-	// nevertheless, and are then reported with their time. The zero value means that such a Send is
-	// dropped.
+	// repeats it if the connection ends before the response. In queue mode it waits until the
+	// device is awake for another reason: an Update, a notification, a Send that does not wait. The
+	// values of Add are read at the call nevertheless, and are then reported with their time. The
+	// zero value means that such a Send is dropped.
 	Defer bool
 
 	paths     []dm.Path

@@ -53,8 +53,12 @@ func startClient(t *testing.T, scheme string, queueMode bool) (*lwm2mtest.Server
 	if scheme == "coaps" {
 		account.PSK = lwm2m.PSK{Identity: "client", Key: key}
 	}
+	var sleep *lwm2m.QueueMode
+	if queueMode {
+		sleep = &lwm2m.QueueMode{}
+	}
 	c, err := lwm2m.New(lwm2m.Config{
-		Endpoint: "client", Objects: []dm.Object{dev}, Servers: []lwm2m.Server{account}, QueueMode: queueMode,
+		Endpoint: "client", Objects: []dm.Object{dev}, Servers: []lwm2m.Server{account}, QueueMode: sleep,
 		Dialers: []socket.Dialer{site.Dialer(), site.StreamDialer(), dtls.Dialer{Below: site.Dialer()}},
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})

@@ -369,7 +369,8 @@ func TestReceiverOn(t *testing.T) {
 		l.WatchMessages()
 		want := func(events ...string) {
 			t.Helper()
-			l.events = slices.DeleteFunc(l.events, func(e string) bool { return e == "refused" }) // nobody listens
+			// Nobody listens.
+			l.events = slices.DeleteFunc(l.events, func(e string) bool { return e == "refused" })
 			l.want(events...)
 		}
 		l.events = []string{}

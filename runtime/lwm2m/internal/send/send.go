@@ -114,7 +114,7 @@ type State uint8
 // The states.
 const (
 	Away   State = iota // the server cannot be reached, or does not know the device
-	Asleep              // the receiver is off (queue mode): a request that is not deferred wakes the device
+	Asleep              // the receiver is off (queue mode): what is not deferred wakes the device
 	Busy                // a request of the registration interface, or notifications, come first
 	Ready               // requests can be sent
 )
