@@ -22,7 +22,7 @@ const patience = 20 * time.Second
 
 // awakeTime is for how long Leshan takes a device in queue mode for awake after a Register or an
 // Update.
-const awakeTime = 2 * time.Second
+const awakeTime = 3 * time.Second
 
 // key is the pre-shared key of every device. Its identity is its endpoint name.
 var key = []byte("0123456789abcdef")
