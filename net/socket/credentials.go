@@ -18,9 +18,11 @@ import (
 func ParsePrivateKey(b []byte) (crypto.Signer, error) {
 	if block := findPEM(b, "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"); block != nil {
 		b = block.Bytes
+		defer clear(b)
 	}
 	if k, err := x509.ParsePKCS8PrivateKey(b); err == nil {
 		if ed, ok := k.(ed25519.PrivateKey); ok {
+			defer clear(ed)
 			return hiddenKey{NewSecret(ed)}, nil
 		}
 		if s, ok := k.(crypto.Signer); ok {

@@ -47,7 +47,8 @@ type Listener interface {
 }
 
 // Config configures a new socket. The socket keeps a copy; the values that it points to must not
-// change afterwards.
+// change while the socket is used. A client overwrites the keys that it has made for a socket
+// (those of its Security object) after it has closed the socket for good.
 type Config struct {
 	// Scheme is the scheme of the server URI, in lower case, for a dialer that serves several. Open
 	// sets it, and a Decorator sets that of the dialer below. The zero value means the first of

@@ -6,10 +6,11 @@ import "sync"
 // restart. Its content is as secret as a private key. The methods may be called from any goroutine
 // and may block: sockets call them when they connect, suspend and close.
 type SessionStore interface {
-	// Put stores a copy of blob under key and replaces an earlier one. A durable store returns when
-	// the blob would survive a loss of power.
+	// Put stores a copy of blob, which the caller overwrites later, under key and replaces an
+	// earlier one. A durable store returns when the blob would survive a loss of power.
 	Put(key string, blob []byte) error
-	// Take removes what is stored under key and returns it, or nil if there is nothing. The removal
+	// Take removes what is stored under key and returns it, or nil if there is nothing. The blob
+	// belongs to the caller, who overwrites it after use. The removal
 	// must be as durable as the store is before Take returns: a session that is used twice reveals
 	// its secrets. If the removal fails, Take returns an error and no blob.
 	Take(key string) ([]byte, error)
@@ -31,8 +32,11 @@ func (m *MemorySessions) Put(key string, blob []byte) error {
 	if m.m == nil {
 		m.m = make(map[string]Secret)
 	}
-	if _, ok := m.m[key]; !ok && len(m.m) >= maxMemorySessions {
-		for k := range m.m {
+	old, ok := m.m[key]
+	old.Wipe()
+	if !ok && len(m.m) >= maxMemorySessions {
+		for k, dropped := range m.m {
+			dropped.Wipe()
 			delete(m.m, k)
 			break
 		}

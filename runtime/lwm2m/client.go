@@ -184,7 +184,8 @@ func (c *Client) check() error {
 }
 
 func (c *Client) checkAccount(snap dm.Snapshot, id dm.InstanceID) error {
-	sock, _, err := c.newSocket(snap, id, netip.Addr{})
+	sock, _, keys, err := c.newSocket(snap, id, netip.Addr{})
+	defer keys.wipe()
 	if err != nil {
 		return err
 	}
@@ -194,11 +195,12 @@ func (c *Client) checkAccount(snap dm.Snapshot, id dm.InstanceID) error {
 	return nil
 }
 
-// newSocket creates the socket for a Security instance.
-func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID, sticky netip.Addr) (socket.Socket, socket.Endpoint, error) {
-	sec, err := c.credentials(snap, id)
+// newSocket creates the socket for a Security instance. The keys are to be wiped when nothing uses
+// the socket any more, and after an error.
+func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID, sticky netip.Addr) (socket.Socket, socket.Endpoint, ownKeys, error) {
+	sec, keys, err := c.credentials(snap, id)
 	if err != nil {
-		return nil, socket.Endpoint{}, err
+		return nil, socket.Endpoint{}, keys, err
 	}
 	cfg := c.cfg.Socket
 	cfg.Security = sec
@@ -210,9 +212,10 @@ func (c *Client) newSocket(snap dm.Snapshot, id dm.InstanceID, sticky netip.Addr
 	}
 	uri := c.uriOf(snap, id)
 	if err := checkServerURI(uri); err != nil {
-		return nil, socket.Endpoint{}, err
+		return nil, socket.Endpoint{}, keys, err
 	}
-	return socket.Open(c.cfg.Dialers, uri, cfg)
+	sock, remote, err := socket.Open(c.cfg.Dialers, uri, cfg)
+	return sock, remote, keys, err
 }
 
 // checkServerURI refuses a URI with more than scheme, host and port, which Core 1.2.2 §E.1 does not

@@ -276,7 +276,9 @@ type recordingDialer struct {
 func (n *recordingDialer) Schemes() []string { return []string{"coaps"} }
 
 func (n *recordingDialer) NewSocket(c socket.Config) (socket.Socket, error) {
-	n.seen = append(n.seen, c.Security)
+	seen := c.Security
+	seen.Key = socket.NewSecret(seen.Key.Bytes()) // the client overwrites its own copy
+	n.seen = append(n.seen, seen)
 	return n.host.Dialer().NewSocket(socket.Config{})
 }
 

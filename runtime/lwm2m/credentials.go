@@ -1,6 +1,7 @@
 package lwm2m
 
 import (
+	"crypto"
 	"fmt"
 
 	gensecurity "github.com/lwm2mgen/toolkit/generated/security"
@@ -10,15 +11,20 @@ import (
 
 // credentials translates a Security instance into the configuration of a socket (Core 1.2.2
 // Appendix E.1).
-func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, error) {
+func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, ownKeys, error) {
 	v := c.valuesOf(s, securityID, id)
 	var sec socket.Security
-	if err := translate(v, &sec); err != nil {
-		return sec, err
+	err := translate(v, &sec)
+	keys := ownKeys{sec.Key, sec.PrivateKey}
+	if usesEST(v) && len(c.enrolledFor(s, id).key) == 0 {
+		keys.private = nil // Config.EST.Key
+	}
+	if err != nil {
+		return sec, keys, err
 	}
 	if c.cfg.Secure != nil {
 		if err := c.cfg.Secure(v.account(id), &sec); err != nil {
-			return sec, fmt.Errorf("lwm2m: Config.Secure: %w", err)
+			return sec, keys, fmt.Errorf("lwm2m: Config.Secure: %w", err)
 		}
 	}
 	if sec.Mode != socket.ModeNoSec && sec.Sessions == nil && c.sessions != nil {
@@ -32,7 +38,20 @@ func (c *Client) credentials(s dm.Snapshot, id dm.InstanceID) (socket.Security, 
 			sec.CRLs = c.cfg.CRLs
 		}
 	}
-	return sec, nil
+	return sec, keys, nil
+}
+
+// ownKeys are the copies of keys that the client has made for a socket. Those that Config.Secure
+// has set belong to the program.
+type ownKeys struct {
+	key     socket.Secret
+	private crypto.Signer
+}
+
+// wipe overwrites the keys. Nothing may use the socket any more.
+func (k ownKeys) wipe() {
+	k.key.Wipe()
+	socket.WipePrivateKey(k.private)
 }
 
 // account describes the Security instance id, from which v reads.

@@ -242,7 +242,12 @@ func (s *server) Open(sticky netip.Addr) (link.Opened, error) {
 func (c *Client) open(uri string, id dm.InstanceID, sticky netip.Addr) (link.Opened, error) {
 	o := link.Opened{Secured: isSecured(uri)}
 	err := fmt.Errorf("lwm2m: Config.Secure or a dialer of Config.Dialers: %w", errPanic)
-	c.guard("Config.Secure or a dialer", func() { o.Socket, o.Remote, err = c.newSocket(c.model.Snapshot(), id, sticky) })
+	var keys ownKeys
+	c.guard("Config.Secure or a dialer", func() { o.Socket, o.Remote, keys, err = c.newSocket(c.model.Snapshot(), id, sticky) })
+	if err != nil {
+		keys.wipe()
+	}
+	o.Released = keys.wipe
 	return o, err
 }
 

@@ -76,6 +76,9 @@ type Opened struct {
 	Socket  socket.Socket
 	Remote  socket.Endpoint
 	Secured bool // connections have a security session
+	// Released is called when nothing uses the socket any more. The zero value means that no
+	// function is called.
+	Released func()
 
 	bound socket.Binder // bound to the port of an earlier process, or nil
 }
@@ -103,9 +106,10 @@ type Link struct {
 
 // dial is a Connect that is under way.
 type dial struct {
-	cancel  context.CancelFunc
-	refused atomic.Bool // the network has refused it once
-	unbound bool        // the port of the earlier process is taken; read when the dial has ended
+	cancel   context.CancelFunc
+	refused  atomic.Bool // the network has refused it once
+	released []func()    // to call when the dial has ended, which uses sockets until then
+	unbound  bool        // the port of the earlier process is taken; read when the dial has ended
 }
 
 // New returns a link without a connection. It logs what the network of owner lacks (Debug).
@@ -213,6 +217,9 @@ func (l *Link) open() error {
 		watched, err := l.cfg.Group.poller.Wrap(o.Socket)
 		if err != nil {
 			_ = o.Socket.Close() // it was never connected
+			if o.Released != nil {
+				o.Released()
+			}
 			return err
 		}
 		o.Socket = watched
@@ -303,6 +310,9 @@ func (l *Link) Sign() error { return l.sign }
 
 // dialEnded handles the end of a Connect, unless it was cancelled.
 func (l *Link) dialEnded(d *dial, err error) {
+	for _, fn := range d.released {
+		fn()
+	}
 	if l.ending == d || l.dial == d {
 		l.opened.unbind(d.unbound, err == nil)
 	}
@@ -402,6 +412,7 @@ func (l *Link) Discard(reason error, forget bool) {
 
 // closeSocket closes the socket for good.
 func (l *Link) closeSocket(forget bool) {
+	d := l.ending
 	l.renew, l.ending = false, nil
 	if l.opened.Socket != nil {
 		_ = l.opened.Socket.Close() // it is closed whatever the error
@@ -409,6 +420,11 @@ func (l *Link) closeSocket(forget bool) {
 			if err := f.ForgetSession(l.opened.Remote); err != nil {
 				l.log.Warn("the session of old credentials is not removed from its store", "reason", err.Error())
 			}
+		}
+		if fn := l.opened.Released; fn != nil && d != nil {
+			d.released = append(d.released, fn)
+		} else if fn != nil {
+			fn()
 		}
 		l.opened = Opened{}
 		l.cfg.Traffic.settle(l)
