@@ -47,7 +47,7 @@ var key = socket.NewSecret([]byte("0123456789abcdef"))
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err := errors.New("")
+	var err error
 	if uri := os.Getenv(deviceEnv); uri != "" {
 		err = runDevice(ctx, uri, os.Getenv(storeEnv))
 	} else {
