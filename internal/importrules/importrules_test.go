@@ -70,6 +70,9 @@ var rules = []rule{
 	{"runtime/objects/enrolment", []string{"runtime/dm", "registry"}},
 	{"runtime/objects/security", []string{"generated/security", "runtime/dm", "registry", "internal/transport"}},
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},
+	{"runtime/objects/firmwareupdate", []string{"generated/firmwareupdate", "runtime/dm", "runtime/objects/internal/...", "runtime/store"}},
+	// A device that only accepts pushed images needs no net/http.
+	{"runtime/objects/firmwareupdate/pull", []string{"runtime/objects/firmwareupdate", "generated/firmwareupdate", "runtime/download"}},
 	{"runtime/objects", []string{"generated/...", "runtime/dm", "runtime/lwm2m", "registry"}},
 	{"runtime/lwm2mserver", []string{"runtime/coap/...", "runtime/content/...", "runtime/dm", "registry", "runtime/sched", "net/...",
 		"generated/security", "generated/server"}},

@@ -30,6 +30,9 @@ func (u *Updater) validate(_ context.Context, tx *firmwareupdate.Tx) error {
 		if !c.Affects(firmwareupdate.PackageURIID) {
 			continue
 		}
+		if err := u.ready(); err != nil {
+			return err
+		}
 		uri := c.New.PackageURI.Or("")
 		if uri != "" && u.cfg.Downloader == nil {
 			return dm.Errorf(dm.MethodNotAllowed, "the device accepts images by Package only")
@@ -58,5 +61,5 @@ func (u *Updater) changed(_ context.Context, tx *firmwareupdate.Tx) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.enqueue(&step{})
+	u.enqueue(&step{published: true})
 }

@@ -41,7 +41,7 @@ func New(c Config) (*Updater, error) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.seq++
-		u.enqueue(&step{rec: u.rec, seq: u.seq, actions: actions, stored: true})
+		u.enqueue(&step{rec: u.rec, seq: u.seq, actions: actions, stored: true, published: !changed})
 	}
 	return u, nil
 }

@@ -68,6 +68,9 @@ func (p *push) begin() error {
 	if u.cfg.NoPush {
 		return dm.Errorf(dm.MethodNotAllowed, "the device downloads images by Package URI only")
 	}
+	if err := u.ready(); err != nil {
+		return err
+	}
 	u.mu.Lock()
 	if u.work != nil && u.rec.Phase == firmware.Idle {
 		u.mu.Unlock()

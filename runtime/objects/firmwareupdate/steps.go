@@ -36,7 +36,7 @@ func (u *Updater) run() {
 			continue
 		}
 		u.publish(s)
-		if s.done != nil {
+		if s.done != nil && s.err == nil {
 			close(s.done)
 		}
 		for _, a := range s.actions {
@@ -65,17 +65,20 @@ func (u *Updater) store(s *step) bool {
 		}
 		s.rec.settings(&inst)
 		err := save(&u.cfg, &s.rec)
+		u.mu.Lock()
+		u.stuck = err != nil
+		u.mu.Unlock()
 		if err == nil {
 			u.lastStored = s.rec
 			return true
 		}
 		u.cfg.Logger.Error("the state of the firmware update cannot be stored", "err", err, "again", pause)
+		if s.done != nil && s.err == nil {
+			s.err = fmt.Errorf("the state cannot be stored: %w", err)
+			close(s.done)
+		}
 		if slices.Contains(s.actions, firmware.Install) {
-			s.err = fmt.Errorf("the update was not started: %w", err)
 			u.apply(firmware.Event{Kind: firmware.InstallFailed, Result: firmware.UpdateFailed}, nil)
-			if s.done != nil {
-				close(s.done)
-			}
 			return false
 		}
 		select {
@@ -88,7 +91,7 @@ func (u *Updater) store(s *step) bool {
 
 // publish lets servers read a step.
 func (u *Updater) publish(s *step) {
-	if s.seq == 0 {
+	if s.published {
 		return
 	}
 	for {

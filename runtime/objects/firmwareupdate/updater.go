@@ -33,6 +33,7 @@ type Updater struct {
 	seq     uint64 // of changes of rec
 	queue   []*step
 	running bool // a goroutine works on the queue
+	stuck   bool // the last attempt to store a step has failed
 	work    *work
 	timer   *time.Timer // of the deferral
 
@@ -44,9 +45,10 @@ type step struct {
 	rec     record
 	seq     uint64 // 0 for a step that only stores what servers have set
 	actions []firmware.Action
-	stored  bool
-	done    chan struct{} // closed when servers can read the change; may be nil
+	done    chan struct{} // closed when servers can read the change or err is set; may be nil
 	err     error         // valid after done
+	// What need not be done.
+	stored, published bool
 }
 
 // reset forgets the package.
@@ -141,8 +143,21 @@ func (u *Updater) image() *Image {
 		Severity: inst.Severity.Or(defaultSeverity)}
 }
 
+// ready returns an error while states cannot be stored.
+func (u *Updater) ready() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.stuck {
+		return dm.Errorf(dm.ServiceUnavailable, "the last state could not be stored yet")
+	}
+	return nil
+}
+
 // await lets a server's event happen and waits until it is stored.
 func (u *Updater) await(ctx context.Context, e firmware.Event, set func(*record)) error {
+	if err := u.ready(); err != nil {
+		return err
+	}
 	s, ok := u.apply(e, set)
 	if !ok {
 		return dm.Errorf(dm.MethodNotAllowed, "the state of the update does not allow it")

@@ -1,0 +1,301 @@
+package firmwareupdate_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
+	"github.com/lwm2mgen/toolkit/runtime/store"
+)
+
+var errPower = errors.New("the power is lost")
+
+// board is a device that forgets what is not durable when it loses its power. It is a Storage, a
+// store.Store, an Installer and a Downloader.
+type board struct {
+	mu sync.Mutex
+	// steps counts the operations that change something durable, and the power is lost after limit
+	// of them; a negative limit means never.
+	steps, limit int
+	content      []byte // of the storage
+	durable      []byte
+	records      map[string][]byte
+	running      string // the firmware that runs
+	next         string // the firmware that runs after a restart
+	installs     []string
+	restarts     bool // whether installing needs a restart
+	full         bool // whether the store is full
+
+	writeErr, verifyErr, installErr error
+	download                        func(ctx context.Context, uri string) ([]byte, error)
+	verifying                       chan struct{} // Verify waits for it, if it is set
+}
+
+func newBoard() *board {
+	return &board{limit: -1, records: map[string][]byte{}, running: "1.0"}
+}
+
+// step uses power. It returns false if there is none.
+func (b *board) step() bool {
+	if b.limit >= 0 && b.steps >= b.limit {
+		return false
+	}
+	b.steps++
+	return true
+}
+
+func (b *board) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.step() {
+		return 0, errPower
+	}
+	if b.writeErr != nil {
+		return 0, b.writeErr
+	}
+	b.content = append(b.content, p...)
+	return len(p), nil
+}
+
+func (b *board) Sync() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.step() {
+		return errPower
+	}
+	b.durable = slices.Clone(b.content)
+	return nil
+}
+
+func (b *board) Truncate(n int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.step() {
+		return errPower
+	}
+	b.content = slices.Clone(b.content[:n])
+	return nil
+}
+
+func (b *board) Content() *io.SectionReader {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := slices.Clone(b.content)
+	return io.NewSectionReader(bytes.NewReader(c), 0, int64(len(c)))
+}
+
+func (b *board) Apply(changes ...store.Change) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.full {
+		return errors.New("the store is full")
+	}
+	if !b.step() {
+		return errPower
+	}
+	for _, c := range changes {
+		b.records[c.Name] = slices.Clone(c.Value)
+	}
+	if !b.step() { // durable, and nobody learns it
+		return errPower
+	}
+	return nil
+}
+
+func (b *board) Load(prefix string, f func(string, []byte) error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, v := range b.records {
+		if strings.HasPrefix(name, prefix) {
+			if err := f(name, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *board) fill(full bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full = full
+}
+
+func (b *board) Close() error { return nil }
+
+func (b *board) Verify(ctx context.Context, image *firmwareupdate.Image) error {
+	if b.verifying != nil {
+		select {
+		case <-b.verifying:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if b.verifyErr != nil {
+		return b.verifyErr
+	}
+	content, err := io.ReadAll(image)
+	if err != nil {
+		return err
+	}
+	version, ok := strings.CutPrefix(string(content), "firmware ")
+	if !ok {
+		return errors.New("it is no firmware")
+	}
+	image.Name, image.Version = "probe", version
+	return nil
+}
+
+func (b *board) Install(_ context.Context, image *firmwareupdate.Image) (firmwareupdate.Outcome, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.step() {
+		return 0, errPower
+	}
+	b.installs = append(b.installs, image.Version)
+	if b.installErr != nil {
+		return 0, b.installErr
+	}
+	if !b.step() { // in the middle of an installation
+		return 0, errPower
+	}
+	b.next = image.Version
+	if b.restarts {
+		return firmwareupdate.Restarting, nil
+	}
+	b.running = b.next
+	return firmwareupdate.Done, nil
+}
+
+func (b *board) installed(image *firmwareupdate.Image) bool { return b.running == image.Version }
+
+func (b *board) Schemes() []string { return []string{"coap", "https"} }
+
+func (b *board) Download(ctx context.Context, uri string, storage firmwareupdate.Storage) error {
+	content, err := b.download(ctx, uri)
+	if err != nil {
+		return err
+	}
+	if err := storage.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := storage.Write(content); err != nil {
+		return err
+	}
+	return storage.Sync()
+}
+
+// restart starts the device again, after a loss of power if it was lost.
+func (b *board) restart() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.limit >= 0 && b.steps >= b.limit {
+		b.content = slices.Clone(b.durable)
+	}
+	b.limit = -1
+	if b.next != "" {
+		b.running = b.next
+	}
+}
+
+func (b *board) config() firmwareupdate.Config {
+	return firmwareupdate.Config{Installer: b, Storage: b, Store: b, Installed: b.installed,
+		Logger: slog.New(slog.DiscardHandler)}
+}
+
+// rig is an update on a board, of which the methods act as a server.
+type rig struct {
+	*objecttest.Device
+	t       *testing.T
+	board   *board
+	update  *firmwareupdate.Updater
+	reports []firmwareupdate.Status
+}
+
+// boot starts the device. It returns nil if the power is lost on the way.
+func boot(t *testing.T, b *board, c firmwareupdate.Config) *rig {
+	t.Helper()
+	r := &rig{t: t, board: b}
+	c.Changed = func(s firmwareupdate.Status) { r.reports = append(r.reports, s) }
+	u, err := firmwareupdate.New(c)
+	if errors.Is(err, errPower) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = u.Close() })
+	r.update, r.Device = u, objecttest.New(t, u)
+	return r
+}
+
+func (r *rig) execute(p string) error { return r.Execute(p, "") }
+
+// upload writes Package block by block.
+func (r *rig) upload(blocks ...string) error {
+	r.t.Helper()
+	up, streamed, err := r.Model.Snapshot().OpenUpload(context.Background(), dm.Server(1), dm.ResourcePath(5, 0, 0))
+	if err != nil || !streamed {
+		return err
+	}
+	for _, block := range blocks {
+		if _, err := up.Write([]byte(block)); err != nil {
+			up.Abort()
+			return err
+		}
+	}
+	return r.Change(func(tx *dm.Transaction) error { return tx.Accept(up) })
+}
+
+func (r *rig) uri(uri string) error { return r.Write("/5/0/1", dm.StringValue(uri)) }
+
+// shows fails unless servers read this state and result once nothing happens any more.
+func (r *rig) shows(state, result int64) {
+	r.t.Helper()
+	synctest.Wait()
+	if got := r.update.Status(); got != (firmwareupdate.Status{State: state, Result: result}) {
+		r.t.Errorf("state and result %v, want {%d %d}", got, state, result)
+	}
+}
+
+// reported fails unless these states and results were published since the last call.
+func (r *rig) reported(want ...string) {
+	r.t.Helper()
+	synctest.Wait()
+	var got []string
+	for _, s := range r.reports {
+		got = append(got, fmt.Sprintf("%d/%d", s.State, s.Result))
+	}
+	r.reports = nil
+	if !slices.Equal(got, want) {
+		r.t.Errorf("reported %v, want %v", got, want)
+	}
+}
+
+func (r *rig) refused(what string, err error, code dm.Code) {
+	r.t.Helper()
+	if !errors.Is(err, code) {
+		r.t.Errorf("%s: %v, want %v", what, err, code)
+	}
+}
+
+func (r *rig) ok(what string, err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Errorf("%s: %v", what, err)
+	}
+}
+
+// in runs a test in a bubble.
+func in(t *testing.T, fn func(t *testing.T)) { t.Helper(); synctest.Test(t, fn) }
