@@ -11,7 +11,8 @@ import (
 
 // Fail returns an error that chooses the Update Result (/5/0/5): one of the UpdateResult constants
 // of generated/firmwareupdate, from NotEnoughStorage to UnsupportedProtocol. The functions of an
-// Installer, a Storage and a Downloader return it.
+// Installer, a Storage and a Downloader return it. UpdateFailed gives way to a more specific result
+// in cause.
 func Fail(result int64, cause error) error { return &failure{result, cause} }
 
 type failure struct {
@@ -27,6 +28,8 @@ func (f *failure) Unwrap() error { return f.err }
 func resultOf(err error, otherwise firmware.Result) firmware.Result {
 	var f *failure
 	switch {
+	case errors.As(err, &f) && f.result == int64(firmware.UpdateFailed): // its cause may say more
+		return resultOf(f.err, firmware.UpdateFailed)
 	case errors.As(err, &f) && f.result >= int64(firmware.NotEnoughStorage) && f.result <= int64(firmware.UnsupportedProtocol):
 		return firmware.Result(f.result)
 	case errors.As(err, &f):
