@@ -20,6 +20,7 @@ var compiled = map[string][]string{
 	"objects.md": {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go",
 		"../runtime/dm/examplechange_test.go", "../runtime/dm/examplelist_test.go", "keep_test.go", "options_test.go"},
 	"downloads.md":       {"downloads_test.go"},
+	"updates.md":         {"updates_test.go"},
 	"porting.md":         {"snippets_test.go"},
 	"standardobjects.md": {"standardobjects_test.go"},
 	"persistence.md":     {"persistence_test.go", "packagecode_test.go"},

@@ -245,6 +245,40 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// A push that was cancelled writes nothing to the image that follows it.
+func TestCancelDuringPush(t *testing.T) {
+	in(t, func(t *testing.T) {
+		b := newBoard()
+		c := b.config()
+		c.Downloader = b
+		b.download = func(context.Context, string) ([]byte, error) { return []byte("firmware 3.0"), nil }
+		for name, end := range map[string]func(*rig, *dm.Upload) error{
+			"the next block": func(_ *rig, up *dm.Upload) error { _, err := up.Write([]byte("more")); return err },
+			"the end of image": func(r *rig, up *dm.Upload) error {
+				return r.Change(func(tx *dm.Transaction) error { return tx.Accept(up) })
+			},
+			"nothing": func(*rig, *dm.Upload) error { return dm.MethodNotAllowed },
+		} {
+			r := boot(t, b, c)
+			r.ok("reset", r.uri(""))
+			up, _, err := r.Model.Snapshot().OpenUpload(context.Background(), dm.Server(1), dm.ResourcePath(5, 0, 0))
+			r.ok("open", err)
+			_, err = up.Write([]byte("firmware 2"))
+			r.ok("write", err)
+			r.ok("Cancel", r.execute("/5/0/10"))
+			r.shows(0, 10)
+			r.ok("URI", r.uri("coap://files/3.0"))
+			r.refused(name, end(r, up), dm.MethodNotAllowed)
+			up.Abort()
+			r.shows(2, 0)
+			if string(b.content) != "firmware 3.0" {
+				t.Errorf("the image is %q", b.content)
+			}
+			r.ok("close", r.update.Close())
+		}
+	})
+}
+
 func TestAutomaticUpgrade(t *testing.T) {
 	in(t, func(t *testing.T) {
 		b := newBoard()

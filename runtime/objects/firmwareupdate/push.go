@@ -55,8 +55,19 @@ func (p *push) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// append writes to the storage, unless a server has cancelled or reset the update since the last
+// block. Then the storage may already belong to the next image.
 func (p *push) append(b []byte) error {
-	if _, err := p.u.cfg.Storage.Write(b); err != nil {
+	u := p.u
+	u.mu.Lock()
+	if u.pushing != p {
+		u.mu.Unlock()
+		p.ended = true
+		return dm.Errorf(dm.MethodNotAllowed, "the update was cancelled or reset")
+	}
+	_, err := u.cfg.Storage.Write(b)
+	u.mu.Unlock()
+	if err != nil {
 		return p.fail(resultOf(err, firmware.UpdateFailed), err)
 	}
 	return nil
@@ -84,7 +95,7 @@ func (p *push) begin() error {
 		u.mu.Unlock()
 		return dm.Errorf(dm.MethodNotAllowed, "an image cannot be written in the phase %v: reset the update first", phase)
 	}
-	p.begun = true
+	p.begun, u.pushing = true, p
 	err := u.cfg.Storage.Truncate(0)
 	u.mu.Unlock()
 	if err != nil {
@@ -95,20 +106,33 @@ func (p *push) begin() error {
 
 func (p *push) fail(r firmware.Result, err error) error {
 	p.ended = true
-	p.u.apply(firmware.Event{Kind: firmware.PackageFailed, Result: r}, nil)
+	p.apply(firmware.Event{Kind: firmware.PackageFailed, Result: r}, nil)
 	return answerTo(r, err)
+}
+
+// apply lets an event of this image happen, unless the update is about another one.
+func (p *push) apply(e firmware.Event, set func(*record)) bool {
+	p.u.mu.Lock()
+	defer p.u.mu.Unlock()
+	if p.u.pushing != p {
+		return false
+	}
+	_, ok := p.u.next(e, firmware.Facts{}, set)
+	return ok
 }
 
 // Commit ends the image, or resets the update.
 func (p *push) Commit(context.Context) error {
-	e := firmware.Event{Kind: firmware.PackageEnded}
-	set := func(r *record) { r.Size = p.size }
 	if !p.begun {
-		e.Kind, set = firmware.ResetWritten, func(r *record) { r.reset() }
 		p.ended = true
+		if _, ok := p.u.apply(firmware.Event{Kind: firmware.ResetWritten}, (*record).reset); !ok {
+			return dm.Errorf(dm.MethodNotAllowed, "an update is being installed")
+		}
+		return nil
 	}
-	if _, ok := p.u.apply(e, set); !ok {
-		return dm.Errorf(dm.MethodNotAllowed, "an update is being installed")
+	if !p.apply(firmware.Event{Kind: firmware.PackageEnded}, func(r *record) { r.Size = p.size }) {
+		p.ended = true
+		return dm.Errorf(dm.MethodNotAllowed, "the update was cancelled or reset")
 	}
 	return nil
 }
@@ -117,6 +141,6 @@ func (p *push) Commit(context.Context) error {
 func (p *push) Abort() {
 	if p.begun && !p.ended {
 		p.ended = true
-		p.u.apply(firmware.Event{Kind: firmware.PackageFailed, Result: firmware.ConnectionLost}, nil)
+		p.apply(firmware.Event{Kind: firmware.PackageFailed, Result: firmware.ConnectionLost}, nil)
 	}
 }

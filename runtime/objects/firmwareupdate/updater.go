@@ -35,6 +35,7 @@ type Updater struct {
 	running bool // a goroutine works on the queue
 	stuck   bool // the last attempt to store a step has failed
 	work    *work
+	pushing *push       // the write of Package whose image is received or verified; nil if there is none
 	timer   *time.Timer // of the deferral
 
 	lastStored record // used by the goroutine that works on the queue
@@ -92,6 +93,9 @@ func (u *Updater) next(e firmware.Event, f firmware.Facts, set func(*record)) (*
 	}
 	if slices.Contains(actions, firmware.StopTimer) && u.timer != nil {
 		u.timer.Stop()
+	}
+	if to.Phase != firmware.Receiving && to.Phase != firmware.Verifying {
+		u.pushing = nil
 	}
 	u.seq++
 	s := &step{rec: u.rec, seq: u.seq, actions: actions, done: make(chan struct{})}

@@ -1,0 +1,65 @@
+package docs_test
+
+import (
+	"context"
+	"errors"
+
+	values "github.com/lwm2mgen/toolkit/generated/firmwareupdate"
+	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/download"
+	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
+	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate/pull"
+	"github.com/lwm2mgen/toolkit/runtime/store"
+)
+
+// The functions of docs/updates.md are compiled and never called.
+var _ = []any{newUpdate, pullUpdates, refuseImage, firmwareupdate.Installer(new(board))}
+
+func newUpdate(board firmwareupdate.Installer, state store.Store, version string) (*firmwareupdate.Updater, error) {
+	file, err := download.OpenFile("/var/lib/probe/firmware.new")
+	if err != nil {
+		return nil, err
+	}
+	update, err := firmwareupdate.New(firmwareupdate.Config{
+		Installer: board,
+		Storage:   file,
+		Store:     state,
+		Installed: func(image *firmwareupdate.Image) bool { return image.Version == version },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return update, nil
+}
+
+type board struct{}
+
+func (b *board) checkSignature(*firmwareupdate.Image) (string, error) { return "", nil }
+func (b *board) writePartition(*firmwareupdate.Image) error           { return nil }
+func (b *board) restartSoon() error                                   { return nil }
+
+func (b *board) Verify(ctx context.Context, image *firmwareupdate.Image) error {
+	version, err := b.checkSignature(image)
+	image.Version = version
+	return err
+}
+
+func (b *board) Install(ctx context.Context, image *firmwareupdate.Image) (firmwareupdate.Outcome, error) {
+	if err := b.writePartition(image); err != nil {
+		return firmwareupdate.Done, err
+	}
+	return firmwareupdate.Restarting, b.restartSoon()
+}
+
+func pullUpdates(cfg firmwareupdate.Config, dialers []socket.Dialer, state store.Store) error {
+	client, err := download.New(download.Config{Dialers: dialers})
+	if err != nil {
+		return err
+	}
+	cfg.Downloader = pull.New(client, download.Records{Store: state, Name: "download"})
+	return nil
+}
+
+func refuseImage() error {
+	return firmwareupdate.Fail(values.UpdateResultUnsupportedPackageType, errors.New("the image is for model B"))
+}
