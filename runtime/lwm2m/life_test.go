@@ -47,9 +47,8 @@ type life struct {
 	goals   *setpoint.Object
 	client  *lwm2m.Client
 	queue   *lwm2m.QueueMode
-	follows bool // the server follows the device to other addresses
-	frozen  atomic.Bool
-	thaw    chan struct{}
+	follows bool                          // the server follows the device to other addresses
+	thaw    atomic.Pointer[chan struct{}] // nil unless the machine is suspended
 	events  int
 	counts  struct{ notified, resumed, registered int } // how often something was there to check
 	history []string                                    // of the present day
@@ -153,8 +152,8 @@ func (l *life) run(c *lwm2m.Client) {
 			return
 		default:
 		}
-		if l.frozen.Load() {
-			<-l.thaw
+		if thaw := l.thaw.Load(); thaw != nil {
+			<-*thaw
 		}
 		_ = c.ServeAny(context.Background(), time.Hour)
 	}
@@ -162,12 +161,12 @@ func (l *life) run(c *lwm2m.Client) {
 
 // freeze suspends the machine for d.
 func (l *life) freeze(d time.Duration) {
-	l.thaw = make(chan struct{})
-	l.frozen.Store(true)
+	thaw := make(chan struct{})
+	l.thaw.Store(&thaw)
 	l.client.Sched().Wake()
 	time.Sleep(d)
-	l.frozen.Store(false)
-	close(l.thaw)
+	l.thaw.Store(nil)
+	close(thaw)
 }
 
 func (l *life) detach() {
