@@ -99,9 +99,9 @@ func (u *Updater) checkURI(uri string) error {
 	parsed, err := url.Parse(uri)
 	switch {
 	case err != nil || parsed.Scheme == "" || parsed.Host == "":
-		return Fail(int64(firmware.InvalidURI), errors.New("Package URI is no absolute URI"))
+		return Fail(int64(firmware.InvalidURI), errors.New("the resource Package URI is no absolute URI"))
 	case parsed.User != nil:
-		return Fail(int64(firmware.InvalidURI), errors.New("Package URI contains a user name"))
+		return Fail(int64(firmware.InvalidURI), errors.New("the resource Package URI contains a user name"))
 	case u.cfg.Downloader == nil || !slices.Contains(u.cfg.Downloader.Schemes(), parsed.Scheme):
 		return Fail(int64(firmware.UnsupportedProtocol), fmt.Errorf("the scheme %q is not supported", parsed.Scheme))
 	}
