@@ -41,6 +41,27 @@ func TestFirmwarePushStops(t *testing.T) {
 	})
 }
 
+// A server pushes an image that it reads block by block, and shows how far it is.
+func TestPushFirmware(t *testing.T) {
+	onFirmware(t, func(m *updating) {
+		image := firmwareImage("2.0", 10*1024)
+		var progress []int64
+		a, err := m.dev.PushFirmware(context.Background(), bytes.NewReader(image), int64(len(image)),
+			func(sent int64) { progress = append(progress, sent) })
+		if err != nil || a.Code != coap.Changed {
+			t.Fatalf("PushFirmware: %v (%v)", a, err)
+		}
+		if len(progress) != 9 || progress[0] != 1024 || progress[8] != 9*1024 {
+			t.Errorf("progress %v", progress)
+		}
+		m.is("2", "0")
+		a, err = m.dev.PushFirmware(context.Background(), bytes.NewReader(image), int64(len(image)), nil)
+		if err != nil || a.Code != coap.MethodNotAllowed {
+			t.Errorf("a second image: %v (%v)", a, err)
+		}
+	})
+}
+
 // After the restart that an installation needs, the device reports the result to the server that
 // observes it.
 func TestFirmwareRestart(t *testing.T) {

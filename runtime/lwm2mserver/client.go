@@ -84,6 +84,8 @@ type Operation struct {
 	// asleep before it has received the request. The zero value means that the request is held
 	// until the device wakes up.
 	NoWait bool
+
+	image *pushedImage // in place of Payload; nil means that there is none
 }
 
 // String returns the method, the path and the query, such as "PUT /3303/0?pmin=5".
@@ -117,7 +119,10 @@ func (c *Client) newCall(op Operation) *coap.Call {
 	if op.Accept != content.None {
 		call.Options.SetAccept(uint16(op.Accept))
 	}
-	if op.Format != content.None && op.Payload != nil {
+	if op.image != nil {
+		call.Source, call.SourceSize = op.image, op.image.size
+	}
+	if op.Format != content.None && (op.Payload != nil || op.image != nil) {
 		call.Options.SetContentFormat(uint16(op.Format))
 	}
 	if op.Options != nil {

@@ -1,0 +1,39 @@
+package lwm2mserver
+
+import (
+	"context"
+	"io"
+
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/content"
+)
+
+// PushFirmware writes an image of size bytes to the resource Package of the device (/5/0/0), block
+// by block, and returns its response to the last block, or to the one that it has refused. progress
+// is called with the number of bytes that the device has acknowledged, before each further block;
+// it must return quickly and not use the Server. A nil progress is not called. The image is read on
+// the goroutine of the server.
+func (c *Client) PushFirmware(ctx context.Context, image io.ReaderAt, size int64, progress func(sent int64)) (Answer, error) {
+	return c.Do(ctx, Operation{Method: coap.PUT, Path: "/5/0/0", Accept: content.None, Format: content.Opaque,
+		image: &pushedImage{image, size, progress, 0}})
+}
+
+// pushedImage is a coap.Source that reports how far it was read.
+type pushedImage struct {
+	io.ReaderAt
+	size     int64
+	progress func(sent int64)
+	sent     int64
+}
+
+// ReadAt reads a block. A block that is made means that the device has acknowledged those before.
+func (p *pushedImage) ReadAt(b []byte, off int64) (int, error) {
+	if off > p.sent && p.progress != nil {
+		p.sent = off
+		p.progress(off)
+	}
+	return p.ReaderAt.ReadAt(b, off)
+}
+
+// Close implements coap.Source.
+func (*pushedImage) Close() error { return nil }
