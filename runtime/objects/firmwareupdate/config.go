@@ -11,8 +11,8 @@ import (
 )
 
 // Installer is the part of an update that depends on the device. Its methods run on a goroutine of
-// their own, one at a time. They return soon after ctx has ended, which is when a server cancels the
-// update (Verify only) or when the Updater is closed.
+// their own, one at a time. They return soon after ctx has ended, which is when a server cancels
+// the update (Verify only) or when the Updater is closed.
 type Installer interface {
 	// Verify checks the complete image: its type, its checksum, its signature. It may set Name and
 	// Version of the image, which servers then read as /5/0/6 and /5/0/7. An error discards the
@@ -85,18 +85,21 @@ type Config struct {
 	Installer Installer
 	// Storage holds the image. Required.
 	Storage Storage
-	// Store keeps the state of the update over restarts and losses of power. The zero value means
-	// that a restart forgets the update: use it only if installing does not restart the device.
+	// Store keeps the state of the update over restarts and losses of power. It may be that of
+	// lwm2m.Config; do not list the object in lwm2m.Config.StoredObjects, which would restore an
+	// older state. The zero value means that a restart forgets the update: use it only if
+	// installing does not restart the device.
 	Store store.Store
 	// Record is the name of the record in Store. The zero value means "firmwareupdate".
 	Record string
-	// Installed reports, after a restart in the state Updating, whether the firmware of the image is
-	// the one that is running. New calls it. The zero value means that the installation is reported
-	// as failed.
+	// Installed reports, after a restart in the state Updating, whether the firmware of the image
+	// is the one that is running. New calls it. The zero value means that the installation is
+	// reported as failed.
 	Installed func(image *Image) bool
 	// Downloader downloads from Package URI. The zero value means that a server can only push.
 	Downloader Downloader
-	// NoPush refuses images that are written to Package. The zero value means that servers can push.
+	// NoPush refuses images that are written to Package. The zero value means that servers can
+	// push.
 	NoPush bool
 	// MaxSize bounds the size of a pushed image in bytes. The zero value means no bound.
 	MaxSize int64

@@ -1,7 +1,7 @@
-// Package firmwareupdate is the LwM2M Firmware Update object (5) with its behaviour: a server pushes
-// an image or names a URI to download it from, the device checks it, and installs it when the server
-// says so. State and result survive a restart and a loss of power at any moment. The instance is
-// that of generated/firmwareupdate.
+// Package firmwareupdate is the LwM2M Firmware Update object (5) with its behaviour: a server
+// pushes an image or names a URI to download it from, the device checks it, and installs it when
+// the server says so. State and result survive a restart and a loss of power at any moment. The
+// instance is that of generated/firmwareupdate.
 //
 //	update, err := firmwareupdate.New(firmwareupdate.Config{
 //		Installer: board,   // Verify and Install

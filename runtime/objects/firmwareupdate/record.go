@@ -20,7 +20,7 @@ type record struct {
 	Size    int64           `json:"size,omitempty"` // of the complete image
 	Name    string          `json:"name,omitempty"`
 	Version string          `json:"version,omitempty"`
-	Until   int64           `json:"until,omitempty"` // end of the deferral in Unix seconds, 0 without
+	Until   int64           `json:"until,omitempty"` // end of the deferral in Unix seconds
 	// What servers have set.
 	Severity  int64   `json:"severity"`
 	MaxDefer  *uint64 `json:"maxDefer,omitempty"`

@@ -35,7 +35,7 @@ type Updater struct {
 	running bool // a goroutine works on the queue
 	stuck   bool // the last attempt to store a step has failed
 	work    *work
-	pushing *push       // the write of Package whose image is received or verified; nil if there is none
+	pushing *push       // the write of Package that is received or verified
 	timer   *time.Timer // of the deferral
 
 	lastStored record // used by the goroutine that works on the queue

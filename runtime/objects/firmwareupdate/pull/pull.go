@@ -1,5 +1,6 @@
 // Package pull lets the Firmware Update object download images by Package URI, over CoAP and HTTP,
-// with package download: it continues after a loss of the connection, a restart and a loss of power.
+// with package download: it continues after a loss of the connection, a restart and a loss of
+// power.
 //
 //	client, err := download.New(download.Config{Dialers: dialers})
 //	...

@@ -176,7 +176,8 @@ func (s State) downloadFailed(e Event) (State, []Action, bool) {
 		r = UpdateFailed
 	}
 	switch {
-	case e.Kind == PackageFailed && s.Phase == Verifying: // the transaction fails after the last byte
+	case e.Kind == PackageFailed && s.Phase == Verifying:
+		// The transaction fails after the last byte.
 		return State{Idle, r}, []Action{Stop, Discard}, true
 	case e.Kind == PackageFailed && s.Phase == Receiving,
 		e.Kind == FetchFailed && s.Phase == Fetching,
