@@ -6,14 +6,16 @@ import (
 
 	values "github.com/lwm2mgen/toolkit/generated/firmwareupdate"
 	"github.com/lwm2mgen/toolkit/net/socket"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/download"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate/pull"
 	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // The functions of docs/updates.md are compiled and never called.
-var _ = []any{newUpdate, pullUpdates, refuseImage, firmwareupdate.Installer(new(board))}
+var _ = []any{packageFirmwareupdate, newUpdate, pullUpdates, refuseImage, firmwareupdate.Installer(new(board))}
 
 func newUpdate(board firmwareupdate.Installer, state store.Store, version string) (*firmwareupdate.Updater, error) {
 	file, err := download.OpenFile("/var/lib/probe/firmware.new")
@@ -62,4 +64,25 @@ func pullUpdates(cfg firmwareupdate.Config, dialers []socket.Dialer, state store
 
 func refuseImage() error {
 	return firmwareupdate.Fail(values.UpdateResultUnsupportedPackageType, errors.New("the image is for model B"))
+}
+
+// packageFirmwareupdate is the code in the comment of the package.
+func packageFirmwareupdate(board firmwareupdate.Installer, file *download.File, state store.Store, version string, dev dm.Object) error {
+	update, err := firmwareupdate.New(firmwareupdate.Config{
+		Installer: board, // Verify and Install
+		Storage:   file,  // where the image goes
+		Store:     state, // of package store
+		Installed: func(image *firmwareupdate.Image) bool { return version == image.Version },
+	})
+	if err != nil {
+		return err
+	}
+	defer update.Close()
+	client, err := lwm2m.New(lwm2m.Config{
+		Objects: []dm.Object{dev, update},
+	})
+	if err != nil {
+		return err
+	}
+	return client.Run(context.Background())
 }
