@@ -62,8 +62,7 @@ func TestPushFirmware(t *testing.T) {
 	})
 }
 
-// After the restart that an installation needs, the device reports the result to the server that
-// observes it.
+// After the restart that an installation needs, the server reads its result.
 func TestFirmwareRestart(t *testing.T) {
 	onBench(t, func(b *bench) {
 		s := &memoryStore{records: map[string][]byte{}}
