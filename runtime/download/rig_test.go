@@ -42,7 +42,17 @@ type disk struct {
 	synced  int
 	err     error // of the next Write
 	dead    bool  // nothing is written any more
+	steps   int   // operations before the power is lost; 0 means never
 	record  download.Record
+}
+
+// step counts an operation and reports whether the power is off.
+func (d *disk) step() bool {
+	if d.steps > 0 {
+		d.steps--
+		d.dead = d.dead || d.steps == 0
+	}
+	return d.dead
 }
 
 func (d *disk) Write(p []byte) (int, error) {
@@ -51,7 +61,7 @@ func (d *disk) Write(p []byte) (int, error) {
 	if d.err != nil {
 		return 0, d.err
 	}
-	if d.dead {
+	if d.step() {
 		return len(p), nil
 	}
 	d.written = append(d.written, p...)
@@ -61,7 +71,7 @@ func (d *disk) Write(p []byte) (int, error) {
 func (d *disk) Sync() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.dead {
+	if !d.step() {
 		d.synced = len(d.written)
 	}
 	return nil
@@ -70,6 +80,9 @@ func (d *disk) Sync() error {
 func (d *disk) Truncate(n int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.step() {
+		return nil
+	}
 	if int64(len(d.written)) < n {
 		return download.ErrShort
 	}
@@ -95,7 +108,7 @@ func (d *disk) afterPowerLoss() *disk {
 func (d *disk) save(r download.Record) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.dead {
+	if !d.step() {
 		d.record = r
 	}
 	return nil
