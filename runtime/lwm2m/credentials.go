@@ -1,6 +1,7 @@
 package lwm2m
 
 import (
+	"bytes"
 	"crypto"
 	"fmt"
 
@@ -102,11 +103,11 @@ func translate(v values, sec *socket.Security) error {
 		return nil
 	case gensecurity.SecurityModePSK:
 		sec.Mode = socket.ModePSK
-		sec.Identity = v.opaque(gensecurity.PublicKeyOrIdentityID)
+		sec.Identity = bytes.Clone(v.opaque(gensecurity.PublicKeyOrIdentityID))
 		sec.Key = socket.NewSecret(v.opaque(gensecurity.SecretKeyID))
 	case gensecurity.SecurityModeRPK:
 		sec.Mode = socket.ModeRPK
-		sec.ServerPublicKey = v.opaque(gensecurity.ServerPublicKeyID)
+		sec.ServerPublicKey = bytes.Clone(v.opaque(gensecurity.ServerPublicKeyID))
 		sec.Matching = matchingType(v)
 		if err := privateKey(v, sec); err != nil {
 			return err
@@ -168,7 +169,7 @@ func certificates(v values, sec *socket.Security) error {
 // serverCertificate sets what the server's certificate is compared with.
 func serverCertificate(v values, sec *socket.Security) {
 	if server := v.opaque(gensecurity.ServerPublicKeyID); len(server) > 0 {
-		sec.ServerPublicKey = server
+		sec.ServerPublicKey = bytes.Clone(server)
 	}
 	// The object's definition bounds both.
 	usage := v.number(gensecurity.CertificateUsageID, uint64(socket.UsageDomainIssued))

@@ -155,7 +155,7 @@ func packFormat(data []byte) (content.Format, error) {
 		case b>>5 == 5:
 			return content.LwM2MCBOR, nil
 		}
-		return 0, errors.New("it is neither SenML JSON, SenML CBOR nor LwM2M CBOR: `lwm2mgen provision` makes such files")
+		return 0, errors.New("it is neither SenML JSON, SenML CBOR nor LwM2M CBOR: lwm2mprovision makes such files")
 	}
 	return 0, errors.New("it is empty")
 }
