@@ -77,14 +77,16 @@ func TestReporting(t *testing.T) {
 		for i, v := range []float64{1, 2, 3} {
 			s.measure(t, v)
 			// Leshan keeps times in milliseconds, and one value for each.
-			for at := time.Now(); ; time.Sleep(time.Millisecond) {
-				if st, _ := s.Status().Server(1); st.Stored == i+1 && time.Since(at) > 2*time.Millisecond {
+			began, look := time.Now(), time.NewTicker(time.Millisecond)
+			for range look.C {
+				if st, _ := s.Status().Server(1); st.Stored == i+1 && time.Since(began) > 2*time.Millisecond {
 					break
 				}
-				if time.Since(at) > patience {
+				if time.Since(began) > patience {
 					t.Fatalf("%d values are not stored: %v", i+1, s.Status())
 				}
 			}
+			look.Stop()
 		}
 		s.Resume()
 		n := p.event(t, "notification", patience)
