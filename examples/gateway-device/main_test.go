@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 			"stopped in order", "device: the device goes on with its registration",
 			"device: server 1: updating, connection ID resumed", "\nserver 1: POST /rd/", "server 1: Read /3308/0/5900: 2.05 22.5",
 		}, {
-			"is killed", "device: the device registers again: the last client did not end by Detach",
+			"is killed", "device: the device registers again: the last client was killed",
 			"device: server 1: registering, new session", "\nserver 1: POST /rd\n", "server 1: Read /3308/0/5900: 2.05 22.5",
 			"server 2: Read /3308/0/5900: 2.05 22.5",
 		}, {

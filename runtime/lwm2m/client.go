@@ -48,6 +48,8 @@ type Client struct {
 	records    *records.Records // nil without Config.Store
 	sessions   *store.Sessions  // in Config.Store, nil without it
 	saved      []savedServer    // that the last client has left, until their accounts are added
+	left       []savedServer    // of the accounts that the shutdown has removed
+	hasLeft    bool             // the next client has what it goes on with
 	savedFault error            // why no registration of the last client goes on
 	rebooting  bool             // a server has asked for a reboot, or a factory reset
 	restoring  bool             // what Config.Store holds is written to the data model
@@ -439,6 +441,7 @@ func (c *Client) finish() {
 		return
 	}
 	c.finished = true
+	c.leaveConnections()
 	c.manager.Stop() // the loop may not run again
 	c.boot.stop()
 	c.loop.sched.Cancel(&c.deadline)

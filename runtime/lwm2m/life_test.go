@@ -269,7 +269,7 @@ func (l *life) changeInstances() {
 // happen has one thing happen.
 func (l *life) happen() {
 	l.events++
-	switch l.r.IntN(22) {
+	switch l.r.IntN(23) {
 	case 0, 1, 2:
 		l.measure()
 	case 3, 4:
@@ -332,6 +332,15 @@ func (l *life) happen() {
 		l.someTime(time.Hour)
 		l.client.Resume()
 		l.note("online")
+	case 22:
+		l.note("the program is shut down while it is offline, or de-registers")
+		if l.r.IntN(2) > 0 {
+			l.client.Suspend()
+			l.someTime(time.Minute)
+		}
+		l.client.Shutdown()
+		<-l.client.Done()
+		l.start()
 	}
 }
 

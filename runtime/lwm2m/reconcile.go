@@ -6,6 +6,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/account"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/manage"
 	"github.com/lwm2mgen/toolkit/runtime/objects/enrolment"
 )
 
@@ -168,6 +169,9 @@ func (s *server) change(v settings, credentials bool) {
 
 // remove removes an account after its last event.
 func (c *Client) remove(s *server) {
+	if c.closing {
+		c.left = append(c.left, s.save(manage.SavedPeer{}))
+	}
 	s.link.Discard(ErrClosed, !c.closing)
 	c.loop.sched.Cancel(&s.enabling)
 	c.loop.sched.Cancel(&s.slow)

@@ -90,7 +90,7 @@ func (c *Client) takeRegistrations() error {
 	var saved savedClient
 	switch {
 	case record == nil:
-		err = errors.New("the last client did not end by Detach")
+		err = errors.New("the last client was killed, or had another store")
 	default:
 		err = saved.parse(record)
 	}
@@ -250,19 +250,36 @@ func (c *Client) leaveRegistrations() {
 	if c.cfg.Store == nil {
 		return
 	}
-	saved := savedClient{Version: savedVersion, BootID: c.cfg.BootID, Endpoint: c.cfg.Endpoint, At: time.Now().UnixMicro()}
+	ended := ""
 	if c.rebooting {
-		saved.Ended = "a server has asked for a reboot"
+		ended = "a server has asked for a reboot"
 	}
+	var left []savedServer
 	for i, s := range servers {
-		saved.Servers = append(saved.Servers, s.save(peers[i]))
+		left = append(left, s.save(peers[i]))
 	}
-	record, err := json.Marshal(saved)
+	c.leave(ended, left)
+}
+
+// leave stores what the next client goes on with. ended says why no registration is among it.
+func (c *Client) leave(ended string, servers []savedServer) {
+	c.hasLeft = true
+	record, err := json.Marshal(savedClient{
+		Version: savedVersion, BootID: c.cfg.BootID, Endpoint: c.cfg.Endpoint, At: time.Now().UnixMicro(), Ended: ended, Servers: servers,
+	})
 	if err == nil {
 		err = c.cfg.Store.Apply(store.Put(registrationsRecord, record))
 	}
 	if err != nil {
 		c.log.Warn("the next client registers again", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+	}
+}
+
+// leaveConnections stores the connections of a client that has de-registered: their sessions can be
+// resumed.
+func (c *Client) leaveConnections() {
+	if c.cfg.Store != nil && !c.hasLeft {
+		c.leave("the last client has de-registered", c.left)
 	}
 }
 

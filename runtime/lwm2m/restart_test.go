@@ -188,6 +188,23 @@ func TestRestartThatRegisters(t *testing.T) {
 	}
 }
 
+// A client that is shut down while it is suspended cannot tell its server. The next one goes on
+// with the connection, and registers.
+func TestShutdownWhileSuspended(t *testing.T) {
+	inLives(t, true, func(l *lives) {
+		l.registered(l.config())
+		l.client.Suspend()
+		time.Sleep(time.Second)
+		l.shutdown()
+		if got := l.registered(l.config()); len(got) != 1 || got[0] != "POST /rd" {
+			t.Errorf("the next client sends %q, want a Register", got)
+		}
+		if s, _ := l.client.Status().Server(1); s.Secured != "connection ID resumed" {
+			t.Errorf("the connection began with %q", s.Secured)
+		}
+	})
+}
+
 // The session of a client that was killed is not used, although Suspend has stored it: nobody knows
 // which messages were exchanged over it.
 func TestKillWhileSuspended(t *testing.T) {
@@ -248,7 +265,8 @@ func TestReasonOfRegisteringAgain(t *testing.T) {
 		want string
 		end  func(l *lives)
 	}{
-		{"the last client did not end by Detach", (*lives).kill},
+		{"the last client was killed", (*lives).kill},
+		{"the last client has de-registered", (*lives).shutdown},
 		{"a server has asked for a reboot", func(l *lives) {
 			a, err := l.server.WaitRegistered("dev").Execute(context.Background(), "/3/0/4", "")
 			changed(l.t, a, a.Code, coap.Changed, err)
