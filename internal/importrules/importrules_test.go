@@ -71,6 +71,8 @@ var rules = []rule{
 	{"runtime/objects/security", []string{"generated/security", "runtime/dm", "registry", "internal/transport"}},
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},
 	{"runtime/objects/firmwareupdate", []string{"generated/firmwareupdate", "runtime/dm", "runtime/objects/internal/...", "runtime/store"}},
+	{"runtime/objects/internal/firmware", []string{"runtime/dm", "runtime/objects/internal/update", "runtime/store"}},
+	{"runtime/objects/internal/update", []string{"runtime/dm"}},
 	// A device that only accepts pushed images needs no net/http.
 	{"runtime/objects/firmwareupdate/pull", []string{"runtime/objects/firmwareupdate", "generated/firmwareupdate", "runtime/download"}},
 	{"runtime/objects", []string{"generated/...", "runtime/dm", "runtime/lwm2m", "registry"}},

@@ -2,6 +2,7 @@ package firmwareupdate
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,52 +17,59 @@ func New(c Config) (*Updater, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	rec, err := load(&c)
+	u := &Updater{cfg: c}
+	driver, records, resume, err := firmware.Start(u.firmware())
 	if err != nil {
+		return nil, fmt.Errorf("firmwareupdate: %w", err)
+	}
+	u.driver = driver
+	if u.Object, err = firmwareupdate.New(firmwareupdate.Config{Hooks: u.hooks(c.Hooks)}); err != nil {
 		return nil, err
 	}
-	u := &Updater{cfg: c, rec: rec}
-	u.ctx, u.stop = context.WithCancel(context.Background())
-	actions, changed := u.restart()
-	if changed {
-		if err := save(&u.cfg, &u.rec); err != nil {
-			return nil, err
-		}
-	}
-	u.lastStored = u.rec
-	object, err := firmwareupdate.New(firmwareupdate.Config{Hooks: u.hooks(c.Hooks)})
-	if err != nil {
+	if err := u.Add(0, u.instance(records[0])); err != nil {
 		return nil, err
 	}
-	if err := object.Add(0, u.instance()); err != nil {
-		return nil, err
-	}
-	u.Object = object
-	if len(actions) > 0 || changed {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		u.seq++
-		u.enqueue(&step{rec: u.rec, seq: u.seq, actions: actions, stored: true, published: !changed})
-	}
+	resume()
 	return u, nil
 }
 
-// restart decides what the start of the device means for the update. It reports whether the record
-// has changed.
-func (u *Updater) restart() (actions []firmware.Action, changed bool) {
-	before := u.rec.state()
-	content := u.cfg.Storage.Content()
-	f := firmware.Facts{ImageLost: before.Phase.HasImage() && content.Size() != u.rec.Size}
-	if before.Phase == firmware.Updating && u.cfg.Installed != nil {
-		f.RunsImage = u.cfg.Installed(&Image{SectionReader: content, URI: u.rec.URI, Severity: u.rec.Severity,
-			Name: u.rec.Name, Version: u.rec.Version})
+// firmware returns how the device updates its one component.
+func (u *Updater) firmware() firmware.Config {
+	c := &u.cfg
+	fc := firmware.Config{
+		Storage: map[dm.InstanceID]firmware.Storage{0: c.Storage},
+		Store:   c.Store,
+		Record:  func(dm.InstanceID) string { return c.Record },
+		Verify: func(ctx context.Context, i *firmware.Image) error {
+			image := imageOf(i)
+			err := c.Installer.Verify(ctx, image)
+			i.Name, i.Version = image.Name, image.Version
+			return err
+		},
+		Install: func(ctx context.Context, images []*firmware.Image) (bool, error) {
+			outcome, err := c.Installer.Install(ctx, imageOf(images[0]))
+			return outcome == Restarting, err
+		},
+		NoPush: c.NoPush, MaxSize: c.MaxSize, Busy: c.Busy,
+		Settings: u.settings, Publish: u.publish, Logger: c.Logger,
 	}
-	to, actions, _ := firmware.Next(before, firmware.Event{Kind: firmware.Restarted}, f)
-	u.rec.Phase, u.rec.Result = to.Phase, to.Result
-	if to.Phase.Resource() != before.Phase.Resource() {
-		u.rec.Since = time.Now().Unix()
+	if c.Installed != nil {
+		fc.Installed = func(i *firmware.Image) bool { return c.Installed(imageOf(i)) }
 	}
-	return actions, to != before
+	if c.Ask != nil {
+		fc.Ask = func(images []*firmware.Image, until time.Time) bool { return c.Ask(imageOf(images[0]), until) }
+	}
+	if c.Downloader != nil {
+		fc.Schemes = c.Downloader.Schemes
+		fc.Download = func(ctx context.Context, uri string, s firmware.Storage) error {
+			return c.Downloader.Download(ctx, uri, s)
+		}
+	}
+	return fc
+}
+
+func imageOf(i *firmware.Image) *Image {
+	return &Image{SectionReader: i.Content, URI: i.URI, Severity: i.Severity, Name: i.Name, Version: i.Version}
 }
 
 // protocols are the values of Firmware Update Protocol Support (/5/0/8).
@@ -78,10 +86,12 @@ var protocols = []struct {
 }
 
 // instance returns the instance of a device in the state of the record.
-func (u *Updater) instance() Instance {
+func (u *Updater) instance(r firmware.Record) Instance {
 	c := &u.cfg
 	i := Instance{
-		Package: dm.SinkFunc(u.openPackage), PackageURI: dm.Str(u.rec.URI), Update: dm.SlowExec(u.onUpdate),
+		Package:                       dm.SinkFunc(func(context.Context) (dm.Sink, error) { return u.driver.Receive(0) }),
+		PackageURI:                    dm.Str(r.URI),
+		Update:                        dm.SlowExec(func(ctx context.Context, _ dm.Args) error { return u.driver.Update(ctx, 0, nil) }),
 		FirmwareUpdateDeliveryMethod:  dm.Int(firmwareupdate.FirmwareUpdateDeliveryMethodBoth),
 		FirmwareUpdateProtocolSupport: dm.EmptyMulti[int64](),
 	}
@@ -102,15 +112,15 @@ func (u *Updater) instance() Instance {
 		i.FirmwareUpdateProtocolSupport = dm.List(values...)
 	}
 	if !c.Basic {
-		i.Cancel = dm.SlowExec(u.onCancel)
-		i.Severity = dm.Int(u.rec.Severity)
+		i.Cancel = dm.SlowExec(func(ctx context.Context, _ dm.Args) error { return u.driver.Cancel(ctx, 0) })
+		i.Severity = dm.Int(r.Severity)
 		i.LastStateChangeTime = dm.Empty[time.Time]()
 		i.MaximumDeferPeriod = dm.Empty[uint64]()
-		if u.rec.MaxDefer != nil {
-			i.MaximumDeferPeriod = dm.Uint(*u.rec.MaxDefer)
+		if r.MaxDefer != nil {
+			i.MaximumDeferPeriod = dm.Uint(*r.MaxDefer)
 		}
-		i.AutomaticUpgradeAtDownload = dm.Bool(u.rec.Automatic)
+		i.AutomaticUpgradeAtDownload = dm.Bool(r.Automatic)
 	}
-	u.rec.publish(&i, c)
+	u.show(&i, r)
 	return i
 }

@@ -38,7 +38,7 @@ func events() (list []Event) {
 	for k := range kinds {
 		switch k {
 		case PackageFailed, FetchFailed, VerifyFailed, InstallFailed:
-			for r := Initial; r <= DeferredByUser+1; r++ {
+			for r := Initial; r <= DependencyError+1; r++ {
 				list = append(list, Event{k, r})
 			}
 		default:
@@ -86,6 +86,10 @@ func (w *world) happen(e Event, to State, f Facts) {
 		}
 	case PackageEnded, FetchEnded:
 		w.image = 2
+	case Covered:
+		if to.Phase == Downloaded {
+			w.image, w.good, w.installed, w.begun = 2, true, false, false
+		}
 	case VerifyPassed:
 		w.good = true
 	case UpdateExecuted, UserApproved, DeferralEnded:
@@ -161,7 +165,7 @@ func (w world) check(e Event, f Facts, to State, actions []Action, ok bool) (wor
 			return w, "an event is refused that must not be"
 		}
 		if e.Kind >= PackageEnded && e.Kind <= PackageFailed || e.Kind >= FetchEnded && e.Kind <= VerifyFailed ||
-			e.Kind >= InstallEnded {
+			e.Kind == InstallEnded || e.Kind == InstallFailed {
 			return w, "the end of something is ignored"
 		}
 		if e.Kind == UpdateExecuted && !f.Busy && w.Phase.Resource() == 2 {
@@ -199,8 +203,12 @@ func (n world) fault(w world, e Event, f Facts) string {
 		return "success is reported for an image that does not run"
 	case n.Result == Success && s != 0, n.Result == Cancelled && s != 0, (n.Result == DeferredByUser) != (n.Phase == Deferred):
 		return "the result does not fit the state"
-	case n.Result > DeferredByUser:
+	case n.Result > DependencyError:
 		return "an unknown result"
+	case n.Result == DependencyError && s != 2, n.Result == ConflictingState && s != 0:
+		return "the result does not fit the state"
+	case e.Kind == DependencyMissing && n.State != (State{Downloaded, DependencyError}):
+		return "an update that lacks another one is not reported, or lost"
 	case (s == 1 || s == 3) && n.Result != Initial:
 		return "a result while the work is not done"
 	case s == 0 && w.Phase != Idle && n.Result == Initial && e.Kind != ResetWritten:
@@ -333,7 +341,14 @@ var faults = map[string]decider{
 		}
 		return to, actions, ok
 	},
-	"installs without being asked": onEvent(VerifyPassed, Verifying, State{Updating, Initial}, true, Install),
+	"loses an image that lacks another":  onEvent(DependencyMissing, Downloaded, State{Idle, DependencyError}, true, Discard),
+	"installs what lacks another":        onEvent(DependencyMissing, Downloaded, State{Updating, Initial}, true, Install),
+	"keeps the timer of a broken batch":  onEvent(BatchBroken, Deferred, State{Downloaded, Initial}, true),
+	"installs the rest of a broken one":  onEvent(BatchBroken, Deferred, State{Updating, Initial}, true, StopTimer, Install),
+	"covers a component that downloads":  onEvent(Covered, Fetching, State{Downloaded, Initial}, true),
+	"covers a component that installs":   onEvent(Covered, Updating, State{Downloaded, Initial}, true),
+	"reports a conflict of an own image": onEvent(FetchFailed, Fetching, State{Fetching, ConflictingState}, true),
+	"installs without being asked":       onEvent(VerifyPassed, Verifying, State{Updating, Initial}, true, Install),
 }
 
 // The exploration finds every planted fault.

@@ -1,5 +1,6 @@
-// Package firmware is the state machine of the Firmware Update object (5): Next decides, without
-// any effect, what an event changes and what the device has to do. Core 1.2.2 Appendix E.6.
+// Package firmware is what Firmware Update (5) and Advanced Firmware Update (33629) have in common.
+// Next decides, without any effect, what an event changes and what the device has to do (Core 1.2.2
+// Appendix E.6). Driver does it, for one component or for several.
 package firmware
 
 // Phase is where an update is. Several phases can have the same value of the resource State.
@@ -46,6 +47,8 @@ const (
 	UnsupportedProtocol
 	Cancelled
 	DeferredByUser
+	ConflictingState // of 33629: the image is for a component that has another one
+	DependencyError  // of 33629: other components have to be updated before or together with it
 )
 
 // State is the state of an update. The zero value is that of a device without an update.
@@ -59,22 +62,25 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	PackageBegan   Kind = iota // the first bytes of an image arrive in Package
-	PackageEnded               // the whole image has been written to Package
-	PackageFailed              // the write of Package ends early
-	ResetWritten               // a zero byte in Package, or an empty Package URI
-	URIWritten                 // a server writes Package URI
-	FetchEnded                 // the download is complete
-	FetchFailed                // the download has failed
-	VerifyPassed               // the image is good
-	VerifyFailed               // the image is not
-	UpdateExecuted             // a server executes Update
-	CancelExecuted             // a server executes Cancel
-	UserApproved               // the user agrees to the installation
-	DeferralEnded              // Maximum Defer Period is over
-	InstallEnded               // the image is installed and runs
-	InstallFailed              // the installation has failed
-	Restarted                  // the device starts
+	PackageBegan      Kind = iota // the first bytes of an image arrive in Package
+	PackageEnded                  // the whole image has been written to Package
+	PackageFailed                 // the write of Package ends early
+	ResetWritten                  // a zero byte in Package, or an empty Package URI
+	URIWritten                    // a server writes Package URI
+	FetchEnded                    // the download is complete
+	FetchFailed                   // the download has failed
+	VerifyPassed                  // the image is good
+	VerifyFailed                  // the image is not
+	UpdateExecuted                // a server executes Update
+	CancelExecuted                // a server executes Cancel
+	UserApproved                  // the user agrees to the installation
+	DeferralEnded                 // Maximum Defer Period is over
+	InstallEnded                  // the image is installed and runs
+	InstallFailed                 // the installation has failed
+	Restarted                     // the device starts
+	Covered                       // the image of another component updates this one, too
+	DependencyMissing             // a server executes Update, and other components stand in the way
+	BatchBroken                   // another component leaves the postponed installation of several
 	kinds
 )
 
@@ -143,6 +149,21 @@ func Next(s State, e Event, f Facts) (State, []Action, bool) {
 		return s.installFailed(e.Result)
 	case Restarted:
 		return s.restart(f)
+	case Covered, DependencyMissing, BatchBroken:
+		return s.together(e.Kind)
+	}
+	return s, nil, false
+}
+
+// together handles the events of which the reason is another component.
+func (s State) together(k Kind) (State, []Action, bool) {
+	switch {
+	case k == Covered && s.Phase == Idle:
+		return State{Downloaded, Initial}, nil, true
+	case k == DependencyMissing && s.Phase == Downloaded:
+		return State{Downloaded, DependencyError}, nil, true
+	case k == BatchBroken && s.Phase == Deferred:
+		return State{Downloaded, Initial}, []Action{StopTimer}, true
 	}
 	return s, nil, false
 }
@@ -172,7 +193,7 @@ func (s State) leave(r Result) (State, []Action, bool) {
 
 func (s State) downloadFailed(e Event) (State, []Action, bool) {
 	r := e.Result
-	if r < NotEnoughStorage || r > UnsupportedProtocol {
+	if (r < NotEnoughStorage || r > UnsupportedProtocol) && (r != ConflictingState || e.Kind != VerifyFailed) {
 		r = UpdateFailed
 	}
 	switch {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table and the picture of docs/updates.md from Next")
+var rewrite = flag.Bool("update", false, "write the table and the picture of docs/updates.md from Next")
 
 const docs = "../../../../docs"
 
@@ -157,7 +157,7 @@ func TestPage(t *testing.T) {
 		t.Fatalf("%s has no table", page)
 	}
 	want, drawn := before+begin+table()+end+after, picture()
-	if *update {
+	if *rewrite {
 		if err := os.MkdirAll(filepath.Dir(svg), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,107 @@
+package firmware
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/store"
+)
+
+// Record is what survives a restart. Its slices are replaced and never changed.
+type Record struct {
+	Phase   Phase  `json:"phase"`
+	Result  Result `json:"result"`
+	Since   int64  `json:"since,omitempty"` // of the last change of State, in Unix seconds
+	URI     string `json:"uri,omitempty"`
+	Size    int64  `json:"size,omitempty"` // of the complete image
+	Name    string `json:"name,omitempty"`
+	Version string `json:"version,omitempty"`
+	Until   int64  `json:"until,omitempty"` // end of the deferral in Unix seconds
+	// What servers have set.
+	Severity  int64   `json:"severity"`
+	MaxDefer  *uint64 `json:"maxDefer,omitempty"`
+	Automatic bool    `json:"automatic,omitempty"`
+	// Of several components. Unit are the components that one image updates, the one that stores
+	// it first; none if it updates its own component only. Batch are the components that are
+	// installed together, the one on which Update was executed first.
+	Unit        []dm.InstanceID `json:"unit,omitempty"`
+	Batch       []dm.InstanceID `json:"batch,omitempty"`
+	Conflicting []dm.InstanceID `json:"conflicting,omitempty"`
+}
+
+// DefaultSeverity is Mandatory, by the definition of the objects.
+const DefaultSeverity = 1
+
+// State returns the state of the update.
+func (r Record) State() State { return State{r.Phase, r.Result} }
+
+// Deadline returns the end of the deferral, zero without one.
+func (r *Record) Deadline() time.Time {
+	if r.Until == 0 {
+		return time.Time{}
+	}
+	return time.Unix(r.Until, 0)
+}
+
+// forget forgets the package.
+func (r *Record) forget() {
+	r.URI, r.Name, r.Version, r.Size, r.Until, r.Unit, r.Batch = "", "", "", 0, 0, nil, nil
+}
+
+// owner returns the component that stores the image of the component id.
+func (r *Record) owner(id dm.InstanceID) dm.InstanceID {
+	if len(r.Unit) > 0 {
+		return r.Unit[0]
+	}
+	return id
+}
+
+// unit returns the components that the image of the component id updates.
+func (r *Record) unit(id dm.InstanceID) []dm.InstanceID {
+	if len(r.Unit) > 0 {
+		return r.Unit
+	}
+	return []dm.InstanceID{id}
+}
+
+// batch returns the components that are installed together with the component id.
+func (r *Record) batch(id dm.InstanceID) []dm.InstanceID {
+	if len(r.Batch) > 0 {
+		return r.Batch
+	}
+	return r.unit(id)
+}
+
+// Load reads a record of an earlier process.
+func Load(s store.Store, name string) (r Record, err error) {
+	r.Severity = DefaultSeverity
+	if s == nil {
+		return r, nil
+	}
+	var value []byte
+	err = s.Load(name, func(n string, v []byte) error {
+		if n == name {
+			value = slices.Clone(v)
+		}
+		return nil
+	})
+	if err == nil && value != nil {
+		err = json.Unmarshal(value, &r)
+	}
+	if err == nil && (r.Phase > Updating || r.Result > DependencyError) {
+		err = fmt.Errorf("phase %d and result %d are unknown", r.Phase, r.Result)
+	}
+	if err != nil {
+		return r, fmt.Errorf("record %q: %w", name, err)
+	}
+	return r, nil
+}
+
+// Put returns the change that stores a record.
+func (r *Record) Put(name string) (store.Change, error) {
+	value, err := json.Marshal(r)
+	return store.Put(name, value), err
+}

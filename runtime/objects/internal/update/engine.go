@@ -1,0 +1,310 @@
+// Package update runs what the objects for updates have in common: Firmware Update, Advanced
+// Firmware Update and Software Management. An [Engine] keeps a record for each instance. It makes
+// each change of records durable, lets servers read it after that, and only then carries out what
+// follows from it. So a server never reads what a loss of power takes back.
+package update
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// Config says what an Engine does with the records of an object.
+type Config[R any] struct {
+	// Save makes records durable and forgets those of removed instances: all of it or nothing.
+	Save func(records map[dm.InstanceID]R, removed []dm.InstanceID) error
+	// Settings copies what servers have set in an instance into its record.
+	Settings func(dm.InstanceID, *R)
+	// Publish lets servers read the records.
+	Publish func(ctx context.Context, records map[dm.InstanceID]R)
+	// What names the object in log messages.
+	What   string
+	Logger *slog.Logger
+}
+
+// Engine keeps the records of an object. R is copied: what it points to is replaced and never
+// changed. Methods may be called from any goroutine.
+type Engine[R any] struct {
+	cfg  Config[R]
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+
+	mu      sync.Mutex
+	slots   map[dm.InstanceID]*slot[R]
+	queue   []*Step[R]
+	running bool // a goroutine works on the queue
+	stuck   bool // the last attempt to store a step has failed
+}
+
+// slot is an instance.
+type slot[R any] struct {
+	rec    R // as decided; servers read it after it was stored
+	stored R // used by the goroutine that works on the queue
+	seq    uint64
+	work   *work
+	push   *Push[R]
+	timer  *time.Timer
+}
+
+// New returns an engine with records that are durable.
+func New[R any](cfg Config[R], records map[dm.InstanceID]R) *Engine[R] {
+	e := &Engine[R]{cfg: cfg, slots: map[dm.InstanceID]*slot[R]{}}
+	for id, r := range records {
+		e.slots[id] = &slot[R]{rec: r, stored: r}
+	}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	return e
+}
+
+// Close ends what runs in the background and refuses all changes from now on. It waits for nothing.
+func (e *Engine[R]) Close() {
+	e.stop()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.slots {
+		if s.timer != nil {
+			s.timer.Stop()
+		}
+	}
+}
+
+// Closed reports whether the engine is closed.
+func (e *Engine[R]) Closed() bool { return e.ctx.Err() != nil }
+
+// Record returns the record of an instance as it was decided last, and false without the instance.
+func (e *Engine[R]) Record(id dm.InstanceID) (r R, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s := e.slots[id]; s != nil {
+		return s.rec, true
+	}
+	return r, false
+}
+
+// Records returns all records.
+func (e *Engine[R]) Records() map[dm.InstanceID]R {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	records := map[dm.InstanceID]R{}
+	for id, s := range e.slots {
+		records[id] = s.rec
+	}
+	return records
+}
+
+// Ready returns an error while records cannot be stored.
+func (e *Engine[R]) Ready() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stuck {
+		return dm.Errorf(dm.ServiceUnavailable, "the last state could not be stored yet")
+	}
+	return nil
+}
+
+// Add adds an instance, which is stored before anything else happens.
+func (e *Engine[R]) Add(id dm.InstanceID, r R) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.slots[id] = &slot[R]{rec: r, stored: r, seq: 1}
+	e.enqueue(&Step[R]{records: map[dm.InstanceID]R{id: r}, published: true})
+}
+
+// Remove removes an instance. Nothing of it may be under way.
+func (e *Engine[R]) Remove(id dm.InstanceID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.slots, id)
+	e.enqueue(&Step[R]{removed: []dm.InstanceID{id}, published: true})
+}
+
+// SaveSettings stores what servers have set, with the records that they can read.
+func (e *Engine[R]) SaveSettings(ids ...dm.InstanceID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.enqueue(&Step[R]{settings: ids, published: true})
+}
+
+// Resume carries out tasks that follow from records which are durable already.
+func (e *Engine[R]) Resume(records map[dm.InstanceID]R, tasks []Task[R], published bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := &Step[R]{records: records, seqs: map[dm.InstanceID]uint64{}, tasks: tasks, stored: true, published: published}
+	for id := range e.slots {
+		s.seqs[id] = e.slots[id].seq
+	}
+	e.enqueue(s)
+}
+
+// Step is a change of records that has yet to be stored, published and acted upon.
+type Step[R any] struct {
+	records  map[dm.InstanceID]R
+	seqs     map[dm.InstanceID]uint64
+	settings []dm.InstanceID
+	removed  []dm.InstanceID
+	tasks    []Task[R]
+	done     chan struct{} // closed when servers can read the change or err is set; may be nil
+	err      error         // valid after done
+	// What need not be done.
+	stored, published bool
+}
+
+// Task is what follows from a change.
+type Task[R any] struct {
+	// Sync makes something durable before the change is stored. May be nil.
+	Sync func() error
+	// Once says that the change is dropped if it cannot be stored at once.
+	Once bool
+	// Fail is called in place of Run with the error of Sync, or of the storing with Once. May be
+	// nil without the two.
+	Fail func(error)
+	// Run carries the task out after the change was published. It returns quickly.
+	Run func(*Step[R])
+}
+
+// enqueue adds a step. e.mu must be held.
+func (e *Engine[R]) enqueue(s *Step[R]) {
+	e.queue = append(e.queue, s)
+	if !e.running {
+		e.running = true
+		go e.run()
+	}
+}
+
+// run works on the queue until it is empty.
+func (e *Engine[R]) run() {
+	for {
+		e.mu.Lock()
+		if len(e.queue) == 0 || e.ctx.Err() != nil {
+			e.running = false
+			e.mu.Unlock()
+			return
+		}
+		s := e.queue[0]
+		e.queue = slices.Delete(e.queue, 0, 1)
+		e.mu.Unlock()
+		if !s.stored && !e.store(s) {
+			continue
+		}
+		if !s.published {
+			e.cfg.Publish(e.ctx, s.records)
+		}
+		if s.done != nil && s.err == nil {
+			close(s.done)
+		}
+		for _, t := range s.tasks {
+			t.Run(s)
+		}
+	}
+}
+
+// Await waits until a step can be read by servers, or could not be stored.
+func (e *Engine[R]) Await(ctx context.Context, s *Step[R]) error {
+	select {
+	case <-s.done:
+		return s.err
+	case <-e.ctx.Done():
+		return dm.Errorf(dm.ServiceUnavailable, "the device is shutting down")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Change is a change of records under the lock of the engine.
+type Change[R any] struct {
+	e       *Engine[R]
+	records map[dm.InstanceID]*R
+	tasks   []Task[R]
+	now     []func() // what happens at once, if the change does
+}
+
+// Get returns a record with the changes so far. The instance must exist.
+func (c *Change[R]) Get(id dm.InstanceID) R {
+	if r := c.records[id]; r != nil {
+		return *r
+	}
+	return c.e.slots[id].rec
+}
+
+// Has reports whether the instance exists.
+func (c *Change[R]) Has(id dm.InstanceID) bool { return c.e.slots[id] != nil }
+
+// IDs returns the instances in order.
+func (c *Change[R]) IDs() []dm.InstanceID { return slices.Sorted(maps.Keys(c.e.slots)) }
+
+// Record returns a record to change.
+func (c *Change[R]) Record(id dm.InstanceID) *R {
+	r := c.records[id]
+	if r == nil {
+		v := c.e.slots[id].rec
+		r = &v
+		c.records[id] = r
+	}
+	return r
+}
+
+// Do adds a task.
+func (c *Change[R]) Do(t Task[R]) { c.tasks = append(c.tasks, t) }
+
+// Abandon ends the work of an instance: its end is of no interest any more.
+func (c *Change[R]) Abandon(id dm.InstanceID) {
+	c.now = append(c.now, func() {
+		if w := c.e.slots[id].work; w != nil {
+			w.abandon()
+		}
+	})
+}
+
+// StopTimer stops the timer of an instance.
+func (c *Change[R]) StopTimer(id dm.InstanceID) {
+	c.now = append(c.now, func() {
+		if t := c.e.slots[id].timer; t != nil {
+			t.Stop()
+		}
+	})
+}
+
+// EndPush ends the push of an instance: further blocks of it are refused.
+func (c *Change[R]) EndPush(id dm.InstanceID) {
+	c.now = append(c.now, func() { c.e.slots[id].push = nil })
+}
+
+// Working reports whether a work runs for the instance, perhaps one that was abandoned.
+func (c *Change[R]) Working(id dm.InstanceID) bool { return c.e.slots[id].work != nil }
+
+// Change calls fn under the lock. If fn returns true, the change happens. Otherwise nothing does,
+// and Change returns false.
+func (e *Engine[R]) Change(fn func(*Change[R]) bool) (*Step[R], bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.change(fn)
+}
+
+// change is Change with e.mu held.
+func (e *Engine[R]) change(fn func(*Change[R]) bool) (*Step[R], bool) {
+	if e.ctx.Err() != nil {
+		return nil, false
+	}
+	c := &Change[R]{e: e, records: map[dm.InstanceID]*R{}}
+	if !fn(c) {
+		return nil, false
+	}
+	s := &Step[R]{records: map[dm.InstanceID]R{}, seqs: map[dm.InstanceID]uint64{}, tasks: c.tasks, done: make(chan struct{})}
+	for id, r := range c.records {
+		slot := e.slots[id]
+		slot.rec = *r
+		slot.seq++
+		s.records[id], s.seqs[id] = *r, slot.seq
+	}
+	for _, f := range c.now {
+		f()
+	}
+	e.enqueue(s)
+	return s, true
+}

@@ -1,0 +1,165 @@
+package update
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// store makes a step durable. It tries again until that succeeds, because nothing may be reported
+// or done before. store returns false if the step must not be published, or if the engine is
+// closed.
+func (e *Engine[R]) store(s *Step[R]) bool {
+	s.tasks = slices.DeleteFunc(s.tasks, func(t Task[R]) bool {
+		if t.Sync == nil {
+			return false
+		}
+		err := t.Sync()
+		if err != nil {
+			t.Fail(err)
+		}
+		return err != nil
+	})
+	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		err := e.save(s)
+		e.mu.Lock()
+		e.stuck = err != nil
+		e.mu.Unlock()
+		if err == nil {
+			return true
+		}
+		e.cfg.Logger.Error("the state of the "+e.cfg.What+" cannot be stored", "err", err, "again", pause)
+		if s.done != nil && s.err == nil {
+			s.err = fmt.Errorf("the state cannot be stored: %w", err)
+			close(s.done)
+		}
+		if i := slices.IndexFunc(s.tasks, func(t Task[R]) bool { return t.Once }); i >= 0 {
+			s.tasks[i].Fail(err)
+			return false
+		}
+		if !e.sleep(pause) {
+			return false
+		}
+	}
+}
+
+// save saves a step with the settings of its instances.
+func (e *Engine[R]) save(s *Step[R]) error {
+	records := map[dm.InstanceID]R{}
+	e.mu.Lock()
+	for _, id := range s.settings {
+		if slot := e.slots[id]; slot != nil {
+			records[id] = slot.stored
+		}
+	}
+	e.mu.Unlock()
+	for id, r := range s.records {
+		records[id] = r
+	}
+	for id, r := range records {
+		e.cfg.Settings(id, &r)
+		records[id] = r
+	}
+	if err := e.cfg.Save(records, s.removed); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, r := range records {
+		if slot := e.slots[id]; slot != nil {
+			slot.stored = r
+		}
+		if _, ok := s.records[id]; ok {
+			s.records[id] = r
+		}
+	}
+	return nil
+}
+
+// sleep returns false if the engine is closed.
+func (e *Engine[R]) sleep(d time.Duration) bool {
+	select {
+	case <-e.ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// work is something that takes time, such as a download. There is one at a time for an instance.
+type work struct {
+	cancel    context.CancelFunc
+	done      chan struct{}
+	abandoned bool // its end is of no interest; guarded by Engine.mu
+}
+
+func (w *work) abandon() {
+	w.abandoned = true
+	w.cancel()
+}
+
+// Start starts a work for an instance, unless its record has changed since the step. The work
+// begins when the last one of the instance has ended. do returns the change that its end makes, nil
+// for none.
+func (e *Engine[R]) Start(s *Step[R], id dm.InstanceID, do func(context.Context) func(*Change[R]) bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	slot := e.slots[id]
+	if slot == nil || slot.seq != s.seqs[id] || e.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(e.ctx)
+	w, last := &work{cancel: cancel, done: make(chan struct{})}, slot.work
+	slot.work = w
+	go func() {
+		defer cancel()
+		if last != nil {
+			<-last.done
+		}
+		var end func(*Change[R]) bool
+		if ctx.Err() == nil {
+			end = do(ctx)
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		defer close(w.done)
+		if slot.work == w {
+			slot.work = nil
+		}
+		if end != nil && !w.abandoned {
+			e.change(end)
+		}
+	}()
+}
+
+// WhenUnused calls fn under the lock of the engine once no work runs for the instance, with its
+// record, unless the engine is closed by then.
+func (e *Engine[R]) WhenUnused(id dm.InstanceID, fn func(R)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	slot := e.slots[id]
+	if slot == nil || e.ctx.Err() != nil {
+		return
+	}
+	if w := slot.work; w != nil {
+		go func() {
+			<-w.done
+			e.WhenUnused(id, fn)
+		}()
+		return
+	}
+	fn(slot.rec)
+}
+
+// StartTimer calls fn at the time, unless the record has changed since the step; a nil step does
+// not ask.
+func (e *Engine[R]) StartTimer(s *Step[R], id dm.InstanceID, at time.Time, fn func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if slot := e.slots[id]; slot != nil && (s == nil || slot.seq == s.seqs[id]) && e.ctx.Err() == nil {
+		slot.timer = time.AfterFunc(max(time.Until(at), 0), fn)
+	}
+}
