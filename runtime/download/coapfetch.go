@@ -19,6 +19,8 @@ type coapFetch struct {
 	szx       uint8
 	stream    bool
 	responded bool // the server has
+	repeat    bool // the last byte is asked for again: the content may end there
+	verify    bool // the first block is asked for again: the server has refused another one
 	room      bool // the next block is asked for when the pipe has room
 	pause     sched.Job
 	stopped   bool
@@ -80,12 +82,21 @@ func (f *coapFetch) begin() {
 		MaxBody: maxMessage, OneBlock: true, Done: f.onBlock,
 	}
 	f.d.target.addOptions(&f.call.Options)
+	// A server refuses a block behind the end, so an attempt that does not know where the end is
+	// begins with the block before the next byte.
+	f.repeat = f.d.content.offset > 0 && f.d.content.total < 0
 	f.ask()
 }
 
-// ask asks for the block that the next byte is in.
+// ask asks for the block that the next byte is in, or for the one that repeat and verify name.
 func (f *coapFetch) ask() {
 	offset := f.d.content.offset
+	switch {
+	case f.verify:
+		offset = 0
+	case f.repeat && offset > 0:
+		offset--
+	}
 	if f.stream && offset == 0 {
 		// The server knows the largest size from the settings.
 		f.call.Options.Remove(coap.OptionBlock2)
@@ -164,7 +175,7 @@ func (f *coapFetch) accept(r coap.Result) (last bool, err error) {
 		h.total = int64(size)
 	}
 	b, blocks := r.Options.Block(coap.OptionBlock2)
-	if !blocks && d.content.offset > 0 {
+	if !blocks && d.content.offset > 0 && !f.verify {
 		return false, fault(Inconsistent, "the server answers the request for a block with the whole content")
 	}
 	restart, err := d.content.accept(h)
@@ -175,18 +186,34 @@ func (f *coapFetch) accept(r coap.Result) (last bool, err error) {
 		d.log.Info("the content has changed: download starts again")
 		d.pipe.restart()
 	}
-	if !f.stream {
-		f.szx = min(f.szx, b.SZX)
+	if f.verify && !restart {
+		if d.content.complete() {
+			return true, nil // the block that was refused is behind the end
+		}
+		return false, retryable(Inconsistent, "the server refuses a block of content that has not changed")
+	}
+	f.verify = false
+	smaller := blocks && b.SZX < min(f.szx, 6)
+	if smaller {
+		f.szx = b.SZX
 	}
 	at := b.Offset()
 	if at > d.content.offset {
 		return false, nil // the content has changed: its first block is missing
 	}
-	// A block may begin before the next byte where its size has changed.
+	// A block may begin before the next byte where its size has changed, and where it is repeated.
 	p := r.Body[min(d.content.offset-at, int64(len(r.Body))):]
 	if b.More && len(p) == 0 {
+		switch end := at + int64(len(r.Body)); {
+		case smaller:
+			return false, nil // the next byte is in a later block of this size
+		case f.repeat && end == d.content.offset:
+			f.repeat = false
+			return false, nil
+		}
 		return false, fault(Inconsistent, "the server repeats a block")
 	}
+	f.repeat = false
 	if err := d.content.receive(len(p)); err != nil {
 		return false, err
 	}
@@ -204,17 +231,20 @@ func (f *coapFetch) accept(r coap.Result) (last bool, err error) {
 
 // refuse handles a response that has no content.
 func (f *coapFetch) refuse(r coap.Result) {
-	if d := f.d; d.content.offset > 0 && (r.Code == coap.BadRequest || r.Code == coap.BadOption) {
-		// The content may have become shorter.
+	d := f.d
+	if d.content.offset == 0 || f.verify || r.Code != coap.BadRequest && r.Code != coap.BadOption {
+		f.end(coapRefusal(r))
+		return
+	}
+	// The content may have become shorter. The ETag of its first block tells.
+	if f.verify = d.content.etag != ""; !f.verify {
 		if err := d.content.restart(head{total: -1}); err != nil {
 			f.end(err)
 			return
 		}
 		d.pipe.restart()
-		f.ask()
-		return
 	}
-	f.end(coapRefusal(r))
+	f.ask()
 }
 
 // coapFailure returns the error of a request without a response.

@@ -66,6 +66,9 @@ func (c *content) receive(n int) error {
 	return nil
 }
 
+// complete reports whether everything that the server has announced is there.
+func (c *content) complete() bool { return c.offset > 0 && c.offset == c.total }
+
 // end handles the end of the content.
 func (c *content) end() error {
 	if c.total >= 0 && c.offset != c.total {

@@ -134,7 +134,7 @@ func (d *Download) onWritten(err error) {
 func (d *Download) resume(r Record) {
 	d.content.etag, d.content.total, d.content.offset = r.ETag, r.Total, r.Offset
 	d.content.resumed, d.highest = r.Offset > 0, r.Offset
-	if r.Complete {
+	if r.Complete || d.content.complete() {
 		d.over = true
 	} else if r.Offset > 0 {
 		d.log.Info("download continues", "offset", r.Offset, "total", r.Total)
@@ -186,12 +186,13 @@ func (d *Download) attempt() {
 func (d *Download) onAttemptEnd(err error) {
 	d.attempting, d.fetch = false, nil
 	var final *Error
+	isFinal := errors.As(err, &final)
 	switch {
-	case d.over || err != nil && d.isSuspended():
-	case err == nil:
+	case d.over:
+	case err == nil || !isFinal && d.content.complete():
 		d.over = true
-	case errors.Is(err, errStopped):
-	case errors.As(err, &final):
+	case d.isSuspended() || errors.Is(err, errStopped):
+	case isFinal:
 		d.finish(err)
 	default:
 		d.retry(err)

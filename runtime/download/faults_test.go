@@ -46,6 +46,7 @@ func TestServerFaults(t *testing.T) {
 		{"4.03", "", forever, fault{Code: coap.Forbidden}, nil, download.InvalidURI},
 		{"4.06", "", forever, fault{Code: coap.NotAcceptable}, nil, download.UnsupportedType},
 		{"4.00 in the middle, once", "coap", 1, fault{Code: coap.BadRequest}, late, whole},
+		{"4.00 in the middle, always", "coap", forever, fault{Code: coap.BadRequest}, late, download.Inconsistent},
 		{"the ETag changes once", "coap", 1, fault{ETag: "other"}, late, whole},
 		{"the ETag changes always", "coap", forever, fault{ETag: "other"},
 			func(q lwm2mserver.FileRequest) bool { return q.Offset/1024%2 == 1 }, download.Inconsistent},
@@ -137,6 +138,46 @@ func TestContentChanges(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestContentShrinks replaces the content by content that ends before the next byte.
+func TestContentShrinks(t *testing.T) {
+	for name, tagged := range map[string]bool{"with an ETag": true, "without an ETag": false} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, r *rig, uri string) {
+				r.cfg.Rate = 10_000
+				r.serve(lwm2mserver.File{Content: image{}, Size: 100_000, NoETag: !tagged})
+				sink, c := &disk{}, r.client()
+				d, err := c.Start(download.Request{URI: uri, Sink: sink})
+				r.check(err)
+				time.Sleep(5 * time.Second)
+				c.Suspend()
+				time.Sleep(time.Second)
+				r.serve(lwm2mserver.File{Content: image{7}, Size: 20_000, NoETag: !tagged})
+				c.Resume()
+				if err := d.Wait(t.Context()); err != nil || !bytes.Equal(sink.content(), image{7}.bytes(20_000)) {
+					t.Errorf("%v, %d bytes", err, len(sink.content()))
+				}
+			})
+		})
+	}
+}
+
+// TestRefusedBlock shows that a refused block costs no byte that is there already.
+func TestRefusedBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		const size = 100_000
+		r.serve(lwm2mserver.File{Content: image{}, Size: size})
+		r.files.DisturbFiles(3, lwm2mserver.FileFault{Code: coap.BadRequest}, func(q lwm2mserver.FileRequest) bool { return q.Offset >= 50_000 })
+		sink := &disk{}
+		if err := r.get(r.client(), download.Request{URI: uri("coap"), Sink: sink}); err != nil || !bytes.Equal(sink.content(), image{}.bytes(size)) {
+			t.Errorf("%v, %d bytes", err, len(sink.content()))
+		}
+		if r.down > size*12/10 {
+			t.Errorf("%d bytes were sent for %d", r.down, size)
+		}
+	})
 }
 
 // TestSinkFails shows which kind an error of a sink is.

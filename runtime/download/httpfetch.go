@@ -151,7 +151,11 @@ func (f *httpFetch) run(ctx context.Context) error {
 		}
 	}
 	if c.offset > 0 {
-		r.Header.Set("Range", "bytes="+strconv.FormatInt(c.offset, 10)+"-")
+		from := c.offset
+		if c.total < 0 {
+			from-- // the content may end here, and a range behind the end is refused
+		}
+		r.Header.Set("Range", "bytes="+strconv.FormatInt(from, 10)+"-")
 		r.Header.Set("If-Range", c.etag)
 	}
 	resp, err := f.d.c.http.Do(r)
@@ -163,7 +167,7 @@ func (f *httpFetch) run(ctx context.Context) error {
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
 	skip, err := f.accept(resp)
-	if err != nil || skip < 0 {
+	if err != nil {
 		return err
 	}
 	f.d.c.sched.Post(func() {
@@ -187,8 +191,7 @@ func (f *httpFetch) sinkFailed(err error) error {
 	return err
 }
 
-// accept looks at the head of a response. skip is how many bytes of its body are known already, -1
-// if the content is complete without it.
+// accept looks at the head of a response. skip is how many bytes of its body are known already.
 func (f *httpFetch) accept(resp *http.Response) (skip int64, err error) {
 	c, w := &f.d.content, f.d.pipe.w
 	h, at, err := httpHead(resp, c.etag)
@@ -196,8 +199,8 @@ func (f *httpFetch) accept(resp *http.Response) (skip int64, err error) {
 		return 0, err
 	}
 	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && c.offset > 0 {
-		if h.total == c.offset {
-			return -1, c.end()
+		if h.etag == c.etag {
+			return 0, retryable(Inconsistent, "the server refuses a range of content that has not changed")
 		}
 		if err := c.restart(head{total: -1}); err != nil {
 			return 0, err
@@ -210,7 +213,7 @@ func (f *httpFetch) accept(resp *http.Response) (skip int64, err error) {
 	if err := httpRefusal(resp); err != nil {
 		return 0, err
 	}
-	if at > 0 && at != c.offset {
+	if at > c.offset {
 		return 0, fault(Inconsistent, "the server sends the bytes from %d on, not from %d", at, c.offset)
 	}
 	restart, err := c.accept(h)
@@ -301,8 +304,8 @@ func httpHead(resp *http.Response, asked string) (h head, at int64, err error) {
 	switch resp.StatusCode {
 	case http.StatusOK:
 		h.total = resp.ContentLength
-	case http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable:
-		at, h.total, err = parseContentRange(resp.Header.Get("Content-Range"), resp.StatusCode == http.StatusPartialContent)
+	case http.StatusPartialContent:
+		at, h.total, err = parseContentRange(resp.Header.Get("Content-Range"))
 	}
 	return h, at, err
 }
@@ -315,9 +318,8 @@ func isStrong(tag string) bool {
 	return !strings.ContainsFunc(tag[1:len(tag)-1], func(r rune) bool { return r < 0x21 || r == '"' || r == 0x7f })
 }
 
-// parseContentRange parses "bytes 100-199/200", or "bytes */200" of a response without content (RFC
-// 9110 §14.4). total is -1 for an unknown size.
-func parseContentRange(s string, hasContent bool) (at, total int64, err error) {
+// parseContentRange parses "bytes 100-199/200" (RFC 9110 §14.4). total is -1 for an unknown size.
+func parseContentRange(s string) (at, total int64, err error) {
 	bad := func() (int64, int64, error) { return 0, -1, fault(Inconsistent, "the Content-Range is not valid") }
 	unit, rest, ok := strings.Cut(s, " ")
 	part, size, ok2 := strings.Cut(rest, "/")
@@ -328,12 +330,6 @@ func parseContentRange(s string, hasContent bool) (at, total int64, err error) {
 		if total, ok = parseSize(size); !ok {
 			return bad()
 		}
-	}
-	if !hasContent {
-		if part != "*" {
-			return bad()
-		}
-		return 0, total, nil
 	}
 	from, to, ok := strings.Cut(part, "-")
 	first, ok1 := parseSize(from)
