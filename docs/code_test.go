@@ -19,6 +19,7 @@ var compiled = map[string][]string{
 	"testing.md":       {"testing_test.go"},
 	"objects.md": {"../examples/objects/main.go", "../examples/objects/main_test.go", "../runtime/dm/example_test.go",
 		"../runtime/dm/examplechange_test.go", "../runtime/dm/examplelist_test.go", "keep_test.go", "options_test.go"},
+	"components.md":      {"components_test.go"},
 	"downloads.md":       {"downloads_test.go"},
 	"updates.md":         {"updates_test.go"},
 	"porting.md":         {"snippets_test.go"},

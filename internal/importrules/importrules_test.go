@@ -73,6 +73,10 @@ var rules = []rule{
 	{"runtime/objects/firmwareupdate", []string{"generated/firmwareupdate", "runtime/dm", "runtime/objects/internal/...", "runtime/store"}},
 	{"runtime/objects/internal/firmware", []string{"runtime/dm", "runtime/objects/internal/update", "runtime/store"}},
 	{"runtime/objects/internal/update", []string{"runtime/dm"}},
+	{"runtime/objects/advancedfirmware", []string{"generated/advancedfirmwareupdate", "runtime/dm", "runtime/objects/firmwareupdate",
+		"runtime/objects/internal/...", "runtime/store"}},
+	{"runtime/objects/softwaremanagement", []string{"generated/softwaremanagement", "runtime/dm", "runtime/objects/firmwareupdate",
+		"runtime/objects/internal/...", "runtime/store"}},
 	// A device that only accepts pushed images needs no net/http.
 	{"runtime/objects/firmwareupdate/pull", []string{"runtime/objects/firmwareupdate", "generated/firmwareupdate", "runtime/download"}},
 	{"runtime/objects", []string{"generated/...", "runtime/dm", "runtime/lwm2m", "registry"}},

@@ -8,6 +8,7 @@ import (
 	"github.com/lwm2mgen/toolkit/generated/acidity"
 	"github.com/lwm2mgen/toolkit/generated/actuation"
 	"github.com/lwm2mgen/toolkit/generated/addressabletextdisplay"
+	"github.com/lwm2mgen/toolkit/generated/advancedfirmwareupdate"
 	"github.com/lwm2mgen/toolkit/generated/altitude"
 	"github.com/lwm2mgen/toolkit/generated/analoginput"
 	"github.com/lwm2mgen/toolkit/generated/analogoutput"
@@ -99,6 +100,7 @@ var constructors = map[string]func() (dm.Object, error){
 	"acidity":                func() (dm.Object, error) { return acidity.New(acidity.Config{}) },
 	"actuation":              func() (dm.Object, error) { return actuation.New(actuation.Config{}) },
 	"addressabletextdisplay": func() (dm.Object, error) { return addressabletextdisplay.New(addressabletextdisplay.Config{}) },
+	"advancedfirmwareupdate": func() (dm.Object, error) { return advancedfirmwareupdate.New(advancedfirmwareupdate.Config{}) },
 	"altitude":               func() (dm.Object, error) { return altitude.New(altitude.Config{}) },
 	"analoginput":            func() (dm.Object, error) { return analoginput.New(analoginput.Config{}) },
 	"analogoutput":           func() (dm.Object, error) { return analogoutput.New(analogoutput.Config{}) },

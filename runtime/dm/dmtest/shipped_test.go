@@ -10,6 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/generated/acidity"
 	"github.com/lwm2mgen/toolkit/generated/actuation"
 	"github.com/lwm2mgen/toolkit/generated/addressabletextdisplay"
+	"github.com/lwm2mgen/toolkit/generated/advancedfirmwareupdate"
 	"github.com/lwm2mgen/toolkit/generated/altitude"
 	"github.com/lwm2mgen/toolkit/generated/analoginput"
 	"github.com/lwm2mgen/toolkit/generated/analogoutput"
@@ -122,6 +123,7 @@ func TestShippedObjects(t *testing.T) {
 		"acidity":                shipped(acidity.New),
 		"actuation":              shipped(actuation.New),
 		"addressabletextdisplay": shipped(addressabletextdisplay.New),
+		"advancedfirmwareupdate": shipped(advancedfirmwareupdate.New),
 		"altitude":               shipped(altitude.New),
 		"analoginput":            shipped(analoginput.New),
 		"analogoutput":           shipped(analogoutput.New),

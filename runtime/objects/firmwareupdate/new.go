@@ -3,7 +3,6 @@ package firmwareupdate
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/firmwareupdate"
@@ -60,29 +59,16 @@ func (u *Updater) firmware() firmware.Config {
 		fc.Ask = func(images []*firmware.Image, until time.Time) bool { return c.Ask(imageOf(images[0]), until) }
 	}
 	if c.Downloader != nil {
-		fc.Schemes = c.Downloader.Schemes
-		fc.Download = func(ctx context.Context, uri string, s firmware.Storage) error {
+		fc.Schemes = func(dm.InstanceID) []string { return c.Downloader.Schemes() }
+		fc.Download = map[dm.InstanceID]firmware.Download{0: func(ctx context.Context, uri string, s firmware.Storage) error {
 			return c.Downloader.Download(ctx, uri, s)
-		}
+		}}
 	}
 	return fc
 }
 
 func imageOf(i *firmware.Image) *Image {
 	return &Image{SectionReader: i.Content, URI: i.URI, Severity: i.Severity, Name: i.Name, Version: i.Version}
-}
-
-// protocols are the values of Firmware Update Protocol Support (/5/0/8).
-var protocols = []struct {
-	scheme string
-	value  int64
-}{
-	{"coap", firmwareupdate.FirmwareUpdateProtocolSupportCoAP},
-	{"coaps", firmwareupdate.FirmwareUpdateProtocolSupportCoAPS},
-	{"http", firmwareupdate.FirmwareUpdateProtocolSupportHTTP},
-	{"https", firmwareupdate.FirmwareUpdateProtocolSupportHTTPS},
-	{"coap+tcp", firmwareupdate.FirmwareUpdateProtocolSupportCoAPTCP},
-	{"coaps+tcp", firmwareupdate.FirmwareUpdateProtocolSupportCoAPTLS},
 }
 
 // instance returns the instance of a device in the state of the record.
@@ -92,24 +78,8 @@ func (u *Updater) instance(r firmware.Record) Instance {
 		Package:                       dm.SinkFunc(func(context.Context) (dm.Sink, error) { return u.driver.Receive(0) }),
 		PackageURI:                    dm.Str(r.URI),
 		Update:                        dm.SlowExec(func(ctx context.Context, _ dm.Args) error { return u.driver.Update(ctx, 0, nil) }),
-		FirmwareUpdateDeliveryMethod:  dm.Int(firmwareupdate.FirmwareUpdateDeliveryMethodBoth),
-		FirmwareUpdateProtocolSupport: dm.EmptyMulti[int64](),
-	}
-	switch {
-	case c.Downloader == nil:
-		i.FirmwareUpdateDeliveryMethod = dm.Int(firmwareupdate.FirmwareUpdateDeliveryMethodPush)
-	case c.NoPush:
-		i.FirmwareUpdateDeliveryMethod = dm.Int(firmwareupdate.FirmwareUpdateDeliveryMethodPull)
-	}
-	if c.Downloader != nil {
-		var values []int64
-		schemes := c.Downloader.Schemes()
-		for _, p := range protocols {
-			if slices.Contains(schemes, p.scheme) {
-				values = append(values, p.value)
-			}
-		}
-		i.FirmwareUpdateProtocolSupport = dm.List(values...)
+		FirmwareUpdateDeliveryMethod:  dm.Int(u.driver.DeliveryMethod(0)),
+		FirmwareUpdateProtocolSupport: dm.List(u.driver.Protocols(0)...),
 	}
 	if !c.Basic {
 		i.Cancel = dm.SlowExec(func(ctx context.Context, _ dm.Args) error { return u.driver.Cancel(ctx, 0) })

@@ -2,6 +2,7 @@ package firmware
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,6 +38,9 @@ type Settings struct {
 	Automatic bool
 }
 
+// Download downloads what a URI names to a storage.
+type Download func(ctx context.Context, uri string, s Storage) error
+
 // Config says how an object with firmware works. Its functions are called on any goroutine.
 type Config struct {
 	Storage   map[dm.InstanceID]Storage
@@ -48,12 +52,13 @@ type Config struct {
 	// Dependencies returns which of the other images are installed together with an image, and
 	// which components stand in the way. May be nil.
 	Dependencies func(image *Image, others []*Image) (linked, conflicting []dm.InstanceID)
-	Download     func(ctx context.Context, uri string, s Storage) error // nil for push only
-	Schemes      func() []string
-	NoPush       bool
-	MaxSize      int64
-	Ask          func(images []*Image, until time.Time) bool // may be nil
-	Busy         func() bool                                 // may be nil
+	// Download downloads for a component, and Schemes returns what for; nil without the way.
+	Download map[dm.InstanceID]Download
+	Schemes  func(dm.InstanceID) []string
+	NoPush   bool
+	MaxSize  int64
+	Ask      func(images []*Image, until time.Time) bool // may be nil
+	Busy     func() bool                                 // may be nil
 	// Settings reads an instance. Publish writes it.
 	Settings func(dm.InstanceID) Settings
 	Publish  func(ctx context.Context, records map[dm.InstanceID]Record)
@@ -235,9 +240,12 @@ func (d *Driver) deferUntil(id dm.InstanceID) time.Time {
 // fetch downloads from Package URI.
 func (d *Driver) fetch(ctx context.Context, id dm.InstanceID) func(*change) bool {
 	r, _ := d.Record(id)
-	err := update.CheckURI(r.URI, d.cfg.Schemes())
+	err := update.CheckURI(r.URI, d.cfg.Schemes(id))
+	if err == nil && d.cfg.Download[id] == nil { // the program was replaced by one that cannot
+		err = update.Fail(update.UnsupportedProtocol, errors.New("the device accepts images by Package only"))
+	}
 	if err == nil {
-		err = d.cfg.Download(ctx, r.URI, d.cfg.Storage[id])
+		err = d.cfg.Download[id](ctx, r.URI, d.cfg.Storage[id])
 	}
 	if err != nil {
 		d.cfg.Logger.Warn("the firmware image cannot be downloaded", "component", id, "err", err)

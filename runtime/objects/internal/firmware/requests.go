@@ -245,7 +245,7 @@ func (d *Driver) CheckURI(id dm.InstanceID, uri string) error {
 	if err := d.Ready(); err != nil {
 		return err
 	}
-	if uri != "" && d.cfg.Download == nil {
+	if uri != "" && d.cfg.Download[id] == nil {
 		return dm.Errorf(dm.MethodNotAllowed, "the device accepts images by Package only")
 	}
 	r, _ := d.Record(id)

@@ -1,0 +1,166 @@
+package advancedfirmware
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/generated/advancedfirmwareupdate"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/firmware"
+)
+
+type (
+	// Object is the Advanced Firmware Update object with its instances.
+	Object = advancedfirmwareupdate.Object
+	// Instance is an instance of it.
+	Instance = advancedfirmwareupdate.Instance
+	// Hooks run around transactions that touch the object.
+	Hooks = advancedfirmwareupdate.Hooks
+)
+
+// Updater is the Advanced Firmware Update object together with the updates that are under way. It
+// is an object for lwm2m.Config.Objects. Its methods may be called from any goroutine.
+type Updater struct {
+	*Object
+	cfg    Config
+	driver *firmware.Driver
+}
+
+// settings reads what servers have set.
+func (u *Updater) settings(id dm.InstanceID) firmware.Settings {
+	i, _ := u.Get(id)
+	s := firmware.Settings{Severity: i.Severity.Or(firmware.DefaultSeverity)}
+	if v, ok := i.MaximumDeferPeriod.Get(); ok {
+		s.MaxDefer = &v
+	}
+	return s
+}
+
+// publish lets servers read records, and what they mean for the links of all components.
+func (u *Updater) publish(ctx context.Context, records map[dm.InstanceID]firmware.Record) {
+	for id, decided := range u.driver.Records() {
+		for {
+			err := u.Update(context.Background(), id, func(i *Instance) error {
+				if r, ok := records[id]; ok {
+					u.show(id, i, r)
+				}
+				u.showLinks(id, i, decided)
+				return nil
+			})
+			if err == nil {
+				break
+			}
+			u.cfg.Logger.Error("the state of the firmware update cannot be shown", "component", id, "err", err)
+			if !errors.Is(err, dm.ErrBusy) || ctx.Err() != nil {
+				break
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(records)) {
+		if r := records[id]; u.cfg.Changed != nil {
+			u.cfg.Changed(Status{id, r.Phase.Resource(), int64(r.Result)})
+		}
+	}
+}
+
+// show writes a record to the instance.
+func (u *Updater) show(id dm.InstanceID, i *Instance, r firmware.Record) {
+	i.State, i.UpdateResult = dm.Int(r.Phase.Resource()), dm.Int(int64(r.Result))
+	i.PkgName, i.PkgVersion = text(r.Name), text(r.Version)
+	if uri, _ := i.PackageURI.Get(); uri != r.URI {
+		i.PackageURI = dm.Str(r.URI)
+	}
+	if r.Since != 0 {
+		i.LastStateChangeTime = dm.Time(time.Unix(r.Since, 0))
+	}
+}
+
+// showLinks writes what depends on other components, too.
+func (u *Updater) showLinks(id dm.InstanceID, i *Instance, r firmware.Record) {
+	i.CurrentVersion = dm.Str(u.cfg.Components[id].Version())
+	linked, conflicting := u.driver.Links(id, r)
+	i.LinkedInstances, i.ConflictingInstances = links(linked), links(conflicting)
+}
+
+func links(ids []dm.InstanceID) dm.Multi[dm.ObjectLink] {
+	list := make([]dm.ObjectLink, len(ids))
+	for n, id := range ids {
+		list[n] = dm.ObjectLink{Object: advancedfirmwareupdate.ObjectID, Instance: id}
+	}
+	return dm.Links(list...)
+}
+
+func text(s string) dm.Res[string] {
+	if s == "" {
+		return dm.Empty[string]()
+	}
+	return dm.Str(s)
+}
+
+func (u *Updater) hooks(own Hooks) Hooks {
+	return behaviour.Join(Hooks{Validate: u.validate, Changed: u.changed, Delete: refuseDelete}, own)
+}
+
+// validate refuses a Package URI that the state does not allow.
+func (u *Updater) validate(_ context.Context, tx *advancedfirmwareupdate.Tx) error {
+	if tx.Origin() == dm.Application {
+		return nil
+	}
+	for c := range tx.Changes() {
+		if !c.Affects(advancedfirmwareupdate.PackageURIID) {
+			continue
+		}
+		if err := u.driver.CheckURI(c.ID, c.New.PackageURI.Or("")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changed starts what a written Package URI asks for, and keeps what servers have set.
+func (u *Updater) changed(_ context.Context, tx *advancedfirmwareupdate.Tx) {
+	if tx.Origin() == dm.Application {
+		return
+	}
+	for c := range tx.Changes() {
+		if c.Affects(advancedfirmwareupdate.PackageURIID) {
+			u.driver.WriteURI(c.ID, c.New.PackageURI.Or(""))
+		}
+		u.driver.SaveSettings(c.ID)
+	}
+}
+
+// The components of a device are fixed.
+func refuseDelete(context.Context, dm.InstanceID) error {
+	return dm.Errorf(dm.MethodNotAllowed, "the components of the device are fixed")
+}
+
+// Approve installs the images whose installation the user has postponed: that of a component, and
+// those that are installed together with it. It returns when the states Updating are durable and
+// can be read. It fails with dm.MethodNotAllowed if no update of the component is deferred, and
+// with dm.NotFound without the component.
+func (u *Updater) Approve(ctx context.Context, component dm.InstanceID) error {
+	if int(component) >= len(u.cfg.Components) {
+		return dm.NotFound
+	}
+	return u.driver.Approve(ctx, component)
+}
+
+// Status returns the state and the result that servers read of a component, the zero value without
+// the component.
+func (u *Updater) Status(component dm.InstanceID) Status {
+	inst, _ := u.Get(component)
+	return Status{component, inst.State.Or(0), inst.UpdateResult.Or(0)}
+}
+
+// Close ends what runs in the background. The updates continue when New is called again with the
+// same Store and Storages. Servers can no longer change anything. Close does not wait for the
+// functions of Config. It returns nil.
+func (u *Updater) Close() error {
+	u.driver.Close()
+	return nil
+}
