@@ -55,6 +55,8 @@ type Config struct {
 	// IdleTimeout is how long the server may send nothing before the attempt ends. The zero value
 	// means a minute.
 	IdleTimeout time.Duration
+	// Stall says what is too little to count as progress.
+	Stall Stall
 	// Params are the transmission parameters of CoAP over datagrams. The zero value means those of
 	// RFC 7252.
 	Params coap.Params
@@ -68,13 +70,26 @@ type Config struct {
 // Retry says when a download tries again after it was interrupted. Each attempt continues where the
 // last one ended.
 type Retry struct {
-	// Attempts is how many attempts in a row may end without a single new byte before the download
-	// fails. The zero value means 10.
+	// Attempts is how many attempts in a row may end without progress (Config.Stall) before the
+	// download fails. The zero value means 10.
 	Attempts int
 	// First is the pause after the first of them. It is doubled after each further one up to Max,
 	// and a random part of up to a half is added. A server that names a longer pause gets it, up to
 	// Max. The zero values mean 2 s and 5 minutes.
 	First, Max time.Duration
+}
+
+// Stall says when a download makes no progress although bytes arrive: a server that sends a byte
+// now and then must not keep it for ever.
+type Stall struct {
+	// Bytes is how many new bytes are progress. Attempts that fetch fewer together count against
+	// Retry.Attempts. The zero value means 1024.
+	Bytes int64
+	// Time is how long the server may take to send that many. Then the attempt ends, without
+	// progress. Only the time in which the download waits for the server counts: no suspension, no
+	// pause between attempts or for Config.Rate, and no sink that blocks. The zero value means 10
+	// minutes.
+	Time time.Duration
 }
 
 // withDefaults checks c and fills in the defaults.
@@ -86,7 +101,7 @@ func (c Config) withDefaults() (Config, error) {
 	}{
 		{"MaxConcurrent", int64(c.MaxConcurrent)}, {"MaxSize", c.MaxSize}, {"Rate", c.Rate}, {"SyncEvery", c.SyncEvery},
 		{"Retry.Attempts", int64(c.Retry.Attempts)}, {"Retry.First", int64(c.Retry.First)}, {"Retry.Max", int64(c.Retry.Max)},
-		{"ConnectTimeout", int64(c.ConnectTimeout)}, {"IdleTimeout", int64(c.IdleTimeout)},
+		{"Stall.Bytes", c.Stall.Bytes}, {"Stall.Time", int64(c.Stall.Time)}, {"ConnectTimeout", int64(c.ConnectTimeout)}, {"IdleTimeout", int64(c.IdleTimeout)},
 	} {
 		if f.v < 0 {
 			faults = append(faults, fmt.Errorf("download: Config.%s is negative", f.name))
@@ -105,6 +120,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Retry.Attempts = cmp.Or(c.Retry.Attempts, 10)
 	c.Retry.First = cmp.Or(c.Retry.First, 2*time.Second)
 	c.Retry.Max = max(cmp.Or(c.Retry.Max, 5*time.Minute), c.Retry.First)
+	c.Stall.Bytes = cmp.Or(c.Stall.Bytes, 1024)
+	c.Stall.Time = cmp.Or(c.Stall.Time, 10*time.Minute)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Minute)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, time.Minute)
 	c.Logger = cmp.Or(c.Logger, slog.Default())

@@ -23,6 +23,7 @@ type coapFetch struct {
 	verify    bool // the first block is asked for again: the server has refused another one
 	room      bool // the next block is asked for when the pipe has room
 	pause     sched.Job
+	asked     time.Time // when the last request was sent
 	stopped   bool
 	ended     bool
 }
@@ -110,6 +111,7 @@ func (f *coapFetch) ask() {
 		b.Num = uint32(num)
 		f.call.Options.SetBlock(coap.OptionBlock2, b)
 	}
+	f.asked = time.Now()
 	if err := f.conn.Do(&f.call); err != nil {
 		f.end(err)
 	}
@@ -134,6 +136,9 @@ func (f *coapFetch) onBlock(r coap.Result) {
 		return
 	}
 	last, err := f.accept(r)
+	if err == nil && !last {
+		err = d.content.onResponse(len(r.Body), time.Since(f.asked))
+	}
 	switch {
 	case err != nil:
 		f.end(err)

@@ -1,5 +1,10 @@
 package download
 
+import (
+	"fmt"
+	"time"
+)
+
 // maxChanges is how often the content may change while it is downloaded.
 const maxChanges = 3
 
@@ -12,6 +17,9 @@ type content struct {
 	resumed bool  // offset is from a record: without an ETag nothing is known of the content
 	changes int
 	maxSize int64
+	stall   Stall
+	fresh   int64         // bytes since the last progress
+	waited  time.Duration // for the server, since the last progress
 }
 
 // head is what a response says about the content.
@@ -62,6 +70,22 @@ func (c *content) receive(n int) error {
 		return fault(NoSpace, "the content has more than %d bytes", c.maxSize)
 	case c.total >= 0 && c.offset > c.total:
 		return fault(Inconsistent, "the server sends more than the %d bytes that it has announced", c.total)
+	}
+	return nil
+}
+
+// onResponse accounts for n bytes for which the download has waited for the server, new or
+// repeated. The error ends the attempt.
+func (c *content) onResponse(n int, waited time.Duration) error {
+	c.fresh += int64(n)
+	c.waited += waited
+	switch {
+	case c.fresh >= c.stall.Bytes:
+		c.fresh, c.waited = 0, 0
+	case c.waited >= c.stall.Time:
+		c.fresh, c.waited = 0, 0
+		return &transient{kind: ConnectionLost, stalled: true,
+			err: fmt.Errorf("the server has sent fewer than %d bytes in %v", c.stall.Bytes, c.stall.Time)}
 	}
 	return nil
 }

@@ -28,9 +28,9 @@ type Download struct {
 	suspended  bool
 	over       bool // outcome is certain
 	outcome    error
-	failed     bool // the sink has: it is not used any more
-	attempts   int  // in a row without a new byte
-	highest    int64
+	failed     bool  // the sink has: it is not used any more
+	attempts   int   // in a row without progress
+	highest    int64 // the offset at the last progress
 	lastErr    error
 	next       time.Time // of the attempt that timer begins
 	timer      sched.Job
@@ -51,7 +51,7 @@ type fetcher interface {
 }
 
 func newDownload(c *Client, r Request, t *target) *Download {
-	d := &Download{c: c, request: r, target: t, done: make(chan struct{}), content: content{total: -1, maxSize: c.cfg.MaxSize}}
+	d := &Download{c: c, request: r, target: t, done: make(chan struct{}), content: content{total: -1, maxSize: c.cfg.MaxSize, stall: c.cfg.Stall}}
 	d.log = c.cfg.Logger.With("download", t.String())
 	d.progress.Total = -1
 	d.timer.Func = d.reconcile
@@ -98,7 +98,6 @@ func (d *Download) setSuspended(v bool) {
 func (d *Download) onSuspension() {
 	if !d.isSuspended() {
 		d.c.sched.Cancel(&d.timer)
-		d.attempts = 0
 	}
 	d.reconcile()
 }
@@ -203,15 +202,18 @@ func (d *Download) onAttemptEnd(err error) {
 
 // retry plans the next attempt, or ends the download.
 func (d *Download) retry(err error) {
-	if d.content.offset > d.highest {
-		d.attempts, d.highest = 0, d.content.offset
-	}
-	d.attempts++
-	d.lastErr = err
 	why := transient{kind: ConnectionLost}
 	if t := (*transient)(nil); errors.As(err, &t) {
 		why = *t
 	}
+	switch {
+	case why.stalled:
+		d.highest = max(d.highest, d.content.offset)
+	case d.content.offset-d.highest >= d.c.cfg.Stall.Bytes:
+		d.attempts, d.highest = 0, d.content.offset
+	}
+	d.attempts++
+	d.lastErr = err
 	if d.attempts >= d.c.cfg.Retry.Attempts {
 		d.finish(&Error{Kind: why.kind, Err: err})
 		return

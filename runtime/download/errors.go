@@ -111,7 +111,9 @@ func fault(k Kind, format string, args ...any) *Error {
 type transient struct {
 	kind  Kind          // of the error if the retries end
 	after time.Duration // the server asks for this pause
-	err   error
+	// stalled is true after too little has arrived in too long a time.
+	stalled bool
+	err     error
 }
 
 func (t *transient) Error() string { return t.err.Error() }

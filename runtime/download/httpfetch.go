@@ -237,8 +237,11 @@ func (f *httpFetch) copy(ctx context.Context, body io.Reader, skip int64) error 
 	c, w := &f.d.content, f.d.pipe.w
 	buf := make([]byte, 2*pipeSize)
 	for {
-		n, err := body.Read(buf)
 		f.idle.Reset(f.d.c.cfg.IdleTimeout)
+		asked := time.Now()
+		n, err := body.Read(buf)
+		waited := time.Since(asked)
+		f.idle.Stop()
 		p := buf[min(skip, int64(n)):n]
 		skip -= int64(n - len(p))
 		if len(p) > 0 {
@@ -262,14 +265,15 @@ func (f *httpFetch) copy(ctx context.Context, body io.Reader, skip int64) error 
 		case err != nil:
 			return httpFailure(err)
 		}
+		if err := c.onResponse(n, waited); err != nil {
+			return err
+		}
 		if wait := f.d.c.bucket.take(n); wait > time.Millisecond {
-			f.idle.Stop()
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-time.After(wait):
 			}
-			f.idle.Reset(f.d.c.cfg.IdleTimeout)
 		}
 	}
 }

@@ -48,7 +48,7 @@ type Progress struct {
 	Received, Durable int64
 	// Total is the size of the content in bytes, -1 while it is not known.
 	Total int64
-	// Attempts is how many attempts in a row have ended without a new byte, Err why the last one
+	// Attempts is how many attempts in a row have ended without progress, Err why the last one
 	// has ended, and Next when the next one begins, in the state Waiting.
 	Attempts int
 	Err      error
