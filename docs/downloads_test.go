@@ -13,13 +13,19 @@ import (
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/tcp"
 	"github.com/lwm2mgen/toolkit/net/udp"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
+	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/download"
+	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
+	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
+	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate/pull"
 	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // The functions of docs/downloads.md are compiled and never called.
-var _ = []any{downloadFile, checkFile, continueDownload, secureDownloads, suspendDownloads, testDownloads, download.Sink(new(partition))}
+var _ = []any{downloadFile, checkFile, continueDownload, secureDownloads, suspendDownloads,
+	suspendWithClient, shareConnection, testDownloads, download.Sink(new(partition))}
 
 func downloadFile(ctx context.Context) error {
 	client, err := download.New(download.Config{
@@ -70,6 +76,39 @@ func suspendDownloads(client *download.Client) {
 	client.Suspend()
 	// The device is offline.
 	client.Resume() // continues at once
+}
+
+func suspendWithClient(cfg *lwm2m.Config, downloads *download.Client) {
+	cfg.OnStatus = func(s lwm2m.ServerStatus) {
+		switch s.State {
+		case lwm2m.StateSuspended, lwm2m.StateAsleep:
+			downloads.Suspend()
+		case lwm2m.StateRegistered:
+			downloads.Resume()
+		}
+	}
+}
+
+type display interface{ Show(received, total int64) }
+
+func shareConnection(cfg lwm2m.Config, newUpdate func(firmwareupdate.Downloader) dm.Object, state store.Store, display display) (*lwm2m.Client, error) {
+	loop, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
+	if err != nil {
+		return nil, err
+	}
+	downloads, err := download.New(download.Config{Dialers: cfg.Dialers, Scheduler: loop.Sched()})
+	if err != nil {
+		return nil, err
+	}
+	var client *lwm2m.Client
+	downloader := pull.New(downloads, download.Records{Store: state, Name: "download"})
+	downloader.Conn = func(uri string) (*coap.Conn, bool) { return client.Conn(uri) }
+	downloader.Progress = func(p download.Progress) { display.Show(p.Received, p.Total) }
+
+	cfg.Loop = loop
+	cfg.Objects = append(cfg.Objects, newUpdate(downloader))
+	client, err = lwm2m.New(cfg)
+	return client, err
 }
 
 func secureDownloads(cfg *download.Config, identity []byte, key socket.Secret) {

@@ -78,7 +78,8 @@ var rules = []rule{
 	{"runtime/objects/softwaremanagement", []string{"generated/softwaremanagement", "runtime/dm", "runtime/objects/firmwareupdate",
 		"runtime/objects/internal/...", "runtime/store"}},
 	// A device that only accepts pushed images needs no net/http.
-	{"runtime/objects/firmwareupdate/pull", []string{"runtime/objects/firmwareupdate", "generated/firmwareupdate", "runtime/download"}},
+	{"runtime/objects/firmwareupdate/pull", []string{"runtime/objects/firmwareupdate", "generated/firmwareupdate", "runtime/download",
+		"runtime/coap"}},
 	{"runtime/objects", []string{"generated/...", "runtime/dm", "runtime/lwm2m", "registry"}},
 	{"runtime/lwm2mserver", []string{"runtime/coap/...", "runtime/content/...", "runtime/dm", "registry", "runtime/sched", "net/...",
 		"generated/security", "generated/server"}},

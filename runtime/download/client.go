@@ -215,10 +215,12 @@ type Request struct {
 	// are, and an error ends the download. The zero value means that the download does not survive
 	// a restart.
 	Save func(Record) error
-	// Conn returns the connection to use in place of one of its own, which must belong to the
-	// Scheduler and lead to the host of the URI; nil while there is none. The zero value means that
-	// the download connects by itself.
-	Conn func() *coap.Conn
+	// Conn returns a connection to use for a URI of CoAP in place of one of its own, as
+	// lwm2m.Client.Conn does. It is called for each attempt, on the loop of Config.Scheduler, which
+	// is required then and which must run the connection. The attempt makes a connection of its own
+	// if ok is false, and ends if conn is nil and ok is true. The zero value means that the
+	// download connects by itself.
+	Conn func(uri string) (conn *coap.Conn, ok bool)
 	// Progress is called when something has changed, on the loop. The zero value means that no
 	// callback is called.
 	Progress func(Progress)
@@ -238,11 +240,13 @@ func (c *Client) Start(r Request) (*Download, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Conn == nil && !c.canDial(t.scheme) {
-		return nil, &Error{Kind: UnsupportedProtocol, URI: t.String(), Err: fmt.Errorf("no dialer serves %s", t.scheme)}
+	if r.Conn != nil && c.cfg.Scheduler == nil {
+		return nil, fault(Failed, "Request.Conn needs Config.Scheduler")
 	}
-	if r.Conn != nil && t.isHTTP() {
-		return nil, &Error{Kind: UnsupportedProtocol, URI: t.String(), Err: errors.New("a CoAP connection does not carry HTTP")}
+	if (r.Conn == nil || t.isHTTP()) && !c.canDial(t.scheme) {
+		err := errNoDialer(t.scheme)
+		err.URI = t.String()
+		return nil, err
 	}
 	d := newDownload(c, r, t)
 	c.mu.Lock()
@@ -252,6 +256,11 @@ func (c *Client) Start(r Request) (*Download, error) {
 	}
 	c.sched.Post(d.start)
 	return d, nil
+}
+
+// errNoDialer returns the error of a scheme that no dialer serves.
+func errNoDialer(scheme string) *Error {
+	return fault(UnsupportedProtocol, "no dialer serves %s", scheme)
 }
 
 // Suspend pauses all downloads, such as while the device is offline or asleep, and those that are

@@ -13,6 +13,7 @@ import (
 // coapFetch fetches the content by CoAP, block by block.
 type coapFetch struct {
 	d         *Download
+	borrowed  bool // conn is that of Request.Conn
 	conn      *coap.Conn
 	cancel    context.CancelFunc // of the connect that runs
 	call      coap.Call
@@ -35,11 +36,17 @@ func (f *coapFetch) start() {
 	d := f.d
 	f.pause.Func = f.ask
 	if d.request.Conn != nil {
-		if f.conn = d.request.Conn(); f.conn == nil {
-			f.end(retryable(ConnectionLost, "the server's connection is not there"))
-			return
-		}
+		f.conn, f.borrowed = d.request.Conn(d.target.text)
+	}
+	switch {
+	case f.borrowed && f.conn == nil:
+		f.end(retryable(ConnectionLost, "there is no connection to the server"))
+		return
+	case f.borrowed:
 		f.begin()
+		return
+	case !d.c.canDial(d.target.scheme):
+		f.end(errNoDialer(d.target.scheme))
 		return
 	}
 	var ctx context.Context
@@ -312,7 +319,7 @@ func (f *coapFetch) end(err error) {
 	f.ended = true
 	f.d.c.sched.Cancel(&f.pause)
 	f.call.Cancel()
-	if f.d.request.Conn == nil {
+	if !f.borrowed {
 		f.d.link.nextAddress = !f.responded && f.conn != nil && !f.stopped
 		f.d.link.suspend()
 	}

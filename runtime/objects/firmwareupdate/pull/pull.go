@@ -10,8 +10,11 @@
 //		...
 //	})
 //
+// With [Downloader.Conn] images of the LwM2M server arrive over the connection that the device has
+// already.
+//
 // It is a package of its own so that a device to which servers only push needs no HTTP client. The
-// one name is [New].
+// names are [New] and [Downloader], which it returns.
 package pull
 
 import (
@@ -19,33 +22,42 @@ import (
 	"errors"
 
 	values "github.com/lwm2mgen/toolkit/generated/firmwareupdate"
+	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/download"
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
 )
 
 // New returns a Downloader for firmwareupdate.Config. records keeps how far a download is; the zero
 // value means that a download starts from the beginning after a restart.
-func New(client *download.Client, records download.Records) firmwareupdate.Downloader {
-	return &downloader{client, records}
+func New(client *download.Client, records download.Records) *Downloader {
+	return &Downloader{client: client, records: records}
 }
 
-type downloader struct {
+// Downloader is a firmwareupdate.Downloader. Make one with [New], and set its fields before the
+// first download.
+type Downloader struct {
+	// Conn returns a connection to use in place of one of its own, see download.Request.Conn. Set
+	// it to the method Conn of the LwM2M client, with the scheduler of its loop as
+	// download.Config.Scheduler: then an image of the LwM2M server arrives over the connection that
+	// the device is registered over. The zero value means that downloads connect by themselves.
+	Conn func(uri string) (conn *coap.Conn, ok bool)
+	// Progress is called when something has changed, on the loop of the download client. The zero
+	// value means that no callback is called.
+	Progress func(download.Progress)
+
 	client  *download.Client
 	records download.Records
 }
 
-// Schemes returns the schemes of the client.
-func (d *downloader) Schemes() []string { return d.client.Schemes() }
+// Schemes returns the schemes of the download client.
+func (d *Downloader) Schemes() []string { return d.client.Schemes() }
 
 // Download downloads to the storage.
-func (d *downloader) Download(ctx context.Context, uri string, storage firmwareupdate.Storage) error {
-	r := download.Request{URI: uri, Sink: storage}
+func (d *Downloader) Download(ctx context.Context, uri string, storage firmwareupdate.Storage) error {
+	r := download.Request{URI: uri, Sink: storage, Conn: d.Conn, Progress: d.Progress}
 	if d.records.Store != nil {
-		record, err := d.records.Load()
-		if err != nil {
-			return err
-		}
-		if record.Offset <= storage.Content().Size() {
+		// A record that cannot be read costs what is there already, and not the update.
+		if record, err := d.records.Load(); err == nil && record.Offset <= storage.Content().Size() {
 			r.Record = record
 		}
 		r.Save = d.records.Save

@@ -88,6 +88,11 @@ func TestPull(t *testing.T) {
 			t.Errorf("installed %q", got)
 		}
 	}
+	// A damaged record costs what is there already, and no update.
+	must(t, s.Apply(store.Put("download", []byte("damaged"))))
+	must(t, d.Write("/5/0/1", dm.StringValue("http://files.example/2.bin")))
+	wait(2, 0)
+	must(t, d.Write("/5/0/1", dm.StringValue("")))
 	for uri, result := range map[string]int64{"http://files.example/3.bin": 7, "ftp://files.example/": 9} {
 		must(t, d.Write("/5/0/1", dm.StringValue(uri)))
 		wait(0, result)
