@@ -81,8 +81,7 @@ func (f *coapFetch) onConnect(err error) {
 // begin asks for the first block.
 func (f *coapFetch) begin() {
 	f.stream = f.conn.Socket().Kind() == socket.Stream
-	f.szx = 6 // the connection makes it smaller where it has to
-	if f.stream {
+	if f.szx = f.d.szx; f.stream && f.szx == 6 {
 		f.szx = coap.BERT
 	}
 	f.call = coap.Call{
@@ -131,6 +130,10 @@ func (f *coapFetch) onBlock(r coap.Result) {
 	}
 	d := f.d
 	if r.Err != nil {
+		if errors.Is(r.Err, coap.ErrTransfer) && d.szx > 0 {
+			// Some servers answer with smaller blocks and keep the number of the request.
+			d.szx--
+		}
 		f.end(coapFailure(r.Err))
 		return
 	}
@@ -207,7 +210,7 @@ func (f *coapFetch) accept(r coap.Result) (last bool, err error) {
 	f.verify = false
 	smaller := blocks && b.SZX < min(f.szx, 6)
 	if smaller {
-		f.szx = b.SZX
+		f.szx, d.szx = b.SZX, b.SZX
 	}
 	at := b.Offset()
 	if at > d.content.offset {

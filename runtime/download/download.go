@@ -21,7 +21,8 @@ type Download struct {
 	state      State
 	pipe       pipe
 	content    content
-	link       link // of CoAP
+	link       link  // of CoAP
+	szx        uint8 // the size of the blocks of the next attempt; the connection makes it smaller where it has to
 	fetch      fetcher
 	attempting bool // fetch runs
 	opened     bool // the sink is ready
@@ -54,6 +55,7 @@ func newDownload(c *Client, r Request, t *target) *Download {
 	d := &Download{c: c, request: r, target: t, done: make(chan struct{}), content: content{total: -1, maxSize: c.cfg.MaxSize, stall: c.cfg.Stall}}
 	d.log = c.cfg.Logger.With("download", t.String())
 	d.progress.Total = -1
+	d.szx = 6
 	d.timer.Func = d.reconcile
 	w := &writer{sink: r.Sink, save: r.Save, every: c.cfg.SyncEvery, record: r.Record, durable: d.setDurable}
 	d.pipe = pipe{w: w, post: c.sched.Post, onDone: d.onWritten}
