@@ -22,7 +22,7 @@ type Download struct {
 	pipe       pipe
 	content    content
 	link       link  // of CoAP
-	szx        uint8 // the size of the blocks of the next attempt; the connection makes it smaller where it has to
+	szx        uint8 // of the blocks to ask for; the connection makes it smaller where it has to
 	fetch      fetcher
 	attempting bool // fetch runs
 	opened     bool // the sink is ready
