@@ -7,6 +7,7 @@ go 1.25.0
 ignore ./generated
 
 require (
+	aead.dev/minisign v0.3.0
 	github.com/beevik/etree v1.8.1
 	github.com/creack/pty v1.1.24
 	github.com/dave/jennifer v1.7.1
