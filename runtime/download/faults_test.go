@@ -3,6 +3,7 @@ package download_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"strings"
@@ -178,6 +179,47 @@ func TestRefusedBlock(t *testing.T) {
 			t.Errorf("%d bytes were sent for %d", r.down, size)
 		}
 	})
+}
+
+// TestCorruptContent shows that a download does not notice content that has been damaged on the way:
+// the checksum of the caller does.
+func TestCorruptContent(t *testing.T) {
+	each(t, func(t *testing.T, r *rig, uri string) {
+		const size = 100_000
+		r.serve(lwm2mserver.File{Content: image{}, Size: size})
+		r.files.DisturbFiles(1<<30, lwm2mserver.FileFault{Corrupt: true}, nil)
+		sink := &disk{}
+		r.check(r.get(r.client(), download.Request{URI: uri, Sink: sink}))
+		got, want := sink.content(), image{}.bytes(size)
+		if len(got) != size || sha256.Sum256(got) == sha256.Sum256(want) {
+			t.Errorf("%d bytes with the checksum of the image", len(got))
+		}
+		for i := range got {
+			if damaged := got[i] != want[i]; damaged != (i%1024 == 0) {
+				t.Fatalf("byte %d is damaged: %v", i, damaged)
+			}
+		}
+	})
+}
+
+// TestDelayedBlocks delays requests for a file by Server.Disturb, as it does with other requests.
+func TestDelayedBlocks(t *testing.T) {
+	for _, scheme := range []string{"coap", "coap+tcp"} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.serve(lwm2mserver.File{Content: image{}, Size: 5000})
+				isFile := func(q lwm2mserver.Request) bool { return q.Path == "/fw.bin" }
+				r.files.Disturb(1, lwm2mserver.Fault{Delay: 10 * time.Second}, isFile)
+				r.files.DisturbFiles(1, lwm2mserver.FileFault{Delay: 5 * time.Second}, nil)
+				sink, began := &disk{}, time.Now()
+				r.check(r.get(r.client(), download.Request{URI: uri(scheme), Sink: sink}))
+				if took := time.Since(began); took < 15*time.Second || took > 17*time.Second || !bytes.Equal(sink.content(), image{}.bytes(5000)) {
+					t.Errorf("%d bytes in %v", len(sink.content()), took)
+				}
+			})
+		})
+	}
 }
 
 // TestSinkFails shows which kind an error of a sink is.

@@ -244,6 +244,22 @@ func TestFirmwareInQueueMode(t *testing.T) {
 	})
 }
 
+// TestCorruptFirmware shows that a damaged image ends an update with the Update Result 5.
+func TestCorruptFirmware(t *testing.T) {
+	onPulling(t, func(p *pulling) {
+		dev := p.start()
+		p.server.DisturbFiles(1<<30, lwm2mtest.FileFault{Corrupt: true}, nil)
+		p.begin(dev, firmwareImage("2.0", 20_000))
+		<-time.After(20 * time.Second)
+		for path, want := range map[string]string{"/5/0/3": "0", "/5/0/5": "5"} {
+			a, err := dev.Read(context.Background(), path, content.Text)
+			if err != nil || a.Text() != want {
+				t.Errorf("%s is %v (%v), want %s", path, a, err, want)
+			}
+		}
+	})
+}
+
 // TestConnFindsServer shows which URIs lead to the connection of a server.
 func TestConnFindsServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -93,8 +93,9 @@ func (s *Server) takeFile(r FileRequest) (f File, fault FileFault, ok bool) {
 	return f.disturb(fault), fault, ok
 }
 
-// serveFile answers a request for a block of a file. It reports whether there is such a file.
-func (s *Server) serveFile(c *conn, r *coap.Request, path string) bool {
+// serveFile answers a request for a block of a file after a delay. It reports whether there is such
+// a file.
+func (s *Server) serveFile(c *conn, r *coap.Request, path string, delay time.Duration) bool {
 	q := FileRequest{Time: time.Now(), Path: path}
 	if b, ok := r.Options().Block(coap.OptionBlock2); ok {
 		q.Offset = b.Offset()
@@ -113,8 +114,8 @@ func (s *Server) serveFile(c *conn, r *coap.Request, path string) bool {
 		c.ignored++
 		r.Ignore()
 		s.sched.After(&sched.Job{Func: func() { c.close(errBroken) }}, 0)
-	case fault.Delay > 0:
-		c.answerLater(func() { respondFile(r, f, fault) }, fault.Delay)
+	case delay+fault.Delay > 0:
+		c.answerLater(func() { respondFile(r, f, fault) }, delay+fault.Delay)
 	default:
 		respondFile(r, f, fault)
 	}

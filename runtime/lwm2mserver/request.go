@@ -131,7 +131,9 @@ func (h *requestHandler) Serve(r *coap.Request) {
 		return
 	}
 	if fault != nil {
-		c.respondLater(r, s.handle(c, q), fault.Delay)
+		if !s.serveFile(c, r, q.Path, fault.Delay) {
+			c.respondLater(r, s.handle(c, q), fault.Delay)
+		}
 		return
 	}
 	if intercept != nil {
@@ -140,7 +142,7 @@ func (h *requestHandler) Serve(r *coap.Request) {
 			return
 		}
 	}
-	if s.serveFile(c, r, q.Path) {
+	if s.serveFile(c, r, q.Path, 0) {
 		return
 	}
 	reply := s.handle(c, q)
