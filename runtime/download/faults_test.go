@@ -181,8 +181,8 @@ func TestRefusedBlock(t *testing.T) {
 	})
 }
 
-// TestCorruptContent shows that a download does not notice content that has been damaged on the way:
-// the checksum of the caller does.
+// TestCorruptContent shows that a download does not notice content that has been damaged on the
+// way: the checksum of the caller does.
 func TestCorruptContent(t *testing.T) {
 	each(t, func(t *testing.T, r *rig, uri string) {
 		const size = 100_000
