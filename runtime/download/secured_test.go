@@ -13,9 +13,11 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,7 +55,42 @@ func certificate(t *testing.T) stdtls.Certificate {
 }
 
 // TestSecured downloads by coaps, coaps+tcp and https over loopback, each over a connection that
-// breaks once.
+// breaks once. TestRedirectToPlaintext refuses a redirect from https to http before a byte is sent
+// to its target, although the same server redirects within https.
+func TestRedirectToPlaintext(t *testing.T) {
+	asked := false
+	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer plain.Close()
+	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fw.bin" {
+			http.Redirect(w, r, "/moved.bin", http.StatusFound)
+			return
+		}
+		http.Redirect(w, r, plain.URL+"/fw.bin?token=secret", http.StatusFound)
+	}))
+	defer web.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(web.Certificate())
+	client, err := download.New(download.Config{
+		Dialers: []socket.Dialer{tcp.Dialer{}}, Logger: slog.New(slog.DiscardHandler),
+		Security: func(*url.URL) (socket.Security, error) { return socket.Security{TrustStore: pool}, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	d, err := client.Start(download.Request{URI: web.URL + "/fw.bin", Sink: &disk{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Wait(t.Context()); kindOf(t, err) != download.InvalidURI || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+	if asked {
+		t.Error("the server is asked in plaintext")
+	}
+}
+
 func TestSecured(t *testing.T) {
 	cert, key := certificate(t), socket.NewSecret([]byte("0123456789abcdef"))
 	anywhere := netip.MustParseAddrPort("127.0.0.1:0")

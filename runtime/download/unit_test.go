@@ -68,6 +68,19 @@ func TestParseURI(t *testing.T) {
 	}
 }
 
+// TestZone shows that a server does not get to know the zone of its address, which is the device's.
+func TestZone(t *testing.T) {
+	u, err := parseURI("coap://[fe80::1%25eth0]:9000/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o coap.Options
+	u.addOptions(&o)
+	if o.Has(coap.OptionURIHost) || u.url.Host != "[fe80::1%eth0]:9000" {
+		t.Errorf("%v, Uri-Host: %v", u.url.Host, o.Has(coap.OptionURIHost))
+	}
+}
+
 func TestRecord(t *testing.T) {
 	r := Record{URI: "coap://files.example/a", ETag: "\x01\x02", Offset: 1000, Total: 2000}
 	b, err := r.MarshalBinary()
