@@ -127,8 +127,8 @@ func run(args []string) (int, error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s := &supervisor{program: program{path, osFiles{}}, config: c}
 	device, trial := os.Getenv(deviceVariable) != "", os.Getenv(trialVariable)
+	s := &supervisor{program: program{path, osFiles{}}, config: c, onProbation: trial != ""}
 	if device || trial != "" {
 		go func() { // the supervisor holds the other end, so the process ends with it
 			_, _ = io.Copy(io.Discard, os.Stdin)
@@ -141,7 +141,7 @@ func run(args []string) (int, error) {
 	case device:
 		return c.live(ctx, s.program)
 	case trial != "":
-		return s.start(ctx, stopTime, path, deviceVariable+"=1")
+		return s.start(ctx, trialStopTime/2, path, deviceVariable+"=1")
 	}
-	return 1, s.run(ctx)
+	return 0, s.run(ctx)
 }

@@ -12,12 +12,16 @@ import (
 // replacesRunning is true where a rename may replace a program that runs.
 const replacesRunning = true
 
-// isolate puts a process into a group of its own: a ^C reaches the supervisor alone, and kill
+// isolate puts a process into a group of its own: a ^C reaches the supervisor alone, and killGroup
 // reaches what the process has started.
 func isolate(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// kill ends a process that isolate has prepared, and what it has started.
-func kill(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+// killGroup ends what is left of the group of a process, which may have ended itself.
+func killGroup(cmd *exec.Cmd) {
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails if nothing is left
+	}
+}
 
 // become replaces this process by a program with the same arguments. It returns only after an
 // error.

@@ -26,6 +26,9 @@ const (
 type supervisor struct {
 	program program
 	config  *config
+	// onProbation is true in a new program that runs as a supervisor to show that it can. Another
+	// supervisor has started it, and decides.
+	onProbation bool
 }
 
 // run runs the device until ctx ends. It returns nil if the process is to end.
@@ -109,10 +112,13 @@ func (s *supervisor) start(ctx context.Context, stop time.Duration, path, variab
 	cmd := exec.Command(path, os.Args[1:]...)
 	cmd.Env = append(os.Environ(), variable)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	isolate(cmd)
 	in, err := cmd.StdinPipe() // the program ends when it is closed
 	if err != nil {
 		return -1, err
+	}
+	if !s.onProbation {
+		isolate(cmd)
+		defer killGroup(cmd) // what the program has left behind
 	}
 	if err := cmd.Start(); err != nil {
 		return -1, err
@@ -126,7 +132,7 @@ func (s *supervisor) start(ctx context.Context, stop time.Duration, path, variab
 		select {
 		case err = <-ended:
 		case <-time.After(stop):
-			kill(cmd)
+			_ = cmd.Process.Kill()
 			err = <-ended
 		}
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,6 +48,8 @@ func TestUpdate(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	sleeper := fmt.Sprintf("#!/bin/sh\necho $$ > %s.part && mv %s.part %s\nexec sleep 600\n", pid, pid, pid)
 	started := func() int { return awaitPID(t, pid) }
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	must(t, syscall.Mkfifo(fifo, 0o600))
 	failing := map[string]struct {
 		program string
 		during  func() // what happens while it is on probation
@@ -56,6 +59,15 @@ func TestUpdate(t *testing.T) {
 		"a program that fails at once":      {"#!/bin/sh\nexit 2\n", func() {}},
 		"a program that is killed":          {sleeper, func() { must(t, syscall.Kill(started(), syscall.SIGKILL)) }},
 		"a program that never registers":    {sleeper, func() { started() }},
+		"a program that leaves a process behind": {fmt.Sprintf("#!/bin/sh\nsleep 600 > %s &\nexit 0\n", fifo), func() {
+			f, err := os.Open(fifo)
+			must(t, err)
+			defer f.Close()
+			must(t, f.SetReadDeadline(time.Now().Add(patience)))
+			if _, err := io.ReadAll(f); err != nil { // until no process has it open for writing
+				t.Errorf("the process that the program has started runs on: %v", err)
+			}
+		}},
 		"a loss of power during probation": {sleeper, func() {
 			p := started()
 			must(t, l.cmd.Process.Kill())
