@@ -82,9 +82,9 @@ func start(t *testing.T, port uint16) *probe {
 	return p
 }
 
-// TestLeshanUpdatesProgram: Leshan pushes and names images to a device that replaces its own program.
-// A damaged image is refused, a program that does not come up is rolled back, and a good one runs.
-// Leshan is notified of each outcome by the observations that it made at the beginning.
+// TestLeshanUpdatesProgram: Leshan pushes and names images to a device that replaces its own
+// program. A damaged image is refused, a program that does not come up is rolled back, and a good
+// one runs. Leshan is notified of each outcome by the observations that it made at the beginning.
 func TestLeshanUpdatesProgram(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a supervisor cannot replace itself there")
