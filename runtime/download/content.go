@@ -15,6 +15,7 @@ type content struct {
 	total   int64 // -1 if it is not known
 	offset  int64 // of the next byte
 	resumed bool  // offset is from a record: without an ETag nothing is known of the content
+	highest int64 // the offset at the last progress, 0 after a change
 	changes int
 	maxSize int64
 	stall   Stall
@@ -59,6 +60,7 @@ func (c *content) restart(h head) error {
 		return fault(Inconsistent, "the content has changed %d times during the download", c.changes)
 	}
 	c.etag, c.total, c.offset, c.resumed = h.etag, h.total, 0, false
+	c.highest = 0
 	return nil
 }
 

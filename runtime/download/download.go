@@ -29,9 +29,8 @@ type Download struct {
 	suspended  bool
 	over       bool // outcome is certain
 	outcome    error
-	failed     bool  // the sink has: it is not used any more
-	attempts   int   // in a row without progress
-	highest    int64 // the offset at the last progress
+	failed     bool // the sink has: it is not used any more
+	attempts   int  // in a row without progress
 	lastErr    error
 	next       time.Time // of the attempt that timer begins
 	timer      sched.Job
@@ -134,7 +133,7 @@ func (d *Download) onWritten(err error) {
 // resume continues with what the sink holds.
 func (d *Download) resume(r Record) {
 	d.content.etag, d.content.total, d.content.offset = r.ETag, r.Total, r.Offset
-	d.content.resumed, d.highest = r.Offset > 0, r.Offset
+	d.content.resumed, d.content.highest = r.Offset > 0, r.Offset
 	if r.Complete || d.content.complete() {
 		d.over = true
 	} else if r.Offset > 0 {
@@ -208,11 +207,11 @@ func (d *Download) retry(err error) {
 	if t := (*transient)(nil); errors.As(err, &t) {
 		why = *t
 	}
-	switch {
+	switch c := &d.content; {
 	case why.stalled:
-		d.highest = max(d.highest, d.content.offset)
-	case d.content.offset-d.highest >= d.c.cfg.Stall.Bytes:
-		d.attempts, d.highest = 0, d.content.offset
+		c.highest = max(c.highest, c.offset)
+	case c.offset-c.highest >= d.c.cfg.Stall.Bytes:
+		d.attempts, c.highest = 0, c.offset
 	}
 	d.attempts++
 	d.lastErr = err

@@ -164,6 +164,36 @@ func TestContentShrinks(t *testing.T) {
 	}
 }
 
+// TestChangeOnBusyServer completes a download whose content changes near its end, from a server
+// that is busy more than Retry.Attempts times until as much of the new content is there.
+func TestChangeOnBusyServer(t *testing.T) {
+	for _, scheme := range []string{"coap", "coap+tcp"} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				const size = 300_000
+				r.cfg.Rate = 10_000
+				r.serve(lwm2mserver.File{Content: image{}, Size: size})
+				sink := &disk{}
+				d, err := r.client().Start(download.Request{URI: uri(scheme), Sink: sink})
+				r.check(err)
+				time.Sleep(25 * time.Second)
+				r.files.DisturbFiles(1, lwm2mserver.FileFault{Wait: 1}, nil)
+				time.Sleep(5 * time.Second)
+				r.serve(lwm2mserver.File{Content: image{7}, Size: size})
+				n := 0
+				r.files.DisturbFiles(1<<30, lwm2mserver.FileFault{Wait: 1}, func(lwm2mserver.FileRequest) bool {
+					n++
+					return n%3 == 0
+				})
+				if err := d.Wait(t.Context()); err != nil || !bytes.Equal(sink.content(), image{7}.bytes(size)) {
+					t.Errorf("%v, %d bytes", err, len(sink.content()))
+				}
+			})
+		})
+	}
+}
+
 // TestRefusedBlock shows that a refused block costs no byte that is there already.
 func TestRefusedBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

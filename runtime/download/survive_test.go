@@ -14,7 +14,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
 
-var full = flag.Bool("full", false, "download 100 MB where a normal run downloads 16 MB")
+var full = flag.Bool("full", false, "download 100 MB where a normal run downloads 16 MB, and from 3000 random servers in place of 30")
 
 // TestSurviveKills downloads an image while the device loses its power 20 times: by CoAP with 10 %
 // loss, by HTTP with a link that breaks every few seconds. The router changes the address of the
