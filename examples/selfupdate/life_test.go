@@ -179,6 +179,36 @@ func (l *life) stop() {
 	_ = l.cmd.Wait()
 }
 
+// kill ends the supervisor and other processes as a crash does. The device notices the end of the
+// supervisor, and so does a new program that works.
+func (l *life) kill(others ...int) {
+	_ = l.cmd.Process.Kill() // it fails only if the process has ended
+	for _, pid := range others {
+		if p, err := os.FindProcess(pid); err == nil {
+			_ = p.Kill()
+		}
+	}
+	<-l.read
+	_ = l.cmd.Wait()
+}
+
+// restart ends the device in order, and starts it with further arguments.
+func (l *life) restart(args ...string) {
+	l.Helper()
+	l.stop()
+	l.args = append(l.args, args...)
+	l.start()
+	l.await("is registered with")
+}
+
+// next returns an image of version 2.0.0.
+func (l *life) next() []byte {
+	l.Helper()
+	program, err := os.ReadFile(build(l.T, "2.0.0"))
+	must(l.T, err)
+	return l.image(program, func(h *header) { h.version = "2.0.0" })
+}
+
 // image signs a program as version 1.5.0 for this platform, unless change says otherwise.
 func (l *life) image(program []byte, change func(*header)) []byte {
 	l.Helper()

@@ -18,7 +18,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mtest"
 )
 
-// healthTimeout is how long a new program has to register in these tests.
+// healthTimeout is how long a program has to register that never does. One that does has a minute.
 const healthTimeout = 3 * time.Second
 
 // TestUpdate drives a device through one update after another. Only the last one is good.
@@ -57,7 +57,7 @@ func TestUpdate(t *testing.T) {
 		"a program that cannot be executed": {"no program at all", func() {}},
 		"a program that ends at once":       {"#!/bin/sh\nexit 0\n", func() {}},
 		"a program that fails at once":      {"#!/bin/sh\nexit 2\n", func() {}},
-		"a program that is killed":          {sleeper, func() { must(t, syscall.Kill(started(), syscall.SIGKILL)) }},
+		"a program that is killed":          {sleeper, func() { _ = syscall.Kill(started(), syscall.SIGKILL) }},
 		"a program that never registers":    {sleeper, func() { started() }},
 		"a program that leaves a process behind": {fmt.Sprintf("#!/bin/sh\nsleep 600 > %s &\nexit 0\n", fifo), func() {
 			f, err := os.Open(fifo)
@@ -69,11 +69,7 @@ func TestUpdate(t *testing.T) {
 			}
 		}},
 		"a loss of power during probation": {sleeper, func() {
-			p := started()
-			must(t, l.cmd.Process.Kill())
-			must(t, syscall.Kill(p, syscall.SIGKILL))
-			<-l.read
-			_ = l.cmd.Wait()
+			l.kill(started())
 			l.start()
 		}},
 	}
@@ -95,9 +91,8 @@ func TestUpdate(t *testing.T) {
 	}
 	t.Run("a good program by push", func(t *testing.T) {
 		defer l.in(t)()
-		program, err := os.ReadFile(build(t, "2.0.0"))
-		must(t, err)
-		l.push(l.image(program, func(h *header) { h.version = "2.0.0" }))
+		l.restart("-health-timeout", "1m")
+		l.push(l.next())
 		l.await("receiving [####################] 100 %")
 		l.reports(2, 0)
 		l.execute()
@@ -119,9 +114,7 @@ func TestUpdateOverDTLS(t *testing.T) {
 	must(t, os.WriteFile(file, []byte("30313233343536373839616263646566\n"), 0o600))
 	srv := lwm2mtest.NewDTLSServer(t, endpoint, key)
 	l := newLife(t, srv, "-psk-identity", endpoint, "-psk-file", file, "-health-timeout", healthTimeout.String())
-	program, err := os.ReadFile(build(t, "2.0.0"))
-	must(t, err)
-	image := l.image(program, func(h *header) { h.version = "2.0.0" })
+	image := l.next()
 	must(t, srv.ServeFile("/probe", lwm2mtest.File{Content: bytes.NewReader(image), Size: int64(len(image))}))
 	l.write(srv.URI() + "/probe")
 	l.await("receiving [####################] 100 %")
@@ -139,6 +132,7 @@ func TestUpdateOverDTLS(t *testing.T) {
 	l.reads("/5/0/5", "8")
 	l.runs("1.0.0")
 
+	l.restart("-health-timeout", "1m")
 	l.execute()
 	l.await("on probation")
 	l.await("version 2.0.0 is registered")
@@ -150,6 +144,36 @@ func TestUpdateOverDTLS(t *testing.T) {
 	if want, err := os.ReadFile(build(t, "1.0.0")); err != nil || !bytes.Equal(old, want) {
 		t.Errorf("the previous program is not kept (%v)", err)
 	}
+}
+
+// TestKillAtEachStep kills the supervisor after each line that the device prints during the update
+// to a program that works. The device starts again, and reports success if and only if the new
+// program runs; otherwise the server executes Update again.
+func TestKillAtEachStep(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, lwm2mtest.NewServer(t), "-health-timeout", "1m")
+	l.push(l.next())
+	l.reports(2, 0)
+	for _, line := range []string{"update state 3", "on probation", "has registered", "replaces the old one"} {
+		l.execute()
+		l.await(line)
+		l.kill()
+		l.start()
+		running := "1.0.0"
+		if strings.Contains(l.await("is registered with"), "2.0.0") {
+			running = "2.0.0"
+		}
+		l.runs(running)
+		t.Logf("killed after %q, version %s runs", line, running)
+		if running == "2.0.0" {
+			l.reads("/5/0/3", "0")
+			l.reads("/5/0/5", "1")
+			return
+		}
+		l.reads("/5/0/3", "2")
+		l.reads("/5/0/5", "8")
+	}
+	t.Error("the program was not updated")
 }
 
 // awaitPID waits until a process has written its ID to a file, and removes the file.
