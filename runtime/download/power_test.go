@@ -66,6 +66,9 @@ func TestContinueAtByte(t *testing.T) {
 		}
 		for _, size := range []int64{50_000, 50 * 1024, 64 << 10} {
 			for _, blockSize := range []int{0, 64} {
+				if blockSize > 0 && size != 50_000 {
+					continue
+				}
 				r.cfg.BlockSize = blockSize
 				r.serve(lwm2mserver.File{Content: image{}, Size: size, ETag: "v1"})
 				for _, offset := range []int64{1, 64, 1500, 2048, size - 1024, size - 1, size} {

@@ -168,10 +168,10 @@ func (s *slowSink) Write(p []byte) (int, error) {
 func TestOwnPauses(t *testing.T) {
 	for _, rate := range []int64{0, 1} {
 		each(t, func(t *testing.T, r *rig, uri string) {
-			r.cfg.Rate, r.cfg.BlockSize = rate, 64
+			r.cfg.Rate = rate
 			size := int64(200_000)
 			if rate > 0 {
-				size = 5000
+				size, r.cfg.BlockSize = 5000, 64
 			}
 			r.serve(lwm2mserver.File{Content: image{}, Size: size})
 			interrupted := 0

@@ -21,8 +21,11 @@ var full = flag.Bool("full", false, "download 100 MB where a normal run download
 // device at each break. At most 1.3 times the image is sent.
 func TestSurviveKills(t *testing.T) {
 	size, kills := int64(16_000_000), 20
-	if *full {
+	switch {
+	case *full:
 		size = 100_000_000
+	case testing.Short():
+		size, kills = size/4, kills/5
 	}
 	for _, c := range []struct {
 		scheme string
