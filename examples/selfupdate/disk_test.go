@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/lwm2mgen/toolkit/runtime/store"
 )
@@ -28,6 +29,7 @@ type disk struct {
 	durable map[string]*inode
 	pending []func(map[string]*inode) // changes of names that are not durable
 	records map[string][]byte
+	full    bool // content cannot be written
 }
 
 func newDisk(left int, contents map[string]string) *disk {
@@ -135,6 +137,9 @@ func (h *handle) Write(b []byte) (int, error) {
 	defer h.d.mu.Unlock()
 	if err := h.d.step(); err != nil {
 		return 0, err
+	}
+	if h.d.full {
+		return 0, syscall.ENOSPC
 	}
 	h.n.content += string(b)
 	return len(b), nil

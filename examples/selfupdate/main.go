@@ -122,6 +122,9 @@ func run(args []string) (int, error) {
 		return 2, err
 	}
 	path, err := os.Executable()
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
 	if err != nil {
 		return 1, err
 	}

@@ -92,11 +92,36 @@ func (m *machine) install(image []byte) bool {
 	if err != nil {
 		return false
 	}
-	select {
-	case <-m.inst.staged:
-		return true
-	case <-m.disk.off:
-		return false
+	for {
+		select {
+		case <-m.inst.staged:
+			return true
+		case s := <-m.states:
+			if s.State == values.StateDownloaded { // it cannot be staged
+				return false
+			}
+		case <-m.disk.off:
+			return false
+		}
+	}
+}
+
+// A program that does not fit is reported as such and leaves nothing behind.
+func TestFullDisk(t *testing.T) {
+	public, key, err := minisign.GenerateKey(nil)
+	must(t, err)
+	d := newDisk(-1, map[string]string{programPath: oldProgram})
+	m := boot(t, public, d, &flash{})
+	defer m.update.Close()
+	d.full = true
+	if m.install(signed(t, key, []byte(newProgram), nil)) {
+		t.Error("a program was staged on a full disk")
+	}
+	if got, want := m.update.Status(), (firmwareupdate.Status{State: values.StateDownloaded, Result: values.UpdateResultNotEnoughStorage}); got != want {
+		t.Errorf("the state is %v, want %v", got, want)
+	}
+	if err := d.remove(programPath + ".new"); err != fs.ErrNotExist {
+		t.Error("a candidate is left")
 	}
 }
 

@@ -50,6 +50,9 @@ func TestUpdate(t *testing.T) {
 	started := func() int { return awaitPID(t, pid) }
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	must(t, syscall.Mkfifo(fifo, 0o600))
+	reader, err := os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	must(t, err)
+	defer reader.Close()
 	failing := map[string]struct {
 		program string
 		during  func() // what happens while it is on probation
@@ -59,12 +62,11 @@ func TestUpdate(t *testing.T) {
 		"a program that fails at once":      {"#!/bin/sh\nexit 2\n", func() {}},
 		"a program that is killed":          {sleeper, func() { _ = syscall.Kill(started(), syscall.SIGKILL) }},
 		"a program that never registers":    {sleeper, func() { started() }},
-		"a program that leaves a process behind": {fmt.Sprintf("#!/bin/sh\nsleep 600 > %s &\nexit 0\n", fifo), func() {
-			f, err := os.Open(fifo)
-			must(t, err)
-			defer f.Close()
-			must(t, f.SetReadDeadline(time.Now().Add(patience)))
-			if _, err := io.ReadAll(f); err != nil { // until no process has it open for writing
+		"a program that leaves a process behind": {fmt.Sprintf("#!/bin/sh\nexec 3> %s\nsleep 600 &\nexit 0\n", fifo), func() {
+			l.await("the old program stays")
+			must(t, reader.SetReadDeadline(time.Now().Add(patience)))
+			// The end comes when no process has it open for writing.
+			if _, err := io.ReadAll(reader); err != nil {
 				t.Errorf("the process that the program has started runs on: %v", err)
 			}
 		}},
