@@ -65,6 +65,34 @@ http {
 	}
 }
 
+// TestLighttpd downloads from a server with ranges, and with a strong ETag for files whose type it
+// knows.
+func TestLighttpd(t *testing.T) {
+	t.Parallel()
+	lighttpd := program(t, "lighttpd", "/usr/sbin/lighttpd")
+	dir, port := folder(t), freePort(t)
+	if err := os.WriteFile(filepath.Join(dir, "fw.unknown"), image(size), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	conf := fmt.Sprintf(`
+server.document-root = %q
+server.bind = "127.0.0.1"
+server.port = %d
+mimetype.assign = (".bin" => "application/octet-stream")
+`, dir, port)
+	file := filepath.Join(dir, "lighttpd.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	serve(t, addr, exec.CommandContext(t.Context(), lighttpd, "-D", "-f", file))
+	d := &device{t: t, uri: "http://" + addr + "/fw.bin"}
+	d.restart(true)
+	d.end()
+	d = &device{t: t, uri: "http://" + addr + "/fw.unknown"}
+	d.restart(false)
+}
+
 // TestNetHTTP downloads from net/http's file server, with a strong ETag, a weak one and none.
 func TestNetHTTP(t *testing.T) {
 	t.Parallel()

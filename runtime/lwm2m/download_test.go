@@ -143,6 +143,18 @@ func (p *pulling) begin(dev *lwm2mtest.Client, image []byte) {
 	}
 }
 
+// pauseWithClient pauses downloads while the client is offline or asleep.
+func (p *pulling) pauseWithClient() {
+	p.cfg.OnStatus = func(s lwm2m.ServerStatus) {
+		switch s.State {
+		case lwm2m.StateSuspended, lwm2m.StateAsleep:
+			p.pausing.Suspend()
+		case lwm2m.StateRegistered:
+			p.pausing.Resume()
+		}
+	}
+}
+
 // complete waits until the image is downloaded and fails unless it is whole.
 func (p *pulling) complete(image []byte, within time.Duration) {
 	p.t.Helper()
@@ -198,14 +210,7 @@ func TestFirmwareOverReconnect(t *testing.T) {
 // TestFirmwareWhileOffline pauses a download while the client is offline.
 func TestFirmwareWhileOffline(t *testing.T) {
 	onPulling(t, func(p *pulling) {
-		p.cfg.OnStatus = func(s lwm2m.ServerStatus) {
-			switch s.State {
-			case lwm2m.StateSuspended:
-				p.pausing.Suspend()
-			case lwm2m.StateRegistered:
-				p.pausing.Resume()
-			}
-		}
+		p.pauseWithClient()
 		dev := p.start()
 		image := firmwareImage("2.0", 100_000)
 		p.begin(dev, image)
@@ -242,6 +247,35 @@ func TestFirmwareInQueueMode(t *testing.T) {
 			t.Errorf("the device uses the ports %v", p.ports)
 		}
 	})
+}
+
+// TestFirmwareInAwakeWindows downloads a part of an image in each awake window, and nothing in
+// between; with Client.Awake all of it in one window.
+func TestFirmwareInAwakeWindows(t *testing.T) {
+	for _, awake := range []bool{false, true} {
+		onPulling(t, func(p *pulling) {
+			p.cfg.QueueMode = &lwm2m.QueueMode{AwakeTime: 3 * time.Second}
+			p.pauseWithClient()
+			dev := p.start()
+			image := firmwareImage("2.0", 100_000)
+			p.begin(dev, image)
+			ctx, stop := context.WithCancel(context.Background())
+			defer stop()
+			if awake {
+				p.client.Awake(ctx)
+				p.complete(image, time.Minute)
+				return
+			}
+			<-time.After(time.Minute)
+			p.mu.Lock()
+			q := p.progress
+			p.mu.Unlock()
+			if q.State != download.Suspended || q.Received < 20_000 || q.Received > 60_000 {
+				t.Errorf("after an awake window: %+v", q)
+			}
+			p.complete(image, 5*time.Hour)
+		})
+	}
 }
 
 // TestCorruptFirmware shows that a damaged image ends an update with the Update Result 5.
