@@ -33,8 +33,8 @@ func signed(t *testing.T, key minisign.PrivateKey, program []byte, change func(*
 	return image
 }
 
-// TestMinisign: minisign verifies what sign has signed with a key of keygen, and an image is what
-// minisign has signed with a key of its own, followed by the program.
+// TestMinisign: minisign verifies what sign has signed with a key of keygen, and signs with that
+// key; an image is what minisign has signed, also with a key of its own, followed by the program.
 func TestMinisign(t *testing.T) {
 	tool, err := exec.LookPath("minisign")
 	if err != nil {
@@ -59,9 +59,14 @@ func TestMinisign(t *testing.T) {
 	minisignTool("-V", "-p", file("ours.pub"), "-m", file("program"))
 	verifyImage(t, image, file("ours.pub"), program, header{version: "1.2.3", os: "linux", arch: "mips", size: int64(len(program))})
 
+	minisignTool("-S", "-s", file("ours.key"), "-m", file("program"), "-t", "version:1.2.4 os:linux arch:mips")
+	signature, err := os.ReadFile(file("program.minisig"))
+	must(t, err)
+	verifyImage(t, append(signature, program...), file("ours.pub"), program, header{version: "1.2.4", os: "linux", arch: "mips"})
+
 	minisignTool("-G", "-W", "-p", file("theirs.pub"), "-s", file("theirs.key"))
 	minisignTool("-S", "-s", file("theirs.key"), "-m", file("program"), "-t", "version:4.5 os:plan9 arch:arm")
-	signature, err := os.ReadFile(file("program.minisig"))
+	signature, err = os.ReadFile(file("program.minisig"))
 	must(t, err)
 	verifyImage(t, append(signature, program...), file("theirs.pub"), program, header{version: "4.5", os: "plan9", arch: "arm"})
 }
