@@ -206,6 +206,8 @@ func (d *Download) retry(err error) {
 	why := transient{kind: ConnectionLost}
 	if t := (*transient)(nil); errors.As(err, &t) {
 		why = *t
+	} else if isUntrusted(err) {
+		why.kind = Failed
 	}
 	switch c := &d.content; {
 	case why.stalled:

@@ -1,10 +1,13 @@
 package download
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/lwm2mgen/toolkit/net/socket"
 )
 
 // Kind says why a download has failed, in the terms of the objects that report it. The comment of
@@ -13,7 +16,8 @@ type Kind uint8
 
 // The kinds of errors.
 const (
-	// Failed is every reason that no other kind names, such as a sink that cannot write. Result 8.
+	// Failed is every reason that no other kind names, such as a sink that cannot write, or a
+	// server that is not trusted. Result 8.
 	Failed Kind = iota
 	// NoSpace means that the storage is full, or that the content is larger than [Config.MaxSize].
 	// Result 2.
@@ -122,6 +126,25 @@ func (t *transient) Unwrap() error { return t.err }
 // retryable returns an error after which the download tries again.
 func retryable(k Kind, format string, args ...any) error {
 	return &transient{kind: k, err: fmt.Errorf(format, args...)}
+}
+
+// isUntrusted reports whether a connection has failed because one side does not trust the other, or
+// because they agree on no security.
+func isUntrusted(err error) bool {
+	if v := (*tls.CertificateVerificationError)(nil); errors.As(err, &v) {
+		return true
+	}
+	var alert *socket.AlertError
+	if !errors.As(err, &alert) {
+		return false
+	}
+	switch a := alert.Description; a {
+	case socket.AlertDecryptError, socket.AlertProtocolVersion, socket.AlertInsufficientSecurity, socket.AlertUnrecognizedName,
+		socket.AlertUnknownPSKIdentity, socket.AlertCertificateRequired:
+		return true
+	default:
+		return a >= socket.AlertHandshakeFailure && a <= socket.AlertAccessDenied && a != socket.AlertIllegalParameter
+	}
 }
 
 // sinkError is the error of a sink, or of the function that saves the record.
