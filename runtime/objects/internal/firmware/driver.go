@@ -96,7 +96,7 @@ func (d *Driver) images(ids []dm.InstanceID) []*Image {
 }
 
 // save makes records durable.
-func (d *Driver) save(records map[dm.InstanceID]Record, _ []dm.InstanceID) error {
+func (d *Driver) save(records map[dm.InstanceID]Record) error {
 	if d.cfg.Store == nil || len(records) == 0 {
 		return nil
 	}
@@ -239,7 +239,7 @@ func (d *Driver) deferUntil(id dm.InstanceID) time.Time {
 
 // fetch downloads from Package URI.
 func (d *Driver) fetch(ctx context.Context, id dm.InstanceID) func(*change) bool {
-	r, _ := d.Record(id)
+	r := d.Record(id)
 	err := update.CheckURI(r.URI, d.cfg.Schemes(id))
 	if err == nil && d.cfg.Download[id] == nil { // the program was replaced by one that cannot
 		err = update.Fail(update.UnsupportedProtocol, errors.New("the device accepts images by Package only"))

@@ -13,7 +13,7 @@ import (
 // functions of the program, so it runs without the lock.
 func (d *Driver) facts(k Kind, images []*Image) (f Facts) {
 	id := images[0].Component
-	r, _ := d.Record(id)
+	r := d.Record(id)
 	s := d.cfg.Settings(id)
 	f.Automatic = s.Automatic
 	f.Busy = d.installing() || d.cfg.Busy != nil && d.cfg.Busy()
@@ -147,7 +147,7 @@ func (d *Driver) waiting(but dm.InstanceID) []dm.InstanceID {
 // dependencies returns the components that are installed together with one, if the others could be,
 // and those that stand in the way.
 func (d *Driver) dependencies(id dm.InstanceID, others []dm.InstanceID) (linked, conflicting []dm.InstanceID) {
-	r, _ := d.Record(id)
+	r := d.Record(id)
 	for _, member := range r.unit(id) {
 		if member != id {
 			linked = append(linked, member)
@@ -221,7 +221,7 @@ func (d *Driver) leave(c *change, id dm.InstanceID, k Kind, edit func(*Record)) 
 
 // Approve installs what the user has postponed.
 func (d *Driver) Approve(ctx context.Context, id dm.InstanceID) error {
-	r, _ := d.Record(id)
+	r := d.Record(id)
 	batch := r.batch(id)
 	f := d.facts(UserApproved, d.images(batch))
 	return d.request(ctx, func(c *change) bool { return d.begin(c, batch, UserApproved, f) })
@@ -229,13 +229,13 @@ func (d *Driver) Approve(ctx context.Context, id dm.InstanceID) error {
 
 // endDeferral installs, or tries again in a minute if another update is being installed.
 func (d *Driver) endDeferral(id dm.InstanceID) {
-	r, _ := d.Record(id)
+	r := d.Record(id)
 	batch := r.batch(id)
 	f := d.facts(DeferralEnded, d.images(batch))
 	if _, ok := d.Change(func(c *change) bool { return d.begin(c, batch, DeferralEnded, f) }); ok {
 		return
 	}
-	if r, _ := d.Record(id); r.Phase == Deferred {
+	if r := d.Record(id); r.Phase == Deferred {
 		d.StartTimer(nil, id, time.Now().Add(time.Minute), func() { d.endDeferral(id) })
 	}
 }
@@ -248,7 +248,7 @@ func (d *Driver) CheckURI(id dm.InstanceID, uri string) error {
 	if uri != "" && d.cfg.Download[id] == nil {
 		return dm.Errorf(dm.MethodNotAllowed, "the device accepts images by Package only")
 	}
-	r, _ := d.Record(id)
+	r := d.Record(id)
 	if _, _, ok := Next(r.State(), uriEvent(uri), Facts{}); !ok {
 		return dm.Errorf(dm.MethodNotAllowed, "Package URI cannot be written in the phase %v", r.Phase)
 	}

@@ -23,7 +23,7 @@ func Start(cfg Config) (d *Driver, records map[dm.InstanceID]Record, resume func
 	actions := d.restart(loaded, records)
 	changed := maps.Clone(records)
 	maps.DeleteFunc(changed, func(id dm.InstanceID, r Record) bool { return r.State() == loaded[id].State() })
-	if err := d.save(changed, nil); err != nil {
+	if err := d.save(changed); err != nil {
 		return nil, nil, nil, err
 	}
 	d.Engine = update.New(update.Config[Record]{

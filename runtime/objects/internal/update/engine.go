@@ -1,7 +1,7 @@
-// Package update runs what the objects for updates have in common: Firmware Update, Advanced
-// Firmware Update and Software Management. An [Engine] keeps a record for each instance. It makes
-// each change of records durable, lets servers read it after that, and only then carries out what
-// follows from it. So a server never reads what a loss of power takes back.
+// Package update runs what objects that install something have in common. An [Engine] keeps a
+// record for each instance. It makes each change of records durable, lets servers read it after
+// that, and only then carries out what follows from it. So a server never reads what a loss of
+// power takes back.
 package update
 
 import (
@@ -17,8 +17,8 @@ import (
 
 // Config says what an Engine does with the records of an object.
 type Config[R any] struct {
-	// Save makes records durable and forgets those of removed instances: all of it or nothing.
-	Save func(records map[dm.InstanceID]R, removed []dm.InstanceID) error
+	// Save makes records durable, all of them or none.
+	Save func(records map[dm.InstanceID]R) error
 	// Settings copies what servers have set in an instance into its record.
 	Settings func(dm.InstanceID, *R)
 	// Publish lets servers read the records.
@@ -28,8 +28,8 @@ type Config[R any] struct {
 	Logger *slog.Logger
 }
 
-// Engine keeps the records of an object. R is copied: what it points to is replaced and never
-// changed. Methods may be called from any goroutine.
+// Engine keeps the records of an object, whose instances are fixed. R is copied: what it points to
+// is replaced and never changed. Methods may be called from any goroutine.
 type Engine[R any] struct {
 	cfg  Config[R]
 	ctx  context.Context // ends with Close
@@ -74,17 +74,11 @@ func (e *Engine[R]) Close() {
 	}
 }
 
-// Closed reports whether the engine is closed.
-func (e *Engine[R]) Closed() bool { return e.ctx.Err() != nil }
-
-// Record returns the record of an instance as it was decided last, and false without the instance.
-func (e *Engine[R]) Record(id dm.InstanceID) (r R, ok bool) {
+// Record returns the record of an instance as it was decided last.
+func (e *Engine[R]) Record(id dm.InstanceID) R {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if s := e.slots[id]; s != nil {
-		return s.rec, true
-	}
-	return r, false
+	return e.slots[id].rec
 }
 
 // Records returns all records.
@@ -106,22 +100,6 @@ func (e *Engine[R]) Ready() error {
 		return dm.Errorf(dm.ServiceUnavailable, "the last state could not be stored yet")
 	}
 	return nil
-}
-
-// Add adds an instance, which is stored before anything else happens.
-func (e *Engine[R]) Add(id dm.InstanceID, r R) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.slots[id] = &slot[R]{rec: r, stored: r, seq: 1}
-	e.enqueue(&Step[R]{records: map[dm.InstanceID]R{id: r}, published: true})
-}
-
-// Remove removes an instance. Nothing of it may be under way.
-func (e *Engine[R]) Remove(id dm.InstanceID) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.slots, id)
-	e.enqueue(&Step[R]{removed: []dm.InstanceID{id}, published: true})
 }
 
 // SaveSettings stores what servers have set, with the records that they can read.
@@ -147,7 +125,6 @@ type Step[R any] struct {
 	records  map[dm.InstanceID]R
 	seqs     map[dm.InstanceID]uint64
 	settings []dm.InstanceID
-	removed  []dm.InstanceID
 	tasks    []Task[R]
 	done     chan struct{} // closed when servers can read the change or err is set; may be nil
 	err      error         // valid after done
@@ -224,16 +201,13 @@ type Change[R any] struct {
 	now     []func() // what happens at once, if the change does
 }
 
-// Get returns a record with the changes so far. The instance must exist.
+// Get returns a record with the changes so far.
 func (c *Change[R]) Get(id dm.InstanceID) R {
 	if r := c.records[id]; r != nil {
 		return *r
 	}
 	return c.e.slots[id].rec
 }
-
-// Has reports whether the instance exists.
-func (c *Change[R]) Has(id dm.InstanceID) bool { return c.e.slots[id] != nil }
 
 // IDs returns the instances in order.
 func (c *Change[R]) IDs() []dm.InstanceID { return slices.Sorted(maps.Keys(c.e.slots)) }

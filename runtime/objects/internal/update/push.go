@@ -43,9 +43,6 @@ func (e *Engine[R]) Push(r Receiver[R]) (dm.Sink, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := &Change[R]{e: e, records: map[dm.InstanceID]*R{}}
-	if !c.Has(r.ID) {
-		return nil, dm.NotFound
-	}
 	if err := r.Open(c); err != nil {
 		return nil, err
 	}
@@ -103,8 +100,7 @@ func (p *Push[R]) append(b []byte) error {
 
 // current reports whether the update is about this image. The lock must be held.
 func (p *Push[R]) current() bool {
-	slot := p.e.slots[p.r.ID]
-	return slot != nil && slot.push == p
+	return p.e.slots[p.r.ID].push == p
 }
 
 // begin starts a new image.
@@ -113,10 +109,6 @@ func (p *Push[R]) begin() error {
 		return err
 	}
 	p.e.mu.Lock()
-	if p.e.slots[p.r.ID] == nil {
-		p.e.mu.Unlock()
-		return dm.NotFound
-	}
 	refusal := dm.Errorf(dm.ServiceUnavailable, "the device is shutting down")
 	_, ok := p.e.change(func(c *Change[R]) bool {
 		refusal = p.r.Begin(c)
@@ -165,7 +157,7 @@ func (p *Push[R]) change(fn func(*Change[R]) bool) bool {
 func (p *Push[R]) Commit(context.Context) error {
 	if !p.begun {
 		p.ended = true
-		_, ok := p.e.Change(func(c *Change[R]) bool { return c.Has(p.r.ID) && p.r.Reset(c) })
+		_, ok := p.e.Change(p.r.Reset)
 		if !ok {
 			return dm.Errorf(dm.MethodNotAllowed, "what is being installed cannot be reset")
 		}

@@ -51,9 +51,7 @@ func (e *Engine[R]) save(s *Step[R]) error {
 	records := map[dm.InstanceID]R{}
 	e.mu.Lock()
 	for _, id := range s.settings {
-		if slot := e.slots[id]; slot != nil {
-			records[id] = slot.stored
-		}
+		records[id] = e.slots[id].stored
 	}
 	e.mu.Unlock()
 	for id, r := range s.records {
@@ -63,15 +61,13 @@ func (e *Engine[R]) save(s *Step[R]) error {
 		e.cfg.Settings(id, &r)
 		records[id] = r
 	}
-	if err := e.cfg.Save(records, s.removed); err != nil {
+	if err := e.cfg.Save(records); err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id, r := range records {
-		if slot := e.slots[id]; slot != nil {
-			slot.stored = r
-		}
+		e.slots[id].stored = r
 		if _, ok := s.records[id]; ok {
 			s.records[id] = r
 		}
@@ -108,7 +104,7 @@ func (e *Engine[R]) Start(s *Step[R], id dm.InstanceID, do func(context.Context)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	slot := e.slots[id]
-	if slot == nil || slot.seq != s.seqs[id] || e.ctx.Err() != nil {
+	if slot.seq != s.seqs[id] || e.ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(e.ctx)
@@ -141,7 +137,7 @@ func (e *Engine[R]) WhenUnused(id dm.InstanceID, fn func(R)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	slot := e.slots[id]
-	if slot == nil || e.ctx.Err() != nil {
+	if e.ctx.Err() != nil {
 		return
 	}
 	if w := slot.work; w != nil {
@@ -159,7 +155,7 @@ func (e *Engine[R]) WhenUnused(id dm.InstanceID, fn func(R)) {
 func (e *Engine[R]) StartTimer(s *Step[R], id dm.InstanceID, at time.Time, fn func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if slot := e.slots[id]; slot != nil && (s == nil || slot.seq == s.seqs[id]) && e.ctx.Err() == nil {
+	if slot := e.slots[id]; (s == nil || slot.seq == s.seqs[id]) && e.ctx.Err() == nil {
 		slot.timer = time.AfterFunc(max(time.Until(at), 0), fn)
 	}
 }
