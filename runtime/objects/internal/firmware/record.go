@@ -51,6 +51,9 @@ func (r *Record) forget() {
 	r.URI, r.Name, r.Version, r.Size, r.Until, r.Unit, r.Batch = "", "", "", 0, 0, nil, nil
 }
 
+// waits reports whether an image waits for its installation.
+func (r *Record) waits() bool { return r.Phase == Downloaded || r.Phase == Deferred }
+
 // owner returns the component that stores the image of the component id.
 func (r *Record) owner(id dm.InstanceID) dm.InstanceID {
 	if len(r.Unit) > 0 {

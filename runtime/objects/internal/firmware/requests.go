@@ -85,110 +85,106 @@ func (d *Driver) begin(c *change, batch []dm.InstanceID, k Kind, f Facts) bool {
 // first, and those that stand in the way.
 func (d *Driver) plan(id dm.InstanceID, only []dm.InstanceID) (batch, conflicting []dm.InstanceID) {
 	records := d.Records()
-	waiting := func(id dm.InstanceID) bool { return records[id].Phase == Downloaded || records[id].Phase == Deferred }
 	r := records[id]
-	if r.Phase == Deferred && only == nil {
+	switch {
+	case r.Phase == Deferred && only == nil:
 		return r.batch(id), nil // as it was planned
-	}
-	if !waiting(id) {
+	case !r.waits():
 		return r.unit(id), nil // Next refuses it
-	}
-	batch = []dm.InstanceID{id}
-	add := func(to *[]dm.InstanceID, ids ...dm.InstanceID) {
-		for _, id := range ids {
-			if !slices.Contains(*to, id) {
-				*to = append(*to, id)
-			}
-		}
-	}
-	if only != nil {
-		add(&batch, only...)
-		for _, id := range batch {
-			if !waiting(id) {
-				add(&conflicting, id)
-				continue
-			}
-			unit := records[id]
-			for _, member := range unit.unit(id) {
-				if !slices.Contains(batch, member) {
-					add(&conflicting, member)
-				}
-			}
-		}
-		if len(conflicting) > 0 {
+	case only == nil:
+		batch, _ = d.linked(id)
+	default:
+		batch = add([]dm.InstanceID{id}, only...)
+		if conflicting = missing(batch, records); len(conflicting) > 0 {
 			return batch, conflicting
-		}
-	} else {
-		for i := 0; i < len(batch); i++ {
-			linked, _ := d.dependencies(batch[i], d.waiting(batch[i]))
-			add(&batch, linked...)
 		}
 	}
 	for _, id := range batch {
 		linked, missing := d.dependencies(id, batch)
-		add(&conflicting, missing...)
-		add(&conflicting, slices.DeleteFunc(linked, func(id dm.InstanceID) bool { return slices.Contains(batch, id) })...)
+		conflicting = add(conflicting, missing...)
+		conflicting = add(conflicting, minus(linked, batch)...)
 	}
 	return batch, conflicting
 }
 
-// waiting returns the other components with an image that could be installed.
-func (d *Driver) waiting(but dm.InstanceID) []dm.InstanceID {
-	var ids []dm.InstanceID
-	for id, r := range d.Records() {
-		if id != but && (r.Phase == Downloaded || r.Phase == Deferred) {
-			ids = append(ids, id)
+// missing returns what a batch that a server has named lacks: images, and components that one of
+// its images also updates.
+func missing(batch []dm.InstanceID, records map[dm.InstanceID]Record) (ids []dm.InstanceID) {
+	for _, id := range batch {
+		if r := records[id]; r.waits() {
+			ids = add(ids, minus(r.unit(id), batch)...)
+		} else {
+			ids = add(ids, id)
 		}
 	}
-	slices.Sort(ids)
 	return ids
+}
+
+// linked returns the components that are installed together with one, that one first, if all with
+// an image can be, and those that stand in the way.
+func (d *Driver) linked(id dm.InstanceID) (batch, conflicting []dm.InstanceID) {
+	var others []dm.InstanceID
+	for id, r := range d.Records() {
+		if r.waits() {
+			others = append(others, id)
+		}
+	}
+	slices.Sort(others)
+	batch = []dm.InstanceID{id}
+	for i := 0; i < len(batch); i++ {
+		also, missing := d.dependencies(batch[i], others)
+		batch, conflicting = add(batch, also...), add(conflicting, missing...)
+	}
+	return batch, conflicting
+}
+
+// add adds what is not in a list yet.
+func add(list []dm.InstanceID, ids ...dm.InstanceID) []dm.InstanceID {
+	for _, id := range ids {
+		if !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// minus returns the components of a list that are not in another one.
+func minus(list, other []dm.InstanceID) []dm.InstanceID {
+	return slices.DeleteFunc(slices.Clone(list), func(id dm.InstanceID) bool { return slices.Contains(other, id) })
 }
 
 // dependencies returns the components that are installed together with one, if the others could be,
 // and those that stand in the way.
 func (d *Driver) dependencies(id dm.InstanceID, others []dm.InstanceID) (linked, conflicting []dm.InstanceID) {
 	r := d.Record(id)
-	for _, member := range r.unit(id) {
-		if member != id {
-			linked = append(linked, member)
-		}
-	}
+	self := []dm.InstanceID{id}
+	linked = minus(r.unit(id), self)
 	if d.cfg.Dependencies == nil {
 		return linked, nil
 	}
-	others = slices.DeleteFunc(slices.Clone(others), func(o dm.InstanceID) bool { return o == id })
-	also, conflicting := d.cfg.Dependencies(d.images([]dm.InstanceID{id})[0], d.images(others))
+	others = minus(others, self)
+	also, conflicting := d.cfg.Dependencies(d.images(self)[0], d.images(others))
 	for _, o := range also {
-		if slices.Contains(others, o) && !slices.Contains(linked, o) {
-			linked = append(linked, o)
+		if slices.Contains(others, o) {
+			linked = add(linked, o)
 		}
 	}
-	conflicting = slices.DeleteFunc(slices.Clone(conflicting), func(o dm.InstanceID) bool { return d.cfg.Storage[o] == nil })
-	return linked, conflicting
+	return linked, d.known(conflicting)
 }
 
 // Links returns what the resources Linked Instances and Conflicting Instances of a component show.
 func (d *Driver) Links(id dm.InstanceID, r Record) (linked, conflicting []dm.InstanceID) {
-	if r.Phase != Downloaded && r.Phase != Deferred {
+	if !r.waits() {
 		return nil, r.Conflicting
 	}
-	batch := []dm.InstanceID{id}
-	for i := 0; i < len(batch); i++ {
-		also, missing := d.dependencies(batch[i], d.waiting(batch[i]))
-		for _, o := range also {
-			if !slices.Contains(batch, o) {
-				batch = append(batch, o)
-			}
-		}
-		conflicting = append(conflicting, missing...)
-	}
+	batch, conflicting := d.linked(id)
 	if len(r.Conflicting) > 0 { // what has failed is shown until the state changes
-		conflicting = r.Conflicting
+		conflicting = slices.Clone(r.Conflicting)
 	}
 	linked = batch[1:]
 	slices.Sort(linked)
 	slices.Sort(conflicting)
-	return linked, slices.Compact(conflicting)
+	return linked, conflicting
 }
 
 // Cancel executes Cancel for a component, together with those of the same image.
