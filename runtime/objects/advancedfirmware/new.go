@@ -10,6 +10,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/generated/advancedfirmwareupdate"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/firmware"
 )
 
@@ -25,7 +26,9 @@ func New(c Config) (*Updater, error) {
 		return nil, fmt.Errorf("advancedfirmware: %w", err)
 	}
 	u.driver = driver
-	if u.Object, err = advancedfirmwareupdate.New(advancedfirmwareupdate.Config{Hooks: u.hooks(c.Hooks)}); err != nil {
+	own := firmware.Hooks(driver, advancedfirmwareupdate.PackageURIID, func(i *Instance) dm.Res[string] { return i.PackageURI })
+	own.Delete = refuseDelete
+	if u.Object, err = advancedfirmwareupdate.New(advancedfirmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(records)) {
@@ -112,7 +115,7 @@ func (u *Updater) instance(id dm.InstanceID, r firmware.Record) Instance {
 	if r.MaxDefer != nil {
 		i.MaximumDeferPeriod = dm.Uint(*r.MaxDefer)
 	}
-	u.show(id, &i, r)
+	u.show(&i, r)
 	u.showLinks(id, &i, r)
 	return i
 }

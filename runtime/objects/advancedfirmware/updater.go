@@ -2,14 +2,12 @@ package advancedfirmware
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/advancedfirmwareupdate"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
-	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/firmware"
 )
 
@@ -41,24 +39,17 @@ func (u *Updater) settings(id dm.InstanceID) firmware.Settings {
 }
 
 // publish lets servers read records, and what they mean for the links of all components.
-func (u *Updater) publish(ctx context.Context, records map[dm.InstanceID]firmware.Record) {
+func (u *Updater) publish(records map[dm.InstanceID]firmware.Record) {
 	for id, decided := range u.driver.Records() {
-		for {
-			err := u.Update(context.Background(), id, func(i *Instance) error {
+		u.driver.Show(id, func() error {
+			return u.Update(context.Background(), id, func(i *Instance) error {
 				if r, ok := records[id]; ok {
-					u.show(id, i, r)
+					u.show(i, r)
 				}
 				u.showLinks(id, i, decided)
 				return nil
 			})
-			if err == nil {
-				break
-			}
-			u.cfg.Logger.Error("the state of the firmware update cannot be shown", "component", id, "err", err)
-			if !errors.Is(err, dm.ErrBusy) || ctx.Err() != nil {
-				break
-			}
-		}
+		})
 	}
 	for _, id := range slices.Sorted(maps.Keys(records)) {
 		if r := records[id]; u.cfg.Changed != nil {
@@ -68,9 +59,9 @@ func (u *Updater) publish(ctx context.Context, records map[dm.InstanceID]firmwar
 }
 
 // show writes a record to the instance.
-func (u *Updater) show(id dm.InstanceID, i *Instance, r firmware.Record) {
+func (u *Updater) show(i *Instance, r firmware.Record) {
 	i.State, i.UpdateResult = dm.Int(r.Phase.Resource()), dm.Int(int64(r.Result))
-	i.PkgName, i.PkgVersion = text(r.Name), text(r.Version)
+	i.PkgName, i.PkgVersion = firmware.Text(r.Name), firmware.Text(r.Version)
 	if uri, _ := i.PackageURI.Get(); uri != r.URI {
 		i.PackageURI = dm.Str(r.URI)
 	}
@@ -92,46 +83,6 @@ func links(ids []dm.InstanceID) dm.Multi[dm.ObjectLink] {
 		list[n] = dm.ObjectLink{Object: advancedfirmwareupdate.ObjectID, Instance: id}
 	}
 	return dm.Links(list...)
-}
-
-func text(s string) dm.Res[string] {
-	if s == "" {
-		return dm.Empty[string]()
-	}
-	return dm.Str(s)
-}
-
-func (u *Updater) hooks(own Hooks) Hooks {
-	return behaviour.Join(Hooks{Validate: u.validate, Changed: u.changed, Delete: refuseDelete}, own)
-}
-
-// validate refuses a Package URI that the state does not allow.
-func (u *Updater) validate(_ context.Context, tx *advancedfirmwareupdate.Tx) error {
-	if tx.Origin() == dm.Application {
-		return nil
-	}
-	for c := range tx.Changes() {
-		if !c.Affects(advancedfirmwareupdate.PackageURIID) {
-			continue
-		}
-		if err := u.driver.CheckURI(c.ID, c.New.PackageURI.Or("")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// changed starts what a written Package URI asks for, and keeps what servers have set.
-func (u *Updater) changed(_ context.Context, tx *advancedfirmwareupdate.Tx) {
-	if tx.Origin() == dm.Application {
-		return
-	}
-	for c := range tx.Changes() {
-		if c.Affects(advancedfirmwareupdate.PackageURIID) {
-			u.driver.WriteURI(c.ID, c.New.PackageURI.Or(""))
-		}
-		u.driver.SaveSettings(c.ID)
-	}
 }
 
 // The components of a device are fixed.

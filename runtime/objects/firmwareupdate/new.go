@@ -7,6 +7,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/generated/firmwareupdate"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/firmware"
 )
 
@@ -22,7 +23,8 @@ func New(c Config) (*Updater, error) {
 		return nil, fmt.Errorf("firmwareupdate: %w", err)
 	}
 	u.driver = driver
-	if u.Object, err = firmwareupdate.New(firmwareupdate.Config{Hooks: u.hooks(c.Hooks)}); err != nil {
+	own := firmware.Hooks(driver, firmwareupdate.PackageURIID, func(i *Instance) dm.Res[string] { return i.PackageURI })
+	if u.Object, err = firmwareupdate.New(firmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err
 	}
 	if err := u.Add(0, u.instance(records[0])); err != nil {

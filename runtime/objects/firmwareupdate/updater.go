@@ -2,7 +2,6 @@ package firmwareupdate
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/generated/firmwareupdate"
@@ -38,18 +37,11 @@ func (u *Updater) settings(dm.InstanceID) firmware.Settings {
 }
 
 // publish lets servers read the record of the instance.
-func (u *Updater) publish(ctx context.Context, records map[dm.InstanceID]firmware.Record) {
+func (u *Updater) publish(records map[dm.InstanceID]firmware.Record) {
 	r := records[0]
-	for {
-		err := u.Update(context.Background(), 0, func(i *Instance) error { u.show(i, r); return nil })
-		if err == nil {
-			break
-		}
-		u.cfg.Logger.Error("the state of the firmware update cannot be shown", "err", err)
-		if !errors.Is(err, dm.ErrBusy) || ctx.Err() != nil {
-			break
-		}
-	}
+	u.driver.Show(0, func() error {
+		return u.Update(context.Background(), 0, func(i *Instance) error { u.show(i, r); return nil })
+	})
 	if u.cfg.Changed != nil {
 		u.cfg.Changed(Status{r.Phase.Resource(), int64(r.Result)})
 	}
@@ -58,20 +50,13 @@ func (u *Updater) publish(ctx context.Context, records map[dm.InstanceID]firmwar
 // show writes a record to the instance.
 func (u *Updater) show(i *Instance, r firmware.Record) {
 	i.State, i.UpdateResult = dm.Int(r.Phase.Resource()), dm.Int(int64(r.Result))
-	i.PkgName, i.PkgVersion = text(r.Name), text(r.Version)
+	i.PkgName, i.PkgVersion = firmware.Text(r.Name), firmware.Text(r.Version)
 	if uri, _ := i.PackageURI.Get(); uri != r.URI {
 		i.PackageURI = dm.Str(r.URI)
 	}
 	if !u.cfg.Basic && r.Since != 0 {
 		i.LastStateChangeTime = dm.Time(time.Unix(r.Since, 0))
 	}
-}
-
-func text(s string) dm.Res[string] {
-	if s == "" {
-		return dm.Empty[string]()
-	}
-	return dm.Str(s)
 }
 
 // Approve installs an image whose installation the user has postponed. It returns when the state

@@ -61,7 +61,7 @@ type Config struct {
 	Busy     func() bool                                 // may be nil
 	// Settings reads an instance. Publish writes it.
 	Settings func(dm.InstanceID) Settings
-	Publish  func(ctx context.Context, records map[dm.InstanceID]Record)
+	Publish  func(records map[dm.InstanceID]Record)
 	Logger   *slog.Logger
 }
 

@@ -6,6 +6,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -21,8 +22,8 @@ type Config[R any] struct {
 	Save func(records map[dm.InstanceID]R) error
 	// Settings copies what servers have set in an instance into its record.
 	Settings func(dm.InstanceID, *R)
-	// Publish lets servers read the records.
-	Publish func(ctx context.Context, records map[dm.InstanceID]R)
+	// Publish lets servers read the records, by Show.
+	Publish func(records map[dm.InstanceID]R)
 	// What names the object in log messages.
 	What   string
 	Logger *slog.Logger
@@ -170,13 +171,28 @@ func (e *Engine[R]) run() {
 			continue
 		}
 		if !s.published {
-			e.cfg.Publish(e.ctx, s.records)
+			e.cfg.Publish(s.records)
 		}
 		if s.done != nil && s.err == nil {
 			close(s.done)
 		}
 		for _, t := range s.tasks {
 			t.Run(s)
+		}
+	}
+}
+
+// Show changes what servers can read of an instance. update is the Update of the object. It is
+// tried again while a transaction of a server runs (dm.ErrBusy).
+func (e *Engine[R]) Show(id dm.InstanceID, update func() error) {
+	for {
+		err := update()
+		if err == nil {
+			return
+		}
+		e.cfg.Logger.Error("the state of the "+e.cfg.What+" cannot be shown", "component", id, "err", err)
+		if !errors.Is(err, dm.ErrBusy) || e.ctx.Err() != nil {
+			return
 		}
 	}
 }
