@@ -72,6 +72,7 @@ var rules = []rule{
 	{"runtime/objects/server", []string{"generated/server", "runtime/dm", "registry"}},
 	{"runtime/objects/firmwareupdate", []string{"generated/firmwareupdate", "runtime/dm", "runtime/objects/internal/...", "runtime/store"}},
 	{"runtime/objects/internal/firmware", []string{"runtime/dm", "runtime/objects/internal/update", "runtime/store"}},
+	{"runtime/objects/internal/objecttest", []string{"runtime/dm", "runtime/store", "registry"}},
 	{"runtime/objects/internal/update", []string{"runtime/dm"}},
 	{"runtime/objects/advancedfirmware", []string{"generated/advancedfirmwareupdate", "runtime/dm", "runtime/objects/firmwareupdate",
 		"runtime/objects/internal/...", "runtime/store"}},

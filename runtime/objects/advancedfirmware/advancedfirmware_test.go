@@ -10,6 +10,7 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/objects/advancedfirmware"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
 )
 
 // Components are updated one by one, and do not disturb each other.
@@ -187,10 +188,10 @@ func TestInstallationFails(t *testing.T) {
 		b.needs["application 2.0"] = "modem 3.0"
 		r := boot(t, b, b.config())
 		r.pushes("application 2.0", "modem 3.0", "bootloader 4.0")
-		b.installErr = errPower
+		b.installErr = objecttest.ErrPower
 		r.ok("Update", r.execute(0, ""))
 		r.shows("2/8 2/8 2/0")
-		b.installErr = advancedfirmware.Fail(5, errPower)
+		b.installErr = advancedfirmware.Fail(5, objecttest.ErrPower)
 		r.ok("Update", r.execute(0, ""))
 		r.shows("0/5 0/5 2/0")
 	})
@@ -278,7 +279,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Errorf("error %v without components", err)
 	}
 	b := newBoard()
-	b.records["advancedfirmware/1"] = []byte(`{"phase":9}`)
+	b.records.Values["advancedfirmware/1"] = []byte(`{"phase":9}`)
 	if _, err := advancedfirmware.New(b.config()); err == nil || !strings.Contains(err.Error(), "advancedfirmware/1") {
 		t.Errorf("error %v for a damaged record", err)
 	}

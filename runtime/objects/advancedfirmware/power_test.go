@@ -83,16 +83,16 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 // happened.
 func losePower(t *testing.T, s scenario, limit int, restarts bool, states map[string]bool) bool {
 	b := newBoard()
-	b.restarts, b.limit = restarts, limit
+	b.restarts, b.Limit = restarts, limit
 	b.needs["application 2.0"] = map[bool]string{true: "modem 3.0"}[s.pushes[1] != "" && s.pushes[0] != ""]
 	r := boot(t, b, b.config())
 	if r != nil {
 		r.bring(s)
-		if restarts && b.steps < limit { // the restart of the installation
+		if restarts && b.Steps < limit { // the restart of the installation
 			r.ok("close", r.update.Close())
-			b.mu.Lock()
+			b.Lock()
 			b.boot()
-			b.mu.Unlock()
+			b.Unlock()
 			if r = boot(t, b, b.config()); r != nil {
 				synctest.Wait()
 			}
@@ -105,7 +105,7 @@ func losePower(t *testing.T, s scenario, limit int, restarts bool, states map[st
 		}
 		r.ok("close", r.update.Close())
 	}
-	lost := b.steps >= limit
+	lost := b.Steps >= limit
 	installs := len(b.installs)
 	b.restart()
 	r = boot(t, b, b.config())

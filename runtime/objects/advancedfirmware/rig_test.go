@@ -1,7 +1,6 @@
 package advancedfirmware_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,130 +8,41 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/objects/advancedfirmware"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
-	"github.com/lwm2mgen/toolkit/runtime/store"
 )
-
-var errPower = errors.New("the power is lost")
 
 // components are those of the device. An image is a line such as "modem 2.0", a bundle several of
 // them.
 var components = []string{"application", "modem", "bootloader"}
 
-// board is a device that forgets what is not durable when it loses its power. It is a store.Store,
-// and an Installer.
+// board is a device that forgets what is not durable when it loses its power. It is an Installer.
 type board struct {
-	mu sync.Mutex
-	// steps counts the operations that change something durable, and the power is lost after limit
-	// of them; a negative limit means never.
-	steps, limit int
-	flash        [3]flash
-	records      map[string][]byte
-	running      map[string]string // versions of components
-	next         map[string]string // that run after a restart; nil without an installation
-	installs     []string
-	restarts     bool
-	installErr   error
-	needs        map[string]string // an image, and the one that must run or be installed with it
-	verifying    chan struct{}     // Verify waits for it, if it is set
+	objecttest.Power
+	flash      [3]objecttest.Flash
+	records    objecttest.Records
+	running    map[string]string // versions of components
+	next       map[string]string // that run after a restart; nil without an installation
+	installs   []string
+	restarts   bool
+	installErr error
+	needs      map[string]string // an image, and the one that must run or be installed with it
+	verifying  chan struct{}     // Verify waits for it, if it is set
 }
 
 func newBoard() *board {
-	b := &board{limit: -1, records: map[string][]byte{}, needs: map[string]string{},
+	b := &board{Power: objecttest.Power{Limit: -1}, needs: map[string]string{},
 		running: map[string]string{"application": "1.0", "modem": "1.0", "bootloader": "1.0"}}
 	for i := range b.flash {
-		b.flash[i].board = b
+		b.flash[i].Power = &b.Power
 	}
+	b.records = objecttest.Records{Power: &b.Power, Values: map[string][]byte{}}
 	return b
 }
-
-// step uses power. It returns false if there is none.
-func (b *board) step() bool {
-	if b.limit >= 0 && b.steps >= b.limit {
-		return false
-	}
-	b.steps++
-	return true
-}
-
-// flash is a Storage.
-type flash struct {
-	board            *board
-	content, durable []byte
-}
-
-func (f *flash) Write(p []byte) (int, error) {
-	f.board.mu.Lock()
-	defer f.board.mu.Unlock()
-	if !f.board.step() {
-		return 0, errPower
-	}
-	f.content = append(f.content, p...)
-	return len(p), nil
-}
-
-func (f *flash) Sync() error {
-	f.board.mu.Lock()
-	defer f.board.mu.Unlock()
-	if !f.board.step() {
-		return errPower
-	}
-	f.durable = slices.Clone(f.content)
-	return nil
-}
-
-func (f *flash) Truncate(n int64) error {
-	f.board.mu.Lock()
-	defer f.board.mu.Unlock()
-	if !f.board.step() {
-		return errPower
-	}
-	f.content = slices.Clone(f.content[:n])
-	return nil
-}
-
-func (f *flash) Content() *io.SectionReader {
-	f.board.mu.Lock()
-	defer f.board.mu.Unlock()
-	c := slices.Clone(f.content)
-	return io.NewSectionReader(bytes.NewReader(c), 0, int64(len(c)))
-}
-
-func (b *board) Apply(changes ...store.Change) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.step() {
-		return errPower
-	}
-	for _, c := range changes {
-		b.records[c.Name] = slices.Clone(c.Value)
-	}
-	if !b.step() { // durable, and nobody learns it
-		return errPower
-	}
-	return nil
-}
-
-func (b *board) Load(prefix string, f func(string, []byte) error) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for name, v := range b.records {
-		if strings.HasPrefix(name, prefix) {
-			if err := f(name, v); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (b *board) Close() error { return nil }
 
 // read returns the versions in an image by component.
 func read(r io.Reader) (map[string]string, error) {
@@ -191,17 +101,17 @@ func (b *board) Install(_ context.Context, images []*advancedfirmware.Image) (ad
 		next[name] = versions[name]
 		names = append(names, name+" "+versions[name])
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.step() {
-		return 0, errPower
+	b.Lock()
+	defer b.Unlock()
+	if !b.Use() {
+		return 0, objecttest.ErrPower
 	}
 	b.installs = append(b.installs, strings.Join(names, "+"))
 	if b.installErr != nil {
 		return 0, b.installErr
 	}
-	if !b.step() { // in the middle of an installation
-		return 0, errPower
+	if !b.Use() { // in the middle of an installation
+		return 0, objecttest.ErrPower
 	}
 	b.next = next
 	if b.restarts {
@@ -220,16 +130,16 @@ func (b *board) boot() {
 
 // version returns the version of a component that runs.
 func (b *board) version(name string) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.Lock()
+	defer b.Unlock()
 	return b.running[name]
 }
 
 // holds reports whether a storage holds an image for a component durably.
 func (b *board) holds(name string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.ContainsFunc(b.flash[:], func(f flash) bool { return strings.Contains(string(f.durable), name) })
+	b.Lock()
+	defer b.Unlock()
+	return slices.ContainsFunc(b.flash[:], func(f objecttest.Flash) bool { return strings.Contains(string(f.Durable), name) })
 }
 
 func (b *board) installed(i *advancedfirmware.Image) bool {
@@ -255,14 +165,12 @@ func (b *board) dependencies(i *advancedfirmware.Image, others []*advancedfirmwa
 
 // restart starts the device again, after a loss of power if it was lost.
 func (b *board) restart() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.limit >= 0 && b.steps >= b.limit {
-		for i := range b.flash {
-			b.flash[i].content = slices.Clone(b.flash[i].durable)
-		}
+	b.Lock()
+	defer b.Unlock()
+	for i := range b.flash {
+		b.flash[i].Restart()
 	}
-	b.limit = -1
+	b.Limit = -1
 	b.boot()
 }
 
@@ -283,7 +191,7 @@ func (downloader) Download(_ context.Context, uri string, s advancedfirmware.Sto
 }
 
 func (b *board) config() advancedfirmware.Config {
-	c := advancedfirmware.Config{Installer: b, Store: b, Installed: b.installed, Dependencies: b.dependencies,
+	c := advancedfirmware.Config{Installer: b, Store: &b.records, Installed: b.installed, Dependencies: b.dependencies,
 		Logger: slog.New(slog.DiscardHandler)}
 	for i, name := range components {
 		c.Components = append(c.Components, advancedfirmware.Component{Name: name, Storage: &b.flash[i], Downloader: downloader{},
@@ -307,7 +215,7 @@ func boot(t *testing.T, b *board, c advancedfirmware.Config) *rig {
 	r := &rig{t: t, board: b}
 	c.Changed = func(s advancedfirmware.Status) { r.reports = append(r.reports, s) }
 	u, err := advancedfirmware.New(c)
-	if errors.Is(err, errPower) {
+	if errors.Is(err, objecttest.ErrPower) {
 		return nil
 	}
 	if err != nil {

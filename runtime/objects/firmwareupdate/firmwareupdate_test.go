@@ -25,8 +25,8 @@ func TestPush(t *testing.T) {
 		}
 		r.ok("Update", r.execute("/5/0/2"))
 		r.reported("3/0", "0/1")
-		if b.running != "2.0" || len(b.content) > 0 {
-			t.Errorf("%q runs, and %d bytes are left", b.running, len(b.content))
+		if b.running != "2.0" || len(b.flash.Bytes) > 0 {
+			t.Errorf("%q runs, and %d bytes are left", b.running, len(b.flash.Bytes))
 		}
 		// The next update begins with the initial result.
 		r.ok("push", r.Write("/5/0/0", dm.OpaqueValue([]byte("firmware 3.0"))))
@@ -47,8 +47,8 @@ func TestPushStartsAgain(t *testing.T) {
 		up.Abort()
 		r.ok("push", r.upload("firmware 2.0"))
 		r.shows(2, 0)
-		if string(b.content) != "firmware 2.0" {
-			t.Errorf("the image is %q", b.content)
+		if string(b.flash.Bytes) != "firmware 2.0" {
+			t.Errorf("the image is %q", b.flash.Bytes)
 		}
 	})
 }
@@ -77,7 +77,7 @@ func TestReset(t *testing.T) {
 				r.shows(2, 0)
 				r.ok("reset", reset(r))
 				r.shows(0, 0)
-				if len(b.content) > 0 {
+				if len(b.flash.Bytes) > 0 {
 					t.Error("the image is still there")
 				}
 				r.ok("URI", r.uri("coap://files/3"))
@@ -144,9 +144,9 @@ func TestResults(t *testing.T) {
 		uri           string // pull; empty means push
 		state, result int64
 	}{
-		"full storage":           {func(b *board) { b.writeErr = syscall.ENOSPC }, "", 0, 2},
-		"no memory":              {func(b *board) { b.writeErr = firmwareupdate.Fail(3, cause) }, "", 0, 3},
-		"write error":            {func(b *board) { b.writeErr = cause }, "", 0, 8},
+		"full storage":           {func(b *board) { b.flash.Err = syscall.ENOSPC }, "", 0, 2},
+		"no memory":              {func(b *board) { b.flash.Err = firmwareupdate.Fail(3, cause) }, "", 0, 3},
+		"write error":            {func(b *board) { b.flash.Err = cause }, "", 0, 8},
 		"bad checksum":           {func(b *board) { b.verifyErr = cause }, "", 0, 5},
 		"wrong type":             {func(b *board) { b.verifyErr = firmwareupdate.Fail(6, cause) }, "", 0, 6},
 		"unknown result":         {func(b *board) { b.verifyErr = firmwareupdate.Fail(77, cause) }, "", 0, 8},
@@ -154,7 +154,7 @@ func TestResults(t *testing.T) {
 		"installation":           {func(b *board) { b.installErr = cause }, "", 2, 8},
 		"installation, checksum": {func(b *board) { b.installErr = firmwareupdate.Fail(5, cause) }, "", 0, 5},
 		"lost connection":        {func(b *board) {}, "coap://files/none", 0, 4},
-		"full storage, pull":     {func(b *board) { b.writeErr = syscall.ENOSPC }, "coap://files/2.0", 0, 2},
+		"full storage, pull":     {func(b *board) { b.flash.Err = syscall.ENOSPC }, "coap://files/2.0", 0, 2},
 		"no URI":                 {func(b *board) {}, "firmware.bin", 0, 7},
 		"bad URI":                {func(b *board) {}, "coap://[::1", 0, 7},
 		"credentials in the URI": {func(b *board) {}, "coap://me:secret@files/2.0", 0, 7},
@@ -234,7 +234,7 @@ func TestCancel(t *testing.T) {
 		r.shows(2, 0)
 		r.ok("Cancel", r.execute("/5/0/10"))
 		r.shows(0, 10)
-		if len(b.content) > 0 {
+		if len(b.flash.Bytes) > 0 {
 			t.Error("the image is still there")
 		}
 		b.verifying = make(chan struct{})
@@ -271,8 +271,8 @@ func TestCancelDuringPush(t *testing.T) {
 			r.refused(name, end(r, up), dm.MethodNotAllowed)
 			up.Abort()
 			r.shows(2, 0)
-			if string(b.content) != "firmware 3.0" {
-				t.Errorf("the image is %q", b.content)
+			if string(b.flash.Bytes) != "firmware 3.0" {
+				t.Errorf("the image is %q", b.flash.Bytes)
 			}
 			r.ok("close", r.update.Close())
 		}
@@ -369,7 +369,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 	b := newBoard()
 	for _, damaged := range []string{"", "{", `{"phase":9}`} {
-		b.records["firmwareupdate"] = []byte(damaged)
+		b.records.Values["firmwareupdate"] = []byte(damaged)
 		if _, err := firmwareupdate.New(b.config()); err == nil {
 			t.Errorf("the record %q is accepted", damaged)
 		}

@@ -65,7 +65,7 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 // happened.
 func losePower(t *testing.T, limit int, pull, restarts bool, states map[firmwareupdate.Status]bool) bool {
 	b := newBoard()
-	b.restarts, b.limit = restarts, limit
+	b.restarts, b.Limit = restarts, limit
 	b.download = func(context.Context, string) ([]byte, error) { return []byte("firmware 2.0"), nil }
 	c := b.config()
 	c.Downloader = b
@@ -73,11 +73,11 @@ func losePower(t *testing.T, limit int, pull, restarts bool, states map[firmware
 	var before firmwareupdate.Status
 	if r != nil {
 		r.bring(pull)
-		if restarts && b.steps < limit { // the restart of the installation
+		if restarts && b.Steps < limit { // the restart of the installation
 			r.ok("close", r.update.Close())
-			b.mu.Lock()
+			b.Lock()
 			b.running = b.next
-			b.mu.Unlock()
+			b.Unlock()
 			if r = boot(t, b, c); r != nil {
 				synctest.Wait()
 			}
@@ -87,7 +87,7 @@ func losePower(t *testing.T, limit int, pull, restarts bool, states map[firmware
 		before = r.update.Status()
 		r.ok("close", r.update.Close())
 	}
-	lost := b.steps >= limit
+	lost := b.Steps >= limit
 	installs := len(b.installs)
 	b.restart()
 	r = boot(t, b, c)
@@ -100,8 +100,8 @@ func losePower(t *testing.T, limit int, pull, restarts bool, states map[firmware
 		t.Errorf("a reported success is taken back: %v", s)
 	case before.State == 3 && installs > 0 && b.running == "2.0" && s.Result != 1:
 		t.Errorf("2.0 runs, and the device reports %v", s)
-	case s.State == 2 && string(b.durable) != "firmware 2.0":
-		t.Errorf("the state is Downloaded, and the storage holds %q", b.durable)
+	case s.State == 2 && string(b.flash.Durable) != "firmware 2.0":
+		t.Errorf("the state is Downloaded, and the storage holds %q", b.flash.Durable)
 	case s.State == 3:
 		t.Errorf("the device waits in the state Updating")
 	}

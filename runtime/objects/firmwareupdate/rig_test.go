@@ -1,7 +1,6 @@
 package firmwareupdate_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,130 +8,45 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
-	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
-var errPower = errors.New("the power is lost")
-
-// board is a device that forgets what is not durable when it loses its power. It is a Storage, a
-// store.Store, an Installer and a Downloader.
+// board is a device that forgets what is not durable when it loses its power. It is an Installer
+// and a Downloader.
 type board struct {
-	mu sync.Mutex
-	// steps counts the operations that change something durable, and the power is lost after limit
-	// of them; a negative limit means never.
-	steps, limit int
-	content      []byte // of the storage
-	durable      []byte
-	records      map[string][]byte
-	running      string // the firmware that runs
-	next         string // the firmware that runs after a restart
-	installs     []string
-	restarts     bool // whether installing needs a restart
-	full         bool // whether the store is full
+	objecttest.Power
+	flash    objecttest.Flash
+	records  objecttest.Records
+	running  string // the firmware that runs
+	next     string // the firmware that runs after a restart
+	installs []string
+	restarts bool // whether installing needs a restart
 
-	writeErr, verifyErr, installErr error
-	download                        func(ctx context.Context, uri string) ([]byte, error)
-	verifying                       chan struct{} // Verify waits for it, if it is set
+	verifyErr, installErr error
+	download              func(ctx context.Context, uri string) ([]byte, error)
+	verifying             chan struct{} // Verify waits for it, if it is set
 }
 
 func newBoard() *board {
-	return &board{limit: -1, records: map[string][]byte{}, running: "1.0"}
-}
-
-// step uses power. It returns false if there is none.
-func (b *board) step() bool {
-	if b.limit >= 0 && b.steps >= b.limit {
-		return false
-	}
-	b.steps++
-	return true
-}
-
-func (b *board) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.step() {
-		return 0, errPower
-	}
-	if b.writeErr != nil {
-		return 0, b.writeErr
-	}
-	b.content = append(b.content, p...)
-	return len(p), nil
-}
-
-func (b *board) Sync() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.step() {
-		return errPower
-	}
-	b.durable = slices.Clone(b.content)
-	return nil
-}
-
-func (b *board) Truncate(n int64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.step() {
-		return errPower
-	}
-	b.content = slices.Clone(b.content[:n])
-	return nil
-}
-
-func (b *board) Content() *io.SectionReader {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c := slices.Clone(b.content)
-	return io.NewSectionReader(bytes.NewReader(c), 0, int64(len(c)))
-}
-
-func (b *board) Apply(changes ...store.Change) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.full {
-		return errors.New("the store is full")
-	}
-	if !b.step() {
-		return errPower
-	}
-	for _, c := range changes {
-		b.records[c.Name] = slices.Clone(c.Value)
-	}
-	if !b.step() { // durable, and nobody learns it
-		return errPower
-	}
-	return nil
-}
-
-func (b *board) Load(prefix string, f func(string, []byte) error) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for name, v := range b.records {
-		if strings.HasPrefix(name, prefix) {
-			if err := f(name, v); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	b := &board{Power: objecttest.Power{Limit: -1}, running: "1.0"}
+	b.flash.Power = &b.Power
+	b.records = objecttest.Records{Power: &b.Power, Values: map[string][]byte{}}
+	return b
 }
 
 func (b *board) fill(full bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.full = full
+	b.Lock()
+	defer b.Unlock()
+	b.records.Err = nil
+	if full {
+		b.records.Err = errors.New("the store is full")
+	}
 }
-
-func (b *board) Close() error { return nil }
 
 func (b *board) Verify(ctx context.Context, image *firmwareupdate.Image) error {
 	if b.verifying != nil {
@@ -158,17 +72,17 @@ func (b *board) Verify(ctx context.Context, image *firmwareupdate.Image) error {
 }
 
 func (b *board) Install(_ context.Context, image *firmwareupdate.Image) (firmwareupdate.Outcome, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.step() {
-		return 0, errPower
+	b.Lock()
+	defer b.Unlock()
+	if !b.Use() {
+		return 0, objecttest.ErrPower
 	}
 	b.installs = append(b.installs, image.Version)
 	if b.installErr != nil {
 		return 0, b.installErr
 	}
-	if !b.step() { // in the middle of an installation
-		return 0, errPower
+	if !b.Use() { // in the middle of an installation
+		return 0, objecttest.ErrPower
 	}
 	b.next = image.Version
 	if b.restarts {
@@ -198,19 +112,17 @@ func (b *board) Download(ctx context.Context, uri string, storage firmwareupdate
 
 // restart starts the device again, after a loss of power if it was lost.
 func (b *board) restart() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.limit >= 0 && b.steps >= b.limit {
-		b.content = slices.Clone(b.durable)
-	}
-	b.limit = -1
+	b.Lock()
+	defer b.Unlock()
+	b.flash.Restart()
+	b.Limit = -1
 	if b.next != "" {
 		b.running = b.next
 	}
 }
 
 func (b *board) config() firmwareupdate.Config {
-	return firmwareupdate.Config{Installer: b, Storage: b, Store: b, Installed: b.installed,
+	return firmwareupdate.Config{Installer: b, Storage: &b.flash, Store: &b.records, Installed: b.installed,
 		Logger: slog.New(slog.DiscardHandler)}
 }
 
@@ -229,7 +141,7 @@ func boot(t *testing.T, b *board, c firmwareupdate.Config) *rig {
 	r := &rig{t: t, board: b}
 	c.Changed = func(s firmwareupdate.Status) { r.reports = append(r.reports, s) }
 	u, err := firmwareupdate.New(c)
-	if errors.Is(err, errPower) {
+	if errors.Is(err, objecttest.ErrPower) {
 		return nil
 	}
 	if err != nil {
