@@ -195,7 +195,7 @@ func TestServerRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.stop()
+	p.Stop()
 	s.setLabel(t, "in between")
 
 	again := startPeerAt(t, at.Port(), "../../objects-xml")

@@ -1,26 +1,21 @@
 package leshan_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/interop/internal/maven"
+	"github.com/lwm2mgen/toolkit/interop/internal/jvm"
 )
 
 // peer is a running Leshan server.
 type peer struct {
-	uri  string
-	stop func() // ends the server and waits for its end
+	*jvm.Process
+	uri string
 
-	in     io.WriteCloser
 	lines  chan message // events
 	mu     sync.Mutex
 	nextID int
@@ -55,56 +50,31 @@ func startPeer(t *testing.T, models ...string) *peer { return startPeerAt(t, "0"
 
 // startPeerAt starts the server on a UDP port.
 func startPeerAt(t *testing.T, port string, models ...string) *peer {
-	lib := maven.Libraries(t, "leshan")
-	args := []string{"-Xmx256m", "-Dport=" + port, "-cp", filepath.Join(lib, "*"), "Peer.java"}
-	cmd := exec.Command("java", append(args, models...)...)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &peer{in: in, lines: make(chan message, 1000), wait: map[int]chan message{}}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		p.read(out)
-	}()
-	p.stop = sync.OnceFunc(func() {
-		_ = in.Close() // ends the server
-		end := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
-		<-read
-		_ = cmd.Wait()
-		end.Stop()
-	})
-	t.Cleanup(p.stop)
+	t.Helper()
+	p := &peer{lines: make(chan message, 1000), wait: map[int]chan message{}}
+	p.Process = jvm.Start(t, "leshan", p.read, []string{"-Xmx256m", "-Dport=" + port}, append([]string{"Peer.java"}, models...)...)
+	t.Cleanup(p.Stop)
 	p.uri = p.event(t, "started", time.Minute).URI
 	return p
 }
 
-// read passes the lines of the server on to event and do.
-func (p *peer) read(out io.Reader) {
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var m message
-		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
-			continue // a line of the JVM
-		}
-		if m.ID == nil {
-			p.lines <- m
-			continue
-		}
-		p.mu.Lock()
-		p.wait[*m.ID] <- m
-		p.mu.Unlock()
+// read passes a line of the server on to event and do.
+func (p *peer) read(line []byte) {
+	if line == nil {
+		close(p.lines)
+		return
 	}
-	close(p.lines)
+	var m message
+	if err := json.Unmarshal(line, &m); err != nil {
+		return // a line of the JVM
+	}
+	if m.ID == nil {
+		p.lines <- m
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wait[*m.ID] <- m
 }
 
 // event returns the next event of a kind and discards events of other kinds.
@@ -140,7 +110,7 @@ func (p *peer) do(t *testing.T, command map[string]any) message {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fmt.Fprintf(p.in, "%s\n", b); err != nil {
+	if _, err := fmt.Fprintf(p, "%s\n", b); err != nil {
 		t.Fatal(err)
 	}
 	select {

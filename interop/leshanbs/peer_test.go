@@ -1,19 +1,15 @@
 package leshanbs_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/interop/internal/maven"
+	"github.com/lwm2mgen/toolkit/interop/internal/jvm"
 )
 
 // command is a command for the servers; its members are described by Peer.java. A []byte is base64
@@ -34,8 +30,8 @@ type message struct {
 
 // peer is the program with both servers.
 type peer struct {
+	*jvm.Process
 	started message
-	in      io.WriteCloser
 	lines   chan message
 	kept    []message // events that event has not returned
 }
@@ -45,38 +41,15 @@ const patience = 20 * time.Second
 // startPeer starts the servers on free ports.
 func startPeer(t *testing.T, server, device identity) *peer {
 	t.Helper()
-	lib := maven.Libraries(t, "leshanbs")
 	dir := t.TempDir()
 	for name, data := range map[string][]byte{"server.key": server.key, "server.crt": server.cert, "device.crt": device.cert} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("java", "-Xmx256m", "-cp", filepath.Join(lib, "*"), "Peer.java", dir)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &peer{in: in, lines: make(chan message, 1000)}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		p.read(out)
-	}()
-	t.Cleanup(sync.OnceFunc(func() {
-		_ = in.Close() // ends the servers
-		end := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
-		<-read
-		_ = cmd.Wait()
-		end.Stop()
-	}))
+	p := &peer{lines: make(chan message, 1000)}
+	p.Process = jvm.Start(t, "leshanbs", p.read, []string{"-Xmx256m"}, "Peer.java", dir)
+	t.Cleanup(p.Stop)
 	select {
 	case p.started = <-p.lines:
 	case <-time.After(time.Minute):
@@ -87,16 +60,14 @@ func startPeer(t *testing.T, server, device identity) *peer {
 	return p
 }
 
-func (p *peer) read(out io.Reader) {
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var m message
-		if err := json.Unmarshal(lines.Bytes(), &m); err == nil { // other lines are the JVM's
-			p.lines <- m
-		}
+// read passes a line of the servers on to next.
+func (p *peer) read(line []byte) {
+	var m message
+	if line == nil {
+		close(p.lines)
+	} else if err := json.Unmarshal(line, &m); err == nil { // other lines are the JVM's
+		p.lines <- m
 	}
-	close(p.lines)
 }
 
 // event returns the next event of a device that has one of some kinds. Other events are kept: the
@@ -146,7 +117,7 @@ func (p *peer) do(t *testing.T, c command) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fmt.Fprintf(p.in, "%s\n", b); err != nil {
+	if _, err := fmt.Fprintf(p, "%s\n", b); err != nil {
 		t.Fatal(err)
 	}
 	m := p.next(t, func(m message) bool { return m.Endpoint == "" }, []string{"done", "error"})

@@ -56,7 +56,7 @@ func TestQueueMode(t *testing.T) {
 			asleep("20.0")
 
 			s.measure(t, 21)
-			first := p.take(t, "a message of "+name, func(m message) bool {
+			first := p.Take(t, "a message of "+name, func(m message) bool {
 				return m.Endpoint == name && (m.Event == "updated" || m.Event == "notification")
 			})
 			if first.Event != "updated" || first.Registration != reg.Registration {

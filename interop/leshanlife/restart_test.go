@@ -117,7 +117,7 @@ func TestServerRestarts(t *testing.T) {
 		p.event(t, l.name, "registered")
 		p.expect(t, "observe", l.name, "20.0")
 	}
-	p.kill()
+	p.Kill()
 	again := startPeer(t, p.coap, p.coaps)
 	for _, l := range lives {
 		if l.secured {

@@ -1,18 +1,15 @@
 package scandium
 
 import (
-	"bufio"
 	"context"
 	"encoding/hex"
 	"errors"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/lwm2mgen/toolkit/interop/internal/maven"
+	"github.com/lwm2mgen/toolkit/interop/internal/jvm"
 	"github.com/lwm2mgen/toolkit/net/dtls"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/udp"
@@ -38,40 +35,14 @@ func psk() socket.Security {
 // start runs the server with Connection IDs of some length. files are those of its certificate.
 func start(t *testing.T, cidLength int, files ...string) *server {
 	t.Helper()
-	args := append([]string{"-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(maven.Libraries(t, "scandium"), "*"), "Echo.java",
-		strconv.Itoa(cidLength), string(identity), hex.EncodeToString(key)}, files...)
-	cmd := exec.Command("java", args...)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 	s := &server{lines: make(chan string, 1000)}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			s.lines <- lines.Text()
+	p := jvm.Start(t, "scandium", func(line []byte) {
+		if line != nil {
+			s.lines <- string(line)
 		}
-	}()
-	t.Cleanup(func() {
-		_ = in.Close() // ends the server
-		end := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
-		<-read
-		_ = cmd.Wait()
-		end.Stop()
-		if t.Failed() {
-			t.Log(said.String())
-		}
-	})
+	}, []string{"-Xmx128m", "-XX:TieredStopAtLevel=1"},
+		append([]string{"Echo.java", strconv.Itoa(cidLength), string(identity), hex.EncodeToString(key)}, files...)...)
+	t.Cleanup(p.Stop)
 	port, err := strconv.ParseUint(strings.TrimPrefix(s.next(t, time.Minute), "port "), 10, 16)
 	if err != nil {
 		t.Fatal(err)
