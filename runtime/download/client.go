@@ -101,7 +101,8 @@ func (c Config) withDefaults() (Config, error) {
 	}{
 		{"MaxConcurrent", int64(c.MaxConcurrent)}, {"MaxSize", c.MaxSize}, {"Rate", c.Rate}, {"SyncEvery", c.SyncEvery},
 		{"Retry.Attempts", int64(c.Retry.Attempts)}, {"Retry.First", int64(c.Retry.First)}, {"Retry.Max", int64(c.Retry.Max)},
-		{"Stall.Bytes", c.Stall.Bytes}, {"Stall.Time", int64(c.Stall.Time)}, {"ConnectTimeout", int64(c.ConnectTimeout)}, {"IdleTimeout", int64(c.IdleTimeout)},
+		{"Stall.Bytes", c.Stall.Bytes}, {"Stall.Time", int64(c.Stall.Time)},
+		{"ConnectTimeout", int64(c.ConnectTimeout)}, {"IdleTimeout", int64(c.IdleTimeout)},
 	} {
 		if f.v < 0 {
 			faults = append(faults, fmt.Errorf("download: Config.%s is negative", f.name))
