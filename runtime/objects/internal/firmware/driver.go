@@ -97,18 +97,7 @@ func (d *Driver) images(ids []dm.InstanceID) []*Image {
 
 // save makes records durable.
 func (d *Driver) save(records map[dm.InstanceID]Record) error {
-	if d.cfg.Store == nil || len(records) == 0 {
-		return nil
-	}
-	var changes []store.Change
-	for id, r := range records {
-		c, err := r.Put(d.cfg.Record(id))
-		if err != nil {
-			return err
-		}
-		changes = append(changes, c)
-	}
-	return d.cfg.Store.Apply(changes...)
+	return update.Save(d.cfg.Store, d.cfg.Record, records)
 }
 
 func (d *Driver) settings(id dm.InstanceID, r *Record) {

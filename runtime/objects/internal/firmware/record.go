@@ -1,13 +1,11 @@
 package firmware
 
 import (
-	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
-	"github.com/lwm2mgen/toolkit/runtime/store"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/update"
 )
 
 // Record is what survives a restart. Its slices are replaced and never changed.
@@ -78,33 +76,14 @@ func (r *Record) batch(id dm.InstanceID) []dm.InstanceID {
 	return r.unit(id)
 }
 
-// Load reads a record of an earlier process.
-func Load(s store.Store, name string) (r Record, err error) {
-	r.Severity = DefaultSeverity
-	if s == nil {
-		return r, nil
-	}
-	var value []byte
-	err = s.Load(name, func(n string, v []byte) error {
-		if n == name {
-			value = slices.Clone(v)
+// load reads a record of an earlier process.
+func (d *Driver) load(id dm.InstanceID) (Record, error) {
+	r := Record{Severity: DefaultSeverity}
+	_, err := update.Load(d.cfg.Store, d.cfg.Record(id), &r, func(r *Record) error {
+		if r.Phase > Updating || r.Result > DependencyError {
+			return fmt.Errorf("phase %d and result %d are unknown", r.Phase, r.Result)
 		}
 		return nil
 	})
-	if err == nil && value != nil {
-		err = json.Unmarshal(value, &r)
-	}
-	if err == nil && (r.Phase > Updating || r.Result > DependencyError) {
-		err = fmt.Errorf("phase %d and result %d are unknown", r.Phase, r.Result)
-	}
-	if err != nil {
-		return r, fmt.Errorf("record %q: %w", name, err)
-	}
-	return r, nil
-}
-
-// Put returns the change that stores a record.
-func (r *Record) Put(name string) (store.Change, error) {
-	value, err := json.Marshal(r)
-	return store.Put(name, value), err
+	return r, err
 }

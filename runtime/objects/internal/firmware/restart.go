@@ -14,12 +14,12 @@ import (
 // the object exists.
 func Start(cfg Config) (d *Driver, records map[dm.InstanceID]Record, resume func(), err error) {
 	loaded, records := map[dm.InstanceID]Record{}, map[dm.InstanceID]Record{}
+	d = &Driver{cfg: cfg}
 	for id := range cfg.Storage {
-		if loaded[id], err = Load(cfg.Store, cfg.Record(id)); err != nil {
+		if loaded[id], err = d.load(id); err != nil {
 			return nil, nil, nil, err
 		}
 	}
-	d = &Driver{cfg: cfg}
 	actions := d.restart(loaded, records)
 	changed := maps.Clone(records)
 	maps.DeleteFunc(changed, func(id dm.InstanceID, r Record) bool { return r.State() == loaded[id].State() })

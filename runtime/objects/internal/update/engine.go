@@ -20,7 +20,7 @@ import (
 type Config[R any] struct {
 	// Save makes records durable, all of them or none.
 	Save func(records map[dm.InstanceID]R) error
-	// Settings copies what servers have set in an instance into its record.
+	// Settings copies what servers have set in an instance into its record. May be nil.
 	Settings func(dm.InstanceID, *R)
 	// Publish lets servers read the records, by Show.
 	Publish func(records map[dm.InstanceID]R)
@@ -74,6 +74,9 @@ func (e *Engine[R]) Close() {
 		}
 	}
 }
+
+// Done returns a channel that is closed by Close.
+func (e *Engine[R]) Done() <-chan struct{} { return e.ctx.Done() }
 
 // Record returns the record of an instance as it was decided last.
 func (e *Engine[R]) Record(id dm.InstanceID) R {
@@ -142,6 +145,9 @@ type Task[R any] struct {
 	// Fail is called in place of Run with the error of Sync, or of the storing with Once. May be
 	// nil without the two.
 	Fail func(error)
+	// Late is called with the error when the change cannot be stored at once. The engine goes on
+	// to try. May be nil.
+	Late func(error)
 	// Run carries the task out after the change was published. It returns quickly.
 	Run func(*Step[R])
 }

@@ -32,6 +32,11 @@ func (e *Engine[R]) store(s *Step[R]) bool {
 			return true
 		}
 		e.cfg.Logger.Error("the state of the "+e.cfg.What+" cannot be stored", "err", err, "again", pause)
+		for _, t := range s.tasks {
+			if t.Late != nil {
+				t.Late(err)
+			}
+		}
 		if s.done != nil && s.err == nil {
 			s.err = fmt.Errorf("the state cannot be stored: %w", err)
 			close(s.done)
@@ -57,9 +62,11 @@ func (e *Engine[R]) save(s *Step[R]) error {
 	for id, r := range s.records {
 		records[id] = r
 	}
-	for id, r := range records {
-		e.cfg.Settings(id, &r)
-		records[id] = r
+	if e.cfg.Settings != nil {
+		for id, r := range records {
+			e.cfg.Settings(id, &r)
+			records[id] = r
+		}
 	}
 	if err := e.cfg.Save(records); err != nil {
 		return err

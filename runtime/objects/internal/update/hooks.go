@@ -1,0 +1,48 @@
+package update
+
+import (
+	"context"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+)
+
+// PackageURI returns the hooks of an object whose resource Package URI starts a download. id is
+// that of the resource, and value its value in an instance. check returns why a server cannot write
+// it now, and written is told of a written one.
+func PackageURI[T any](id dm.ResourceID, value func(*T) dm.Res[string], check func(dm.InstanceID, string) error,
+	written func(dm.InstanceID, string)) dm.Hooks[T] {
+	return dm.Hooks[T]{
+		Validate: func(_ context.Context, tx *dm.Tx[T]) error {
+			if tx.Origin() == dm.Application {
+				return nil
+			}
+			for c := range tx.Changes() {
+				if !c.Affects(id) {
+					continue
+				}
+				if err := check(c.ID, value(c.New).Or("")); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Changed: func(_ context.Context, tx *dm.Tx[T]) {
+			if tx.Origin() == dm.Application {
+				return
+			}
+			for c := range tx.Changes() {
+				if c.Affects(id) {
+					written(c.ID, value(c.New).Or(""))
+				}
+			}
+		},
+	}
+}
+
+// Text returns the value of PkgName or PkgVersion, which is empty while it is unknown.
+func Text(s string) dm.Res[string] {
+	if s == "" {
+		return dm.Empty[string]()
+	}
+	return dm.Str(s)
+}
