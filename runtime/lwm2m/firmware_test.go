@@ -55,9 +55,12 @@ func TestPushFirmware(t *testing.T) {
 			t.Errorf("progress %v", progress)
 		}
 		m.is("2", "0")
-		a, err = m.dev.PushFirmware(context.Background(), bytes.NewReader(image), int64(len(image)), nil)
+		a, err = m.dev.Push(context.Background(), "/5/0/0", bytes.NewReader(image), int64(len(image)), nil)
 		if err != nil || a.Code != coap.MethodNotAllowed {
 			t.Errorf("a second image: %v (%v)", a, err)
+		}
+		if uri := m.dev.ServerURI(); uri != m.server.URI() {
+			t.Errorf("the device has registered over %s, want %s", uri, m.server.URI())
 		}
 	})
 }

@@ -60,6 +60,14 @@ func (c *Client) Registration() Registration {
 	return c.reg.clone()
 }
 
+// ServerURI returns the URI of the listener over which the device has registered, such as
+// "coaps://127.0.0.1:5684": the device can download from there what [Server.ServeFile] offers.
+func (c *Client) ServerURI() string {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	return c.conn.uri
+}
+
 // Operation is a request that Client.Do sends.
 type Operation struct {
 	// Method is the request's method: GET, PUT, ...

@@ -22,6 +22,8 @@ type conn struct {
 	queued atomic.Bool
 	// secured says that the listener has sessions, which a restart may lose.
 	secured bool
+	// uri is the URI of the listener.
+	uri string
 	// clients are the devices that are reached over the connection.
 	clients []*Client
 	// unanswered is the number of requests whose response is delayed, and ignored that of messages
@@ -35,6 +37,7 @@ type conn struct {
 type accepted struct {
 	sock    socket.Socket
 	secured bool
+	uri     string // of the listener
 }
 
 // readyList holds the connections that may have a message to receive.
@@ -66,7 +69,7 @@ func (s *Server) addConn(a accepted) {
 		return
 	}
 	wrapped.SetRecvDeadline(socket.NoWait())
-	c := &conn{server: s, sock: wrapped, identity: identityOf(sock), secured: a.secured}
+	c := &conn{server: s, sock: wrapped, identity: identityOf(sock), secured: a.secured, uri: a.uri}
 	if err := c.start(); err != nil {
 		_ = wrapped.Close()
 		return

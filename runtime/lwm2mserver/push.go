@@ -8,14 +8,20 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/content"
 )
 
-// PushFirmware writes an image of size bytes to the resource Package of the device (/5/0/0), block
-// by block, and returns its response to the last block, or to the one that it has refused. progress
-// is called with the number of bytes that the device has acknowledged, before each further block;
-// it must return quickly and not use the Server. A nil progress is not called. The image is read on
-// the goroutine of the server.
-func (c *Client) PushFirmware(ctx context.Context, image io.ReaderAt, size int64, progress func(sent int64)) (Answer, error) {
-	return c.Do(ctx, Operation{Method: coap.PUT, Path: "/5/0/0", Accept: content.None, Format: content.Opaque,
+// Push writes an image of size bytes to a resource of the device, such as the Package of a firmware
+// component ("/33629/0/0"), block by block. It returns the device's response to the last block, or
+// to the one that it has refused. progress is called with the number of bytes that the device has
+// acknowledged, before each further block; it must return quickly and not use the Server. A nil
+// progress is not called. The image is read on the goroutine of the server.
+func (c *Client) Push(ctx context.Context, path string, image io.ReaderAt, size int64, progress func(sent int64)) (Answer, error) {
+	return c.Do(ctx, Operation{Method: coap.PUT, Path: path, Accept: content.None, Format: content.Opaque,
 		image: &pushedImage{image, size, progress, 0}})
+}
+
+// PushFirmware pushes a firmware image to the resource Package of the device ("/5/0/0"), see
+// [Client.Push].
+func (c *Client) PushFirmware(ctx context.Context, image io.ReaderAt, size int64, progress func(sent int64)) (Answer, error) {
+	return c.Push(ctx, "/5/0/0", image, size, progress)
 }
 
 // pushedImage is a coap.Source that reports how far it was read.

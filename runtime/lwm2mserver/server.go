@@ -178,6 +178,7 @@ func (s *Server) run(ctx context.Context) {
 // accept hands the connections of a listener to the loop.
 func (s *Server) accept(ctx context.Context, l socket.Listener) {
 	_, secured := l.(forgetter)
+	uri := socket.ListenerURI(l)
 	for {
 		sock, err := l.Accept(ctx)
 		if err != nil {
@@ -187,7 +188,7 @@ func (s *Server) accept(ctx context.Context, l socket.Listener) {
 			continue // a handshake that failed: the device reports the error
 		}
 		select {
-		case s.accepted <- accepted{sock, secured}:
+		case s.accepted <- accepted{sock, secured, uri}:
 		case <-ctx.Done():
 			_ = sock.Close()
 			return
