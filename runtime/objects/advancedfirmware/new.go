@@ -57,6 +57,9 @@ func (u *Updater) firmware() firmware.Config {
 		},
 		Install: func(ctx context.Context, images []*firmware.Image) (bool, error) {
 			outcome, err := c.Installer.Install(ctx, imagesOf(images))
+			if err == nil && outcome > Restarting {
+				err = fmt.Errorf("Install has returned the unknown outcome %d", outcome)
+			}
 			return outcome == Restarting, err
 		},
 		NoPush: c.NoPush, MaxSize: c.MaxSize, Busy: c.Busy,

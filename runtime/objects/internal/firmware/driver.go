@@ -113,6 +113,9 @@ func (r *Record) set(to State, now time.Time) {
 	if to.Phase != Deferred {
 		r.Until = 0
 	}
+	if to.Phase != Verifying {
+		r.Verified = 0
+	}
 	if to.Result != ConflictingState && to.Result != DependencyError {
 		r.Conflicting = nil
 	}
@@ -229,9 +232,11 @@ func (d *Driver) deferUntil(id dm.InstanceID) time.Time {
 // fetch downloads from Package URI.
 func (d *Driver) fetch(ctx context.Context, id dm.InstanceID) func(*change) bool {
 	r := d.Record(id)
-	err := update.CheckURI(r.URI, d.cfg.Schemes(id))
-	if err == nil && d.cfg.Download[id] == nil { // the program was replaced by one that cannot
+	var err error
+	if d.cfg.Download[id] == nil { // the program was replaced by one that cannot
 		err = update.Fail(update.UnsupportedProtocol, errors.New("the device accepts images by Package only"))
+	} else {
+		err = update.CheckURI(r.URI, d.cfg.Schemes(id))
 	}
 	if err == nil {
 		err = d.cfg.Download[id](ctx, r.URI, d.cfg.Storage[id])
@@ -253,7 +258,7 @@ func (d *Driver) verify(ctx context.Context, id dm.InstanceID) func(*change) boo
 	err := d.cfg.Verify(ctx, image)
 	var unit []dm.InstanceID
 	if err == nil {
-		unit, err = d.unitOf(image)
+		unit, err = d.accept(image)
 	}
 	if err != nil {
 		d.cfg.Logger.Warn("the firmware image is refused", "component", id, "err", err)
@@ -271,6 +276,15 @@ func (d *Driver) verify(ctx context.Context, id dm.InstanceID) func(*change) boo
 		}
 		return d.happen(c, id, Event{Kind: VerifyPassed}, f, known)
 	}
+}
+
+// accept returns the unit of an image that Verify has accepted, or why servers could not read what
+// Verify has set.
+func (d *Driver) accept(image *Image) ([]dm.InstanceID, error) {
+	if err := errors.Join(update.CheckText("name", image.Name), update.CheckText("version", image.Version)); err != nil {
+		return nil, update.Fail(update.Failed, fmt.Errorf("Verify: %w", err))
+	}
+	return d.unitOf(image)
 }
 
 // unitOf returns the components that an image updates, its own first; none if that is all.

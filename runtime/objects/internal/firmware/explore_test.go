@@ -49,15 +49,15 @@ func events() (list []Event) {
 }
 
 func combinations() (list []Facts) {
-	for b := range 32 {
-		list = append(list, Facts{b&1 != 0, b&2 != 0, b&4 != 0, b&8 != 0, b&16 != 0})
+	for b := range 64 {
+		list = append(list, Facts{b&1 != 0, b&2 != 0, b&4 != 0, b&8 != 0, b&16 != 0, b&32 != 0})
 	}
 	return list
 }
 
 // possible reports whether the event can happen in the world. Requests of servers always can.
 func (w world) possible(e Event, f Facts) bool {
-	if e.Kind != Restarted && (f.RunsImage || f.ImageLost) {
+	if e.Kind != Restarted && (f.RunsImage || f.ImageLost || f.Repeated) {
 		return false // read after a restart only
 	}
 	switch e.Kind {
@@ -72,7 +72,7 @@ func (w world) possible(e Event, f Facts) bool {
 	case DeferralEnded:
 		return w.timer
 	case Restarted:
-		return (!f.RunsImage || w.begun) && f.ImageLost == (w.Phase.HasImage() && f.ImageLost)
+		return (!f.RunsImage || w.begun) && (!f.Repeated || w.Phase == Verifying) && f.ImageLost == (w.Phase.HasImage() && f.ImageLost)
 	}
 	return true
 }
@@ -221,8 +221,10 @@ func (n world) fault(w world, e Event, f Facts) string {
 		return "a reset does not reset"
 	case e.Kind == CancelExecuted && n.State != (State{Idle, Cancelled}):
 		return "a cancellation does not cancel"
-	case w.Phase > Receiving && w.Phase != Updating && e.Kind == Restarted && !f.ImageLost && n.State != w.State:
+	case w.Phase > Receiving && w.Phase != Updating && e.Kind == Restarted && !f.ImageLost && !f.Repeated && n.State != w.State:
 		return "a restart loses the update"
+	case e.Kind == Restarted && f.Repeated && n.Phase != Idle:
+		return "an image that ends the program is verified for ever"
 	case (e.Kind == PackageBegan || e.Kind == URIWritten) && w.Phase != Idle:
 		return "an update begins while another one is under way"
 	case e.Kind == InstallFailed && e.Result == IntegrityCheckFailed && s != 0:
@@ -316,6 +318,7 @@ var faults = map[string]decider{
 	"always upgrades":                 withFacts(func(f *Facts) { f.Automatic = true }),
 	"trusts every restart":            withFacts(func(f *Facts) { f.RunsImage = true }),
 	"never recognizes the image":      withFacts(func(f *Facts) { f.RunsImage = false }),
+	"verifies for ever":               withFacts(func(f *Facts) { f.Repeated = false }),
 	"trusts the storage":              withFacts(func(f *Facts) { f.ImageLost = false }),
 	"installs again after a restart":  onEvent(Restarted, Updating, State{Updating, Initial}, true, Install),
 	"claims success after a restart":  onEvent(Restarted, Updating, State{Idle, Success}, true, Discard),

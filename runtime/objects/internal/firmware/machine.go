@@ -97,6 +97,7 @@ type Facts struct {
 	Busy      bool // another update is being installed
 	RunsImage bool // after a restart: the firmware of the image is running
 	ImageLost bool // after a restart: the storage does not hold the image
+	Repeated  bool // after a restart: several attempts to verify the image have ended by a restart
 }
 
 // Action is something that the device has to do after the new state is durable. Stop is the
@@ -260,6 +261,8 @@ func (s State) restart(f Facts) (State, []Action, bool) {
 		return State{Idle, ConnectionLost}, []Action{Discard}, true
 	case s.Phase == Fetching:
 		return s, []Action{Fetch}, true
+	case s.Phase == Verifying && f.Repeated:
+		return State{Idle, IntegrityCheckFailed}, []Action{Discard}, true
 	case s.Phase == Verifying:
 		return s, []Action{Verify}, true
 	case s.Phase == Deferred:

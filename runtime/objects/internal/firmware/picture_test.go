@@ -36,6 +36,7 @@ var shownEvents = []shown{
 	{"the installation finds a bad image", Event{InstallFailed, IntegrityCheckFailed}, Facts{}},
 	{"restart, the new firmware runs", Event{Kind: Restarted}, Facts{RunsImage: true}},
 	{"restart, the old firmware runs", Event{Kind: Restarted}, Facts{}},
+	{"restart, the third one", Event{Kind: Restarted}, Facts{Repeated: true}},
 	{"restart, the image is lost", Event{Kind: Restarted}, Facts{ImageLost: true}},
 	{"Cancel", Event{Kind: CancelExecuted}, Facts{}},
 	{"a reset", Event{Kind: ResetWritten}, Facts{}},
@@ -68,7 +69,7 @@ func (e shown) happens(p Phase) bool {
 	if e.event.Kind != Restarted {
 		return true
 	}
-	return p != Idle && (!e.facts.RunsImage || p == Updating) && (!e.facts.ImageLost || p.HasImage())
+	return p != Idle && (!e.facts.Repeated || p == Verifying) && (!e.facts.RunsImage || p == Updating) && (!e.facts.ImageLost || p.HasImage())
 }
 
 // rows returns the transitions of events that change something.

@@ -1,6 +1,7 @@
 package firmware
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,8 @@ type Record struct {
 	Name    string `json:"name,omitempty"`
 	Version string `json:"version,omitempty"`
 	Until   int64  `json:"until,omitempty"` // end of the deferral in Unix seconds
+	// Verified counts the attempts to verify the image that a restart has ended.
+	Verified int `json:"verified,omitempty"`
 	// What servers have set.
 	Severity  int64   `json:"severity"`
 	MaxDefer  *uint64 `json:"maxDefer,omitempty"`
@@ -79,11 +82,20 @@ func (r *Record) batch(id dm.InstanceID) []dm.InstanceID {
 // load reads a record of an earlier process.
 func (d *Driver) load(id dm.InstanceID) (Record, error) {
 	r := Record{Severity: DefaultSeverity}
-	_, err := update.Load(d.cfg.Store, d.cfg.Record(id), &r, func(r *Record) error {
-		if r.Phase > Updating || r.Result > DependencyError {
-			return fmt.Errorf("phase %d and result %d are unknown", r.Phase, r.Result)
-		}
-		return nil
-	})
+	_, err := update.Load(d.cfg.Store, d.cfg.Record(id), &r, (*Record).check)
 	return r, err
+}
+
+// check returns why a record cannot be used.
+func (r *Record) check() error {
+	const year10000 = 253402300800 // in Unix seconds
+	switch {
+	case r.Phase > Updating || r.Result > DependencyError:
+		return fmt.Errorf("phase %d and result %d are unknown", r.Phase, r.Result)
+	case r.Severity < 0 || r.Severity > 2:
+		return fmt.Errorf("the severity %d is unknown", r.Severity)
+	case r.Until >= year10000:
+		return fmt.Errorf("the deferral ends at %d", r.Until)
+	}
+	return errors.Join(update.CheckText("URI", r.URI), update.CheckText("name", r.Name), update.CheckText("version", r.Version))
 }

@@ -23,7 +23,11 @@ func Start(cfg Config) (d *Driver, records map[dm.InstanceID]Record, resume func
 	actions := d.restart(loaded, records)
 	changed := maps.Clone(records)
 	maps.DeleteFunc(changed, func(id dm.InstanceID, r Record) bool { return r.State() == loaded[id].State() })
-	if err := d.save(changed); err != nil {
+	unsaved := maps.Clone(records)
+	maps.DeleteFunc(unsaved, func(id dm.InstanceID, r Record) bool {
+		return r.State() == loaded[id].State() && r.Verified == loaded[id].Verified
+	})
+	if err := d.save(unsaved); err != nil {
 		return nil, nil, nil, err
 	}
 	d.Engine = update.New(update.Config[Record]{
@@ -60,7 +64,12 @@ func (d *Driver) restart(loaded, records map[dm.InstanceID]Record) map[dm.Instan
 	}
 	for id, r := range loaded {
 		r.Unit, r.Batch = d.known(r.Unit), d.known(r.Batch)
-		happen(id, Restarted, r, d.factsOfRestart(id, loaded))
+		f := d.factsOfRestart(id, loaded)
+		if r.Phase == Verifying {
+			r.Verified++
+			f.Repeated = r.Verified >= maxVerified
+		}
+		happen(id, Restarted, r, f)
 	}
 	for id, r := range records {
 		if slices.ContainsFunc(r.batch(id), func(other dm.InstanceID) bool { return records[other].Phase != r.Phase }) {
@@ -75,6 +84,10 @@ func (d *Driver) restart(loaded, records map[dm.InstanceID]Record) map[dm.Instan
 func (d *Driver) known(ids []dm.InstanceID) []dm.InstanceID {
 	return slices.DeleteFunc(slices.Clone(ids), func(id dm.InstanceID) bool { return d.cfg.Storage[id] == nil })
 }
+
+// maxVerified is how many attempts to verify an image may end by a restart. An image with which
+// Verify always ends the program must not keep the device from running.
+const maxVerified = 3
 
 // factsOfRestart finds out what has become of an update.
 func (d *Driver) factsOfRestart(id dm.InstanceID, records map[dm.InstanceID]Record) (f Facts) {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"syscall"
+	"unicode/utf8"
 )
 
 // Cause is why an update has failed. The values are those of Update Result of Firmware Update
@@ -65,6 +66,21 @@ func CheckURI(uri string, schemes []string) error {
 		return Fail(InvalidURI, errors.New("the resource Package URI contains a user name"))
 	case !slices.Contains(schemes, parsed.Scheme):
 		return Fail(UnsupportedProtocol, fmt.Errorf("the scheme %q is not supported", parsed.Scheme))
+	}
+	return nil
+}
+
+// maxText is how many characters of a name, a version and a Package URI servers can read.
+const maxText = 255
+
+// CheckText returns why servers cannot read a text, such as a version that the program has read
+// from an image. An object with it could neither be shown nor be made.
+func CheckText(what, s string) error {
+	switch n := utf8.RuneCountInString(s); {
+	case !utf8.ValidString(s):
+		return fmt.Errorf("the %s is no UTF-8", what)
+	case n > maxText:
+		return fmt.Errorf("the %s has %d characters, servers can read %d", what, n, maxText)
 	}
 	return nil
 }

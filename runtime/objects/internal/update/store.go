@@ -123,17 +123,19 @@ func (e *Engine[R]) Start(s *Step[R], id dm.InstanceID, do func(context.Context)
 			<-last.done
 		}
 		var end func(*Change[R]) bool
+		defer func() { // also where do ends its goroutine
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			defer close(w.done)
+			if slot.work == w {
+				slot.work = nil
+			}
+			if end != nil && !w.abandoned {
+				e.change(end)
+			}
+		}()
 		if ctx.Err() == nil {
 			end = do(ctx)
-		}
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		defer close(w.done)
-		if slot.work == w {
-			slot.work = nil
-		}
-		if end != nil && !w.abandoned {
-			e.change(end)
 		}
 	}()
 }
