@@ -50,7 +50,7 @@ func (u *Updater) firmware() firmware.Config {
 		Install: func(ctx context.Context, images []*firmware.Image) (bool, error) {
 			outcome, err := c.Installer.Install(ctx, imageOf(images[0]))
 			if err == nil && outcome > Restarting {
-				err = fmt.Errorf("Install has returned the unknown outcome %d", outcome)
+				err = fmt.Errorf("unknown outcome %d of Install", outcome)
 			}
 			return outcome == Restarting, err
 		},

@@ -282,7 +282,7 @@ func (d *Driver) verify(ctx context.Context, id dm.InstanceID) func(*change) boo
 // Verify has set.
 func (d *Driver) accept(image *Image) ([]dm.InstanceID, error) {
 	if err := errors.Join(update.CheckText("name", image.Name), update.CheckText("version", image.Version)); err != nil {
-		return nil, update.Fail(update.Failed, fmt.Errorf("Verify: %w", err))
+		return nil, update.Fail(update.Failed, fmt.Errorf("what Verify has set: %w", err))
 	}
 	return d.unitOf(image)
 }
