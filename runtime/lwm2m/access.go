@@ -115,15 +115,17 @@ func (a *accessControl) start() {
 // published brings the table in line with a transaction, on the goroutine that published it.
 func (a *accessControl) published(b dm.Batch) {
 	s, accounts := a.c.model.Snapshot(), false
-	var last dm.Path
+	var entries []dm.Path
 	for _, e := range b.Events {
 		switch p := e.Path.Up(dm.InstanceLevel); {
-		case p.Object() == genaccess.ObjectID && p != last:
-			a.table.Update(s, p)
-			last = p
 		case p.Object() != genaccess.ObjectID:
 			accounts = accounts || affectsRights(e)
+		case len(entries) == 0 || entries[len(entries)-1] != p:
+			entries = append(entries, p)
 		}
+	}
+	if entries != nil {
+		a.table.Update(s, entries...)
 	}
 	if accounts {
 		a.several.Store(len(a.c.accountsIn(s)) > 1)

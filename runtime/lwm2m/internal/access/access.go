@@ -22,6 +22,8 @@ type Table struct {
 	// instances are the entries by instance of the Access Control object. An entry does not change
 	// once it is here.
 	instances map[dm.InstanceID]*entry
+	// shadowed says that an entry is not in entries, because another one has the same target.
+	shadowed bool
 }
 
 // target is what an entry governs. An instance of accesscontrol.WholeObject means the object.
@@ -50,44 +52,77 @@ func Read(s dm.Snapshot) *Table {
 	return t
 }
 
-// Update brings the table in line with a state of the data model in which the given instance of the
-// Access Control object has changed, or with an object path all of them.
-func (t *Table) Update(s dm.Snapshot, p dm.Path) {
+// Update brings the table in line with a state of the data model in which the given instances of
+// the Access Control object have changed, or with the path of the object all of them.
+func (t *Table) Update(s dm.Snapshot, changed ...dm.Path) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p.Level() > dm.ObjectLevel {
-		t.update(s, p.Instance())
-		return
+	if slices.ContainsFunc(changed, func(p dm.Path) bool { return p.Level() < dm.InstanceLevel }) {
+		clear(t.entries)
+		clear(t.instances)
+		t.shadowed = false
+		changed = changed[:0:0]
+		for id := range s.Instances(gen.ObjectID) {
+			changed = append(changed, dm.InstancePath(gen.ObjectID, id))
+		}
 	}
-	clear(t.entries)
-	clear(t.instances)
-	for id := range s.Instances(gen.ObjectID) {
-		t.update(s, id)
+	// Instances may have exchanged their targets, so all old entries go first.
+	for _, p := range changed {
+		t.remove(p.Instance())
+	}
+	for _, p := range changed {
+		t.add(s, p.Instance())
+	}
+	if t.shadowed {
+		t.index()
 	}
 }
 
-func (t *Table) update(s dm.Snapshot, id dm.InstanceID) {
+func (t *Table) remove(id dm.InstanceID) {
 	if old := t.instances[id]; old != nil {
 		delete(t.instances, id)
 		if t.entries[old.target] == old {
 			delete(t.entries, old.target)
 		}
 	}
-	if !s.Has(dm.InstancePath(gen.ObjectID, id)) {
+}
+
+func (t *Table) add(s dm.Snapshot, id dm.InstanceID) {
+	if t.instances[id] != nil || !s.Has(dm.InstancePath(gen.ObjectID, id)) {
 		return
 	}
 	e := readEntry(s, id)
 	t.instances[id] = e
-	if _, taken := t.entries[e.target]; !taken {
+	if _, taken := t.entries[e.target]; taken {
+		t.shadowed = true
+		return
+	}
+	t.entries[e.target] = e
+}
+
+// index finds the entries by target again where two had the same one, which the object of package
+// accesscontrol refuses: the one with the lowest ID counts.
+func (t *Table) index() {
+	clear(t.entries)
+	t.shadowed = false
+	for _, id := range slices.Sorted(maps.Keys(t.instances)) {
+		e := t.instances[id]
+		if _, taken := t.entries[e.target]; taken {
+			t.shadowed = true
+			continue
+		}
 		t.entries[e.target] = e
 	}
 }
 
 // Empty reports whether there is no entry.
-func (t *Table) Empty() bool {
+func (t *Table) Empty() bool { return t.len() == 0 }
+
+// len returns how many entries there are.
+func (t *Table) len() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return len(t.instances) == 0
+	return len(t.instances)
 }
 
 // readEntry reads one instance. A resource without a value counts as 0: such an entry gives no
