@@ -294,3 +294,77 @@ func TestAccessControlOfConfig(t *testing.T) {
 		}
 	})
 }
+
+// A bootstrap server may write object 2 again so that its instances exchange what they are for.
+func TestEntriesExchangeTargets(t *testing.T) {
+	onGuarded(t, 2, []dm.InstanceID{0, 1}, func(g *guarded) {
+		g.grant(gadgetAt(0), 1, nil)
+		g.grant(gadgetAt(1), 2, nil)
+		must(t, g.transaction(dm.Bootstrap, func(tx *dm.Transaction) error {
+			if err := tx.Delete(dm.ObjectPath(2)); err != nil {
+				return err
+			}
+			for i := range int64(2) { // /2/0 is for gadget 1 now, and /2/1 for gadget 0
+				p := func(r dm.ResourceID) dm.Path { return dm.ResourcePath(2, dm.InstanceID(i), r) }
+				if err := tx.Write(p(0).Up(dm.InstanceLevel), dm.Replace, []dm.Entry{
+					{Path: p(0), Value: dm.IntegerValue(int64(gadgetID))}, {Path: p(1), Value: dm.IntegerValue(1 - i)},
+					{Path: p(3), Value: dm.IntegerValue(2 - i)},
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		g.wantEntries("/33001/0 owner 1:", "/33001/1 owner 2:")
+		for server := range 2 {
+			for id := range dm.InstanceID(2) {
+				want := map[bool]string{true: "2.05", false: "4.01"}[server == int(id)]
+				if got := g.ask(server+1, "Read", gadgetAt(id)); got != want {
+					t.Errorf("Read of gadget %d by server %d: %s, want %s", id, server+1, got, want)
+				}
+			}
+		}
+	})
+}
+
+// A server cannot open the rest of the device by deleting the only instance that has an entry: the
+// entry stays, and so does access control.
+func TestLastEntryStays(t *testing.T) {
+	for name, remove := range map[string]func(g *guarded) error{
+		"a server deletes the instance": func(g *guarded) error {
+			if got := g.ask(1, "Delete", gadgetAt(0)); got != "2.02" {
+				return errors.New(got)
+			}
+			return nil
+		},
+		"the application removes the instance": func(g *guarded) error { return g.gadgets.Remove(g.t.Context(), 0) },
+		"a bootstrap deletes the instance": func(g *guarded) error {
+			return g.transaction(dm.Bootstrap, func(tx *dm.Transaction) error { return tx.Delete(gadgetAt(0)) })
+		},
+		"the account goes": func(g *guarded) error { return g.client.RemoveServer(g.t.Context(), 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onGuarded(t, 3, []dm.InstanceID{0, 1}, func(g *guarded) {
+				g.grant(gadgetAt(0), 1, acl{1: aclobject.Delete})
+				must(t, remove(g))
+				synctest.Wait()
+				if got := g.gadgetIDs(); got != "[1]" {
+					t.Errorf("the gadgets are %s", got)
+				}
+				for server := 2; server <= 3; server++ {
+					for _, op := range []string{"Read", "Write", "Execute", "Delete"} {
+						if got := g.ask(server, op, gadgetAt(1)); got != "4.01" {
+							t.Errorf("%s of another instance by server %d: %s", op, server, got)
+						}
+					}
+				}
+				if name == "the account goes" {
+					// A later account with the Short Server ID 1 must not inherit the entry.
+					g.wantEntries("/33001/0 owner 65535:")
+				} else if g.wantEntries("/33001/0 owner 1: 1=D"); g.manage(1, "/2/0/2/1", 0) != "2.04" {
+					t.Error("the owner cannot change the entry")
+				}
+			})
+		})
+	}
+}

@@ -69,14 +69,29 @@ func (b *ruleBook) create(server int) {
 	}
 }
 
-func (b *ruleBook) remove(gadget int) {
-	delete(b.gadgets, gadget)
-	delete(b.pages, gadget)
+// remove takes gadgets away, with their pages. The last page of all stays: an empty book would let
+// everybody do everything.
+func (b *ruleBook) remove(gadgets ...int) {
+	slices.Sort(gadgets)
+	var torn []int
+	for _, n := range gadgets {
+		delete(b.gadgets, n)
+		if b.pages[n] != nil {
+			torn = append(torn, n)
+		}
+	}
+	if len(torn) == len(b.pages) && len(torn) > 0 {
+		torn = torn[1:]
+	}
+	for _, n := range torn {
+		delete(b.pages, n)
+	}
 }
 
 // close ends an account.
 func (b *ruleBook) close(server int) {
 	delete(b.accounts, server)
+	var nobodys []int
 	for _, n := range slices.Collect(maps.Keys(b.pages)) {
 		p := b.pages[n]
 		delete(p.letters, server)
@@ -93,12 +108,14 @@ func (b *ruleBook) close(server int) {
 				best, most = other, sum
 			}
 		}
-		if most < 0 {
-			b.remove(n)
-			continue
+		if p.owner = best; most < 0 {
+			p.owner = bootstrapOwner
+			if b.gadgets[n] {
+				nobodys = append(nobodys, n)
+			}
 		}
-		p.owner = best
 	}
+	b.remove(nobodys...)
 }
 
 // String prints the pages as guarded.entries does.

@@ -37,8 +37,9 @@ type Policy struct {
 //
 // With a Security instance its Server instance goes, the instances that only that server could
 // reach, and its part in the entries of others. A new instance gets an entry, owned by the server
-// that has created it, and with an instance its entry goes. The entries of instances are kept as
-// soon as there is one; the first is up to a bootstrap, or to Own.
+// that has created it, and with an instance its entry goes, except the last one of the object:
+// without any entry every server could do everything. The entries of instances are kept as soon as
+// there is one; the first is up to a bootstrap, or to Own.
 func (r *Rules) Follow(t *dm.Transaction) error {
 	wrote := t.Origin() != dm.Application && t.Touches(gen.ObjectID)
 	if t.Touches(security.ObjectID) {
@@ -64,15 +65,18 @@ func (r *Rules) check(t *dm.Transaction) error {
 	s := t.Snapshot()
 	servers := r.Servers(s)
 	for id := range s.Instances(gen.ObjectID) {
-		e := readEntry(s, id)
-		if before := t.Published(); before.Has(dm.InstancePath(gen.ObjectID, id)) && readEntry(before, id).equal(e) {
-			continue
+		e, old := readEntry(s, id), &entry{}
+		if before := t.Published(); before.Has(dm.InstancePath(gen.ObjectID, id)) {
+			old = readEntry(before, id)
 		}
+		aims := e.target != old.target // the last entry may outlive its instance
 		whole := e.target.instance == accesscontrol.WholeObject
 		switch {
-		case s.Definition(e.target.object) == nil:
+		case e.equal(old):
+			continue
+		case aims && s.Definition(e.target.object) == nil:
 			return refuse(id, gen.ObjectIDID, "the device has no object %d", e.target.object)
-		case !whole && !s.Has(dm.InstancePath(e.target.object, e.target.instance)):
+		case aims && !whole && !s.Has(dm.InstancePath(e.target.object, e.target.instance)):
 			return refuse(id, gen.ObjectInstanceIDID, "object %d has no instance %d", e.target.object, e.target.instance)
 		case e.owner != accesscontrol.BootstrapOwner && !slices.Contains(servers, e.owner):
 			return refuse(id, gen.AccessControlOwnerID, "the owner is %d, which is no server of this device", e.owner)
@@ -122,7 +126,10 @@ func (r *Rules) leave(t *dm.Transaction, e *entry, gone dm.ShortServerID, left [
 		heir, found := e.heir(gone, left)
 		p := dm.InstancePath(e.target.object, e.target.instance)
 		if !found && belongsToServers(t.Snapshot(), p) {
-			return t.Delete(p) // its entry goes in matchInstances
+			// The entry goes in matchInstances, unless it is the last one.
+			if err := t.Delete(p); err != nil {
+				return err
+			}
 		}
 		owner := dm.ResourcePath(gen.ObjectID, e.id, gen.AccessControlOwnerID)
 		if err := t.Write(owner, dm.Replace, []dm.Entry{{Path: owner, Value: dm.IntegerValue(int64(heir))}}); err != nil {
@@ -184,14 +191,21 @@ func (r *Rules) matchInstances(t *dm.Transaction) error {
 	if table.Empty() && r.Own == nil {
 		return nil
 	}
+	policy := r.policy(t.Origin())
+	var left []*entry // of instances that are gone
 	for _, p := range deleted {
 		if e := table.find(p); e != nil {
-			if err := t.Delete(dm.InstancePath(gen.ObjectID, e.id)); err != nil {
-				return err
-			}
+			left = append(left, e)
 		}
 	}
-	policy := r.policy(t.Origin())
+	if len(left) > 0 && len(left) == table.len() && (policy == nil || created == nil) {
+		left = left[1:] // without any entry every server could do everything (Core 1.2.2 §8.1)
+	}
+	for _, e := range left {
+		if err := t.Delete(dm.InstancePath(gen.ObjectID, e.id)); err != nil {
+			return err
+		}
+	}
 	if policy == nil {
 		return nil
 	}
