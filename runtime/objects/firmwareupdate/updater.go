@@ -7,7 +7,6 @@ import (
 	"github.com/lwm2mgen/toolkit/generated/firmwareupdate"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/firmware"
-	"github.com/lwm2mgen/toolkit/runtime/objects/internal/update"
 )
 
 type (
@@ -51,7 +50,7 @@ func (u *Updater) publish(records map[dm.InstanceID]firmware.Record) {
 // show writes a record to the instance.
 func (u *Updater) show(i *Instance, r firmware.Record) {
 	i.State, i.UpdateResult = dm.Int(r.Phase.Resource()), dm.Int(int64(r.Result))
-	i.PkgName, i.PkgVersion = update.Text(r.Name), update.Text(r.Version)
+	i.PkgName, i.PkgVersion = firmware.Text(r.Name), firmware.Text(r.Version)
 	if uri, _ := i.PackageURI.Get(); uri != r.URI {
 		i.PackageURI = dm.Str(r.URI)
 	}

@@ -23,3 +23,11 @@ func Hooks[T any](d *Driver, packageURI dm.ResourceID, uri func(*T) dm.Res[strin
 		},
 	})
 }
+
+// Text returns the value of PkgName or PkgVersion, which is empty while it is unknown.
+func Text(s string) dm.Res[string] {
+	if s == "" {
+		return dm.Empty[string]()
+	}
+	return dm.Str(s)
+}

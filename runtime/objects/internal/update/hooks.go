@@ -38,11 +38,3 @@ func PackageURI[T any](id dm.ResourceID, value func(*T) dm.Res[string], check fu
 		},
 	}
 }
-
-// Text returns the value of PkgName or PkgVersion, which is empty while it is unknown.
-func Text(s string) dm.Res[string] {
-	if s == "" {
-		return dm.Empty[string]()
-	}
-	return dm.Str(s)
-}

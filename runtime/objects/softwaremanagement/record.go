@@ -1,0 +1,66 @@
+package softwaremanagement
+
+import (
+	"fmt"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/update"
+)
+
+// record is what survives a restart.
+type record struct {
+	state
+	URI  string `json:"uri,omitempty"`
+	Size int64  `json:"size,omitempty"` // of the complete package
+	// Of the package, or of the software that is installed.
+	Name    string `json:"name,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Of the software that was prepared for an update.
+	OldName    string `json:"oldName,omitempty"`
+	OldVersion string `json:"oldVersion,omitempty"`
+}
+
+// set sets the state, and forgets what is of no interest any more.
+func (r *record) set(to state) {
+	switch {
+	case to.Old && !r.Old:
+		r.OldName, r.OldVersion = r.Name, r.Version
+	case !to.Old:
+		r.OldName, r.OldVersion = "", ""
+	}
+	if to.Phase.resource() == 0 {
+		r.Name, r.Version, r.Size = "", "", 0
+	}
+	r.state = to
+}
+
+// software returns the software that is installed, or was prepared for an update.
+func (r *record) software(id dm.InstanceID) Software {
+	if r.Old {
+		return Software{id, r.OldName, r.OldVersion}
+	}
+	return Software{id, r.Name, r.Version}
+}
+
+// load reads the record of an earlier process.
+func (m *Manager) load(id dm.InstanceID) (r record, err error) {
+	found, err := update.Load(m.cfg.Store, m.record(id), &r, func(r *record) error {
+		if r.Phase >= phases || r.Result > uninstallationFailed {
+			return fmt.Errorf("phase %d and result %d are unknown", r.Phase, r.Result)
+		}
+		return nil
+	})
+	if shipped := m.cfg.Components[id].Shipped; err == nil && !found && shipped != (Software{}) {
+		r.state = state{Phase: installed, Result: installedResult, Active: true}
+		r.Name, r.Version = shipped.Name, shipped.Version
+	}
+	return r, err
+}
+
+// record returns the name of a record.
+func (m *Manager) record(id dm.InstanceID) string { return fmt.Sprintf("%s/%d", m.cfg.Record, id) }
+
+// save makes records durable.
+func (m *Manager) save(records map[dm.InstanceID]record) error {
+	return update.Save(m.cfg.Store, m.record, records)
+}
