@@ -21,6 +21,7 @@ var compiled = map[string][]string{
 		"../runtime/dm/examplechange_test.go", "../runtime/dm/examplelist_test.go", "keep_test.go", "options_test.go"},
 	"components.md":      {"components_test.go"},
 	"downloads.md":       {"downloads_test.go"},
+	"software.md":        {"software_test.go"},
 	"updates.md":         {"updates_test.go"},
 	"porting.md":         {"snippets_test.go"},
 	"standardobjects.md": {"standardobjects_test.go"},

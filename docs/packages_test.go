@@ -12,7 +12,8 @@ import (
 // packagecode_test.go, or of another test that compiles. A line with three dots leaves lines out.
 func TestPackageComments(t *testing.T) {
 	sources := code(read(t, "packagecode_test.go")) + code(read(t, "porting_test.go")) + code(read(t, "standardobjects_test.go")) +
-		code(read(t, "downloads_test.go")) + code(read(t, "updates_test.go")) + code(read(t, "components_test.go"))
+		code(read(t, "downloads_test.go")) + code(read(t, "updates_test.go")) + code(read(t, "components_test.go")) +
+		code(read(t, "software_test.go"))
 	// These are commands, tables and what no language compiles.
 	other := regexp.MustCompile(`^(go |lwm2mgen |ability |waker: |//go:generate )`)
 	blocks := 0

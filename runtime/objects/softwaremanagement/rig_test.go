@@ -23,7 +23,7 @@ type gateway struct {
 	objecttest.Power
 	flash    [2]objecttest.Flash
 	records  objecttest.Records
-	disk     [2]string // the software that is installed, "-" before one that is prepared for an update
+	disk     [2]string // the software that is installed, "-" before what is prepared
 	next     [2]string // what is on the disk after a restart
 	running  [2]bool
 	calls    []string // of the Installer, without Verify

@@ -1,0 +1,137 @@
+package softwaremanagement_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/softwaremanagement"
+)
+
+// Software that ran is activated after a restart; other software is not.
+func TestRestart(t *testing.T) {
+	in(t, func(t *testing.T) {
+		g := newGateway()
+		r := boot(t, g, g.config())
+		r.installs("app 1.0")
+		r = r.reboot(g.config())
+		r.shows("4/2")
+		r.called("install 0 1.0")
+		r.ok("Activate", r.activate())
+		g.calls = nil
+		r = r.reboot(g.config())
+		r.shows("4/2 active")
+		r.reported("4/2", "4/2 active") // not active before it runs
+		r.called("activate 0 1.0")
+		r.names("app 1.0")
+		g.errs["activate"] = errors.New("injected")
+		r = r.reboot(g.config())
+		r.shows("4/2")
+		clear(g.errs)
+		r = r.reboot(g.config())
+		r.shows("4/2") // it did not run
+		r.called("activate 0 1.0")
+	})
+}
+
+// What a restart interrupts is continued, but for an installation.
+func TestRestartDuringOperation(t *testing.T) {
+	for _, c := range []struct {
+		call, want string
+		calls      []string
+		execute    func(r *rig) error
+	}{
+		{"install", "3/58", nil, (*rig).install},
+		{"activate", "4/2 active", []string{"activate 0 1.0"}, (*rig).activate},
+		{"deactivate", "4/2", []string{"activate 0 1.0", "deactivate 0 1.0"}, (*rig).deactivate},
+		{"uninstall", "0/0", []string{"activate 0 1.0", "deactivate 0 1.0", "deactivate 0 1.0", "uninstall 0 1.0"},
+			func(r *rig) error { return r.uninstall("") }},
+		{"prepare", "0/0", []string{"activate 0 1.0", "deactivate 0 1.0", "deactivate 0 1.0", "prepare 0 1.0"},
+			func(r *rig) error { return r.uninstall("1") }},
+	} {
+		t.Run(c.call, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				g := newGateway()
+				r := boot(t, g, g.config())
+				r.ok("push", r.upload("app 1.0"))
+				synctest.Wait()
+				if c.call != "install" {
+					r.ok("Install", r.install())
+					synctest.Wait()
+				}
+				if c.call != "install" && c.call != "activate" {
+					r.ok("Activate", r.activate())
+				}
+				g.pauses[c.call] = make(chan struct{})
+				answer := make(chan error, 1)
+				go func() { answer <- c.execute(r) }()
+				synctest.Wait()
+				ok := r.software.Close()
+				r.ok("close", ok)
+				if err := <-answer; c.call != "install" && !errors.Is(err, dm.ServiceUnavailable) {
+					t.Errorf("the request is answered %v", err)
+				}
+				synctest.Wait()
+				delete(g.pauses, c.call)
+				g.restart()
+				r = boot(t, g, g.config())
+				r.shows(c.want)
+				if c.calls != nil {
+					r.called(append([]string{"install 0 1.0"}, c.calls...)...)
+				}
+			})
+		})
+	}
+}
+
+// An installation that restarts the device is reported after the restart.
+func TestInstallationRestarts(t *testing.T) {
+	for _, succeeds := range []bool{true, false} {
+		in(t, func(t *testing.T) {
+			g := newGateway()
+			g.restarts = true
+			r := boot(t, g, g.config())
+			r.ok("push", r.upload("app 1.0"))
+			synctest.Wait()
+			r.ok("Install", r.install())
+			<-time.After(time.Hour)
+			r.shows("3/3")
+			r.refused("Install again", r.install(), dm.MethodNotAllowed)
+			if !succeeds {
+				g.next[0] = ""
+			}
+			r = r.reboot(g.config())
+			if succeeds {
+				r.shows("4/2")
+				r.reported("4/2")
+			} else {
+				r.shows("3/58")
+				r.reported("3/58")
+			}
+			r.called("install 0 1.0")
+		})
+	}
+}
+
+// Software that the device is made with is active from the first start on, and can be updated.
+func TestShipped(t *testing.T) {
+	in(t, func(t *testing.T) {
+		g := newGateway()
+		g.disk[0] = "1.0"
+		c := g.config()
+		c.Components[0].Shipped = softwaremanagement.Software{Name: "app", Version: "1.0"}
+		r := boot(t, g, c)
+		r.shows("4/2 active")
+		r.names("app 1.0")
+		if got := text(r.software.Status(1)); got != "0/0" {
+			t.Errorf("component 1 is %s", got)
+		}
+		r.ok("Uninstall", r.uninstall(""))
+		r.called("activate 0 1.0", "deactivate 0 1.0", "uninstall 0 1.0")
+		r = r.reboot(c)
+		r.shows("0/0") // it is gone
+		r.called()
+	})
+}
