@@ -28,7 +28,11 @@
 // a time.
 package attr
 
-import "github.com/lwm2mgen/toolkit/registry"
+import (
+	"math"
+
+	"github.com/lwm2mgen/toolkit/registry"
+)
 
 // Attribute is one of the notification attributes (Core 1.2.2 §5.1.2).
 type Attribute uint8
@@ -80,6 +84,12 @@ func (a Attribute) String() string { return definitions[a].name }
 // Decimal reports whether the value of the attribute is a decimal number; otherwise it is a whole
 // number.
 func (a Attribute) Decimal() bool { return definitions[a].number }
+
+// Fits reports whether the attribute can have a value, which is a number.
+func (a Attribute) Fits(v float64) bool {
+	d := &definitions[a]
+	return d.number || v >= 0 && v <= float64(d.max) && v == math.Trunc(v)
+}
 
 // checkFor reports why the attribute cannot be attached to a node. The definition of the resource
 // is nil for a node above resources.

@@ -24,8 +24,7 @@ func (s *scope) writeAttributes(q *request) error {
 	if err := q.authorize(WriteAttributes, q.path.Up(dm.InstanceLevel)); err != nil {
 		return err
 	}
-	// The resource instances of a live resource come and go.
-	if !snap.Has(q.path) && (q.path.Level() != dm.ResourceInstanceLevel || !snap.Live(s.peer.who, q.path)) {
+	if !s.mayHaveAttributes(q.path) {
 		return &dm.Error{Code: dm.NotFound, Path: q.path}
 	}
 	edits, err := parseAttributes(q.r)
@@ -42,6 +41,13 @@ func (s *scope) writeAttributes(q *request) error {
 	}
 	s.reporter.attributesChanged(q.path, before.Conditions() != set.Conditions())
 	return nil
+}
+
+// mayHaveAttributes reports whether attributes can be attached to a node: it exists, or it is a
+// resource instance of a live resource, which come and go.
+func (s *scope) mayHaveAttributes(p dm.Path) bool {
+	snap := s.snapshot()
+	return snap.Has(p) || p.Level() == dm.ResourceInstanceLevel && snap.Live(s.peer.who, p)
 }
 
 // attachAttributes replaces the attributes of a node, within the server's limit.

@@ -4,10 +4,12 @@ package manage
 // observations, and what is stored for them.
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/attr"
@@ -62,14 +64,22 @@ func saveSet(s *attr.Set) SavedSet {
 	return saved
 }
 
-func (saved SavedSet) restore() attr.Set {
-	var s attr.Set
+// restore returns the set for a node. The definition of the resource is nil for a node above
+// resources.
+func (saved SavedSet) restore(def *registry.Resource) (s attr.Set, err error) {
 	for a := range attr.Count {
-		if v, ok := saved[a.String()]; ok {
-			s.Put(a, v)
+		v, ok := saved[a.String()]
+		switch {
+		case !ok:
+			continue
+		case !a.Fits(v):
+			return s, fmt.Errorf("%v cannot be %v", a, v)
+		}
+		if s, err = s.Apply([]attr.Edit{{Attribute: a, Value: v}}, def); err != nil {
+			return s, err
 		}
 	}
-	return s
+	return s, nil
 }
 
 // Save returns what the server has. Call it where no request of the server is in progress.
@@ -122,11 +132,7 @@ func (o *observation) save() (SavedObservation, error) {
 func (p *Peer) Restore(saved SavedPeer) []error {
 	var faults []error
 	for _, a := range saved.Attributes {
-		s, path, err := p.find(a.SavedNode)
-		if err == nil && s.snapshot().Has(path) {
-			err = s.attachAttributes(path, a.Set.restore())
-		}
-		if err != nil {
+		if err := p.restoreAttributes(&a); err != nil {
 			faults = append(faults, fmt.Errorf("attributes of %s: %w", a.Path, err))
 		}
 	}
@@ -135,7 +141,23 @@ func (p *Peer) Restore(saved SavedPeer) []error {
 			faults = append(faults, fmt.Errorf("observation: %w", err))
 		}
 	}
+	p.boundStore()
 	return faults
+}
+
+func (p *Peer) restoreAttributes(a *SavedAttributes) error {
+	s, path, err := p.find(a.SavedNode)
+	if err != nil {
+		return err
+	}
+	if !s.mayHaveAttributes(path) {
+		return errors.New("the node does not exist any more")
+	}
+	set, err := a.Set.restore(definition(s.snapshot(), path))
+	if err != nil {
+		return err
+	}
+	return s.attachAttributes(path, set)
 }
 
 // find returns a node that was saved.
@@ -152,12 +174,11 @@ func (p *Peer) restoreObservation(x *SavedObservation) error {
 	if len(x.Nodes) == 0 || !x.Composite && len(x.Nodes) > 1 {
 		return fmt.Errorf("it has %d nodes", len(x.Nodes))
 	}
+	if x.Values < 0 || p.observations.full() {
+		return fmt.Errorf("it has %d values, and there are %d observations already", x.Values, p.observations.used)
+	}
 	o := &observation{saved: x.Relation, composite: x.Composite, format: content.Format(x.Format), values: x.Values}
 	o.timer.Func = o.onDue
-	if x.Carried != nil {
-		set := x.Carried.restore()
-		o.carried = &set
-	}
 	now := p.m.cfg.Sched.Now()
 	for _, n := range x.Nodes {
 		s, path, err := p.find(n)
@@ -175,6 +196,9 @@ func (p *Peer) restoreObservation(x *SavedObservation) error {
 		o.parts = append(o.parts, x)
 	}
 	o.scope = o.parts[0].scope
+	if err := o.restoreCarried(x.Carried); err != nil {
+		return err
+	}
 	if err := o.restoreStored(x); err != nil {
 		return err
 	}
@@ -188,8 +212,24 @@ func (p *Peer) restoreObservation(x *SavedObservation) error {
 	return nil
 }
 
+// restoreCarried brings back the attributes that the request has carried. Those of an
+// Observe-Composite are about no value.
+func (o *observation) restoreCarried(saved *SavedSet) error {
+	if saved == nil {
+		return nil
+	}
+	var def *registry.Resource
+	if !o.composite {
+		def = definition(o.scope.snapshot(), o.own.path)
+	}
+	set, err := saved.restore(def)
+	o.carried = &set
+	return err
+}
+
 // restoreStored brings back the notifications that were stored.
 func (o *observation) restoreStored(x *SavedObservation) error {
+	values := 0
 	for _, saved := range x.Stored {
 		m, err := o.moment(saved.Body)
 		if err != nil {
@@ -198,8 +238,9 @@ func (o *observation) restoreStored(x *SavedObservation) error {
 		m.at = time.UnixMicro(saved.Micros)
 		st := o.stored()
 		st.moments = append(st.moments, m)
-		o.scope.peer.storedValues.Add(int64(m.values))
+		values += m.values
 	}
+	o.scope.peer.storedValues.Add(int64(values))
 	if x.Newest {
 		o.stored().newest = true
 	}
