@@ -39,7 +39,7 @@ func Table(rows []Row) string {
 // Picture draws the values of State as lines, and each transition between them as an arrow. test
 // names the test that draws it.
 func Picture(title, test string, states []string, rows []Row) []byte {
-	const left, apart, top, step = 90, 200, 76, 26
+	const left, apart, top, step = 100, 240, 76, 26
 	var arrows []string
 	at := func(s int64) int { return left + apart*int(s) }
 	seen := map[string]bool{}
@@ -59,7 +59,8 @@ func Picture(title, test string, states []string, rows []Row) []byte {
 			tip, colour = 6, "#859900"
 		}
 		arrows = append(arrows, fmt.Sprintf(`<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="%s"/>`+
-			`<polygon points="%d,%d %d,%d %d,%d" fill="%s"/><text x="%d" y="%d" text-anchor="middle" fill="#222222">%s</text>`,
+			`<polygon points="%d,%d %d,%d %d,%d" fill="%s"/><text x="%d" y="%d" text-anchor="middle" fill="#222222" `+
+			`stroke="#ffffff" stroke-width="4" paint-order="stroke">%s</text>`,
 			from, y, end, y, colour, end, y, end+tip, y-4, end+tip, y+4, colour, (from+end)/2, y-4, html.EscapeString(text)))
 	}
 	width, height := at(int64(len(states)-1))+left, top+step*len(arrows)+24
