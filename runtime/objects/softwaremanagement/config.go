@@ -151,6 +151,9 @@ func (c *Config) complete() error {
 		if component.Storage == nil {
 			fault("Components[%d].Storage is nil", i)
 		}
+		if err := checkSoftware(component.Shipped); err != nil {
+			fault("Components[%d].Shipped: %w", i, err)
+		}
 		if c.NoPush && component.Downloader == nil {
 			fault("NoPush is set and Config.Components[%d].Downloader is nil: no package could arrive", i)
 		}

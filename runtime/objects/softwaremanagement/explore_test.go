@@ -61,8 +61,8 @@ func events() (list []event) {
 }
 
 func combinations() (list []facts) {
-	for b := range 8 {
-		list = append(list, facts{b&1 != 0, b&2 != 0, b&4 != 0})
+	for b := range 16 {
+		list = append(list, facts{b&1 != 0, b&2 != 0, b&4 != 0, b&8 != 0})
 	}
 	return list
 }
@@ -79,7 +79,7 @@ var ends = map[kind][]background{
 
 // possible reports whether the event can happen in the world. Requests of servers always can.
 func (w world) possible(e event, f facts) bool {
-	if e.kind != restarted && (f.present || f.lost) {
+	if e.kind != restarted && (f.present || f.lost || f.gaveUp) {
 		return false // read after a restart only
 	}
 	if works, ok := ends[e.kind]; ok {
@@ -89,7 +89,8 @@ func (w world) possible(e event, f facts) bool {
 	case packageEnded, packageFailed:
 		return w.Phase == receiving || e.kind == packageFailed && w.Phase == verifying && w.work == runsVerify
 	case restarted:
-		return f.present == (f.present && w.begun) && (!f.lost || w.Phase.hasPackage())
+		return f.present == (f.present && w.begun) && (!f.lost || w.Phase.hasPackage()) &&
+			(!f.gaveUp || repeats(w.Phase))
 	}
 	return true
 }
@@ -239,7 +240,8 @@ func (n world) fault(w world, e event, f facts) string {
 		n.Result == installedResult && s != 4, s == 4 && n.Result != installedResult && n.Result != uninstallationFailed,
 		s == 2 && n.Result != initial:
 		return "the result does not fit the state"
-	case n.Result == uninstallationFailed && w.Result != uninstallationFailed && e.kind != uninstallFailed && e.kind != deactivateFailed:
+	case n.Result == uninstallationFailed && w.Result != uninstallationFailed && e.kind != uninstallFailed && e.kind != deactivateFailed &&
+		!f.gaveUp:
 		return "a failure to uninstall is made up"
 	case (e.kind == uninstallFailed || e.kind == deactivateFailed && w.Phase != stopping) && n.Result != uninstallationFailed:
 		return "a failure to uninstall is not reported"
@@ -277,7 +279,11 @@ func (n world) afterRestart(w world, e event, f facts) string {
 		return "software that ran is not started again"
 	case w.Phase == installed && !w.Active && n.Phase != installed:
 		return "software is started although it did not run"
-	case runs[w.Phase] != nothing && w.Phase != installing && !f.lost && n.Phase != w.Phase,
+	case f.gaveUp && runs[n.Phase] != nothing:
+		return "what ends the program is repeated for ever"
+	case f.gaveUp && w.Phase > installed && n.Active:
+		return "software that does not run is to run again"
+	case runs[w.Phase] != nothing && w.Phase != installing && !f.lost && !f.gaveUp && n.Phase != w.Phase,
 		w.Phase == delivered && !f.lost && n.state != w.state:
 		return "a restart loses what was under way"
 	}
@@ -370,6 +376,7 @@ var faults = map[string]decider{
 	"ignores other updates":          withFacts(func(f *facts) { f.busy = false }),
 	"trusts every restart":           withFacts(func(f *facts) { f.present = true }),
 	"never recognizes the software":  withFacts(func(f *facts) { f.present = false }),
+	"never gives up":                 withFacts(func(f *facts) { f.gaveUp = false }),
 	"trusts the storage":             withFacts(func(f *facts) { f.lost = false }),
 	"installs again after a restart": onEvent(restarted, installing, as(installing, verified), true, install),
 	"claims success after a restart": onEvent(restarted, installing, as(installed, installedResult), true, discard),

@@ -111,6 +111,7 @@ type facts struct {
 	busy    bool // another update is being installed
 	present bool // after a restart: the software of the package is installed
 	lost    bool // after a restart: the storage does not hold the package
+	gaveUp  bool // after a restart: several attempts at what is under way have ended by a restart
 }
 
 // action is something that the device has to do after the new state is durable. stop is the
@@ -287,6 +288,17 @@ func (s state) uninstallEnds(k kind) (state, []action, bool) {
 	return state{Phase: installed, Result: uninstallationFailed}, nil, true
 }
 
+// giveUp ends what has ended the program several times. Software does not run after a restart.
+func (s state) giveUp() (state, []action, bool) {
+	switch s.Phase {
+	case starting, stopping:
+		return state{Phase: installed, Result: s.Result}, nil, true
+	case removing, preparing, clearing:
+		return s.uninstallEnds(uninstallFailed)
+	}
+	return s, nil, false
+}
+
 // restart never installs: whether an installation had begun before the restart is not known. The
 // other actions can be repeated.
 func (s state) restart(f facts) (state, []action, bool) {
@@ -301,7 +313,7 @@ func (s state) restart(f facts) (state, []action, bool) {
 		return s.to(delivered, installationFailed), nil, true
 	case verifying, delivered:
 		switch {
-		case f.lost:
+		case f.lost || f.gaveUp:
 			return s.to(idle, integrityCheckFailed), []action{discard}, true
 		case s.Phase == verifying:
 			return s, []action{verify}, true
@@ -317,6 +329,11 @@ func (s state) restart(f facts) (state, []action, bool) {
 			return s, []action{activate}, true
 		}
 		return s, []action{discard}, true
+	}
+	if f.gaveUp {
+		return s.giveUp()
+	}
+	switch s.Phase {
 	case starting:
 		return s, []action{activate}, true
 	case stopping:

@@ -38,7 +38,7 @@ func New(c Config) (*Manager, error) {
 			return nil, err
 		}
 	}
-	if len(tasks) > 0 {
+	if len(tasks) > 0 || len(changed) > 0 {
 		m.engine.Resume(changed, tasks, len(changed) == 0)
 	}
 	return m, nil
@@ -47,22 +47,28 @@ func New(c Config) (*Manager, error) {
 // restart decides what the start of the device means for each component, and stores it.
 func (m *Manager) restart() (records, changed map[dm.InstanceID]record, tasks []task, err error) {
 	records, changed = map[dm.InstanceID]record{}, map[dm.InstanceID]record{}
+	unsaved := map[dm.InstanceID]record{}
 	for i := range m.cfg.Components {
 		id := dm.InstanceID(i)
 		r, err := m.load(id)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		before := r.state
-		to, actions, _ := next(r.state, event{kind: restarted}, m.factsOfRestart(id, r))
+		before := r
+		f := m.factsOfRestart(id, r)
+		f.gaveUp = r.givesUp()
+		to, actions, _ := next(r.state, event{kind: restarted}, f)
 		r.set(to)
 		records[id] = r
-		if r.state != before {
+		if r != before {
+			unsaved[id] = r
+		}
+		if r.state != before.state {
 			changed[id] = r
 		}
 		tasks = append(tasks, m.tasks(id, actions, r, nil)...)
 	}
-	return records, changed, tasks, m.save(changed)
+	return records, changed, tasks, m.save(unsaved)
 }
 
 // factsOfRestart finds out what has become of a package.

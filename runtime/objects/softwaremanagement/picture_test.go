@@ -41,6 +41,7 @@ var shownEvents = []shown{
 	{"the software cannot be uninstalled", event{kind: uninstallFailed}, facts{}},
 	{"restart, the software is installed", event{kind: restarted}, facts{present: true}},
 	{"restart", event{kind: restarted}, facts{}},
+	{"restart, one too many", event{kind: restarted}, facts{gaveUp: true}},
 	{"restart, the package is lost", event{kind: restarted}, facts{lost: true}},
 	{"a reset", event{kind: resetWritten}, facts{}},
 }
@@ -81,7 +82,7 @@ func (e shown) happens(s state) bool {
 	case e.event.kind != restarted:
 		return !s.Old || s.Phase == clearing || e.event.kind >= uninstallExecuted
 	}
-	return s.Phase != idle && (!e.facts.present || s.Phase == installing) && (!e.facts.lost || s.Phase.hasPackage())
+	return s.Phase != idle && (!e.facts.gaveUp || repeats(s.Phase)) && (!e.facts.present || s.Phase == installing) && (!e.facts.lost || s.Phase.hasPackage())
 }
 
 // line returns the line of the picture of a state.

@@ -1,6 +1,7 @@
 package softwaremanagement
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -12,6 +13,8 @@ type record struct {
 	state
 	URI  string `json:"uri,omitempty"`
 	Size int64  `json:"size,omitempty"` // of the complete package
+	// Attempts counts those at what is under way that a restart has ended.
+	Attempts int `json:"attempts,omitempty"`
 	// Of the package, or of the software that is installed.
 	Name    string `json:"name,omitempty"`
 	Version string `json:"version,omitempty"`
@@ -22,6 +25,9 @@ type record struct {
 
 // set sets the state, and forgets what is of no interest any more.
 func (r *record) set(to state) {
+	if to.Phase != r.Phase {
+		r.Attempts = 0
+	}
 	switch {
 	case to.Old && !r.Old:
 		r.OldName, r.OldVersion = r.Name, r.Version
@@ -44,17 +50,37 @@ func (r *record) software(id dm.InstanceID) Software {
 
 // load reads the record of an earlier process.
 func (m *Manager) load(id dm.InstanceID) (r record, err error) {
-	found, err := update.Load(m.cfg.Store, m.record(id), &r, func(r *record) error {
-		if r.Phase >= phases || r.Result > uninstallationFailed {
-			return fmt.Errorf("phase %d and result %d are unknown", r.Phase, r.Result)
-		}
-		return nil
-	})
+	found, err := update.Load(m.cfg.Store, m.record(id), &r, (*record).check)
 	if shipped := m.cfg.Components[id].Shipped; err == nil && !found && shipped != (Software{}) {
 		r.state = state{Phase: installed, Result: installedResult, Active: true}
 		r.Name, r.Version = shipped.Name, shipped.Version
 	}
 	return r, err
+}
+
+// check returns why a record cannot be used.
+func (r *record) check() error {
+	if r.Phase >= phases || r.Result > uninstallationFailed {
+		return fmt.Errorf("phase %d and result %d are unknown", r.Phase, r.Result)
+	}
+	return errors.Join(update.CheckText("URI", r.URI), update.CheckText("name", r.Name), update.CheckText("version", r.Version))
+}
+
+// repeats reports whether a restart repeats what is under way in the phase.
+func repeats(p phase) bool { return p == verifying || p > installed }
+
+// givesUp counts an attempt that a restart has ended. It returns true if it was the last one: what
+// always ends the program must not keep the device from running. That of a package, which anybody
+// may have made, counts sooner than what the power may interrupt.
+func (r *record) givesUp() bool {
+	if !repeats(r.Phase) {
+		return false
+	}
+	r.Attempts++
+	if r.Phase == verifying {
+		return r.Attempts >= 3
+	}
+	return r.Attempts >= 10
 }
 
 // record returns the name of a record.

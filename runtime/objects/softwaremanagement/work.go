@@ -135,7 +135,11 @@ func (m *Manager) packageOf(id dm.InstanceID, r record) *Package {
 // verify checks the package of a component.
 func (m *Manager) verify(ctx context.Context, id dm.InstanceID) func(*change) bool {
 	p := m.packageOf(id, m.engine.Record(id))
-	if err := m.cfg.Installer.Verify(ctx, p); err != nil {
+	err := m.cfg.Installer.Verify(ctx, p)
+	if err == nil {
+		err = checkSoftware(p.Software)
+	}
+	if err != nil {
 		m.cfg.Logger.Warn("the software package is refused", "component", id, "err", err)
 		e := event{verifyFailed, resultOf(err, update.IntegrityCheckFailed)}
 		return func(c *change) bool { return m.happen(c, id, e, facts{}, nil) }
@@ -150,6 +154,14 @@ func (m *Manager) verify(ctx context.Context, id dm.InstanceID) func(*change) bo
 	}
 }
 
+// checkSoftware returns why servers could not read what Verify has set.
+func checkSoftware(s Software) error {
+	if err := errors.Join(update.CheckText("name", s.Name), update.CheckText("version", s.Version)); err != nil {
+		return update.Fail(update.Failed, err)
+	}
+	return nil
+}
+
 // installPackage installs the package of a component.
 func (m *Manager) installPackage(ctx context.Context, id dm.InstanceID) func(*change) bool {
 	outcome, err := m.cfg.Installer.Install(ctx, m.packageOf(id, m.engine.Record(id)))
@@ -160,6 +172,9 @@ func (m *Manager) installPackage(ctx context.Context, id dm.InstanceID) func(*ch
 		e = event{installFailed, resultOf(err, update.Failed)}
 	case outcome == Restarting:
 		return nil
+	case outcome != Done:
+		m.cfg.Logger.Error("the method Install of the Installer returns an unknown outcome", "component", id, "outcome", outcome)
+		e = event{installFailed, installationFailed}
 	}
 	return func(c *change) bool { return m.happen(c, id, e, facts{}, nil) }
 }
