@@ -174,6 +174,11 @@ func TestStoreThatDoesNotFit(t *testing.T) {
 	})
 }
 
+// selfStored is an object that keeps its state by itself.
+type selfStored struct{ *setpoint.Object }
+
+func (selfStored) StoresItself() bool { return true }
+
 func TestStoreConfig(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -182,6 +187,9 @@ func TestStoreConfig(t *testing.T) {
 	}{
 		{"two ways", func(c *lwm2m.Config) { c.Persist = func(context.Context, dm.Committed) error { return nil } }, "Store and Persist"},
 		{"no store", func(c *lwm2m.Config) { c.Store = nil; c.StoredObjects = []dm.ObjectID{3} }, "without Store"},
+		{"an object that stores itself", func(c *lwm2m.Config) {
+			c.Objects, c.StoredObjects = append(c.Objects, selfStored{newGoals(t)}), []dm.ObjectID{3308}
+		}, "StoredObjects[0] is 3308, an object that stores its state itself"},
 		{"unknown object", func(c *lwm2m.Config) { c.StoredObjects = []dm.ObjectID{3308} }, "StoredObjects[0] is 3308"},
 	} {
 		cfg := lwm2m.Config{Objects: []dm.Object{newDevice(t)}, Logger: quiet(), Store: &memStore{records: map[string][]byte{}}}

@@ -99,6 +99,8 @@ func (c Config) withDefaults() (Config, error) {
 	for i, id := range c.StoredObjects {
 		fault(!slices.ContainsFunc(c.Objects, func(o dm.Object) bool { return o != nil && o.ID() == id }) && !slices.Contains(alwaysStored[:], id),
 			"StoredObjects[%d] is %d, which is not the ID of an object in Objects", i, id)
+		fault(slices.ContainsFunc(c.Objects, func(o dm.Object) bool { return o != nil && o.ID() == id && storesItself(o) }),
+			"StoredObjects[%d] is %d, an object that stores its state itself: remove it from StoredObjects", i, id)
 	}
 	for i, d := range c.Dialers {
 		fault(d == nil, "Dialers[%d] is nil", i)
@@ -188,4 +190,11 @@ func validAlternate(p string) bool {
 		}
 	}
 	return true
+}
+
+// storesItself reports whether an object keeps its state by itself, in the order that its work
+// needs. Storing it a second time would restore an older state.
+func storesItself(o dm.Object) bool {
+	own, ok := o.(interface{ StoresItself() bool })
+	return ok && own.StoresItself()
 }

@@ -108,6 +108,9 @@ func (u *Updater) Status(component dm.InstanceID) Status {
 	return Status{component, inst.State.Or(0), inst.UpdateResult.Or(0)}
 }
 
+// StoresItself returns true: Config.Store keeps the state, so lwm2m.Config.StoredObjects must not.
+func (u *Updater) StoresItself() bool { return true }
+
 // Close ends what runs in the background. The updates continue when New is called again with the
 // same Store and Storages. Servers can no longer change anything. Close does not wait for the
 // functions of Config. It returns nil.

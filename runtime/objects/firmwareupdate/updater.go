@@ -69,6 +69,9 @@ func (u *Updater) Status() Status {
 	return Status{inst.State.Or(0), inst.UpdateResult.Or(0)}
 }
 
+// StoresItself returns true: Config.Store keeps the state, so lwm2m.Config.StoredObjects must not.
+func (u *Updater) StoresItself() bool { return true }
+
 // Close ends what runs in the background. The update continues when New is called again with the
 // same Store and Storage. Servers can no longer change anything. Close does not wait for the
 // functions of Config. It returns nil.

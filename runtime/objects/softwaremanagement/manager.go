@@ -77,6 +77,9 @@ func (m *Manager) Installing() bool {
 	return false
 }
 
+// StoresItself returns true: Config.Store keeps the state, so lwm2m.Config.StoredObjects must not.
+func (m *Manager) StoresItself() bool { return true }
+
 // Close ends what runs in the background. Everything continues when New is called again with the
 // same Store and Storages. Servers can no longer change anything. Close neither waits for the
 // functions of Config nor deactivates software. It returns nil.
