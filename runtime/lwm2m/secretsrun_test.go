@@ -3,12 +3,18 @@ package lwm2m_test
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"strings"
 	"sync"
 	"testing"
@@ -156,4 +162,25 @@ func TestEnrolmentPrintsNoSecret(t *testing.T) {
 		t.Error("the renewal keeps the key")
 	}
 	x.want(t, keys)
+}
+
+// Printing an EST shows no key, not even one that prints itself.
+func TestESTPrintsNoKey(t *testing.T) {
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	scalar, err := curve.Bytes()
+	must(t, err)
+	for name, c := range map[string]struct {
+		key   crypto.Signer
+		bytes []byte
+	}{"P-256": {curve, scalar}, "Ed25519": {edwards, edwards.Seed()}} {
+		var x transcript
+		e := lwm2m.EST{Key: c.key, Patience: time.Minute}
+		for range 10 { // a transcript is not short
+			x.print(e, &e, []lwm2m.EST{e}, lwm2m.Config{EST: e}, struct{ E lwm2m.EST }{e})
+		}
+		x.want(t, map[string][]byte{name: c.bytes, name + " as a number": []byte(new(big.Int).SetBytes(c.bytes).String())})
+	}
 }
