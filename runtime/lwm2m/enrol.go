@@ -19,15 +19,16 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/enrolment"
 )
 
-// EST says how the device enrols for the certificates of accounts with Security Mode 4.
+// EST says how the device enrols for the certificates of accounts with Security Mode 4. Printing it
+// shows no key.
 type EST struct {
 	// Key is the private key, for example of a secure element. The zero value means that the client
 	// makes a key pair on the curve P-256 for each enrolment, and keeps it in the object of
 	// runtime/objects/enrolment.
 	Key crypto.Signer
-	// Patience is how long one enrolment may take, with the pauses that the EST server asks for. At
-	// most three minutes: a bootstrap ends 247 s after the last request of the server. The zero
-	// value means two minutes.
+	// Patience is how long one enrolment may take, with the pauses that the EST server asks for and
+	// with a renewal that fails before it. At most three minutes: a bootstrap ends 247 s after the
+	// last request of the server. The zero value means two minutes.
 	Patience time.Duration
 	// RenewBefore is how long before the end of a certificate the client renews it. The zero value
 	// means a fifth of its validity, and at most 30 days.
@@ -154,31 +155,44 @@ func (b *bootstrapper) enrol(ctx context.Context, s dm.Snapshot, done func(error
 	}
 	b.log.Info("enrolling for a certificate")
 	old := b.client.renewable(ids[0])
+	now := b.client.loop.sched.Now
+	ends := now().Add(b.client.cfg.EST.Patience)
 	var e *est.Enrolment
 	var ended func(enrolled, error)
 	ended = func(got enrolled, err error) {
+		left := ends.Sub(now())
 		switch {
 		case err == nil:
 			b.fresh.Store(&freshCertificate{got, ids})
 			done(nil)
-		case old != nil: // a server may know no renewal, or this certificate not
+		case old != nil && left > 0: // a server may know no renewal, or this certificate not
 			b.log.Info("the certificate was not renewed; enrolling for a new one", "reason", err.Error())
 			old = nil
-			e = b.client.startEnrolment(conn.Do, nil, ended)
+			e = b.client.startEnrolment(conn.Do, nil, left, ended)
 		default:
 			b.log.Warn("no certificate was enrolled", "reason", err.Error())
-			done(provision.Faultf(p, "%s", err.Error()))
+			done(provision.Faultf(p, "%s", enrolmentFault(err)))
 		}
 	}
-	e = b.client.startEnrolment(conn.Do, old, ended)
+	e = b.client.startEnrolment(conn.Do, old, b.client.cfg.EST.Patience, ended)
 	context.AfterFunc(ctx, func() { b.client.loop.sched.Post(func() { e.Cancel() }) })
 }
 
+// enrolmentFault returns what the bootstrap server is told about an enrolment that has failed,
+// without the words of EST.Key.
+func enrolmentFault(err error) string {
+	if errors.Is(err, est.ErrKey) {
+		err = est.ErrKey
+	}
+	return err.Error()
+}
+
 // startEnrolment starts an enrolment, or a renewal of a certificate unless old is nil.
-func (c *Client) startEnrolment(do func(*coap.Call) error, old *x509.Certificate, done func(enrolled, error)) *est.Enrolment {
+func (c *Client) startEnrolment(do func(*coap.Call) error, old *x509.Certificate, patience time.Duration, done func(enrolled, error)) *est.Enrolment {
 	return est.Start(est.Config{
-		Sched: c.loop.sched, Do: do, Worker: func(fn func()) { c.pool.runFor(0, fn) },
-		Name: c.cfg.Endpoint, Key: c.cfg.EST.Key, Renew: old, Patience: c.cfg.EST.Patience,
+		Sched: c.loop.sched, Do: do,
+		Worker: func(fn func()) { c.pool.runFor(0, func() { c.guard("EST.Key", fn) }) },
+		Name:   c.cfg.Endpoint, Key: c.cfg.EST.Key, Renew: old, Patience: patience,
 		MaxBody: min(c.cfg.MaxPayload, 32<<10),
 		Done: func(got est.Certificates, err error) {
 			if err != nil {

@@ -26,7 +26,8 @@ type Config struct {
 	// Do sends a request to the EST server.
 	Do func(*coap.Call) error
 	// Worker runs a slow function on another goroutine and does not wait: making a key pair and
-	// signing take long on small devices.
+	// signing take long on small devices. A Key that panics does so on that goroutine, after the
+	// enrolment has been told.
 	Worker func(fn func())
 	// Name is the common name of the subject: the endpoint name. It may be empty where Renew is
 	// set.
@@ -138,19 +139,22 @@ func (e *Enrolment) makeRequest() {
 		subject = e.cfg.Renew.RawSubject // RFC 7030 §4.2.2: the same as in the old certificate
 	}
 	e.cfg.Worker(func() {
-		key, der, err := newRequest(e.cfg.Key, e.cfg.Name, subject)
-		e.cfg.Sched.Post(func() {
-			if e.over {
-				return
-			}
-			if err != nil {
-				e.end(Certificates{}, err)
-				return
-			}
-			e.key, e.request = key, der
-			e.askForCertificate()
-		})
+		key, der, err := crypto.Signer(nil), []byte(nil), fmt.Errorf("%w: it panicked", ErrKey)
+		defer func() { e.cfg.Sched.Post(func() { e.onRequestMade(key, der, err) }) }()
+		key, der, err = newRequest(e.cfg.Key, e.cfg.Name, subject)
 	})
+}
+
+func (e *Enrolment) onRequestMade(key crypto.Signer, der []byte, err error) {
+	if e.over {
+		return
+	}
+	if err != nil {
+		e.end(Certificates{}, err)
+		return
+	}
+	e.key, e.request = key, der
+	e.askForCertificate()
 }
 
 // askForCertificate sends /sen or /sren. After a pause it sends the identical request again (RFC
