@@ -21,6 +21,9 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate/pull"
 )
 
+// errType is why an image is refused that is for something else.
+var errType = firmwareupdate.Fail(6, errors.New("it is a program"))
+
 // flash holds an image in memory and installs it. The first line of an image is its version.
 type flash struct {
 	mu         sync.Mutex
@@ -68,7 +71,7 @@ func (f *flash) Verify(_ context.Context, image *firmwareupdate.Image) error {
 	}
 	switch line, rest, _ := strings.Cut(string(b), "\n"); {
 	case strings.HasPrefix(line, "ELF"):
-		return firmwareupdate.Fail(6, errors.New("it is a program"))
+		return errType
 	case strings.Trim(rest, "x") != "":
 		return errors.New("the checksum is wrong")
 	default:
@@ -132,7 +135,7 @@ func (m *updating) push(want coap.Code, image []byte) {
 }
 
 // serve offers an image for download, and returns its URI.
-func (m *updating) serve(image []byte) string {
+func (m *managed) serve(image []byte) string {
 	m.t.Helper()
 	must(m.t, m.server.ServeFile("/fw.bin", lwm2mtest.File{Content: bytes.NewReader(image), Size: int64(len(image))}))
 	return "coap://server/fw.bin"
@@ -155,9 +158,16 @@ func (m *updating) execute(want coap.Code) {
 // states observes State. The returned function fails unless the notifications so far are these.
 func (m *updating) states() func(want ...string) {
 	m.t.Helper()
-	obs, a, err := m.dev.Observe(context.Background(), "/5/0/3", content.Text)
+	return m.notified("/5/0/3")
+}
+
+// notified observes a resource which is 0. The returned function fails unless the notifications so
+// far are these.
+func (m *managed) notified(path string) func(want ...string) {
+	m.t.Helper()
+	obs, a, err := m.dev.Observe(context.Background(), path, content.Text)
 	if err != nil || a.Text() != "0" {
-		m.t.Fatalf("Observe State: %v (%v)", a, err)
+		m.t.Fatalf("Observe %s: %v (%v)", path, a, err)
 	}
 	return func(want ...string) {
 		m.t.Helper()
@@ -174,7 +184,7 @@ func (m *updating) states() func(want ...string) {
 			}
 		}
 		if !slices.Equal(got, want) {
-			m.t.Errorf("State was notified as %v, want %v", got, want)
+			m.t.Errorf("%s was notified as %v, want %v", path, got, want)
 		}
 	}
 }
