@@ -84,7 +84,7 @@ func newDeviceWith(t *testing.T, cfg lwm2m.Config) *testDevice {
 		t.Fatal(err)
 	}
 	cfg.Servers[0].Lifetime = time.Hour
-	cfg.Endpoint, cfg.Objects = "heater-1", []dm.Object{dev, heaters}
+	cfg.Endpoint, cfg.Objects = "heater-1", append([]dm.Object{dev, heaters}, cfg.Objects...)
 	cfg.Dialers = []socket.Dialer{udp.Dialer{}, dtls.Dialer{}, tcp.Dialer{}, tls.Dialer{}}
 	cfg.Logger, cfg.ShutdownTimeout = slog.New(slog.NewTextHandler(io.Discard, nil)), time.Second
 	client, err := lwm2m.New(cfg)

@@ -190,22 +190,39 @@ func start(o options, addresses []address) (*program, error) {
 	return p, nil
 }
 
-// newSession returns a session that prints to out.
-func (p *program) newSession(out io.Writer) *session.Session {
-	write := session.WriteText
+// newSession returns a session that prints to out. width returns the columns of the terminal; nil
+// means that out is no terminal.
+func (p *program) newSession(out io.Writer, width func() int) *session.Session {
+	write := session.NewPrinter(out, width).Print
 	if p.json {
-		write = session.WriteJSON
+		write = func(r session.Report) { _ = session.WriteJSON(out, r) }
 	}
 	return session.New(session.Config{
 		Server: p.server, Book: p.book, Scripts: p.scripts, Timeout: p.timeout,
-		Print: func(r session.Report) { _ = write(out, r) },
+		Print: write,
 		Flags: func() []string { return clientFlags(p.listeners, p.keys) },
 	})
 }
 
+// terminalWidth returns a function that returns the columns of a terminal, or nil if out is none or
+// cannot go back to the beginning of a line.
+func terminalWidth(out io.Writer) func() int {
+	f, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+		return nil
+	}
+	return func() int {
+		width, _, err := term.GetSize(int(f.Fd()))
+		if err != nil || width <= 0 {
+			return 80
+		}
+		return width
+	}
+}
+
 // runScript runs commands until one fails.
 func (p *program) runScript(ctx context.Context, commands io.Reader, stdout, stderr io.Writer) int {
-	s := p.newSession(stdout)
+	s := p.newSession(stdout, terminalWidth(stdout))
 	defer s.Close()
 	lines := readLines(commands)
 	for {

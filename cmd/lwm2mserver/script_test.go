@@ -103,7 +103,7 @@ func (o *output) String() string {
 // session with what they print.
 func playSession(t *testing.T, p *program, d *testDevice, session string) string {
 	out := &output{more: make(chan struct{}, 1)}
-	s := p.newSession(out)
+	s := p.newSession(out, nil)
 	defer s.Close()
 	for line := range strings.Lines(session) {
 		if text, ok := strings.CutPrefix(line, "! "); ok {
@@ -184,7 +184,7 @@ func TestScriptWaitsForSleepingDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	s := p.newSession(&out)
+	s := p.newSession(&out, nil)
 	defer s.Close()
 	status := p.runLine(t.Context(), s, "read heater-1 Heater/0/Set Point", &out, &errs)
 	if want := "heater-1 asleep: read waits until the device wakes up\n"; !strings.HasSuffix(out.String(), want) {

@@ -47,7 +47,7 @@ type readWriter struct {
 // runShell runs the shell until quit or the end of the input.
 func (p *program) runShell(stdin *os.File, stdout io.Writer) int {
 	sh := &shell{program: p, stdin: stdin, terminal: term.NewTerminal(readWriter{stdin, stdout}, "> ")}
-	sh.session = p.newSession(sh.terminal)
+	sh.session = p.newSession(sh.terminal, terminalWidth(stdout))
 	defer sh.session.Close()
 	sh.terminal.AutoCompleteCallback = sh.complete
 	sh.greet()

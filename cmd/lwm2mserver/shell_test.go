@@ -181,6 +181,33 @@ func TestShell(t *testing.T) {
 	s.waitEnd()
 }
 
+// The shell completes the arguments of a push, draws a bar, and prints reports above it.
+func TestShellDrawsProgress(t *testing.T) {
+	s := startShell(t, "-listen", "coap://127.0.0.1:0", "-objects", "testdata/heater.xml")
+	uri := strings.Fields(s.expect(`listening at coap://[0-9.:]+`))[2]
+	s.expect(prompt)
+	startUpdating(t, uri)
+	s.expect(`heater-1 registered: .*\n> $`)
+	s.press("push h" + tab + "testdata/up" + tab)
+	s.expect(`heater-1 testdata/update/$`)
+	s.press("heater" + tab)
+	s.expect(`heater-2.0.bin $`)
+	s.press("5" + tab + "-u" + tab + enter)
+	s.expect(`5/0 -update `)
+	s.expect(`\r\[#{30}\] 100 %  27 of 27 B\s*\nPUT /5/0/0: 2.04 Changed\n`)
+	s.expect(`Update Result 1: the new firmware runs\n> $`)
+
+	image := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(image, make([]byte, 500_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.press("pull heater-1 " + image + enter)
+	s.expect(`\r\[#+\.+\]  \d\d %  \d+\.\d of 500.0 kB`)
+	s.expect(`\r\[#{30}\] 100 %  500.0 of 500.0 kB.*\s*\nState 2: Downloaded\n> $`)
+	s.press("quit" + enter)
+	s.waitEnd()
+}
+
 // The shell shows a bootstrap as it happens, a line for each step, and the registration after it.
 func TestShellShowsBootstraps(t *testing.T) {
 	s := startShell(t, "-listen", "coap://127.0.0.1:0", "-bootstrap", "testdata/bootstrap/boot.yaml")

@@ -1,8 +1,11 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -64,12 +67,61 @@ func (s *Session) candidates(before []string, last string) []string {
 		return all
 	case v.completes == subcommand && len(before) == 2:
 		return []string{"read ", "observe ", "write "}
+	case v.completes == fileAndPath && strings.HasPrefix(last, "-"):
+		return v.options()
+	case v.completes == fileAndPath && len(before) == 2:
+		return files(last)
+	case v.completes == fileAndPath && len(before) == 3:
+		if device, ok := s.cfg.Server.Client(before[1]); ok {
+			return instances(device)
+		}
 	case v.completes == onePath && len(before) == 2, v.completes == subcommand && len(before) >= 3:
 		if device, ok := s.cfg.Server.Client(before[1]); ok {
 			return s.paths(device, before[1], last, v.ops)
 		}
 	}
 	return nil
+}
+
+// options returns the options of a verb, which its usage lists.
+func (v *verb) options() []string {
+	var all []string
+	for _, w := range strings.Fields(v.usage) {
+		if name, ok := strings.CutPrefix(w, "[-"); ok {
+			all = append(all, "-"+strings.TrimSuffix(name, "]")+" ")
+		}
+	}
+	return all
+}
+
+// files returns the files and folders of the folder in a text. Those with blanks are left out: they
+// need quotes.
+func files(text string) []string {
+	folder, begin := filepath.Split(text)
+	entries, _ := os.ReadDir(cmp.Or(folder, ".")) // without them nothing is completed
+	var all []string
+	for _, e := range entries {
+		hidden := strings.HasPrefix(e.Name(), ".") && begin == ""
+		switch {
+		case hidden || strings.ContainsAny(e.Name(), " ;\"'"):
+		case e.IsDir():
+			all = append(all, folder+e.Name()+string(filepath.Separator))
+		default:
+			all = append(all, folder+e.Name()+" ")
+		}
+	}
+	return all
+}
+
+// instances returns the instances of a device that receive images.
+func instances(device *lwm2mserver.Client) []string {
+	var all []string
+	for _, n := range device.Registration().Objects.Nodes {
+		if updateObjects[n.Path.Object()] != nil && n.Path.Level() == dm.InstanceLevel {
+			all = append(all, strings.TrimPrefix(n.Path.String(), "/")+" ")
+		}
+	}
+	return all
 }
 
 // paths returns paths of a device, one level below the slash that text has last.

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/lwm2mgen/toolkit/cmd/lwm2mserver/internal/progress"
 	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
@@ -23,12 +24,13 @@ import (
 // came or went. As JSON it is one line of -json.
 type Report struct {
 	Time time.Time `json:"time"`
-	// Kind is answer, notification, sent, event, bootstrap, device, text or error.
+	// Kind is answer, notification, sent, event, bootstrap, update, progress, device, text or
+	// error.
 	Kind string `json:"kind"`
 	// Device is the endpoint name, and Event what happened to its registration.
 	Device string `json:"device,omitempty"`
 	Event  string `json:"event,omitempty"`
-	// Step is a step of a bootstrap, such as "PUT /1/0".
+	// Step is a step of a bootstrap or of an update, such as "PUT /1/0".
 	Step string `json:"step,omitempty"`
 	// Command is the name of the command that the report answers.
 	Command string `json:"command,omitempty"`
@@ -42,10 +44,23 @@ type Report struct {
 	// Values are the values of the payload, and Links those of a Discover.
 	Values []Value `json:"values,omitempty"`
 	Links  []Link  `json:"links,omitempty"`
+	// State and Result are the state of an update and its Update Result.
+	State  *int64 `json:"state,omitempty"`
+	Result *int64 `json:"result,omitempty"`
+	// Progress is how far a transfer is. It is for people alone.
+	Progress *Progress `json:"-"`
 	// Text is anything else: a payload without values, a line of help.
 	Text string `json:"text,omitempty"`
 	// Error says why a command failed.
 	Error string `json:"error,omitempty"`
+}
+
+// Progress is how far a transfer is.
+type Progress struct {
+	progress.Progress
+	// Step says that another tenth has arrived, and Ended that no further report of the transfer
+	// follows.
+	Step, Ended bool
 }
 
 // A Value is one value of a payload.
@@ -68,8 +83,11 @@ type Link struct {
 	text       string
 }
 
-// WriteJSON writes a report as one line of JSON.
+// WriteJSON writes a report as one line of JSON. It leaves out how far a transfer is.
 func WriteJSON(w io.Writer, r Report) error {
+	if r.Progress != nil {
+		return nil
+	}
 	return json.NewEncoder(w).Encode(r)
 }
 
@@ -92,6 +110,9 @@ func WriteText(w io.Writer, r Report) error {
 	case "answer":
 		if r.Late {
 			fmt.Fprintf(&b, "%s%s %s: ", at, device, r.Command)
+		}
+		if r.Step != "" {
+			fmt.Fprintf(&b, "%s: ", r.Step)
 		}
 		fmt.Fprint(&b, strings.TrimSpace(r.Code+" "+codeNames[r.Code]))
 		if r.Location != "" {
@@ -117,6 +138,10 @@ func WriteText(w io.Writer, r Report) error {
 		if r.Error != "" {
 			fmt.Fprintf(&b, ": %s", escape(r.Error))
 		}
+	case "update", "progress":
+		if r.Late {
+			fmt.Fprintf(&b, "%s%s %s", at, device, r.Command)
+		}
 	case "device":
 		b.WriteString(device)
 	case "error":
@@ -124,6 +149,9 @@ func WriteText(w io.Writer, r Report) error {
 			fmt.Fprintf(&b, "%s%s %s: ", at, device, r.Command)
 		}
 		b.WriteString(escape(r.Error))
+	}
+	if r.Progress != nil {
+		r.Text = r.Progress.String()
 	}
 	if r.Text != "" {
 		if b.Len() > 0 {

@@ -47,6 +47,7 @@ type Session struct {
 	arrived      chan struct{} // closed and replaced at every notification
 	awaited      int           // the number of notifications that next has waited for
 	resources    map[string][]dm.Path
+	pulls        int        // the number of pulls so far
 	reporting    sync.Mutex // held while Print runs
 	watching     sync.WaitGroup
 	following    atomic.Bool // Follow runs and prints bootstraps, and a user types commands
@@ -166,6 +167,7 @@ type command struct {
 	device   *lwm2mserver.Client // nil if the command does not need a registered one
 	args     []word              // the other arguments
 	late     atomic.Bool         // the shell has gone on before the answer
+	deadline deadline
 }
 
 func (c *command) usage() error { return usageError("usage: " + c.verb.usage) }
@@ -256,4 +258,17 @@ func count(text string, least int) (int, error) {
 		return 0, usageError(fmt.Sprintf("%q is no number from %d", text, least))
 	}
 	return n, nil
+}
+
+// lastEvent returns the position behind all events so far, of which at is one.
+func (s *Session) lastEvent(at int) int {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for {
+		_, next, err := s.cfg.Server.WaitEvent(ended, at, nil)
+		if err != nil {
+			return at
+		}
+		at = next
+	}
 }

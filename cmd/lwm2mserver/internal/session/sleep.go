@@ -14,16 +14,16 @@ import (
 // waits. The shell then goes on, and the answer is printed when it comes; a script waits for it
 // until the time-out.
 func (c *command) runOnDevice(ctx context.Context) error {
-	ctx, timer, cancel := c.withTimeout(ctx)
+	ctx, cancel := c.withTimeout(ctx)
 	held, done := make(chan struct{}), make(chan error, 1)
-	notify := sync.OnceFunc(func() {
+	notify := sync.OnceFunc(func() { close(held) })
+	ctx = lwm2mserver.WithHeldFunc(ctx, func(lwm2mserver.Operation) {
 		if c.following.Load() {
 			c.late.Store(true)
-			timer.Stop()
+			c.deadline.timer.Stop()
 		}
-		close(held)
+		notify()
 	})
-	ctx = lwm2mserver.WithHeldFunc(ctx, func(lwm2mserver.Operation) { notify() })
 	c.watching.Go(func() {
 		defer cancel(nil)
 		done <- c.verb.run(c, ctx)
@@ -48,24 +48,42 @@ func (c *command) runOnDevice(ctx context.Context) error {
 	return nil
 }
 
+// deadline ends a command that waits for its device for too long.
+type deadline struct {
+	timer  *time.Timer
+	mu     sync.Mutex
+	reason string
+}
+
+// extend has the command end after d, with a reason. It is safe for concurrent use.
+func (c *command) extend(d time.Duration, reason string) {
+	c.deadline.mu.Lock()
+	defer c.deadline.mu.Unlock()
+	c.deadline.reason = reason
+	c.deadline.timer.Reset(d)
+}
+
 // withTimeout returns the context of a command on a device. It ends with ctx, unless the shell has
-// gone on, with the session, and when the timer fires.
-func (c *command) withTimeout(ctx context.Context) (context.Context, *time.Timer, context.CancelCauseFunc) {
+// gone on, with the session, and at the deadline.
+func (c *command) withTimeout(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	own, cancel := context.WithCancelCause(c.background)
 	stop := context.AfterFunc(ctx, func() {
 		if !c.late.Load() {
 			cancel(context.Cause(ctx))
 		}
 	})
-	timer := time.AfterFunc(c.cfg.Timeout, func() {
-		reason := ""
+	c.deadline.reason = fmt.Sprintf("no answer within %v", c.cfg.Timeout)
+	c.deadline.timer = time.AfterFunc(c.cfg.Timeout, func() {
+		c.deadline.mu.Lock()
+		reason := c.deadline.reason
+		c.deadline.mu.Unlock()
 		if !c.device.Awake() {
-			reason = ": the device is asleep"
+			reason += ": the device is asleep"
 		}
-		cancel(fmt.Errorf("no answer within %v%s", c.cfg.Timeout, reason))
+		cancel(errors.New(reason))
 	})
-	context.AfterFunc(own, func() { stop(); timer.Stop() })
-	return own, timer, cancel
+	context.AfterFunc(own, func() { stop(); c.deadline.timer.Stop() })
+	return own, cancel
 }
 
 // held lists the requests that wait until their device wakes up.

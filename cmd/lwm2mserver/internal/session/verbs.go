@@ -17,9 +17,10 @@ import (
 type argument int
 
 const (
-	noArgument argument = iota
-	onePath             // the first argument is a path
-	subcommand          // the first is a verb of composite, all others are paths
+	noArgument  argument = iota
+	onePath              // the first argument is a path
+	subcommand           // the first is a verb of composite, all others are paths
+	fileAndPath          // the first is a file of this machine, the second the path of an instance
 )
 
 // verb is a command of the shell.
@@ -63,6 +64,10 @@ func verbs() []*verb {
 		{name: "composite", usage: "composite DEVICE read PATH... | composite DEVICE observe PATH... [pmin=1 ...] | composite DEVICE write PATH=VALUE...",
 			device: true, min: 2, completes: subcommand, run: (*command).composite,
 			help: "read, observe or write several paths in one request"},
+		{name: "push", usage: "push DEVICE FILE [PATH] [-update] [-wait TIME]", device: true, min: 1, completes: fileAndPath,
+			run: (*command).push, help: "write an image to the firmware (5/0) or to PATH, an instance of object 5, 9 or 33629; -update installs it"},
+		{name: "pull", usage: "pull DEVICE FILE [PATH] [-update] [-wait TIME] [-uri URI]", device: true, min: 1, completes: fileAndPath,
+			run: (*command).pull, help: "have a device download an image from this server, at URI if the device knows it by another one; otherwise as push"},
 		{name: "bootstrap", usage: "bootstrap DEVICE", device: true, run: (*command).bootstrap,
 			help: "make a device request a bootstrap: execute /1/x/9"},
 		{name: "bootstraps", usage: "bootstraps [DEVICE]", run: (*command).listBootstraps,
