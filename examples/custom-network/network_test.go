@@ -41,6 +41,15 @@ func TestConformance(t *testing.T) {
 					SecondRemote: socket.Endpoint{Host: host, Port: second.Addr().Port()},
 					SecondPeer:   second,
 					Taken:        taken.LocalAddr().(*net.UDPAddr).AddrPort(),
+					Stranger: func(to netip.AddrPort, datagram []byte) error {
+						c, err := net.Dial("udp", to.String())
+						if err != nil {
+							return err
+						}
+						defer c.Close()
+						_, err = c.Write(datagram)
+						return err
+					},
 				}
 			})
 		})

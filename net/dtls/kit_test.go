@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/sockettest"
@@ -46,7 +47,7 @@ func udpRig(t testing.TB, sec socket.Security, c ServerConfig) sockettest.Rig {
 	t.Cleanup(func() { _ = silent.Close() })
 	r := kitRig(t, below, udp.Dialer{}, "127.0.0.1", sec, c)
 	r.Silent = socket.Endpoint{Host: "127.0.0.1", Port: silent.Addr().Port()}
-	r.Taken = r.Peer.Addr()
+	r.Taken, r.Stranger = r.Peer.Addr(), loopbacktest.Stranger
 	return r
 }
 

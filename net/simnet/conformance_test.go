@@ -51,6 +51,12 @@ func newRig(t testing.TB, kind socket.Kind, link simnet.Link, nat bool) sockette
 	if kind == socket.Stream {
 		r.Dialer = dev.StreamDialer()
 	}
+	if !nat {
+		r.Stranger = func(to netip.AddrPort, b []byte) error {
+			n.Inject(netip.MustParseAddrPort("192.0.2.66:5683"), to, b)
+			return nil
+		}
+	}
 	// Another connection to the same peer holds a port.
 	s, err := r.Dialer.NewSocket(socket.Config{Local: netip.AddrPortFrom(dev.Addrs()[0], 4444)})
 	if err != nil {

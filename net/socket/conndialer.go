@@ -40,11 +40,12 @@ type ConnDialer struct {
 // host and the port of the URI. If dial does not end with its context, Connect ends without it and
 // closes the connection that dial makes later.
 //
-// On a connection for datagrams each Write is one datagram, and each Read returns one. Read and
-// Write are called by two goroutines, which exist while the socket is open. Close must end a Read
-// and a Write that are under way. The sockets have the abilities Counters and Notifier, streams
-// also Backlog, and Addresses if C has the methods LocalAddr and RemoteAddr of a net.Conn. They
-// refuse Config.Local and a forced Config.Family.
+// On a connection for datagrams each Write is one datagram, and each Read returns one of the peer;
+// datagrams from other addresses are dropped. Read and Write are called by two goroutines, which
+// exist while the socket is open. Close must end a Read and a Write that are under way. The sockets
+// have the abilities Counters and Notifier, streams also Backlog, and Addresses if C has the
+// methods LocalAddr and RemoteAddr of a net.Conn. They refuse Config.Local and a forced
+// Config.Family.
 func NewConnDialer[C io.ReadWriteCloser](
 	dial func(ctx context.Context, network, address string) (C, error), schemes ...string,
 ) *ConnDialer {

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/internal/loopbacktest"
 	"github.com/lwm2mgen/toolkit/net/simnet"
 	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/net/sockettest"
@@ -41,7 +42,7 @@ func TestConnDialer(t *testing.T) {
 					_ = gone.Close()
 					return sockettest.Rig{
 						Dialer: socket.NewConnDialer(system.DialContext), Config: socket.Config{Scheme: scheme},
-						Remote: remote, Peer: l, Unused: unused, Unknown: "nobody..invalid",
+						Remote: remote, Peer: l, Unused: unused, Unknown: "nobody..invalid", Stranger: loopbacktest.Stranger,
 					}
 				})
 			})

@@ -37,7 +37,8 @@ type Socket interface {
 
 	// Recv waits for data until the receive deadline, writes it to p and returns its length.
 	//
-	// On a datagram socket it is exactly one datagram; an empty one is (0, nil). If p is too small,
+	// On a datagram socket it is exactly one datagram of the peer; an empty one is (0, nil). What
+	// comes from another address is dropped: anybody could have sent it. If p is too small,
 	// p is filled, the rest of the datagram is lost and the error is ErrMessageTooLong, with n =
 	// len(p). On a stream it is at least one byte (if p has room for any), and io.EOF after the
 	// peer has ended the stream.

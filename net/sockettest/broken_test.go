@@ -95,6 +95,7 @@ type lab struct {
 	rig     func(r *Rig)            // surroundings that a check needs
 	release chan struct{}           // closed at the end of the check, to release blocked calls
 	ports   map[netip.AddrPort]bool // bound exclusively
+	forged  chan []byte             // what strangers have sent
 
 	mu   sync.Mutex
 	made []socket.Socket
@@ -161,6 +162,12 @@ func (l *lab) newRig(t testing.TB) Rig {
 		Multihomed:   socket.Endpoint{Host: "multihomed", Port: 5683},
 		Taken:        netip.AddrPortFrom(dev.Addrs()[0], 4444),
 		Secrets:      [][]byte{[]byte("hunter2")},
+	}
+	l.forged = make(chan []byte, 10)
+	r.Stranger = func(to netip.AddrPort, b []byte) error {
+		n.Inject(netip.MustParseAddrPort("192.0.2.66:5683"), to, b)
+		l.forged <- b
+		return nil
 	}
 	holder, err := below.NewSocket(socket.Config{Local: r.Taken})
 	if err == nil {

@@ -17,6 +17,9 @@ func datagramChecks() []check {
 		{name: "TruncationIsVisible", run: checkTruncation, unless: datagramOnly},
 		{name: "TooLongToSend", run: checkTooLong, unless: datagramOnly},
 		{name: "ManyDatagrams", run: checkMany, unless: datagramOnly},
+		{name: "StrangersAreDropped", run: checkStrangers, unless: requires(datagramOnly,
+			ability("Addresses", func(a socket.Abilities) bool { return a.Addresses != nil }),
+			field("Stranger", func(r *Rig) bool { return r.Stranger != nil }))},
 	}
 }
 
@@ -85,5 +88,22 @@ func checkMany(r *rig) {
 		r.receive(peer, text)
 		r.send(peer, text)
 		r.receive(s, text)
+	}
+}
+
+// checkStrangers checks that Recv returns the datagrams of the peer alone: without security nothing
+// else tells those of an attacker from them.
+func checkStrangers(r *rig) {
+	s, peer := r.connected()
+	to := socket.Detect(s).Addresses.LocalAddr()
+	for i := range 3 {
+		if err := r.Stranger(to, []byte("forged")); err != nil {
+			r.t.Fatalf("Stranger: %v", err)
+		}
+		text := fmt.Sprint("genuine ", i)
+		r.send(peer, text)
+		if got, err := r.recv(s, 100); err != nil || got != text {
+			r.t.Fatalf("Recv after a datagram from another address than the peer's: %q, %v; want %q of the peer", got, err, text)
+		}
 	}
 }

@@ -266,6 +266,16 @@ func datagramFaults() map[string]fault {
 		"TooLongToSend": {socket: func(p *port) {
 			p.send = func(b []byte) error { return p.Socket.Send(b[:min(len(b), p.InnerMTU())]) }
 		}},
+		"StrangersAreDropped": {socket: func(p *port) { // is bound, and not connected
+			p.recv = func(b []byte) (int, error) {
+				select {
+				case forged := <-p.lab.forged:
+					return copy(b, forged), nil
+				default:
+					return p.Socket.Recv(b)
+				}
+			}
+		}},
 		"ManyDatagrams": {socket: func(p *port) {
 			count := 0
 			p.send = func(b []byte) error {

@@ -40,6 +40,9 @@ type Rig struct {
 	// Taken is a local address and port that a socket to Remote cannot be bound to. The zero value
 	// means unknown.
 	Taken netip.AddrPort
+	// Stranger sends a datagram to a local address of a socket, from an address that the socket is
+	// not connected to. The zero value means that nobody can.
+	Stranger func(to netip.AddrPort, datagram []byte) error
 	// Translated says that there is a NAT between the socket and the peer.
 	Translated bool
 	// Resumes says that Peer resumes a security session when the socket connects again after

@@ -37,6 +37,7 @@ func newRig(t testing.TB, at netip.Addr, d Dialer) sockettest.Rig {
 		SecondRemote: loopbacktest.Endpoint(second.Addr()),
 		SecondPeer:   second,
 		Taken:        taken(t, at),
+		Stranger:     loopbacktest.Stranger,
 	}
 	if at.Is4() {
 		r.Multihomed = socket.Endpoint{Host: "multihomed", Port: first.Addr().Port()}

@@ -47,3 +47,14 @@ func (n Names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, err
 	}
 	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }
+
+// Stranger sends a datagram to a local address from a port of its own; see sockettest.Rig.
+func Stranger(to netip.AddrPort, datagram []byte) error {
+	c, err := net.Dial("udp", to.String())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	_, err = c.Write(datagram)
+	return err
+}
