@@ -3,6 +3,7 @@ package lwm2m_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -268,7 +269,7 @@ func (l *life) changeInstances() {
 // happen has one thing happen.
 func (l *life) happen() {
 	l.events++
-	switch l.r.IntN(23) {
+	switch l.r.IntN(26) {
 	case 0, 1, 2:
 		l.measure()
 	case 3, 4:
@@ -340,7 +341,34 @@ func (l *life) happen() {
 		l.client.Shutdown()
 		<-l.client.Done()
 		l.start()
+	case 23, 24:
+		l.note("the store is full")
+		l.store.fail(errFull)
+		l.refusedWrite()
+		l.someTime(time.Minute)
+		l.store.fail(nil)
+	case 25:
+		l.note("the program restarts while the store is full")
+		l.store.fail(errFull)
+		l.detach()
+		l.store.fail(nil)
+		l.start()
 	}
+}
+
+var errFull = errors.New("the disk is full")
+
+// refusedWrite has the server write what cannot be stored. Nobody may read it, so it is not among
+// l.written.
+func (l *life) refusedWrite() {
+	l.calls.Wait()
+	refused := l.ask(coap.InternalServerError, func(ctx context.Context, d *lwm2mtest.Client) (lwm2mtest.Answer, error) {
+		return d.Write(ctx, "/3308/0/5900", content.Text, []byte("-1"))
+	})
+	if goal, _ := l.goals.Get(0); goal.SetPointValue.Or(0) == -1 {
+		l.fail("what could not be stored can be read")
+	}
+	l.note("write refused %v", refused)
 }
 
 func (l *life) link(link simnet.Link) {

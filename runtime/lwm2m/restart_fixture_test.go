@@ -133,6 +133,11 @@ func (l *lives) start(cfg lwm2m.Config) *lwm2m.Client {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	return l.run(c)
+}
+
+// run runs a client.
+func (l *lives) run(c *lwm2m.Client) *lwm2m.Client {
 	ctx, stop := context.WithCancel(context.Background())
 	l.client, l.stop, l.ended = c, stop, make(chan error, 1)
 	go func() { l.ended <- c.Run(ctx) }()
