@@ -22,7 +22,6 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/records"
 	serverobject "github.com/lwm2mgen/toolkit/runtime/objects/server"
 	"github.com/lwm2mgen/toolkit/runtime/sched"
-	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // Client is one device. It registers with its servers, keeps the registrations alive and serves the
@@ -46,7 +45,7 @@ type Client struct {
 	servers    []*server
 	links      link.Config      // what the links of the servers share
 	records    *records.Records // nil without Config.Store
-	sessions   *store.Sessions  // in Config.Store, nil without it
+	sessions   *sessionStore    // in Config.Store, nil without it
 	saved      []savedServer    // that the last client has left, until their accounts are added
 	left       []savedServer    // of the accounts that the shutdown has removed
 	hasLeft    bool             // the next client has what it goes on with
@@ -58,6 +57,7 @@ type Client struct {
 	reconciling, reconcileAgain bool
 
 	closing, late, finished bool
+	abandoned               bool        // nothing waits for goroutines any more
 	leaving                 atomic.Bool // the shutdown is requested, or has begun
 	deadline                sched.Job   // of the shutdown
 	updates                 sched.Job   // sends what has changed
@@ -422,12 +422,17 @@ func (c *Client) giveUpShutdown() {
 			"stores", c.stores.busy, "connections", c.pending)
 		c.pool.abandon()
 		c.stores.abandon()
-		c.pending = 0
+		c.pending, c.abandoned = 0, true
 	}
 	if c.late = true; !c.finished {
 		c.loop.sched.After(&c.deadline, c.cfg.ShutdownTimeout)
 	}
 	c.finish()
+}
+
+// isStoring reports whether Config.Store or Config.Persist is used, or will be soon.
+func (c *Client) isStoring() bool {
+	return c.stores.busy > 0 || c.sessions != nil && c.sessions.busy() && !c.abandoned
 }
 
 // finish ends the client if it is shutting down and no server and no goroutine is left.
@@ -437,11 +442,11 @@ func (c *Client) finish() {
 	}
 	c.cancel()
 	c.manager.Close()
-	if c.pending > 0 || c.pool.busy > 0 || c.stores.busy > 0 {
+	c.leaveConnections()
+	if c.pending > 0 || c.pool.busy > 0 || c.isStoring() {
 		return
 	}
 	c.finished = true
-	c.leaveConnections()
 	c.manager.Stop() // the loop may not run again
 	c.boot.stop()
 	c.loop.sched.Cancel(&c.deadline)

@@ -11,7 +11,6 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m/internal/records"
 	"github.com/lwm2mgen/toolkit/runtime/objects/accesscontrol"
 	"github.com/lwm2mgen/toolkit/runtime/objects/enrolment"
-	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // alwaysStored are the objects that Config.Store keeps in any case: accounts, credentials and
@@ -28,13 +27,21 @@ func (c *Client) loadRecords() error {
 	if c.cfg.Store == nil {
 		return nil
 	}
-	c.sessions = &store.Sessions{Store: c.cfg.Store, Prefix: sessionPrefix}
+	c.sessions = newSessionStore(c.cfg.Store, c.runStore, func(err error) {
+		c.log.Warn("a security session is not stored", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+	})
 	var err error
 	c.records, err = records.Load(c.cfg.Store, append(slices.Clone(alwaysStored[:]), c.cfg.StoredObjects...), c.log)
 	if err != nil {
 		return fmt.Errorf("lwm2m: Config.Store: %w", err)
 	}
 	return nil
+}
+
+// runStore has fn, which uses Config.Store, called on another goroutine. It may be called from any
+// goroutine.
+func (c *Client) runStore(fn func()) {
+	c.loop.sched.Post(func() { c.stores.run(func() { c.guard("Config.Store", fn) }) })
 }
 
 // persist returns the function that stores what a transaction has changed, or nil.

@@ -226,7 +226,7 @@ func (c *Client) isIdle() bool {
 	dirty := c.dirty
 	c.mu.Unlock()
 	switch {
-	case dirty, c.closing, c.awake > 0, c.pending > 0, c.pool.busy > 0, c.stores.busy > 0, !c.manager.Idle(), !c.boot.isIdle(),
+	case dirty, c.closing, c.awake > 0, c.pending > 0, c.pool.busy > 0, c.isStoring(), !c.manager.Idle(), !c.boot.isIdle(),
 		c.loop.sched.Wait(1) == 0: // a job is due, or something was posted
 		return false
 	}

@@ -267,12 +267,21 @@ func (c *Client) leave(ended string, servers []savedServer) {
 	record, err := json.Marshal(savedClient{
 		Version: savedVersion, BootID: c.cfg.BootID, Endpoint: c.cfg.Endpoint, At: time.Now().UnixMicro(), Ended: ended, Servers: servers,
 	})
-	if err == nil {
-		err = c.cfg.Store.Apply(store.Put(registrationsRecord, record))
-	}
 	if err != nil {
-		c.log.Warn("the next client registers again", "endpoint", c.cfg.Endpoint, "reason", err.Error())
+		c.failedToLeave(err)
+		return
 	}
+	c.stores.run(func() {
+		c.guard("Config.Store", func() {
+			if err := c.cfg.Store.Apply(store.Put(registrationsRecord, record)); err != nil {
+				c.failedToLeave(err)
+			}
+		})
+	})
+}
+
+func (c *Client) failedToLeave(err error) {
+	c.log.Warn("the next client registers again", "endpoint", c.cfg.Endpoint, "reason", err.Error())
 }
 
 // leaveConnections stores the connections of a client that has de-registered: their sessions can be
