@@ -198,12 +198,12 @@ func TestShellDrawsProgress(t *testing.T) {
 	s.expect(`Update Result 1: the new firmware runs\n> $`)
 
 	image := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(image, make([]byte, 500_000), 0o600); err != nil {
+	if err := os.WriteFile(image, make([]byte, 2_000_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.press("pull heater-1 " + image + enter)
-	s.expect(`\r\[#+\.+\]  \d\d %  \d+\.\d of 500.0 kB`)
-	s.expect(`\r\[#{30}\] 100 %  500.0 of 500.0 kB.*\s*\nState 2: Downloaded\n> $`)
+	s.expect(`\r\[#+\.+\]  \d\d %  \d\.\d of 2.0 MB`)
+	s.expect(`\r\[#{30}\] 100 %  2.0 of 2.0 MB.*\s*\nState 2: Downloaded\n> $`)
 	s.press("quit" + enter)
 	s.waitEnd()
 }

@@ -150,7 +150,7 @@ func (c *command) push(ctx context.Context) error {
 		d.advise(ctx, a)
 		return err
 	}
-	c.extend(d.wait, fmt.Sprintf("the device has not verified the image within %v", d.wait))
+	d.extendUntil("verified")
 	s, err := d.follow(ctx, nil, func(s status) bool { return d.received(s, true) })
 	if err != nil {
 		return err
@@ -178,6 +178,7 @@ func (c *command) pull(ctx context.Context) error {
 	}
 	defer func() { _ = c.cfg.Server.ServeFile(path, lwm2mserver.File{}) }()
 	t := c.newTransfer(d.size)
+	t.uri = uri
 	f.transfer.Store(t)
 	defer f.transfer.Store(nil)
 	resource := d.resource(d.object.uri)
@@ -191,9 +192,7 @@ func (c *command) pull(ctx context.Context) error {
 	}
 	t.start()
 	defer t.end(false)
-	if t.done.Load() == 0 {
-		c.extend(c.cfg.Timeout, fmt.Sprintf("the device has not asked for %s within %v", uri, c.cfg.Timeout))
-	}
+	c.extend(c.cfg.Timeout, t.silence)
 	s, err := d.follow(ctx, t, func(s status) bool { return d.received(s, t.complete()) })
 	if err != nil {
 		return err
@@ -283,7 +282,7 @@ func (d *delivery) finish(ctx context.Context, s status) error {
 			return err
 		}
 	}
-	d.extend(d.wait, fmt.Sprintf("the device has not installed the image within %v", d.wait))
+	d.extendUntil("installed")
 	s, err := d.follow(ctx, nil, d.installed)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,9 +12,9 @@ import (
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
-	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 	"github.com/lwm2mgen/toolkit/runtime/objects/advancedfirmware"
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
+	"github.com/lwm2mgen/toolkit/runtime/objects/softwaremanagement"
 )
 
 // An image arrives with a line for each tenth, and is installed. Each part takes longer than the
@@ -121,6 +120,45 @@ func TestPushComponent(t *testing.T) {
 	})
 }
 
+// Software is pushed and pulled to object 9.
+func TestPushSoftware(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.pulls()
+		manager, err := softwaremanagement.New(softwaremanagement.Config{
+			Components: []softwaremanagement.Component{{Storage: &flash{}}, {Storage: b.flash, Downloader: b.update.Downloader}},
+			Installer:  software{b.flash}, Store: b.records, Logger: b.update.Logger,
+		})
+		must(t, err)
+		defer func() { must(t, manager.Close()) }()
+		b.client.Objects = []dm.Object{manager}
+		defer b.run()()
+		image := b.image("2.0", 500)
+		b.runs("pull dev "+image+" 9/1", "",
+			"PUT /9/1/3: 2.04 Changed", "100 %, 500 of 500 B", "State 3: Delivered")
+		b.runs("push dev "+image+" 9/1", ErrRefused.Error(), "PUT /9/1/2: 4.05 Method Not Allowed: /9/1/2",
+			"there is an image already: discard it with execute dev /9/1/6 1")
+		b.runs("execute dev /9/1/6 1", "", "2.04 Changed")
+		b.flash.installs = func() (softwaremanagement.Outcome, error) { return 0, errors.New("it does not fit") }
+		b.runs("push dev "+image+" 9/1 -update", ErrRefused.Error(),
+			"100 %, 500 of 500 B", "PUT /9/1/2: 2.04 Changed", "State 3: Delivered", "POST /9/1/4: 2.04 Changed",
+			"Update Result 58: the installation has failed")
+		b.runs("execute dev /9/1/6 1", "", "2.04 Changed")
+		b.flash.installs = func() (softwaremanagement.Outcome, error) {
+			<-time.After(2 * time.Minute)
+			return softwaremanagement.Done, nil
+		}
+		b.runs("push dev "+image+" 9/1 -update", "",
+			"100 %, 500 of 500 B", "PUT /9/1/2: 2.04 Changed", "State 3: Delivered", "POST /9/1/4: 2.04 Changed",
+			"State 4: Installed", "Update Result 2: the software is installed")
+		b.runs("pull dev "+image+" 9/1", ErrRefused.Error(), "PUT /9/1/3: 4.05 Method Not Allowed: /9",
+			"software is installed already: prepare its update with execute dev /9/1/6 1")
+		b.runs("execute dev /9/1/6 1", "", "2.04 Changed")
+		b.flash.verifyErr = errors.New("the signature is wrong")
+		b.runs("pull dev "+image+" 9/1 -update", ErrRefused.Error(), "PUT /9/1/3: 2.04 Changed", "100 %, 500 of 500 B",
+			"Update Result 53: the integrity check of the package has failed")
+	})
+}
+
 // What a device refuses is explained, and what to do.
 func TestPushRefused(t *testing.T) {
 	onBench(t, func(b *bench) {
@@ -216,82 +254,7 @@ func TestPushUsage(t *testing.T) {
 }
 
 // A device downloads an image over the transport that it has registered over, or from the URI that
-// the user names.
-func TestPull(t *testing.T) {
-	for _, c := range []struct{ account, option, uri string }{
-		{"coap://cloud", "", "coap://%s:5683/pull/1/fw-2.0.bin"},
-		{"coap+tcp://cloud", "", "coap+tcp://%s:5683/pull/1/fw-2.0.bin"},
-		{"coap+tcp://cloud", "-uri coap://cloud", "coap://cloud/pull/1/fw-2.0.bin"},
-		{"coap://cloud", "-uri coap+tcp://cloud:5683/", "coap+tcp://cloud:5683/pull/1/fw-2.0.bin"},
-	} {
-		onBench(t, func(b *bench) {
-			b.client.Servers[0].URI = c.account
-			b.pulls()
-			defer b.start()()
-			b.flash.verifying = time.Minute
-			blocks := []string{"100 %, 5.0 of 5.0 kB"}
-			if strings.HasPrefix(c.uri, "coap://") {
-				blocks = append([]string{"20 %, 1.0 of 5.0 kB", "40 %, 2.0 of 5.0 kB", "61 %, 3.1 of 5.0 kB", "81 %, 4.1 of 5.0 kB"}, blocks...)
-			}
-			b.runs("pull dev "+b.image("2.0", 5000)+" "+c.option, "",
-				slices.Concat([]string{"PUT /5/0/1: 2.04 Changed"}, blocks, []string{"State 2: Downloaded"})...)
-			uri := strings.Replace(c.uri, "%s", b.cloud.Addrs()[0].String(), 1)
-			b.runs("read dev 5/0/1", "", "2.05 Content", "  /5/0/1  Package URI  "+uri)
-			b.runs("execute dev 5/0/2", "", "2.04 Changed")
-			b.runs("read dev 5/0/5", "", "2.05 Content", "  /5/0/5  Update Result  1")
-			if !b.flash.runs("2.0") {
-				t.Error("the new firmware does not run")
-			}
-		})
-	}
-}
-
 // A pull ends with the Update Result of a device that cannot use the image or its URI, and with a
-// time-out if the device does nothing. The file is offered until then.
-func TestPullFails(t *testing.T) {
-	onBench(t, func(b *bench) {
-		b.pulls()
-		defer b.start()()
-		b.flash.verifyErr = errors.New("the signature is wrong")
-		image := b.image("2.0", 1500)
-		b.runs("pull dev "+image+" -update", ErrRefused.Error(),
-			"PUT /5/0/1: 2.04 Changed",
-			"68 %, 1.0 of 1.5 kB", "100 %, 1.5 of 1.5 kB",
-			"Update Result 5: the integrity check of the image has failed")
-		b.runs("pull dev "+image+" -uri coaps://cloud", ErrRefused.Error(),
-			"PUT /5/0/1: 2.04 Changed",
-			"Update Result 9: the device does not support the protocol of the URI")
-		b.runs("pull dev "+image+" -uri coap://10.9.8.7", "the device has not asked for coap://10.9.8.7/pull/3/fw-2.0.bin within 30s",
-			"PUT /5/0/1: 2.04 Changed")
-		b.runs("pull dev "+image, ErrRefused.Error(), "PUT /5/0/1: 4.05 Method Not Allowed: /5",
-			`the device receives or verifies another image: wait for its end, or discard it with write dev /5/0/1 ""`)
-		b.runs(`write dev /5/0/1 ""`, "", "2.04 Changed")
-
-		b.server.DisturbFiles(1<<30, lwm2mserver.FileFault{Drop: true}, func(r lwm2mserver.FileRequest) bool { return r.Offset > 0 })
-		b.runs("pull dev "+image, "no progress for 30s", "PUT /5/0/1: 2.04 Changed", "68 %, 1.0 of 1.5 kB")
-		for _, path := range []string{"/pull/1/fw-2.0.bin", "/pull/5/fw-2.0.bin"} {
-			if b.offers(path) {
-				t.Errorf("%s is still offered", path)
-			}
-		}
-	})
-}
-
-// A device whose connection breaks continues, and its pull with it.
-func TestPullContinues(t *testing.T) {
-	onBench(t, func(b *bench) {
-		b.pulls()
-		defer b.start()()
-		b.server.DisturbFiles(2, lwm2mserver.FileFault{Drop: true}, func(r lwm2mserver.FileRequest) bool { return r.Offset == 2048 })
-		b.runs("pull dev "+b.image("2.0", 4000), "",
-			"PUT /5/0/1: 2.04 Changed",
-			"25 %, 1.0 of 4.0 kB", "51 %, 2.0 of 4.0 kB",
-			"76 %, 3.1 of 4.0 kB",
-			"100 %, 4.0 of 4.0 kB",
-			"State 2: Downloaded")
-	})
-}
-
 // A device that receives images in one way names the other one.
 func TestDeliveryMethods(t *testing.T) {
 	onBench(t, func(b *bench) {
@@ -431,30 +394,5 @@ func TestInterrupt(t *testing.T) {
 			b.out.Reset()
 			b.runs("read dev 5/0/5", "", "2.05 Content", "  /5/0/5  Update Result  "+c.result)
 		}
-	})
-}
-
-// A device that loses its power while it downloads continues when it is back.
-func TestPullOverRestart(t *testing.T) {
-	onBench(t, func(b *bench) {
-		b.pulls()
-		halt := b.start()
-		restarted := make(chan struct{})
-		time.AfterFunc(time.Second, func() {
-			defer close(restarted)
-			b.site.SetDown(true)
-			halt()
-			<-time.After(15 * time.Second)
-			b.site.SetDown(false)
-			halt = b.start()
-		})
-		b.runs("pull dev "+b.image("2.0", 20_480), "",
-			"PUT /5/0/1: 2.04 Changed",
-			"10 %, 2.0 of 20.5 kB", "20 %, 4.1 of 20.5 kB", "30 %, 6.1 of 20.5 kB", "40 %, 8.2 of 20.5 kB",
-			"50 %, 10.2 of 20.5 kB", "60 %, 12.3 of 20.5 kB", "70 %, 14.3 of 20.5 kB", "80 %, 16.4 of 20.5 kB",
-			"90 %, 18.4 of 20.5 kB", "100 %, 20.5 of 20.5 kB",
-			"State 2: Downloaded")
-		<-restarted
-		halt()
 	})
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/objects/advancedfirmware"
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate/pull"
+	"github.com/lwm2mgen/toolkit/runtime/objects/softwaremanagement"
 	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
@@ -264,6 +265,23 @@ func (c component) Verify(_ context.Context, image *advancedfirmware.Image) erro
 func (c component) Install(context.Context, []*advancedfirmware.Image) (advancedfirmware.Outcome, error) {
 	return advancedfirmware.Done, nil
 }
+
+// software is a flash as a softwaremanagement.Installer.
+type software struct{ *flash }
+
+func (s software) Verify(context.Context, *softwaremanagement.Package) error { return s.verifyErr }
+
+func (s software) Install(_ context.Context, p *softwaremanagement.Package) (softwaremanagement.Outcome, error) {
+	if s.installs != nil {
+		return s.installs()
+	}
+	return softwaremanagement.Done, nil
+}
+
+func (s software) Activate(context.Context, softwaremanagement.Software) error   { return nil }
+func (s software) Deactivate(context.Context, softwaremanagement.Software) error { return nil }
+
+func (s software) Uninstall(context.Context, softwaremanagement.Software, bool) error { return nil }
 
 // records is a store in memory.
 type records struct {

@@ -52,11 +52,12 @@ func (c *command) runOnDevice(ctx context.Context) error {
 type deadline struct {
 	timer  *time.Timer
 	mu     sync.Mutex
-	reason string
+	reason func() string
 }
 
-// extend has the command end after d, with a reason. It is safe for concurrent use.
-func (c *command) extend(d time.Duration, reason string) {
+// extend has the command end after d, with the reason that a function returns then. It is safe for
+// concurrent use.
+func (c *command) extend(d time.Duration, reason func() string) {
 	c.deadline.mu.Lock()
 	defer c.deadline.mu.Unlock()
 	c.deadline.reason = reason
@@ -72,10 +73,10 @@ func (c *command) withTimeout(ctx context.Context) (context.Context, context.Can
 			cancel(context.Cause(ctx))
 		}
 	})
-	c.deadline.reason = fmt.Sprintf("no answer within %v", c.cfg.Timeout)
+	c.deadline.reason = func() string { return fmt.Sprintf("no answer within %v", c.cfg.Timeout) }
 	c.deadline.timer = time.AfterFunc(c.cfg.Timeout, func() {
 		c.deadline.mu.Lock()
-		reason := c.deadline.reason
+		reason := c.deadline.reason()
 		c.deadline.mu.Unlock()
 		if !c.device.Awake() {
 			reason += ": the device is asleep"

@@ -21,6 +21,7 @@ const (
 type transfer struct {
 	command *command
 	size    int64
+	uri     string // of the image, "" for a push
 	meter   *progress.Meter
 	done    atomic.Int64
 	last    atomic.Int64 // when it has advanced, in nanoseconds since begin
@@ -53,7 +54,7 @@ func (t *transfer) start() {
 func (t *transfer) advance(done int64) {
 	for old := t.done.Load(); done > old; old = t.done.Load() {
 		// This comes first: when the transfer is complete, the command sets another deadline.
-		t.command.extend(t.command.cfg.Timeout, fmt.Sprintf("no progress for %v", t.command.cfg.Timeout))
+		t.command.extend(t.command.cfg.Timeout, t.silence)
 		t.last.Store(int64(time.Since(t.begin)))
 		if t.done.CompareAndSwap(old, done) {
 			if done == t.size {
@@ -66,6 +67,14 @@ func (t *transfer) advance(done int64) {
 			return
 		}
 	}
+}
+
+// silence returns why a command ends whose transfer does not advance.
+func (t *transfer) silence() string {
+	if t.done.Load() == 0 && t.uri != "" {
+		return fmt.Sprintf("the device has not asked for %s within %v", t.uri, t.command.cfg.Timeout)
+	}
+	return fmt.Sprintf("no progress for %v", t.command.cfg.Timeout)
 }
 
 // complete reports whether all bytes have left the server.

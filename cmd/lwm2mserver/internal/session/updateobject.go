@@ -51,7 +51,7 @@ var updateObjects = map[dm.ObjectID]*updateObject{
 		},
 		success: 2, deferred: -1, firstFailure: 50,
 		discard: func(endpoint string, instance dm.Path) string {
-			return fmt.Sprintf("execute %s %v/6", endpoint, instance)
+			return fmt.Sprintf("execute %s %v/6 1", endpoint, instance)
 		},
 	},
 }
@@ -136,7 +136,9 @@ func (o *updateObject) advice(code coap.Code, s status, verb, endpoint string, i
 	switch code {
 	case coap.MethodNotAllowed:
 		switch o.phase(s) {
-		case phaseReady, phaseInstalled:
+		case phaseInstalled:
+			return "software is installed already: prepare its update with " + o.discard(endpoint, instance)
+		case phaseReady:
 			return "there is an image already: discard it with " + o.discard(endpoint, instance)
 		case phaseReceiving:
 			return "the device receives or verifies another image: wait for its end, or discard it with " + o.discard(endpoint, instance)

@@ -90,8 +90,8 @@ func TestAdvice(t *testing.T) {
 		s    status
 		want string
 	}{
-		{software, coap.MethodNotAllowed, status{3, 3}, "there is an image already: discard it with execute dev /9/0/6"},
-		{software, coap.MethodNotAllowed, status{4, 2}, "there is an image already: discard it with execute dev /9/0/6"},
+		{software, coap.MethodNotAllowed, status{3, 3}, "there is an image already: discard it with execute dev /9/0/6 1"},
+		{software, coap.MethodNotAllowed, status{4, 2}, "software is installed already: prepare its update with execute dev /9/0/6 1"},
 		{software, coap.ServiceUnavailable, status{}, "the device receives another image, or ends its last update: try again later"},
 		{firmwareObject, coap.MethodNotAllowed, status{}, "the device does not receive images by pull: try push"},
 		{firmwareObject, coap.Unauthorized, status{}, ""},

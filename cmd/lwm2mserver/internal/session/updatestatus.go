@@ -33,7 +33,7 @@ func (d *delivery) follow(ctx context.Context, t *transfer, end func(status) boo
 			}
 			if t.complete() {
 				t.end(true)
-				d.extend(d.wait, fmt.Sprintf("the device has not verified the image within %v", d.wait))
+				d.extendUntil("verified")
 				t = nil
 			}
 		}
@@ -54,6 +54,11 @@ func (d *delivery) follow(ctx context.Context, t *transfer, end func(status) boo
 			return s, err
 		}
 	}
+}
+
+// extendUntil gives the device the time of -wait until it has verified or installed the image.
+func (d *delivery) extendUntil(done string) {
+	d.extend(d.wait, func() string { return fmt.Sprintf("the device has not %s the image within %v", done, d.wait) })
 }
 
 // read reads the status of the update. The device may restart: a read that gets no response is
