@@ -82,8 +82,12 @@ func (r *recorder) restore(ctx context.Context, m *dm.Model, object dm.ObjectID)
 		return err
 	}
 	defer t.Rollback() // does nothing after Commit
-	if err := t.Write(dm.ObjectPath(object), dm.Replace, entries); err != nil {
-		return err
+	// The first Write makes missing instances as their template has them. The second empties what
+	// the records do not have.
+	for range 2 {
+		if err := t.Write(dm.ObjectPath(object), dm.Replace, entries); err != nil {
+			return err
+		}
 	}
 	return t.Commit()
 }

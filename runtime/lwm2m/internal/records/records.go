@@ -98,19 +98,21 @@ func (r *Records) restoreObject(t *dm.Transaction, id dm.ObjectID) error {
 			continue
 		}
 		values, err := decode(t.Snapshot(), records[i])
-		switch {
-		case err != nil:
-			return fmt.Errorf("record %q: %w", nameOf(p), err)
-		case len(values) > 0:
-			entries = append(entries, values...)
-		case t.Snapshot().Has(p):
-			err = t.Write(p, dm.Replace, nil)
-		default:
-			err = t.Create(id, []dm.InstanceID{i}, nil)
-		}
 		if err != nil {
-			return err
+			return fmt.Errorf("record %q: %w", nameOf(p), err)
 		}
+		// A new instance has what its template has. What the record does not have is emptied.
+		if !t.Snapshot().Has(p) {
+			if err := t.Create(id, []dm.InstanceID{i}, nil); err != nil {
+				return err
+			}
+		}
+		if len(values) == 0 {
+			if err := t.Write(p, dm.Replace, nil); err != nil {
+				return err
+			}
+		}
+		entries = append(entries, values...)
 	}
 	if entries == nil {
 		return nil

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"testing"
@@ -121,6 +122,51 @@ func TestRecords(t *testing.T) {
 	}
 	if len(values) != 2 || values[0] != 30 || values[5] != 5 {
 		t.Errorf("restored %v", values)
+	}
+}
+
+// What a server has emptied stays empty, although a new instance has a value there.
+func TestRecordsOfEmptiedResources(t *testing.T) {
+	for _, values := range [][]dm.Entry{
+		nil, // nothing is left
+		{{Path: dm.ResourcePath(setpoint.ObjectID, 3, setpoint.ColourID), Value: dm.StringValue("red")}},
+	} {
+		s := open(t, t.TempDir())
+		made := func(r *Records) (*dm.Model, *setpoint.Object) {
+			o, err := setpoint.New(setpoint.Config{
+				Template: setpoint.Instance{ApplicationType: dm.Str("boiler"), Colour: dm.Str("blue"), SetPointValue: dm.Float(20)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := dm.NewModel(dm.ModelConfig{Persist: r.Persist}, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			restore(t, m, r)
+			return m, o
+		}
+		m, o := made(load(t, s))
+		tx, err := m.Begin(t.Context(), dm.Bootstrap)
+		if err == nil {
+			err = tx.Create(setpoint.ObjectID, []dm.InstanceID{3}, nil)
+		}
+		if err == nil {
+			err = tx.Write(dm.InstancePath(setpoint.ObjectID, 3), dm.Replace, values)
+		}
+		if err == nil {
+			err = tx.Commit()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, _ := o.Get(3)
+		_, o = made(load(t, s))
+		after, _ := o.Get(3)
+		want := fmt.Sprint(before.ApplicationType, before.Colour, before.SetPointValue)
+		if got := fmt.Sprint(after.ApplicationType, after.Colour, after.SetPointValue); got != want || before.ApplicationType.Or("") != "" {
+			t.Errorf("restored %s, stored %s", got, want)
+		}
 	}
 }
 
