@@ -15,7 +15,7 @@ import (
 )
 
 // The functions of docs/updates.md are compiled and never called.
-var _ = []any{packageFirmwareupdate, newUpdate, pullUpdates, refuseImage, firmwareupdate.Installer(new(board))}
+var _ = []any{packageFirmwareupdate, newUpdate, pullUpdates, reportUpdates, sendResults, refuseImage, firmwareupdate.Installer(new(board))}
 
 func newUpdate(board firmwareupdate.Installer, state store.Store, version string) (*firmwareupdate.Updater, error) {
 	file, err := download.OpenFile("/var/lib/probe/firmware.new")
@@ -59,6 +59,27 @@ func pullUpdates(cfg firmwareupdate.Config, dialers []socket.Dialer, state store
 		return err
 	}
 	cfg.Downloader = pull.New(client, download.Records{Store: state, Name: "download"})
+	return nil
+}
+
+func reportUpdates(cfg *firmwareupdate.Config) <-chan firmwareupdate.Status {
+	results := make(chan firmwareupdate.Status, 4)
+	cfg.Changed = func(s firmwareupdate.Status) {
+		if s.State == 0 {
+			results <- s
+		}
+	}
+	return results
+}
+
+func sendResults(ctx context.Context, client *lwm2m.Client, results <-chan firmwareupdate.Status) error {
+	for range results {
+		report := &lwm2m.Batch{Defer: true} // it waits until the device is registered
+		report.Add(dm.ResourcePath(5, 0, 3), dm.ResourcePath(5, 0, 5))
+		if _, err := client.Send(ctx, 1, report); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
