@@ -96,7 +96,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		"(default: lwm2mserver in your configuration folder)")
 	f.StringVar(&o.commands, "c", "", "run `COMMANDS` and end")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON for each result, notification and event")
-	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "wait for a device for `TIME`")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "wait for a device for `TIME`, and for an image to advance")
 	f.DurationVar(&o.awake, "awake", 0, "count a device in queue mode as asleep `TIME` after its last message (default 93s)")
 	if err := f.Parse(args); err != nil {
 		return o, err

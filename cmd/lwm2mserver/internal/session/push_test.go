@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/registry"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/objects/advancedfirmware"
@@ -118,6 +119,20 @@ func TestPushComponent(t *testing.T) {
 			"PUT /33629/1/0: 2.04 Changed",
 			"Update Result 6: the device does not support this type of image")
 	})
+}
+
+// Devices of every version of LwM2M show their status in a format of their own, and some have an
+// alternate path.
+func TestPushVersions(t *testing.T) {
+	for _, v := range []registry.Version{{Major: 1, Minor: 0}, {Major: 1, Minor: 1}, {Major: 1, Minor: 2}} {
+		onBench(t, func(b *bench) {
+			b.client.MinVersion, b.client.MaxVersion, b.client.AlternatePath = v, v, "/lwm2m"
+			defer b.start()()
+			b.runs("push dev "+b.image("2.0", 500)+" -update", "",
+				"100 %, 500 of 500 B", "PUT /5/0/0: 2.04 Changed", "State 2: Downloaded", "POST /5/0/2: 2.04 Changed",
+				"Update Result 1: the new firmware runs")
+		})
+	}
 }
 
 // Software is pushed and pulled to object 9.
