@@ -222,7 +222,7 @@ func concatenate(certs []*x509.Certificate) []byte {
 // follow makes the changes that follow from those of a transaction; see
 // dm.ModelConfig.Consequences.
 func (c *Client) follow(t *dm.Transaction) error {
-	if c.restoring {
+	if c.restoring.Load() == t {
 		return nil // what followed is stored, too
 	}
 	if err := c.access.rules.Follow(t); err != nil {

@@ -60,13 +60,13 @@ func (c *Client) restore() error {
 	if err := c.registerStored(); err != nil {
 		return err
 	}
-	c.restoring = true
-	defer func() { c.restoring = false }()
 	t, err := c.model.Begin(context.Background(), dm.Bootstrap)
 	if err != nil {
 		return err
 	}
 	defer t.Rollback()
+	c.restoring.Store(t)
+	defer c.restoring.Store(nil)
 	if err := c.records.Restore(t); err != nil {
 		return fmt.Errorf("%w: %w", ErrStored, err)
 	}
@@ -123,10 +123,21 @@ func (c *Client) beginStoring() error {
 	}
 	err := c.takeRegistrations()
 	if err == nil {
-		err = c.records.Begin(c.model.Snapshot())
+		err = c.storeAll()
 	}
 	if err != nil {
 		return fmt.Errorf("Config.Store: %w", err)
 	}
 	return nil
+}
+
+// storeAll stores the instances as they are, and what changes from now on. No transaction comes
+// between the two.
+func (c *Client) storeAll() error {
+	t, err := c.model.Begin(context.Background(), dm.Application)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	return c.records.Begin(c.model.Snapshot())
 }
