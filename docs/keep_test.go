@@ -78,7 +78,7 @@ func (k *keeper) restore(ctx context.Context, m *dm.Model) error {
 		return err
 	}
 	defer t.Rollback() // does nothing after Commit
-	for range 2 { // once to make instances from the template, once to empty the rest
+	for range 2 {      // once to make instances from the template, once to empty the rest
 		if err := t.Write(dm.ObjectPath(setpoint.ObjectID), dm.Replace, entries); err != nil {
 			return err
 		}

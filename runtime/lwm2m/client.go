@@ -43,16 +43,17 @@ type Client struct {
 	device     *manage.Device // the client's own
 	pending    int            // calls of link.Connect and storeValue that have not ended
 	servers    []*server
-	links      link.Config                    // what the links of the servers share
-	records    *records.Records               // nil without Config.Store
-	sessions   *sessionStore                  // in Config.Store, nil without it
-	saved      []savedServer                  // that the last client has left, until their accounts are added
-	left       []savedServer                  // of the accounts that the shutdown has removed
-	hasLeft    bool                           // the next client has what it goes on with
-	savedFault error                          // why no registration of the last client goes on
-	rebooting  bool                           // a server has asked for a reboot, or a factory reset
-	restoring  atomic.Pointer[dm.Transaction] // writes what Config.Store holds to the data model
+	links      link.Config      // what the links of the servers share
+	records    *records.Records // nil without Config.Store
+	sessions   *sessionStore    // in Config.Store, nil without it
+	saved      []savedServer    // that the last client has left, until their accounts are added
+	left       []savedServer    // of the accounts that the shutdown has removed
+	hasLeft    bool             // the next client has what it goes on with
+	savedFault error            // why no registration of the last client goes on
+	rebooting  bool             // a server has asked for a reboot, or a factory reset
 	offline    offline
+
+	restoring atomic.Pointer[dm.Transaction] // that writes what the store holds
 
 	reconciling, reconcileAgain bool
 

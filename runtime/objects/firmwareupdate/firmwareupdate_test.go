@@ -73,7 +73,11 @@ func TestReset(t *testing.T) {
 				r.ok("push", r.upload("firmware 2.0"))
 				r.shows(2, 0)
 				r.refused("another image", r.upload("firmware 3.0"), dm.MethodNotAllowed)
-				r.refused("a URI", r.uri("coap://files/3"), dm.MethodNotAllowed)
+				err := r.uri("coap://files/3")
+				r.refused("a URI", err, dm.MethodNotAllowed)
+				if !strings.HasPrefix(err.Error(), "/5/0/1: ") {
+					t.Errorf("the refusal does not name the resource: %v", err)
+				}
 				r.shows(2, 0)
 				r.ok("reset", reset(r))
 				r.shows(0, 0)

@@ -141,7 +141,11 @@ func TestReset(t *testing.T) {
 				r.ok("push", r.upload("app 2.0"))
 				r.shows("3/3")
 				r.refused("another package", r.upload("app 3.0"), dm.MethodNotAllowed)
-				r.refused("a URI", r.uri("coap://files/3"), dm.MethodNotAllowed)
+				err := r.uri("coap://files/3")
+				r.refused("a URI", err, dm.MethodNotAllowed)
+				if !strings.HasPrefix(err.Error(), "/9/0/3: ") {
+					t.Errorf("the refusal does not name the resource: %v", err)
+				}
 				r.ok("reset", reset(r))
 				r.shows("0/0")
 				r.names(" ")
