@@ -209,6 +209,7 @@ func (p *Peer) restoreObservation(x *SavedObservation) error {
 		part.scope.reporter.parts.add(part)
 		part.scope.device.watch(1)
 	}
+	o.dropClosed() // the rights may have changed since
 	return nil
 }
 
