@@ -180,14 +180,8 @@ type downloader struct{}
 func (downloader) Schemes() []string { return []string{"coap", "coaps+tcp"} }
 
 func (downloader) Download(_ context.Context, uri string, s advancedfirmware.Storage) error {
-	if err := s.Truncate(0); err != nil {
-		return err
-	}
 	content := strings.ReplaceAll(strings.TrimPrefix(uri, "coap://files/"), "/", "\n")
-	if _, err := s.Write([]byte(strings.ReplaceAll(content, "-", " "))); err != nil {
-		return err
-	}
-	return s.Sync()
+	return objecttest.Download(s, []byte(strings.ReplaceAll(content, "-", " ")))
 }
 
 func (b *board) config() advancedfirmware.Config {
@@ -229,17 +223,7 @@ func boot(t *testing.T, b *board, c advancedfirmware.Config) *rig {
 // upload writes Package of a component block by block.
 func (r *rig) upload(id dm.InstanceID, blocks ...string) error {
 	r.t.Helper()
-	up, streamed, err := r.Model.Snapshot().OpenUpload(context.Background(), dm.Server(1), dm.ResourcePath(33629, id, 0))
-	if err != nil || !streamed {
-		return err
-	}
-	for _, block := range blocks {
-		if _, err := up.Write([]byte(block)); err != nil {
-			up.Abort()
-			return err
-		}
-	}
-	return r.Change(func(tx *dm.Transaction) error { return tx.Accept(up) })
+	return r.Upload(path(id, 0), blocks...)
 }
 
 // pushes writes images to the components that they begin with, and waits until they are there.

@@ -101,13 +101,7 @@ func (b *board) Download(ctx context.Context, uri string, storage firmwareupdate
 	if err != nil {
 		return err
 	}
-	if err := storage.Truncate(0); err != nil {
-		return err
-	}
-	if _, err := storage.Write(content); err != nil {
-		return err
-	}
-	return storage.Sync()
+	return objecttest.Download(storage, content)
 }
 
 // restart starts the device again, after a loss of power if it was lost.
@@ -155,20 +149,7 @@ func boot(t *testing.T, b *board, c firmwareupdate.Config) *rig {
 func (r *rig) execute(p string) error { return r.Execute(p, "") }
 
 // upload writes Package block by block.
-func (r *rig) upload(blocks ...string) error {
-	r.t.Helper()
-	up, streamed, err := r.Model.Snapshot().OpenUpload(context.Background(), dm.Server(1), dm.ResourcePath(5, 0, 0))
-	if err != nil || !streamed {
-		return err
-	}
-	for _, block := range blocks {
-		if _, err := up.Write([]byte(block)); err != nil {
-			up.Abort()
-			return err
-		}
-	}
-	return r.Change(func(tx *dm.Transaction) error { return tx.Accept(up) })
-}
+func (r *rig) upload(blocks ...string) error { r.t.Helper(); return r.Upload("/5/0/0", blocks...) }
 
 func (r *rig) uri(uri string) error { return r.Write("/5/0/1", dm.StringValue(uri)) }
 

@@ -150,13 +150,7 @@ func (g *gateway) Download(ctx context.Context, uri string, storage softwaremana
 	if err != nil {
 		return err
 	}
-	if err := storage.Truncate(0); err != nil {
-		return err
-	}
-	if _, err := storage.Write(content); err != nil {
-		return err
-	}
-	return storage.Sync()
+	return objecttest.Download(storage, content)
 }
 
 // restart starts the device again, after a loss of power if it was lost.
@@ -226,20 +220,7 @@ func text(s softwaremanagement.Status) string {
 }
 
 // upload writes Package of component 0 block by block.
-func (r *rig) upload(blocks ...string) error {
-	r.t.Helper()
-	up, streamed, err := r.Model.Snapshot().OpenUpload(context.Background(), dm.Server(1), dm.ResourcePath(9, 0, 2))
-	if err != nil || !streamed {
-		return err
-	}
-	for _, block := range blocks {
-		if _, err := up.Write([]byte(block)); err != nil {
-			up.Abort()
-			return err
-		}
-	}
-	return r.Change(func(tx *dm.Transaction) error { return tx.Accept(up) })
-}
+func (r *rig) upload(blocks ...string) error { r.t.Helper(); return r.Upload("/9/0/2", blocks...) }
 
 func (r *rig) uri(uri string) error { return r.Write("/9/0/3", dm.StringValue(uri)) }
 

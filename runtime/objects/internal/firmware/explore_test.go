@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
 )
 
 // decider is Next, or Next with a planted fault.
@@ -239,10 +241,7 @@ func (n world) fault(w world, e Event, f Facts) string {
 
 // explore visits every world that next can reach, until it finds a fault.
 func explore(next decider) (worlds []world, fault string) {
-	seen := map[world]bool{{}: true}
-	worlds = []world{{}}
-	for i := 0; i < len(worlds); i++ {
-		w := worlds[i]
+	return objecttest.Explore(world{}, func(w world, found func(world, string, ...any)) {
 		for _, e := range events() {
 			for _, f := range combinations() {
 				if !w.possible(e, f) {
@@ -250,18 +249,11 @@ func explore(next decider) (worlds []world, fault string) {
 				}
 				to, actions, ok := next(w.State, e, f)
 				n, fault := w.check(e, f, to, actions, ok)
-				if fault != "" {
-					return worlds, fmt.Sprintf("%s\nfrom    %+v\nevent   %+v\nfacts   %+v\nto      %+v\nactions %v", fault, w, e, f, to, actions)
-				}
 				n.permitted = n.permitted && n.Phase > Verifying
-				if !seen[n] {
-					seen[n] = true
-					worlds = append(worlds, n)
-				}
+				found(n, fault, e, f, to, actions)
 			}
 		}
-	}
-	return worlds, ""
+	})
 }
 
 func TestEveryState(t *testing.T) {

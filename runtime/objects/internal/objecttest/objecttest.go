@@ -105,6 +105,25 @@ func (d *Device) Write(p string, v dm.Value) error {
 	})
 }
 
+// Upload writes a resource whose value is streamed, block by block. After an error it gives up.
+func (d *Device) Upload(p string, blocks ...string) error {
+	d.t.Helper()
+	up, streamed, err := d.Model.Snapshot().OpenUpload(context.Background(), dm.Server(1), d.path(p))
+	if err != nil {
+		return err
+	}
+	if !streamed {
+		d.t.Fatalf("%s is not streamed", p)
+	}
+	for _, block := range blocks {
+		if _, err := up.Write([]byte(block)); err != nil {
+			up.Abort()
+			return err
+		}
+	}
+	return d.Change(func(tx *dm.Transaction) error { return tx.Accept(up) })
+}
+
 // Create creates an instance from entries.
 func (d *Device) Create(o dm.ObjectID, id dm.InstanceID, entries ...dm.Entry) error {
 	d.t.Helper()

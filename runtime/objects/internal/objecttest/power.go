@@ -85,6 +85,24 @@ func (f *Flash) Content() *io.SectionReader {
 	return io.NewSectionReader(bytes.NewReader(c), 0, int64(len(c)))
 }
 
+// Storage is what a Downloader writes to.
+type Storage interface {
+	io.Writer
+	Truncate(int64) error
+	Sync() error
+}
+
+// Download does what a Downloader does that downloads the content.
+func Download(s Storage, content []byte) error {
+	if err := s.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := s.Write(content); err != nil {
+		return err
+	}
+	return s.Sync()
+}
+
 // Records is a store.Store. The power can be lost before a batch, and after it, when it is durable
 // and nobody learns it.
 type Records struct {
