@@ -151,7 +151,7 @@ func TestStoreThatDoesNotFit(t *testing.T) {
 		l.server.WaitRegistered("dev")
 		l.kill()
 		for _, bad := range []struct{ name, record, want string }{
-			{"dm/3308/0", "\xff", "dm/3308/0"}, {"dm/1/0", "\x80", "/1/0: mandatory"}, {"dm/x", "", "dm/x"}, {"dm/3308/00", "", "dm/3308/00"},
+			{"dm/3308/0", "\xff", "dm/3308/0"}, {"dm/1/0", "\x80", "dm/1/0"}, {"dm/1/7", "\x01\x00", "/1/7: mandatory"}, {"dm/x", "", "dm/x"}, {"dm/3308/00", "", "dm/3308/00"},
 		} {
 			name, record := bad.name, bad.record
 			before := l.store.records[name]

@@ -18,7 +18,7 @@ func FuzzRestart(f *testing.F) {
 		`"lwm2m":"1.2","lifetime":86400,"expires":99999999999999999,"link":{"conn":"wQ==","local":"198.18.0.1:5683"},`+
 		`"peer":{"attributes":[{"path":"/3/0/9","set":{"pmin":10}}],"observations":[{"relation":"wg==","nodes":[{"path":"/3/0"}],"format":112,`+
 		`"values":1,"stored":[{"at":1,"body":"gaIhYi8w"}],"newest":true}]}}]}`), []byte{})
-	f.Add([]byte("{"), []byte("\x81\xa2\x00\x62/0\x02\x01"))
+	f.Add([]byte("{"), []byte("\x01\x00\x81\xa2\x00\x62/0\x02\x01"))
 	f.Fuzz(func(t *testing.T, registrations, instance []byte) {
 		stuck := time.AfterFunc(10*time.Second, func() { panic("the client does not end") })
 		defer stuck.Stop()

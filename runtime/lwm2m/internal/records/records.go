@@ -2,10 +2,12 @@ package records
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -90,70 +92,140 @@ func (r *Records) restoreObject(t *dm.Transaction, id dm.ObjectID) error {
 			}
 		}
 	}
-	var entries []dm.Entry
 	for _, i := range slices.Sorted(maps.Keys(records)) {
 		p := dm.InstancePath(id, i)
 		if !deletes && !t.Snapshot().Has(p) {
 			r.log.Warn("the store has an instance that only the program can make, and does not: it is left out", "instance", p.String())
 			continue
 		}
-		values, err := decode(t.Snapshot(), records[i])
-		if err != nil {
+		if err := r.restoreInstance(t, p, records[i]); err != nil {
 			return fmt.Errorf("record %q: %w", nameOf(p), err)
 		}
-		// A new instance has what its template has. What the record does not have is emptied.
-		if !t.Snapshot().Has(p) {
-			if err := t.Create(id, []dm.InstanceID{i}, nil); err != nil {
-				return err
-			}
-		}
-		if len(values) == 0 {
-			if err := t.Write(p, dm.Replace, nil); err != nil {
-				return err
-			}
-		}
-		entries = append(entries, values...)
 	}
-	if entries == nil {
-		return nil
-	}
-	return t.Write(dm.ObjectPath(id), dm.Replace, entries)
+	return nil
 }
 
-// decode returns the values of an instance.
-func decode(s dm.Snapshot, record []byte) ([]dm.Entry, error) {
-	if len(record) == 0 {
-		return nil, nil
+// restoreInstance writes a record, resource by resource: what the record does not know, such as a
+// resource that is new in this version of the program, and what is live stays as the program has
+// made it.
+func (r *Records) restoreInstance(t *dm.Transaction, p dm.Path, record []byte) error {
+	if !t.Snapshot().Has(p) {
+		if err := t.Create(p.Object(), []dm.InstanceID{p.Instance()}, nil); err != nil {
+			return err
+		}
+	}
+	values, err := r.decode(t.Snapshot(), p, record)
+	if err != nil {
+		return err
+	}
+	for _, rp := range slices.SortedFunc(maps.Keys(values), dm.Path.Compare) {
+		if entries := values[rp]; entries != nil {
+			err = t.Write(rp, dm.Replace, entries)
+		} else {
+			err = t.Clear(rp)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// format begins a record. It is followed by the number of the resources that have no value and
+// their IDs, each as an unsigned varint, and the values in SenML CBOR.
+const format = 1
+
+// decode returns the values of each resource that the record knows: none for one without a value.
+// It leaves out resources that the instance does not store: another version of the program may have
+// stored what is live now, or is a stream.
+func (r *Records) decode(s dm.Snapshot, instance dm.Path, record []byte) (map[dm.Path][]dm.Entry, error) {
+	stored, values := map[dm.Path]bool{}, map[dm.Path][]dm.Entry{}
+	err := s.Stored(instance, func(p dm.Path, _ dm.Value) error { stored[p.Up(dm.ResourceLevel)] = true; return nil })
+	if err != nil {
+		return nil, err
+	}
+	add := func(p dm.Path, e ...dm.Entry) {
+		rp := p.Up(dm.ResourceLevel)
+		if stored[rp] {
+			values[rp] = append(values[rp], e...)
+			return
+		}
+		r.log.Info("the store has a value of a resource that is not stored any more: it is left out", "path", p.String())
+	}
+	empty, payload, err := split(record)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range empty {
+		if rp := dm.ResourcePath(instance.Object(), instance.Instance(), id); stored[rp] {
+			add(rp)
+		}
+	}
+	if len(payload) == 0 {
+		return values, nil
 	}
 	var d codec.Decoder
-	var entries []dm.Entry
-	err := d.Decode(content.SenMLCBOR, record, content.Request{Schema: s.Definition}, func(e dm.Entry) error {
-		entries = append(entries, e)
+	err = d.Decode(content.SenMLCBOR, payload, content.Request{Schema: s.Definition}, func(e dm.Entry) error {
+		if !instance.Contains(e.Path) || e.Path == instance {
+			return fmt.Errorf("it has a value of %v", e.Path)
+		}
+		add(e.Path, e)
 		return nil
 	})
-	return entries, err
+	return values, err
 }
 
-// encode returns the record of an instance. One without a value has an empty record.
+var errDamaged = errors.New("it is damaged, or another version of the program has written it")
+
+// split returns the resources without a value, and the values.
+func split(record []byte) (empty []dm.ResourceID, values []byte, err error) {
+	if len(record) == 0 || record[0] != format {
+		return nil, nil, errDamaged
+	}
+	n, size := binary.Uvarint(record[1:])
+	if size <= 0 {
+		return nil, nil, errDamaged
+	}
+	values = record[1+size:]
+	for range n {
+		id, size := binary.Uvarint(values)
+		if size <= 0 || id >= math.MaxUint16 {
+			return nil, nil, errDamaged
+		}
+		empty, values = append(empty, dm.ResourceID(id)), values[size:]
+	}
+	return empty, values, nil
+}
+
+// encode returns the record of an instance.
 func encode(s dm.Snapshot, instance dm.Path) ([]byte, error) {
 	var e codec.Encoder
 	if err := e.Begin(content.SenMLCBOR, nil, content.Target{}); err != nil {
 		return nil, err
 	}
-	empty := true
+	var empty []dm.Path
+	any := false
 	err := s.Stored(instance, func(p dm.Path, v dm.Value) error {
 		if v.Type() == registry.None {
-			return nil // supported, without a value
+			empty = append(empty, p) // or its resource instances follow
+			return nil
 		}
-		empty = false
+		if n := len(empty); n > 0 && empty[n-1] == p.Up(dm.ResourceLevel) {
+			empty = empty[:n-1]
+		}
+		any = true
 		return e.Value(p, v)
 	})
 	if err != nil {
 		return nil, err
 	}
-	record, err := e.Finish()
-	if empty {
-		record = []byte{}
+	values, err := e.Finish()
+	record := binary.AppendUvarint([]byte{format}, uint64(len(empty)))
+	for _, p := range empty {
+		record = binary.AppendUvarint(record, uint64(p.Resource()))
+	}
+	if any {
+		record = append(record, values...)
 	}
 	return record, err
 }

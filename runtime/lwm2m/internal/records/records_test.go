@@ -189,8 +189,8 @@ func TestRecordsOfFixedInstances(t *testing.T) {
 
 // FuzzRestore restores an instance from any record. It may refuse the record, and must not panic.
 func FuzzRestore(f *testing.F) {
-	f.Add([]byte("\x82\xa2\x21\x68/3308/0/\x00\x645900"), "dm/3308/0")
-	f.Add([]byte{0x80}, "dm/3308/1")
+	f.Add([]byte("\x01\x01\xf6\x2c\x81\xa2\x00\x6c/3308/0/5900\x02\xf9\x42\x00"), "dm/3308/0")
+	f.Add([]byte{1, 0}, "dm/3308/1")
 	f.Fuzz(func(t *testing.T, record []byte, name string) {
 		if len(name) == 0 || len(name) > store.MaxName {
 			return
