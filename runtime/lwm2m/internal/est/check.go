@@ -37,6 +37,10 @@ func splitAuthorities(certs []*x509.Certificate) (anchors, others []*x509.Certif
 	return anchors, others
 }
 
+// maxSkew is how much later than the device's clock a certificate may begin: authorities issue
+// certificates that begin now, and the two clocks are not the same.
+const maxSkew = 5 * time.Minute
+
 // check decides whether received certificates are what a request has asked for: one has the public
 // key of the request, is valid now, may authenticate a client, and is issued by one of the
 // authorities. It returns that certificate with those between it and the authority.
@@ -44,6 +48,9 @@ func check(received, authorities []*x509.Certificate, key crypto.PublicKey, now 
 	own := findKey(received, key)
 	if own == nil {
 		return nil, errors.New("est: the certificate has another public key than the request")
+	}
+	if early := own.NotBefore.Sub(now); early > 0 && early <= maxSkew {
+		now = own.NotBefore
 	}
 	switch {
 	case now.Before(own.NotBefore):

@@ -38,8 +38,11 @@ func TestCheck(t *testing.T) {
 		{"an authority that only the response has", list(other.issue(&key.PublicKey, nil), other.cert), list(root.cert), 0, "does not lead"},
 		{"expired", list(root.issue(&key.PublicKey, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) })), list(root.cert), 0,
 			"not valid after"},
-		{"not yet valid", list(root.issue(&key.PublicKey, func(c *x509.Certificate) { c.NotBefore = now.Add(time.Minute) })),
+		{"not yet valid", list(root.issue(&key.PublicKey, func(c *x509.Certificate) { c.NotBefore = now.Add(6 * time.Minute) })),
 			list(root.cert), 0, "set the clock"},
+		{"of a clock that is ahead", list(root.issue(&key.PublicKey, func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = now.Add(4*time.Minute), now.Add(time.Hour)
+		})), list(root.cert), 1, ""},
 		{"nothing", nil, list(root.cert), 0, "another public key"},
 	} {
 		chain, err := check(c.received, c.authorities, key.Public(), now)
