@@ -260,3 +260,23 @@ func TestEnrolmentKeepsWordsOfKey(t *testing.T) {
 		})
 	}
 }
+
+// The clock may be set long after the start of the device, so the client compares it with the
+// certificates every day, and renews none too early.
+func TestRenewalFollowsTheClock(t *testing.T) {
+	withEST(t, 9*365*24*time.Hour, func(b *estBench) {
+		b.boot.ScriptBootstrap("dev", script(b.account(), lwm2mtest.BootstrapFinish())...)
+		b.start()
+		b.server.WaitRegistered("dev")
+		for range 10 {
+			synctest.Wait()
+			if d, ok := lwm2m.UntilRenewal(b.client); !ok || d <= 0 || d > 24*time.Hour {
+				b.t.Fatalf("the client waits for %v (%v)", d, ok)
+			}
+			time.Sleep(20 * time.Hour)
+		}
+		if n := len(b.boot.Enrolled("dev")); n != 1 {
+			b.t.Errorf("%d certificates after some days", n)
+		}
+	})
+}

@@ -17,6 +17,10 @@ import (
 // maxRenewBefore is the longest default of EST.RenewBefore.
 const maxRenewBefore = 30 * 24 * time.Hour
 
+// maxRenewalWait is how long the client waits before it compares the clock with the certificates
+// again: the clock of a device without a battery is set some time after its start.
+const maxRenewalWait = 24 * time.Hour
+
 // renewAt returns when a certificate is to be renewed. At least half of its validity is used, so
 // that short certificates do not make the device enrol again and again.
 func (e *EST) renewAt(c *x509.Certificate) time.Time {
@@ -31,12 +35,19 @@ func (e *EST) renewAt(c *x509.Certificate) time.Time {
 // planRenewal starts the timer for the first certificate that is to be renewed.
 func (b *bootstrapper) planRenewal() {
 	c := b.client
-	s := c.model.Snapshot()
 	c.loop.sched.Cancel(&b.renewal)
 	if c.closing || !b.account.present {
 		return
 	}
+	if first := c.firstRenewal(); !first.IsZero() {
+		c.loop.sched.After(&b.renewal, min(max(0, time.Until(first)), maxRenewalWait))
+	}
+}
+
+// firstRenewal returns when the first certificate is to be renewed, the zero value without one.
+func (c *Client) firstRenewal() time.Time {
 	var first time.Time
+	s := c.model.Snapshot()
 	for _, id := range c.enrolling(s) {
 		if leaf := c.leafFor(s, id); leaf != nil {
 			if at := c.cfg.EST.renewAt(leaf); first.IsZero() || at.Before(first) {
@@ -44,9 +55,7 @@ func (b *bootstrapper) planRenewal() {
 			}
 		}
 	}
-	if !first.IsZero() {
-		c.loop.sched.After(&b.renewal, max(0, time.Until(first)))
-	}
+	return first
 }
 
 // leafFor returns the certificate that the device has enrolled for, nil without one.
@@ -76,8 +85,12 @@ func (c *Client) renewable(security dm.InstanceID) *x509.Certificate {
 	return leaf
 }
 
-// onRenewal asks for a bootstrap because a certificate is to be renewed.
+// onRenewal asks for a bootstrap if a certificate is to be renewed.
 func (b *bootstrapper) onRenewal() {
+	if first := b.client.firstRenewal(); first.IsZero() || time.Now().Before(first) {
+		b.planRenewal()
+		return
+	}
 	b.log.Info("a certificate is to be renewed")
 	if b.cause == nil {
 		b.cause = errRenewal
