@@ -132,6 +132,7 @@ type Step[R any] struct {
 	tasks    []Task[R]
 	done     chan struct{} // closed when servers can read the change or err is set; may be nil
 	err      error         // valid after done
+	late     error         // why it was not stored at once, or a step before it was not
 	// What need not be done.
 	stored, published bool
 }
@@ -140,13 +141,14 @@ type Step[R any] struct {
 type Task[R any] struct {
 	// Sync makes something durable before the change is stored. May be nil.
 	Sync func() error
-	// Once says that the change is dropped if it cannot be stored at once.
+	// Once says that the change is dropped if it cannot be stored at once, or one before it cannot:
+	// whoever has asked for it is told so, and it must not happen later.
 	Once bool
 	// Fail is called in place of Run with the error of Sync, or of the storing with Once. May be
 	// nil without the two.
 	Fail func(error)
-	// Late is called with the error when the change cannot be stored at once. The engine goes on
-	// to try. May be nil.
+	// Late is called with the error when the change, or one before it, cannot be stored at once.
+	// The engine goes on to try. May be nil.
 	Late func(error)
 	// Run carries the task out after the change was published. It returns quickly.
 	Run func(*Step[R])

@@ -157,6 +157,9 @@ func (p *Push[R]) change(fn func(*Change[R]) bool) bool {
 func (p *Push[R]) Commit(context.Context) error {
 	if !p.begun {
 		p.ended = true
+		if err := p.e.Ready(); err != nil {
+			return err
+		}
 		_, ok := p.e.Change(p.r.Reset)
 		if !ok {
 			return dm.Errorf(dm.MethodNotAllowed, "what is being installed cannot be reset")

@@ -13,6 +13,9 @@ import (
 // or done before. store returns false if the step must not be published, or if the engine is
 // closed.
 func (e *Engine[R]) store(s *Step[R]) bool {
+	if s.late != nil && s.drop(s.late) {
+		return false
+	}
 	s.tasks = slices.DeleteFunc(s.tasks, func(t Task[R]) bool {
 		if t.Sync == nil {
 			return false
@@ -32,23 +35,44 @@ func (e *Engine[R]) store(s *Step[R]) bool {
 			return true
 		}
 		e.cfg.Logger.Error("the state of the "+e.cfg.What+" cannot be stored", "err", err, "again", pause)
-		for _, t := range s.tasks {
-			if t.Late != nil {
-				t.Late(err)
-			}
+		e.mu.Lock()
+		waiting := slices.Clone(e.queue)
+		e.mu.Unlock()
+		s.delay(err)
+		for _, w := range waiting {
+			w.delay(err)
 		}
-		if s.done != nil && s.err == nil {
-			s.err = fmt.Errorf("the state cannot be stored: %w", err)
-			close(s.done)
-		}
-		if i := slices.IndexFunc(s.tasks, func(t Task[R]) bool { return t.Once }); i >= 0 {
-			s.tasks[i].Fail(err)
-			return false
-		}
-		if !e.sleep(pause) {
+		if s.drop(err) || !e.sleep(pause) {
 			return false
 		}
 	}
+}
+
+// delay tells those who wait for a step that it cannot be stored at once.
+func (s *Step[R]) delay(err error) {
+	if s.late != nil {
+		return
+	}
+	s.late = err
+	for _, t := range s.tasks {
+		if t.Late != nil {
+			t.Late(err)
+		}
+	}
+	if s.done != nil {
+		s.err = fmt.Errorf("the state cannot be stored: %w", err)
+		close(s.done)
+	}
+}
+
+// drop ends a step that must be stored at once or not at all. It returns false for others.
+func (s *Step[R]) drop(err error) bool {
+	i := slices.IndexFunc(s.tasks, func(t Task[R]) bool { return t.Once })
+	if i < 0 {
+		return false
+	}
+	s.tasks[i].Fail(err)
+	return true
 }
 
 // save saves a step with the settings of its instances.
