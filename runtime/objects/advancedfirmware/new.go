@@ -26,7 +26,7 @@ func New(c Config) (*Updater, error) {
 		return nil, fmt.Errorf("advancedfirmware: %w", err)
 	}
 	u.driver = driver
-	own := firmware.Hooks(driver, advancedfirmwareupdate.ObjectID, advancedfirmwareupdate.PackageURIID, func(i *Instance) dm.Res[string] { return i.PackageURI })
+	own := firmware.Hooks(driver, advancedfirmwareupdate.ObjectID, advancedfirmwareupdate.PackageURIID, func(i *Instance) *dm.Res[string] { return &i.PackageURI })
 	own.Delete = refuseDelete
 	if u.Object, err = advancedfirmwareupdate.New(advancedfirmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err

@@ -53,6 +53,20 @@ func TestPushStartsAgain(t *testing.T) {
 	})
 }
 
+// A Replace of the instance without Package URI, which is mandatory, resets nothing.
+func TestReplace(t *testing.T) {
+	in(t, func(t *testing.T) {
+		b := newBoard()
+		r := boot(t, b, b.config())
+		r.ok("push", r.upload("firmware 2.0"))
+		r.shows(2, 0)
+		entries := []dm.Entry{{Path: dm.ResourcePath(5, 0, 11), Value: dm.IntegerValue(1)}}
+		err := r.Change(func(tx *dm.Transaction) error { return tx.Write(dm.InstancePath(5, 0), dm.Replace, entries) })
+		r.refused("Replace with a setting", err, dm.BadRequest)
+		r.shows(2, 0)
+	})
+}
+
 func TestReset(t *testing.T) {
 	for name, reset := range map[string]func(r *rig) error{
 		"a zero byte in Package":  func(r *rig) error { return r.upload("\x00") },

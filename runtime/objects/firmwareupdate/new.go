@@ -23,7 +23,7 @@ func New(c Config) (*Updater, error) {
 		return nil, fmt.Errorf("firmwareupdate: %w", err)
 	}
 	u.driver = driver
-	own := firmware.Hooks(driver, firmwareupdate.ObjectID, firmwareupdate.PackageURIID, func(i *Instance) dm.Res[string] { return i.PackageURI })
+	own := firmware.Hooks(driver, firmwareupdate.ObjectID, firmwareupdate.PackageURIID, func(i *Instance) *dm.Res[string] { return &i.PackageURI })
 	if u.Object, err = firmwareupdate.New(firmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err
 	}
