@@ -48,7 +48,7 @@ type Component struct {
 // Installer is the part of an update that depends on the device. Its methods run on goroutines of
 // their own: Verify for one image of a component at a time, Install for one installation at a time.
 // They return soon after ctx has ended, which is when a server cancels the update (Verify only) or
-// when the Updater is closed.
+// when the Updater is closed. A method that ends its goroutine by runtime.Goexit has failed.
 type Installer interface {
 	// Verify checks a complete image: its type, its checksum, its signature. It may set Name,
 	// Version and Components of the image. An error discards the image; Fail chooses the Update

@@ -12,7 +12,8 @@ import (
 
 // Installer is the part of an update that depends on the device. Its methods run on a goroutine of
 // their own, one at a time. They return soon after ctx has ended, which is when a server cancels
-// the update (Verify only) or when the Updater is closed.
+// the update (Verify only) or when the Updater is closed. A method that ends its goroutine by
+// runtime.Goexit has failed.
 type Installer interface {
 	// Verify checks the complete image: its type, its checksum, its signature. It may set Name and
 	// Version of the image, which servers then read as /5/0/6 and /5/0/7. An error discards the

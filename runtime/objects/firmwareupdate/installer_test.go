@@ -52,26 +52,31 @@ func TestVerifySetsTextsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A Verify that ends its goroutine leaves the update in the server's hands.
-func TestVerifyEndsItsGoroutine(t *testing.T) {
+// A Verify or an Install that ends its goroutine has failed, and the server can try again.
+func TestInstallerEndsItsGoroutine(t *testing.T) {
 	in(t, func(t *testing.T) {
 		b := newBoard()
 		c := b.config()
 		ends := true
-		c.Installer = faulty{board: b, verify: func(i *firmwareupdate.Image) error {
+		end := func() {
 			if ends {
 				runtime.Goexit()
 			}
-			return nil
-		}}
+		}
+		c.Installer = faulty{board: b, verify: func(*firmwareupdate.Image) error { end(); return nil },
+			install: func() (firmwareupdate.Outcome, error) { end(); return firmwareupdate.Done, nil }}
 		r := boot(t, b, c)
 		r.ok("push", r.upload("firmware 2.0"))
-		r.shows(1, 0)
-		r.ok("Cancel", r.execute("/5/0/10"))
-		r.shows(0, 10)
+		r.shows(0, 8)
 		ends = false
 		r.ok("push", r.upload("firmware 2.0"))
 		r.shows(2, 0)
+		ends = true
+		r.ok("Update", r.execute("/5/0/2"))
+		r.shows(2, 8)
+		ends = false
+		r.ok("Update", r.execute("/5/0/2"))
+		r.shows(0, 1)
 	})
 }
 

@@ -67,17 +67,18 @@ type Component struct {
 // Installer is the part of software management that depends on the device. Its methods run on
 // goroutines of their own, one at a time for each component, and Install for one component at a
 // time. They return soon after ctx has ended, which is when a server resets the update (Verify
-// only) or when the Manager is closed. All but Install can be called again for what is done
-// already, because a loss of power leaves open whether it was done, and succeed then.
+// only) or when the Manager is closed. A method that ends its goroutine by runtime.Goexit has
+// failed. All but Install can be called again for what is done already, because a loss of power
+// leaves open whether it was done, and succeed then.
 type Installer interface {
 	// Verify checks a complete package: its type, its checksum, its signature. It may set Name and
 	// Version, which servers then read as /9/x/0 and /9/x/1. An error discards the package; Fail
 	// chooses the Update Result, IntegrityCheckFailed is that of other errors.
 	Verify(ctx context.Context, p *Package) error
 	// Install installs the package without activating it, in place of p.Replaces if there is such
-	// software. After an error the package stays for another attempt, and what was there before
-	// stays, too, unless Fail names IntegrityCheckFailed or UnsupportedPackageType; the Update
-	// Result of other errors is InstallationFailed.
+	// software. After an error p.Replaces is as before, and the package stays for another attempt,
+	// unless Fail names IntegrityCheckFailed or UnsupportedPackageType; the Update Result of other
+	// errors is InstallationFailed.
 	Install(ctx context.Context, p *Package) (Outcome, error)
 	// Activate starts the software, and returns when it runs. It is called when a server executes
 	// Activate, and after each restart for software that ran. An error leaves the software

@@ -3,11 +3,16 @@ package softwaremanagement_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
 	"github.com/lwm2mgen/toolkit/runtime/objects/softwaremanagement"
+	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // faulty is a gateway of which a function replaces a method of the Installer.
@@ -113,6 +118,119 @@ func TestInstallerEndsTheProgram(t *testing.T) {
 			})
 		})
 	}
+}
+
+// ending is a gateway of which one method ends its goroutine.
+type ending struct {
+	*gateway
+	method *string
+}
+
+func (e ending) end(method string) {
+	if *e.method == method {
+		runtime.Goexit()
+	}
+}
+
+func (e ending) Verify(ctx context.Context, p *softwaremanagement.Package) error {
+	e.end("verify")
+	return e.gateway.Verify(ctx, p)
+}
+
+func (e ending) Install(ctx context.Context, p *softwaremanagement.Package) (softwaremanagement.Outcome, error) {
+	e.end("install")
+	return e.gateway.Install(ctx, p)
+}
+
+func (e ending) Activate(ctx context.Context, s softwaremanagement.Software) error {
+	e.end("activate")
+	return e.gateway.Activate(ctx, s)
+}
+
+func (e ending) Deactivate(ctx context.Context, s softwaremanagement.Software) error {
+	e.end("deactivate")
+	return e.gateway.Deactivate(ctx, s)
+}
+
+func (e ending) Uninstall(ctx context.Context, s softwaremanagement.Software, forUpdate bool) error {
+	e.end("uninstall")
+	return e.gateway.Uninstall(ctx, s, forUpdate)
+}
+
+// A method that ends its goroutine has failed: the server gets an answer, and can try again.
+func TestInstallerEndsItsGoroutine(t *testing.T) {
+	in(t, func(t *testing.T) {
+		g := newGateway()
+		method := "verify"
+		c := g.config()
+		c.Installer = ending{g, &method}
+		r := boot(t, g, c)
+		r.ok("push", r.upload("app 1.0"))
+		r.shows("0/57")
+		method = "install"
+		r.ok("push", r.upload("app 1.0"))
+		r.shows("3/3")
+		r.ok("Install", r.install())
+		r.shows("3/58")
+		method = "activate"
+		r.ok("Install", r.install())
+		r.shows("4/2")
+		for _, s := range []struct {
+			method, failed, succeeded string
+			execute                   func() error
+		}{
+			{"activate", "4/2", "4/2 active", r.activate},
+			{"deactivate", "4/2 active", "4/2", r.deactivate},
+			{"", "", "4/2 active", r.activate},
+			{"deactivate", "4/59 active", "0/0", func() error { return r.uninstall("1") }},
+			{"", "", "4/2 active", func() error { r.installs("app 2.0"); return r.activate() }},
+			{"uninstall", "4/59", "0/0", func() error { return r.uninstall("") }},
+		} {
+			if method = s.method; method != "" {
+				r.refused(method, s.execute(), dm.InternalServerError)
+				r.shows(s.failed)
+			}
+			method = ""
+			r.ok(s.method, s.execute())
+			r.shows(s.succeeded)
+		}
+	})
+}
+
+// A callback and a store that end their goroutine do not stop the object.
+func TestProgramEndsItsGoroutine(t *testing.T) {
+	in(t, func(t *testing.T) {
+		g := newGateway()
+		c := g.config()
+		c.Changed = func(softwaremanagement.Status) { runtime.Goexit() }
+		c.Store = endingStore{&g.records, new(bool)}
+		m, err := softwaremanagement.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		r := &rig{t: t, gateway: g, software: m, Device: objecttest.New(t, m)}
+		r.ok("push", r.upload("app 1.0"))
+		synctest.Wait()
+		r.refused("Install", r.install(), dm.ServiceUnavailable)
+		<-time.After(time.Minute)
+		r.ok("Install", r.install())
+		r.shows("4/2")
+	})
+}
+
+// endingStore ends the goroutine of its first call.
+type endingStore struct {
+	*objecttest.Records
+	called *bool
+}
+
+func (s endingStore) Apply(changes ...store.Change) error {
+	if !*s.called {
+		*s.called = true
+		runtime.Goexit()
+	}
+	return s.Records.Apply(changes...)
 }
 
 // record returns what the store holds of component 0.

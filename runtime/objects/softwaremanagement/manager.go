@@ -23,6 +23,7 @@ type (
 	change = update.Change[record]
 	step   = update.Step[record]
 	task   = update.Task[record]
+	job    = update.Job[record]
 )
 
 // Manager is the Software Management object together with what is under way. It is an object for

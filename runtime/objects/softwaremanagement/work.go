@@ -43,37 +43,41 @@ func (a action) operates() bool {
 // tasks returns what actions mean for a component. stop has happened at once.
 func (m *Manager) tasks(id dm.InstanceID, actions []action, r record, w waiter) []task {
 	var tasks []task
-	start := func(do func(context.Context, dm.InstanceID) func(*change) bool) func(*step) {
+	start := func(do func(context.Context, dm.InstanceID) func(*change) bool, ended func(*change, error) bool) func(*step) {
 		return func(s *step) {
-			m.engine.Start(s, id, func(ctx context.Context) func(*change) bool { return do(ctx, id) })
+			m.engine.Start(s, id, job{Do: func(ctx context.Context) func(*change) bool { return do(ctx, id) }, Ended: ended})
 		}
+	}
+	failed := func(e event) func(*change, error) bool {
+		return func(c *change, _ error) bool { return m.happen(c, id, e, facts{}, nil) }
 	}
 	for _, a := range actions {
 		switch a {
 		case discard:
 			tasks = append(tasks, task{Run: func(*step) { m.discard(id) }})
 		case fetch:
-			tasks = append(tasks, task{Run: start(m.fetch)})
+			tasks = append(tasks, task{Run: start(m.fetch, failed(event{fetchFailed, deviceError}))})
 		case verify:
 			tasks = append(tasks, task{
 				Sync: m.cfg.Components[id].Storage.Sync,
 				Fail: func(err error) { m.fail(id, event{verifyFailed, resultOf(err, update.Failed)}) },
-				Run:  start(m.verify),
+				Run:  start(m.verify, failed(event{verifyFailed, deviceError})),
 			})
 		case install:
 			tasks = append(tasks, task{
 				Once: true,
 				Fail: func(error) { m.fail(id, event{installFailed, installationFailed}) },
-				Run:  start(m.installPackage),
+				Run:  start(m.installPackage, failed(event{installFailed, installationFailed})),
 			})
 		case activate, deactivate, uninstall, prepare:
 			o := operations[a]
+			failure := o.failure(r.state)
 			tasks = append(tasks, task{
 				Once: true,
-				Fail: func(error) { m.fail(id, event{kind: o.failure(r.state)}) },
+				Fail: func(error) { m.fail(id, event{kind: failure}) },
 				Run: start(func(ctx context.Context, id dm.InstanceID) func(*change) bool {
-					return m.operate(ctx, id, o, w)
-				}),
+					return m.operate(ctx, id, o, w, &failure)
+				}, func(c *change, err error) bool { return m.endOperation(c, id, failure, err, w) }),
 			})
 		case stop:
 		}
@@ -206,8 +210,9 @@ func (o operation) failure(s state) kind {
 	return o.failed
 }
 
-// operate carries an operation out.
-func (m *Manager) operate(ctx context.Context, id dm.InstanceID, o operation, w waiter) func(*change) bool {
+// operate carries an operation out. failure is the event if a method of the Installer does not
+// return.
+func (m *Manager) operate(ctx context.Context, id dm.InstanceID, o operation, w waiter, failure *kind) func(*change) bool {
 	r := m.engine.Record(id)
 	s, e := r.software(id), event{kind: o.success}
 	var err error
@@ -217,6 +222,7 @@ func (m *Manager) operate(ctx context.Context, id dm.InstanceID, o operation, w 
 		}
 	}
 	if err == nil {
+		*failure = o.failed
 		if err = o.run(m.cfg.Installer, ctx, s); err != nil {
 			e.kind = o.failed
 		}
@@ -225,8 +231,11 @@ func (m *Manager) operate(ctx context.Context, id dm.InstanceID, o operation, w 
 		m.cfg.Logger.Warn("the software cannot be "+o.what, "component", id, "err", err)
 		err = fmt.Errorf("the software cannot be %s: %w", o.what, err)
 	}
-	return func(c *change) bool {
-		c.Do(task{Run: func(*step) { w.tell(err) }, Late: w.tell})
-		return m.happen(c, id, e, facts{}, nil)
-	}
+	return func(c *change) bool { return m.endOperation(c, id, e.kind, err, w) }
+}
+
+// endOperation ends an operation with its outcome.
+func (m *Manager) endOperation(c *change, id dm.InstanceID, k kind, err error, w waiter) bool {
+	c.Do(task{Run: func(*step) { w.tell(err) }, Late: w.tell})
+	return m.happen(c, id, event{kind: k}, facts{}, nil)
 }

@@ -75,6 +75,7 @@ type (
 	change = update.Change[Record]
 	step   = update.Step[Record]
 	task   = update.Task[Record]
+	job    = update.Job[Record]
 )
 
 // image returns the image of a component.
@@ -172,14 +173,20 @@ func (d *Driver) tasks(id dm.InstanceID, actions []Action, r Record) []task {
 			tasks = append(tasks, task{Run: func(*step) { d.discard(id) }})
 		case Fetch:
 			tasks = append(tasks, task{Run: func(s *step) {
-				d.Engine.Start(s, id, func(ctx context.Context) func(*change) bool { return d.fetch(ctx, id) })
+				d.Engine.Start(s, id, job{
+					Do:    func(ctx context.Context) func(*change) bool { return d.fetch(ctx, id) },
+					Ended: d.ended(id, FetchFailed),
+				})
 			}})
 		case Verify:
 			tasks = append(tasks, task{
 				Sync: d.cfg.Storage[id].Sync,
 				Fail: func(err error) { d.fail(id, VerifyFailed, update.CauseOf(err, update.Failed)) },
 				Run: func(s *step) {
-					d.Engine.Start(s, id, func(ctx context.Context) func(*change) bool { return d.verify(ctx, id) })
+					d.Engine.Start(s, id, job{
+						Do:    func(ctx context.Context) func(*change) bool { return d.verify(ctx, id) },
+						Ended: d.ended(id, VerifyFailed),
+					})
 				},
 			})
 		case Install:
@@ -188,7 +195,10 @@ func (d *Driver) tasks(id dm.InstanceID, actions []Action, r Record) []task {
 					Once: true,
 					Fail: func(error) { d.failBatch(batch, UpdateFailed) },
 					Run: func(s *step) {
-						d.Engine.Start(s, id, func(ctx context.Context) func(*change) bool { return d.install(ctx, batch) })
+						d.Engine.Start(s, id, job{
+							Do:    func(ctx context.Context) func(*change) bool { return d.install(ctx, batch) },
+							Ended: func(c *change, _ error) bool { return d.endBatch(c, batch, Event{InstallFailed, UpdateFailed}) },
+						})
 					},
 				})
 			}
@@ -205,6 +215,11 @@ func (d *Driver) tasks(id dm.InstanceID, actions []Action, r Record) []task {
 // fail ends the update of a component because of an error.
 func (d *Driver) fail(id dm.InstanceID, k Kind, cause update.Cause) {
 	d.Change(func(c *change) bool { return d.happen(c, id, Event{k, Result(cause)}, Facts{}, (*Record).forget) })
+}
+
+// ended returns the change of a function of the program that has ended its goroutine.
+func (d *Driver) ended(id dm.InstanceID, k Kind) func(*change, error) bool {
+	return func(c *change, _ error) bool { return d.happen(c, id, Event{k, UpdateFailed}, Facts{}, nil) }
 }
 
 // discard empties the storage of a component, unless a new image has begun to arrive.

@@ -179,7 +179,10 @@ func (e *Engine[R]) run() {
 			continue
 		}
 		if !s.published {
-			e.cfg.Publish(s.records)
+			err := call(func() error { e.cfg.Publish(s.records); return nil })
+			if err != nil {
+				e.cfg.Logger.Error("a callback has ended early", "err", err)
+			}
 		}
 		if s.done != nil && s.err == nil {
 			close(s.done)

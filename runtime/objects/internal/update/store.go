@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,7 +21,7 @@ func (e *Engine[R]) store(s *Step[R]) bool {
 		if t.Sync == nil {
 			return false
 		}
-		err := t.Sync()
+		err := call(t.Sync)
 		if err != nil {
 			t.Fail(err)
 		}
@@ -92,7 +93,7 @@ func (e *Engine[R]) save(s *Step[R]) error {
 			records[id] = r
 		}
 	}
-	if err := e.cfg.Save(records); err != nil {
+	if err := call(func() error { return e.cfg.Save(records) }); err != nil {
 		return err
 	}
 	e.mu.Lock()
@@ -128,10 +129,32 @@ func (w *work) abandon() {
 	w.cancel()
 }
 
+// errGoexit is the outcome of a function of the program that has ended its goroutine.
+var errGoexit = errors.New("a function of the program has called runtime.Goexit")
+
+// call calls a function of the program and waits for it. The function may end its goroutine.
+func call(fn func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		err := errGoexit
+		defer func() { result <- err }()
+		err = fn()
+	}()
+	return <-result
+}
+
+// Job is a work for an instance.
+type Job[R any] struct {
+	// Do works. It returns the change that its end makes, nil for none.
+	Do func(context.Context) func(*Change[R]) bool
+	// Ended is the change in place of that of Do, where Do has ended its goroutine by
+	// runtime.Goexit: nobody else could end what has begun.
+	Ended func(*Change[R], error) bool
+}
+
 // Start starts a work for an instance, unless its record has changed since the step. The work
-// begins when the last one of the instance has ended. do returns the change that its end makes, nil
-// for none.
-func (e *Engine[R]) Start(s *Step[R], id dm.InstanceID, do func(context.Context) func(*Change[R]) bool) {
+// begins when the last one of the instance has ended.
+func (e *Engine[R]) Start(s *Step[R], id dm.InstanceID, job Job[R]) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	slot := e.slots[id]
@@ -147,7 +170,15 @@ func (e *Engine[R]) Start(s *Step[R], id dm.InstanceID, do func(context.Context)
 			<-last.done
 		}
 		var end func(*Change[R]) bool
-		defer func() { // also where do ends its goroutine
+		returned := false
+		defer func() { // also where Do ends its goroutine
+			if !returned {
+				if v := recover(); v != nil {
+					panic(v) // it ends the program, and nothing is stored before
+				}
+				e.cfg.Logger.Error("the update of the "+e.cfg.What+" ends early", "component", id, "err", errGoexit)
+				end = func(c *Change[R]) bool { return job.Ended(c, errGoexit) }
+			}
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			defer close(w.done)
@@ -159,8 +190,9 @@ func (e *Engine[R]) Start(s *Step[R], id dm.InstanceID, do func(context.Context)
 			}
 		}()
 		if ctx.Err() == nil {
-			end = do(ctx)
+			end = job.Do(ctx)
 		}
+		returned = true
 	}()
 }
 
