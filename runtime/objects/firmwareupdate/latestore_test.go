@@ -1,6 +1,7 @@
 package firmwareupdate_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,12 +14,12 @@ import (
 // slowStore is a store of which Apply waits for the gate, if there is one.
 type slowStore struct {
 	*objecttest.Records
-	gate chan struct{}
+	gate atomic.Pointer[chan struct{}]
 }
 
 func (s *slowStore) Apply(changes ...store.Change) error {
-	if s.gate != nil {
-		<-s.gate
+	if gate := s.gate.Load(); gate != nil {
+		<-*gate
 	}
 	return s.Records.Apply(changes...)
 }
@@ -34,15 +35,16 @@ func TestRequestsBehindAStoreThatFails(t *testing.T) {
 		r := boot(t, b, c)
 		r.ok("push", r.upload("firmware 2.0"))
 		r.shows(2, 0)
-		s.gate = make(chan struct{})
+		gate := make(chan struct{})
+		s.gate.Store(&gate)
 		r.ok("Severity", r.Write("/5/0/11", dm.IntegerValue(2)))
 		synctest.Wait() // it is being stored
 		answer := make(chan error, 1)
 		go func() { answer <- r.execute("/5/0/2") }()
 		synctest.Wait()
 		b.fill(true)
-		close(s.gate)
-		s.gate = nil
+		s.gate.Store(nil)
+		close(gate)
 		select {
 		case err := <-answer:
 			r.refused("Update", err, dm.InternalServerError)

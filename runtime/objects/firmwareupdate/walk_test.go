@@ -203,9 +203,10 @@ func TestRandomWalk(t *testing.T) {
 			in(t, func(t *testing.T) {
 				b := newBoard()
 				w := &walk{r: rand.New(rand.NewPCG(seed, 3)), alive: map[string]bool{}}
+				pace := rand.New(rand.NewPCG(seed, 4)) // of the board
 				slow := func(ctx context.Context) error {
 					b.Lock()
-					d := time.Duration(w.r.IntN(3)) * 20 * time.Second
+					d := time.Duration(pace.IntN(3)) * 20 * time.Second
 					b.Unlock()
 					select {
 					case <-time.After(d):
