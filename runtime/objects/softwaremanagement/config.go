@@ -58,9 +58,11 @@ type Component struct {
 	// Downloader downloads from Package URI. Components download at the same time, so each needs
 	// records of its own. The zero value means that a server can only push.
 	Downloader Downloader
-	// Shipped is the software that the device is made with. Without a record in Config.Store, the
-	// component begins with it, installed and active. The Component is of no interest. The zero
-	// value means that the component begins empty.
+	// Shipped is the software that comes with the program. A component without a record in
+	// Config.Store begins with it, installed and active. When a later version of the program ships
+	// another version, servers read that name and version, unless a server has replaced or removed
+	// the software. Shipped.Component is ignored. The zero value means that the component begins
+	// empty; it changes no record.
 	Shipped Software
 }
 
@@ -125,11 +127,13 @@ type Config struct {
 	// MaxSize bounds the size of a pushed package in bytes. The zero value means no bound.
 	MaxSize int64
 	// Busy reports whether another update is being installed, such as firmware. Then Install is
-	// refused with 4.05. The zero value means that there is no other kind of update.
+	// refused with 4.05. If the other one asks Manager.Installing, they never install at the same
+	// time. The zero value means that there is no other kind of update.
 	Busy func() bool
 	// Changed is called after servers can read a new state, also for the one that a restart leads
-	// to. Use it to report the result with Client.Send. The zero value means that no callback is
-	// called; observations are notified in any case.
+	// to, which may be before New has returned. It returns quickly: the next state is shown after
+	// that. Pass the result to a goroutine that reports it with Client.Send. The zero value means
+	// that no callback is called; observations are notified in any case.
 	Changed func(Status)
 	// Logger receives what no server can be told. The zero value means slog.Default().
 	Logger *slog.Logger

@@ -50,20 +50,20 @@ func (m *Manager) restart() (records, changed map[dm.InstanceID]record, tasks []
 	unsaved := map[dm.InstanceID]record{}
 	for i := range m.cfg.Components {
 		id := dm.InstanceID(i)
-		r, err := m.load(id)
+		stored, r, err := m.load(id)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		before := r
+		before := r.state
 		f := m.factsOfRestart(id, r)
 		f.gaveUp = r.givesUp()
 		to, actions, _ := next(r.state, event{kind: restarted}, f)
 		r.set(to)
 		records[id] = r
-		if r != before {
+		if r != stored {
 			unsaved[id] = r
 		}
-		if r.state != before.state {
+		if r.state != before {
 			changed[id] = r
 		}
 		tasks = append(tasks, m.tasks(id, actions, r, nil)...)

@@ -18,6 +18,8 @@ type record struct {
 	// Of the package, or of the software that is installed.
 	Name    string `json:"name,omitempty"`
 	Version string `json:"version,omitempty"`
+	// Shipped says that the software is that of Component.Shipped, and no server has replaced it.
+	Shipped bool `json:"shipped,omitempty"`
 	// Of the software that was prepared for an update.
 	OldName    string `json:"oldName,omitempty"`
 	OldVersion string `json:"oldVersion,omitempty"`
@@ -27,6 +29,9 @@ type record struct {
 func (r *record) set(to state) {
 	if to.Phase != r.Phase {
 		r.Attempts = 0
+	}
+	if !to.Old && (r.Phase == installing || to.Phase == idle) {
+		r.Shipped = false
 	}
 	switch {
 	case to.Old && !r.Old:
@@ -48,14 +53,23 @@ func (r *record) software(id dm.InstanceID) Software {
 	return Software{id, r.Name, r.Version}
 }
 
-// load reads the record of an earlier process.
-func (m *Manager) load(id dm.InstanceID) (r record, err error) {
-	found, err := update.Load(m.cfg.Store, m.record(id), &r, (*record).check)
-	if shipped := m.cfg.Components[id].Shipped; err == nil && !found && shipped != (Software{}) {
-		r.state = state{Phase: installed, Result: installedResult, Active: true}
+// load reads the record of an earlier process. r is the record for the software that this version
+// of the program ships, if no server has replaced or removed what an earlier version has shipped.
+func (m *Manager) load(id dm.InstanceID) (stored, r record, err error) {
+	found, err := update.Load(m.cfg.Store, m.record(id), &stored, (*record).check)
+	r = stored
+	shipped := m.cfg.Components[id].Shipped
+	switch {
+	case err != nil, shipped.Name == "" && shipped.Version == "":
+	case !found:
+		r = record{state: state{Phase: installed, Result: installedResult, Active: true}, Shipped: true,
+			Name: shipped.Name, Version: shipped.Version}
+	case r.Shipped && r.Old:
+		r.OldName, r.OldVersion = shipped.Name, shipped.Version
+	case r.Shipped:
 		r.Name, r.Version = shipped.Name, shipped.Version
 	}
-	return r, err
+	return stored, r, err
 }
 
 // check returns why a record cannot be used.

@@ -135,3 +135,48 @@ func TestShipped(t *testing.T) {
 		r.called()
 	})
 }
+
+// When the next version of the program ships other software, servers read which, unless a server
+// has replaced or removed what was shipped.
+func TestShippedChanges(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(r *rig)
+		want   string
+		names  string
+		calls  []string // in the new version of the program
+	}{
+		"active":      {func(*rig) {}, "4/2 active", "app 1.1", []string{"activate 0 1.1"}},
+		"deactivated": {func(r *rig) { r.ok("Deactivate", r.deactivate()) }, "4/2", "app 1.1", nil},
+		"prepared":    {func(r *rig) { r.ok("Uninstall", r.uninstall("1")) }, "0/0", " ", nil},
+		"removed":     {func(r *rig) { r.ok("Uninstall", r.uninstall("")) }, "0/0", " ", nil},
+		"replaced":    {func(r *rig) { r.ok("Uninstall", r.uninstall("1")); r.installs("app 2.0") }, "4/2", "app 2.0", nil},
+		"not removed": {func(r *rig) {
+			r.gateway.errs["uninstall"] = errors.New("in use")
+			r.refused("Uninstall", r.uninstall(""), dm.InternalServerError)
+		}, "4/59", "app 1.1", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				g := newGateway()
+				cfg := g.config()
+				cfg.Components[0].Shipped = softwaremanagement.Software{Name: "app", Version: "1.0"}
+				r := boot(t, g, cfg)
+				synctest.Wait()
+				c.before(r)
+				g.calls = nil
+				cfg.Components[0].Shipped.Version = "1.1"
+				for range 2 {
+					r = r.reboot(cfg)
+					r.shows(c.want)
+					r.names(c.names)
+					r.called(c.calls...)
+					cfg.Components[0].Shipped = softwaremanagement.Software{} // changes nothing
+				}
+				if name == "prepared" {
+					r.installs("app 2.0")
+					r.called("update 1.1 by 0 2.0")
+				}
+			})
+		})
+	}
+}
