@@ -132,11 +132,13 @@ type Config struct {
 	// It must return quickly. The zero value means that a server's Update installs at once.
 	Ask func(images []*Image, until time.Time) bool
 	// Busy reports whether another update is being installed, such as a software component. Then
-	// Update is refused with 4.05. The zero value means that there is no other kind of update.
+	// Update is refused with 4.05. If the other one asks Updater.Installing, they never install
+	// at the same time. The zero value means that there is no other kind of update.
 	Busy func() bool
 	// Changed is called after servers can read a new state, also for the one that a restart leads
-	// to. Use it to report the result with Client.Send. The zero value means that no callback is
-	// called; observations are notified in any case.
+	// to, which may be before New has returned. It returns quickly: the next state is shown after
+	// that. Pass the result to a goroutine that reports it with Client.Send. The zero value means
+	// that no callback is called; observations are notified in any case.
 	Changed func(Status)
 	// Logger receives what no server can be told. The zero value means slog.Default().
 	Logger *slog.Logger

@@ -108,6 +108,10 @@ func (u *Updater) Status(component dm.InstanceID) Status {
 	return Status{component, inst.State.Or(0), inst.UpdateResult.Or(0)}
 }
 
+// Installing reports whether firmware is being installed, or is about to be. Use it in the Busy
+// function of other updates, such as that of softwaremanagement.Config.
+func (u *Updater) Installing() bool { return u.driver.Installing() }
+
 // StoresItself returns true: Config.Store keeps the state, so lwm2m.Config.StoredObjects must not.
 func (u *Updater) StoresItself() bool { return true }
 

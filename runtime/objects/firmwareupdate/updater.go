@@ -69,6 +69,10 @@ func (u *Updater) Status() Status {
 	return Status{inst.State.Or(0), inst.UpdateResult.Or(0)}
 }
 
+// Installing reports whether firmware is being installed, or is about to be. Use it in the Busy
+// function of other updates, such as that of softwaremanagement.Config.
+func (u *Updater) Installing() bool { return u.driver.Installing() }
+
 // StoresItself returns true: Config.Store keeps the state, so lwm2m.Config.StoredObjects must not.
 func (u *Updater) StoresItself() bool { return true }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/lwm2mgen/toolkit/generated/softwaremanagement"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -32,6 +33,7 @@ type Manager struct {
 	*Object
 	cfg    Config
 	engine *update.Engine[record]
+	claims atomic.Int32 // of installations that are about to begin
 }
 
 // publish lets servers read records.
@@ -67,9 +69,12 @@ func (m *Manager) Status(component dm.InstanceID) Status {
 	return Status{component, inst.UpdateState.Or(0), inst.UpdateResult.Or(0), inst.ActivationState.Or(false)}
 }
 
-// Installing reports whether software is being installed. Use it in the Busy function of other
-// updates, such as that of firmwareupdate.Config.
+// Installing reports whether software is being installed, or is about to be. Use it in the Busy
+// function of other updates, such as that of firmwareupdate.Config.
 func (m *Manager) Installing() bool {
+	if m.claims.Load() > 0 {
+		return true
+	}
 	for _, r := range m.engine.Records() {
 		if r.Phase == installing {
 			return true

@@ -24,6 +24,8 @@ func (m *Manager) request(ctx context.Context, fn func(*change) bool) error {
 
 // install executes Install. It returns when the installation begins.
 func (m *Manager) install(ctx context.Context, id dm.InstanceID) error {
+	m.claims.Add(1) // before the question, so that of two that ask each other one sees the other
+	defer m.claims.Add(-1)
 	busy := m.cfg.Busy != nil && m.cfg.Busy()
 	return m.request(ctx, func(c *change) bool {
 		for _, other := range c.IDs() {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -68,7 +69,8 @@ type Config struct {
 // Driver carries out what Next decides, for each component of the device.
 type Driver struct {
 	*update.Engine[Record]
-	cfg Config
+	cfg    Config
+	claims atomic.Int32 // of installations that are about to begin
 }
 
 type (
@@ -279,6 +281,9 @@ func (d *Driver) verify(ctx context.Context, id dm.InstanceID) func(*change) boo
 		d.cfg.Logger.Warn("the firmware image is refused", "component", id, "err", err)
 		e := Event{VerifyFailed, Result(update.CauseOf(err, update.IntegrityCheckFailed))}
 		return func(c *change) bool { return d.happen(c, id, e, Facts{}, nil) }
+	}
+	if d.cfg.Settings(id).Automatic {
+		context.AfterFunc(ctx, d.claim()) // ctx ends after the change, or without one
 	}
 	f := d.facts(VerifyPassed, []*Image{image})
 	return func(c *change) bool {

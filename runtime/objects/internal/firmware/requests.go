@@ -16,7 +16,7 @@ func (d *Driver) facts(k Kind, images []*Image) (f Facts) {
 	r := d.Record(id)
 	s := d.cfg.Settings(id)
 	f.Automatic = s.Automatic
-	f.Busy = d.installing() || d.cfg.Busy != nil && d.cfg.Busy()
+	f.Busy = d.updating() || d.cfg.Busy != nil && d.cfg.Busy()
 	asks := k == UpdateExecuted && r.Phase.Resource() == Downloaded.Resource() || k == VerifyPassed && f.Automatic
 	if d.cfg.Ask != nil && asks && !f.Busy && (s.MaxDefer == nil || *s.MaxDefer > 0) {
 		f.Ask = d.cfg.Ask(images, d.deferUntil(id))
@@ -24,8 +24,18 @@ func (d *Driver) facts(k Kind, images []*Image) (f Facts) {
 	return f
 }
 
-// installing reports whether a component is being installed.
-func (d *Driver) installing() bool {
+// Installing reports whether a component is being installed, or is about to be.
+func (d *Driver) Installing() bool { return d.claims.Load() > 0 || d.updating() }
+
+// claim lets Installing report true until release is called. It comes before the question whether
+// another update is being installed: of two that ask each other at least one sees the other.
+func (d *Driver) claim() (release func()) {
+	d.claims.Add(1)
+	return func() { d.claims.Add(-1) }
+}
+
+// updating reports whether a component is being installed.
+func (d *Driver) updating() bool {
 	for _, r := range d.Records() {
 		if r.Phase == Updating {
 			return true
@@ -58,6 +68,7 @@ func (d *Driver) Update(ctx context.Context, id dm.InstanceID, only []dm.Instanc
 			return d.happen(c, id, Event{Kind: DependencyMissing}, Facts{}, func(r *Record) { r.Conflicting = conflicting })
 		})
 	}
+	defer d.claim()()
 	f := d.facts(UpdateExecuted, d.images(batch))
 	return d.request(ctx, func(c *change) bool { return d.begin(c, batch, UpdateExecuted, f) })
 }
@@ -219,6 +230,7 @@ func (d *Driver) leave(c *change, id dm.InstanceID, k Kind, edit func(*Record)) 
 func (d *Driver) Approve(ctx context.Context, id dm.InstanceID) error {
 	r := d.Record(id)
 	batch := r.batch(id)
+	defer d.claim()()
 	f := d.facts(UserApproved, d.images(batch))
 	return d.request(ctx, func(c *change) bool { return d.begin(c, batch, UserApproved, f) })
 }
@@ -227,6 +239,7 @@ func (d *Driver) Approve(ctx context.Context, id dm.InstanceID) error {
 func (d *Driver) endDeferral(id dm.InstanceID) {
 	r := d.Record(id)
 	batch := r.batch(id)
+	defer d.claim()()
 	f := d.facts(DeferralEnded, d.images(batch))
 	if _, ok := d.Change(func(c *change) bool { return d.begin(c, batch, DeferralEnded, f) }); ok {
 		return
