@@ -336,7 +336,7 @@ func TestDefaultsOfServers(t *testing.T) {
 	}
 	lifetime, _ := srv.Lifetime.Get()
 	store, _ := srv.NotificationStoringWhenDisabledOrOffline.Get()
-	if lifetime != 86400 || !store || sec.SNI.Supported() {
+	if _, named := sec.SNI.Get(); lifetime != 86400 || !store || named {
 		t.Errorf("lifetime %d, notifications stored %v, server name %v", lifetime, store, sec.SNI)
 	}
 	if v, ok := srv.DefaultMinimumPeriod.Get(); ok {

@@ -150,13 +150,23 @@ func (x *restoreWalk) bootstrap() bool {
 		}
 	}
 	steps = append(steps, lwm2mtest.BootstrapFinish())
+	meanwhile := x.rand.IntN(2) == 0 // the other servers go on during the sequence
 	for i := range steps {
 		steps[i].IgnoreError = true
+		if meanwhile {
+			steps[i].Pause = time.Duration(x.rand.IntN(2000)) * time.Millisecond
+		}
 	}
 	x.boot.ScriptBootstrap("dev", steps...)
 	defer x.boot.ScriptBootstrap("dev")
 	if x.client.RequestBootstrap() != nil {
 		return false
+	}
+	for range 3 {
+		if meanwhile {
+			time.Sleep(time.Second)
+			x.manage()
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()

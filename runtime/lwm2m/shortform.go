@@ -171,16 +171,13 @@ func (s Server) Instances() (SecurityInstance, ServerInstance, error) {
 	return s.security(), s.server(), nil
 }
 
-// security returns the Security instance of the account.
+// security returns the Security instance of the account. It supports everything that the template
+// does, because a bootstrap server may write another account over it.
 func (s *Server) security() securityobject.Instance {
-	i := securityobject.Instance{
-		ServerURI:           dm.Str(s.URI),
-		BootstrapServer:     dm.Bool(s.Bootstrap),
-		SecurityMode:        dm.Int(gensecurity.SecurityModeNoSec),
-		PublicKeyOrIdentity: dm.Key(nil),
-		ServerPublicKey:     dm.Key(nil),
-		SecretKey:           dm.Key(nil),
-	}
+	i := securityobject.Template()
+	i.ServerURI = dm.Str(s.URI)
+	i.BootstrapServer = dm.Bool(s.Bootstrap)
+	i.SecurityMode = dm.Int(gensecurity.SecurityModeNoSec)
 	if s.Bootstrap {
 		i.ClientHoldOffTime = dm.Int(int64(s.HoldOff / time.Second))
 		i.BootstrapServerAccountTimeout = dm.Int(int64(s.AccountTimeout / time.Second))
