@@ -103,3 +103,40 @@ func TestDamagedRegistrations(t *testing.T) {
 		}
 	})
 }
+
+// With a damaged session the next client makes a handshake, and registers.
+func TestDamagedSession(t *testing.T) {
+	for name, damage := range map[string]func(b []byte) []byte{
+		"none":         func(b []byte) []byte { return b },
+		"empty":        func([]byte) []byte { return nil },
+		"one byte":     func(b []byte) []byte { return b[:1] },
+		"cut off":      func(b []byte) []byte { return b[:len(b)-1] },
+		"first flips":  func(b []byte) []byte { b[0] ^= 1; return b },
+		"middle flips": func(b []byte) []byte { b[len(b)/2] ^= 0x80; return b },
+		"last flips":   func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
+		"and more":     func(b []byte) []byte { return append(b, 0) },
+		"long":         func([]byte) []byte { return make([]byte, 1<<20) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLives(t, true, func(l *lives) {
+				l.registered(l.config())
+				l.detach()
+				sessions := l.store.names("session/")
+				if len(sessions) != 1 {
+					t.Fatalf("the store has the sessions %q", sessions)
+				}
+				l.store.records[sessions[0]] = damage(l.store.records[sessions[0]])
+				if got := l.registered(l.config()); isUpdate(got) != (name == "none") {
+					t.Errorf("the next client sends %q", got)
+				}
+				if n := len(l.store.names("session/")); n > 0 {
+					t.Errorf("%d sessions are left", n)
+				}
+				l.detach()
+				if got := l.registered(l.config()); !isUpdate(got) {
+					t.Errorf("the client after it sends %q, want an Update", got)
+				}
+			})
+		})
+	}
+}
