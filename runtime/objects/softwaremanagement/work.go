@@ -93,8 +93,8 @@ func (m *Manager) fail(id dm.InstanceID, e event) {
 // discard empties the storage of a component, unless a new package has begun to arrive.
 func (m *Manager) discard(id dm.InstanceID) {
 	m.engine.WhenUnused(id, func(r record) {
-		if r.Phase > idle && r.Phase < installed {
-			return
+		if r.Phase == receiving || r.Phase > fetching && r.Phase < installed {
+			return // what is fetched now has not begun yet
 		}
 		if err := m.cfg.Components[id].Storage.Truncate(0); err != nil {
 			m.cfg.Logger.Warn("the software package cannot be discarded", "component", id, "err", err)

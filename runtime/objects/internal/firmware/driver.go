@@ -227,7 +227,7 @@ func (d *Driver) ended(id dm.InstanceID, k Kind) func(*change, error) bool {
 // discard empties the storage of a component, unless a new image has begun to arrive.
 func (d *Driver) discard(id dm.InstanceID) {
 	d.WhenUnused(id, func(r Record) {
-		if r.Phase != Idle {
+		if r.Phase != Idle && r.Phase != Fetching { // a download that follows has not begun yet
 			return
 		}
 		if err := d.cfg.Storage[id].Truncate(0); err != nil {
