@@ -10,6 +10,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/lwm2mserver"
 )
 
+// A device downloads an image over the transport that it has registered over, or from the URI that
 // the user names.
 func TestPull(t *testing.T) {
 	for _, c := range []struct{ account, option, uri string }{
@@ -40,6 +41,7 @@ func TestPull(t *testing.T) {
 	}
 }
 
+// A pull ends with the Update Result of a device that cannot use the image or its URI, and with a
 // time-out if the device does nothing. The file is offered until then.
 func TestPullFails(t *testing.T) {
 	onBench(t, func(b *bench) {
@@ -56,7 +58,7 @@ func TestPullFails(t *testing.T) {
 			"Update Result 9: the device does not support the protocol of the URI")
 		b.runs("pull dev "+image+" -uri coap://10.9.8.7", "the device has not asked for coap://10.9.8.7/pull/3/fw-2.0.bin within 30s",
 			"PUT /5/0/1: 2.04 Changed")
-		b.runs("pull dev "+image, ErrRefused.Error(), "PUT /5/0/1: 4.05 Method Not Allowed: /5",
+		b.runs("pull dev "+image, ErrRefused.Error(), "PUT /5/0/1: 4.05 Method Not Allowed: /5/0/1",
 			`the device receives or verifies another image: wait for its end, or discard it with write dev /5/0/1 ""`)
 		b.runs(`write dev /5/0/1 ""`, "", "2.04 Changed")
 

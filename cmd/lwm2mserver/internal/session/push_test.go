@@ -165,9 +165,22 @@ func TestPushSoftware(t *testing.T) {
 		b.runs("push dev "+image+" 9/1 -update", "",
 			"100 %, 500 of 500 B", "PUT /9/1/2: 2.04 Changed", "State 3: Delivered", "POST /9/1/4: 2.04 Changed",
 			"State 4: Installed", "Update Result 2: the software is installed")
-		b.runs("pull dev "+image+" 9/1", ErrRefused.Error(), "PUT /9/1/3: 4.05 Method Not Allowed: /9",
+		b.runs("pull dev "+image+" 9/1", ErrRefused.Error(), "PUT /9/1/3: 4.05 Method Not Allowed: /9/1/3",
 			"software is installed already: prepare its update with execute dev /9/1/6 1")
 		b.runs("execute dev /9/1/6 1", "", "2.04 Changed")
+		b.flash.verifying = time.Minute
+		for _, c := range []struct{ verb, resource, path, reset string }{
+			{"push", "2", "/9/1/2", `write dev /9/1/2 0x00`}, {"pull", "3", "/9/1/3", `write dev /9/1/3 ""`},
+		} {
+			b.runs("push dev "+image+" 9/1 -wait 5s", "the device has not verified the image within 5s",
+				"100 %, 500 of 500 B", "PUT /9/1/2: 2.04 Changed")
+			b.runs(c.verb+" dev "+image+" 9/1", ErrRefused.Error(),
+				"PUT /9/1/"+c.resource+": 4.05 Method Not Allowed: "+c.path,
+				"the device receives or verifies another image: wait for its end, or discard it with "+c.reset)
+			b.runs(c.reset, "", "2.04 Changed")
+			b.runs("read dev 9/1/7", "", "2.05 Content", "  /9/1/7  Update State  0")
+		}
+		b.flash.verifying = 0
 		b.flash.verifyErr = errors.New("the signature is wrong")
 		b.runs("pull dev "+image+" 9/1 -update", ErrRefused.Error(), "PUT /9/1/3: 2.04 Changed", "100 %, 500 of 500 B",
 			"Update Result 53: the integrity check of the package has failed")
@@ -268,14 +281,12 @@ func TestPushUsage(t *testing.T) {
 	})
 }
 
-// A device downloads an image over the transport that it has registered over, or from the URI that
-// A pull ends with the Update Result of a device that cannot use the image or its URI, and with a
 // A device that receives images in one way names the other one.
 func TestDeliveryMethods(t *testing.T) {
 	onBench(t, func(b *bench) {
 		halt := b.start()
 		image := b.image("2.0", 500)
-		b.runs("pull dev "+image, ErrRefused.Error(), "PUT /5/0/1: 4.05 Method Not Allowed: /5",
+		b.runs("pull dev "+image, ErrRefused.Error(), "PUT /5/0/1: 4.05 Method Not Allowed: /5/0/1",
 			"the device does not receive images by pull: try push")
 		halt()
 		b.pulls()

@@ -269,7 +269,13 @@ func (c component) Install(context.Context, []*advancedfirmware.Image) (advanced
 // software is a flash as a softwaremanagement.Installer.
 type software struct{ *flash }
 
-func (s software) Verify(context.Context, *softwaremanagement.Package) error { return s.verifyErr }
+func (s software) Verify(ctx context.Context, _ *softwaremanagement.Package) error {
+	select {
+	case <-time.After(s.verifying):
+	case <-ctx.Done():
+	}
+	return s.verifyErr
+}
 
 func (s software) Install(_ context.Context, p *softwaremanagement.Package) (softwaremanagement.Outcome, error) {
 	if s.installs != nil {

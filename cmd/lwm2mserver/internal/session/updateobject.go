@@ -17,8 +17,10 @@ type updateObject struct {
 	// success is the result of an installation, deferred that of one that the user has postponed.
 	// Results from firstFailure on, deferred excepted, are failures.
 	success, deferred, firstFailure int64
-	// discard returns the command that discards an image of an instance.
+	// discard and reset return the commands that discard an image of an instance: a complete one,
+	// and one that arrives by a verb.
 	discard func(endpoint string, instance dm.Path) string
+	reset   func(verb, endpoint string, instance dm.Path) string
 }
 
 // phase is a phase of an update, whatever the object.
@@ -53,6 +55,13 @@ var updateObjects = map[dm.ObjectID]*updateObject{
 		discard: func(endpoint string, instance dm.Path) string {
 			return fmt.Sprintf("execute %s %v/6 1", endpoint, instance)
 		},
+		// Uninstall discards what has arrived completely only, and a device may lack Package URI.
+		reset: func(verb, endpoint string, instance dm.Path) string {
+			if verb == "pull" {
+				return fmt.Sprintf(`write %s %v/3 ""`, endpoint, instance)
+			}
+			return fmt.Sprintf("write %s %v/2 0x00", endpoint, instance)
+		},
 	},
 }
 
@@ -72,6 +81,9 @@ var firmwareObject = &updateObject{
 	},
 	success: 1, deferred: 11, firstFailure: 2,
 	discard: func(endpoint string, instance dm.Path) string {
+		return fmt.Sprintf(`write %s %v/1 ""`, endpoint, instance)
+	},
+	reset: func(_, endpoint string, instance dm.Path) string {
 		return fmt.Sprintf(`write %s %v/1 ""`, endpoint, instance)
 	},
 }
@@ -141,7 +153,7 @@ func (o *updateObject) advice(code coap.Code, s status, verb, endpoint string, i
 		case phaseReady:
 			return "there is an image already: discard it with " + o.discard(endpoint, instance)
 		case phaseReceiving:
-			return "the device receives or verifies another image: wait for its end, or discard it with " + o.discard(endpoint, instance)
+			return "the device receives or verifies another image: wait for its end, or discard it with " + o.reset(verb, endpoint, instance)
 		case phaseInstalling:
 			return "the device installs an image: wait for the end of the installation"
 		}
