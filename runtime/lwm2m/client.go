@@ -94,7 +94,7 @@ func New(cfg Config) (*Client, error) {
 	if err := c.loadRecords(); err != nil {
 		return nil, err
 	}
-	c.model, err = dm.NewModel(dm.ModelConfig{Persist: c.persist(), Consequences: c.follow, Logger: cfg.Logger}, objects...)
+	c.model, err = dm.NewModel(dm.ModelConfig{Persist: c.persist(objects), Consequences: c.follow, Logger: cfg.Logger}, objects...)
 	if err == nil {
 		c.access.start()
 		err = c.restore()

@@ -154,9 +154,9 @@ type Config struct {
 	Store store.Store
 	// StoredObjects are further objects that Store keeps, by their IDs, with all values that are
 	// not live. Instances and values that servers have written or deleted come back so at the next
-	// start; hooks run as for any change. An object with a method StoresItself() bool that returns
-	// true, such as Firmware Update, stores its state itself and must not be listed. The zero value
-	// means none.
+	// start; hooks run as for any change. An object that has a method Persist of the type of
+	// Config.Persist, such as Firmware Update, stores its state itself: Persist is called for
+	// changes that touch it, and it must not be listed. The zero value means none.
 	StoredObjects []dm.ObjectID
 	// BootID identifies the time since the machine was switched on or restarted. A device registers
 	// again after a power cycle, so registrations in Store are used under the same BootID only. A

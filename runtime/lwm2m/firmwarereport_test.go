@@ -2,14 +2,19 @@ package lwm2m_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/lwm2mgen/toolkit/net/socket"
 	"github.com/lwm2mgen/toolkit/runtime/coap"
 	"github.com/lwm2mgen/toolkit/runtime/content"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
+	"github.com/lwm2mgen/toolkit/runtime/download"
 	"github.com/lwm2mgen/toolkit/runtime/lwm2m"
 	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate"
+	"github.com/lwm2mgen/toolkit/runtime/objects/firmwareupdate/pull"
+	"github.com/lwm2mgen/toolkit/runtime/store"
 )
 
 // startUpdating starts a device whose firmware is updated by a restart. Results come on the
@@ -92,4 +97,46 @@ func TestFirmwareReports(t *testing.T) {
 			})
 		}
 	}
+}
+
+// slowStore takes a while for each batch.
+type slowStore struct{ store.Store }
+
+func (s slowStore) Apply(changes ...store.Change) error {
+	time.Sleep(2 * time.Second)
+	return s.Store.Apply(changes...)
+}
+
+// A server that reads State right after it has written Package URI or Package is told of the update
+// that it has begun, and that is in the store by then.
+func TestFirmwareStoredBeforeTheAnswer(t *testing.T) {
+	inLives(t, false, func(l *lives) {
+		f := &flash{version: "1.0"}
+		client, err := download.New(download.Config{Dialers: []socket.Dialer{l.host.Dialer()}, Logger: quiet()})
+		must(t, err)
+		defer client.Close()
+		u, err := firmwareupdate.New(firmwareupdate.Config{Installer: f, Storage: f, Store: slowStore{l.store}, Logger: quiet(),
+			Downloader: pull.New(client, download.Records{})})
+		must(t, err)
+		defer u.Close()
+		cfg := l.config()
+		cfg.Objects = append(cfg.Objects, u)
+		l.start(cfg)
+		d, ctx := l.server.WaitRegistered("dev"), context.Background()
+		for path, payload := range map[string][]byte{"/5/0/0": firmwareImage("2.0", 300), "/5/0/1": []byte("coap://nowhere/2.0")} {
+			format := map[string]content.Format{"/5/0/0": content.Opaque, "/5/0/1": content.Text}[path]
+			a, err := d.Write(ctx, path, format, payload)
+			changed(t, a, a.Code, coap.Changed, err)
+			if a, err := d.Read(ctx, "/5/0/3", content.Text); err != nil || a.Text() != "1" {
+				t.Errorf("State after %s is %v (%v), want 1", path, a, err)
+			}
+			if got := string(l.store.records["firmwareupdate"]); strings.Contains(got, `"phase":0`) || got == "" {
+				t.Errorf("after %s the store holds %s", path, got)
+			}
+			time.Sleep(time.Minute)
+			a, err = d.Write(ctx, "/5/0/1", content.Text, nil)
+			changed(t, a, a.Code, coap.Changed, err)
+			time.Sleep(time.Minute)
+		}
+	})
 }

@@ -44,12 +44,36 @@ func (c *Client) runStore(fn func()) {
 	c.loop.sched.Post(func() { c.stores.run(func() { c.guard("Config.Store", fn) }) })
 }
 
-// persist returns the function that stores what a transaction has changed, or nil.
-func (c *Client) persist() func(context.Context, dm.Committed) error {
-	if c.records == nil {
-		return c.cfg.Persist
+// persist returns the function that stores what a transaction has changed, or nil: objects that
+// store themselves come first.
+func (c *Client) persist(objects []dm.Object) func(context.Context, dm.Committed) error {
+	var steps []func(context.Context, dm.Committed) error
+	for _, o := range objects {
+		if own, ok := o.(persister); ok {
+			steps = append(steps, func(ctx context.Context, changed dm.Committed) error {
+				if !slices.ContainsFunc(changed.Events, func(e dm.Event) bool { return e.Path.Object() == own.ID() }) {
+					return nil
+				}
+				return own.Persist(ctx, changed)
+			})
+		}
 	}
-	return c.records.Persist
+	if c.records != nil {
+		steps = append(steps, c.records.Persist)
+	} else if c.cfg.Persist != nil {
+		steps = append(steps, c.cfg.Persist)
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, changed dm.Committed) error {
+		for _, step := range steps {
+			if err := step(ctx, changed); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // restore writes the instances of Config.Store over those that the program has added.

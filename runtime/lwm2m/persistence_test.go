@@ -177,7 +177,7 @@ func TestStoreThatDoesNotFit(t *testing.T) {
 // selfStored is an object that keeps its state by itself.
 type selfStored struct{ *setpoint.Object }
 
-func (selfStored) StoresItself() bool { return true }
+func (selfStored) Persist(context.Context, dm.Committed) error { return nil }
 
 func TestStoreConfig(t *testing.T) {
 	for _, test := range []struct {

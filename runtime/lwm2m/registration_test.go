@@ -1,6 +1,7 @@
 package lwm2m_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -132,13 +133,36 @@ func TestMaxAgeIsBounded(t *testing.T) {
 	}
 }
 
+// runLoop returns a loop that runs until stop is called.
+func runLoop(t *testing.T) (l *lwm2m.Loop, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	loops, ended := make(chan *lwm2m.Loop), make(chan error)
+	go func() {
+		l, err := lwm2m.NewLoop(lwm2m.LoopConfig{})
+		loops <- l
+		if err == nil {
+			err = l.Run(ctx)
+		}
+		ended <- err
+	}()
+	return <-loops, func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A change and an Update that is asked for in the same turn are one Update, and so are the changes
 // that follow within Config.UpdateDelay.
 func TestChangesAreFewUpdates(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		sensor := newSensor(t, 0)
 		cfg := w.config()
-		cfg.Objects = append(cfg.Objects, sensor)
+		loop, stop := runLoop(t)
+		defer func() { w.shutdown(); stop() }()
+		cfg.Objects, cfg.Loop = append(cfg.Objects, sensor), loop
 		c := w.start(cfg)
 		srv := w.servers[0]
 		srv.next()
@@ -149,8 +173,10 @@ func TestChangesAreFewUpdates(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		add(1)
-		c.UpdateAll()
+		loop.Sched().Post(func() {
+			add(1)
+			c.UpdateAll()
+		})
 		if r := srv.within(time.Second); r.path != "/rd/5a3f" || !strings.Contains(r.body, "</3303/1>") {
 			t.Errorf("got %v with %q, want one Update with the new instance", r, r.body)
 		}

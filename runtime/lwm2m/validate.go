@@ -1,6 +1,7 @@
 package lwm2m
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -192,9 +193,15 @@ func validAlternate(p string) bool {
 	return true
 }
 
-// storesItself reports whether an object keeps its state by itself, in the order that its work
-// needs. Storing it a second time would restore an older state.
+// persister is an object that keeps its state by itself, in the order that its work needs. Storing
+// it a second time would restore an older state.
+type persister interface {
+	dm.Object
+	// Persist is that of dm.ModelConfig for transactions that touch the object.
+	Persist(context.Context, dm.Committed) error
+}
+
 func storesItself(o dm.Object) bool {
-	own, ok := o.(interface{ StoresItself() bool })
-	return ok && own.StoresItself()
+	_, ok := o.(persister)
+	return ok
 }

@@ -26,7 +26,11 @@ func New(c Config) (*Updater, error) {
 		return nil, fmt.Errorf("advancedfirmware: %w", err)
 	}
 	u.driver = driver
-	own := firmware.Hooks(driver, advancedfirmwareupdate.ObjectID, advancedfirmwareupdate.PackageURIID, func(i *Instance) *dm.Res[string] { return &i.PackageURI })
+	own := firmware.Hooks(driver, firmware.Fields[Instance]{
+		Object: advancedfirmwareupdate.ObjectID, Package: advancedfirmwareupdate.PackageID,
+		PackageURI: advancedfirmwareupdate.PackageURIID,
+		URI:        func(i *Instance) *dm.Res[string] { return &i.PackageURI }, Settings: settings, Show: u.show,
+	})
 	own.Delete = refuseDelete
 	if u.Object, err = advancedfirmwareupdate.New(advancedfirmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err
@@ -63,7 +67,7 @@ func (u *Updater) firmware() firmware.Config {
 			return outcome == Restarting, err
 		},
 		NoPush: c.NoPush, MaxSize: c.MaxSize, Busy: c.Busy,
-		Settings: u.settings, Publish: u.publish, Logger: c.Logger,
+		Publish: u.publish, Logger: c.Logger,
 	}
 	for i, component := range c.Components {
 		fc.Storage[dm.InstanceID(i)] = component.Storage

@@ -40,7 +40,8 @@ func TestRequestsBehindAStoreThatFails(t *testing.T) {
 		r.shows(2, 0)
 		gate := make(chan struct{})
 		s.gate.Store(&gate)
-		r.ok("Severity", r.Write("/5/0/11", dm.IntegerValue(2)))
+		severity := make(chan error, 1)
+		go func() { severity <- r.Write("/5/0/11", dm.IntegerValue(2)) }()
 		synctest.Wait() // it is being stored
 		answer := make(chan error, 1)
 		go func() { answer <- r.execute("/5/0/2") }()
@@ -54,6 +55,7 @@ func TestRequestsBehindAStoreThatFails(t *testing.T) {
 		case <-time.After(time.Hour):
 			t.Error("Update is not answered")
 		}
+		r.refused("Severity", <-severity, dm.InternalServerError)
 		b.fill(false)
 		time.Sleep(5 * time.Minute)
 		r.shows(2, 8)
@@ -95,8 +97,11 @@ func TestDownloadAfterARefusedImage(t *testing.T) {
 		close(b.verifying)
 		synctest.Wait() // the refusal is being stored
 		b.verifyErr = nil
-		r.ok("URI", r.uri("coap://files/3.0"))
+		answer := make(chan error, 1)
+		go func() { answer <- r.uri("coap://files/3.0") }()
+		synctest.Wait()
 		close(gate)
+		r.ok("URI", <-answer)
 		if n := <-held; n > 0 {
 			t.Errorf("the storage holds %d bytes of another image", n)
 		}

@@ -23,7 +23,10 @@ func New(c Config) (*Updater, error) {
 		return nil, fmt.Errorf("firmwareupdate: %w", err)
 	}
 	u.driver = driver
-	own := firmware.Hooks(driver, firmwareupdate.ObjectID, firmwareupdate.PackageURIID, func(i *Instance) *dm.Res[string] { return &i.PackageURI })
+	own := firmware.Hooks(driver, firmware.Fields[Instance]{
+		Object: firmwareupdate.ObjectID, Package: firmwareupdate.PackageID, PackageURI: firmwareupdate.PackageURIID,
+		URI: func(i *Instance) *dm.Res[string] { return &i.PackageURI }, Settings: settings, Show: u.show,
+	})
 	if u.Object, err = firmwareupdate.New(firmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err
 	}
@@ -55,7 +58,7 @@ func (u *Updater) firmware() firmware.Config {
 			return outcome == Restarting, err
 		},
 		NoPush: c.NoPush, MaxSize: c.MaxSize, Busy: c.Busy,
-		Settings: u.settings, Publish: u.publish, Logger: c.Logger,
+		Publish: u.publish, Logger: c.Logger,
 	}
 	if c.Installed != nil {
 		fc.Installed = func(i *firmware.Image) bool { return c.Installed(imageOf(i)) }

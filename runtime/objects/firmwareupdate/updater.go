@@ -27,8 +27,7 @@ type Updater struct {
 }
 
 // settings reads what servers have set.
-func (u *Updater) settings(dm.InstanceID) firmware.Settings {
-	i, _ := u.Get(0)
+func settings(i *Instance) firmware.Settings {
 	s := firmware.Settings{Severity: i.Severity.Or(firmware.DefaultSeverity), Automatic: i.AutomaticUpgradeAtDownload.Or(false)}
 	if v, ok := i.MaximumDeferPeriod.Get(); ok {
 		s.MaxDefer = &v
@@ -73,8 +72,9 @@ func (u *Updater) Status() Status {
 // function of other updates, such as that of softwaremanagement.Config.
 func (u *Updater) Installing() bool { return u.driver.Installing() }
 
-// StoresItself returns true: Config.Store keeps the state, so lwm2m.Config.StoredObjects must not.
-func (u *Updater) StoresItself() bool { return true }
+// Persist waits until what a server has written is in Config.Store. lwm2m.Client calls it before the
+// server is answered.
+func (u *Updater) Persist(ctx context.Context, c dm.Committed) error { return u.driver.Persist(ctx, c) }
 
 // Close ends what runs in the background. The update continues when New is called again with the
 // same Store and Storage. Servers can no longer change anything. Close does not wait for the

@@ -83,8 +83,9 @@ func (m *Manager) Installing() bool {
 	return false
 }
 
-// StoresItself returns true: Config.Store keeps the state, so lwm2m.Config.StoredObjects must not.
-func (m *Manager) StoresItself() bool { return true }
+// Persist waits until what a server has written is in Config.Store. lwm2m.Client calls it before the
+// server is answered.
+func (m *Manager) Persist(ctx context.Context, c dm.Committed) error { return m.engine.Persist(ctx, c) }
 
 // Close ends what runs in the background. Everything continues when New is called again with the
 // same Store and Storages. Servers can no longer change anything. Close neither waits for the

@@ -1,7 +1,9 @@
 package softwaremanagement_test
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,4 +181,45 @@ func TestShippedChanges(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a server has written is in the store when it is answered, and it reads what follows at once,
+// however slow the store is.
+func TestAnsweredWhenStored(t *testing.T) {
+	in(t, func(t *testing.T) {
+		g := newGateway()
+		g.records.Delay = 10 * time.Second
+		g.download = func(ctx context.Context, _ string) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
+		r := boot(t, g, g.config())
+		now := func(want, record string) {
+			t.Helper()
+			if got := text(r.software.Status(0)); got != want || !strings.Contains(g.record(), record) {
+				t.Errorf("servers read %s, want %s; the store holds %s, want %s", got, want, g.record(), record)
+			}
+		}
+		r.ok("URI", r.uri("coap://files/2.0"))
+		now("1/1", `"phase":2,"result":1,"uri":"coap://files/2.0"`)
+		r.ok("reset", r.uri(""))
+		r.ok("URI, while the reset is being stored", r.uri("coap://files/3.0"))
+		now("1/1", "coap://files/3.0")
+		r.ok("reset", r.uri(""))
+		<-time.After(time.Hour)
+		r.shows("0/0")
+		r.ok("push", r.upload("app", " 1.0"))
+		now("1/1", `"phase":3`)
+		<-time.After(time.Hour)
+		r.shows("3/3")
+		r.ok("reset by Package", r.upload("\x00"))
+		now("0/0", `"phase":0`)
+		// A URI whose transaction fails is taken back.
+		g.fill(true)
+		r.refused("URI", r.uri("coap://files/4.0"), dm.InternalServerError)
+		now("0/0", `"phase":0`)
+		g.fill(false)
+		<-time.After(time.Hour)
+		r.shows("0/0")
+		if strings.Contains(g.record(), "files") {
+			t.Errorf("the store holds %s", g.record())
+		}
+	})
 }

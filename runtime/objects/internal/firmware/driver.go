@@ -32,13 +32,6 @@ type Image struct {
 	Components    []dm.InstanceID // that it updates, too; Verify sets them
 }
 
-// Settings is what servers have set in an instance.
-type Settings struct {
-	Severity  int64
-	MaxDefer  *uint64
-	Automatic bool
-}
-
 // Download downloads what a URI names to a storage.
 type Download func(ctx context.Context, uri string, s Storage) error
 
@@ -60,10 +53,9 @@ type Config struct {
 	MaxSize  int64
 	Ask      func(images []*Image, until time.Time) bool // may be nil
 	Busy     func() bool                                 // may be nil
-	// Settings reads an instance. Publish writes it.
-	Settings func(dm.InstanceID) Settings
-	Publish  func(records map[dm.InstanceID]Record)
-	Logger   *slog.Logger
+	// Publish lets servers read the records.
+	Publish func(records map[dm.InstanceID]Record)
+	Logger  *slog.Logger
 }
 
 // Driver carries out what Next decides, for each component of the device.
@@ -86,13 +78,12 @@ func (d *Driver) image(id dm.InstanceID, r Record) *Image {
 		Name: r.Name, Version: r.Version}
 }
 
-// images returns those of components, with the settings of servers.
+// images returns those of components.
 func (d *Driver) images(ids []dm.InstanceID) []*Image {
 	records := d.Records()
 	var images []*Image
 	for _, id := range ids {
 		r := records[id]
-		r.Severity = d.cfg.Settings(id).Severity
 		images = append(images, d.image(id, r))
 	}
 	return images
@@ -101,11 +92,6 @@ func (d *Driver) images(ids []dm.InstanceID) []*Image {
 // save makes records durable.
 func (d *Driver) save(records map[dm.InstanceID]Record) error {
 	return update.Save(d.cfg.Store, d.cfg.Record, records)
-}
-
-func (d *Driver) settings(id dm.InstanceID, r *Record) {
-	s := d.cfg.Settings(id)
-	r.Severity, r.MaxDefer, r.Automatic = s.Severity, s.MaxDefer, s.Automatic
 }
 
 // set sets the state of a record.
@@ -144,7 +130,7 @@ func (d *Driver) happen(c *change, id dm.InstanceID, e Event, f Facts, edit func
 		r.forgetUnit()
 	}
 	if to.Phase == Deferred && before.Phase != Deferred {
-		if until := d.deferUntil(id); !until.IsZero() {
+		if until := r.deferUntil(); !until.IsZero() {
 			r.Until = until.Unix()
 		}
 	}
@@ -237,9 +223,9 @@ func (d *Driver) discard(id dm.InstanceID) {
 }
 
 // deferUntil returns when a deferral that begins now ends, zero for never.
-func (d *Driver) deferUntil(id dm.InstanceID) time.Time {
+func (r *Record) deferUntil() time.Time {
 	const century = 100 * 365 * 24 * 60 * 60
-	period := d.cfg.Settings(id).MaxDefer
+	period := r.MaxDefer
 	if period == nil || *period > century {
 		return time.Time{}
 	}
@@ -282,7 +268,7 @@ func (d *Driver) verify(ctx context.Context, id dm.InstanceID) func(*change) boo
 		e := Event{VerifyFailed, Result(update.CauseOf(err, update.IntegrityCheckFailed))}
 		return func(c *change) bool { return d.happen(c, id, e, Facts{}, nil) }
 	}
-	if d.cfg.Settings(id).Automatic {
+	if d.Record(id).Automatic {
 		context.AfterFunc(ctx, d.claim()) // ctx ends after the change, or without one
 	}
 	f := d.facts(VerifyPassed, []*Image{image})

@@ -21,16 +21,26 @@ type Record struct {
 	Until   int64  `json:"until,omitempty"` // end of the deferral in Unix seconds
 	// Verified counts the attempts to verify the image that a restart has ended.
 	Verified int `json:"verified,omitempty"`
-	// What servers have set.
-	Severity  int64   `json:"severity"`
-	MaxDefer  *uint64 `json:"maxDefer,omitempty"`
-	Automatic bool    `json:"automatic,omitempty"`
+	Settings
 	// Of several components. Unit are the components that one image updates, the one that stores
 	// it first; none if it updates its own component only. Batch are the components that are
 	// installed together, the one on which Update was executed first.
 	Unit        []dm.InstanceID `json:"unit,omitempty"`
 	Batch       []dm.InstanceID `json:"batch,omitempty"`
 	Conflicting []dm.InstanceID `json:"conflicting,omitempty"`
+}
+
+// Settings is what servers have set in an instance.
+type Settings struct {
+	Severity  int64   `json:"severity"`
+	MaxDefer  *uint64 `json:"maxDefer,omitempty"` // in seconds
+	Automatic bool    `json:"automatic,omitempty"`
+}
+
+// equal reports whether two settings are the same.
+func (s Settings) equal(other Settings) bool {
+	same := s.MaxDefer == other.MaxDefer || s.MaxDefer != nil && other.MaxDefer != nil && *s.MaxDefer == *other.MaxDefer
+	return same && s.Severity == other.Severity && s.Automatic == other.Automatic
 }
 
 // DefaultSeverity is Mandatory, by the definition of the objects.
@@ -81,7 +91,7 @@ func (r *Record) batch(id dm.InstanceID) []dm.InstanceID {
 
 // load reads a record of an earlier process.
 func (d *Driver) load(id dm.InstanceID) (Record, error) {
-	r := Record{Severity: DefaultSeverity}
+	r := Record{Settings: Settings{Severity: DefaultSeverity}}
 	_, err := update.Load(d.cfg.Store, d.cfg.Record(id), &r, (*Record).check)
 	return r, err
 }

@@ -14,12 +14,12 @@ import (
 func (d *Driver) facts(k Kind, images []*Image) (f Facts) {
 	id := images[0].Component
 	r := d.Record(id)
-	s := d.cfg.Settings(id)
+	s := r.Settings
 	f.Automatic = s.Automatic
 	f.Busy = d.updating() || d.cfg.Busy != nil && d.cfg.Busy()
 	asks := k == UpdateExecuted && r.Phase.Resource() == Downloaded.Resource() || k == VerifyPassed && f.Automatic
 	if d.cfg.Ask != nil && asks && !f.Busy && (s.MaxDefer == nil || *s.MaxDefer > 0) {
-		f.Ask = d.cfg.Ask(images, d.deferUntil(id))
+		f.Ask = d.cfg.Ask(images, r.deferUntil())
 	}
 	return f
 }

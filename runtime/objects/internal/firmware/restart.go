@@ -10,7 +10,7 @@ import (
 )
 
 // Start returns a driver for the records of an earlier process, together with those records after
-// the restart. Publish, Settings and Schemes are called from now on, so resume must be called when
+// the restart. Publish and Schemes are called from now on, so resume must be called when
 // the object exists.
 func Start(cfg Config) (d *Driver, records map[dm.InstanceID]Record, resume func(), err error) {
 	loaded, records := map[dm.InstanceID]Record{}, map[dm.InstanceID]Record{}
@@ -31,7 +31,7 @@ func Start(cfg Config) (d *Driver, records map[dm.InstanceID]Record, resume func
 		return nil, nil, nil, err
 	}
 	d.Engine = update.New(update.Config[Record]{
-		Save: d.save, Settings: d.settings, Publish: cfg.Publish, What: "firmware update", Logger: cfg.Logger,
+		Save: d.save, Publish: cfg.Publish, What: "firmware update", Logger: cfg.Logger,
 	}, records)
 	resume = func() {
 		var tasks []task

@@ -44,7 +44,19 @@ type Device struct {
 // New returns a device with the objects.
 func New(t testing.TB, objects ...dm.Object) *Device {
 	t.Helper()
-	m, err := dm.NewModel(dm.ModelConfig{}, objects...)
+	persist := func(ctx context.Context, c dm.Committed) error { // as the client does
+		for _, o := range objects {
+			if own, ok := o.(interface {
+				Persist(context.Context, dm.Committed) error
+			}); ok {
+				if err := own.Persist(ctx, c); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	m, err := dm.NewModel(dm.ModelConfig{Persist: persist}, objects...)
 	if err != nil {
 		t.Fatal(err)
 	}

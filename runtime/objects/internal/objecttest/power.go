@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/store"
 )
@@ -108,11 +109,13 @@ func Download(s Storage, content []byte) error {
 type Records struct {
 	Power  *Power
 	Values map[string][]byte
-	Err    error // of Apply
+	Err    error         // of Apply
+	Delay  time.Duration // that a batch takes
 }
 
 // Apply stores a batch.
 func (r *Records) Apply(changes ...store.Change) error {
+	time.Sleep(r.Delay) // in a bubble
 	r.Power.Lock()
 	defer r.Power.Unlock()
 	if r.Err != nil {

@@ -20,8 +20,6 @@ import (
 type Config[R any] struct {
 	// Save makes records durable, all of them or none.
 	Save func(records map[dm.InstanceID]R) error
-	// Settings copies what servers have set in an instance into its record. May be nil.
-	Settings func(dm.InstanceID, *R)
 	// Publish lets servers read the records, by Show.
 	Publish func(records map[dm.InstanceID]R)
 	// What names the object in log messages.
@@ -36,20 +34,22 @@ type Engine[R any] struct {
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 
-	mu      sync.Mutex
-	slots   map[dm.InstanceID]*slot[R]
-	queue   []*Step[R]
-	running bool // a goroutine works on the queue
-	stuck   bool // the last attempt to store a step has failed
+	mu    sync.Mutex
+	slots map[dm.InstanceID]*slot[R]
+	// Steps are stored in order, and published and carried out in order. The second has to wait
+	// for transactions, which wait for the first.
+	toStore, toPublish  []*Step[R]
+	storing, publishing bool // a goroutine works on the list
+	stuck               bool // the last attempt to store a step has failed
 }
 
 // slot is an instance.
 type slot[R any] struct {
 	rec    R // as decided; servers read it after it was stored
-	stored R // used by the goroutine that works on the queue
 	seq    uint64
 	work   *work
-	push   *Push[R]
+	opened *Push[R] // the last write of an image
+	push   *Push[R] // the write whose image is arriving
 	timer  *time.Timer
 }
 
@@ -57,7 +57,7 @@ type slot[R any] struct {
 func New[R any](cfg Config[R], records map[dm.InstanceID]R) *Engine[R] {
 	e := &Engine[R]{cfg: cfg, slots: map[dm.InstanceID]*slot[R]{}}
 	for id, r := range records {
-		e.slots[id] = &slot[R]{rec: r, stored: r}
+		e.slots[id] = &slot[R]{rec: r}
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	return e
@@ -106,11 +106,35 @@ func (e *Engine[R]) Ready() error {
 	return nil
 }
 
-// SaveSettings stores what servers have set, with the records that they can read.
-func (e *Engine[R]) SaveSettings(ids ...dm.InstanceID) {
+// Set changes what is no part of a state, such as a setting, and stores it. What servers read does
+// not change.
+func (e *Engine[R]) Set(id dm.InstanceID, set func(*R)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.enqueue(&Step[R]{settings: ids, published: true})
+	if e.ctx.Err() != nil {
+		return
+	}
+	r := &e.slots[id].rec
+	set(r)
+	e.enqueue(&Step[R]{records: map[dm.InstanceID]R{id: *r}, published: true})
+}
+
+// Persist waits until everything that has been decided is durable, so that a server is answered
+// after that; see dm.ModelConfig.Persist. It returns the error of the store as soon as something
+// cannot be stored. It does not wait for changes of the program, among which are those of Publish.
+func (e *Engine[R]) Persist(ctx context.Context, c dm.Committed) error {
+	if c.Origin == dm.Application {
+		return nil
+	}
+	e.mu.Lock()
+	pending := slices.Clone(e.toStore)
+	e.mu.Unlock()
+	for _, s := range pending {
+		if err := e.await(ctx, s, s.durable); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Resume carries out tasks that follow from records which are durable already.
@@ -126,13 +150,13 @@ func (e *Engine[R]) Resume(records map[dm.InstanceID]R, tasks []Task[R], publish
 
 // Step is a change of records that has yet to be stored, published and acted upon.
 type Step[R any] struct {
-	records  map[dm.InstanceID]R
-	seqs     map[dm.InstanceID]uint64
-	settings []dm.InstanceID
-	tasks    []Task[R]
-	done     chan struct{} // closed when servers can read the change or err is set; may be nil
-	err      error         // valid after done
-	late     error         // why it was not stored at once, or a step before it was not
+	records map[dm.InstanceID]R
+	seqs    map[dm.InstanceID]uint64
+	tasks   []Task[R]
+	durable chan struct{} // closed when the change is durable or err is set
+	shown   chan struct{} // closed when servers can read the change or err is set
+	err     error         // valid after durable and shown
+	late    error         // why it was not stored at once, or a step before it was not
 	// What need not be done.
 	stored, published bool
 }
@@ -156,40 +180,69 @@ type Task[R any] struct {
 
 // enqueue adds a step. e.mu must be held.
 func (e *Engine[R]) enqueue(s *Step[R]) {
-	e.queue = append(e.queue, s)
-	if !e.running {
-		e.running = true
-		go e.run()
+	s.durable, s.shown = make(chan struct{}), make(chan struct{})
+	e.toStore = append(e.toStore, s)
+	if !e.storing {
+		e.storing = true
+		go e.storeSteps()
 	}
 }
 
-// run works on the queue until it is empty.
-func (e *Engine[R]) run() {
+// storeSteps stores steps until there are none.
+func (e *Engine[R]) storeSteps() {
 	for {
 		e.mu.Lock()
-		if len(e.queue) == 0 || e.ctx.Err() != nil {
-			e.running = false
+		if len(e.toStore) == 0 || e.ctx.Err() != nil {
+			e.storing = false
 			e.mu.Unlock()
 			return
 		}
-		s := e.queue[0]
-		e.queue = slices.Delete(e.queue, 0, 1)
+		s := e.toStore[0]
 		e.mu.Unlock()
-		if !s.stored && !e.store(s) {
-			continue
+		ok := s.stored || e.store(s)
+		e.mu.Lock()
+		e.toStore = slices.Delete(e.toStore, 0, 1)
+		if ok {
+			s.reach(s.durable)
+			e.toPublish = append(e.toPublish, s)
+			if !e.publishing {
+				e.publishing = true
+				go e.publishSteps()
+			}
 		}
+		e.mu.Unlock()
+	}
+}
+
+// publishSteps publishes and carries out steps until there are none.
+func (e *Engine[R]) publishSteps() {
+	for {
+		e.mu.Lock()
+		if len(e.toPublish) == 0 || e.ctx.Err() != nil {
+			e.publishing = false
+			e.mu.Unlock()
+			return
+		}
+		s := e.toPublish[0]
+		e.toPublish = slices.Delete(e.toPublish, 0, 1)
+		e.mu.Unlock()
 		if !s.published {
 			err := call(func() error { e.cfg.Publish(s.records); return nil })
 			if err != nil {
 				e.cfg.Logger.Error("a callback has ended early", "err", err)
 			}
 		}
-		if s.done != nil && s.err == nil {
-			close(s.done)
-		}
+		s.reach(s.shown)
 		for _, t := range s.tasks {
 			t.Run(s)
 		}
+	}
+}
+
+// reach closes a channel, unless an error has.
+func (s *Step[R]) reach(c chan struct{}) {
+	if s.err == nil {
+		close(c)
 	}
 }
 
@@ -209,9 +262,12 @@ func (e *Engine[R]) Show(id dm.InstanceID, update func() error) {
 }
 
 // Await waits until a step can be read by servers, or could not be stored.
-func (e *Engine[R]) Await(ctx context.Context, s *Step[R]) error {
+func (e *Engine[R]) Await(ctx context.Context, s *Step[R]) error { return e.await(ctx, s, s.shown) }
+
+// await waits for a channel of a step.
+func (e *Engine[R]) await(ctx context.Context, s *Step[R], c <-chan struct{}) error {
 	select {
-	case <-s.done:
+	case <-c:
 		return s.err
 	case <-e.ctx.Done():
 		return dm.Errorf(dm.ServiceUnavailable, "the device is shutting down")
@@ -296,7 +352,7 @@ func (e *Engine[R]) change(fn func(*Change[R]) bool) (*Step[R], bool) {
 	if !fn(c) {
 		return nil, false
 	}
-	s := &Step[R]{records: map[dm.InstanceID]R{}, seqs: map[dm.InstanceID]uint64{}, tasks: c.tasks, done: make(chan struct{})}
+	s := &Step[R]{records: map[dm.InstanceID]R{}, seqs: map[dm.InstanceID]uint64{}, tasks: c.tasks}
 	for id, r := range c.records {
 		slot := e.slots[id]
 		slot.rec = *r

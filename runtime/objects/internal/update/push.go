@@ -46,7 +46,17 @@ func (e *Engine[R]) Push(r Receiver[R]) (dm.Sink, error) {
 	if err := r.Open(c); err != nil {
 		return nil, err
 	}
-	return &Push[R]{e: e, r: r}, nil
+	p := &Push[R]{e: e, r: r}
+	e.slots[r.ID].opened = p
+	return p, nil
+}
+
+// Resets reports whether the write of an image that an instance has received last is a reset.
+func (e *Engine[R]) Resets(id dm.InstanceID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.slots[id].opened
+	return p != nil && !p.begun
 }
 
 // errEnded is the answer to blocks of an image that is of no interest any more.

@@ -28,7 +28,7 @@ func (e *Engine[R]) store(s *Step[R]) bool {
 		return err != nil
 	})
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		err := e.save(s)
+		err := call(func() error { return e.cfg.Save(s.records) })
 		e.mu.Lock()
 		e.stuck = err != nil
 		e.mu.Unlock()
@@ -37,10 +37,9 @@ func (e *Engine[R]) store(s *Step[R]) bool {
 		}
 		e.cfg.Logger.Error("the state of the "+e.cfg.What+" cannot be stored", "err", err, "again", pause)
 		e.mu.Lock()
-		waiting := slices.Clone(e.queue)
+		waiting := slices.Clone(e.toStore)
 		e.mu.Unlock()
-		s.delay(err)
-		for _, w := range waiting {
+		for _, w := range waiting { // s is the first one
 			w.delay(err)
 		}
 		if s.drop(err) || !e.sleep(pause) {
@@ -60,10 +59,9 @@ func (s *Step[R]) delay(err error) {
 			t.Late(err)
 		}
 	}
-	if s.done != nil {
-		s.err = fmt.Errorf("the state cannot be stored: %w", err)
-		close(s.done)
-	}
+	s.err = fmt.Errorf("the state cannot be stored: %w", err)
+	close(s.durable)
+	close(s.shown)
 }
 
 // drop ends a step that must be stored at once or not at all. It returns false for others.
@@ -74,37 +72,6 @@ func (s *Step[R]) drop(err error) bool {
 	}
 	s.tasks[i].Fail(err)
 	return true
-}
-
-// save saves a step with the settings of its instances.
-func (e *Engine[R]) save(s *Step[R]) error {
-	records := map[dm.InstanceID]R{}
-	e.mu.Lock()
-	for _, id := range s.settings {
-		records[id] = e.slots[id].stored
-	}
-	e.mu.Unlock()
-	for id, r := range s.records {
-		records[id] = r
-	}
-	if e.cfg.Settings != nil {
-		for id, r := range records {
-			e.cfg.Settings(id, &r)
-			records[id] = r
-		}
-	}
-	if err := call(func() error { return e.cfg.Save(records) }); err != nil {
-		return err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for id, r := range records {
-		e.slots[id].stored = r
-		if _, ok := s.records[id]; ok {
-			s.records[id] = r
-		}
-	}
-	return nil
 }
 
 // sleep returns false if the engine is closed.
