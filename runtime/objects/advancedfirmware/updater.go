@@ -111,8 +111,8 @@ func (u *Updater) Status(component dm.InstanceID) Status {
 // function of other updates, such as that of softwaremanagement.Config.
 func (u *Updater) Installing() bool { return u.driver.Installing() }
 
-// Persist waits until what a server has written is in Config.Store. lwm2m.Client calls it before the
-// server is answered.
+// Persist waits until what a server has written is in Config.Store. lwm2m.Client calls it before
+// the server is answered.
 func (u *Updater) Persist(ctx context.Context, c dm.Committed) error { return u.driver.Persist(ctx, c) }
 
 // Close ends what runs in the background. The updates continue when New is called again with the

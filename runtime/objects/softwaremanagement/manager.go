@@ -83,8 +83,8 @@ func (m *Manager) Installing() bool {
 	return false
 }
 
-// Persist waits until what a server has written is in Config.Store. lwm2m.Client calls it before the
-// server is answered.
+// Persist waits until what a server has written is in Config.Store. lwm2m.Client calls it before
+// the server is answered.
 func (m *Manager) Persist(ctx context.Context, c dm.Committed) error { return m.engine.Persist(ctx, c) }
 
 // Close ends what runs in the background. Everything continues when New is called again with the

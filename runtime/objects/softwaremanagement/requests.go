@@ -85,7 +85,8 @@ func (m *Manager) writes() update.Writes[Instance] {
 	begins := func(c dm.Change[Instance]) bool { return c.Wrote(uriID) && uri(c) != "" }
 	return update.Writes[Instance]{
 		Check: func(c dm.Change[Instance]) error {
-			if !c.Wrote(uriID) { // a Replace that leaves it out is no reset, and may bring a package
+			if !c.Wrote(uriID) {
+				// A Replace that leaves it out is no reset, and may bring a package.
 				c.New.PackageURI = c.Old.PackageURI
 			} else {
 				if err := m.checkURI(c.ID, uri(c)); err != nil {

@@ -25,7 +25,8 @@ func Hooks[T any](d *Driver, f Fields[T]) dm.Hooks[T] {
 	begins := func(c dm.Change[T]) bool { return c.Wrote(f.PackageURI) && uri(c) != "" }
 	return update.Writes[T]{
 		Check: func(c dm.Change[T]) error {
-			if !c.Wrote(f.PackageURI) { // a Replace that leaves it out is no reset, and may bring an image
+			if !c.Wrote(f.PackageURI) {
+				// A Replace that leaves it out is no reset, and may bring an image.
 				*f.URI(c.New) = *f.URI(c.Old)
 			} else {
 				if err := d.CheckURI(c.ID, uri(c)); err != nil {
