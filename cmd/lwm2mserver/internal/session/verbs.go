@@ -65,7 +65,7 @@ func verbs() []*verb {
 			device: true, min: 2, completes: subcommand, run: (*command).composite,
 			help: "read, observe or write several paths in one request"},
 		{name: "push", usage: "push DEVICE FILE [PATH] [-update] [-wait TIME]", device: true, min: 1, completes: fileAndPath,
-			run: (*command).push, help: "write an image to the firmware (5/0) or to PATH, an instance of object 5, 9 or 33629; -update installs it"},
+			run: (*command).push, help: "write an image to the firmware (5/0) or to PATH, an instance of object 5, 9 or 33629; -update installs it; -wait bounds the time to verify or to install, 10m without"},
 		{name: "pull", usage: "pull DEVICE FILE [PATH] [-update] [-wait TIME] [-uri URI]", device: true, min: 1, completes: fileAndPath,
 			run: (*command).pull, help: "have a device download an image from this server, at URI if the device knows it by another one; otherwise as push"},
 		{name: "bootstrap", usage: "bootstrap DEVICE", device: true, run: (*command).bootstrap,
