@@ -130,7 +130,10 @@ func TestFirmwareStoredBeforeTheAnswer(t *testing.T) {
 			if a, err := d.Read(ctx, "/5/0/3", content.Text); err != nil || a.Text() != "1" {
 				t.Errorf("State after %s is %v (%v), want 1", path, a, err)
 			}
-			if got := string(l.store.records["firmwareupdate"]); strings.Contains(got, `"phase":0`) || got == "" {
+			l.store.mu.Lock()
+			got := string(l.store.records["firmwareupdate"])
+			l.store.mu.Unlock()
+			if strings.Contains(got, `"phase":0`) || got == "" {
 				t.Errorf("after %s the store holds %s", path, got)
 			}
 			time.Sleep(time.Minute)

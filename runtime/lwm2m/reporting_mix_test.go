@@ -178,7 +178,7 @@ func (x *mix) play() {
 	}
 	t.Logf("%d to %d notifications for each observation, Sends %v", least, most, x.outcomes)
 	// What is lost is not counted; only confirmable notifications are sent again.
-	if x.loss == 0 && least*10 < most*8 && most-least > 1 || most > 2*least+6 {
+	if x.loss == 0 && least*10 < most*8 && most-least > 1 || most > 2*least+8 {
 		t.Errorf("from %d to %d notifications for an observation: %v", least, most, x.shares)
 	}
 	for i := 1; i < len(x.nons); i++ {
