@@ -230,6 +230,31 @@ func TestSoftwareActivate(t *testing.T) {
 	})
 }
 
+// While software is activated, the device serves everything but other requests for the software.
+func TestSoftwareWhileActivating(t *testing.T) {
+	onSoftware(t, func(m *managing) {
+		m.installs("2.0")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			m.execute(coap.Changed, "/9/0/10", "")
+		}()
+		<-time.After(3 * time.Second)
+		m.execute(coap.MethodNotAllowed, "/9/0/10", "")
+		m.execute(coap.MethodNotAllowed, "/9/0/11", "")
+		m.execute(coap.MethodNotAllowed, "/9/0/6", "")
+		m.push(coap.MethodNotAllowed, firmwareImage("3.0", 3000))
+		m.reads("/9/0/12", content.Text, "0")
+		select {
+		case <-done:
+			m.t.Error("Activate is answered before the software runs")
+		default:
+		}
+		<-done
+		m.reads("/9/0/12", content.Text, "1")
+	})
+}
+
 func TestSoftwareUninstall(t *testing.T) {
 	onSoftware(t, func(m *managing) {
 		m.execute(coap.MethodNotAllowed, "/9/0/6", "")
