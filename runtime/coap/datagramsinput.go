@@ -79,7 +79,7 @@ func (d *datagrams) handleMessage(m *Message) {
 		return
 	}
 	now := d.e.sched.Now()
-	if a := d.seen.find(m.MessageID, now); a != nil && !d.handleRepeated(a, m) {
+	if a := d.seen.find(m, now); a != nil && !d.handleRepeated(a, m) {
 		return
 	}
 	var q requester
@@ -91,7 +91,7 @@ func (d *datagrams) handleMessage(m *Message) {
 			return
 		}
 	}
-	n := d.seen.add(m.MessageID, m.Type, now)
+	n := d.seen.add(m, now)
 	if m.Code.IsRequest() {
 		d.up.handleRequest(m, envelope{kind: m.Type, mid: m.MessageID, arrival: n})
 		return

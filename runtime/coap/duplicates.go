@@ -45,15 +45,14 @@ func (d *duplicates) init(s *shared) {
 	d.frozen = never
 }
 
-// add remembers the message ID of a confirmable or non-confirmable message and returns the number
-// of its entry.
-func (d *duplicates) add(mid uint16, kind Type, now sched.Time) uint32 {
-	return d.addUntil(mid, now, now+d.lifetime[kind])
+// add remembers a confirmable or non-confirmable message and returns the number of its entry.
+func (d *duplicates) add(m *Message, now sched.Time) uint32 {
+	return d.addUntil(m.MessageID, markOf(m), now, now+d.lifetime[m.Type])
 }
 
 // addUntil is add with the time at which the entry expires.
-func (d *duplicates) addUntil(mid uint16, now, expires sched.Time) uint32 {
-	n := d.history.add(mid, d.now(now), expires, d)
+func (d *duplicates) addUntil(mid uint16, mark uint32, now, expires sched.Time) uint32 {
+	n := d.history.add(mid, mark, d.now(now), expires, d)
 	if !d.expiry.Pending() {
 		d.expireAt(expires)
 	}
@@ -68,9 +67,9 @@ func (d *duplicates) storeAnswer(n uint32, answer []byte) {
 	d.history.storeAnswer(n, answer, d.cfg.MaxHistory/2, d)
 }
 
-// find is the entry of a message ID that has not expired, or nil.
-func (d *duplicates) find(mid uint16, now sched.Time) *arrival {
-	return d.history.find(mid, d.now(now))
+// find is the entry of a message that has not expired, or nil.
+func (d *duplicates) find(m *Message, now sched.Time) *arrival {
+	return d.history.find(m.MessageID, markOf(m), d.now(now))
 }
 
 func (d *duplicates) expireAt(t sched.Time) {

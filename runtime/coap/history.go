@@ -3,9 +3,11 @@ package coap
 import "github.com/lwm2mgen/toolkit/runtime/sched"
 
 // history remembers the message IDs that arrived from a peer and the reactions to them, for
-// EXCHANGE_LIFETIME (RFC 7252 §4.5). Finding and adding cost O(1): entries lie in a ring in the
-// order of arrival, which is the order in which they expire. Each hash bucket chains its entries
-// from the newest to the oldest, so that a chain ends where it reaches a forgotten entry.
+// EXCHANGE_LIFETIME (RFC 7252 §4.5). The token is remembered with each: a peer that has restarted
+// may use a message ID again too early, and the answer to its old message would be of no use.
+// Finding and adding cost O(1): entries lie in a ring in the order of arrival, which is the order
+// in which they expire. Each hash bucket chains its entries from the newest to the oldest, so that
+// a chain ends where it reaches a forgotten entry.
 //
 // Entry numbers count arrivals and wrap around.
 type history struct {
@@ -31,6 +33,7 @@ const (
 
 type arrival struct {
 	expires sched.Time
+	mark    uint32 // of the message
 	older   uint32 // next entry of the same bucket
 	chunk   uint32 // where the answer is
 	at      uint16
@@ -53,7 +56,7 @@ type memory interface {
 
 const (
 	minChunkBytes = 2048
-	arrivalBytes  = 32 // an arrival and its bucket
+	arrivalBytes  = 36 // an arrival and its bucket
 	firstArrivals = 8
 )
 
@@ -65,14 +68,25 @@ func (h *history) bucket(mid uint16) *uint32 {
 	return &h.buckets[uint32(mid)&uint32(len(h.buckets)-1)]
 }
 
-// find is the entry of a message ID that has not expired, or nil.
-func (h *history) find(mid uint16, now sched.Time) *arrival {
+// markOf returns what tells a message from another one with its message ID. A repetition has the
+// same mark (FNV-1a).
+func markOf(m *Message) uint32 {
+	const offset, prime = 2166136261, 16777619
+	mark := (offset ^ uint32(m.Code)) * prime
+	for _, b := range m.Token {
+		mark = (mark ^ uint32(b)) * prime
+	}
+	return mark
+}
+
+// find is the entry of a message that has not expired, or nil.
+func (h *history) find(mid uint16, mark uint32, now sched.Time) *arrival {
 	if len(h.ring) == 0 {
 		return nil
 	}
 	for n := *h.bucket(mid); h.isLive(n); {
 		a := h.entry(n)
-		if a.mid == mid {
+		if a.mid == mid && a.mark == mark {
 			if a.expires <= now {
 				return nil
 			}
@@ -86,9 +100,9 @@ func (h *history) find(mid uint16, now sched.Time) *arrival {
 	return nil
 }
 
-// add remembers a message ID and returns the number of its entry. If m has no memory left, the
-// oldest entry is forgotten.
-func (h *history) add(mid uint16, now, expires sched.Time, m memory) uint32 {
+// add remembers a message and returns the number of its entry. If m has no memory left, the oldest
+// entry is forgotten.
+func (h *history) add(mid uint16, mark uint32, now, expires sched.Time, m memory) uint32 {
 	for h.first != h.next && h.entry(h.first).expires <= now {
 		h.first++
 	}
@@ -101,7 +115,7 @@ func (h *history) add(mid uint16, now, expires sched.Time, m memory) uint32 {
 	n := h.next
 	h.next++
 	b := h.bucket(mid)
-	*h.entry(n) = arrival{expires: expires, older: *b, mid: mid}
+	*h.entry(n) = arrival{expires: expires, mark: mark, older: *b, mid: mid}
 	*b = n
 	return n
 }

@@ -34,14 +34,15 @@ func TestHistoryModel(t *testing.T) {
 		}
 		var h history
 		h.first, h.next = 1<<32-100, 1<<32-100 // numbers wrap around
-		memory, model, now := &quota{limit: limit}, map[uint16]known{}, sched.Time(0)
+		memory, model, now := &quota{limit: limit}, map[[2]uint32]known{}, sched.Time(0)
 		found := 0
 		for range 50000 {
 			now += sched.Time(rng.IntN(5))
-			mid := uint16(rng.IntN(3000))
-			want, there := model[mid]
+			mid, mark := uint16(rng.IntN(1500)), rng.Uint32N(2)
+			key := [2]uint32{uint32(mid), mark}
+			want, there := model[key]
 			there = there && want.expires > now
-			a := h.find(mid, now)
+			a := h.find(mid, mark, now)
 			switch {
 			case a != nil && !there:
 				t.Fatalf("limit %d: %d is remembered and should not be", limit, mid)
@@ -60,9 +61,9 @@ func TestHistoryModel(t *testing.T) {
 			for i := range k.answer {
 				k.answer[i] = byte(rng.Uint32())
 			}
-			n := h.add(mid, now, k.expires, memory)
+			n := h.add(mid, mark, now, k.expires, memory)
 			h.storeAnswer(n, k.answer, 1<<20, memory)
-			model[mid] = k
+			model[key] = k
 			if memory.used > limit {
 				t.Fatalf("%d bytes of %d", memory.used, limit)
 			}

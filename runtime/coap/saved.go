@@ -12,7 +12,7 @@ import (
 
 // The first byte of a blob says what it holds, and in which version of the format.
 const (
-	savedConn        = 0xc1
+	savedConn        = 0xc3
 	savedObservation = 0xc2
 )
 
@@ -101,6 +101,8 @@ func (r *savedReader) byte() byte {
 }
 
 func (r *savedReader) uint16() uint16 { return uint16(r.byte())<<8 | uint16(r.byte()) }
+
+func (r *savedReader) uint32() uint32 { return uint32(r.uint16())<<16 | uint32(r.uint16()) }
 
 // count reads a number up to limit.
 func (r *savedReader) count(limit int64) int64 {

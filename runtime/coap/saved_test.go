@@ -246,7 +246,7 @@ func richConn(t testing.TB) *bench {
 	}
 	_, _, _ = b.c.datagrams.mids.allocate(midHigh, b.s.Now(), exchangeLifetime)
 	for mid := uint16(100); mid < 110; mid++ { // the first answers are dropped
-		b.c.datagrams.seen.storeAnswer(b.c.datagrams.seen.add(mid, Confirmable, b.s.Now()), pattern(700))
+		b.c.datagrams.seen.storeAnswer(b.c.datagrams.seen.add(&Message{MessageID: mid}, b.s.Now()), pattern(700))
 	}
 	return b
 }

@@ -1,6 +1,10 @@
 package coap
 
-import "github.com/lwm2mgen/toolkit/runtime/sched"
+import (
+	"encoding/binary"
+
+	"github.com/lwm2mgen/toolkit/runtime/sched"
+)
 
 // Save returns what another connection to the same peer needs to continue this one, for
 // [ConnConfig.Saved]: when a device suspends, reconnects or restarts, and the peer still knows it
@@ -222,6 +226,7 @@ func (a *midAllocator) restore(s *savedIDs, now, age sched.Time) {
 // A savedArrival is an arrival with the rest of its lifetime and its answer.
 type savedArrival struct {
 	mid    uint16
+	mark   uint32
 	react  reaction
 	rest   sched.Time
 	answer []byte // nil: it was dropped
@@ -232,7 +237,7 @@ const savedLost = reactAnswer + 1
 
 // savedBytes is about the size of a saved history.
 func (h *history) savedBytes() int {
-	n := 3 + int(h.next-h.first)*(3+5+3)
+	n := 3 + int(h.next-h.first)*(7+5+3)
 	for i := h.firstChunk; i != h.nextChunk; i++ {
 		n += len(h.chunkAt(i).bytes)
 	}
@@ -257,7 +262,7 @@ func (h *history) save(b []byte, now sched.Time, override func(n uint32, a *arri
 				react = savedLost
 			}
 		}
-		b = append(b, byte(a.mid>>8), byte(a.mid), byte(react))
+		b = append(binary.BigEndian.AppendUint32(append(b, byte(a.mid>>8), byte(a.mid)), a.mark), byte(react))
 		b = appendRest(b, a.expires-now)
 		if react == reactAnswer {
 			b = appendBytes(b, answer)
@@ -268,10 +273,10 @@ func (h *history) save(b []byte, now sched.Time, override func(n uint32, a *arri
 
 // arrivals reads the rest of the blob.
 func (r *savedReader) arrivals() []savedArrival {
-	const least = 4 // bytes of an entry
+	const least = 8 // bytes of an entry
 	list := make([]savedArrival, 0, min(len(r.b)/least, 1<<16))
 	for len(r.b) > 0 && !r.fail {
-		a := savedArrival{mid: r.uint16(), react: reaction(r.byte()), rest: r.rest()}
+		a := savedArrival{mid: r.uint16(), mark: r.uint32(), react: reaction(r.byte()), rest: r.rest()}
 		switch {
 		case a.react == reactAnswer:
 			a.answer = r.bytes()
@@ -292,7 +297,7 @@ func (d *duplicates) restore(saved []savedArrival, now, age sched.Time) {
 		if a.rest <= age {
 			continue
 		}
-		n := d.addUntil(a.mid, now, now+a.rest-age)
+		n := d.addUntil(a.mid, a.mark, now, now+a.rest-age)
 		d.set(n, a.react)
 		d.dropAnswer(n)
 		if a.answer != nil {
