@@ -12,6 +12,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/firmware"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/update"
 )
 
 // New returns the object with an instance for each component, and continues the updates that
@@ -26,11 +27,10 @@ func New(c Config) (*Updater, error) {
 		return nil, fmt.Errorf("advancedfirmware: %w", err)
 	}
 	u.driver = driver
-	own := firmware.Hooks(driver, firmware.Fields[Instance]{
-		Object: advancedfirmwareupdate.ObjectID, Package: advancedfirmwareupdate.PackageID,
-		PackageURI: advancedfirmwareupdate.PackageURIID,
-		URI:        func(i *Instance) *dm.Res[string] { return &i.PackageURI }, Settings: settings, Show: u.show,
-	})
+	own := firmware.Hooks(driver, update.Fields[Instance]{
+		Object: advancedfirmwareupdate.ObjectID, Package: advancedfirmwareupdate.PackageID, PackageURI: advancedfirmwareupdate.PackageURIID,
+		URI: func(i *Instance) *dm.Res[string] { return &i.PackageURI },
+	}, settings, u.show)
 	own.Delete = refuseDelete
 	if u.Object, err = advancedfirmwareupdate.New(advancedfirmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/behaviour"
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/firmware"
+	"github.com/lwm2mgen/toolkit/runtime/objects/internal/update"
 )
 
 // New returns the object with its instance 0, and continues the update that Config.Store knows of.
@@ -23,10 +24,10 @@ func New(c Config) (*Updater, error) {
 		return nil, fmt.Errorf("firmwareupdate: %w", err)
 	}
 	u.driver = driver
-	own := firmware.Hooks(driver, firmware.Fields[Instance]{
+	own := firmware.Hooks(driver, update.Fields[Instance]{
 		Object: firmwareupdate.ObjectID, Package: firmwareupdate.PackageID, PackageURI: firmwareupdate.PackageURIID,
-		URI: func(i *Instance) *dm.Res[string] { return &i.PackageURI }, Settings: settings, Show: u.show,
-	})
+		URI: func(i *Instance) *dm.Res[string] { return &i.PackageURI },
+	}, settings, u.show)
 	if u.Object, err = firmwareupdate.New(firmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err
 	}

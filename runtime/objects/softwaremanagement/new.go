@@ -27,7 +27,7 @@ func New(c Config) (*Manager, error) {
 	m.engine = update.New(update.Config[record]{
 		Save: m.save, Publish: m.publish, What: "software", Logger: c.Logger,
 	}, records)
-	own := m.writes().Hooks()
+	own := m.writes().Hooks(m.engine)
 	own.Delete = refuseDelete
 	if m.Object, err = softwaremanagement.New(softwaremanagement.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err

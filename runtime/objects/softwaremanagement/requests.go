@@ -79,50 +79,20 @@ func (w waiter) tell(err error) {
 }
 
 // writes says what follows from what servers write.
-func (m *Manager) writes() update.Writes[Instance] {
-	const uriID, packageID = softwaremanagement.PackageURIID, softwaremanagement.PackageID
-	uri := func(c dm.Change[Instance]) string { return c.New.PackageURI.Or("") }
-	begins := func(c dm.Change[Instance]) bool { return c.Wrote(uriID) && uri(c) != "" }
-	return update.Writes[Instance]{
-		Check: func(c dm.Change[Instance]) error {
-			if !c.Wrote(uriID) {
-				// A Replace that leaves it out is no reset, and may bring a package.
-				c.New.PackageURI = c.Old.PackageURI
-			} else {
-				if err := m.checkURI(c.ID, uri(c)); err != nil {
-					return &dm.Error{Code: dm.CodeOf(err), Path: dm.ResourcePath(softwaremanagement.ObjectID, c.ID, uriID), Err: err}
-				}
-			}
-			switch {
-			case begins(c):
-				show(c.New, m.foresee(c.ID, event{kind: uriWritten}, uri(c)))
-			case c.Wrote(packageID) && m.engine.Resets(c.ID):
-				show(c.New, m.foresee(c.ID, event{kind: resetWritten}, ""))
-			case c.Wrote(packageID):
-				show(c.New, m.engine.Record(c.ID))
-			}
-			return nil
+func (m *Manager) writes() update.Writes[Instance, record] {
+	return update.Writes[Instance, record]{
+		Fields: update.Fields[Instance]{
+			Object: softwaremanagement.ObjectID, Package: softwaremanagement.PackageID, PackageURI: softwaremanagement.PackageURIID,
+			URI: func(i *Instance) *dm.Res[string] { return &i.PackageURI },
 		},
-		Write: func(c dm.Change[Instance]) (undo func()) {
-			if !begins(c) {
-				return func() {}
-			}
-			before := m.engine.Record(c.ID)
-			m.writeURI(c.ID, uri(c))
-			return func() { m.takeBackURI(c.ID, before) }
-		},
-		Written: func(c dm.Change[Instance]) {
-			if c.Wrote(uriID) && !begins(c) {
-				m.writeURI(c.ID, "") // it cannot be taken back
-			}
-		},
+		Show: show, CheckURI: m.checkURI, WriteURI: m.writeURI, Foresee: m.foresee, TakeBackURI: m.takeBackURI,
 	}
 }
 
-// foresee returns the record after an event that a server causes, without any effect.
-func (m *Manager) foresee(id dm.InstanceID, e event, uri string) record {
+// foresee returns the record after a written Package URI, or after a reset, without any effect.
+func (m *Manager) foresee(id dm.InstanceID, uri string) record {
 	r := m.engine.Record(id)
-	if to, _, ok := next(r.state, e, facts{}); ok {
+	if to, _, ok := next(r.state, uriEvent(uri), facts{}); ok {
 		r.set(to)
 		r.URI = uri
 	}
