@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync/atomic"
 
 	"github.com/lwm2mgen/toolkit/generated/softwaremanagement"
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -33,7 +32,6 @@ type Manager struct {
 	*Object
 	cfg    Config
 	engine *update.Engine[record]
-	claims atomic.Int32 // of installations that are about to begin
 }
 
 // publish lets servers read records.
@@ -72,7 +70,7 @@ func (m *Manager) Status(component dm.InstanceID) Status {
 // Installing reports whether software is being installed, or is about to be. Use it in the Busy
 // function of other updates, such as that of firmwareupdate.Config.
 func (m *Manager) Installing() bool {
-	if m.claims.Load() > 0 {
+	if m.engine.Claimed() {
 		return true
 	}
 	for _, r := range m.engine.Records() {

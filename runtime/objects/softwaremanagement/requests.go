@@ -13,20 +13,12 @@ var errState = dm.Errorf(dm.MethodNotAllowed, "the state of the software does no
 
 // request lets a server's event happen and waits until it is stored.
 func (m *Manager) request(ctx context.Context, fn func(*change) bool) error {
-	if err := m.engine.Ready(); err != nil {
-		return err
-	}
-	s, ok := m.engine.Change(fn)
-	if !ok {
-		return errState
-	}
-	return m.engine.Await(ctx, s)
+	return m.engine.Request(ctx, errState, fn)
 }
 
 // install executes Install. It returns when the installation begins.
 func (m *Manager) install(ctx context.Context, id dm.InstanceID) error {
-	m.claims.Add(1) // before the question, so that of two that ask each other one sees the other
-	defer m.claims.Add(-1)
+	defer m.engine.Claim()()
 	busy := m.cfg.Busy != nil && m.cfg.Busy()
 	return m.request(ctx, func(c *change) bool {
 		for _, other := range c.IDs() {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -61,8 +60,7 @@ type Config struct {
 // Driver carries out what Next decides, for each component of the device.
 type Driver struct {
 	*update.Engine[Record]
-	cfg    Config
-	claims atomic.Int32 // of installations that are about to begin
+	cfg Config
 }
 
 type (
@@ -269,7 +267,7 @@ func (d *Driver) verify(ctx context.Context, id dm.InstanceID) func(*change) boo
 		return func(c *change) bool { return d.happen(c, id, e, Facts{}, nil) }
 	}
 	if d.Record(id).Automatic {
-		context.AfterFunc(ctx, d.claim()) // ctx ends after the change, or without one
+		context.AfterFunc(ctx, d.Claim()) // ctx ends after the change, or without one
 	}
 	f := d.facts(VerifyPassed, []*Image{image})
 	return func(c *change) bool {

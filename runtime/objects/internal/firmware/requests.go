@@ -25,14 +25,7 @@ func (d *Driver) facts(k Kind, images []*Image) (f Facts) {
 }
 
 // Installing reports whether a component is being installed, or is about to be.
-func (d *Driver) Installing() bool { return d.claims.Load() > 0 || d.updating() }
-
-// claim lets Installing report true until release is called. It comes before the question whether
-// another update is being installed: of two that ask each other at least one sees the other.
-func (d *Driver) claim() (release func()) {
-	d.claims.Add(1)
-	return func() { d.claims.Add(-1) }
-}
+func (d *Driver) Installing() bool { return d.Claimed() || d.updating() }
 
 // updating reports whether a component is being installed.
 func (d *Driver) updating() bool {
@@ -49,14 +42,7 @@ var errState = dm.Errorf(dm.MethodNotAllowed, "the state of the update does not 
 
 // request lets a server's event happen and waits until it is stored.
 func (d *Driver) request(ctx context.Context, fn func(*change) bool) error {
-	if err := d.Ready(); err != nil {
-		return err
-	}
-	s, ok := d.Change(fn)
-	if !ok {
-		return errState
-	}
-	return d.Await(ctx, s)
+	return d.Request(ctx, errState, fn)
 }
 
 // Update executes Update for a component. only are the components that the server wants to be
@@ -68,7 +54,7 @@ func (d *Driver) Update(ctx context.Context, id dm.InstanceID, only []dm.Instanc
 			return d.happen(c, id, Event{Kind: DependencyMissing}, Facts{}, func(r *Record) { r.Conflicting = conflicting })
 		})
 	}
-	defer d.claim()()
+	defer d.Claim()()
 	f := d.facts(UpdateExecuted, d.images(batch))
 	return d.request(ctx, func(c *change) bool { return d.begin(c, batch, UpdateExecuted, f) })
 }
@@ -230,7 +216,7 @@ func (d *Driver) leave(c *change, id dm.InstanceID, k Kind, edit func(*Record)) 
 func (d *Driver) Approve(ctx context.Context, id dm.InstanceID) error {
 	r := d.Record(id)
 	batch := r.batch(id)
-	defer d.claim()()
+	defer d.Claim()()
 	f := d.facts(UserApproved, d.images(batch))
 	return d.request(ctx, func(c *change) bool { return d.begin(c, batch, UserApproved, f) })
 }
@@ -239,7 +225,7 @@ func (d *Driver) Approve(ctx context.Context, id dm.InstanceID) error {
 func (d *Driver) endDeferral(id dm.InstanceID) {
 	r := d.Record(id)
 	batch := r.batch(id)
-	defer d.claim()()
+	defer d.Claim()()
 	f := d.facts(DeferralEnded, d.images(batch))
 	if _, ok := d.Change(func(c *change) bool { return d.begin(c, batch, DeferralEnded, f) }); ok {
 		return

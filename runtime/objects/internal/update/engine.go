@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
@@ -41,6 +42,8 @@ type Engine[R any] struct {
 	toStore, toPublish  []*Step[R]
 	storing, publishing bool // a goroutine works on the list
 	stuck               bool // the last attempt to store a step has failed
+
+	claims atomic.Int32 // of installations that are about to begin
 }
 
 // slot is an instance.
@@ -104,6 +107,29 @@ func (e *Engine[R]) Ready() error {
 		return dm.Errorf(dm.ServiceUnavailable, "the last state could not be stored yet")
 	}
 	return nil
+}
+
+// Claim lets Claimed return true until release is called. It comes before the question whether
+// another object installs something: of two that ask each other at least one sees the other.
+func (e *Engine[R]) Claim() (release func()) {
+	e.claims.Add(1)
+	return func() { e.claims.Add(-1) }
+}
+
+// Claimed reports whether an installation is about to begin.
+func (e *Engine[R]) Claimed() bool { return e.claims.Load() > 0 }
+
+// Request makes a change that a server asks for, and waits until it can be read. It returns refusal
+// if the change does not happen.
+func (e *Engine[R]) Request(ctx context.Context, refusal error, fn func(*Change[R]) bool) error {
+	if err := e.Ready(); err != nil {
+		return err
+	}
+	s, ok := e.Change(fn)
+	if !ok {
+		return refusal
+	}
+	return e.await(ctx, s, s.shown)
 }
 
 // Set changes what is no part of a state, such as a setting, and stores it. What servers read does
@@ -260,9 +286,6 @@ func (e *Engine[R]) Show(id dm.InstanceID, update func() error) {
 		}
 	}
 }
-
-// Await waits until a step can be read by servers, or could not be stored.
-func (e *Engine[R]) Await(ctx context.Context, s *Step[R]) error { return e.await(ctx, s, s.shown) }
 
 // await waits for a channel of a step.
 func (e *Engine[R]) await(ctx context.Context, s *Step[R], c <-chan struct{}) error {
