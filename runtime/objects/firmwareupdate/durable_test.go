@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,14 +87,19 @@ func TestTakenBack(t *testing.T) {
 				r.ok("Maximum Defer Period", r.Write("/5/0/13", dm.UnsignedValue(60)))
 				r.ok("close", r.update.Close())
 
-				downloads, hookErr := 0, error(nil)
+				downloads, failing := 0, atomic.Bool{}
 				b.download = func(context.Context, string) ([]byte, error) { downloads++; return nil, injected }
 				c := b.config()
 				c.Downloader = b
-				c.Hooks.Commit = func(context.Context, *dm.Tx[firmwareupdate.Instance]) error { return hookErr }
+				c.Hooks.Commit = func(_ context.Context, tx *dm.Tx[firmwareupdate.Instance]) error {
+					if failing.Load() && tx.Origin() != dm.Application {
+						return injected
+					}
+					return nil
+				}
 				r = boot(t, b, c)
 				if what == "a hook" {
-					hookErr = injected
+					failing.Store(true)
 				} else {
 					b.fill(true)
 				}
@@ -102,7 +108,7 @@ func TestTakenBack(t *testing.T) {
 				if err := r.Write("/5/0/13", dm.UnsignedValue(77)); err == nil {
 					t.Error("the setting is accepted")
 				}
-				hookErr = nil
+				failing.Store(false)
 				b.fill(false)
 				<-time.After(time.Hour)
 				r.shows(0, 1)
