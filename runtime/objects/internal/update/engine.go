@@ -179,10 +179,9 @@ type Step[R any] struct {
 	records map[dm.InstanceID]R
 	seqs    map[dm.InstanceID]uint64
 	tasks   []Task[R]
-	durable chan struct{} // closed when the change is durable or err is set
-	shown   chan struct{} // closed when servers can read the change or err is set
-	err     error         // valid after durable and shown
-	late    error         // why it was not stored at once, or a step before it was not
+	durable chan struct{} // closed when the change is durable, or after err is set
+	shown   chan struct{} // closed when servers can read the change, or after err is set
+	err     error         // why it was not stored at once, or a step before it was not
 	// What need not be done.
 	stored, published bool
 }
@@ -192,7 +191,7 @@ type Task[R any] struct {
 	// Sync makes something durable before the change is stored. May be nil.
 	Sync func() error
 	// Once says that the change is dropped if it cannot be stored at once, or one before it cannot:
-	// whoever has asked for it is told so, and it must not happen later.
+	// its request has failed, so it must not happen later.
 	Once bool
 	// Fail is called in place of Run with the error of Sync, or of the storing with Once. May be
 	// nil without the two.

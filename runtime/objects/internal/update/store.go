@@ -14,7 +14,7 @@ import (
 // or done before. store returns false if the step must not be published, or if the engine is
 // closed.
 func (e *Engine[R]) store(s *Step[R]) bool {
-	if s.late != nil && s.drop(s.late) {
+	if s.err != nil && s.drop(s.err) {
 		return false
 	}
 	s.tasks = slices.DeleteFunc(s.tasks, func(t Task[R]) bool {
@@ -31,14 +31,12 @@ func (e *Engine[R]) store(s *Step[R]) bool {
 		err := call(func() error { return e.cfg.Save(s.records) })
 		e.mu.Lock()
 		e.stuck = err != nil
+		waiting := slices.Clone(e.toStore)
 		e.mu.Unlock()
 		if err == nil {
 			return true
 		}
 		e.cfg.Logger.Error("the state of the "+e.cfg.What+" cannot be stored", "err", err, "again", pause)
-		e.mu.Lock()
-		waiting := slices.Clone(e.toStore)
-		e.mu.Unlock()
 		for _, w := range waiting { // s is the first one
 			w.delay(err)
 		}
@@ -50,10 +48,9 @@ func (e *Engine[R]) store(s *Step[R]) bool {
 
 // delay tells those who wait for a step that it cannot be stored at once.
 func (s *Step[R]) delay(err error) {
-	if s.late != nil {
+	if s.err != nil {
 		return
 	}
-	s.late = err
 	for _, t := range s.tasks {
 		if t.Late != nil {
 			t.Late(err)
