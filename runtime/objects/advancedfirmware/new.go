@@ -31,7 +31,7 @@ func New(c Config) (*Updater, error) {
 		Object: advancedfirmwareupdate.ObjectID, Package: advancedfirmwareupdate.PackageID, PackageURI: advancedfirmwareupdate.PackageURIID,
 		URI: func(i *Instance) *dm.Res[string] { return &i.PackageURI },
 	}, settings, u.show)
-	own.Delete = refuseDelete
+	own.Delete = behaviour.RefuseDelete
 	if u.Object, err = advancedfirmwareupdate.New(advancedfirmwareupdate.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err
 	}

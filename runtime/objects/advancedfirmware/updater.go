@@ -84,11 +84,6 @@ func links(ids []dm.InstanceID) dm.Multi[dm.ObjectLink] {
 	return dm.Links(list...)
 }
 
-// The components of a device are fixed.
-func refuseDelete(context.Context, dm.InstanceID) error {
-	return dm.Errorf(dm.MethodNotAllowed, "the components of the device are fixed")
-}
-
 // Approve installs the images whose installation the user has postponed: that of a component, and
 // those that are installed together with it. It returns when the states Updating are durable and
 // can be read. It fails with dm.MethodNotAllowed if no update of the component is deferred, and

@@ -28,7 +28,7 @@ func New(c Config) (*Manager, error) {
 		Save: m.save, Publish: m.publish, What: "software", Logger: c.Logger,
 	}, records)
 	own := m.writes().Hooks(m.engine)
-	own.Delete = refuseDelete
+	own.Delete = behaviour.RefuseDelete
 	if m.Object, err = softwaremanagement.New(softwaremanagement.Config{Hooks: behaviour.Join(own, c.Hooks)}); err != nil {
 		return nil, err
 	}
@@ -96,9 +96,4 @@ func (m *Manager) instance(id dm.InstanceID, r record) Instance {
 	}
 	show(&i, r)
 	return i
-}
-
-// The components of a device are fixed.
-func refuseDelete(context.Context, dm.InstanceID) error {
-	return dm.Errorf(dm.MethodNotAllowed, "the components of the device are fixed")
 }

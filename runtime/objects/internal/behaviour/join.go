@@ -92,6 +92,11 @@ func Single[T any](o *dm.TypedObject[T], err error, inst T) (*dm.TypedObject[T],
 	return o, nil
 }
 
+// RefuseDelete is the Delete hook of an object with an instance for each component of the device.
+func RefuseDelete(context.Context, dm.InstanceID) error {
+	return dm.Errorf(dm.MethodNotAllowed, "the components of the device are fixed")
+}
+
 // Unknown returns a cell that never has a value, for a mandatory resource.
 func Unknown[T dm.DataType]() dm.Res[T] {
 	return dm.Func(func(context.Context) (v T, err error) { return v, dm.ErrNoValue })
