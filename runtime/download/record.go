@@ -110,12 +110,10 @@ type Records struct {
 // Load returns the record, the zero value if there is none.
 func (r Records) Load() (Record, error) {
 	var rec Record
-	err := r.Store.Load(r.Name, func(name string, value []byte) error {
-		if name != r.Name {
-			return nil
-		}
-		return rec.UnmarshalBinary(value)
-	})
+	value, err := store.Get(r.Store, r.Name)
+	if err == nil && value != nil {
+		err = rec.UnmarshalBinary(value)
+	}
 	return rec, err
 }
 

@@ -41,7 +41,12 @@ func (c *Client) loadRecords() error {
 // runStore has fn, which uses Config.Store, called on another goroutine. It may be called from any
 // goroutine.
 func (c *Client) runStore(fn func()) {
-	c.loop.sched.Post(func() { c.stores.run(func() { c.guard("Config.Store", fn) }) })
+	c.loop.sched.Post(func() { c.useStore(fn) })
+}
+
+// useStore is runStore on the loop.
+func (c *Client) useStore(fn func()) {
+	c.stores.run(func() { c.guard("Config.Store", fn) })
 }
 
 // persist returns the function that stores what a transaction has changed, or nil: objects that

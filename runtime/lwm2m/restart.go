@@ -77,13 +77,7 @@ func defaultBootID() string {
 
 // takeRegistrations reads what the last client has left, and removes it from the store.
 func (c *Client) takeRegistrations() error {
-	var record []byte
-	err := c.cfg.Store.Load(registrationsRecord, func(name string, value []byte) error {
-		if name == registrationsRecord {
-			record = slices.Clone(value)
-		}
-		return nil
-	})
+	record, err := store.Get(c.cfg.Store, registrationsRecord)
 	if err != nil {
 		return err
 	}
@@ -271,12 +265,10 @@ func (c *Client) leave(ended string, servers []savedServer) {
 		c.failedToLeave(err)
 		return
 	}
-	c.stores.run(func() {
-		c.guard("Config.Store", func() {
-			if err := c.cfg.Store.Apply(store.Put(registrationsRecord, record)); err != nil {
-				c.failedToLeave(err)
-			}
-		})
+	c.useStore(func() {
+		if err := c.cfg.Store.Apply(store.Put(registrationsRecord, record)); err != nil {
+			c.failedToLeave(err)
+		}
 	})
 }
 

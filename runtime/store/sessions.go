@@ -43,13 +43,7 @@ func (s *Sessions) Take(key string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := s.name(key)
-	var blob []byte
-	err := s.Store.Load(name, func(n string, value []byte) error {
-		if n == name {
-			blob = append([]byte{}, value...)
-		}
-		return nil
-	})
+	blob, err := Get(s.Store, name)
 	if err != nil || blob == nil {
 		return nil, err
 	}

@@ -22,6 +22,21 @@ type Store interface {
 	Close() error
 }
 
+// Get returns a copy of the record with the name, or nil without one. It may be called from any
+// goroutine.
+func Get(s Store, name string) (value []byte, err error) {
+	err = s.Load(name, func(n string, v []byte) error {
+		if n == name {
+			value = append([]byte{}, v...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return value, nil
+}
+
 var (
 	// ErrInUse means that another process, or another Dir of this one, has opened the directory.
 	ErrInUse = errors.New("the store is in use")

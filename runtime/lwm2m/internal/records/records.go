@@ -204,7 +204,7 @@ func encode(s dm.Snapshot, instance dm.Path) ([]byte, error) {
 		return nil, err
 	}
 	var empty []dm.Path
-	any := false
+	written := false
 	err := s.Stored(instance, func(p dm.Path, v dm.Value) error {
 		if v.Type() == registry.None {
 			empty = append(empty, p) // or its resource instances follow
@@ -213,7 +213,7 @@ func encode(s dm.Snapshot, instance dm.Path) ([]byte, error) {
 		if n := len(empty); n > 0 && empty[n-1] == p.Up(dm.ResourceLevel) {
 			empty = empty[:n-1]
 		}
-		any = true
+		written = true
 		return e.Value(p, v)
 	})
 	if err != nil {
@@ -224,7 +224,7 @@ func encode(s dm.Snapshot, instance dm.Path) ([]byte, error) {
 	for _, p := range empty {
 		record = binary.AppendUvarint(record, uint64(p.Resource()))
 	}
-	if any {
+	if written {
 		record = append(record, values...)
 	}
 	return record, err

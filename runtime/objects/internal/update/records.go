@@ -3,7 +3,6 @@ package update
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/lwm2mgen/toolkit/runtime/dm"
 	"github.com/lwm2mgen/toolkit/runtime/store"
@@ -15,14 +14,8 @@ func Load[R any](s store.Store, name string, r *R, check func(*R) error) (found 
 	if s == nil {
 		return false, nil
 	}
-	var value []byte
-	err = s.Load(name, func(n string, v []byte) error {
-		if n == name {
-			value, found = slices.Clone(v), true
-		}
-		return nil
-	})
-	if err == nil && found {
+	value, err := store.Get(s, name)
+	if found = value != nil; found {
 		err = json.Unmarshal(value, r)
 	}
 	if err == nil {
