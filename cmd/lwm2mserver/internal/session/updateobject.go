@@ -17,10 +17,8 @@ type updateObject struct {
 	// success is the result of an installation, deferred that of one that the user has postponed.
 	// Results from firstFailure on, deferred excepted, are failures.
 	success, deferred, firstFailure int64
-	// discard and reset return the commands that discard an image of an instance: a complete one,
-	// and one that arrives by a verb.
-	discard func(endpoint string, instance dm.Path) string
-	reset   func(verb, endpoint string, instance dm.Path) string
+	// software says that a complete image is uninstalled, and that Package URI may be missing.
+	software bool
 }
 
 // phase is a phase of an update, whatever the object.
@@ -51,17 +49,7 @@ var updateObjects = map[dm.ObjectID]*updateObject{
 			57: "the device has failed for a reason of its own", 58: "the installation has failed",
 			59: "the uninstallation for an upgrade has failed",
 		},
-		success: 2, deferred: -1, firstFailure: 50,
-		discard: func(endpoint string, instance dm.Path) string {
-			return fmt.Sprintf("execute %s %v/6 1", endpoint, instance)
-		},
-		// Uninstall discards what has arrived completely only, and a device may lack Package URI.
-		reset: func(verb, endpoint string, instance dm.Path) string {
-			if verb == "pull" {
-				return fmt.Sprintf(`write %s %v/3 ""`, endpoint, instance)
-			}
-			return fmt.Sprintf("write %s %v/2 0x00", endpoint, instance)
-		},
+		success: 2, deferred: -1, firstFailure: 50, software: true,
 	},
 }
 
@@ -80,18 +68,28 @@ var firmwareObject = &updateObject{
 		13: "other components have to be updated before or together with this one",
 	},
 	success: 1, deferred: 11, firstFailure: 2,
-	discard: func(endpoint string, instance dm.Path) string {
-		return fmt.Sprintf(`write %s %v/1 ""`, endpoint, instance)
-	},
-	reset: func(_, endpoint string, instance dm.Path) string {
-		return fmt.Sprintf(`write %s %v/1 ""`, endpoint, instance)
-	},
 }
 
 // status is what an instance says about its update.
 type status struct{ state, result int64 }
 
 func (o *updateObject) phase(s status) phase { return o.phases[s.state] }
+
+// discard returns the command that discards a complete image, or prepares the update of software.
+func (o *updateObject) discard(endpoint string, instance dm.Path) string {
+	if o.software {
+		return fmt.Sprintf("execute %s %v/6 1", endpoint, instance)
+	}
+	return o.reset("pull", endpoint, instance)
+}
+
+// reset returns the command that discards an image which arrives by a verb.
+func (o *updateObject) reset(verb, endpoint string, instance dm.Path) string {
+	if o.software && verb == "push" {
+		return fmt.Sprintf("write %s %v/%d 0x00", endpoint, instance, o.image)
+	}
+	return fmt.Sprintf(`write %s %v/%d ""`, endpoint, instance, o.uri)
+}
 
 func (o *updateObject) failed(s status) bool {
 	return s.result >= o.firstFailure && s.result != o.deferred
