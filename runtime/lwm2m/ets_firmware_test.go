@@ -128,9 +128,12 @@ func onFirmware(t *testing.T, fn func(m *updating)) {
 }
 
 // push writes Package block by block.
-func (m *updating) push(want coap.Code, image []byte) {
+func (m *updating) push(want coap.Code, image []byte) { m.t.Helper(); m.upload(want, "/5/0/0", image) }
+
+// upload writes an image to a resource block by block.
+func (m *managed) upload(want coap.Code, path string, image []byte) {
 	m.t.Helper()
-	m.answers(want, lwm2mtest.Operation{Method: coap.PUT, Path: "/5/0/0", Accept: content.None, Format: content.Opaque,
+	m.answers(want, lwm2mtest.Operation{Method: coap.PUT, Path: path, Accept: content.None, Format: content.Opaque,
 		Payload: image})
 }
 
@@ -150,9 +153,16 @@ func (m *updating) is(state, result string) {
 }
 
 // execute executes Update.
-func (m *updating) execute(want coap.Code) {
+func (m *updating) execute(want coap.Code) { m.t.Helper(); m.executesWith(want, "/5/0/2", "") }
+
+// executesWith executes a resource with arguments, and fails unless the response has the code.
+func (m *managed) executesWith(want coap.Code, path, args string) {
 	m.t.Helper()
-	m.answers(want, lwm2mtest.Operation{Method: coap.POST, Path: "/5/0/2", Accept: content.None, Format: content.None})
+	op := lwm2mtest.Operation{Method: coap.POST, Path: path, Accept: content.None, Format: content.None}
+	if args != "" {
+		op.Format, op.Payload = content.Text, []byte(args)
+	}
+	m.answers(want, op)
 }
 
 // states observes State. The returned function fails unless the notifications so far are these.

@@ -90,8 +90,7 @@ func onSoftware(t *testing.T, fn func(m *managing)) {
 // push writes Package block by block.
 func (m *managing) push(want coap.Code, software []byte) {
 	m.t.Helper()
-	m.answers(want, lwm2mtest.Operation{Method: coap.PUT, Path: "/9/0/2", Accept: content.None, Format: content.Opaque,
-		Payload: software})
+	m.upload(want, "/9/0/2", software)
 }
 
 // is fails unless the server reads this state, result and activation 5 s later.
@@ -103,24 +102,14 @@ func (m *managing) is(state, result, active string) {
 	m.reads("/9/0/12", content.Text, active)
 }
 
-// execute executes a resource.
-func (m *managing) execute(want coap.Code, path, args string) {
-	m.t.Helper()
-	op := lwm2mtest.Operation{Method: coap.POST, Path: path, Accept: content.None, Format: content.None}
-	if args != "" {
-		op.Format, op.Payload = content.Text, []byte(args)
-	}
-	m.answers(want, op)
-}
-
 // installs brings software to the device.
 func (m *managing) installs(version string) {
 	m.t.Helper()
 	m.push(coap.Changed, firmwareImage(version, 3000))
 	m.is("3", "3", "0")
-	m.execute(coap.Changed, "/9/0/4", "")
+	m.executesWith(coap.Changed, "/9/0/4", "")
 	m.is("3", "3", "0")
-	m.execute(coap.MethodNotAllowed, "/9/0/4", "")
+	m.executesWith(coap.MethodNotAllowed, "/9/0/4", "")
 	<-time.After(time.Minute)
 	m.is("4", "2", "0")
 	m.reads("/9/0/1", content.Text, version)
@@ -197,7 +186,7 @@ func TestSoftwarePull(t *testing.T) {
 		notified := m.notified("/9/0/9")
 		m.put("/9/0/3", content.Text, m.serve(firmwareImage("2.0", 30_000)))
 		<-time.After(time.Minute)
-		m.execute(coap.Changed, "/9/0/4", "")
+		m.executesWith(coap.Changed, "/9/0/4", "")
 		notified("1", "0", "3", "2")
 		m.is("4", "2", "0")
 		if m.apps.version != "2.0" {
@@ -209,23 +198,23 @@ func TestSoftwarePull(t *testing.T) {
 // The operations of software that is installed are answered when they are done.
 func TestSoftwareActivate(t *testing.T) {
 	onSoftware(t, func(m *managing) {
-		m.execute(coap.MethodNotAllowed, "/9/0/10", "")
-		m.execute(coap.MethodNotAllowed, "/9/0/11", "")
+		m.executesWith(coap.MethodNotAllowed, "/9/0/10", "")
+		m.executesWith(coap.MethodNotAllowed, "/9/0/11", "")
 		m.installs("2.0")
 		notified := m.notified("/9/0/12")
-		m.execute(coap.Changed, "/9/0/10", "")
+		m.executesWith(coap.Changed, "/9/0/10", "")
 		if !m.apps.running {
 			m.t.Error("Activate is answered, and the software does not run")
 		}
 		m.is("4", "2", "1")
-		m.execute(coap.Changed, "/9/0/11", "")
+		m.executesWith(coap.Changed, "/9/0/11", "")
 		m.is("4", "2", "0")
 		if m.apps.running {
 			m.t.Error("Deactivate is answered, and the software runs")
 		}
 		notified("1", "0")
 		m.apps.startErr = errors.New("the port is in use")
-		m.execute(coap.InternalServerError, "/9/0/10", "")
+		m.executesWith(coap.InternalServerError, "/9/0/10", "")
 		m.is("4", "2", "0")
 	})
 }
@@ -237,12 +226,12 @@ func TestSoftwareWhileActivating(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			m.execute(coap.Changed, "/9/0/10", "")
+			m.executesWith(coap.Changed, "/9/0/10", "")
 		}()
 		<-time.After(3 * time.Second)
-		m.execute(coap.MethodNotAllowed, "/9/0/10", "")
-		m.execute(coap.MethodNotAllowed, "/9/0/11", "")
-		m.execute(coap.MethodNotAllowed, "/9/0/6", "")
+		m.executesWith(coap.MethodNotAllowed, "/9/0/10", "")
+		m.executesWith(coap.MethodNotAllowed, "/9/0/11", "")
+		m.executesWith(coap.MethodNotAllowed, "/9/0/6", "")
 		m.push(coap.MethodNotAllowed, firmwareImage("3.0", 3000))
 		m.reads("/9/0/12", content.Text, "0")
 		select {
@@ -257,17 +246,17 @@ func TestSoftwareWhileActivating(t *testing.T) {
 
 func TestSoftwareUninstall(t *testing.T) {
 	onSoftware(t, func(m *managing) {
-		m.execute(coap.MethodNotAllowed, "/9/0/6", "")
+		m.executesWith(coap.MethodNotAllowed, "/9/0/6", "")
 		m.installs("2.0")
-		m.execute(coap.Changed, "/9/0/10", "")
-		m.execute(coap.BadRequest, "/9/0/6", "2")
-		m.execute(coap.Changed, "/9/0/6", "1")
+		m.executesWith(coap.Changed, "/9/0/10", "")
+		m.executesWith(coap.BadRequest, "/9/0/6", "2")
+		m.executesWith(coap.Changed, "/9/0/6", "1")
 		m.is("0", "0", "0")
 		if m.apps.version != "2.0" || m.apps.running {
 			m.t.Errorf("the software for the update is %q, running: %v", m.apps.version, m.apps.running)
 		}
 		m.installs("3.0")
-		m.execute(coap.Changed, "/9/0/6", "0")
+		m.executesWith(coap.Changed, "/9/0/6", "0")
 		m.is("0", "0", "0")
 		if m.apps.version != "" {
 			m.t.Errorf("the software is %q", m.apps.version)
@@ -277,7 +266,7 @@ func TestSoftwareUninstall(t *testing.T) {
 
 func TestSoftwareWithoutPackage(t *testing.T) {
 	onSoftware(t, func(m *managing) {
-		m.execute(coap.MethodNotAllowed, "/9/0/4", "")
+		m.executesWith(coap.MethodNotAllowed, "/9/0/4", "")
 		m.is("0", "0", "0")
 	})
 }
@@ -343,11 +332,11 @@ func TestSoftwareInstallation(t *testing.T) {
 		m.apps.installErr = errors.New("the disk is broken")
 		m.push(coap.Changed, firmwareImage("2.0", 3000))
 		<-time.After(5 * time.Second)
-		m.execute(coap.Changed, "/9/0/4", "")
+		m.executesWith(coap.Changed, "/9/0/4", "")
 		<-time.After(2 * time.Minute)
 		m.is("3", "58", "0")
 		m.apps.installErr = nil
-		m.execute(coap.Changed, "/9/0/4", "")
+		m.executesWith(coap.Changed, "/9/0/4", "")
 		<-time.After(2 * time.Minute)
 		m.is("4", "2", "0")
 	})

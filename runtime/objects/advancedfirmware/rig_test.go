@@ -286,9 +286,7 @@ func (r *rig) runs(want ...string) {
 
 func (r *rig) refused(what string, err error, code dm.Code) {
 	r.t.Helper()
-	if !errors.Is(err, code) {
-		r.t.Errorf("%s: %v, want %v", what, err, code)
-	}
+	objecttest.Refused(r.t, what, err, code)
 }
 
 func (r *rig) ok(what string, err error) {

@@ -3,7 +3,6 @@ package firmware
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/lwm2mgen/toolkit/runtime/objects/internal/objecttest"
@@ -347,14 +346,4 @@ var faults = map[string]decider{
 }
 
 // The exploration finds every planted fault.
-func TestPlantedFaults(t *testing.T) {
-	for name, faulty := range faults {
-		_, fault := explore(faulty)
-		if fault == "" {
-			t.Errorf("the exploration does not find a decision that %s", name)
-			continue
-		}
-		fault, _, _ = strings.Cut(fault, "\n")
-		t.Logf("%s: %s", name, fault)
-	}
-}
+func TestPlantedFaults(t *testing.T) { objecttest.FindFaults(t, faults, explore) }
